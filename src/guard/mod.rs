@@ -1,0 +1,3 @@
+//! What stands between a request and what it asks for.
+
+pub mod secret;
