@@ -9,3 +9,4 @@ pub mod guard;
 pub mod outbound;
 pub mod policy;
 pub mod store;
+pub mod wait;

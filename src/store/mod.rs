@@ -1,1 +1,184 @@
-//! (module map)
+//! The database: one SQLite file, read by whoever needs it and written by one thread.
+//!
+//! Knows no request, reply or HTTP. What SQLite is told lies in `sql/`; a module here per file there.
+//! [`Store::read`] runs at once on the caller's thread; [`Store::write`] waits until the change is on the disk.
+
+mod adopt;
+mod error;
+mod migrate;
+mod open;
+pub mod query;
+mod writer;
+
+pub mod attempts;
+pub mod locks;
+pub mod roles;
+pub mod server_state;
+pub mod sessions;
+pub mod users;
+
+pub use error::StoreError;
+pub use open::{OpenError, Origin};
+
+use crate::clock::{Clock, Moment};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, Params, Row};
+use serde_json::value::RawValue;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use writer::Writer;
+
+/// An open database.
+pub struct Store {
+    readers: Vec<Mutex<Connection>>,
+    next_reader: AtomicUsize,
+    writer: Writer,
+    clock: Arc<dyn Clock>,
+}
+
+impl Store {
+    /// Opens the database at `path` with `readers` connections for reading: makes it when there is none, brings an
+    /// older schema up to date, and adopts a file that the Python authnzerver made. Tells which of these it was.
+    ///
+    /// # Errors
+    ///
+    /// When the file is damaged, newer than this program, not ours, or readable by others. Nothing is changed then.
+    pub fn open(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<(Self, Origin), OpenError> {
+        let (first, origin) = open::open(path, &*clock)?;
+        let readers = (0..readers.max(1))
+            .map(|_| open::connect_to_read(path).map(Mutex::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        let writer = Writer::start(first, clock.clone()).map_err(OpenError::Thread)?;
+        Ok((Self { readers, next_reader: AtomicUsize::new(0), writer, clock }, origin))
+    }
+
+    /// Reads. Each statement sees the newest commit; `work` must not wait for anything.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    pub fn read<T, E>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E>) -> Result<T, E> {
+        let connection = self.reader();
+        work(&Db { connection: &connection, now: self.clock.now() })
+    }
+
+    /// Writes: runs `work` in a transaction and returns once its commit is on the disk. When `work` returns an
+    /// error, what it changed is undone. `work` can neither hash nor talk to the network: nothing for it is in reach.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, or a [`StoreError`] when nothing could be written.
+    pub fn write<T, E>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write(work)
+    }
+
+    /// Finishes the writes that wait, moves the log into the database file and closes it for writing.
+    pub fn close(&self) {
+        // Readers would keep the log from being emptied only while they read; none does for long.
+        self.writer.close();
+    }
+
+    /// A free connection, or the next one in turn when all are in use.
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        let count = self.readers.len();
+        (0..count)
+            .find_map(|offset| self.readers[(turn + offset) % count].try_lock().ok())
+            .unwrap_or_else(|| self.readers[turn % count].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What statements run on: a connection and the time at which the work began.
+pub struct Db<'c> {
+    connection: &'c Connection,
+    now: Moment,
+}
+
+/// A [`Db`] that may write, inside a transaction.
+pub struct Tx<'c>(Db<'c>);
+
+impl<'c> std::ops::Deref for Tx<'c> {
+    type Target = Db<'c>;
+
+    fn deref(&self) -> &Db<'c> {
+        &self.0
+    }
+}
+
+impl<'c> Tx<'c> {
+    fn new(connection: &'c Connection, now: Moment) -> Self {
+        Self(Db { connection, now })
+    }
+
+    fn connection(&self) -> &'c Connection {
+        self.0.connection
+    }
+
+    /// Runs a statement and tells how many rows it changed.
+    fn change(&self, statement: &str, params: impl Params) -> Result<usize, StoreError> {
+        Ok(self.0.connection.prepare_cached(statement)?.execute(params)?)
+    }
+}
+
+impl Db<'_> {
+    /// The time at which this piece of work began.
+    #[must_use]
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
+    fn one<T>(
+        &self,
+        statement: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(statement)?;
+        let mut rows = statement.query(params)?;
+        rows.next()?.map(read).transpose()
+    }
+
+    fn all<T>(
+        &self,
+        statement: &str,
+        params: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(statement)?;
+        let mut rows = statement.query(params)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+}
+
+/// A column of a row, by name.
+fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Result<T, StoreError> {
+    Ok(row.get(name)?)
+}
+
+/// A column that holds a time.
+fn moment(row: &Row<'_>, name: &str) -> Result<Moment, StoreError> {
+    moment_or_null(row, name)?.ok_or(StoreError::Unreadable("time"))
+}
+
+fn moment_or_null(row: &Row<'_>, name: &str) -> Result<Option<Moment>, StoreError> {
+    let text = row.get_ref(name)?.as_str_or_null().map_err(|_| StoreError::Unreadable("time"))?;
+    text.map(|text| Moment::parse(text).ok_or(StoreError::Unreadable("time"))).transpose()
+}
+
+/// A column that holds JSON text. What is not JSON, such as the `NaN` that Python writes, counts as absent.
+fn json_or_null(row: &Row<'_>, name: &str) -> Result<Option<Box<RawValue>>, StoreError> {
+    let text: Option<String> = row.get(name)?;
+    Ok(text.and_then(|text| RawValue::from_string(text).ok()))
+}
+
+#[cfg(test)]
+mod tests;

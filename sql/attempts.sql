@@ -1,0 +1,21 @@
+-- name: by_account
+SELECT failures, locked_until FROM attempts WHERE account_hash = :account_hash AND network = :network;
+
+-- name: upsert
+INSERT INTO attempts (account_hash, network, failures, last_try, locked_until)
+VALUES (:account_hash, :network, :failures, :now, :locked_until)
+ON CONFLICT (account_hash, network)
+DO UPDATE SET failures = excluded.failures, last_try = excluded.last_try, locked_until = excluded.locked_until;
+
+-- name: delete
+DELETE FROM attempts WHERE account_hash = :account_hash AND network = :network;
+
+-- name: delete_of_account
+DELETE FROM attempts WHERE account_hash = :account_hash;
+
+-- name: delete_older_than
+DELETE FROM attempts WHERE last_try < :cutoff AND (locked_until IS NULL OR locked_until < :now);
+
+-- name: delete_surplus
+DELETE FROM attempts WHERE (account_hash, network) IN
+    (SELECT account_hash, network FROM attempts ORDER BY last_try DESC LIMIT -1 OFFSET :kept);

@@ -1,0 +1,22 @@
+-- name: insert
+INSERT INTO sessions (token_hash, ip_address, user_agent, user_id, created, expires, extra_info_json)
+VALUES (:token_hash, :ip_address, :user_agent, :user_id, :now, :expires, :extra_info_json);
+
+-- name: live_by_token
+SELECT s.user_id, u.system_id, u.full_name, u.email, u.extra_info, u.email_verified,
+       u.emailverify_sent_datetime, u.is_active, u.last_login_try, u.last_login_success, u.created_on,
+       u.user_role, s.ip_address, s.user_agent, s.created, s.expires, s.extra_info_json
+FROM sessions s JOIN users u ON u.user_id = s.user_id
+WHERE s.token_hash = :token_hash AND s.expires > :now AND u.is_active = 1 AND u.user_role <> 'locked';
+
+-- name: set_extra_info
+UPDATE sessions SET extra_info_json = :extra_info_json WHERE token_hash = :token_hash;
+
+-- name: delete
+DELETE FROM sessions WHERE token_hash = :token_hash;
+
+-- name: delete_of_user
+DELETE FROM sessions WHERE user_id = :user_id AND token_hash IS NOT :kept_token_hash;
+
+-- name: delete_expired_before
+DELETE FROM sessions WHERE expires < :cutoff;

@@ -1,0 +1,61 @@
+-- name: by_id
+SELECT user_id, system_id, full_name, email, email_verified, is_active, last_login_try, last_login_success,
+       failed_login_tries, created_on, last_updated, user_role, extra_info, emailverify_sent_datetime,
+       emailforgotpass_sent_datetime, emailchangepass_sent_datetime
+FROM users WHERE user_id = :user_id;
+
+-- name: id_by_email
+SELECT user_id FROM users WHERE email = :email;
+
+-- name: credentials_by_email
+SELECT user_id, password, email, full_name, is_active, email_verified, user_role, emailverify_sent_datetime
+FROM users WHERE email = :email;
+
+-- name: credentials_by_id
+SELECT user_id, password, email, full_name, is_active, email_verified, user_role, emailverify_sent_datetime
+FROM users WHERE user_id = :user_id;
+
+-- name: count
+SELECT count(*) FROM users;
+
+-- name: any_active_superuser
+SELECT EXISTS (SELECT 1 FROM users WHERE user_role = 'superuser' AND is_active = 1);
+
+-- name: insert
+INSERT INTO users (system_id, full_name, password, email, email_verified, is_active, emailverify_sent_datetime,
+                   extra_info, created_on, last_updated, user_role, verification_letter_due)
+VALUES (:system_id, :full_name, :password, :email, :email_verified, :is_active, :emailverify_sent_datetime,
+        :extra_info, :now, :now, :user_role, :verification_letter_due);
+
+-- name: sign_up_again
+UPDATE users SET full_name = :full_name, password = :password, extra_info = :extra_info,
+                 emailverify_sent_datetime = :now, last_updated = :now, verification_letter_due = 1
+WHERE user_id = :user_id AND is_active = 0 AND email_verified = 0
+  AND emailverify_sent_datetime IS :last_sent;
+
+-- name: set_verified
+UPDATE users SET is_active = 1, email_verified = 1, user_role = :user_role, last_updated = :now
+WHERE user_id = :user_id;
+
+-- name: set_verify_letter_sent
+UPDATE users SET emailverify_sent_datetime = :now, verification_letter_due = 0, last_updated = :now
+WHERE user_id = :user_id;
+
+-- name: set_forgotpass_letter_sent
+UPDATE users SET emailforgotpass_sent_datetime = :now, last_updated = :now WHERE user_id = :user_id;
+
+-- name: set_password
+UPDATE users SET password = :password, last_updated = :now
+WHERE user_id = :user_id AND password = :verified_password AND is_active = :is_active;
+
+-- name: set_login_success
+UPDATE users SET last_login_success = :now, last_login_try = :now, failed_login_tries = 0, last_updated = :now
+WHERE user_id = :user_id;
+
+-- name: set_login_failure
+UPDATE users SET last_login_try = :now, failed_login_tries = :failures, last_updated = :now
+WHERE user_id = :user_id;
+
+-- name: set_state
+UPDATE users SET is_active = :is_active, user_role = :user_role, extra_info = :extra_info, last_updated = :now
+WHERE user_id = :user_id;

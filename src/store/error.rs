@@ -1,0 +1,83 @@
+//! What can go wrong in the store. The texts name tables and columns, never what was in them.
+
+use std::fmt;
+
+/// Why a read or a write did not happen. After any of these nothing was changed.
+#[derive(Debug)]
+pub enum StoreError {
+    /// Too many writes are waiting, or another process holds the file. Trying again later may help.
+    Busy,
+    /// A value that must be unique is there already.
+    Duplicate(&'static str),
+    /// A row was to refer to another one that is not there, or the other way round.
+    Dangling,
+    /// The server is stopping.
+    Closed,
+    /// The code of a write panicked; its changes were undone.
+    Panicked,
+    /// SQLite undid a whole group of writes, as it does when the disk is full.
+    RolledBack,
+    /// A stored value is not of the form that the server writes.
+    Unreadable(&'static str),
+    /// Anything else that SQLite reports.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        use rusqlite::ffi::{
+            SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE,
+        };
+        let rusqlite::Error::SqliteFailure(code, text) = &error else { return Self::Sqlite(error) };
+        match (code.code, code.extended_code) {
+            (DatabaseBusy | DatabaseLocked, _) => Self::Busy,
+            (_, SQLITE_CONSTRAINT_FOREIGNKEY) => Self::Dangling,
+            (_, SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY) => {
+                Self::Duplicate(duplicate_column(text.as_deref().unwrap_or_default()))
+            }
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// The same error for another of those who shared its cause.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Busy => Self::Busy,
+            Self::Duplicate(column) => Self::Duplicate(column),
+            Self::Dangling => Self::Dangling,
+            Self::Closed => Self::Closed,
+            Self::Panicked => Self::Panicked,
+            Self::RolledBack => Self::RolledBack,
+            Self::Unreadable(what) => Self::Unreadable(what),
+            Self::Sqlite(rusqlite::Error::SqliteFailure(code, text)) => {
+                Self::Sqlite(rusqlite::Error::SqliteFailure(*code, text.clone()))
+            }
+            Self::Sqlite(_) => Self::RolledBack,
+        }
+    }
+}
+
+/// The column that SQLite's text names, among those whose duplication means something to a caller.
+fn duplicate_column(text: &str) -> &'static str {
+    ["users.email", "users.system_id"].into_iter().find(|column| text.contains(column)).unwrap_or("key")
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => out.write_str("the database is busy"),
+            Self::Duplicate(column) => write!(out, "the database has that {column} already"),
+            Self::Dangling => out.write_str("the database lacks a row that was referred to"),
+            Self::Closed => out.write_str("the database is closed"),
+            Self::Panicked => out.write_str("a write failed inside the server and was undone"),
+            Self::RolledBack => out.write_str("the database undid a group of writes; is the disk full?"),
+            Self::Unreadable(what) => write!(out, "the database holds an unreadable {what}"),
+            Self::Sqlite(error) => write!(out, "database: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}

@@ -1,0 +1,106 @@
+//! Locks in force, and the roles that locks took away.
+
+use super::query::query;
+use super::{Db, StoreError, Tx, column, moment_or_null};
+use crate::clock::Moment;
+use rusqlite::named_params;
+
+const FILE: &str = include_str!("../../sql/locks.sql");
+const BY_USER: &str = query(FILE, "by_user");
+const INSERT: &str = query(FILE, "insert");
+const DELETE: &str = query(FILE, "delete");
+const ENDED: &str = query(FILE, "ended");
+const PUSH_ROLE: &str = query(FILE, "push_role");
+const ROLES_OF_USER: &str = query(FILE, "roles_of_user");
+const POP_ROLE: &str = query(FILE, "pop_role");
+const TRIM_ROLES: &str = query(FILE, "trim_roles");
+
+/// Roles remembered per user; older ones go.
+const ROLES_PER_USER_MAX: i64 = 32;
+/// Ended locks that are lifted in one transaction.
+const ENDED_LOCKS_MAX: i64 = 500;
+
+/// Why an account is locked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lock {
+    /// A person did it; only a person undoes it.
+    ByPerson,
+    /// Failed password checks did it; it ends at this time.
+    ByAttempts(Moment),
+}
+
+/// The lock in force on a user, if any.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn by_user(db: &Db<'_>, user_id: i64) -> Result<Option<Lock>, StoreError> {
+    db.one(BY_USER, named_params! { ":user_id": user_id }, |row| {
+        Ok(moment_or_null(row, "locked_until")?.map_or(Lock::ByPerson, Lock::ByAttempts))
+    })
+}
+
+/// Puts a lock in force, in place of an earlier one.
+///
+/// # Errors
+///
+/// [`StoreError::Dangling`] when there is no such user; a failing database.
+pub fn insert(tx: &Tx<'_>, user_id: i64, lock: Lock) -> Result<(), StoreError> {
+    let (cause, until) = match lock {
+        Lock::ByPerson => ("person", None),
+        Lock::ByAttempts(until) => ("attempts", Some(until.stored())),
+    };
+    let params = named_params! {
+        ":user_id": user_id, ":cause": cause, ":now": tx.now().stored(), ":locked_until": until
+    };
+    tx.change(INSERT, params)?;
+    Ok(())
+}
+
+/// Takes the lock on a user away; tells whether there was one.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+    Ok(tx.change(DELETE, named_params! { ":user_id": user_id })? == 1)
+}
+
+/// Users whose lock has ended by now, some at a time.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn ended(db: &Db<'_>) -> Result<Vec<i64>, StoreError> {
+    let params = named_params! { ":now": db.now().stored(), ":limit": ENDED_LOCKS_MAX };
+    db.all(ENDED, params, |row| column(row, "user_id"))
+}
+
+/// Remembers the role that a lock takes away.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn push_role(tx: &Tx<'_>, user_id: i64, role: &str) -> Result<(), StoreError> {
+    tx.change(PUSH_ROLE, named_params! { ":user_id": user_id, ":role": role })?;
+    tx.change(TRIM_ROLES, named_params! { ":user_id": user_id, ":kept": ROLES_PER_USER_MAX })?;
+    Ok(())
+}
+
+/// The roles that locks took away from a user, the latest last.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn roles_of_user(db: &Db<'_>, user_id: i64) -> Result<Vec<String>, StoreError> {
+    db.all(ROLES_OF_USER, named_params! { ":user_id": user_id }, |row| column(row, "role"))
+}
+
+/// Takes the latest of those roles out of memory and returns it.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn pop_role(tx: &Tx<'_>, user_id: i64) -> Result<Option<String>, StoreError> {
+    tx.one(POP_ROLE, named_params! { ":user_id": user_id }, |row| column(row, "role"))
+}

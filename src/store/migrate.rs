@@ -1,0 +1,31 @@
+//! Brings a database to today's schema, one numbered step after the other, all in one transaction.
+
+use super::StoreError;
+use rusqlite::Connection;
+
+/// Stands in the file's header ("AtzR"), so that our files can be told from others.
+pub const APPLICATION_ID: i64 = 0x4174_7a52;
+
+/// Every step, in order. A released step is never edited; a change is a new step.
+const STEPS: &[&str] = &[include_str!("../../sql/migrations/0001_first_tables.sql")];
+
+/// The schema that this program works with: the number of steps taken.
+#[must_use]
+pub const fn newest_version() -> i64 {
+    STEPS.len() as i64
+}
+
+/// Takes the steps that are missing after `version`. The caller has begun a transaction.
+///
+/// # Errors
+///
+/// A failing database; the caller rolls back.
+pub fn climb(connection: &Connection, version: i64) -> Result<(), StoreError> {
+    let taken = usize::try_from(version).unwrap_or(usize::MAX);
+    for step in STEPS.iter().skip(taken) {
+        connection.execute_batch(step)?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", newest_version())?;
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! Sessions. A token is never stored, only its SHA-256.
+
+use super::query::query;
+use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
+use crate::clock::Moment;
+use crate::guard::token::StoredToken;
+use rusqlite::named_params;
+use serde_json::value::RawValue;
+
+const FILE: &str = include_str!("../../sql/sessions.sql");
+const INSERT: &str = query(FILE, "insert");
+const LIVE_BY_TOKEN: &str = query(FILE, "live_by_token");
+const SET_EXTRA_INFO: &str = query(FILE, "set_extra_info");
+const DELETE: &str = query(FILE, "delete");
+const DELETE_OF_USER: &str = query(FILE, "delete_of_user");
+const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
+
+/// A session about to be made.
+pub struct NewSession {
+    /// What will be presented, hashed.
+    pub token: StoredToken,
+    /// The visitor's address in canonical form.
+    pub ip_address: String,
+    /// What the visitor's browser calls itself.
+    pub user_agent: String,
+    /// Whose session it is.
+    pub user_id: i64,
+    /// When it ends.
+    pub expires: Moment,
+    /// A JSON object as text, or nothing.
+    pub extra_info: Option<String>,
+}
+
+/// A session that has not expired and whose owner is active and not locked, with what its owner is.
+pub struct LiveSession {
+    /// Whose session it is.
+    pub user_id: i64,
+    /// The owner's public identifier.
+    pub system_id: String,
+    /// The owner's name as it is shown, HTML-escaped.
+    pub full_name: Option<String>,
+    /// The owner's address in folded form.
+    pub email: String,
+    /// What is noted about the owner: JSON.
+    pub extra_info: Option<Box<RawValue>>,
+    /// Whether the owner proved to hold the address.
+    pub email_verified: bool,
+    /// When the last verification letter went out.
+    pub emailverify_sent_datetime: Option<Moment>,
+    /// Always true here; carried because the answer has it.
+    pub is_active: bool,
+    /// When somebody last tried to log in as the owner.
+    pub last_login_try: Option<Moment>,
+    /// When the owner last logged in.
+    pub last_login_success: Option<Moment>,
+    /// When the owner signed up.
+    pub created_on: Moment,
+    /// The owner's role.
+    pub user_role: String,
+    /// The visitor's address in canonical form.
+    pub ip_address: String,
+    /// What the visitor's browser calls itself.
+    pub user_agent: String,
+    /// When the session began.
+    pub created: Moment,
+    /// When it ends.
+    pub expires: Moment,
+    /// What is noted about the session: JSON.
+    pub extra_info_json: Option<Box<RawValue>>,
+}
+
+/// Adds a session.
+///
+/// # Errors
+///
+/// [`StoreError::Dangling`] when there is no such user; a failing database.
+pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
+    tx.change(
+        INSERT,
+        named_params! {
+            ":token_hash": session.token.bytes(),
+            ":ip_address": session.ip_address,
+            ":user_agent": session.user_agent,
+            ":user_id": session.user_id,
+            ":now": tx.now().stored(),
+            ":expires": session.expires.stored(),
+            ":extra_info_json": session.extra_info,
+        },
+    )?;
+    Ok(())
+}
+
+/// The session that a token belongs to, if it is live.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
+    let params = named_params! { ":token_hash": token.bytes(), ":now": db.now().stored() };
+    db.one(LIVE_BY_TOKEN, params, |row| {
+        Ok(LiveSession {
+            user_id: column(row, "user_id")?,
+            system_id: column(row, "system_id")?,
+            full_name: column(row, "full_name")?,
+            email: column(row, "email")?,
+            extra_info: json_or_null(row, "extra_info")?,
+            email_verified: column(row, "email_verified")?,
+            emailverify_sent_datetime: moment_or_null(row, "emailverify_sent_datetime")?,
+            is_active: column(row, "is_active")?,
+            last_login_try: moment_or_null(row, "last_login_try")?,
+            last_login_success: moment_or_null(row, "last_login_success")?,
+            created_on: moment(row, "created_on")?,
+            user_role: column(row, "user_role")?,
+            ip_address: column(row, "ip_address")?,
+            user_agent: column(row, "user_agent")?,
+            created: moment(row, "created")?,
+            expires: moment(row, "expires")?,
+            extra_info_json: json_or_null(row, "extra_info_json")?,
+        })
+    })
+}
+
+/// Replaces what is noted about a session.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Result<bool, StoreError> {
+    let params = named_params! { ":token_hash": token.bytes(), ":extra_info_json": extra_info };
+    Ok(tx.change(SET_EXTRA_INFO, params)? == 1)
+}
+
+/// Ends a session, live or expired, and with it the API keys tied to it. Tells whether there was one.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
+    Ok(tx.change(DELETE, named_params! { ":token_hash": token.bytes() })? == 1)
+}
+
+/// Ends all sessions of a user, but for one that may be kept. Tells how many ended.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_of_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
+    let kept = kept.map(StoredToken::bytes);
+    tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id, ":kept_token_hash": kept })
+}
+
+/// Removes the sessions that had expired before `cutoff`. Tells how many went.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment) -> Result<usize, StoreError> {
+    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored() })
+}

@@ -1,0 +1,258 @@
+//! The store by itself: opening, adopting, refusing, and that no write is half done.
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::guard::token::StoredToken;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// A directory of its own, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("authnzerver-store-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary directory can be made");
+        Self(path)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.0.join(".authdb.sqlite")
+    }
+
+    fn python_database(&self) -> PathBuf {
+        std::fs::write(self.database(), include_bytes!("../../tests/data/python-authdb/authdb.sqlite"))
+            .expect("the fixture can be copied");
+        self.database()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::at(Moment::parse("2026-11-23 15:00:00.000000").expect("a time")))
+}
+
+fn open(path: &Path) -> Result<(Store, Origin), OpenError> {
+    Store::open(path, 2, clock())
+}
+
+fn refusal(path: &Path) -> String {
+    match open(path) {
+        Ok(_) => panic!("{} was opened", path.display()),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn schema(path: &Path) -> Vec<(String, String)> {
+    let connection = Connection::open(path).expect("opens");
+    let mut statement = connection
+        .prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name")
+        .expect("prepares");
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("runs");
+    rows.collect::<Result<_, _>>().expect("reads")
+}
+
+#[test]
+fn a_fresh_file_is_private_and_found_again() {
+    let scratch = Scratch::new("fresh");
+    let (store, origin) = open(&scratch.database()).expect("opens");
+    assert_eq!(origin, Origin::Made);
+    store.write(|tx| roles::insert(tx, "superuser")).expect("writes");
+    store.close();
+    drop(store);
+    let mode = std::fs::metadata(scratch.database()).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+    assert!(!scratch.0.join(".authdb.sqlite-wal").exists(), "the log was moved into the file");
+    let (store, origin) = open(&scratch.database()).expect("opens again");
+    assert_eq!(origin, Origin::Found);
+    assert_eq!(store.read(roles::list).expect("reads"), ["superuser"]);
+}
+
+#[test]
+fn a_python_file_is_adopted_with_everybody_in_it() {
+    let scratch = Scratch::new("adopt");
+    let path = scratch.python_database();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("changes the mode");
+    let (store, origin) = open(&path).expect("is adopted");
+    let Origin::Adopted { copy, mode_tightened } = origin else { panic!("{origin:?}") };
+    assert!(mode_tightened);
+    for file in [&path, &copy] {
+        let mode = std::fs::metadata(file).expect("is there").permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600, "{}", file.display());
+    }
+    let alice = store.read(|db| users::by_id(db, 4)).expect("reads").expect("alice is there");
+    assert_eq!(alice.email, "alice@fixture.test");
+    assert_eq!(alice.full_name.as_deref(), Some("Alice Ärmel"));
+    assert!(alice.extra_info.expect("has notes").get().contains(r#""nested": {"a": [1, 2, 3]}"#));
+
+    let live = StoredToken::of("xtSAwkDaPvQAOLT7iskYQffeyFGNEDu5CuIqMoVfZ8g");
+    let session = store.read(|db| sessions::live_by_token(db, &live)).expect("reads").expect("is live");
+    assert_eq!((session.user_id, session.expires.wire().as_str()), (4, "2099-01-01T00:00:00.123456"));
+    let expired = StoredToken::of("IbUSN7kHPCR8xUUYrNWNal8wLfeM0DBbbfvzQtncy8w");
+    assert!(store.read(|db| sessions::live_by_token(db, &expired)).expect("reads").is_none());
+
+    let carol = store.read(|db| locks::by_user(db, 6)).expect("reads");
+    assert_eq!(carol, Some(locks::Lock::ByPerson));
+    assert_eq!(store.read(|db| locks::roles_of_user(db, 6)).expect("reads"), ["authenticated"]);
+    assert_eq!(store.read(|db| locks::by_user(db, 5)).expect("reads"), None, "bob is pending, not locked");
+
+    store.close();
+    drop(store);
+    let (_, origin) = open(&path).expect("opens again");
+    assert_eq!(origin, Origin::Found);
+}
+
+#[test]
+fn an_adopted_file_has_the_schema_of_a_fresh_one_and_no_token_in_clear() {
+    let (adopted, fresh) = (Scratch::new("same-adopted"), Scratch::new("same-fresh"));
+    let path = adopted.python_database();
+    drop(open(&path).expect("is adopted"));
+    drop(open(&fresh.database()).expect("is made"));
+    assert_eq!(schema(&path), schema(&fresh.database()));
+    let bytes = std::fs::read(&path).expect("reads");
+    for token in
+        ["xtSAwkDaPvQAOLT7iskYQffeyFGNEDu5CuIqMoVfZ8g", "pT2pMzxgwjsJujaCwyKrf2hJZ2yxEHLhr-ZN9fNYIYI"]
+    {
+        assert!(
+            !bytes.windows(token.len()).any(|window| window == token.as_bytes()),
+            "a token stayed in clear"
+        );
+    }
+}
+
+#[test]
+fn a_failed_adoption_leaves_the_file_as_it_was() {
+    let scratch = Scratch::new("failed-adoption");
+    let path = scratch.python_database();
+    let connection = Connection::open(&path).expect("opens");
+    connection.execute_batch("UPDATE users SET created_on = 'yesterday' WHERE user_id = 4").expect("updates");
+    drop(connection);
+    let before = schema(&path);
+    assert!(refusal(&path).contains("unreadable time"));
+    assert_eq!(schema(&path), before);
+}
+
+#[test]
+fn what_is_not_ours_is_refused_and_left_alone() {
+    let scratch = Scratch::new("refused");
+    let path = scratch.database();
+    let private = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).expect("writes");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("changes the mode");
+    };
+    private(b"this is no database at all, but long enough to look at");
+    assert!(refusal(&path).contains("is damaged"));
+
+    private(b"");
+    Connection::open(&path)
+        .and_then(|db| db.execute_batch("CREATE TABLE recipes (x)"))
+        .expect("makes another");
+    let before = std::fs::read(&path).expect("reads");
+    assert!(refusal(&path).contains("neither ours nor"));
+    assert_eq!(std::fs::read(&path).expect("reads"), before);
+
+    private(b"");
+    drop(open(&path).expect("is made ours"));
+    Connection::open(&path).and_then(|db| db.execute_batch("PRAGMA user_version = 99")).expect("ages");
+    assert!(refusal(&path).contains("made by a newer authnzerver"));
+
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("changes the mode");
+    assert!(refusal(&path).contains("chmod 600"));
+    assert!(refusal(&scratch.0).contains("not a regular file"));
+    assert!(refusal(&scratch.0.join("missing/db")).contains("cannot use"));
+}
+
+#[test]
+fn damage_inside_the_file_is_noticed() {
+    let scratch = Scratch::new("damaged");
+    let path = scratch.database();
+    drop(open(&path).expect("is made"));
+    let mut bytes = std::fs::read(&path).expect("reads");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 3000].fill(0x5a);
+    std::fs::write(&path, bytes).expect("writes");
+    assert!(refusal(&path).contains("is damaged"));
+}
+
+#[test]
+fn a_refused_or_panicking_write_changes_nothing_and_harms_no_other() {
+    let scratch = Scratch::new("undone");
+    let (store, _) = open(&scratch.database()).expect("opens");
+    let refused = store.write(|tx| {
+        roles::insert(tx, "half-done")?;
+        Err::<(), _>(StoreError::Dangling)
+    });
+    assert!(matches!(refused, Err(StoreError::Dangling)));
+    let panicked: Result<(), StoreError> = store.write(|tx| {
+        roles::insert(tx, "half-done")?;
+        panic!("a fault in the code of a write")
+    });
+    assert!(matches!(panicked, Err(StoreError::Panicked)));
+    store.write(|tx| roles::insert(tx, "whole")).expect("writes after both");
+    assert_eq!(store.read(roles::list).expect("reads"), ["whole"]);
+    store.close();
+    assert!(matches!(store.write(|tx| roles::insert(tx, "late")), Err(StoreError::Closed)));
+}
+
+#[test]
+fn many_writers_at_once_are_all_served() {
+    let scratch = Scratch::new("many");
+    let (store, _) = open(&scratch.database()).expect("opens");
+    std::thread::scope(|scope| {
+        for writer in 0..16 {
+            let store = &store;
+            scope.spawn(move || {
+                for turn in 0..20 {
+                    let name = format!("role-{writer}-{turn}");
+                    assert!(store.write(move |tx| roles::insert(tx, &name)).expect("writes"));
+                }
+            });
+        }
+    });
+    assert_eq!(store.read(roles::list).expect("reads").len(), 320);
+}
+
+#[test]
+fn a_full_disk_fails_the_write_and_keeps_what_was_there() {
+    let scratch = Scratch::new("full");
+    let (store, _) = open(&scratch.database()).expect("opens");
+    store.write(|tx| roles::insert(tx, "before")).expect("writes");
+    store
+        .write(|tx| Ok::<_, StoreError>(tx.connection().execute_batch("PRAGMA max_page_count = 1")?))
+        .expect("sets");
+    let long = "x".repeat(1 << 20);
+    let failed = store.write(move |tx| roles::insert(tx, &long));
+    assert!(failed.is_err(), "a write that does not fit was acknowledged");
+    assert_eq!(store.read(roles::list).expect("reads"), ["before"]);
+}
+
+#[test]
+fn every_named_statement_prepares_and_is_used() {
+    let scratch = Scratch::new("prepare");
+    let (store, _) = open(&scratch.database()).expect("opens");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut checked = 0;
+    for entry in std::fs::read_dir(directory.join("sql")).expect("sql/ is there") {
+        let path = entry.expect("reads").path();
+        let stem = path.file_stem().expect("has a name").to_string_lossy().into_owned();
+        if path.is_dir() || ["pragmas", "adopt"].contains(&stem.as_str()) {
+            continue;
+        }
+        let file: &'static str = std::fs::read_to_string(&path).expect("reads").leak();
+        let code =
+            std::fs::read_to_string(directory.join(format!("src/store/{stem}.rs"))).expect("has its module");
+        for name in query::names(file) {
+            let statement = query::query(file, name);
+            let prepared = store.read(|db| db.connection.prepare(statement).map(drop));
+            prepared.unwrap_or_else(|error| panic!("{stem}.sql, {name}: {error}"));
+            assert!(code.contains(&format!("\"{name}\"")), "{stem}.sql: nobody uses {name}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "only {checked} statements were found");
+}

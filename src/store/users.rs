@@ -1,0 +1,360 @@
+//! Users: who they are, and what they prove themselves with.
+
+use super::query::query;
+use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
+use crate::clock::Moment;
+use crate::guard::secret::Secret;
+use rusqlite::{Row, named_params};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+const FILE: &str = include_str!("../../sql/users.sql");
+const BY_ID: &str = query(FILE, "by_id");
+const ID_BY_EMAIL: &str = query(FILE, "id_by_email");
+const CREDENTIALS_BY_EMAIL: &str = query(FILE, "credentials_by_email");
+const CREDENTIALS_BY_ID: &str = query(FILE, "credentials_by_id");
+const COUNT: &str = query(FILE, "count");
+const ANY_ACTIVE_SUPERUSER: &str = query(FILE, "any_active_superuser");
+const INSERT: &str = query(FILE, "insert");
+const SIGN_UP_AGAIN: &str = query(FILE, "sign_up_again");
+const SET_VERIFIED: &str = query(FILE, "set_verified");
+const SET_VERIFY_LETTER_SENT: &str = query(FILE, "set_verify_letter_sent");
+const SET_FORGOTPASS_LETTER_SENT: &str = query(FILE, "set_forgotpass_letter_sent");
+const SET_PASSWORD: &str = query(FILE, "set_password");
+const SET_LOGIN_SUCCESS: &str = query(FILE, "set_login_success");
+const SET_LOGIN_FAILURE: &str = query(FILE, "set_login_failure");
+const SET_STATE: &str = query(FILE, "set_state");
+
+/// The first superuser of a fresh database.
+pub const FIRST_SUPERUSER_ID: i64 = 1;
+/// The user whom visitors without a log-in act as.
+pub const ANONYMOUS_ID: i64 = 2;
+/// A user who can never log in.
+pub const DUMMY_ID: i64 = 3;
+
+/// Whether this is one of the two users that stand for no person.
+#[must_use]
+pub const fn is_system_user(user_id: i64) -> bool {
+    matches!(user_id, ANONYMOUS_ID | DUMMY_ID)
+}
+
+/// What answers tell about a user: everything but the password.
+#[derive(Clone, Serialize)]
+pub struct User {
+    /// The user's number.
+    pub user_id: i64,
+    /// The user's public identifier.
+    pub system_id: String,
+    /// The name as it is shown, HTML-escaped.
+    pub full_name: Option<String>,
+    /// The address in folded form.
+    pub email: String,
+    /// Whether the user proved to hold the address.
+    pub email_verified: bool,
+    /// Whether the user may do anything at all.
+    pub is_active: bool,
+    /// When somebody last tried to log in as this user.
+    pub last_login_try: Option<Moment>,
+    /// When the user last logged in.
+    pub last_login_success: Option<Moment>,
+    /// Failed tries since then.
+    pub failed_login_tries: Option<i64>,
+    /// When the user signed up.
+    pub created_on: Moment,
+    /// When the row was last changed by a request.
+    pub last_updated: Moment,
+    /// The user's role.
+    pub user_role: String,
+    /// What is noted about the user: JSON.
+    pub extra_info: Option<Box<RawValue>>,
+    /// When the last verification letter went out.
+    pub emailverify_sent_datetime: Option<Moment>,
+    /// When the last forgotten-password letter went out.
+    pub emailforgotpass_sent_datetime: Option<Moment>,
+    /// When the last changed-password letter went out.
+    pub emailchangepass_sent_datetime: Option<Moment>,
+}
+
+/// What decides whether somebody may log in.
+pub struct Credentials {
+    /// The user's number.
+    pub user_id: i64,
+    /// The stored password hash, in PHC form.
+    pub password: Secret<String>,
+    /// The address in folded form.
+    pub email: String,
+    /// The name as it is shown, HTML-escaped.
+    pub full_name: Option<String>,
+    /// Whether the user may do anything at all.
+    pub is_active: bool,
+    /// Whether the user proved to hold the address.
+    pub email_verified: bool,
+    /// The user's role.
+    pub user_role: String,
+    /// When the last verification letter went out.
+    pub emailverify_sent_datetime: Option<Moment>,
+}
+
+/// The role of an account that is locked or was never verified.
+pub const LOCKED_ROLE: &str = "locked";
+
+impl Credentials {
+    /// The one test of whether an account may authenticate: active, verified and not locked.
+    #[must_use]
+    pub fn may_authenticate(&self) -> bool {
+        self.is_active && self.email_verified && self.user_role != LOCKED_ROLE
+    }
+}
+
+/// A user about to be added.
+pub struct NewUser {
+    /// A public identifier that nobody else has.
+    pub system_id: String,
+    /// The name, HTML-escaped.
+    pub full_name: String,
+    /// The password hash, in PHC form.
+    pub password: Secret<String>,
+    /// The address in folded form.
+    pub email: String,
+    /// Whether the address counts as proven.
+    pub email_verified: bool,
+    /// Whether the user may act at once.
+    pub is_active: bool,
+    /// When a verification letter was asked for.
+    pub emailverify_sent_datetime: Option<Moment>,
+    /// A JSON object as text.
+    pub extra_info: String,
+    /// The user's role.
+    pub user_role: String,
+    /// Whether a verification letter is still to be sent.
+    pub verification_letter_due: bool,
+}
+
+/// The user of this number.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn by_id(db: &Db<'_>, user_id: i64) -> Result<Option<User>, StoreError> {
+    db.one(BY_ID, named_params! { ":user_id": user_id }, user)
+}
+
+/// The user who signed up with this folded address.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn id_by_email(db: &Db<'_>, email: &str) -> Result<Option<i64>, StoreError> {
+    db.one(ID_BY_EMAIL, named_params! { ":email": email }, |row| column(row, "user_id"))
+}
+
+/// What the user with this folded address proves themselves with.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn credentials_by_email(db: &Db<'_>, email: &str) -> Result<Option<Credentials>, StoreError> {
+    db.one(CREDENTIALS_BY_EMAIL, named_params! { ":email": email }, credentials)
+}
+
+/// What the user of this number proves themselves with.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn credentials_by_id(db: &Db<'_>, user_id: i64) -> Result<Option<Credentials>, StoreError> {
+    db.one(CREDENTIALS_BY_ID, named_params! { ":user_id": user_id }, credentials)
+}
+
+/// How many users there are.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn count(db: &Db<'_>) -> Result<i64, StoreError> {
+    Ok(db.one(COUNT, [], |row| Ok(row.get(0)?))?.unwrap_or(0))
+}
+
+/// Whether somebody is left who may administer.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn any_active_superuser(db: &Db<'_>) -> Result<bool, StoreError> {
+    Ok(db.one(ANY_ACTIVE_SUPERUSER, [], |row| Ok(row.get(0)?))?.unwrap_or(false))
+}
+
+/// Adds a user and returns the new number.
+///
+/// # Errors
+///
+/// [`StoreError::Duplicate`] for an address or public identifier that is taken; a failing database.
+pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
+    tx.change(
+        INSERT,
+        named_params! {
+            ":system_id": user.system_id,
+            ":full_name": user.full_name,
+            ":password": user.password.expose(),
+            ":email": user.email,
+            ":email_verified": user.email_verified,
+            ":is_active": user.is_active,
+            ":emailverify_sent_datetime": user.emailverify_sent_datetime.map(Moment::stored),
+            ":extra_info": user.extra_info,
+            ":now": tx.now().stored(),
+            ":user_role": user.user_role,
+            ":verification_letter_due": user.verification_letter_due,
+        },
+    )?;
+    Ok(tx.connection().last_insert_rowid())
+}
+
+/// Replaces what a never verified user signed up with, unless that has changed since it was read.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn sign_up_again(
+    tx: &Tx<'_>,
+    was: &Credentials,
+    full_name: &str,
+    password: &Secret<String>,
+    extra_info: &str,
+) -> Result<bool, StoreError> {
+    let params = named_params! {
+        ":user_id": was.user_id,
+        ":full_name": full_name,
+        ":password": password.expose(),
+        ":extra_info": extra_info,
+        ":now": tx.now().stored(),
+        ":last_sent": was.emailverify_sent_datetime.map(Moment::stored),
+    };
+    Ok(tx.change(SIGN_UP_AGAIN, params)? == 1)
+}
+
+/// Marks the address as proven and lets the user act in this role.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_verified(tx: &Tx<'_>, user_id: i64, user_role: &str) -> Result<bool, StoreError> {
+    let params = named_params! { ":user_id": user_id, ":user_role": user_role, ":now": tx.now().stored() };
+    Ok(tx.change(SET_VERIFIED, params)? == 1)
+}
+
+/// Notes that a verification letter went out now.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_verify_letter_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+    let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
+    Ok(tx.change(SET_VERIFY_LETTER_SENT, params)? == 1)
+}
+
+/// Notes that a forgotten-password letter went out now.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_forgotpass_letter_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+    let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
+    Ok(tx.change(SET_FORGOTPASS_LETTER_SENT, params)? == 1)
+}
+
+/// Replaces a password hash, provided that it and the account's state are still what was read and verified.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_password(
+    tx: &Tx<'_>,
+    verified: &Credentials,
+    password: &Secret<String>,
+) -> Result<bool, StoreError> {
+    let params = named_params! {
+        ":user_id": verified.user_id,
+        ":password": password.expose(),
+        ":verified_password": verified.password.expose(),
+        ":is_active": verified.is_active,
+        ":now": tx.now().stored(),
+    };
+    Ok(tx.change(SET_PASSWORD, params)? == 1)
+}
+
+/// Notes a log-in.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_login_success(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+    tx.change(SET_LOGIN_SUCCESS, named_params! { ":user_id": user_id, ":now": tx.now().stored() })?;
+    Ok(())
+}
+
+/// Notes an attempt and how many have failed in a row.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_login_failure(tx: &Tx<'_>, user_id: i64, failures: i64) -> Result<(), StoreError> {
+    let params = named_params! { ":user_id": user_id, ":failures": failures, ":now": tx.now().stored() };
+    tx.change(SET_LOGIN_FAILURE, params)?;
+    Ok(())
+}
+
+/// Sets whether a user may act, in which role, and what is noted about them.
+///
+/// # Errors
+///
+/// [`StoreError::Dangling`] for a role that does not exist; a failing database.
+pub fn set_state(
+    tx: &Tx<'_>,
+    user_id: i64,
+    is_active: bool,
+    user_role: &str,
+    extra_info: Option<&str>,
+) -> Result<bool, StoreError> {
+    let params = named_params! {
+        ":user_id": user_id,
+        ":is_active": is_active,
+        ":user_role": user_role,
+        ":extra_info": extra_info,
+        ":now": tx.now().stored(),
+    };
+    Ok(tx.change(SET_STATE, params)? == 1)
+}
+
+fn user(row: &Row<'_>) -> Result<User, StoreError> {
+    Ok(User {
+        user_id: column(row, "user_id")?,
+        system_id: column(row, "system_id")?,
+        full_name: column(row, "full_name")?,
+        email: column(row, "email")?,
+        email_verified: column(row, "email_verified")?,
+        is_active: column(row, "is_active")?,
+        last_login_try: moment_or_null(row, "last_login_try")?,
+        last_login_success: moment_or_null(row, "last_login_success")?,
+        failed_login_tries: column(row, "failed_login_tries")?,
+        created_on: moment(row, "created_on")?,
+        last_updated: moment(row, "last_updated")?,
+        user_role: column(row, "user_role")?,
+        extra_info: json_or_null(row, "extra_info")?,
+        emailverify_sent_datetime: moment_or_null(row, "emailverify_sent_datetime")?,
+        emailforgotpass_sent_datetime: moment_or_null(row, "emailforgotpass_sent_datetime")?,
+        emailchangepass_sent_datetime: moment_or_null(row, "emailchangepass_sent_datetime")?,
+    })
+}
+
+fn credentials(row: &Row<'_>) -> Result<Credentials, StoreError> {
+    Ok(Credentials {
+        user_id: column(row, "user_id")?,
+        password: Secret::new(column(row, "password")?),
+        email: column(row, "email")?,
+        full_name: column(row, "full_name")?,
+        is_active: column(row, "is_active")?,
+        email_verified: column(row, "email_verified")?,
+        user_role: column(row, "user_role")?,
+        emailverify_sent_datetime: moment_or_null(row, "emailverify_sent_datetime")?,
+    })
+}
