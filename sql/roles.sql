@@ -1,5 +1,5 @@
 -- name: list
-SELECT name FROM roles ORDER BY name;
+SELECT name, "desc" FROM roles ORDER BY name;
 
 -- name: insert
 INSERT INTO roles (name, "desc") VALUES (:name, :description) ON CONFLICT (name) DO NOTHING;

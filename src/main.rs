@@ -1,6 +1,24 @@
-//! The command line.
+//! The program: hands the command line to the commands, with the real clock and the real chance.
+
+use authnzerver::chance::{Chance, SystemChance};
+use authnzerver::clock::{Clock, SystemClock};
+use authnzerver::commands::{self, Parts, serve};
+use authnzerver::policy::model::DEFAULT_POLICY;
+use std::process::ExitCode;
+use std::sync::Arc;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {}
+fn main() -> ExitCode {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let chance: Arc<dyn Chance> = Arc::new(SystemChance);
+    let parts = Parts {
+        clock: &*clock,
+        chance: &*chance,
+        default_policy: DEFAULT_POLICY,
+        make_database: &|path, policy, admin| serve::make_database(path, policy, admin, &clock, &chance),
+        serve: &|loaded, notes| serve::run(loaded, &notes, &clock, &chance),
+    };
+    commands::run_here(&parts).into()
+}

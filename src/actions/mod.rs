@@ -1,1 +1,33 @@
-//! (module map)
+//! What can be asked. Each file declares its requests and answers them; none imports another, except these helpers:
+//! `proof` (who knows the password), `judge` (whether a password is good enough), `locking` (what a lock does).
+
+pub mod email;
+pub mod judge;
+pub mod locking;
+pub mod login;
+pub mod password;
+pub mod proof;
+pub mod session;
+pub mod user;
+
+use crate::request::Request;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The requests of all files, in the order of the documentation.
+const FILES: &[&[Request]] = &[
+    session::REQUESTS,
+    login::REQUESTS,
+    user::create::REQUESTS,
+    password::check::REQUESTS,
+    email::mark::REQUESTS,
+];
+
+/// Every request of the API.
+pub fn requests() -> impl Iterator<Item = &'static Request> {
+    FILES.iter().copied().flatten()
+}
+
+/// The registry: a request by its name.
+pub static REQUESTS_BY_NAME: LazyLock<HashMap<&'static str, &'static Request>> =
+    LazyLock::new(|| requests().map(|request| (request.name, request)).collect());

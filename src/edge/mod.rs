@@ -1,1 +1,265 @@
-//! (module map)
+//! The edge: from the network to a whole, framed request, and back. It knows HTTP, and nothing of what is asked.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `head.rs` | decides from a request's head whether its framing can be trusted |
+//! | `http.rs` | serves one connection on top of may_minihttp |
+//! | `warden.rs` | watches all connections, for time, size and number |
+//! | `reply.rs` | what goes back, and the error pages |
+//! | `socket.rs` | the calls that the compiler cannot check |
+//!
+//! A request reaches the [`Handler`] only when all of it has arrived within the limits. The edge itself answers 400,
+//! 408, 411, 413, 431 and 503. No byte that a client sent is ever logged or sent back from here, and no query string
+//! is passed on. A handler that panics costs its own request (500), never the server.
+//!
+//! What may_minihttp cannot do, and what comes of it:
+//!
+//! - It takes 16 header lines. A request with more counts as malformed.
+//! - It neither answers a malformed request (we do, as the connection is dropped: 400) nor keeps quiet about it: a
+//!   line with the kind of fault, never with the client's bytes, goes straight to standard error.
+//! - Under the targets `may` and `may_minihttp` it logs each connection, and the end of each as an error. Whoever
+//!   sets up logging must turn these targets off.
+//! - A client that shuts its sending side together with the last byte of its request is taken for gone.
+//! - It speaks neither HTTP/2 nor `Transfer-Encoding` (411) nor TLS. A terminator for TLS stands in front; `admit` in
+//!   `warden.rs` is the one place that learns a connection's peer.
+//! - Where `accept` fails it tries again at once. So the number of connections is kept well below the number of
+//!   descriptors, which is the one lasting reason for `accept` to fail.
+//!
+//! Where a pipeline of requests ends in a fault, the answers before the fault may be lost with the connection. Never
+//! is an answer sent out of order.
+
+mod head;
+mod http;
+mod reply;
+mod socket;
+mod warden;
+
+pub use reply::{Allow, ContentType, HttpReply, error_page};
+
+use crate::clock::Clock;
+use may::coroutine::JoinHandle;
+use may_minihttp::HttpServiceFactory;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Once};
+use std::thread;
+use std::time::Duration;
+use std::{fmt, io};
+use warden::Register;
+
+/// How many ended coroutines keep their stacks for the next ones. They are made at the start, so they cost memory.
+const SPARE_COROUTINES: usize = 64;
+/// Descriptors that no connection gets: for the database, log, mail, look-ups, and for connections being refused.
+const RESERVED_DESCRIPTORS: usize = 128;
+/// How often to look whether everything has ended.
+const STOP_POLL: Duration = Duration::from_millis(10);
+
+/// A whole request.
+pub struct HttpRequest<'a> {
+    /// The address at the other end of the connection. An IPv4 address always looks like one.
+    pub peer: IpAddr,
+    /// The method, in the case in which it was sent.
+    pub method: &'a str,
+    /// The path, without query and fragment, otherwise as it was sent.
+    pub path: &'a str,
+    /// The `Host`, as it was sent; empty where HTTP/1.0 gives none.
+    pub host: &'a str,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// Answers requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request, on the connection's coroutine. It may wait by the means of [`crate::wait`] for as long as
+    /// it likes. A panic is answered with 500; no `Drop` that runs during one may wait.
+    fn handle(&self, request: &HttpRequest<'_>) -> HttpReply;
+}
+
+/// What a client may use up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdgeLimits {
+    /// Connections at one time. Where the process may not open as many descriptors, the number is lower.
+    pub connections_max: usize,
+    /// Bytes of a request's head.
+    pub head_bytes_max: usize,
+    /// Bytes of a request's body.
+    pub body_bytes_max: usize,
+    /// Bytes of all bodies over 16 KiB together that are being received or handled.
+    pub large_bodies_bytes_max: usize,
+    /// Seconds from a head's first byte to its last.
+    pub head_seconds_max: u32,
+    /// Seconds from the end of a head to the end of the body.
+    pub body_seconds_max: u32,
+    /// Seconds without a request.
+    pub idle_seconds_max: u32,
+    /// Seconds in which a client must take an answer.
+    pub send_seconds_max: u32,
+}
+
+impl EdgeLimits {
+    /// Enough for a pool of connections from each of many frontends.
+    pub const CONNECTIONS_MAX: usize = 4096;
+    /// Sixteen header lines are all that can come; this leaves a kilobyte for each.
+    pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+    /// Far more than any request needs.
+    pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+    /// What a small host can spare.
+    pub const LARGE_BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
+    /// A head is one packet or two.
+    pub const HEAD_SECONDS_MAX: u32 = 10;
+    /// A body of the largest size over a slow line.
+    pub const BODY_SECONDS_MAX: u32 = 30;
+    /// Long enough for a frontend to find its connection still open.
+    pub const IDLE_SECONDS_MAX: u32 = 75;
+    /// A large answer over a slow line.
+    pub const SEND_SECONDS_MAX: u32 = 30;
+}
+
+impl Default for EdgeLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: Self::CONNECTIONS_MAX,
+            head_bytes_max: Self::HEAD_BYTES_MAX,
+            body_bytes_max: Self::BODY_BYTES_MAX,
+            large_bodies_bytes_max: Self::LARGE_BODIES_BYTES_MAX,
+            head_seconds_max: Self::HEAD_SECONDS_MAX,
+            body_seconds_max: Self::BODY_SECONDS_MAX,
+            idle_seconds_max: Self::IDLE_SECONDS_MAX,
+            send_seconds_max: Self::SEND_SECONDS_MAX,
+        }
+    }
+}
+
+/// Why the edge did not start.
+#[derive(Debug)]
+pub enum EdgeError {
+    /// The address cannot be listened on; most often it is in use.
+    Listen {
+        /// What was asked for.
+        address: String,
+        /// What the system says.
+        cause: io::Error,
+    },
+    /// The system refuses a thread or a limit.
+    System(io::Error),
+}
+
+impl fmt::Display for EdgeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { address, cause } => write!(out, "cannot listen on {address}: {cause}"),
+            Self::System(cause) => write!(out, "cannot start serving: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for EdgeError {}
+
+/// The coroutines' side of the program. Set once for the whole process, by whatever edge is started first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// Threads that run coroutines; 0 takes one for each core.
+    pub threads: usize,
+    /// The stack of each coroutine. Memory is taken only as far as a stack is really used. An overflow ends the
+    /// process, so this must fit the deepest call.
+    pub stack_bytes: usize,
+}
+
+/// A running edge. Dropping it without [`Edge::stop`] leaves it running.
+pub struct Edge {
+    address: SocketAddr,
+    acceptor: JoinHandle<()>,
+    warden: thread::JoinHandle<()>,
+    register: Arc<Register>,
+}
+
+impl Edge {
+    /// Starts to listen. `host` is an address or a name; of a name's addresses, the first that works is taken. Port 0
+    /// takes any free port.
+    ///
+    /// # Errors
+    /// The address is in use or not ours, or the system refuses what serving needs.
+    pub fn start(
+        (host, port): (&str, u16),
+        workers: Workers,
+        mut limits: EdgeLimits,
+        clock: Arc<dyn Clock>,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Self, EdgeError> {
+        let refused = |cause| EdgeError::Listen { address: format!("{host}:{port}"), cause };
+        let address = free_address(host, port).map_err(refused)?;
+        configure_coroutines(workers);
+        let descriptors = socket::raise_descriptor_limit().map_err(EdgeError::System)?;
+        let connections_max = descriptors.saturating_sub(RESERVED_DESCRIPTORS).max(1);
+        limits.connections_max = limits.connections_max.min(connections_max);
+
+        let register = Arc::new(Register::new(limits.clone(), Arc::clone(&clock)));
+        let shared = http::Shared {
+            limits,
+            register: Arc::clone(&register),
+            handler,
+            clock,
+            large_bodies_bytes: AtomicUsize::new(0),
+        };
+        let acceptor = http::Connections(Arc::new(shared)).start(address).map_err(refused)?;
+        let watching = Arc::clone(&register);
+        let warden = thread::Builder::new().name("warden".to_owned()).spawn(move || watching.watch());
+        match warden {
+            Ok(warden) => Ok(Self { address, acceptor, warden, register }),
+            Err(cause) => {
+                socket::end_acceptor(&acceptor);
+                Err(EdgeError::System(cause))
+            }
+        }
+    }
+
+    /// The address that is listened on, with the real port.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.register.live()
+    }
+
+    /// Stops accepting, closes idle connections, and lets every request under way be answered, within `patience`.
+    /// Then closes what is left and returns. Call it on a plain thread.
+    pub fn stop(self, patience: Duration) {
+        self.register.begin_stop();
+        socket::end_acceptor(&self.acceptor);
+        self.warden.thread().unpark();
+        let mut polls_left = patience.as_millis() / STOP_POLL.as_millis();
+        while polls_left > 0 && !(self.acceptor.is_done() && self.register.live() == 0) {
+            polls_left -= 1;
+            thread::park_timeout(STOP_POLL);
+        }
+        self.register.end();
+        self.warden.thread().unpark();
+        // The watch has nothing that could panic; and if it did, there is no more to stop.
+        let _ = self.warden.join();
+    }
+}
+
+/// The address to listen on. may_minihttp lets several processes share a port, and a second server would start
+/// unnoticed. So the address is first taken alone, which fails if anyone has it.
+fn free_address(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    TcpListener::bind((host, port))?.local_addr()
+}
+
+fn configure_coroutines(workers: Workers) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // In words; an odd number would turn on printing of how much each stack was used.
+        let stack_words = (workers.stack_bytes / size_of::<usize>()) & !1;
+        may::config()
+            .set_workers(workers.threads)
+            .set_stack_size(stack_words)
+            .set_pool_capacity(SPARE_COROUTINES)
+            // Pinned to cores, workers could not make way for the threads that hash.
+            .set_worker_pin(false);
+    });
+}

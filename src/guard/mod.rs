@@ -1,4 +1,9 @@
 //! What stands between a request and what it asks for.
 
+pub mod backoff;
+pub mod envelope;
+pub mod password;
+pub mod ratelimit;
+pub mod redact;
 pub mod secret;
 pub mod token;

@@ -1,1 +1,5 @@
-//! (module map)
+//! Pure decisions.
+pub mod email;
+pub mod fullname;
+pub mod model;
+pub mod passwords;

@@ -76,7 +76,7 @@ fn define_functions(connection: &Connection) -> Result<(), OpenError> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("token_hash", 1, flags, |context| {
         let token: String = context.get(0)?;
-        Ok(StoredToken::of(&token).bytes().to_vec())
+        Ok(StoredToken::of(&token).as_bytes().to_vec())
     })?;
     connection.create_scalar_function("stored_time", 1, flags, |context| {
         let Some(text) = context.get::<Option<String>>(0)? else { return Ok(None) };

@@ -8,13 +8,22 @@ const FILE: &str = include_str!("../../sql/roles.sql");
 const LIST: &str = query(FILE, "list");
 const INSERT: &str = query(FILE, "insert");
 
-/// All role names, in alphabetical order.
+/// A role.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// What it is, in a few words.
+    pub description: String,
+}
+
+/// All roles, in the alphabetical order of their names.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn list(db: &Db<'_>) -> Result<Vec<String>, StoreError> {
-    db.all(LIST, [], |row| column(row, "name"))
+pub fn list(db: &Db<'_>) -> Result<Vec<Role>, StoreError> {
+    db.all(LIST, [], |row| Ok(Role { name: column(row, "name")?, description: column(row, "desc")? }))
 }
 
 /// Adds a role that is not there yet; tells whether it was added.

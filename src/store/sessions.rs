@@ -78,7 +78,7 @@ pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
     tx.change(
         INSERT,
         named_params! {
-            ":token_hash": session.token.bytes(),
+            ":token_hash": session.token.as_bytes(),
             ":ip_address": session.ip_address,
             ":user_agent": session.user_agent,
             ":user_id": session.user_id,
@@ -96,7 +96,7 @@ pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
-    let params = named_params! { ":token_hash": token.bytes(), ":now": db.now().stored() };
+    let params = named_params! { ":token_hash": token.as_bytes(), ":now": db.now().stored() };
     db.one(LIVE_BY_TOKEN, params, |row| {
         Ok(LiveSession {
             user_id: column(row, "user_id")?,
@@ -126,7 +126,7 @@ pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSess
 ///
 /// A failing database.
 pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Result<bool, StoreError> {
-    let params = named_params! { ":token_hash": token.bytes(), ":extra_info_json": extra_info };
+    let params = named_params! { ":token_hash": token.as_bytes(), ":extra_info_json": extra_info };
     Ok(tx.change(SET_EXTRA_INFO, params)? == 1)
 }
 
@@ -136,7 +136,7 @@ pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Res
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
-    Ok(tx.change(DELETE, named_params! { ":token_hash": token.bytes() })? == 1)
+    Ok(tx.change(DELETE, named_params! { ":token_hash": token.as_bytes() })? == 1)
 }
 
 /// Ends all sessions of a user, but for one that may be kept. Tells how many ended.
@@ -145,7 +145,7 @@ pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn delete_of_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
-    let kept = kept.map(StoredToken::bytes);
+    let kept = kept.map(StoredToken::as_bytes);
     tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id, ":kept_token_hash": kept })
 }
 

@@ -79,6 +79,8 @@ pub struct User {
 pub struct Credentials {
     /// The user's number.
     pub user_id: i64,
+    /// The user's public identifier.
+    pub system_id: String,
     /// The stored password hash, in PHC form.
     pub password: Secret<String>,
     /// The address in folded form.
@@ -349,6 +351,7 @@ fn user(row: &Row<'_>) -> Result<User, StoreError> {
 fn credentials(row: &Row<'_>) -> Result<Credentials, StoreError> {
     Ok(Credentials {
         user_id: column(row, "user_id")?,
+        system_id: column(row, "system_id")?,
         password: Secret::new(column(row, "password")?),
         email: column(row, "email")?,
         full_name: column(row, "full_name")?,

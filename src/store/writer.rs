@@ -27,7 +27,7 @@ trait Job: Send {
     fn fail(self: Box<Self>, error: StoreError);
 }
 
-struct Write<F, T, E> {
+struct Write<F, T: Send, E: Send> {
     work: F,
     sender: AnswerSender<Result<T, E>>,
 }

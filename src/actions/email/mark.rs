@@ -1,0 +1,114 @@
+//! What a calling server reports: that an address was proven, or that a letter was sent by other means.
+
+use super::super::locking::VERIFIED_ROLE;
+use crate::app::Call;
+use crate::clock::Moment;
+use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::policy::email::fold;
+use crate::requests;
+use crate::store::users::{LOCKED_ROLE, User, is_system_user};
+use crate::store::{StoreError, Tx, locks, users};
+use serde::Serialize;
+
+const FAILED: &str = "The address could not be marked as verified.";
+const UNKNOWN: Refusal = Refusal::new("could not find user in DB by email", FAILED);
+const NOT_VERIFIABLE: Refusal = Refusal::new("could not update user verified status in DB", FAILED);
+const BAD_TYPE: Refusal =
+    Refusal::new("invalid request: invalid email_type requested", "There is no such kind of letter.");
+const NOT_NOTED: Refusal = Refusal::new(
+    "could not update the email sent status in DB",
+    "It could not be noted that a letter was sent.",
+);
+
+requests! {
+    /// Marks an address as proven and makes its account active. The calling server has checked the proof. An account
+    /// that is locked stays locked.
+    "user-set-emailverified" => user_set_emailverified(UserSetEmailverified) {
+        /// The address the user signed up with.
+        email: str,
+    }
+
+    /// Notes that a letter was sent by other means than this server's.
+    "user-set-emailsent" => user_set_emailsent(UserSetEmailsent), 2/min {
+        /// The address the user signed up with.
+        email: str,
+        /// Which letter: signup or forgotpass.
+        email_type: str,
+    }
+}
+
+#[derive(Serialize)]
+struct Verified {
+    user_id: i64,
+    is_active: bool,
+    user_role: String,
+}
+
+fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Outcome<Verified> {
+    let email = fold(&ask.email).into_owned();
+    let user = call.write(move |tx| {
+        let user = user_by_email(tx, &email)?.ok_or_else(|| failed(UNKNOWN))?;
+        if user.is_active && user.email_verified {
+            return Ok(user);
+        }
+        let locked = locks::by_user(tx, user.user_id)?.is_some();
+        if locked || user.email_verified || is_system_user(user.user_id) {
+            return Err(failed(NOT_VERIFIABLE));
+        }
+        // A role that an active, never verified account was given stays; a pending one starts as everybody does.
+        let given = user.is_active && user.user_role != LOCKED_ROLE;
+        let role = if given { user.user_role.as_str() } else { VERIFIED_ROLE };
+        users::set_verified(tx, user.user_id, role)?;
+        users::by_id(tx, user.user_id)?.ok_or_else(|| failed(NOT_VERIFIABLE))
+    })?;
+    let User { user_id, is_active, user_role, .. } = user;
+    Ok(Done::new(
+        Verified { user_id, is_active, user_role },
+        "The address is verified; the account is active.",
+    ))
+}
+
+fn failed(refusal: Refusal) -> Failure {
+    let keys = refusal.nulls(&["user_id"]).made();
+    keys.with("is_active", false).with("user_role", LOCKED_ROLE).into()
+}
+
+#[derive(Serialize)]
+struct Noted {
+    email: String,
+    emailverify_sent_datetime: Option<Moment>,
+    emailforgotpass_sent_datetime: Option<Moment>,
+    user_id: i64,
+    is_active: bool,
+    user_role: String,
+}
+
+fn user_set_emailsent(call: &mut Call<'_>, ask: UserSetEmailsent) -> Outcome<Noted> {
+    let set = match ask.email_type.as_str() {
+        "signup" => users::set_verify_letter_sent,
+        "forgotpass" => users::set_forgotpass_letter_sent,
+        _ => return Err(BAD_TYPE.refuse()),
+    };
+    let email = fold(&ask.email).into_owned();
+    let user = call.write(move |tx| {
+        let user = user_by_email(tx, &email)?.ok_or_else(|| NOT_NOTED.refuse())?;
+        set(tx, user.user_id)?;
+        users::by_id(tx, user.user_id)?.ok_or_else(|| NOT_NOTED.refuse())
+    })?;
+    let noted = Noted {
+        email: user.email,
+        emailverify_sent_datetime: user.emailverify_sent_datetime,
+        emailforgotpass_sent_datetime: user.emailforgotpass_sent_datetime,
+        user_id: user.user_id,
+        is_active: user.is_active,
+        user_role: user.user_role,
+    };
+    Ok(Done::new(noted, "It was noted that the letter was sent."))
+}
+
+fn user_by_email(tx: &Tx<'_>, email: &str) -> Result<Option<User>, StoreError> {
+    match users::id_by_email(tx, email)? {
+        Some(user_id) => users::by_id(tx, user_id),
+        None => Ok(None),
+    }
+}

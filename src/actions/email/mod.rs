@@ -1,0 +1,3 @@
+//! E-mail: what calling servers report about letters and addresses.
+
+pub mod mark;

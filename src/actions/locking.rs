@@ -1,0 +1,97 @@
+//! What a lock does to an account and what undoes it, for everyone who locks: a person, or failed log-ins.
+
+use crate::store::locks::{self, Lock};
+use crate::store::users::{LOCKED_ROLE, User};
+use crate::store::{StoreError, Tx, attempts, sessions, users};
+use crate::wire::{Object, ascii_json};
+use serde_json::Value;
+
+/// The key under which answers show a user's role history. It is shown only; the history itself is a table.
+pub const HISTORY_KEY: &str = "previous_user_roles";
+
+/// Locks an account: inactive, role `locked`, its role remembered, its sessions and API keys ended. Locking a locked
+/// account only ends what may be left open, and makes a lock that was to end by itself last if `lock` does.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
+    sessions::delete_of_user(tx, user.user_id, None)?;
+    let is_locked = user.user_role == LOCKED_ROLE;
+    if !is_locked {
+        locks::push_role(tx, user.user_id, &user.user_role)?;
+        let extra_info = with_history(tx, user)?;
+        users::set_state(tx, user.user_id, false, LOCKED_ROLE, Some(&extra_info))?;
+    }
+    if !is_locked || lock == Lock::ByPerson {
+        locks::insert(tx, user.user_id, lock)?;
+    }
+    Ok(())
+}
+
+/// How an unlock came out.
+#[derive(PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Unlocked {
+    /// The account is active again, in the role it had, or was so already.
+    Active,
+    /// The account was never verified; it is no longer locked, but has to be verified first.
+    Pending,
+    /// The account was never verified and not locked either, so there is nothing to undo.
+    NotLocked,
+}
+
+/// Undoes a lock: the account is active again in the role that the lock took, and its failed attempts are forgotten.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
+    let was_locked = locks::delete(tx, user.user_id)?;
+    attempts::delete_of_account(tx, &user.email)?;
+    let role = if user.user_role == LOCKED_ROLE {
+        locks::pop_role(tx, user.user_id)?
+    } else {
+        Some(user.user_role.clone())
+    };
+    let role = match role {
+        Some(role) => role,
+        None if !user.email_verified => {
+            return Ok(if was_locked { Unlocked::Pending } else { Unlocked::NotLocked });
+        }
+        // Verified, locked, and nothing remembered: as after a verification.
+        None => VERIFIED_ROLE.to_owned(),
+    };
+    let extra_info = with_history(tx, user)?;
+    users::set_state(tx, user.user_id, true, &role, Some(&extra_info))?;
+    Ok(Unlocked::Active)
+}
+
+/// The role of somebody who has just proved to hold their address.
+pub const VERIFIED_ROLE: &str = "authenticated";
+
+/// Lifts the locks that have ended by now; tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn lift_ended(tx: &Tx<'_>) -> Result<usize, StoreError> {
+    let ended = locks::ended(tx)?;
+    for user_id in &ended {
+        if let Some(user) = users::by_id(tx, *user_id)? {
+            // Only verified accounts are locked for a time, so this one becomes active.
+            let _ = unlock(tx, &user)?;
+        }
+    }
+    Ok(ended.len())
+}
+
+/// What is noted about a user, with the role history as it is to be shown.
+fn with_history(tx: &Tx<'_>, user: &User) -> Result<String, StoreError> {
+    let noted = user.extra_info.as_ref().and_then(|noted| serde_json::from_str::<Object>(noted.get()).ok());
+    let mut noted = noted.unwrap_or_default();
+    let roles = locks::roles_of_user(tx, user.user_id)?;
+    let shown = std::iter::once(LOCKED_ROLE.to_owned()).chain(roles).map(Value::from).collect();
+    noted.insert(HISTORY_KEY.to_owned(), shown);
+    Ok(ascii_json(&noted))
+}

@@ -1,0 +1,68 @@
+//! Checking a password again, before something that needs it.
+
+use super::super::proof::{Claim, LOCKED, Proof, prove};
+use crate::app::Call;
+use crate::guard::token::StoredToken;
+use crate::outcome::{Done, Outcome, Refusal};
+use crate::requests;
+use crate::store::sessions;
+use crate::store::users::Credentials;
+use serde::Serialize;
+
+const NO_SESSION: Refusal =
+    Refusal::new("session does not exist", "There is no valid session to check the password with.")
+        .nulls(&["user_id"]);
+const MISMATCH: &str = "The password could not be confirmed.";
+const NO_MATCH: Refusal =
+    Refusal::new("user does not exist or password doesn't match", MISMATCH).nulls(&["user_id"]);
+const INACTIVE: Refusal = Refusal::new("user exists but is inactive", MISMATCH);
+
+requests! {
+    /// Checks the password of a session's owner. The session lives on.
+    "user-passcheck" => user_passcheck(UserPasscheck) {
+        /// The session's token.
+        session_token: secret,
+        /// What the user typed.
+        password: secret,
+    }
+
+    /// Checks a user's password without a session.
+    "user-passcheck-nosession" => user_passcheck_nosession(UserPasscheckNosession) {
+        /// The address the user signed up with.
+        email: str,
+        /// What the user typed.
+        password: secret,
+    }
+}
+
+#[derive(Serialize)]
+struct Checked {
+    user_id: i64,
+    user_role: String,
+}
+
+fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {
+    let token = StoredToken::of(ask.session_token.expose());
+    let Some(session) = call.read(|db| sessions::live_by_token(db, &token))? else {
+        // The same work as with a session, though nothing was tested and nothing is counted.
+        call.app().hasher.verify_dummy(ask.password.expose())?;
+        return Err(NO_SESSION.refuse());
+    };
+    answer(prove(call, &Claim::User(session.user_id), &ask.password, Credentials::may_authenticate)?)
+}
+
+fn user_passcheck_nosession(call: &mut Call<'_>, ask: UserPasscheckNosession) -> Outcome<Checked> {
+    answer(prove(call, &Claim::Email(ask.email), &ask.password, Credentials::may_authenticate)?)
+}
+
+fn answer(proof: Proof) -> Outcome<Checked> {
+    match proof {
+        Proof::Right(proven) => {
+            let Credentials { user_id, user_role, .. } = proven.credentials;
+            Ok(Done::new(Checked { user_id, user_role }, "The password is right."))
+        }
+        Proof::Barred(user) => Err(INACTIVE.made().with("user_id", user.user_id).into()),
+        Proof::Wrong => Err(NO_MATCH.refuse()),
+        Proof::Locked => Err(LOCKED.refuse()),
+    }
+}

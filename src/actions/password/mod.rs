@@ -1,0 +1,3 @@
+//! Passwords: checking, changing, resetting and judging them.
+
+pub mod check;

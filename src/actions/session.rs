@@ -1,0 +1,337 @@
+//! Sessions: making, looking up, annotating and ending them.
+
+use crate::app::Call;
+use crate::clock::Moment;
+use crate::guard::token::{StoredToken, Token};
+use crate::outcome::{Done, Nothing, Outcome, Refusal};
+use crate::requests;
+use crate::store::sessions::{self, LiveSession, NewSession};
+use crate::store::users::{self, ANONYMOUS_ID, LOCKED_ROLE};
+use crate::wire::{Object, StrOrInt, ascii_json, merge};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::net::{IpAddr, Ipv6Addr};
+use time::format_description::BorrowedFormatItem;
+
+/// Characters of a user agent that are kept; what a longer one says beyond that is dropped.
+pub const USER_AGENT_CHARACTERS_MAX: usize = 280;
+/// Bytes of what may be noted about a session, as JSON text.
+const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
+/// Seconds of a day.
+const DAY_SECONDS: i64 = 86_400;
+
+const NOT_MADE: Refusal =
+    Refusal::new("DB error when making new session", "The session could not be started.")
+        .nulls(&["session_token", "expires"]);
+const NOT_LIVE: Refusal =
+    Refusal::new("session does not exist or expired", "The session could not be looked up.")
+        .nulls(&["session_info"]);
+const NOT_READ: Refusal =
+    Refusal::new("DB error when retrieving session info", "The session could not be looked up.")
+        .nulls(&["session_info"]);
+const NO_SUCH_TOKEN: Refusal = Refusal::without_reason("There was no such session to end.");
+const NOT_DELETED: Refusal =
+    Refusal::new("DB error when deleting session", "The session could not be ended.");
+const NONE_DELETED: Refusal = Refusal::without_reason("There were no sessions to end.");
+const NONE_DELETED_BROKEN: Refusal =
+    Refusal::new("DB error when updating session info", "The sessions could not be ended.");
+const NOTHING_TO_EDIT: Refusal = Refusal::new(
+    "invalid request: missing 'update_dict' in request",
+    "There is nothing to change about the session.",
+)
+.nulls(&["session_info"]);
+const NOT_THERE_TO_EDIT: Refusal =
+    Refusal::new("no such session", "The session could not be changed.").nulls(&["session_info"]);
+const NOT_EDITED: Refusal =
+    Refusal::new("DB error when updating session info", "The session could not be changed.")
+        .nulls(&["session_info"]);
+
+requests! {
+    /// Starts a session, for a visitor or for a user who has just logged in.
+    "session-new" => session_new(SessionNew), broken NOT_MADE {
+        /// The visitor's IP address.
+        ip_address: str,
+        /// What the visitor's browser calls itself.
+        user_agent: str,
+        /// Whose session it is; null for a visitor who is not logged in.
+        user_id: int|None,
+        /// When it ends: a time in UTC such as 2027-01-31T12:00:00.5Z, or a number of days from now.
+        expires: str|int,
+        /// Anything to note about the session.
+        extra_info_json: dict|None,
+    }
+
+    /// Tells whether a session is live, whose it is, and what is known about both.
+    "session-exists" => session_exists(SessionExists), broken NOT_READ {
+        /// The session's token.
+        session_token: secret,
+    }
+
+    /// Ends a session.
+    "session-delete" => session_delete(SessionDelete), broken NOT_DELETED {
+        /// The session's token.
+        session_token: secret,
+    }
+
+    /// Ends all sessions of a user, or all but one.
+    "session-delete-userid" => session_delete_userid(SessionDeleteUserid), broken NONE_DELETED_BROKEN {
+        /// The session that may be kept.
+        session_token: secret,
+        /// Whose sessions to end.
+        user_id: int,
+        /// Whether to keep that one session.
+        keep_current_session: bool,
+    }
+
+    /// Changes what is noted about a session.
+    "internal-session-edit" => internal_session_edit(InternalSessionEdit), broken NOT_EDITED {
+        /// The session's token.
+        target_session_token: secret,
+        /// Keys to set; a key whose value is "__delete__" is removed.
+        update_dict: dict,
+    }
+}
+
+#[derive(Serialize)]
+struct SessionMade {
+    session_token: String,
+    expires: Moment,
+}
+
+fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
+    let ip_address = canonical_address(&ask.ip_address).ok_or_else(|| NOT_MADE.refuse())?;
+    let expires = expiry(call, &ask.expires).ok_or_else(|| NOT_MADE.refuse())?;
+    let extra_info = ask.extra_info_json.map(|extra_info| ascii_json(&extra_info));
+    if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
+        return Err(NOT_MADE.refuse());
+    }
+    // A user number of 0 stands for nobody, like null.
+    let user_id = ask.user_id.filter(|user_id| *user_id != 0).unwrap_or(ANONYMOUS_ID);
+    let token = Token::new(call.chance());
+    let session = NewSession {
+        token: StoredToken::of(token.reveal()),
+        ip_address,
+        user_agent: cut_user_agent(&ask.user_agent).to_owned(),
+        user_id,
+        expires,
+        extra_info,
+    };
+    call.write(move |tx| {
+        let owner = users::credentials_by_id(tx, session.user_id)?;
+        if !owner.is_some_and(|owner| owner.is_active && owner.user_role != LOCKED_ROLE) {
+            return Err(NOT_MADE.refuse());
+        }
+        Ok(sessions::insert(tx, &session)?)
+    })?;
+    let made = SessionMade { session_token: token.reveal().to_owned(), expires };
+    Ok(Done::new(made, "The session was started."))
+}
+
+/// A user agent as it is stored and compared.
+pub fn cut_user_agent(user_agent: &str) -> &str {
+    user_agent.char_indices().nth(USER_AGENT_CHARACTERS_MAX).map_or(user_agent, |(end, _)| &user_agent[..end])
+}
+
+/// An address as it is stored and compared: shortest form, lower case, an IPv4 address inside an IPv6 one in hex.
+fn canonical_address(text: &str) -> Option<String> {
+    let (address, zone) = match text.split_once('%') {
+        Some((address, zone)) if !zone.is_empty() && !zone.contains('%') => (address, Some(zone)),
+        Some(_) => return None,
+        None => (text, None),
+    };
+    if zone.is_some_and(|zone| zone.len() > 64 || zone.chars().any(|c| c.is_control() || c.is_whitespace())) {
+        return None;
+    }
+    match (address.parse().ok()?, zone) {
+        (IpAddr::V4(address), None) => Some(address.to_string()),
+        (IpAddr::V4(_), Some(_)) => None,
+        (IpAddr::V6(address), zone) => {
+            let written = written_v6(address);
+            Some(zone.map_or_else(|| written.clone(), |zone| format!("{written}%{zone}")))
+        }
+    }
+}
+
+fn written_v6(address: Ipv6Addr) -> String {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] => format!("::ffff:{high:x}:{low:x}"),
+        // The standard library would write these two groups as an IPv4 address.
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => format!("::{high:x}:{low:x}"),
+        _ => address.to_string(),
+    }
+}
+
+/// When a session ends, within what the operator allows.
+fn expiry(call: &Call<'_>, asked: &StrOrInt) -> Option<Moment> {
+    let expires = match asked {
+        StrOrInt::Int(days) if *days >= 0 => call.now().plus_seconds(days.checked_mul(DAY_SECONDS)?),
+        StrOrInt::Int(_) => None,
+        StrOrInt::Str(text) => parse_expiry(text),
+    }?;
+    let days_max = i64::from(call.config().session_days_max);
+    if days_max == 0 {
+        return Some(expires);
+    }
+    Some(expires.min(call.now().plus_seconds(days_max * DAY_SECONDS)?))
+}
+
+const DATE_AND_TIME: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
+    "[year]-[month padding:none]-[day padding:none]T[hour padding:none]:[minute padding:none]:[second padding:none]"
+);
+
+/// Reads a time in UTC: `Y-M-DTh:m:s`, with or without up to six fraction digits and an offset.
+fn parse_expiry(text: &str) -> Option<Moment> {
+    if text.len() > 40 || !text.is_ascii() {
+        return None;
+    }
+    // Clients add a Z to what is UTC anyway, wherever they got it from.
+    let text = text.replace('Z', "").replace('t', "T");
+    let (text, offset_seconds) = split_offset(&text)?;
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+    let micros = match fraction {
+        None => 0,
+        Some(digits)
+            if (1..=6).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            format!("{digits:0<6}").parse().ok()?
+        }
+        Some(_) => return None,
+    };
+    let calendar = time::PrimitiveDateTime::parse(whole, DATE_AND_TIME).ok()?.assume_utc();
+    Moment::from_calendar(calendar)?.plus_micros(micros)?.plus_seconds(-offset_seconds)
+}
+
+/// Cuts `+hh:mm` or `-hh:mm` off the end; tells the offset in seconds.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    let (_, clock) = text.split_once('T')?;
+    let Some(at) = clock.find(['+', '-']) else { return Some((text, 0)) };
+    let (sign, offset) = clock[at..].split_at(1);
+    let (hours, minutes) = offset.split_once(':')?;
+    if hours.len() != 2 || minutes.len() != 2 {
+        return None;
+    }
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let seconds = (hours * 60 + minutes) * 60;
+    let end = text.len() - (clock.len() - at);
+    Some((&text[..end], if sign == "-" { -seconds } else { seconds }))
+}
+
+#[derive(Serialize)]
+struct SessionFound {
+    session_info: SessionAndOwner,
+}
+
+#[derive(Serialize)]
+struct SessionAndOwner {
+    user_id: i64,
+    system_id: String,
+    full_name: Option<String>,
+    email: String,
+    extra_info: Option<Box<RawValue>>,
+    email_verified: bool,
+    emailverify_sent_datetime: Option<Moment>,
+    is_active: bool,
+    last_login_try: Option<Moment>,
+    last_login_success: Option<Moment>,
+    created_on: Moment,
+    user_role: String,
+    session_token: String,
+    ip_address: String,
+    user_agent: String,
+    created: Moment,
+    expires: Moment,
+    extra_info_json: Option<Box<RawValue>>,
+}
+
+fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFound> {
+    let token = ask.session_token.expose();
+    let found = call.read(|db| sessions::live_by_token(db, &StoredToken::of(token)))?;
+    let session = found.ok_or_else(|| NOT_LIVE.refuse())?;
+    let session_info = SessionAndOwner {
+        user_id: session.user_id,
+        system_id: session.system_id,
+        full_name: session.full_name,
+        email: session.email,
+        extra_info: session.extra_info,
+        email_verified: session.email_verified,
+        emailverify_sent_datetime: session.emailverify_sent_datetime,
+        is_active: session.is_active,
+        last_login_try: session.last_login_try,
+        last_login_success: session.last_login_success,
+        created_on: session.created_on,
+        user_role: session.user_role,
+        session_token: token.clone(),
+        ip_address: session.ip_address,
+        user_agent: session.user_agent,
+        created: session.created,
+        expires: session.expires,
+        extra_info_json: session.extra_info_json,
+    };
+    Ok(Done::new(SessionFound { session_info }, "The session was found."))
+}
+
+fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Nothing> {
+    let token = StoredToken::of(ask.session_token.expose());
+    if call.write(move |tx| Ok(sessions::delete(tx, &token)?))? {
+        Ok(Done::new(Nothing {}, "The session was ended."))
+    } else {
+        Err(NO_SUCH_TOKEN.refuse())
+    }
+}
+
+fn session_delete_userid(call: &mut Call<'_>, ask: SessionDeleteUserid) -> Outcome<Nothing> {
+    let kept = ask.keep_current_session.then(|| StoredToken::of(ask.session_token.expose()));
+    let user_id = ask.user_id;
+    match call.write(move |tx| Ok(sessions::delete_of_user(tx, user_id, kept.as_ref())?))? {
+        0 => Err(NONE_DELETED.refuse()),
+        _ => Ok(Done::new(Nothing {}, "The sessions were ended.")),
+    }
+}
+
+#[derive(Serialize)]
+struct SessionEdited {
+    session_info: SessionAlone,
+}
+
+#[derive(Serialize)]
+struct SessionAlone {
+    user_id: i64,
+    session_token: String,
+    ip_address: String,
+    user_agent: String,
+    created: Moment,
+    expires: Moment,
+    extra_info_json: Box<RawValue>,
+}
+
+fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outcome<SessionEdited> {
+    if ask.update_dict.is_empty() {
+        return Err(NOTHING_TO_EDIT.refuse());
+    }
+    let stored = StoredToken::of(ask.target_session_token.expose());
+    let (session, extra_info): (LiveSession, Box<RawValue>) = call.write(move |tx| {
+        let session = sessions::live_by_token(tx, &stored)?.ok_or_else(|| NOT_THERE_TO_EDIT.refuse())?;
+        let noted = session.extra_info_json.as_ref();
+        let noted = noted.and_then(|noted| serde_json::from_str::<Object>(noted.get()).ok());
+        let merged = ascii_json(&merge(noted.unwrap_or_default(), ask.update_dict));
+        if merged.len() > EXTRA_INFO_BYTES_MAX {
+            return Err(NOT_EDITED.refuse());
+        }
+        sessions::set_extra_info(tx, &stored, &merged)?;
+        let merged = RawValue::from_string(merged);
+        Ok((session, merged.expect("what was just serialised is JSON")))
+    })?;
+    let session_info = SessionAlone {
+        user_id: session.user_id,
+        session_token: ask.target_session_token.expose().clone(),
+        ip_address: session.ip_address,
+        user_agent: session.user_agent,
+        created: session.created,
+        expires: session.expires,
+        extra_info_json: extra_info,
+    };
+    Ok(Done::new(SessionEdited { session_info }, "What is noted about the session was changed."))
+}

@@ -1,0 +1,3 @@
+//! Users: signing up, looking up, editing and locking.
+
+pub mod create;

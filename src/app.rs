@@ -1,0 +1,188 @@
+//! What a request may use: [`App`], built once, and [`Call`], one request's view of it.
+
+use crate::chance::Chance;
+use crate::clock::{Clock, Moment};
+use crate::config::Config;
+use crate::guard::password::Hasher;
+use crate::guard::ratelimit::Limiter;
+use crate::guard::secret::Secret;
+use crate::outcome::Failure;
+use crate::policy::model::Policy;
+use crate::store::{Db, Store, StoreError, Tx};
+use crate::wait::{Pause, Turnstiles};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Accounts whose password checks can be under way at once without waiting for one another.
+const TURNSTILES: usize = 1024;
+
+/// The server's parts, each made and checked at start.
+pub struct App {
+    /// What the operator set.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// Hashes and verifies passwords.
+    pub hasher: Hasher,
+    /// Counts requests.
+    pub limiter: Limiter,
+    /// The name that a new password must not resemble.
+    pub server_name: String,
+    /// Who may do what; swapped when the operator has it read again.
+    pub policy: ArcSwap<Policy>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes tokens and salts.
+    pub chance: Arc<dyn Chance>,
+    /// How an answer is held back.
+    pub pause: Pause,
+    /// Lets one password check of an account pass at a time.
+    pub turnstiles: Turnstiles,
+    held: AtomicUsize,
+}
+
+/// The parts that an [`App`] is built from.
+pub struct Parts {
+    /// See [`App::config`].
+    pub config: Config,
+    /// What this machine is called, should the operator not have said.
+    pub machine_name: String,
+    /// See [`App::store`].
+    pub store: Store,
+    /// See [`App::hasher`].
+    pub hasher: Hasher,
+    /// See [`App::policy`].
+    pub policy: Policy,
+    /// See [`App::clock`].
+    pub clock: Arc<dyn Clock>,
+    /// See [`App::chance`].
+    pub chance: Arc<dyn Chance>,
+    /// See [`App::pause`].
+    pub pause: Pause,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { config, machine_name, store, hasher, policy, clock, chance, pause } = parts;
+        Self {
+            limiter: Limiter::new(config.rate_limits.clone()),
+            server_name: config.server_name.clone().unwrap_or(machine_name),
+            policy: ArcSwap::from_pointee(policy),
+            turnstiles: Turnstiles::new(TURNSTILES),
+            held: AtomicUsize::new(0),
+            config,
+            store,
+            hasher,
+            clock,
+            chance,
+            pause,
+        }
+    }
+
+    /// Holds an answer back. `false`, at once, when too many are held already.
+    #[must_use]
+    pub fn hold(&self, time: Duration) -> bool {
+        if self.held.fetch_add(1, Ordering::Relaxed) >= HELD_ANSWERS_MAX {
+            self.held.fetch_sub(1, Ordering::Relaxed);
+            return false;
+        }
+        self.pause.pause(time);
+        self.held.fetch_sub(1, Ordering::Relaxed);
+        true
+    }
+}
+
+/// Answers that may be held back at once after failed password checks.
+const HELD_ANSWERS_MAX: usize = 2048;
+
+/// One request's view of the server.
+pub struct Call<'a> {
+    app: &'a App,
+    client: Option<&'a str>,
+    now: Moment,
+    hold: Duration,
+}
+
+impl<'a> Call<'a> {
+    /// A call that begins now, made for the end user at this address.
+    #[must_use]
+    pub fn new(app: &'a App, client: Option<&'a str>) -> Self {
+        Self { app, client, now: app.clock.now(), hold: Duration::ZERO }
+    }
+
+    /// When the request came.
+    #[must_use]
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// The server's parts.
+    #[must_use]
+    pub const fn app(&self) -> &'a App {
+        self.app
+    }
+
+    /// What the operator set.
+    #[must_use]
+    pub const fn config(&self) -> &'a Config {
+        &self.app.config
+    }
+
+    /// The end user's address, as the calling server gave it.
+    #[must_use]
+    pub const fn client(&self) -> Option<&'a str> {
+        self.client
+    }
+
+    /// Where tokens and salts come from.
+    #[must_use]
+    pub fn chance(&self) -> &'a dyn Chance {
+        &*self.app.chance
+    }
+
+    /// Hashes a password with a new salt.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn hash(&self, password: &Secret<String>) -> Result<Secret<String>, Failure> {
+        let hash = self.app.hasher.hash(password.expose())?;
+        Ok(Secret::new(hash.as_str().to_owned()))
+    }
+
+    /// Reads from the database.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn read<T>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, StoreError>) -> Result<T, Failure> {
+        Ok(self.app.store.read(work)?)
+    }
+
+    /// Changes the database; see [`Store::write`].
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns; a failing database.
+    pub fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.app.store.write(work)
+    }
+
+    /// Has the answer held back for so long, as after a failed password check.
+    pub fn hold_answer_for(&mut self, time: Duration) {
+        self.hold = self.hold.max(time);
+    }
+
+    /// How long the answer is to be held back.
+    #[must_use]
+    pub const fn hold(&self) -> Duration {
+        self.hold
+    }
+}

@@ -1,0 +1,127 @@
+//! `authnzerver call REQUEST [JSON]`: asks a running server, as a frontend does, and prints its answer.
+
+use super::{Parts, Streams};
+use crate::config::arguments::Call;
+use crate::config::{self, ClientSettings, Invocation, Problems, Surroundings};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+use std::io::{self, Read as _};
+use std::time::Duration;
+
+/// A failed log-in is held back for up to 40 s, and hashing takes its time on a small machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// The longest body that is read from standard input.
+const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The longest answer: a list of all users can be long.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The longest piece of an error page that is shown.
+const PAGE_CHARACTERS_MAX: usize = 200;
+const REQUEST_ID_BYTES: usize = 8;
+/// A call from a shell comes from this machine.
+const CLIENT_ADDRESS: &str = "127.0.0.1";
+
+/// Sends the request and prints the answer. Tells whether the server says that it succeeded.
+///
+/// # Errors
+/// Everything between the command line and the server's answer, in one line.
+pub fn run(
+    call: &Call,
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+    parts: &Parts<'_>,
+    streams: &mut Streams<'_>,
+) -> Result<bool, Problems> {
+    let settings = config::load_for_client(invocation, surroundings, call.url.as_deref())?;
+    for warning in invocation.warnings.iter().chain(&settings.warnings) {
+        streams.complain(warning);
+    }
+    let body = body(call, streams).map_err(Problems::one)?;
+    let answer = exchange(call, body, &settings, parts).map_err(Problems::one)?;
+    let text = if streams.output_is_terminal { format!("{answer:#}\n") } else { format!("{answer}\n") };
+    streams.say(&text);
+    Ok(answer["success"] == Value::Bool(true))
+}
+
+/// The request's body: an object from the command line or from standard input, or an empty one.
+fn body(call: &Call, streams: &mut Streams<'_>) -> Result<Map<String, Value>, String> {
+    let text = match call.body.as_deref() {
+        None => return Ok(Map::new()),
+        Some("-") => {
+            let mut text = String::new();
+            let mut input = io::Read::take(&mut streams.input, BODY_BYTES_MAX + 1);
+            input.read_to_string(&mut text).map_err(|error| format!("standard input: {error}"))?;
+            if text.len() as u64 > BODY_BYTES_MAX {
+                return Err(format!("standard input holds more than {BODY_BYTES_MAX} bytes"));
+            }
+            text
+        }
+        Some(text) => text.to_owned(),
+    };
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(body)) => Ok(body),
+        Ok(_) => Err("the body must be a JSON object, such as '{\"email\": \"me@example.org\"}'".into()),
+        // The parser's own text may repeat a piece of the body, which may hold a password.
+        Err(error) => Err(format!("the body is not JSON: line {}, column {}", error.line(), error.column())),
+    }
+}
+
+fn exchange(
+    call: &Call,
+    body: Map<String, Value>,
+    settings: &ClientSettings,
+    parts: &Parts<'_>,
+) -> Result<Value, String> {
+    let mut bytes = [0; REQUEST_ID_BYTES];
+    parts.chance.fill(&mut bytes);
+    let request_id = Value::String(URL_SAFE_NO_PAD.encode(bytes));
+    let client_address = match &call.client_address {
+        Some(address) => Value::from(address.as_str()),
+        None => body.get("client_ipaddr").cloned().unwrap_or_else(|| CLIENT_ADDRESS.into()),
+    };
+    let message = json!({
+        "request": call.request, "body": body, "reqid": request_id, "client_ipaddr": client_address,
+    });
+    let sealed = settings.secret.first().seal(message.to_string().as_bytes(), parts.clock.now());
+    let answer = settings
+        .secret
+        .open(&post(&settings.url, sealed)?)
+        .and_then(|opened| serde_json::from_slice::<Value>(opened.plaintext.expose()).ok())
+        .ok_or("the answer cannot be opened: the server has another key, or this is another server")?;
+    if answer["reqid"] != request_id {
+        return Err("the answer belongs to another request".into());
+    }
+    Ok(answer)
+}
+
+/// Posts a body and gives the answer's. A proxy from the environment is not used: it has no business with a
+/// server next door.
+fn post(url: &str, body: Vec<u8>) -> Result<Vec<u8>, String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .build()
+        .into();
+    let mut answer = agent.post(url).send(&body).map_err(|error| format!("no answer from {url}: {error}"))?;
+    let status = answer.status();
+    let wait = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let body = answer
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES_MAX)
+        .read_to_vec()
+        .map_err(|error| format!("the answer from {url} broke off: {error}"))?;
+    if status == ureq::http::StatusCode::OK {
+        return Ok(body);
+    }
+    let page: String = String::from_utf8_lossy(&body)
+        .chars()
+        .take(PAGE_CHARACTERS_MAX)
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    let wait = wait.filter(|wait| wait.bytes().all(|byte| byte.is_ascii_digit()));
+    let wait = wait.map_or_else(String::new, |seconds| format!(" (try again in {seconds} s)"));
+    Err(format!("the server answered {}: {}{wait}", status.as_u16(), page.trim()))
+}

@@ -1,0 +1,329 @@
+//! Serving: from the settings to the last answered request.
+
+use super::EXIT_FAILED;
+use crate::actions::locking;
+use crate::app::{App, Parts};
+use crate::chance::Chance;
+use crate::clock::{Clock, Moment};
+use crate::config::base_directory::{AdminAccount, write_admin_credentials};
+use crate::config::{Config, Loaded};
+use crate::edge::{Edge, EdgeLimits, Workers};
+use crate::guard::password::{
+    Argon2Cost, HashCeilings, Hasher, HasherSettings, QUEUE_LENGTH_DEFAULT, memory_available_bytes,
+    threads_for,
+};
+use crate::initialise::{Initialised, initialise};
+use crate::log;
+use crate::outcome::Failure;
+use crate::policy::model::Policy;
+use crate::server::Server;
+use crate::store::{Origin, Store, StoreError, attempts, sessions, users};
+use crate::wait::Pause;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// The stack of one connection's coroutine. The deepest path, a request nested as far as JSON may be, needs about
+/// half of it in an unoptimised build; a test runs it.
+pub const COROUTINE_STACK_BYTES: usize = 256 * 1024;
+/// How often locks that have ended are lifted, and how many such rounds lie between two clean-ups.
+const ROUND_SECONDS: u64 = 30;
+const ROUNDS_PER_CLEAN_UP: u64 = 24 * 60 * 60 / ROUND_SECONDS;
+/// Days for which failed attempts are remembered.
+const ATTEMPTS_KEPT_DAYS: i64 = 30;
+const DAY_SECONDS: i64 = 86_400;
+/// The largest policy file that is read.
+const POLICY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Serves until a signal says to stop; returns the exit status. `notes` is what was made for this start.
+pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> u8 {
+    let config = &loaded.config;
+    // The journal stamps each line itself.
+    let timestamps = std::env::var_os("JOURNAL_STREAM").is_none();
+    if log::install(config.log_format, config.log_level, timestamps).is_err() {
+        return EXIT_FAILED;
+    }
+    for note in notes {
+        log::info("first start", &[("note", log::words(note))]);
+    }
+    for warning in &loaded.warnings {
+        log::warning("settings", &[("note", log::words(warning))]);
+    }
+    match serve(loaded, clock, chance) {
+        Ok(()) => 0,
+        Err(problem) => {
+            log::error("cannot serve", &[("cause", log::words(&problem))]);
+            EXIT_FAILED
+        }
+    }
+}
+
+fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<(), String> {
+    // Before anything is started, so that no signal finds the default action in place.
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| format!("signals: {error}"))?;
+    let app = Arc::new(build(loaded, clock, chance)?);
+    let edge = open_edge(&app, clock)?;
+    let address = edge.local_addr();
+    log::info(
+        "serving",
+        &[
+            ("address", log::words(&address)),
+            ("workers", app.config.workers.into()),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+        ],
+    );
+    let (stop, stopped) = channel::<()>();
+    let keeper = {
+        let app = Arc::clone(&app);
+        std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || keep_house(&app, &stopped))
+    }
+    .map_err(|error| format!("cannot start a thread: {error}"))?;
+    wait_for_stop(signals, &app);
+    log::info("stopping", &[]);
+    edge.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
+    drop(stop);
+    // It has nothing to return, and a fault in it was logged by itself.
+    let _ = keeper.join();
+    app.store.close();
+    log::info("stopped", &[]);
+    Ok(())
+}
+
+/// Opens the database, reads the policy and starts the hashing threads.
+fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<App, String> {
+    let Loaded { config, admin_email, admin_password, .. } = loaded;
+    let policy = read_policy(config.permissions_file.as_deref())?;
+    let hasher = start_hasher(&config, chance)?;
+    let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
+    let admin = AdminAccount::new(admin_email, admin_password, &**chance);
+    prepare_database(&store, &policy, &hasher, &**chance, &admin, &config.base_directory, clock.now())?;
+    let app = App::new(Parts {
+        machine_name: machine_name(),
+        config,
+        store,
+        hasher,
+        policy,
+        clock: Arc::clone(clock),
+        chance: Arc::clone(chance),
+        pause: Pause::Real,
+    });
+    clean_up(&app);
+    lift_locks(&app);
+    Ok(app)
+}
+
+/// Adds what the database lacks. A fresh one gets its first users; their administrator's password is written down
+/// before that, so that it is never lost.
+fn prepare_database(
+    store: &Store,
+    policy: &Policy,
+    hasher: &Hasher,
+    chance: &dyn Chance,
+    admin: &AdminAccount,
+    base: &Path,
+    now: Moment,
+) -> Result<(), String> {
+    let is_fresh = store.read(users::count).map_err(|error| error.to_string())? == 0;
+    let noted = if is_fresh {
+        let noted = write_admin_credentials(base, admin, now);
+        Some(noted.map_err(|error| format!("cannot write the administrator's password: {error}"))?)
+    } else {
+        None
+    };
+    let initialised = initialise(store, policy, hasher, chance, &admin.email, &admin.password);
+    match (initialised, noted) {
+        (Ok(Initialised::JustNow), Some(path)) => {
+            log::info("made the first users", &[("admin_password_in", log::words(&path.display()))]);
+        }
+        (Ok(Initialised::Before { roles_added }), None) if roles_added > 0 => {
+            log::info("added roles of the policy", &[("count", roles_added.into())]);
+        }
+        (Ok(_), None) => {}
+        (result, noted) => {
+            // Somebody else was faster, or it failed: the password that was noted is nobody's.
+            noted.map(std::fs::remove_file);
+            let _ = result.map_err(|failure| describe(&failure))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a database with its first users, for set-up; or sees that it has them.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn make_database(
+    path: &Path,
+    policy: Option<&Path>,
+    admin: &AdminAccount,
+    clock: &Arc<dyn Clock>,
+    chance: &Arc<dyn Chance>,
+) -> Result<Initialised, String> {
+    let policy = read_policy(policy)?;
+    let settings = HasherSettings {
+        cost: Argon2Cost::default(),
+        ceilings: HashCeilings::default(),
+        threads: 1,
+        queue_length: QUEUE_LENGTH_DEFAULT,
+    };
+    let hasher = Hasher::start(&settings, Arc::clone(chance)).map_err(|error| error.to_string())?;
+    let store = open_store(path, 1, Arc::clone(clock))?;
+    let initialised = initialise(&store, &policy, &hasher, &**chance, &admin.email, &admin.password);
+    store.close();
+    initialised.map_err(|failure| describe(&failure))
+}
+
+/// Opens a database and logs where it came from.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<Store, String> {
+    let (store, origin) = Store::open(path, readers, clock).map_err(|error| error.to_string())?;
+    match origin {
+        Origin::Made => log::info("made the database", &[("path", log::words(&path.display()))]),
+        Origin::Found => {}
+        Origin::Updated => log::info("brought the database's schema up to date", &[]),
+        Origin::Adopted { copy, mode_tightened } => {
+            log::info(
+                "took over a database of the Python authnzerver",
+                &[("copy_of_what_it_was", log::words(&copy.display()))],
+            );
+            if mode_tightened {
+                log::warning("others could read the database; now only its owner can", &[]);
+            }
+        }
+    }
+    Ok(store)
+}
+
+/// Starts the hashing threads, as many as the operator said or as fit the machine.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn start_hasher(config: &Config, chance: &Arc<dyn Chance>) -> Result<Hasher, String> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads =
+        config.hash_threads.unwrap_or_else(|| threads_for(cores, memory_available_bytes(), &config.argon2));
+    let settings = HasherSettings {
+        cost: config.argon2,
+        ceilings: HashCeilings {
+            memory_kib: config.hash_memory_mib_max.saturating_mul(1024),
+            passes: config.hash_passes_max,
+            lanes: config.hash_lanes_max,
+        },
+        threads,
+        queue_length: QUEUE_LENGTH_DEFAULT,
+    };
+    let hasher = Hasher::start(&settings, Arc::clone(chance)).map_err(|error| error.to_string())?;
+    log::info(
+        "hashing passwords",
+        &[("threads", threads.into()), ("kib_each", config.argon2.memory_kib().into())],
+    );
+    Ok(hasher)
+}
+
+/// Reads the policy of this file, or the built-in one.
+///
+/// # Errors
+///
+/// One line for the operator, naming the place in the file.
+pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
+    let Some(path) = path else { return Ok(Policy::default_policy()) };
+    let refuse = |what: String| format!("permissions policy {}: {what}", path.display());
+    let bytes = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+    if bytes > POLICY_BYTES_MAX {
+        return Err(refuse(format!("it is larger than {POLICY_BYTES_MAX} bytes")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    Policy::from_json(&text).map_err(|error| refuse(error.to_string()))
+}
+
+fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>) -> Result<Edge, String> {
+    let config = &app.config;
+    let limits = EdgeLimits {
+        connections_max: config.connections_max,
+        body_bytes_max: config.body_bytes_max,
+        head_seconds_max: config.head_seconds_max,
+        body_seconds_max: config.body_seconds_max,
+        idle_seconds_max: config.idle_seconds_max,
+        ..EdgeLimits::default()
+    };
+    let workers = Workers { threads: config.workers, stack_bytes: COROUTINE_STACK_BYTES };
+    let server = Arc::new(Server::new(Arc::clone(app)));
+    let address = (config.listen.to_string(), config.port);
+    Edge::start((&address.0, address.1), workers, limits, Arc::clone(clock), server)
+        .map_err(|error| error.to_string())
+}
+
+/// Returns when the server is to stop; has the policy read again meanwhile whenever that is asked for.
+fn wait_for_stop(mut signals: Signals, app: &App) {
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            return;
+        }
+        match read_policy(app.config.permissions_file.as_deref()) {
+            Ok(policy) => {
+                app.policy.store(Arc::new(policy));
+                log::info("read the permissions policy again", &[]);
+            }
+            Err(problem) => {
+                log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);
+            }
+        }
+    }
+}
+
+/// Lifts locks that have ended and, once a day, removes what nobody needs any more.
+fn keep_house(app: &App, stopped: &Receiver<()>) {
+    for round in 1_u64.. {
+        match stopped.recv_timeout(Duration::from_secs(ROUND_SECONDS)) {
+            Err(RecvTimeoutError::Timeout) => {}
+            _ => return,
+        }
+        lift_locks(app);
+        if round.is_multiple_of(ROUNDS_PER_CLEAN_UP) {
+            clean_up(app);
+        }
+    }
+}
+
+fn lift_locks(app: &App) {
+    match app.store.write(locking::lift_ended) {
+        Ok(0) => {}
+        Ok(count) => log::info("lifted locks that had ended", &[("count", count.into())]),
+        Err(error) => log::error("could not lift locks", &[("cause", log::cause(&error))]),
+    }
+}
+
+fn clean_up(app: &App) {
+    let keep_days = i64::from(app.config.session_keep_days);
+    let days_before = |now: Moment, days: i64| now.plus_seconds(-days * DAY_SECONDS).unwrap_or(Moment::FIRST);
+    let removed = app.store.write(move |tx| {
+        attempts::trim(tx, days_before(tx.now(), ATTEMPTS_KEPT_DAYS))?;
+        Ok::<_, StoreError>(sessions::delete_expired_before(tx, days_before(tx.now(), keep_days))?)
+    });
+    match removed {
+        Ok(sessions) => log::info("removed old sessions", &[("count", sessions.into())]),
+        Err(error) => log::error("could not remove old sessions", &[("cause", log::cause(&error))]),
+    }
+}
+
+/// What this machine calls itself. Read once, without asking the network.
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
+
+fn describe(failure: &Failure) -> String {
+    match failure {
+        Failure::Broken(error) => error.to_string(),
+        Failure::Refused(_) => "the first users could not be made".to_owned(),
+    }
+}

@@ -1,0 +1,364 @@
+//! Commands as an operator sees them: words in, text, files and an exit status out.
+
+use super::*;
+use crate::chance::SeededChance;
+use crate::clock::{ManualClock, Moment};
+use crate::guard::envelope::Keyring;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::io::{BufReader, Read as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::thread::JoinHandle;
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// An operator's machine: a directory, an environment, and what is typed.
+struct Machine {
+    room: tempfile::TempDir,
+    variables: BTreeMap<OsString, OsString>,
+    typed: Option<&'static str>,
+    hidden: RefCell<VecDeque<&'static str>>,
+    database: Result<Initialised, String>,
+    made: RefCell<Vec<String>>,
+}
+
+/// What a command left behind.
+struct Outcome {
+    status: u8,
+    output: String,
+    errors: String,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self {
+            room: tempfile::tempdir().expect("a directory"),
+            variables: BTreeMap::new(),
+            typed: None,
+            hidden: RefCell::default(),
+            database: Ok(Initialised::JustNow),
+            made: RefCell::default(),
+        }
+    }
+
+    fn sets(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sits at a terminal and will type these lines, and these where nothing is shown.
+    fn types(mut self, lines: &'static str, hidden: &[&'static str]) -> Self {
+        self.typed = Some(lines);
+        self.hidden.borrow_mut().extend(hidden);
+        self
+    }
+
+    fn runs(&self, words: &[&str]) -> Outcome {
+        self.runs_with(words, "")
+    }
+
+    fn runs_with(&self, words: &[&str], piped: &str) -> Outcome {
+        let surroundings = Surroundings {
+            arguments: words.iter().map(OsString::from).collect(),
+            variables: self.variables.clone(),
+            directory: self.room.path().to_owned(),
+        };
+        let clock = ManualClock::at(Moment::parse("2026-11-23 14:06:11").expect("a time"));
+        let make_database = |path: &Path, policy: Option<&Path>, admin: &AdminAccount| {
+            let (path, policy) = (self.short(path), policy.map(|policy| self.short(policy)));
+            let password = admin.password.expose();
+            self.made.borrow_mut().push(format!("{path} {policy:?} {} {password}", admin.email));
+            self.database.clone()
+        };
+        let serve = |loaded: Loaded, notes: Vec<String>| {
+            self.made.borrow_mut().extend(loaded.warnings.into_iter().chain(notes));
+            42
+        };
+        let parts = Parts {
+            clock: &clock,
+            chance: &SeededChance::new(1),
+            default_policy: "{\"roles\": []}",
+            make_database: &make_database,
+            serve: &serve,
+        };
+        let read_hidden = || self.hidden.borrow_mut().pop_front().map(str::to_owned).ok_or_else(io_end);
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let mut streams = Streams {
+            input: &mut self.typed.unwrap_or(piped).as_bytes(),
+            input_is_terminal: self.typed.is_some(),
+            read_hidden: &read_hidden,
+            output: &mut output,
+            output_is_terminal: false,
+            errors: &mut errors,
+        };
+        let status = run(&surroundings, &parts, &mut streams);
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Outcome { status, output: text(output), errors: text(errors) }
+    }
+
+    fn short(&self, path: &Path) -> String {
+        path.display().to_string().replace(&self.room.path().display().to_string(), "@")
+    }
+
+    fn reads(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.room.path().join(name)).expect(name);
+        text.replace(&self.room.path().display().to_string(), "@")
+    }
+
+    fn mode(&self, name: &str) -> u32 {
+        std::fs::metadata(self.room.path().join(name)).expect(name).permissions().mode() & 0o777
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.room.path().join(name).exists()
+    }
+}
+
+fn io_end() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
+}
+
+#[test]
+fn help_version_and_settings_need_nothing() {
+    let machine = Machine::new();
+    let help = machine.runs(&["--help"]);
+    assert_eq!((help.status, help.errors.as_str()), (0, ""));
+    assert!(help.output.contains("--autosetup"));
+    assert!(machine.runs(&["--version"]).output.starts_with("authnzerver "));
+    assert!(machine.runs(&["--settings"]).output.contains("AUTHNZERVER_PIISALT"));
+    assert!(machine.runs(&["--settings=markdown"]).output.contains("| `--piisalt` |"));
+}
+
+#[test]
+fn mistakes_on_the_command_line_and_in_settings_have_their_own_status() {
+    let misused = Machine::new().runs(&["--prot=1", "--frob"]);
+    assert_eq!((misused.status, misused.errors.lines().count()), (2, 2));
+    assert!(misused.errors.lines().all(|line| line.starts_with("authnzerver: ")), "{}", misused.errors);
+    let unset = Machine::new().runs(&[]);
+    assert_eq!(unset.status, 1);
+    assert!(
+        unset.errors.contains("secret: missing") && unset.errors.contains("--autosetup"),
+        "{}",
+        unset.errors
+    );
+}
+
+#[test]
+fn a_server_starts_with_nothing_but_a_base_directory() {
+    let machine = Machine::new();
+    assert_eq!(machine.runs(&["--basedir=run", "--log-file-prefix=x"]).status, 42);
+    let told = machine.made.borrow().join("\n");
+    assert!(
+        told.contains("--log-file-prefix is ignored") && told.contains("made the base directory"),
+        "{told}"
+    );
+    assert_eq!((machine.mode("run"), machine.mode("run/.authnzerver-secret-key")), (0o700, 0o400));
+}
+
+#[test]
+fn set_up_without_questions_makes_a_directory_that_the_server_starts_from() {
+    let machine = Machine::new();
+    let done = machine.runs(&["--autosetup", "--basedir=a b", "--port=8080", "--emailsender=100%% <a@b>"]);
+    assert_eq!((done.status, done.errors.as_str()), (0, ""));
+    assert!(done.output.contains("/a b\" --envfile=\""), "{}", done.output);
+    for (name, mode) in [
+        ("a b", 0o700),
+        ("a b/.authnzerver-secret-key", 0o400),
+        ("a b/.authnzerver-salt", 0o400),
+        ("a b/.authnzerver-admin-credentials", 0o400),
+        ("a b/.env", 0o600),
+    ] {
+        assert_eq!(machine.mode(name), mode, "{name}");
+    }
+    let credentials = machine.reads("a b/.authnzerver-admin-credentials");
+    let made = machine.made.borrow_mut().pop().expect("a database");
+    let admin = credentials.trim_end();
+    assert_eq!(made, format!("@/a b/.authdb.sqlite Some(\"@/a b/default-permissions-model.json\") {admin}"));
+    assert_eq!(machine.reads("a b/default-permissions-model.json"), "{\"roles\": []}");
+    let env = machine.reads("a b/.env");
+    for line in [
+        "AUTHNZERVER_AUTHDB=sqlite:///@/a b/.authdb.sqlite",
+        "AUTHNZERVER_BASEDIR=@/a b",
+        "AUTHNZERVER_PERMISSIONS=@/a b/default-permissions-model.json",
+        "AUTHNZERVER_PORT=8080",
+        "AUTHNZERVER_SECRET=@/a b/.authnzerver-secret-key",
+        "AUTHNZERVER_PIISALT=@/a b/.authnzerver-salt",
+        "AUTHNZERVER_LISTEN=127.0.0.1",
+        "#AUTHNZERVER_WORKERS=4",
+        "AUTHNZERVER_EMAILSENDER=100%%%% <a@b>",
+    ] {
+        assert!(env.lines().any(|found| found == line), "{line}\n--\n{env}");
+    }
+    assert!(!env.lines().any(|line| line.starts_with("PORT=")));
+
+    let variables = std::fs::read_to_string(machine.room.path().join("a b/.env")).expect("text");
+    let words: Vec<OsString> = vec![format!("--envfile={}/a b/.env", machine.room.path().display()).into()];
+    let elsewhere = Surroundings { arguments: vec![], variables: BTreeMap::new(), directory: "/".into() };
+    let loaded = config::load(&Invocation::parse(&words).expect("good"), &elsewhere);
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n--\n{variables}"));
+    assert_eq!((loaded.config.port, loaded.config.email_sender.as_str()), (8080, "100%% <a@b>"));
+    assert_eq!(loaded.config.database, machine.room.path().join("a b/.authdb.sqlite"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn set_up_again_overwrites_nothing() {
+    let mut machine = Machine::new();
+    let words = ["--autosetup", "--basedir=run"];
+    assert_eq!(machine.runs(&words).status, 0);
+    let before = ["run/.env", "run/.authnzerver-secret-key", "run/.authnzerver-admin-credentials"];
+    let before = before.map(|name| (name, machine.reads(name)));
+    machine.database = Ok(Initialised::Before { roles_added: 0 });
+    std::fs::write(machine.room.path().join("run/default-permissions-model.json"), "{}").expect("edited");
+    let again = machine.runs(&["--autosetup", "--basedir=run", "--port=1"]);
+    assert_eq!((again.status, again.errors.as_str()), (0, ""));
+    assert!(again.output.contains("it was set up before"), "{}", again.output);
+    for (name, text) in before {
+        assert_eq!(machine.reads(name), text, "{name}");
+    }
+    assert!(machine.reads("run/.env.new").contains("AUTHNZERVER_PORT=1\n"));
+    assert_eq!(machine.reads("run/default-permissions-model.json"), "{}");
+    assert!(!machine.has("run/.authnzerver-admin-credentials-1795442771"), "of no use, and taken away");
+}
+
+#[test]
+fn set_up_fails_where_the_database_does_and_leaves_no_credentials() {
+    let mut machine = Machine::new();
+    machine.database = Err("the disk is full".into());
+    let failed = machine.runs(&["--autosetup"]);
+    assert_eq!((failed.status, failed.errors.as_str()), (1, "authnzerver: the disk is full\n"));
+    assert!(!machine.has(".authnzerver-admin-credentials") && !machine.has(".env"));
+    let failed = Machine::new().runs(&["--autosetup", "--authdb=mysql://x", "--port=x"]);
+    assert_eq!((failed.status, failed.errors.lines().count()), (1, 2));
+    assert!(failed.errors.contains("SQLite"), "{}", failed.errors);
+}
+
+#[test]
+fn on_a_terminal_set_up_asks_and_asks_again() {
+    let lines = "postgresql://x\nother.sqlite\nnone.json\n\nnobody\nme@example.org\n";
+    let machine = Machine::new().types(lines, &["one", "two", "hidden", "hidden"]);
+    let done = machine.runs(&["--autosetup", "--basedir=run"]);
+    assert_eq!((done.status, done.errors.as_str()), (0, ""), "{}", done.output);
+    let made = machine.made.borrow_mut().pop().expect("a database");
+    assert_eq!(made, "@/other.sqlite Some(\"@/run/default-permissions-model.json\") me@example.org hidden");
+    let credentials = machine.reads("run/.authnzerver-admin-credentials");
+    assert_eq!(credentials, "me@example.org password-was-user-generated\n");
+    assert!(machine.reads("run/.env").contains("AUTHNZERVER_AUTHDB=sqlite:///@/other.sqlite\n"));
+    assert!(done.output.contains("two different passwords") && !done.output.contains("hidden"));
+    let cut_off = Machine::new().types("\n", &[]).runs(&["--autosetup"]);
+    assert_eq!(cut_off.status, 1);
+    assert!(cut_off.errors.contains("ended before"), "{}", cut_off.errors);
+}
+
+#[test]
+fn set_up_takes_the_administrator_from_variables() {
+    let machine = Machine::new()
+        .sets("AUTHNZERVER_ADMIN_EMAIL", "me@example.org")
+        .sets("AUTHNZERVER_ADMIN_PASSWORD", "hidden")
+        .sets("AUTHNZERVER_PORT", "not asked");
+    assert_eq!(machine.runs(&["--autosetup"]).status, 0);
+    assert!(machine.made.borrow()[0].ends_with("me@example.org hidden"));
+    assert!(machine.reads(".env").contains("AUTHNZERVER_PORT=13431\n"));
+}
+
+/// Answers one request over HTTP with what `answer` makes of it, and gives the request.
+fn server(answer: impl FnOnce(&Value) -> (u16, Vec<u8>) + Send + 'static) -> (String, JoinHandle<Value>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("--url=http://{}/", listener.local_addr().expect("bound"));
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("a header line");
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a length");
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("the body");
+        let opened = keyring().open(&body).expect("sealed");
+        let message = serde_json::from_slice(opened.plaintext.expose()).expect("JSON");
+        let (status, body) = answer(&message);
+        write!(stream, "HTTP/1.1 {status} X\r\nRetry-After: 7\r\nContent-Length: {}\r\n\r\n", body.len())
+            .and_then(|()| stream.write_all(&body))
+            .expect("sent");
+        message
+    });
+    (url, thread)
+}
+
+fn sealed(value: &Value) -> Vec<u8> {
+    keyring().first().seal(value.to_string().as_bytes(), Moment::LAST)
+}
+
+fn keyring() -> Keyring {
+    Keyring::parse(KEY).expect("a key")
+}
+
+#[test]
+fn a_call_prints_the_answer_and_its_success_is_the_exit_status() {
+    let machine = Machine::new().sets("AUTHNZERVER_SECRET", KEY);
+    for (success, status) in [(true, 0), (false, 1)] {
+        let (url, thread) =
+            server(move |ask| (200, sealed(&json!({"success": success, "reqid": ask["reqid"], "n": 1.0}))));
+        let called = machine.runs_with(&["call", "user-list", "-", &url], "{\"user_id\": null}");
+        let ask = thread.join().expect("answered");
+        assert_eq!((called.status, called.errors.as_str()), (status, ""));
+        assert_eq!(called.output.lines().count(), 1);
+        assert!(called.output.contains("\"n\":1.0"), "{}", called.output);
+        assert_eq!(ask["request"], "user-list");
+        assert_eq!(ask["body"], json!({"user_id": null}));
+        assert_eq!(ask["client_ipaddr"], "127.0.0.1");
+        assert_eq!(ask["reqid"].as_str().map(str::len), Some(11));
+    }
+}
+
+#[test]
+fn a_call_can_be_made_in_the_name_of_another_client() {
+    let machine = Machine::new().sets("AUTHNZERVER_SECRET", KEY);
+    let body = "{\"client_ipaddr\": \"8.8.8.8\"}";
+    for (words, address) in [(&["--client-ipaddr=9.9.9.9"][..], "9.9.9.9"), (&[], "8.8.8.8")] {
+        let (url, thread) = server(|ask| (200, sealed(&json!({"success": true, "reqid": ask["reqid"]}))));
+        let words = [&["call", "x", body, &url], words].concat();
+        assert_eq!(machine.runs(&words).status, 0);
+        assert_eq!(thread.join().expect("answered")["client_ipaddr"], address);
+    }
+}
+
+#[test]
+fn whatever_stands_between_a_call_and_its_answer_is_one_line() {
+    let machine = Machine::new().sets("AUTHNZERVER_SECRET", KEY);
+    let fails = |status: u16, body: Vec<u8>, expected: &str| {
+        let (url, thread) = server(move |_| (status, body));
+        let called = machine.runs(&["call", "x", &url]);
+        thread.join().expect("answered");
+        assert_eq!((called.status, called.output.as_str()), (2, ""));
+        assert!(called.errors.contains(expected) && called.errors.lines().count() == 1, "{}", called.errors);
+    };
+    fails(
+        429,
+        b"HTTP 429: too many\n\x1b[0m".to_vec(),
+        "answered 429: HTTP 429: too many  [0m (try again in 7 s)",
+    );
+    fails(302, vec![], "answered 302");
+    fails(200, b"nonsense".to_vec(), "cannot be opened");
+    fails(200, sealed(&json!({"success": true, "reqid": "another"})), "belongs to another request");
+
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let called = machine.runs(&["call", "x", &format!("--url=http://{free}/")]);
+    assert!(called.status == 2 && called.errors.contains("no answer from"), "{}", called.errors);
+    for (body, expected) in [("{\"password\": hidden}", "line 1, column"), ("[]", "must be a JSON object")] {
+        let called = machine.runs(&["call", "x", body]);
+        assert!(called.status == 2 && called.errors.contains(expected), "{}", called.errors);
+        assert!(!called.errors.contains("hidden"));
+    }
+    assert_eq!(Machine::new().runs(&["call", "x"]).status, 2);
+}

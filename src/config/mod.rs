@@ -1,0 +1,230 @@
+//! The settings of the server: one table of what there is, and the sources that the texts come from. Nothing in
+//! here reads the process's environment by itself; it is handed in as [`Surroundings`], so that tests can set it.
+//!
+//! In order: variables (of the process, or of `--envfile` in its place), the command line, systemd's credentials,
+//! the default. All problems are told at once, and none of them repeats a secret.
+
+pub mod arguments;
+pub mod base_directory;
+pub mod check;
+mod envfile;
+mod problems;
+mod reader;
+mod sources;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use arguments::Invocation;
+pub use problems::Problems;
+pub use table::{Config, Kind, SETTINGS, Setting};
+
+use crate::chance::Chance;
+use crate::guard::envelope::Keyring;
+use crate::guard::secret::Secret;
+use reader::{ADMIN_VARIABLES, Reader, URL_VARIABLE};
+use sources::Sources;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Stands in for the name of the system's user where there is none, as in many containers.
+const NAMELESS_USER: &str = "authnzerver";
+const NAMELESS_ADMIN: &str = "admin";
+
+/// What the process was started with.
+pub struct Surroundings {
+    /// The words after the program's name.
+    pub arguments: Vec<OsString>,
+    /// The environment.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// The current directory, absolute.
+    pub directory: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// If the current directory is gone.
+    pub fn of_this_process() -> io::Result<Self> {
+        Ok(Self {
+            arguments: std::env::args_os().skip(1).collect(),
+            variables: std::env::vars_os().collect(),
+            directory: std::env::current_dir()?,
+        })
+    }
+
+    /// The name of the system's user, as the environment tells it.
+    #[must_use]
+    pub fn user_name(&self) -> Option<&str> {
+        ["LOGNAME", "USER", "LNAME", "USERNAME"]
+            .iter()
+            .find_map(|name| self.variable(name).ok().flatten().filter(|text| check::line(text).is_ok()))
+    }
+
+    /// A variable that is not blank.
+    fn variable(&self, name: &str) -> Result<Option<&str>, String> {
+        match self.variables.get(OsStr::new(name)).map(|text| text.to_str()) {
+            Some(None) => Err(format!("{name} in the environment is not UTF-8 text")),
+            Some(Some(text)) => Ok(Some(text).filter(|text| !text.trim().is_empty())),
+            None => Ok(None),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().filter_map(|name| name.to_str())
+    }
+}
+
+/// Everything that a server starts with.
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// The first administrator's e-mail address, should the database be new.
+    pub admin_email: String,
+    /// The first administrator's password, if the operator chose one.
+    pub admin_password: Option<Secret<String>>,
+    /// What the operator should know, one line each. Holds no secret.
+    pub warnings: Vec<String>,
+}
+
+/// Reads all settings. Writes nothing.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load(invocation: &Invocation, surroundings: &Surroundings) -> Result<Loaded, Problems> {
+    load_from(&Sources::open(invocation, surroundings)?)
+}
+
+/// Reads all settings as set-up leaves them: what was typed, and the files in the base directory.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load_for_set_up(
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+    base: &Path,
+) -> Result<Loaded, Problems> {
+    load_from(&Sources::of_set_up(invocation, surroundings, base))
+}
+
+/// Makes the key and the salt of a server that is started with nothing but a base directory on the command line.
+/// Does nothing if any of database, key and salt is given somewhere, or the base directory holds an `.env`, which
+/// is then used. Tells what was made.
+///
+/// # Errors
+/// What the file system says, or an `.env` that cannot be read.
+pub fn make_what_is_missing(
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+    chance: &dyn Chance,
+) -> Result<Vec<String>, Problems> {
+    let sources = Sources::open(invocation, surroundings)?;
+    if !sources.base_provides {
+        return Ok(Vec::new());
+    }
+    base_directory::make_what_is_missing(&sources.base, |_| false, chance).map_err(Problems::one)
+}
+
+/// What a client of the server on this machine needs.
+pub struct ClientSettings {
+    /// The key that seals messages.
+    pub secret: Keyring,
+    /// Where the server is.
+    pub url: String,
+    /// What the operator should know, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the few settings that a client needs. Without a URL, given or in `AUTHNZERVER_URL`, the server is
+/// where its own settings place it.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load_for_client(
+    invocation: &Invocation,
+    surroundings: &Surroundings,
+    url: Option<&str>,
+) -> Result<ClientSettings, Problems> {
+    let sources = Sources::open(invocation, surroundings)?;
+    let mut reader = Reader::new(&sources);
+    let secret = reader.secret();
+    let url = match (url, sources.variable(URL_VARIABLE)) {
+        (Some(url), _) => Some(url.to_owned()),
+        (None, Ok(Some(found))) if !found.text.trim().is_empty() => {
+            // Quotes are often taken over from shell scripts.
+            Some(found.text.trim().trim_matches('"').to_owned())
+        }
+        (None, Ok(_)) => own_url(&mut reader),
+        (None, Err(problem)) => reader.problem(problem),
+    };
+    let url = match url {
+        Some(url) if !check::is_web_url(&url) => {
+            reader.problem("the URL must begin with http:// or https://")
+        }
+        url => url,
+    };
+    let ((secret, url), warnings) = reader.finish(secret.zip(url))?;
+    Ok(ClientSettings { secret, url, warnings })
+}
+
+fn load_from(sources: &Sources<'_>) -> Result<Loaded, Problems> {
+    let mut reader = Reader::new(sources);
+    let config = Config::read(&mut reader);
+    if reader.is_set("tlscertfile") != reader.is_set("tlscertkey") {
+        reader.problem::<()>("tlscertfile and tlscertkey: one without the other; TLS needs both");
+    }
+    let admin = admin(sources, &mut reader);
+    let ((mut config, (admin_email, admin_password)), warnings) = reader.finish(config.zip(admin))?;
+    config.base_directory.clone_from(&sources.base);
+    if config.email_user.is_empty() {
+        config.email_user = sources.surroundings.user_name().unwrap_or(NAMELESS_USER).to_owned();
+    }
+    Ok(Loaded { config, admin_email, admin_password, warnings })
+}
+
+/// The first administrator. The process's variables are asked even if a file stands in for them, for a password
+/// that counts once is better not kept in a file.
+fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<(String, Option<Secret<String>>)> {
+    let mut given = Vec::new();
+    for name in ADMIN_VARIABLES {
+        let text = sources.surroundings.variable(name).and_then(|text| match text {
+            Some(text) => Ok(Some(text.to_owned())),
+            None => Ok(sources.variable(name)?.map(|found| found.text).filter(|text| !text.is_empty())),
+        });
+        match text {
+            Ok(text) => given.push(text),
+            Err(problem) => return reader.problem(problem),
+        }
+    }
+    let password = given.pop().flatten().map(Secret::new);
+    let email = given.pop().flatten().unwrap_or_else(|| default_admin_email(sources.surroundings));
+    if check::email_address(&email).is_err() {
+        let [variable, _] = ADMIN_VARIABLES;
+        return reader.problem(format!("{variable} is not an e-mail address"));
+    }
+    Some((email, password))
+}
+
+/// The address that a first administrator gets who has chosen none.
+#[must_use]
+pub fn default_admin_email(surroundings: &Surroundings) -> String {
+    let user = surroundings.user_name().unwrap_or(NAMELESS_ADMIN);
+    let email = format!("{user}@localhost");
+    if check::email_address(&email).is_ok() { email } else { format!("{NAMELESS_ADMIN}@localhost") }
+}
+
+/// Where a client on the same machine reaches the server.
+fn own_url(reader: &mut Reader<'_>) -> Option<String> {
+    let scheme = if reader.is_set("tlscertfile") { "https" } else { "http" };
+    let address = match reader.listen()? {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    Some(format!("{scheme}://{}/", SocketAddr::new(address, reader.port()?)))
+}

@@ -1,0 +1,106 @@
+//! What is wrong with the settings, told all at once, and the hints that go with it.
+
+use std::fmt;
+
+/// Longest piece of what somebody typed that a message repeats, in characters.
+const SHOWN_CHARACTERS_MAX: usize = 60;
+/// The most slips of the pen between a name and the one that was probably meant.
+const SLIPS_MAX: usize = 3;
+
+/// Everything that is wrong, one line each. Holds no secret.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<String>);
+
+impl Problems {
+    /// A single one.
+    pub fn one(problem: impl Into<String>) -> Self {
+        Self(vec![problem.into()])
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, problem: impl Into<String>) {
+        self.0.push(problem.into());
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value, if there is no problem.
+    ///
+    /// # Errors
+    /// The problems themselves.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+
+    /// One by one, each fit for a line of its own.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.join("\n"))
+    }
+}
+
+/// What somebody typed, fit for a message: cut short, and without control characters.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_CHARACTERS_MAX).flat_map(char::escape_debug).collect();
+    if text.chars().nth(SHOWN_CHARACTERS_MAX).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+/// The name that was probably meant.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let slips_max = SLIPS_MAX.min(typed.chars().count() / 2);
+    names
+        .map(|name| (slips(typed, name), name))
+        .min()
+        .filter(|(slips, _)| *slips <= slips_max)
+        .map(|(_, name)| name)
+}
+
+/// Letters to insert, leave out or replace between two words (Levenshtein's distance).
+fn slips(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for letter in one.chars().take(SHOWN_CHARACTERS_MAX) {
+        let mut diagonal = row[0];
+        row[0] += 1;
+        for (index, wanted) in other.chars().enumerate() {
+            let replaced = diagonal + usize::from(letter != wanted);
+            diagonal = row[index + 1];
+            row[index + 1] = replaced.min(row[index] + 1).min(diagonal + 1);
+        }
+    }
+    row[row.len() - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_meant() {
+        let names = || ["port", "secret", "listen"].into_iter();
+        assert_eq!(nearest("prot", names()), Some("port"));
+        assert_eq!(nearest("secretkey", names()), Some("secret"));
+        assert_eq!(nearest("x", names()), None);
+        assert_eq!(nearest("something", names()), None);
+        assert_eq!(slips("kitten", "sitting"), 3);
+        assert_eq!((slips("", "abc"), slips("abc", "")), (3, 3));
+    }
+
+    #[test]
+    fn what_was_typed_cannot_break_the_line() {
+        assert_eq!(shown("a\nb\u{1b}[0m"), "`a\\nb\\u{1b}[0m`");
+        assert_eq!(shown(&"x".repeat(1000)).chars().count(), 63);
+    }
+}

@@ -1,0 +1,153 @@
+//! Reads settings one by one and remembers everything that was wrong or odd, to be told at once.
+
+use super::problems::{Problems, nearest, shown};
+use super::sources::{Found, Sources};
+use super::table::{SETTINGS, Setting, VARIABLE_PREFIX, by_name};
+
+/// The first administrator's e-mail address and password. Not settings: they count once, when the database is
+/// made, and a password has no place on a command line.
+pub(super) const ADMIN_VARIABLES: [&str; 2] = ["AUTHNZERVER_ADMIN_EMAIL", "AUTHNZERVER_ADMIN_PASSWORD"];
+/// Where clients find the server.
+pub(super) const URL_VARIABLE: &str = "AUTHNZERVER_URL";
+
+pub(super) struct Reader<'a> {
+    sources: &'a Sources<'a>,
+    problems: Problems,
+    warnings: Vec<String>,
+    incomplete: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(sources: &'a Sources<'a>) -> Self {
+        let (problems, warnings) = (Problems::default(), Vec::new());
+        let mut reader = Self { sources, problems, warnings, incomplete: false };
+        reader.look_for_unknown_variables();
+        reader
+    }
+
+    /// A setting's value, or nothing after noting what is wrong.
+    pub(super) fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
+        let name = setting.name;
+        let found = match self.sources.all(setting) {
+            Ok(found) => found,
+            Err(problem) => return self.problem(format!("{name}: {problem}")),
+        };
+        let Some((first, others)) = found.split_first() else {
+            return self.default(setting, check);
+        };
+        self.look_for_contradiction(setting, first, others);
+        let retrieved = match self.sources.retrieve(setting, first) {
+            Ok(retrieved) => retrieved,
+            Err(problem) => return self.problem(format!("{name}: {} {problem}", first.source)),
+        };
+        self.warnings.extend(retrieved.warning.map(|warning| format!("{name}: {warning}")));
+        match check(&retrieved.text) {
+            Ok(value) => Some(value),
+            Err(allowed) if setting.kind.is_hidden() => self
+                .problem(format!("{name}: the value from {} is refused; it must be {allowed}", first.source)),
+            Err(allowed) => {
+                let text = shown(&retrieved.text);
+                self.problem(format!("{name}: {text} from {} is refused; it must be {allowed}", first.source))
+            }
+        }
+    }
+
+    /// Whether a setting has a text anywhere.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.sources.all(by_name(name)).is_ok_and(|found| !found.is_empty())
+    }
+
+    /// Notes a problem that concerns several settings.
+    pub(super) fn problem<T>(&mut self, problem: impl Into<String>) -> Option<T> {
+        self.problems.add(problem);
+        None
+    }
+
+    /// What came of reading, with the warnings, if nothing was wrong.
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<(T, Vec<String>), Problems> {
+        if self.incomplete {
+            self.problems.add(
+                "authnzerver --autosetup --basedir=DIRECTORY makes all that a server needs; \
+                 `make run` starts one in ./run",
+            );
+        }
+        match value {
+            Some(value) => self.problems.or((value, self.warnings)),
+            None => Err(self.problems),
+        }
+    }
+
+    fn default<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
+        let (name, variable) = (setting.name, setting.variable());
+        match setting.default.map(check) {
+            Some(Ok(value)) => Some(value),
+            Some(Err(allowed)) => self.problem(format!("{name}: it must be {allowed}")),
+            None => {
+                self.incomplete = true;
+                let meaning = setting.meaning();
+                self.problem(format!("{name}: missing; set {variable} or --{name}. {meaning}"))
+            }
+        }
+    }
+
+    /// Two sources that say different things are worth a word, for only one of them counts.
+    fn look_for_contradiction(&mut self, setting: &Setting, first: &Found, others: &[Found]) {
+        let differing: Vec<String> = others
+            .iter()
+            .filter(|other| other.text.trim() != first.text.trim())
+            .map(|other| other.source.to_string())
+            .collect();
+        if !differing.is_empty() {
+            let (name, differing) = (setting.name, differing.join(" and "));
+            self.warnings.push(format!("{name}: {} counts, not {differing}", first.source));
+        }
+    }
+
+    /// A misspelt name must not pass for a default. In our own file that is an error; the environment may hold
+    /// what other programs, or other versions, put there.
+    fn look_for_unknown_variables(&mut self) {
+        let Some(file) = self.sources.env_file() else {
+            for name in self.sources.surroundings.names().filter(|name| is_unknown(name)) {
+                self.warnings.push(format!("{} in the environment {}", shown(name), unknown(name)));
+            }
+            return;
+        };
+        for (name, number) in file.names().filter(|(name, _)| is_unknown(name)) {
+            let (path, text) = (file.path().display(), shown(name));
+            self.problems.add(format!("{text} ({path} line {number}) {}", unknown(name)));
+        }
+        let unused: Vec<&str> = self
+            .sources
+            .surroundings
+            .names()
+            .filter(|name| is_setting(name))
+            .filter(|name| {
+                let of_process = self.sources.surroundings.variable(name).ok().flatten();
+                of_process.is_some() && of_process != file.get(name).map(|(text, _)| text)
+            })
+            .collect();
+        if !unused.is_empty() {
+            let (names, path) = (unused.join(", "), file.path().display());
+            self.warnings.push(format!("{names} in the environment: not used, {path} stands in its place"));
+        }
+    }
+}
+
+fn is_setting(variable: &str) -> bool {
+    variable.starts_with(VARIABLE_PREFIX) && SETTINGS.iter().any(|setting| setting.variable() == variable)
+}
+
+fn is_unknown(variable: &str) -> bool {
+    variable.starts_with(VARIABLE_PREFIX)
+        && !is_setting(variable)
+        && variable != URL_VARIABLE
+        && !ADMIN_VARIABLES.contains(&variable)
+}
+
+fn unknown(variable: &str) -> String {
+    let typed = variable.trim_start_matches(VARIABLE_PREFIX).to_ascii_lowercase();
+    match nearest(&typed, SETTINGS.iter().map(|setting| setting.name)) {
+        Some(near) => format!("is not a setting; perhaps {}?", by_name(near).variable()),
+        None => "is not a setting (see authnzerver --settings)".into(),
+    }
+}

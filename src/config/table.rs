@@ -1,0 +1,244 @@
+//! Every setting, once. From a row come the field of [`Config`], its look-up and check, the command line's
+//! option, the variable, and the documentation. A setting is added by adding a row.
+
+use super::check::{self, EmailTls, LockMode, PwnedFail};
+use super::reader::Reader;
+use crate::guard::envelope::Keyring;
+use crate::guard::password::Argon2Cost;
+use crate::guard::ratelimit::RateLimits;
+use crate::guard::redact::PiiSalt;
+use crate::guard::secret::Secret;
+use crate::log::LogFormat;
+use crate::policy::passwords::PasswordPolicy;
+use log::LevelFilter;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// How the text of a setting is come by, and whether it may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The text itself.
+    Plain,
+    /// A path that need not exist, perhaps inside a URL. `[[basedir]]` and `[[homedir]]` are replaced. Never
+    /// shown: a URL may hold a password.
+    Location,
+    /// A file that must exist. `[[basedir]]` and `[[homedir]]` are replaced. A credential of this name is
+    /// itself the file.
+    File,
+    /// A secret.
+    Secret,
+    /// A secret, or a file that holds one. `[[basedir]]` and `[[homedir]]` are replaced.
+    SecretOrFile,
+}
+
+impl Kind {
+    /// Whether no message may repeat the text.
+    #[must_use]
+    pub const fn is_hidden(self) -> bool {
+        matches!(self, Self::Location | Self::Secret | Self::SecretOrFile)
+    }
+}
+
+/// What is known about a setting besides its value.
+#[derive(Debug)]
+pub struct Setting {
+    /// The name: of the option, of a systemd credential, and, in capitals after `AUTHNZERVER_`, of the variable.
+    pub name: &'static str,
+    /// A variable that is asked before the regular one.
+    first_variable: Option<&'static str>,
+    /// An option that means the same.
+    pub other_option: Option<&'static str>,
+    /// How the text is come by.
+    pub kind: Kind,
+    /// The text that stands in for a missing one; without it the setting is required.
+    pub default: Option<&'static str>,
+    meaning: &'static str,
+}
+
+impl Setting {
+    /// The variable that belongs to the setting alone.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
+    }
+
+    /// All variables, in the order in which they are asked.
+    pub fn variables(&self) -> impl Iterator<Item = String> {
+        self.first_variable.map(str::to_owned).into_iter().chain([self.variable()])
+    }
+
+    /// What the setting does, in a sentence or two.
+    #[must_use]
+    pub fn meaning(&self) -> &'static str {
+        self.meaning.trim_start()
+    }
+}
+
+/// What the names of all our variables begin with.
+pub const VARIABLE_PREFIX: &str = "AUTHNZERVER_";
+
+/// The setting of that name.
+pub(super) fn by_name(name: &str) -> &'static Setting {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.name == name)
+        .expect("code asks only for names that are in the table")
+}
+
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($text:literal) => {
+        Some($text)
+    };
+    (required) => {
+        None
+    };
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $meaning:literal])+
+        $field:ident: $type:ty = $name:literal
+            $(or variable $variable:literal)? $(or option $option:literal)?,
+            $kind:ident, $default:tt, $check:expr;
+    )+) => {
+        /// Every setting of the server, checked.
+        pub struct Config {
+            $($(#[doc = $meaning])+ pub $field: $type,)+
+        }
+
+        /// The table, in the order in which settings are documented.
+        pub static SETTINGS: &[Setting] = &[$(Setting {
+            name: $name,
+            first_variable: optional!($($variable)?),
+            other_option: optional!($($option)?),
+            kind: Kind::$kind,
+            default: optional!($default),
+            meaning: concat!($($meaning),+),
+        }),+];
+
+        impl Reader<'_> {
+            $(pub(super) fn $field(&mut self) -> Option<$type> {
+                self.read(by_name($name), $check)
+            })+
+        }
+
+        impl Config {
+            /// Reads every setting before it gives up, so that all problems are told at once.
+            pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+                $(let $field = reader.$field();)+
+                Some(Self { $($field: $field?),+ })
+            }
+        }
+    };
+}
+
+settings! {
+    /// Host names that a request's `Host` header may carry, with `;` between them.
+    allowed_hosts: Vec<String> = "allowedhosts", Plain, "localhost;127.0.0.1", check::hosts;
+    /// The database: `sqlite:///relative/path`, `sqlite:////absolute/path` or a plain path.
+    database: PathBuf = "authdb", Location, required, check::database;
+    /// Where the server keeps its own files. `[[basedir]]` in other settings stands for it.
+    base_directory: PathBuf = "basedir", Plain, ".", check::directory;
+    /// 1 lets this very machine ask `/echo`.
+    debug_mode: bool = "debugmode", Plain, "0", check::switch;
+    /// The address to listen on.
+    listen: IpAddr = "listen", Plain, "127.0.0.1", check::address;
+    /// The permissions policy, a JSON file. Without one the built-in policy holds.
+    permissions_file: Option<PathBuf> = "permissions", File, "", check::optional_file;
+    /// The TCP port to listen on; 0 lets the system choose one.
+    port: u16 = "port" or variable "PORT", Plain, "13431", check::whole::<_, 0, 65_535>;
+    /// The key that seals every message, 32 bytes in base64, or a file that holds it.
+    secret: Keyring = "secret", SecretOrFile, required, check::keyring;
+    /// What makes personal data in logs unreadable, at most 64 bytes, or a file that holds it. `none` logs
+    /// personal data in clear.
+    pii_salt: PiiSalt = "piisalt", SecretOrFile, required, check::pii_salt;
+    /// Days for which a session is kept after it has expired.
+    session_keep_days: u32 = "sessionexpiry", Plain, "30", check::whole::<_, 0, 36_500>;
+    /// Failed log-ins after which the next one locks the account for a time.
+    user_lock_tries: u32 = "userlocktries", Plain, "10", check::whole::<_, 1, 1000>;
+    /// Seconds for which failed log-ins lock an account.
+    user_lock_seconds: u32 = "userlocktime", Plain, "3600", check::whole::<_, 1, 31_536_000>;
+    /// What a new password must keep to: four numbers by name, or `nist` for the rules of NIST SP 800-63B-4.
+    password_policy: PasswordPolicy = "passpolicy", Plain,
+        "min_pass_length:12; max_unsafe_similarity:50; max_char_frequency:0.3; min_pwned_matches:25",
+        check::password_policy;
+    /// Requests a minute: for each kind, for single requests by name, and how many may come at once; or `none`.
+    rate_limits: RateLimits = "ratelimits", Plain,
+        "ipaddr:720; user:480; session:600; apikey:720; burst:150", check::rate_limits;
+    /// Threads that answer requests.
+    workers: usize = "workers", Plain, "4", check::whole::<_, 1, 256>;
+    /// The mail server.
+    email_server: String = "emailserver", Plain, "localhost", check::host;
+    /// The mail server's port.
+    email_port: u16 = "emailport", Plain, "25", check::whole::<_, 1, 65_535>;
+    /// The name to log in with at the mail server. Without one, the name of the system's user.
+    email_user: String = "emailuser", Plain, "", check::line;
+    /// The password for the mail server. Without one there is no log-in.
+    email_password: Secret<String> = "emailpass", Secret, "", check::secret;
+    /// The sender of all mail.
+    email_sender: String = "emailsender", Plain, "Authnzerver <authnzerver@localhost>", check::sender;
+    /// The server's certificate and those above it, a PEM file. With the key, it turns TLS on.
+    tls_certificate_file: Option<PathBuf> = "tlscertfile", File, "", check::optional_file;
+    /// The certificate's private key, a PEM file.
+    tls_key_file: Option<PathBuf> = "tlscertkey", File, "", check::optional_file;
+
+    /// `starttls`, `tls` from the first byte, or `none`. `auto` takes `tls` on port 465 and `starttls` elsewhere,
+    /// and speaks in clear only to this very machine.
+    email_tls: EmailTls = "emailtls", Plain, "auto", check::email_tls;
+    /// 0 accepts any certificate from the mail server.
+    email_verify: bool = "emailverify", Plain, "1", check::switch;
+    /// 1 lets a request bring its own mail server, log-in and sender.
+    email_overrides: bool = "emailoverrides", Plain, "0", check::switch;
+    /// Hours before one account gets the next forgotten-password letter; 0 for no wait.
+    mail_wait_hours: u32 = "mailwait", Plain, "24", check::whole::<_, 0, 8760>;
+    /// The only base URLs that letters may link to, with `;` between them. Without any, every one is taken.
+    base_urls: Vec<String> = "baseurls", Plain, "", check::base_urls;
+    /// Whose failed log-ins count together: `account`, or `account-and-client`, which keeps a stranger on another
+    /// network from locking the owner out.
+    lock_mode: LockMode = "lockmode", Plain, "account", check::lock_mode;
+    /// Seconds after which a sealed request is too old, and within which it is answered only once; 0 for no limit.
+    request_age_seconds_max: u32 = "requestmaxage", Plain, "0", check::whole::<_, 0, 86_400>;
+    /// Days from now at which a new session expires at the latest; 0 for no limit.
+    session_days_max: u32 = "sessionmax", Plain, "0", check::whole::<_, 0, 36_500>;
+    /// The longest life of an API key in days.
+    api_key_days_max: u32 = "apikeymax", Plain, "36500", check::whole::<_, 1, 36_500>;
+    /// The longest life of an API key's refresh token in days.
+    refresh_token_days_max: u32 = "refreshmax", Plain, "36500", check::whole::<_, 1, 36_500>;
+    /// The cost of a new password hash (Argon2id): memory in KiB, passes, lanes.
+    argon2: Argon2Cost = "argon2", Plain, "m=65536,t=3,p=4", check::argon2_cost;
+    /// Threads that hash passwords. `auto` takes up to four, as many as processors and memory allow.
+    hash_threads: Option<usize> = "hashthreads", Plain, "auto", check::automatic::<_, 1, 64>;
+    /// The most memory, in MiB, that a stored password hash may ask for.
+    hash_memory_mib_max: u32 = "hashmemorymax", Plain, "512", check::whole::<_, 1, 65_536>;
+    /// The most passes that a stored password hash may ask for.
+    hash_passes_max: u32 = "hashtimemax", Plain, "16", check::whole::<_, 1, 1000>;
+    /// The most lanes that a stored password hash may ask for.
+    hash_lanes_max: u32 = "hashlanesmax", Plain, "64", check::whole::<_, 1, 1024>;
+    /// The service that knows leaked passwords by the beginning of their hash, or `none`.
+    pwned_url: Option<String> = "pwnedurl", Plain, "https://api.pwnedpasswords.com/range/", check::service_url;
+    /// What happens to a new password while that service cannot be asked: `open` lets it pass, `closed` refuses it.
+    pwned_fail: PwnedFail = "pwnedfail", Plain, "open", check::pwned_fail;
+    /// A file of leaked passwords' hashes, asked in place of the service.
+    pwned_file: Option<PathBuf> = "pwnedfile", File, "", check::optional_file;
+    /// The name that a new password must not resemble. Without one, the name of this machine.
+    server_name: Option<String> = "servername", Plain, "", check::optional_host;
+    /// Connections open at a time.
+    connections_max: usize = "connectionsmax", Plain, "2048", check::whole::<_, 1, 1_000_000>;
+    /// Bytes of a request's body.
+    body_bytes_max: usize = "bodymax", Plain, "1048576", check::whole::<_, 1024, 104_857_600>;
+    /// Seconds in which a request's head must arrive.
+    head_seconds_max: u32 = "headseconds", Plain, "10", check::whole::<_, 1, 3600>;
+    /// Seconds in which a request's body must arrive.
+    body_seconds_max: u32 = "bodyseconds", Plain, "20", check::whole::<_, 1, 3600>;
+    /// Seconds for which a connection may wait between two requests.
+    idle_seconds_max: u32 = "idleseconds", Plain, "75", check::whole::<_, 1, 86_400>;
+    /// Seconds that requests under way get to finish when the server stops.
+    drain_seconds_max: u32 = "drainseconds", Plain, "8", check::whole::<_, 0, 3600>;
+    /// `text` for `key=value` lines, `json` for one JSON object a line.
+    log_format: LogFormat = "logformat", Plain, "text", check::log_format;
+    /// The least level that is logged: `debug`, `info`, `warning`, `error` or `none`.
+    log_level: LevelFilter = "loglevel" or option "logging", Plain, "info", check::log_level;
+}

@@ -1,0 +1,305 @@
+//! One connection's requests: framing checked, body read, handler called, answer sent. Built on may_minihttp.
+//!
+//! Two ways lead out of a request. Usually the answer is handed to may_minihttp, which writes it and reads on. But
+//! after some requests nothing that follows on the connection can be trusted or is wanted. Then the answer is written
+//! here, directly, and the coroutine ends by unwinding, so that may_minihttp never sees what the client sent behind.
+//! Only where earlier answers of a pipeline still lie with may_minihttp must the last one queue behind them. It does,
+//! the phase `Last` keeps anything after it from being served, and the warden closes the connection.
+//!
+//! Nothing here may wait in a `Drop`, because `Drop` also runs while a coroutine unwinds.
+
+use super::reply::{encode_last, encoded_bytes, error_page, header_lines, reason};
+use super::warden::{Lease, Phase, Register};
+use super::{EdgeLimits, Handler, HttpReply, HttpRequest, head};
+use crate::clock::Clock;
+use crate::wait::pause;
+use may_minihttp::{BodyReader, HttpService, HttpServiceFactory, Request, Response};
+use std::io::{self, ErrorKind, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// How long the acceptor rests after it refused a connection: time for others to end, and a brake on a flood.
+const REFUSAL_PAUSE: Duration = Duration::from_millis(25);
+/// How often to look whether a full socket takes more, or whether a client that is refused sends more.
+const SOCKET_PAUSE: Duration = Duration::from_millis(25);
+const SOCKET_PAUSES_PER_SECOND: u32 = 40;
+/// How long, and for how many bytes, to go on reading from a client that is refused. If the socket were closed while
+/// it still sends, the reset would overtake the answer.
+const LINGER_SECONDS_MAX: u32 = 2;
+const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bodies up to this size need no share of what large bodies have together.
+const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
+/// A larger answer ends its connection, because may_minihttp never gives back the memory that it takes for one.
+const KEPT_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// A client that pipelines requests may leave so much of their answers unread.
+const UNWRITTEN_BYTES_MAX: u64 = 64 * 1024;
+const BUSY_RETRY_AFTER_SECONDS: u32 = 1;
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// What all connections of an edge share.
+pub(super) struct Shared {
+    pub limits: EdgeLimits,
+    pub register: Arc<Register>,
+    pub handler: Arc<dyn Handler>,
+    pub clock: Arc<dyn Clock>,
+    pub large_bodies_bytes: AtomicUsize,
+}
+
+/// Makes a service for each connection that is accepted.
+pub(super) struct Connections(pub Arc<Shared>);
+
+impl HttpServiceFactory for Connections {
+    type Service = Connection;
+
+    /// Runs on the coroutine that accepts.
+    fn new_service(&self, id: usize) -> Connection {
+        let shared = &self.0;
+        let lease = shared.register.admit(id);
+        if lease.is_none() {
+            pause(REFUSAL_PAUSE);
+        }
+        Connection(lease.map(|lease| Open { shared: Arc::clone(shared), lease, unwritten_bytes: 0 }))
+    }
+}
+
+/// A connection's service; empty if the connection was refused.
+pub(super) struct Connection(Option<Open>);
+
+impl HttpService for Connection {
+    /// Never an error: may_minihttp would show it to the client.
+    fn call(&mut self, request: Request<'_, '_, '_>, out: &mut Response<'_>) -> io::Result<()> {
+        match &mut self.0 {
+            Some(open) => open.serve(request, out),
+            None => leave(),
+        }
+        Ok(())
+    }
+}
+
+struct Open {
+    shared: Arc<Shared>,
+    lease: Lease,
+    /// At most so much of our answers lies unwritten with may_minihttp.
+    unwritten_bytes: u64,
+}
+
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    Keep,
+    Close,
+    /// Close, but the client may still be sending what nobody wants.
+    Refuse,
+}
+
+/// An answer, and how it is sent.
+struct Answer {
+    reply: HttpReply,
+    after: After,
+    /// False leaves the body out but tells its length: the answer to HEAD.
+    with_body: bool,
+}
+
+impl Answer {
+    fn refusal(reply: HttpReply) -> Self {
+        Self { reply, after: After::Refuse, with_body: true }
+    }
+}
+
+impl Open {
+    fn serve(&mut self, request: Request<'_, '_, '_>, out: &mut Response<'_>) {
+        if !self.lease.shift(Phase::Waiting, Phase::Handling) || self.lets_answers_pile_up() {
+            leave();
+        }
+        let answer = self.answer_to(request).unwrap_or_else(|status| Answer::refusal(error_page(status)));
+        self.send(answer, out);
+    }
+
+    /// Reads the request and asks the handler; an error is the status to refuse it with.
+    fn answer_to(&self, request: Request<'_, '_, '_>) -> Result<Answer, u16> {
+        let limits = &self.shared.limits;
+        let headers = request.headers().iter().map(|header| (header.name, header.value));
+        let head = head::read(request.method(), request.path(), request.version(), headers, limits)?;
+        let Some(_share) = Share::take(&self.shared, head.body_bytes) else {
+            let mut page = error_page(503);
+            page.retry_after_seconds = Some(BUSY_RETRY_AFTER_SECONDS);
+            return Ok(Answer::refusal(page));
+        };
+        if head.expects_continue && head.body_bytes > 0 {
+            self.invite_body();
+        }
+        let body = self.read_body(request.body(), head.body_bytes)?;
+        let request = HttpRequest {
+            peer: self.lease.peer(),
+            method: &head.method,
+            path: &head.path,
+            host: &head.host,
+            body: &body,
+        };
+        let handled = catch_unwind(AssertUnwindSafe(|| self.shared.handler.handle(&request)));
+        let broke = handled.is_err();
+        let reply = handled.unwrap_or_else(|_| error_page(500));
+        let is_head = head.method == "HEAD";
+        let closes = head.closes
+            || broke
+            // may_minihttp cannot write a length without the body, so this answer is written here.
+            || is_head
+            || reply.body.len() > KEPT_ANSWER_BYTES_MAX
+            || self.shared.register.is_stopping();
+        Ok(Answer { reply, after: if closes { After::Close } else { After::Keep }, with_body: !is_head })
+    }
+
+    /// Whether the client goes on asking without reading the answers. The kernel is asked only now and then.
+    fn lets_answers_pile_up(&mut self) -> bool {
+        if self.unwritten_bytes > UNWRITTEN_BYTES_MAX {
+            self.unwritten_bytes = self.lease.unwritten_bytes().unwrap_or(0);
+        }
+        self.unwritten_bytes > UNWRITTEN_BYTES_MAX
+    }
+
+    /// Sends the 100 that a careful client waits for. Behind unwritten answers it must not overtake; then the client
+    /// sends its body after a moment anyway.
+    fn invite_body(&self) {
+        if self.lease.unwritten_bytes() == Some(0)
+            && let Ok(bytes) = self.lease.write(CONTINUE)
+        {
+            self.lease.answered(bytes as u64, Phase::Handling);
+        }
+    }
+
+    /// Reads the body, or tells the status to refuse the request with. What the reader has not given out when it is
+    /// dropped it reads and throws away. So it must be gone before anything unwinds.
+    fn read_body(&self, mut reader: BodyReader<'_, '_>, body_bytes: usize) -> Result<Vec<u8>, u16> {
+        if body_bytes == 0 {
+            return Ok(Vec::new());
+        }
+        self.lease.shift(Phase::Handling, Phase::Body);
+        // Memory beyond this is taken as bytes arrive, not because a client announces them.
+        let mut body = Vec::with_capacity(body_bytes.min(SMALL_BODY_BYTES_MAX));
+        let result = reader.read_to_end(&mut body);
+        drop(reader);
+        if !self.lease.shift(Phase::Body, Phase::Handling) {
+            self.lease.shift(Phase::BodyLate, Phase::Handling);
+            return Err(408);
+        }
+        if result.is_err() || body.len() < body_bytes { Err(400) } else { Ok(body) }
+    }
+
+    fn send(&mut self, answer: Answer, out: &mut Response<'_>) {
+        let closes = answer.after != After::Keep;
+        if closes && self.lease.unwritten_bytes() == Some(0) {
+            self.send_and_leave(&answer);
+        }
+        let Answer { reply, with_body, .. } = answer;
+        let lines = header_lines(&reply, closes);
+        let body = if with_body { reply.body } else { Vec::new() };
+        let bytes = encoded_bytes(reply.status, lines.clone(), body.len());
+        out.status_code(usize::from(reply.status), reason(reply.status));
+        for line in lines {
+            out.header(line);
+        }
+        out.body_vec(body);
+        self.unwritten_bytes += bytes;
+        self.lease.answered(bytes, if closes { Phase::Last } else { Phase::Waiting });
+    }
+
+    fn send_and_leave(&self, answer: &Answer) -> ! {
+        self.lease.shift(Phase::Handling, Phase::Doomed);
+        self.write_all(&encode_last(&answer.reply, answer.with_body, &*self.shared.clock));
+        self.lease.close_writing();
+        if answer.after == After::Refuse {
+            self.linger();
+        }
+        leave()
+    }
+
+    /// Writes everything, or as much as the client takes in time.
+    fn write_all(&self, mut bytes: &[u8]) {
+        let mut pauses_left = self.shared.limits.send_seconds_max.saturating_mul(SOCKET_PAUSES_PER_SECOND);
+        while !bytes.is_empty() {
+            match self.lease.write(bytes) {
+                Ok(written) if written > 0 => bytes = &bytes[written..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock && pauses_left > 0 => {
+                    pauses_left -= 1;
+                    pause(SOCKET_PAUSE);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Reads and throws away what still comes, until the client is done or its time is over.
+    fn linger(&self) {
+        let mut buffer = vec![0; SMALL_BODY_BYTES_MAX];
+        let mut bytes_left = LINGER_BYTES_MAX;
+        let mut pauses_left = LINGER_SECONDS_MAX * SOCKET_PAUSES_PER_SECOND;
+        loop {
+            match self.lease.read(&mut buffer) {
+                Ok(bytes) if bytes > 0 && bytes < bytes_left => bytes_left -= bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock && pauses_left > 0 => {
+                    pauses_left -= 1;
+                    pause(SOCKET_PAUSE);
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Drop for Open {
+    /// may_minihttp gives up without a word on a request that it cannot parse. If the client is still there and no
+    /// one else has ended the connection, then that is what happened, and the client is told.
+    fn drop(&mut self) {
+        if thread::panicking()
+            || !self.lease.shift(Phase::Waiting, Phase::Doomed)
+            || !self.lease.peer_is_there()
+            || self.lease.unwritten_bytes() != Some(0)
+        {
+            return;
+        }
+        // Neither waits: what cannot be done at once is left undone.
+        let _ = self.lease.write(&encode_last(&error_page(400), true, &*self.shared.clock));
+        self.lease.close_writing();
+        let mut buffer = [0; 1024];
+        let mut bytes_left = SMALL_BODY_BYTES_MAX;
+        while let Ok(bytes) = self.lease.read(&mut buffer)
+            && bytes > 0
+            && bytes < bytes_left
+        {
+            bytes_left -= bytes;
+        }
+    }
+}
+
+/// A share of the memory that large bodies may take together. Without this bound, every connection could hold a
+/// body of the largest size.
+struct Share<'a> {
+    taken_bytes: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl<'a> Share<'a> {
+    fn take(shared: &'a Shared, body_bytes: usize) -> Option<Self> {
+        let bytes = if body_bytes > SMALL_BODY_BYTES_MAX { body_bytes } else { 0 };
+        let taken_bytes = &shared.large_bodies_bytes;
+        let fits = |taken: usize| {
+            taken.checked_add(bytes).filter(|total| *total <= shared.limits.large_bodies_bytes_max)
+        };
+        taken_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).ok()?;
+        Some(Self { taken_bytes, bytes })
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.taken_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+/// Ends this connection's coroutine, quietly: no panic hook runs, nothing is printed.
+fn leave() -> ! {
+    resume_unwind(Box::new(generator::Error::Cancel))
+}

@@ -1,0 +1,153 @@
+//! The few calls to the operating system and to the coroutine library that the compiler cannot check.
+//!
+//! Everything `unsafe` of the edge stands here or, for the one promise that only it can give, in `warden.rs`.
+#![expect(
+    unsafe_code,
+    reason = "socket options, process limits and the end of a coroutine have no safe interface"
+)]
+
+use may::coroutine::JoinHandle;
+use std::io;
+use std::mem::{self, ManuallyDrop};
+use std::net::TcpStream;
+use std::ops::Deref;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+
+/// A connection's socket, used beside the code that owns it and never closed from here.
+pub(super) struct Socket(ManuallyDrop<TcpStream>);
+
+/// What has gone over a connection so far.
+#[derive(Clone, Copy)]
+pub(super) struct Traffic {
+    /// Bytes that the kernel received, whether or not they were read.
+    pub received_bytes: u64,
+    /// Bytes that were written to the socket, whether or not they have left.
+    pub written_bytes: u64,
+}
+
+impl Socket {
+    /// Borrows a connection's descriptor.
+    ///
+    /// # Safety
+    /// `descriptor` is an open TCP socket, and stays open for as long as the returned value lives.
+    pub(super) unsafe fn borrow(descriptor: RawFd) -> Self {
+        // SAFETY: the caller promises an open descriptor. `ManuallyDrop` leaves closing it to its owner.
+        Self(ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(descriptor) }))
+    }
+
+    /// Asks the kernel for its byte counts; `None` where it does not keep them (Linux before 4.19).
+    pub(super) fn traffic(&self) -> Option<Traffic> {
+        // SAFETY: the structure holds nothing but integers, for which zero is a valid value.
+        let mut info: libc::tcp_info = unsafe { mem::zeroed() };
+        let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
+        // SAFETY: the pointers are to live values on this stack, and `size` is the length of the first.
+        let result = unsafe {
+            libc::getsockopt(
+                self.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                (&raw mut info).cast(),
+                &raw mut size,
+            )
+        };
+        let needed = mem::offset_of!(libc::tcp_info, tcpi_bytes_retrans) + size_of::<u64>();
+        if result != 0 || (size as usize) < needed {
+            return None;
+        }
+        let sent_bytes = info.tcpi_bytes_sent.saturating_sub(info.tcpi_bytes_retrans);
+        Some(Traffic {
+            received_bytes: info.tcpi_bytes_received,
+            written_bytes: sent_bytes + u64::from(info.tcpi_notsent_bytes),
+        })
+    }
+
+    /// How many received bytes wait to be read.
+    pub(super) fn unread_bytes(&self) -> u64 {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: FIONREAD writes one integer to the given address, which is a live value on this stack.
+        let result = unsafe { libc::ioctl(self.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+        if result == 0 { u64::try_from(bytes).unwrap_or(0) } else { 0 }
+    }
+}
+
+impl Deref for Socket {
+    type Target = TcpStream;
+
+    fn deref(&self) -> &TcpStream {
+        &self.0
+    }
+}
+
+/// Raises the number of descriptors that this process may have open as far as it is allowed to; returns the number.
+pub(super) fn raise_descriptor_limit() -> io::Result<usize> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live value on this stack.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: as above. A refusal is no harm, since the old limit then stays.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+        limit.rlim_cur = before;
+    }
+    Ok(usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX))
+}
+
+/// Ends the coroutine that accepts connections, and so closes its listener.
+pub(super) fn end_acceptor(acceptor: &JoinHandle<()>) {
+    // SAFETY: the coroutine is unwound where it waits next. It then owns a listener and the maker of services,
+    // whose `Drop`s are ordinary, and it never waits while it holds a lock.
+    unsafe { acceptor.coroutine().cancel() };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    #[test]
+    fn counts_what_was_received_read_and_written() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let (mut server, _) = listener.accept().expect("accepts");
+        // SAFETY: `server` outlives `socket`.
+        let socket = unsafe { Socket::borrow(server.as_raw_fd()) };
+
+        let traffic = socket.traffic().expect("this kernel keeps the counts");
+        assert_eq!((traffic.received_bytes, traffic.written_bytes), (0, 0));
+
+        client.write_all(b"hello").expect("writes");
+        server.read_exact(&mut [0; 2]).expect("reads");
+        server.write_all(b"good day").expect("writes");
+        client.read_exact(&mut [0; 8]).expect("reads");
+        let traffic = socket.traffic().expect("this kernel keeps the counts");
+        assert_eq!((traffic.received_bytes, traffic.written_bytes), (5, 8));
+        assert_eq!(socket.unread_bytes(), 3);
+    }
+
+    #[test]
+    fn counts_as_written_what_the_other_side_does_not_take() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let (mut server, _) = listener.accept().expect("accepts");
+        server.set_nonblocking(true).expect("a socket option");
+        let mut written = 0;
+        while let Ok(bytes) = server.write(&[0; 10_000]) {
+            written += bytes as u64;
+        }
+        // SAFETY: `server` outlives `socket`.
+        let socket = unsafe { Socket::borrow(server.as_raw_fd()) };
+        let traffic = socket.traffic().expect("this kernel keeps the counts");
+        assert_eq!(traffic.written_bytes, written);
+        drop(client);
+    }
+
+    #[test]
+    fn the_descriptor_limit_is_as_high_as_it_may_be() {
+        let first = raise_descriptor_limit().expect("a limit");
+        assert!(first > 0);
+        assert_eq!(raise_descriptor_limit().expect("a limit"), first);
+    }
+}

@@ -1,0 +1,390 @@
+//! The warden watches every connection and ends those that misbehave: may_minihttp itself knows no time-out, no
+//! limit on connections and none on what it buffers.
+//!
+//! Each connection shares one word with the warden: what it is doing, and how many bytes it has answered so far.
+//! Whoever wants to change the word must have seen its last value. So the warden never ends a connection that has
+//! just begun to handle a request, and a connection that was ended never begins one. A request pays three atomic
+//! operations for this, and no lock.
+//!
+//! The warden counts its own rounds instead of reading a clock. On a machine that is too busy to wake it in time,
+//! limits become longer, never shorter. It never limits how long a request is handled.
+#![expect(unsafe_code, reason = "borrows the descriptor that may_minihttp names and closes")]
+
+use super::EdgeLimits;
+use super::reply::{encode_last, error_page};
+use super::socket::{Socket, Traffic};
+use crate::clock::Clock;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// How often a second each connection is looked at.
+const ROUNDS_PER_SECOND: u32 = 4;
+/// What a client is told that finds the server full.
+const FULL_RETRY_AFTER_SECONDS: u32 = 1;
+const PHASE_BITS: u32 = 3;
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// It waits for a head, or may_minihttp still writes the answers before.
+    Waiting = 0,
+    /// A request is being handled, for as long as that takes.
+    Handling = 1,
+    /// It waits for the rest of a body.
+    Body = 2,
+    /// The warden gave up on that body; the connection answers so and ends.
+    BodyLate = 3,
+    /// Its last answer lies with may_minihttp; once written, the connection ends.
+    Last = 4,
+    /// It ends. Whoever set this has the only say.
+    Doomed = 5,
+}
+
+/// The word that a connection shares with the warden: answered bytes, and the phase in the lowest bits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Word(u64);
+
+impl Word {
+    fn phase(self) -> Phase {
+        let phases =
+            [Phase::Waiting, Phase::Handling, Phase::Body, Phase::BodyLate, Phase::Last, Phase::Doomed];
+        let number = self.0 & ((1 << PHASE_BITS) - 1);
+        phases.into_iter().find(|phase| *phase as u64 == number).unwrap_or(Phase::Doomed)
+    }
+
+    fn answered_bytes(self) -> u64 {
+        self.0 >> PHASE_BITS
+    }
+
+    fn with(self, phase: Phase) -> Self {
+        Self(self.answered_bytes() << PHASE_BITS | phase as u64)
+    }
+}
+
+/// What a connection and the warden share.
+struct Entry {
+    word: AtomicU64,
+    /// Emptied before the descriptor is closed, so that nobody touches a descriptor that is in use again elsewhere.
+    socket: Mutex<Option<Socket>>,
+}
+
+impl Entry {
+    fn word(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    /// Changes the phase, unless anything changed since `seen`.
+    fn shift(&self, seen: Word, to: Phase) -> bool {
+        self.word.compare_exchange(seen.0, seen.with(to).0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn socket(&self) -> MutexGuard<'_, Option<Socket>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's own handle on its entry. While it lives, the connection is counted and watched.
+pub(super) struct Lease {
+    entry: Arc<Entry>,
+    register: Arc<Register>,
+    peer: IpAddr,
+}
+
+impl Lease {
+    /// The address at the other end.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Moves on to the next phase; false if the warden has decided otherwise.
+    pub(super) fn shift(&self, from: Phase, to: Phase) -> bool {
+        let seen = self.entry.word();
+        seen.phase() == from && self.entry.shift(seen, to)
+    }
+
+    /// Counts bytes of an answer that was handed to may_minihttp, and moves on from `Handling`.
+    pub(super) fn answered(&self, bytes: u64, to: Phase) {
+        // In the phase `Handling` nobody else changes the word.
+        let word = self.entry.word();
+        let word = Word((word.answered_bytes() + bytes) << PHASE_BITS).with(to);
+        self.entry.word.store(word.0, Ordering::Release);
+    }
+
+    /// How many bytes of answers may_minihttp has not written yet; `None` if that is unknown.
+    pub(super) fn unwritten_bytes(&self) -> Option<u64> {
+        let answered = self.entry.word().answered_bytes();
+        if answered == 0 {
+            return Some(0);
+        }
+        let traffic = self.entry.socket().as_ref()?.traffic()?;
+        answered.checked_sub(traffic.written_bytes)
+    }
+
+    /// Writes what the socket takes without waiting.
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.entry.socket().as_deref().ok_or(io::ErrorKind::NotConnected)?.write(bytes)
+    }
+
+    /// Reads what is there without waiting.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.entry.socket().as_deref().ok_or(io::ErrorKind::NotConnected)?.read(buffer)
+    }
+
+    /// Whether the client has neither closed its side nor broken off, or has sent something still unread.
+    pub(super) fn peer_is_there(&self) -> bool {
+        match self.entry.socket().as_ref().map(|socket| socket.peek(&mut [0])) {
+            Some(Ok(bytes)) => bytes > 0,
+            Some(Err(error)) => error.kind() == io::ErrorKind::WouldBlock,
+            None => false,
+        }
+    }
+
+    /// Tells the client that nothing more will come.
+    pub(super) fn close_writing(&self) {
+        shut(self.entry.socket().as_ref(), Shutdown::Write);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        *self.entry.socket() = None;
+        self.register.live.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Every live connection of one edge.
+pub(super) struct Register {
+    limits: EdgeLimits,
+    clock: Arc<dyn Clock>,
+    live: AtomicUsize,
+    newcomers: Mutex<Vec<Weak<Entry>>>,
+    stopping: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Register {
+    pub(super) fn new(limits: EdgeLimits, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            limits,
+            clock,
+            live: AtomicUsize::new(0),
+            newcomers: Mutex::new(Vec::new()),
+            stopping: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// How many connections live.
+    pub(super) fn live(&self) -> usize {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// Whether connections shall end as soon as they have nothing under way.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Closes idle connections from now on, and every other one after its next answer.
+    pub(super) fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Closes every connection and ends the watch.
+    pub(super) fn end(&self) {
+        self.begin_stop();
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Takes a new connection in, or answers 503, shuts it and returns nothing.
+    ///
+    /// `id` is the number that may_minihttp gives a new service: the descriptor of its connection. The lease must
+    /// be dropped with that service, which may_minihttp does before it closes the descriptor.
+    pub(super) fn admit(self: &Arc<Self>, id: usize) -> Option<Lease> {
+        let descriptor = RawFd::try_from(id).ok()?;
+        // SAFETY: may_minihttp owns the open descriptor for as long as the service lives. `socket` ends with this
+        // function or moves into the entry, where the drop of the lease removes it.
+        let socket = unsafe { Socket::borrow(descriptor) };
+        let is_full = self.live.fetch_add(1, Ordering::AcqRel) >= self.limits.connections_max;
+        let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr());
+        let (false, false, Ok(peer)) = (is_full, self.is_stopping(), peer) else {
+            self.live.fetch_sub(1, Ordering::AcqRel);
+            let mut page = error_page(503);
+            page.retry_after_seconds = Some(FULL_RETRY_AFTER_SECONDS);
+            farewell(&socket, &encode_last(&page, true, &*self.clock));
+            return None;
+        };
+        let word = AtomicU64::new(Word(0).with(Phase::Waiting).0);
+        let entry = Arc::new(Entry { word, socket: Mutex::new(Some(socket)) });
+        self.newcomers().push(Arc::downgrade(&entry));
+        Some(Lease { entry, register: Arc::clone(self), peer: peer.ip().to_canonical() })
+    }
+
+    /// Watches until `end`. Runs on a plain thread of its own; unparking that makes it look at once.
+    pub(super) fn watch(&self) {
+        let mut watched: Vec<Watched> = Vec::new();
+        while !self.ended.load(Ordering::Acquire) {
+            thread::park_timeout(Duration::from_secs(1) / ROUNDS_PER_SECOND);
+            watched.extend(self.newcomers().drain(..).map(Watched::new));
+            let limits = Rounds::of(&self.limits, self.live(), self.is_stopping());
+            watched.retain_mut(|watched| {
+                let entry = watched.entry.upgrade();
+                entry.inspect(|entry| watched.look(entry, &limits, &*self.clock)).is_some()
+            });
+        }
+        let newcomers: Vec<_> = self.newcomers().drain(..).collect();
+        for entry in watched.into_iter().map(|watched| watched.entry).chain(newcomers) {
+            if let Some(entry) = entry.upgrade() {
+                shut(entry.socket().as_ref(), Shutdown::Both);
+            }
+        }
+    }
+
+    fn newcomers(&self) -> MutexGuard<'_, Vec<Weak<Entry>>> {
+        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The limits of one round, in rounds.
+struct Rounds {
+    head_bytes_max: u64,
+    head: u32,
+    body: u32,
+    idle: u32,
+    send: u32,
+}
+
+impl Rounds {
+    fn of(limits: &EdgeLimits, live: usize, stopping: bool) -> Self {
+        let rounds = |seconds: u32| seconds.saturating_mul(ROUNDS_PER_SECOND);
+        let idle_seconds = match (stopping, live > limits.connections_max / 4 * 3) {
+            (true, _) => 0,
+            // Nearly full: whoever only sits there must make room for others.
+            (false, true) => limits.idle_seconds_max.min(limits.head_seconds_max),
+            (false, false) => limits.idle_seconds_max,
+        };
+        Self {
+            head_bytes_max: limits.head_bytes_max as u64,
+            head: rounds(limits.head_seconds_max),
+            body: rounds(limits.body_seconds_max),
+            idle: rounds(idle_seconds),
+            send: rounds(limits.send_seconds_max),
+        }
+    }
+}
+
+/// What a connection looks like from outside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    Idle,
+    HeadUnderWay,
+    AnswerUnderWay,
+    BodyUnderWay,
+    LastAnswerOut,
+    Busy,
+}
+
+/// A connection, and what the warden saw of it before.
+struct Watched {
+    entry: Weak<Entry>,
+    sight: Sight,
+    /// For how many rounds it has looked like this.
+    rounds: u32,
+    answered_bytes: u64,
+    /// What had been received when its last answer was noticed. More than that is the beginning of a new head.
+    received_bytes_before: u64,
+}
+
+impl Watched {
+    fn new(entry: Weak<Entry>) -> Self {
+        Self { entry, sight: Sight::Idle, rounds: 0, answered_bytes: 0, received_bytes_before: 0 }
+    }
+
+    fn look(&mut self, entry: &Entry, limits: &Rounds, clock: &dyn Clock) {
+        let word = entry.word();
+        let guard = entry.socket();
+        let Some(socket) = guard.as_ref() else { return };
+        let answered_bytes = word.answered_bytes();
+        // Without the kernel's counts nothing seems to move, and only the limit on idling is left.
+        let traffic = socket
+            .traffic()
+            .unwrap_or(Traffic { received_bytes: self.received_bytes_before, written_bytes: answered_bytes });
+        let sight = self.recognise(word, traffic);
+        match sight {
+            Sight::Idle if self.rounds >= limits.idle && entry.shift(word, Phase::Doomed) => {
+                shut(Some(socket), Shutdown::Both);
+            }
+            Sight::HeadUnderWay => {
+                if let Some(status) = self.fault_of_head(socket, traffic, limits)
+                    && entry.shift(word, Phase::Doomed)
+                {
+                    farewell(socket, &encode_last(&error_page(status), true, clock));
+                }
+            }
+            Sight::BodyUnderWay if self.rounds >= limits.body && entry.shift(word, Phase::BodyLate) => {
+                shut(Some(socket), Shutdown::Read);
+            }
+            Sight::AnswerUnderWay if self.rounds >= limits.send && entry.shift(word, Phase::Doomed) => {
+                shut(Some(socket), Shutdown::Both);
+            }
+            Sight::LastAnswerOut if entry.shift(word, Phase::Doomed) => {
+                shut(Some(socket), Shutdown::Both);
+            }
+            _ => {}
+        }
+    }
+
+    /// Names what the connection looks like, and counts for how long it has.
+    fn recognise(&mut self, word: Word, traffic: Traffic) -> Sight {
+        let answered_bytes = word.answered_bytes();
+        let answered_since = answered_bytes != self.answered_bytes;
+        if answered_since {
+            self.answered_bytes = answered_bytes;
+            self.received_bytes_before = traffic.received_bytes;
+        }
+        let is_written = traffic.written_bytes >= answered_bytes;
+        let sight = match word.phase() {
+            Phase::Waiting | Phase::Last if !is_written => Sight::AnswerUnderWay,
+            Phase::Last => Sight::LastAnswerOut,
+            Phase::Waiting if traffic.received_bytes > self.received_bytes_before => Sight::HeadUnderWay,
+            Phase::Waiting => Sight::Idle,
+            Phase::Body => Sight::BodyUnderWay,
+            Phase::Handling | Phase::BodyLate | Phase::Doomed => Sight::Busy,
+        };
+        self.rounds = if sight == self.sight && !answered_since { self.rounds.saturating_add(1) } else { 0 };
+        self.sight = sight;
+        sight
+    }
+
+    /// The status to refuse an unfinished head with. Bytes that nobody has read yet are our delay, not the client's.
+    fn fault_of_head(&self, socket: &Socket, traffic: Traffic, limits: &Rounds) -> Option<u16> {
+        let head_bytes = traffic.received_bytes.saturating_sub(self.received_bytes_before);
+        if self.rounds < limits.head && head_bytes <= limits.head_bytes_max {
+            return None;
+        }
+        match socket.unread_bytes() {
+            unread if head_bytes.saturating_sub(unread) > limits.head_bytes_max => Some(431),
+            0 if self.rounds >= limits.head => Some(408),
+            _ => None,
+        }
+    }
+}
+
+/// Says a last word, as far as the socket takes it at once, and ends the connection.
+fn farewell(socket: &Socket, bytes: &[u8]) {
+    // Whoever is sent away has no claim on the answer: if it cannot be written, the end alone must do.
+    let _ = (&**socket).write(bytes);
+    shut(Some(socket), Shutdown::Both);
+}
+
+fn shut(socket: Option<&Socket>, how: Shutdown) {
+    if let Some(socket) = socket {
+        // An error says that the connection is gone already, which is what was wanted.
+        let _ = socket.shutdown(how);
+    }
+}

@@ -1,0 +1,191 @@
+//! Files and directories that belong to the operator alone. A file gets its final mode at the moment it is
+//! made, so that there is no time in which others could read it, and a file that exists is never overwritten.
+
+use crate::clock::Moment;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The mode of a key or of credentials: readable by the owner, writable by nobody.
+pub const KEY_FILE_MODE: u32 = 0o400;
+/// The mode of a file that the owner edits and others may not read.
+pub const PRIVATE_FILE_MODE: u32 = 0o600;
+/// The mode of a file that others may read.
+pub const PUBLIC_FILE_MODE: u32 = 0o644;
+/// The mode of the directory that holds all of these.
+pub const PRIVATE_DIRECTORY_MODE: u32 = 0o700;
+
+/// What the mode of a private file must not have: any right for the group or for others.
+const OTHERS_MODE_BITS: u32 = 0o077;
+
+/// Makes a file that did not exist, with its final mode, and puts it safely on the disk.
+///
+/// # Errors
+/// `AlreadyExists` if anything has that name, even a dangling link; otherwise what the file system says. A
+/// file that could not be written whole is taken away again.
+pub fn create_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_directory_of(path));
+    if written.is_err() {
+        // The first error is the one to report; a file that also resists removal changes nothing about it.
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+/// What [`create_beside`] did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The file is new.
+    Made,
+    /// The file was there, with the very same content.
+    Kept,
+    /// Another file has the name and stays; the content lies beside it.
+    Beside(PathBuf),
+}
+
+/// Makes a file, or, if another one has its name, `<name>.new`, and at last `<name>.new-<UNIX seconds>`.
+///
+/// # Errors
+/// What the file system says, or `AlreadyExists` if all three names are taken.
+pub fn create_beside(path: &Path, mode: u32, bytes: &[u8], now: Moment) -> io::Result<Written> {
+    let names = ["".into(), ".new".into(), format!(".new-{}", now.unix_seconds())];
+    for (index, suffix) in names.iter().enumerate() {
+        let candidate = with_suffix(path, suffix);
+        match create_private(&candidate, mode, bytes) {
+            Ok(()) if index == 0 => return Ok(Written::Made),
+            Ok(()) => return Ok(Written::Beside(candidate)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) if holds(&candidate, bytes) && index == 0 => return Ok(Written::Kept),
+            Err(_) if holds(&candidate, bytes) => return Ok(Written::Beside(candidate)),
+            Err(_) => {}
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// The path with something added to its file name.
+#[must_use]
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Makes a directory that only its owner may enter, with its parents, unless it exists. An existing one keeps
+/// its mode: it may be shared on purpose. Tells whether it was made.
+///
+/// # Errors
+/// What the file system says, also if something that is no directory has the name.
+pub fn ensure_private_directory(path: &Path) -> io::Result<bool> {
+    if path.is_dir() {
+        return Ok(false);
+    }
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY_MODE).create(path)?;
+    Ok(true)
+}
+
+/// What a file held, and whether others may read it.
+pub struct SmallFile {
+    /// The whole content.
+    pub bytes: Vec<u8>,
+    /// Whether the group or others have any right on it.
+    pub open_to_others: bool,
+}
+
+/// Reads a whole file, or pipe, of at most `bytes_max`.
+///
+/// # Errors
+/// `FileTooLarge` above `bytes_max`, `IsADirectory` for a directory; otherwise what the file system says.
+pub fn read_small(path: &Path, bytes_max: u64) -> io::Result<SmallFile> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(SmallFile { bytes, open_to_others: metadata.is_file() && metadata.mode() & OTHERS_MODE_BITS != 0 })
+}
+
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    read_small(path, bytes.len() as u64).is_ok_and(|file| file.bytes == bytes)
+}
+
+/// A new file's name is part of its directory, which has to reach the disk as well.
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).expect("the file exists").mode() & 0o7777
+    }
+
+    #[test]
+    fn a_key_file_is_private_from_the_start_and_made_once() {
+        let room = tempfile::tempdir().expect("a directory");
+        let path = room.path().join("key");
+        create_private(&path, KEY_FILE_MODE, b"first").expect("a new file");
+        assert_eq!(mode(&path), 0o400);
+        let again = create_private(&path, KEY_FILE_MODE, b"second").expect_err("the name is taken");
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).expect("readable"), b"first");
+    }
+
+    #[test]
+    fn a_dangling_link_is_not_followed() {
+        let room = tempfile::tempdir().expect("a directory");
+        let (link, target) = (room.path().join("link"), room.path().join("target"));
+        std::os::unix::fs::symlink(&target, &link).expect("a link");
+        assert!(create_private(&link, KEY_FILE_MODE, b"x").is_err());
+        assert!(!target.exists());
+    }
+
+    #[test]
+    fn what_exists_stays_and_the_new_content_lies_beside_it() {
+        let room = tempfile::tempdir().expect("a directory");
+        let path = room.path().join(".env");
+        let now = Moment::parse("2026-11-23 14:06:11").expect("a time");
+        let put = |bytes: &[u8]| create_beside(&path, PRIVATE_FILE_MODE, bytes, now).expect("written");
+        assert_eq!(put(b"1"), Written::Made);
+        assert_eq!(put(b"1"), Written::Kept);
+        assert_eq!(put(b"2"), Written::Beside(room.path().join(".env.new")));
+        assert_eq!(put(b"2"), Written::Beside(room.path().join(".env.new")));
+        assert_eq!(put(b"3"), Written::Beside(room.path().join(".env.new-1795442771")));
+        assert_eq!(std::fs::read(&path).expect("readable"), b"1");
+    }
+
+    #[test]
+    fn directories_are_private_with_their_parents() {
+        let room = tempfile::tempdir().expect("a directory");
+        let inner = room.path().join("outer/inner");
+        assert!(ensure_private_directory(&inner).expect("made"));
+        assert!(!ensure_private_directory(&inner).expect("there"));
+        assert_eq!((mode(&room.path().join("outer")), mode(&inner)), (0o700, 0o700));
+        std::fs::write(room.path().join("file"), "").expect("a file");
+        assert!(ensure_private_directory(&room.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn reads_up_to_the_limit_and_no_directory() {
+        let room = tempfile::tempdir().expect("a directory");
+        let path = room.path().join("note");
+        create_private(&path, PRIVATE_FILE_MODE, b"1234").expect("a new file");
+        assert!(!read_small(&path, 4).expect("fits").open_to_others);
+        assert!(read_small(&path, 3).is_err());
+        assert!(read_small(room.path(), 100).is_err());
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o640)).expect("owned");
+        assert!(read_small(&path, 4).expect("fits").open_to_others);
+    }
+}

@@ -1,0 +1,207 @@
+//! The sealed envelope around every request and answer: base64 around a Fernet token. Only whoever holds one
+//! of our keys can make an envelope that opens; everything else, down to one flipped bit, stays shut.
+//!
+//! This is the only file that knows Fernet. It must never look at what it carries, and never let a key or an
+//! opened text reach a log or an error.
+
+use crate::chance::Chance;
+use crate::clock::Moment;
+use crate::guard::secret::Secret;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use fernet::Fernet;
+use std::fmt;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// How many keys a ring may hold. An envelope that none opens costs one signature check for each.
+pub const KEYS_MAX: usize = 8;
+
+/// A key is this long before it is written in base64: half of it signs, half of it encrypts.
+const KEY_BYTES: usize = 32;
+
+/// Envelopes have no expiry, but the crate refuses those that seem to come from the future. Told this time,
+/// it takes them all; far enough from the end that its allowance for skewed clocks can't overflow.
+const UNIX_SECONDS_FAR_FUTURE: u64 = u64::MAX / 2;
+
+/// Reads keys as the original did: the unused bits of the last letter may be set, as they are when somebody
+/// made up 43 letters. Padding is taken off before.
+const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The keys under which requests may arrive.
+pub struct Keyring(Vec<Key>);
+
+/// One key: opens what was sealed with it, seals what goes back. A clone is the same key.
+#[derive(Clone)]
+pub struct Key(Arc<Fernet>);
+
+/// What was in an envelope, and the key to seal the answer with. It carries the key itself and not its place
+/// in the ring, so that an answer is readable even if the ring was exchanged meanwhile.
+pub struct Opened {
+    /// The bytes inside. They may hold passwords.
+    pub plaintext: Secret<Vec<u8>>,
+    /// The key that opened it.
+    pub key: Key,
+}
+
+impl Keyring {
+    /// Reads one or several keys, separated by commas or white space. A key is 32 bytes in URL-safe or
+    /// standard base64; quotes and other stray characters around it are ignored, and so is missing padding.
+    ///
+    /// # Errors
+    /// Says which key is wrong and why, and shows no part of it.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let mut raw_keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
+        let mut keys = Vec::new();
+        for written in text.split(|c: char| c == ',' || c.is_whitespace()) {
+            let letters: Zeroizing<String> = Zeroizing::new(written.chars().filter_map(key_letter).collect());
+            if letters.is_empty() {
+                continue;
+            }
+            let position = raw_keys.len() + 1;
+            let raw = decode_key(&letters, position)?;
+            if raw_keys.contains(&raw) {
+                return Err(KeyError::Repeated { position });
+            }
+            if raw_keys.len() == KEYS_MAX {
+                return Err(KeyError::TooMany);
+            }
+            keys.push(Key::from_raw(&raw));
+            raw_keys.push(raw);
+        }
+        if keys.is_empty() { Err(KeyError::Missing) } else { Ok(Self(keys)) }
+    }
+
+    /// Opens an envelope with whichever key fits, or not at all. Its age does not matter.
+    ///
+    /// Characters that base64 does not know are skipped in the outer layer, as the original did: white space
+    /// and line breaks at least are common. Nothing is skipped inside.
+    #[must_use]
+    pub fn open(&self, body: &[u8]) -> Option<Opened> {
+        let token = String::from_utf8(decode_body(body)?).ok()?;
+        // The crate would also take a token that lost its padding; a cut envelope has to stay shut.
+        if !token.len().is_multiple_of(4) {
+            return None;
+        }
+        self.0.iter().find_map(|key| {
+            let plaintext = key.0.decrypt_at_time(&token, None, UNIX_SECONDS_FAR_FUTURE).ok()?;
+            Some(Opened { plaintext: Secret::new(plaintext), key: key.clone() })
+        })
+    }
+
+    /// The key written first, for sealing what is not an answer.
+    #[must_use]
+    pub fn first(&self) -> &Key {
+        self.0.first().expect("parse refuses an empty ring")
+    }
+}
+
+impl Key {
+    /// Seals bytes into an envelope that bears the time `now`. What else makes it unlike any other, the crate draws
+    /// from the operating system.
+    #[must_use]
+    pub fn seal(&self, plaintext: &[u8], now: Moment) -> Vec<u8> {
+        // A clock that shows a time before 1970 is wrong anyway; the reader does not look at it.
+        let unix_seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
+        STANDARD.encode(self.0.encrypt_at_time(plaintext, unix_seconds)).into_bytes()
+    }
+
+    fn from_raw(raw: &[u8]) -> Self {
+        let written = Zeroizing::new(URL_SAFE.encode(raw));
+        Self(Arc::new(
+            Fernet::new(&written).expect("the length was checked, and nothing else makes a key bad"),
+        ))
+    }
+}
+
+/// Makes a key: 32 random bytes in URL-safe base64 with padding, 44 characters. The salt that hides personal data
+/// in logs is made the same way.
+#[must_use]
+pub fn generate_key(chance: &dyn Chance) -> Secret<String> {
+    let mut raw = Zeroizing::new([0; KEY_BYTES]);
+    chance.fill(raw.as_mut_slice());
+    Secret::new(URL_SAFE.encode(raw.as_slice()))
+}
+
+/// Why a text is not a ring of keys. Never shows what was written.
+#[derive(Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// There is no key in it.
+    Missing,
+    /// The key at this position, counted from one, is not base64.
+    NotBase64 {
+        /// Which key.
+        position: usize,
+    },
+    /// The key at this position has another length than 32 bytes.
+    WrongLength {
+        /// Which key.
+        position: usize,
+        /// The length it has.
+        bytes: usize,
+    },
+    /// The key at this position stands further left already.
+    Repeated {
+        /// Which key.
+        position: usize,
+    },
+    /// There are more than [`KEYS_MAX`].
+    TooMany,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => write!(out, "there is no key in it"),
+            Self::NotBase64 { position } => write!(out, "key {position} is not base64"),
+            Self::WrongLength { position, bytes } => {
+                write!(
+                    out,
+                    "key {position} has {bytes} bytes instead of {KEY_BYTES} (is it the name of a file?)"
+                )
+            }
+            Self::Repeated { position } => write!(out, "key {position} is there twice"),
+            Self::TooMany => write!(out, "there are more than {KEYS_MAX} keys"),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// A character of a written key in the standard alphabet; `None` for one that is to be ignored.
+fn key_letter(written: char) -> Option<char> {
+    match written {
+        '-' => Some('+'),
+        '_' => Some('/'),
+        other => u8::try_from(other).is_ok_and(is_base64).then_some(other),
+    }
+}
+
+fn decode_key(letters: &str, position: usize) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let raw = Zeroizing::new(
+        KEY_BASE64.decode(letters.trim_end_matches('=')).map_err(|_| KeyError::NotBase64 { position })?,
+    );
+    if raw.len() == KEY_BYTES { Ok(raw) } else { Err(KeyError::WrongLength { position, bytes: raw.len() }) }
+}
+
+/// The outer layer. Only where it does not decode as it stands is it copied without what has to be skipped.
+fn decode_body(body: &[u8]) -> Option<Vec<u8>> {
+    STANDARD.decode(body).ok().or_else(|| {
+        let letters: Vec<u8> = body.iter().copied().filter(|&byte| is_base64(byte)).collect();
+        STANDARD.decode(letters).ok()
+    })
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+use super::*;
+use crate::chance::SeededChance;
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const OTHER_KEY: &str = "HxAREhMUFRYXGBkaGxwdHh8AAQIDBAUGBwgJCgsMDQ4=";
+const PLAINTEXT: &str = r#"{"request": "session-exists", "body": {"session_token": "x"}, "reqid": 5, "client_ipaddr": "9.9.9.9"}"#;
+/// `PLAINTEXT` as the original server's client seals it with `KEY` at second 1600000000, IV 00 to 0f.
+const BODY: &str = "Z0FBQUFBQmZYaEFBQUFFQ0F3UUZCZ2NJQ1FvTERBME9EXzRRLU1Qd2pJdlI2RHN0RXFmN2otblQzS3E1ZnhScVROaDlrY3BycDlXUTJNQlplSkJCYVRkVDMzaURuUVlTaU1XbHQzWjN6dWg4UXBySUNITGF4SWNjOW1VUlpHM3FGZ05ldW5USkI2NTZERGNsVDNHSmloVm0xSnhXMEFZY3VpS1NOazZRSEZvcXpLMEU0a19BREhwanAyTHBJZ2k0QXJueUF5WEwwdWt5Y2MxMWxJS0lqZlI3WHJ0UDRKOV9aUT09";
+
+fn ring(text: &str) -> Keyring {
+    Keyring::parse(text).unwrap_or_else(|error| panic!("a good ring of keys: {error}"))
+}
+
+fn moment(unix_seconds: i64) -> Moment {
+    Moment::from_micros(unix_seconds * 1_000_000).expect("a time that can be written")
+}
+
+/// What the envelope opens to, as text.
+fn opened(keys: &Keyring, body: &[u8]) -> Option<String> {
+    let opened = keys.open(body)?;
+    Some(String::from_utf8(opened.plaintext.expose().clone()).expect("the tests seal text"))
+}
+
+fn refusal(text: &str) -> KeyError {
+    match Keyring::parse(text) {
+        Ok(_) => panic!("a ring was made of {text:?}"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn opens_what_the_original_sealed() {
+    assert_eq!(opened(&ring(KEY), BODY.as_bytes()).as_deref(), Some(PLAINTEXT));
+    assert_eq!(opened(&ring(OTHER_KEY), BODY.as_bytes()), None);
+}
+
+#[test]
+fn opens_what_it_sealed_at_any_time() {
+    let keys = ring(KEY);
+    for now in [Moment::FIRST, moment(0), moment(1_600_000_000), Moment::LAST] {
+        let body = keys.first().seal(PLAINTEXT.as_bytes(), now);
+        assert_eq!(opened(&keys, &body).as_deref(), Some(PLAINTEXT), "sealed at {}", now.wire());
+    }
+}
+
+#[test]
+fn carries_the_time_of_sealing() {
+    let body = ring(KEY).first().seal(b"", moment(1_600_000_000));
+    let token = STANDARD.decode(body).expect("the outer base64");
+    let raw = URL_SAFE.decode(token).expect("the inner base64");
+    assert_eq!(raw[0], 0x80);
+    assert_eq!(raw[1..9], 1_600_000_000_u64.to_be_bytes());
+}
+
+#[test]
+fn answers_under_the_key_that_the_request_came_with() {
+    let keys = ring(&format!("{KEY},{OTHER_KEY}"));
+    let request = ring(OTHER_KEY).first().seal(b"ping", moment(0));
+    let opened_request = keys.open(&request).expect("the second key opens it");
+    let answer = opened_request.key.seal(b"pong", moment(0));
+    assert_eq!(opened(&ring(OTHER_KEY), &answer).as_deref(), Some("pong"));
+    assert_eq!(opened(&ring(KEY), &answer), None);
+}
+
+#[test]
+fn seals_any_length() {
+    let keys = ring(KEY);
+    for length in (0..=64).chain([4096, 1 << 20]) {
+        let text = "x".repeat(length);
+        let body = keys.first().seal(text.as_bytes(), moment(0));
+        assert_eq!(opened(&keys, &body).as_deref(), Some(text.as_str()), "{length} bytes");
+    }
+}
+
+#[test]
+fn skips_stray_characters_outside() {
+    let keys = ring(KEY);
+    let stray = [b"\n".as_slice(), b"\r\n", b" ", b"!", b"-_", b"\xff\x00", "é".as_bytes()];
+    for (step, noise) in stray.into_iter().enumerate() {
+        let mut body = noise.to_vec();
+        for chunk in BODY.as_bytes().chunks(7 + step) {
+            body.extend_from_slice(chunk);
+            body.extend_from_slice(noise);
+        }
+        assert_eq!(opened(&keys, &body).as_deref(), Some(PLAINTEXT), "noise number {step}");
+    }
+}
+
+#[test]
+fn refuses_every_truncation() {
+    let keys = ring(KEY);
+    // Of three lengths in a row one ends each layer with no, one and two padding characters.
+    for length in 14..=62 {
+        let body = keys.first().seal(&vec![b'x'; length], moment(0));
+        for cut in 0..body.len() {
+            assert!(keys.open(&body[..cut]).is_none(), "{length} bytes, cut to {cut}");
+            assert!(keys.open(&body[body.len() - cut..]).is_none(), "{length} bytes, the last {cut}");
+        }
+    }
+}
+
+#[test]
+fn refuses_every_flipped_bit() {
+    let keys = ring(KEY);
+    for bit in 0..BODY.len() * 8 {
+        let mut body = BODY.as_bytes().to_vec();
+        body[bit / 8] ^= 1 << (bit % 8);
+        assert!(keys.open(&body).is_none(), "bit {bit} of the outer text");
+    }
+    let token = STANDARD.decode(BODY).expect("the outer base64");
+    for bit in 0..token.len() * 8 {
+        let mut flipped = token.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(keys.open(STANDARD.encode(flipped).as_bytes()).is_none(), "bit {bit} of the token");
+    }
+    let raw = URL_SAFE.decode(&token).expect("the inner base64");
+    for bit in 0..raw.len() * 8 {
+        let mut flipped = raw.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let body = STANDARD.encode(URL_SAFE.encode(flipped));
+        assert!(keys.open(body.as_bytes()).is_none(), "bit {bit} of the content");
+    }
+}
+
+#[test]
+fn refuses_a_token_without_the_outer_layer_or_with_one_too_many() {
+    let keys = ring(KEY);
+    let token = STANDARD.decode(BODY).expect("the outer base64");
+    assert!(keys.open(&token).is_none());
+    assert!(keys.open(STANDARD.encode(BODY).as_bytes()).is_none());
+}
+
+#[test]
+fn noise_opens_nothing_and_breaks_nothing() {
+    let keys = ring(&format!("{KEY} {OTHER_KEY}"));
+    let mut random = fastrand::Rng::with_seed(20_261);
+    for round in 0..4000 {
+        let length = random.usize(0..200);
+        let mut noise: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+        if let Some(version) = noise.first_mut().filter(|_| round % 2 == 0) {
+            *version = 0x80;
+        }
+        assert!(keys.open(&noise).is_none());
+        assert!(keys.open(STANDARD.encode(&noise).as_bytes()).is_none());
+        assert!(keys.open(STANDARD.encode(URL_SAFE.encode(&noise)).as_bytes()).is_none());
+    }
+}
+
+#[test]
+fn reads_keys_however_they_are_written() {
+    let raw: Vec<u8> = (0..32).map(|i| 0xff_u8.wrapping_sub(i * 5)).collect();
+    let (url_safe, standard) = (URL_SAFE.encode(&raw), STANDARD.encode(&raw));
+    assert_ne!(url_safe, standard);
+    let body = ring(&url_safe).first().seal(b"ping", moment(0));
+    for written in [
+        standard.clone(),
+        format!("\"{url_safe}\"\n"),
+        format!("'{standard}'"),
+        format!("  {url_safe} ,"),
+        url_safe.trim_end_matches('=').to_owned(),
+        format!("{url_safe}=="),
+        format!("{KEY},{url_safe}"),
+        format!("\"{KEY}\", \"{url_safe}\""),
+        format!("{KEY}\n{url_safe}\n"),
+    ] {
+        assert_eq!(opened(&ring(&written), &body).as_deref(), Some("ping"), "{written}");
+    }
+}
+
+#[test]
+fn refuses_bad_keys_and_names_the_place() {
+    assert_eq!(refusal(""), KeyError::Missing);
+    assert_eq!(refusal(" \"\" ,\n"), KeyError::Missing);
+    assert_eq!(refusal("c2hvcnQ="), KeyError::WrongLength { position: 1, bytes: 5 });
+    assert_eq!(refusal(&format!("{KEY},{KEY}")), KeyError::Repeated { position: 2 });
+    assert_eq!(refusal(&format!("{KEY} {}", KEY.trim_end_matches('='))), KeyError::Repeated { position: 2 });
+    assert_eq!(refusal(&format!("{KEY},AA=AA")), KeyError::NotBase64 { position: 2 });
+    assert_eq!(refusal("/etc/authnzerver/secret-key1"), KeyError::WrongLength { position: 1, bytes: 21 });
+    let many: Vec<String> = (0..=KEYS_MAX as u8).map(|i| STANDARD.encode([i; KEY_BYTES])).collect();
+    assert_eq!(refusal(&many.join(",")), KeyError::TooMany);
+    assert_eq!(ring(&many[1..].join(",")).0.len(), KEYS_MAX);
+}
+
+#[test]
+fn a_refusal_shows_no_part_of_the_key() {
+    let written = "c2VjcmV0LXNlY3JldC1zZWNyZXQ=";
+    let shown = refusal(written).to_string();
+    assert!(shown.contains("key 1") && !shown.contains("c2Vj") && !shown.contains("secret-"), "{shown}");
+}
+
+#[test]
+fn a_made_key_works_and_differs_from_the_next() {
+    let chance = SeededChance::new(3);
+    let (one, other) = (generate_key(&chance), generate_key(&chance));
+    assert_eq!(one.expose().len(), 44);
+    assert!(!one.matches(other.expose().as_bytes()));
+    let body = ring(one.expose()).first().seal(b"ping", moment(0));
+    assert_eq!(opened(&ring(one.expose()), &body).as_deref(), Some("ping"));
+}

@@ -1,0 +1,87 @@
+//! What a database must hold before anybody can use it: the policy's roles and the first three users.
+
+use crate::chance::Chance;
+use crate::guard::password::Hasher;
+use crate::guard::secret::Secret;
+use crate::guard::token::{Token, uuid4};
+use crate::outcome::Failure;
+use crate::policy::email::fold;
+use crate::policy::model::Policy;
+use crate::store::users::{self, LOCKED_ROLE, NewUser};
+use crate::store::{Store, roles};
+
+/// What was missing and has been added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Initialised {
+    /// Everything was there already but for this many roles.
+    Before {
+        /// Roles that the policy has and the database had not.
+        roles_added: usize,
+    },
+    /// The database was empty; it has its first three users now.
+    JustNow,
+}
+
+/// Adds the roles that are missing and, to a database without users, the first three users, all or nothing.
+///
+/// # Errors
+///
+/// A failing database, or no memory to hash a password in.
+pub fn initialise(
+    store: &Store,
+    policy: &Policy,
+    hasher: &Hasher,
+    chance: &dyn Chance,
+    admin_email: &str,
+    admin_password: &Secret<String>,
+) -> Result<Initialised, Failure> {
+    let names: Vec<String> = policy.roles().map(str::to_owned).collect();
+    let is_empty = store.read(users::count)? == 0;
+    let first_users =
+        if is_empty { Some(first_users(hasher, chance, admin_email, admin_password)?) } else { None };
+    store.write(move |tx| {
+        let mut roles_added = 0;
+        for name in &names {
+            roles_added += usize::from(roles::insert(tx, name)?);
+        }
+        // Counted again where nobody else can write: two servers may start at once.
+        let Some(first_users) = first_users.filter(|_| users::count(tx).is_ok_and(|count| count == 0)) else {
+            return Ok(Initialised::Before { roles_added });
+        };
+        for user in &first_users {
+            users::insert(tx, user)?;
+        }
+        Ok(Initialised::JustNow)
+    })
+}
+
+/// In the order of their numbers: 1, 2 and 3 mean these users everywhere.
+fn first_users(
+    hasher: &Hasher,
+    chance: &dyn Chance,
+    admin_email: &str,
+    admin_password: &Secret<String>,
+) -> Result<[NewUser; 3], Failure> {
+    let user = |full_name: &str, email: &str, role: &str, kind: &str, password: &Secret<String>| {
+        Ok::<_, Failure>(NewUser {
+            system_id: uuid4(chance),
+            full_name: full_name.to_owned(),
+            password: Secret::new(hasher.hash(password.expose())?.as_str().to_owned()),
+            email: email.to_owned(),
+            email_verified: true,
+            is_active: role != LOCKED_ROLE,
+            emailverify_sent_datetime: None,
+            extra_info: format!(r#"{{"provenance": "auto-created", "type": "{kind}"}}"#),
+            user_role: role.to_owned(),
+            verification_letter_due: false,
+        })
+    };
+    // Passwords that nobody ever learns.
+    let unknown = || Secret::new(Token::new(chance).reveal().to_owned());
+    Ok([
+        user("Administrator", &fold(admin_email), "superuser", "system-user", admin_password)?,
+        user("Anonymous visitor", "anonuser@localhost", "anonymous", "system-user", &unknown())?,
+        user("Locked placeholder", "dummyuser@localhost", LOCKED_ROLE, "locked-user", &unknown())?,
+    ])
+}

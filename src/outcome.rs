@@ -1,0 +1,265 @@
+//! How a request ends: done, refused or broken, and the reply that each becomes.
+
+use crate::guard::password::HasherBusy;
+use crate::store::StoreError;
+use crate::wire::ascii_json;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::fmt;
+
+/// What an action returns.
+pub type Outcome<T> = Result<Done<T>, Failure>;
+
+/// A request that was carried out: the answer's keys, and what may be told to the end user.
+pub struct Done<T> {
+    body: T,
+    messages: Vec<Cow<'static, str>>,
+}
+
+impl<T: Serialize> Done<T> {
+    /// Done, with one message.
+    pub fn new(body: T, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { body, messages: vec![message.into()] }
+    }
+
+    /// Done, with nothing to tell.
+    pub const fn silent(body: T) -> Self {
+        Self { body, messages: Vec::new() }
+    }
+
+    /// The same with one more message.
+    #[must_use]
+    pub fn and(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.messages.push(message.into());
+        self
+    }
+
+    /// The answer as it goes into the envelope.
+    pub(crate) fn into_answer(self) -> Answer {
+        Answer {
+            success: true,
+            body: ascii_json(&self.body),
+            messages: self.messages,
+            reason: None,
+            kind: "done",
+        }
+    }
+}
+
+/// Nothing to answer but that it is done.
+#[derive(Serialize)]
+pub struct Nothing {}
+
+/// How a request failed.
+pub enum Failure {
+    /// The server says no, and why.
+    Refused(Box<Refused>),
+    /// The server could not find out or could not do it.
+    Broken(Error),
+}
+
+/// One way in which an action says no: a constant at the top of the action's file.
+#[derive(Clone, Copy)]
+pub struct Refusal {
+    reason: Option<&'static str>,
+    message: &'static str,
+    nulls: &'static [&'static str],
+}
+
+impl Refusal {
+    /// A refusal with its reason for the calling server and its message for the end user.
+    #[must_use]
+    pub const fn new(reason: &'static str, message: &'static str) -> Self {
+        Self { reason: Some(reason), message, nulls: &[] }
+    }
+
+    /// A refusal whose answer carries no reason.
+    #[must_use]
+    pub const fn without_reason(message: &'static str) -> Self {
+        Self { reason: None, message, nulls: &[] }
+    }
+
+    /// Keys that the answer has as null.
+    #[must_use]
+    pub const fn nulls(mut self, keys: &'static [&'static str]) -> Self {
+        self.nulls = keys;
+        self
+    }
+
+    /// The reason, for comparing and for the documentation.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&'static str> {
+        self.reason
+    }
+
+    /// This refusal as an answer in the making, to which keys can be added.
+    #[must_use]
+    pub fn made(&self) -> Refused {
+        Refused {
+            kind: self.reason.unwrap_or("no such row"),
+            reason: self.reason.map(Cow::Borrowed),
+            messages: vec![Cow::Borrowed(self.message)],
+            fields: self.nulls.iter().map(|key| ((*key).to_owned(), Value::Null)).collect(),
+        }
+    }
+
+    /// This refusal as a failure.
+    #[must_use]
+    pub fn refuse(&self) -> Failure {
+        self.made().into()
+    }
+}
+
+/// A refusal as it is answered.
+pub struct Refused {
+    kind: &'static str,
+    reason: Option<Cow<'static, str>>,
+    messages: Vec<Cow<'static, str>>,
+    fields: Map<String, Value>,
+}
+
+impl Refused {
+    /// Adds a key to the answer.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Says the reason in other words, such as with the parameter's name. The log keeps to the constant words.
+    #[must_use]
+    pub fn because(mut self, reason: String) -> Self {
+        self.reason = Some(Cow::Owned(reason));
+        self
+    }
+
+    /// Replaces the messages.
+    #[must_use]
+    pub fn telling(mut self, messages: Vec<Cow<'static, str>>) -> Self {
+        self.messages = messages;
+        self
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
+    }
+}
+
+/// Why something could not be done. For the log; a caller learns only that it failed.
+#[derive(Debug)]
+pub enum Error {
+    /// The database.
+    Store(StoreError),
+    /// So much is waiting already that this would wait too long.
+    Busy(&'static str),
+    /// Anything else, in fixed words.
+    Internal(&'static str),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(out),
+            Self::Busy(what) => write!(out, "too much is waiting for {what}"),
+            Self::Internal(what) => out.write_str(what),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl From<HasherBusy> for Failure {
+    fn from(_: HasherBusy) -> Self {
+        Self::Broken(Error::Busy("the password hasher"))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Broken(match error {
+            StoreError::Busy => Error::Busy("the database"),
+            other => Error::Store(other),
+        })
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// What a gate found wrong with one parameter.
+#[derive(Serialize)]
+pub struct Problem {
+    /// The parameter's name.
+    pub param: &'static str,
+    /// `missing` or `incorrect type`.
+    pub problem: &'static str,
+    /// The type word, or a list of them for a union.
+    pub required_type: Value,
+    /// Whether it must be there.
+    pub required_param: bool,
+}
+
+/// The reason for a request whose parameters do not fit.
+pub const INVALID_PARAMETERS: &str = "invalid request parameters";
+
+/// An action's answer, ready to be put into an envelope.
+pub struct Answer {
+    success: bool,
+    /// A JSON object as text.
+    body: String,
+    messages: Vec<Cow<'static, str>>,
+    reason: Option<Cow<'static, str>>,
+    /// What the log calls it, in fixed words.
+    kind: &'static str,
+}
+
+impl Answer {
+    /// A refusal.
+    #[must_use]
+    pub fn refused(refused: Refused) -> Self {
+        let Refused { kind, reason, messages, fields } = refused;
+        Self { success: false, body: ascii_json(&fields), messages, reason, kind }
+    }
+
+    /// A request whose parameters do not fit: every problem at once.
+    #[must_use]
+    pub fn misfit(request: &str, problems: &[Problem]) -> Self {
+        let body = json!({ "response": { "problems": problems, "failure_reason": INVALID_PARAMETERS } });
+        let message = format!("The parameters of the request {request} are not valid.");
+        Self {
+            success: false,
+            body: ascii_json(&body),
+            messages: vec![message.into()],
+            reason: Some(INVALID_PARAMETERS.into()),
+            kind: INVALID_PARAMETERS,
+        }
+    }
+
+    /// What the log calls this outcome.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The whole envelope as JSON text.
+    #[must_use]
+    pub fn into_envelope(self, reqid: &RawValue) -> String {
+        let messages = ascii_json(&self.messages);
+        let reason = self.reason.map(|reason| format!(r#", "failure_reason": {}"#, ascii_json(&reason)));
+        let reason = reason.unwrap_or_default();
+        let success = self.success;
+        // The action's own keys stand between braces; ours go before them.
+        let keys = self.body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
+        let keys = if keys.is_empty() { String::new() } else { format!(", {keys}") };
+        format!(
+            r#"{{"success": {success}, "response": {{"success": {success}, "messages": {messages}{reason}{keys}}}, "messages": {messages}, "reqid": {reqid}{reason}}}"#
+        )
+    }
+}

@@ -1,0 +1,169 @@
+//! A request from bytes to bytes: open, read, admit, act, hold, seal. Read this first.
+
+use crate::actions::REQUESTS_BY_NAME;
+use crate::app::{App, Call};
+use crate::guard::envelope::Opened;
+use crate::guard::ratelimit::Admission;
+use crate::log;
+use crate::outcome::{Answer, Error, Failure};
+use crate::request::Request;
+use crate::wire::{FromWire, Object, is_falsy};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// After so many seconds a caller may try again when too much was waiting.
+const BUSY_RETRY_SECONDS: u64 = 1;
+
+/// What is answered without an envelope: an HTTP status and, for some, when to try again.
+pub struct Rejected {
+    /// The status.
+    pub status: u16,
+    /// Seconds until another try may help.
+    pub retry_after_seconds: Option<u64>,
+}
+
+impl Rejected {
+    const UNSEALED: Self = Self { status: 401, retry_after_seconds: None };
+    const MALFORMED: Self = Self { status: 400, retry_after_seconds: None };
+
+    const fn later(status: u16, seconds: u64) -> Self {
+        Self { status, retry_after_seconds: Some(seconds) }
+    }
+}
+
+/// A sealed request after opening, its parts not yet looked into.
+struct Message {
+    request: String,
+    body: Option<Box<RawValue>>,
+    reqid: Box<RawValue>,
+    client: Option<String>,
+}
+
+/// Answers the body of a `POST /`.
+///
+/// # Errors
+///
+/// What is answered by an HTTP status alone.
+pub fn answer(app: &App, sealed: &[u8]) -> Result<Vec<u8>, Rejected> {
+    let begun = app.clock.steady();
+    let opened = app.config.secret.open(sealed).ok_or(Rejected::UNSEALED)?;
+    let message = read_message(app, &opened)?;
+    let result = act(app, &message);
+    note(app, &message, begun, &result);
+    let envelope = result?.into_envelope(&message.reqid);
+    Ok(opened.key.seal(envelope.as_bytes(), app.clock.now()))
+}
+
+/// Admits the request, runs its action and pays what a failed password check costs.
+fn act(app: &App, message: &Message) -> Result<Answer, Rejected> {
+    let request = REQUESTS_BY_NAME.get(message.request.as_str()).copied();
+    let body = message.body.as_deref().map_or(Ok(Value::Null), |body| serde_json::from_str(body.get()));
+    let body = body.map_err(|_| Rejected::MALFORMED)?;
+    admit(app, request, message, &body)?;
+    let (Some(request), Ok(body)) = (request, Object::from_wire(body)) else {
+        return Err(Rejected::MALFORMED);
+    };
+    let mut call = Call::new(app, message.client.as_deref());
+    let answer = match (request.act)(&mut call, body) {
+        Err(problems) => Answer::misfit(request.name, &problems),
+        Ok(Ok(answer)) => answer,
+        Ok(Err(Failure::Refused(refused))) => Answer::refused(*refused),
+        Ok(Err(Failure::Broken(error))) => broken(request, &error)?,
+    };
+    if call.hold() > Duration::ZERO && !app.hold(call.hold()) {
+        return Err(Rejected::later(503, BUSY_RETRY_SECONDS));
+    }
+    Ok(answer)
+}
+
+/// Reads the envelope's top level. What is sealed but is not a request at all is told apart from what is not even
+/// JSON: the former is answered as malformed, the latter as unsealed.
+fn read_message(app: &App, opened: &Opened) -> Result<Message, Rejected> {
+    let bytes = opened.plaintext.expose();
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|_| Rejected::UNSEALED)?;
+    let mut keys: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(text).map_err(|error| not_an_object(text, &error))?;
+    if keys.is_empty() {
+        return Err(Rejected::UNSEALED);
+    }
+    let value = |key: &str| {
+        let raw = keys.get(key).map(|raw| serde_json::from_str::<Value>(raw.get()));
+        raw.transpose().map_err(|_| Rejected::MALFORMED)
+    };
+    let Some(Value::String(request)) = value("request")? else { return Err(Rejected::MALFORMED) };
+    let client = value("client_ipaddr")?.filter(|client| !is_falsy(client));
+    if client.is_none() && !app.limiter.limits().are_off() {
+        return Err(Rejected::MALFORMED);
+    }
+    let client = client.map(|client| String::from_wire(client).unwrap_or_else(|other| other.to_string()));
+    let body = keys.remove("body");
+    let reqid = keys.remove("reqid").filter(|reqid| reqid.get() != "null").ok_or(Rejected::MALFORMED)?;
+    Ok(Message { request, body, reqid, client })
+}
+
+/// Why a text is not an object of keys: another JSON value, JSON that is not taken here, or no JSON.
+fn not_an_object(text: &str, error: &serde_json::Error) -> Rejected {
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) if is_falsy(&value) => Rejected::UNSEALED,
+        Ok(_) => Rejected::MALFORMED,
+        Err(_) if stopped_at_a_python_number(text, error) => Rejected::MALFORMED,
+        Err(_) => Rejected::UNSEALED,
+    }
+}
+
+/// Python writes `NaN` and `Infinity` into JSON. They are refused, but the message was one.
+fn stopped_at_a_python_number(text: &str, error: &serde_json::Error) -> bool {
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().as_bytes();
+    let column = error.column().saturating_sub(1);
+    let starts = [column.saturating_sub(1), column];
+    starts.iter().filter_map(|start| line.get(*start..)).any(|rest| {
+        rest.starts_with(b"NaN") || rest.starts_with(b"Infinity") || rest.starts_with(b"-Infinity")
+    })
+}
+
+fn admit(app: &App, request: Option<&Request>, message: &Message, body: &Value) -> Result<(), Rejected> {
+    let email = ["email", "email_address"]
+        .iter()
+        .filter(|_| message.request.contains("email"))
+        .find_map(|key| body.get(*key)?.as_str().filter(|email| !email.is_empty()));
+    let client = message.client.as_deref().unwrap_or_default();
+    let built_in = request.and_then(|request| request.per_minute);
+    match app.limiter.admit(&message.request, built_in, client, email, app.clock.steady()) {
+        Admission::Admitted => Ok(()),
+        Admission::Over { retry_after_seconds } => Err(Rejected::later(429, retry_after_seconds)),
+    }
+}
+
+/// What a caller learns when the server could not find out: never a verdict.
+fn broken(request: &Request, error: &Error) -> Result<Answer, Rejected> {
+    log::error("request failed", &[("request", request.name.into()), ("cause", log::cause(error))]);
+    match (error, request.broken) {
+        (Error::Busy(_), _) => Err(Rejected::later(503, BUSY_RETRY_SECONDS)),
+        (_, Some(refusal)) => Ok(Answer::refused(refusal.made())),
+        (_, None) => Err(Rejected::MALFORMED),
+    }
+}
+
+/// One line per request.
+fn note(app: &App, message: &Message, begun: Duration, result: &Result<Answer, Rejected>) {
+    if !log::shows_requests() {
+        return;
+    }
+    let outcome = match result {
+        Ok(answer) => answer.kind(),
+        Err(Rejected { status: 429, .. }) => "over a rate limit",
+        Err(Rejected { status: 503, .. }) => "busy",
+        Err(_) => "malformed",
+    };
+    let took = app.clock.steady().saturating_sub(begun).as_micros();
+    let fields = [
+        ("reqid", log::escaped(message.reqid.get())),
+        ("request", log::escaped(&message.request)),
+        ("outcome", outcome.into()),
+        ("micros", took.into()),
+    ];
+    log::info("request", &fields);
+}

@@ -1,0 +1,163 @@
+//! How a request is declared, once: `requests!` makes of one declaration the typed struct, the parameter table,
+//! the parser that reports every problem at once, and the row in the registry.
+
+use crate::app::Call;
+use crate::outcome::{Answer, Failure, Problem, Refusal};
+use crate::wire::{FromWire, Object, is_falsy};
+use serde_json::Value;
+
+/// One parameter of a request.
+pub struct Param {
+    /// Its name in the request's body.
+    pub name: &'static str,
+    /// A second name under which it is accepted too.
+    pub alias: Option<&'static str>,
+    /// What it means.
+    pub doc: &'static str,
+    /// The types it may have, in the wire's words.
+    pub words: &'static [&'static str],
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+impl Param {
+    /// The types as a problem list shows them: one word, or a list for a union.
+    #[must_use]
+    pub fn required_type(&self) -> Value {
+        let shown = |word: &&str| Value::from(if *word == "secret" { "str" } else { word });
+        match self.words {
+            [word] => shown(word),
+            words => words.iter().map(|word| shown(word)).collect(),
+        }
+    }
+
+    fn problem(&self, problem: &'static str) -> Problem {
+        Problem {
+            param: self.name,
+            problem,
+            required_type: self.required_type(),
+            required_param: self.required,
+        }
+    }
+
+    /// Takes the parameter, noting a problem when it is missing or of another type.
+    pub fn take<T: FromWire>(&self, body: &mut Object, problems: &mut Vec<Problem>) -> Option<T> {
+        let Some(value) = self.value(body) else {
+            problems.push(self.problem("missing"));
+            return None;
+        };
+        T::from_wire(value).map_err(|_| problems.push(self.problem("incorrect type"))).ok()
+    }
+
+    /// Takes a parameter that may be left out. Null, and an empty value of another type, count as left out.
+    pub fn take_optional<T: FromWire>(&self, body: &mut Object, problems: &mut Vec<Problem>) -> Option<T> {
+        let value = self.value(body).filter(|value| !value.is_null())?;
+        match T::from_wire(value) {
+            Ok(taken) => Some(taken),
+            Err(value) => {
+                if !is_falsy(&value) {
+                    problems.push(self.problem("incorrect type"));
+                }
+                None
+            }
+        }
+    }
+
+    fn value(&self, body: &mut Object) -> Option<Value> {
+        let aliased = self.alias.and_then(|alias| body.remove(alias));
+        body.remove(self.name).or(aliased)
+    }
+}
+
+/// What became of a request: problems with its parameters, or what its action says.
+pub type Acted = Result<Result<Answer, Failure>, Vec<Problem>>;
+
+/// One request of the API.
+pub struct Request {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+    /// Its parameters, the required ones first.
+    pub params: &'static [Param],
+    /// How often a client may ask it per minute, where that is less than its group's limit.
+    pub per_minute: Option<u32>,
+    /// What is answered when the server could not find out; HTTP 400 where there is none.
+    pub broken: Option<&'static Refusal>,
+    /// Takes the parameters out of the body and acts.
+    pub act: fn(&mut Call<'_>, Object) -> Acted,
+}
+
+/// Declares the requests of a file of `actions/`. See [`crate::request`].
+#[macro_export]
+macro_rules! requests {
+    ($(
+        $(#[doc = $doc:literal])+
+        $wire_name:literal => $act:ident($Ask:ident) $(, $per_minute:literal / min)? $(, broken $broken:ident)? {
+            $( $(#[doc = $param_doc:literal])+ $param:ident $(or $alias:ident)?: $($word:ident)|+ ),* $(,)?
+        } $(optional {
+            $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
+        })?
+    )+) => {
+        $(
+            $(#[doc = $doc])+
+            struct $Ask {
+                $( $(#[doc = $param_doc])+ $param: $crate::wire_type!($($word)|+), )*
+                $($( $(#[doc = $opt_doc])+ $opt: Option<$crate::wire_type!($($opt_word)|+)>, )*)?
+            }
+
+            impl $Ask {
+                const PARAMS: &'static [$crate::request::Param] = &[
+                    $( $crate::request::Param {
+                        name: stringify!($param),
+                        alias: $crate::requests!(@alias $($alias)?),
+                        doc: concat!($($param_doc, "\n"),+),
+                        words: &[$(stringify!($word)),+],
+                        required: true,
+                    }, )*
+                    $($( $crate::request::Param {
+                        name: stringify!($opt),
+                        alias: None,
+                        doc: concat!($($opt_doc, "\n"),+),
+                        words: &[$(stringify!($opt_word)),+],
+                        required: false,
+                    }, )*)?
+                ];
+
+                #[allow(unused_mut, unused_variables, unused_assignments, reason = "a request may have no parameters of one kind")]
+                fn take(mut body: $crate::wire::Object) -> Result<Self, Vec<$crate::outcome::Problem>> {
+                    let mut problems = Vec::new();
+                    let mut table = Self::PARAMS.iter();
+                    let mut next = || table.next().expect("the table has a row for every field, in the fields' order");
+                    $( let $param = next().take(&mut body, &mut problems); )*
+                    $($( let $opt = next().take_optional(&mut body, &mut problems); )*)?
+                    match ($($param,)*) {
+                        ($(Some($param),)*) if problems.is_empty() => Ok(Self { $($param,)* $($($opt,)*)? }),
+                        _ => Err(problems),
+                    }
+                }
+            }
+        )+
+
+        /// The requests that this file answers.
+        pub const REQUESTS: &[$crate::request::Request] = &[
+            $( $crate::request::Request {
+                name: $wire_name,
+                doc: concat!($($doc, "\n"),+),
+                params: $Ask::PARAMS,
+                per_minute: $crate::requests!(@per_minute $($per_minute)?),
+                broken: $crate::requests!(@broken $($broken)?),
+                act: |call, body| {
+                    let ask = $Ask::take(body)?;
+                    Ok($act(call, ask).map($crate::outcome::Done::into_answer))
+                },
+            }, )+
+        ];
+    };
+    (@alias) => { None };
+    (@alias $alias:ident) => { Some(stringify!($alias)) };
+    (@per_minute) => { None };
+    (@per_minute $per_minute:literal) => { Some($per_minute) };
+    (@broken) => { None };
+    (@broken $broken:ident) => { Some(&$broken) };
+}

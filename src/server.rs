@@ -1,0 +1,127 @@
+//! Where requests of HTTP go: the API, the health check and, for debugging, the echo. Hosts that are not allowed
+//! find nothing here.
+
+use crate::app::App;
+use crate::edge::{Allow, ContentType, Handler, HttpReply, HttpRequest, error_page};
+use crate::guard::ratelimit::Admission;
+use crate::health::HealthCheck;
+use crate::pipeline::{self, Rejected};
+use crate::store::roles;
+use crate::wire::{Object, ascii_json};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The name under which health checks are counted.
+const HEALTH_REQUEST: &str = "apikey-healthcheck";
+
+/// Answers what comes in at the edge.
+pub struct Server {
+    app: Arc<App>,
+    health: HealthCheck,
+}
+
+impl Server {
+    /// A server in front of this application.
+    #[must_use]
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, health: HealthCheck::default() }
+    }
+
+    fn api(&self, request: &HttpRequest<'_>) -> HttpReply {
+        match pipeline::answer(&self.app, request.body) {
+            Ok(sealed) => HttpReply::text(200, sealed),
+            Err(rejected) => rejection(&rejected),
+        }
+    }
+
+    fn health(&self, request: &HttpRequest<'_>) -> HttpReply {
+        let peer = request.peer.to_string();
+        let admission = self.app.limiter.admit(HEALTH_REQUEST, None, &peer, None, self.app.clock.steady());
+        if let Admission::Over { retry_after_seconds } = admission {
+            return rejection(&Rejected { status: 429, retry_after_seconds: Some(retry_after_seconds) });
+        }
+        let health = self.health.check(&self.app);
+        HttpReply {
+            content_type: ContentType::Json,
+            no_store: true,
+            ..HttpReply::text(if health.ok { 200 } else { 500 }, health.json)
+        }
+    }
+
+    /// Opens a message, adds the roles and seals it again, for this machine only.
+    fn echo(&self, request: &HttpRequest<'_>) -> HttpReply {
+        if !request.peer.is_loopback() {
+            return error_page(400);
+        }
+        let Some(opened) = self.app.config.secret.open(request.body) else { return error_page(401) };
+        let Ok(mut message) = serde_json::from_slice::<Object>(opened.plaintext.expose()) else {
+            return error_page(400);
+        };
+        let Ok(roles) = self.app.store.read(roles::list) else { return error_page(400) };
+        if message.get("request") != Some(&Value::from("echo")) {
+            return error_page(400);
+        }
+        let roles = roles.iter().map(|role| json!({ "name": role.name, "desc": role.description }));
+        message.insert("dbtest".to_owned(), roles.collect());
+        HttpReply::text(200, opened.key.seal(ascii_json(&message).as_bytes(), self.app.clock.now()))
+    }
+
+    fn allows(&self, host: &str) -> bool {
+        let name = host_name(host).to_ascii_lowercase();
+        self.app.config.allowed_hosts.iter().any(|allowed| *allowed == name)
+    }
+}
+
+impl Handler for Server {
+    fn handle(&self, request: &HttpRequest<'_>) -> HttpReply {
+        let debugging = self.app.config.debug_mode;
+        let (allow, serve): (_, fn(&Self, &HttpRequest<'_>) -> HttpReply) = match request.path {
+            _ if !self.allows(request.host) => return error_page(404),
+            "/" => (Allow::Post, Self::api),
+            "/health" => (Allow::Get, Self::health),
+            "/echo" if debugging => (Allow::Post, Self::echo),
+            _ => return error_page(404),
+        };
+        let method = match allow {
+            Allow::Get => "GET",
+            Allow::Post => "POST",
+        };
+        if request.method == method {
+            serve(self, request)
+        } else {
+            HttpReply { allow: Some(allow), ..error_page(405) }
+        }
+    }
+}
+
+fn rejection(rejected: &Rejected) -> HttpReply {
+    let seconds = rejected.retry_after_seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
+    HttpReply { retry_after_seconds: seconds, ..error_page(rejected.status) }
+}
+
+/// The host of a `Host` header, without the port. An IPv6 address keeps its brackets.
+fn host_name(host: &str) -> &str {
+    match host.rfind([':', ']']) {
+        Some(at) if host.as_bytes()[at] == b':' => &host[..at],
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_name;
+
+    #[test]
+    fn the_port_is_no_part_of_a_host() {
+        let hosts = [
+            ("localhost:13431", "localhost"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("a", "a"),
+            ("", ""),
+        ];
+        for (header, name) in hosts {
+            assert_eq!(host_name(header), name);
+        }
+    }
+}

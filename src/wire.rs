@@ -1,0 +1,271 @@
+//! The wire's type words, and JSON as the wire wants it: pure ASCII with `, ` and `: ` between items, which is
+//! what clients written in Python send and what the database of the original holds.
+
+use crate::guard::secret::Secret;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::io;
+
+/// A JSON object.
+pub type Object = Map<String, Value>;
+
+/// A Rust type that stands for a type word, or for a union of words, in a request's parameter list.
+pub trait FromWire: Sized {
+    /// Takes a value of the right type; gives it back when it is of another.
+    ///
+    /// # Errors
+    ///
+    /// The value itself, when it is of another type.
+    fn from_wire(value: Value) -> Result<Self, Value>;
+}
+
+/// The Rust type for the words of a parameter: `str | int` and so on.
+#[macro_export]
+macro_rules! wire_type {
+    (str) => { String };
+    (secret) => { $crate::guard::secret::Secret<String> };
+    (int) => { i64 };
+    (bool) => { bool };
+    (dict) => { $crate::wire::Object };
+    (Any) => { serde_json::Value };
+    (float) => { f64 };
+    (float | int) => { f64 };
+    (int | float) => { f64 };
+    (str | int) => { $crate::wire::StrOrInt };
+    (str | list) => { $crate::wire::StrOrList };
+    (dict | str) => { $crate::wire::ObjectOrText };
+    ($word:ident | None) => { Option<$crate::wire_type!($word)> };
+}
+
+impl FromWire for String {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        match value {
+            Value::String(text) => Ok(text),
+            other => Err(other),
+        }
+    }
+}
+
+impl FromWire for Secret<String> {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        String::from_wire(value).map(Self::new)
+    }
+}
+
+impl FromWire for i64 {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        value.as_i64().ok_or(value)
+    }
+}
+
+/// Accepts whole numbers too. What is beyond a double, such as `1e999`, is no number here.
+impl FromWire for f64 {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        value.as_f64().filter(|number| number.is_finite()).ok_or(value)
+    }
+}
+
+impl FromWire for bool {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        value.as_bool().ok_or(value)
+    }
+}
+
+impl FromWire for Object {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        match value {
+            Value::Object(object) => Ok(object),
+            other => Err(other),
+        }
+    }
+}
+
+/// Anything but null.
+impl FromWire for Value {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        if value.is_null() { Err(value) } else { Ok(value) }
+    }
+}
+
+impl<T: FromWire> FromWire for Option<T> {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        if value.is_null() { Ok(None) } else { T::from_wire(value).map(Some) }
+    }
+}
+
+/// A text or a whole number.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+pub enum StrOrInt {
+    /// A text.
+    Str(String),
+    /// A whole number of 64 bits.
+    Int(i64),
+}
+
+impl FromWire for StrOrInt {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        String::from_wire(value).map(Self::Str).or_else(|value| i64::from_wire(value).map(Self::Int))
+    }
+}
+
+/// A text or a list of texts.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+pub enum StrOrList {
+    /// A text.
+    Str(String),
+    /// Texts.
+    List(Vec<String>),
+}
+
+impl FromWire for StrOrList {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        match value {
+            Value::String(text) => Ok(Self::Str(text)),
+            Value::Array(items) if items.iter().all(Value::is_string) => {
+                Ok(Self::List(items.into_iter().filter_map(|item| String::from_wire(item).ok()).collect()))
+            }
+            other => Err(other),
+        }
+    }
+}
+
+/// An object, given as such or as its JSON text.
+pub struct ObjectOrText(pub Object);
+
+impl FromWire for ObjectOrText {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        match value {
+            Value::Object(object) => Ok(Self(object)),
+            Value::String(text) => serde_json::from_str(&text).map(Self).map_err(|_| Value::String(text)),
+            other => Err(other),
+        }
+    }
+}
+
+/// Whether Python would take the value for false; such optional parameters count as not given.
+#[must_use]
+pub fn is_falsy(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(truth) => !truth,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(object) => object.is_empty(),
+    }
+}
+
+/// What removes a key when it is given as the key's new value.
+const DELETE_MARK: &str = "__delete__";
+
+/// The object with the changes made: a key whose new value is `"__delete__"` is removed, any other is set. Only the
+/// top level is looked at; the mark inside a nested object is data.
+#[must_use]
+pub fn merge(mut object: Object, changes: Object) -> Object {
+    for (key, value) in changes {
+        if value == DELETE_MARK {
+            object.remove(&key);
+        } else {
+            object.insert(key, value);
+        }
+    }
+    object
+}
+
+/// Writes a value as ASCII JSON.
+///
+/// # Panics
+///
+/// Never: what the server serialises has text keys and writes into memory.
+#[must_use]
+pub fn ascii_json<T: Serialize + ?Sized>(value: &T) -> String {
+    let mut bytes = Vec::with_capacity(256);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, AsciiFormatter);
+    value.serialize(&mut serializer).expect("plain structs with text keys serialise into memory");
+    String::from_utf8(bytes).expect("the formatter writes ASCII, and raw values are UTF-8")
+}
+
+struct AsciiFormatter;
+
+impl serde_json::ser::Formatter for AsciiFormatter {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if fragment.is_ascii() {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut units = [0; 2];
+        for character in fragment.chars() {
+            if character.is_ascii() {
+                writer.write_all(&[character as u8])?;
+            } else {
+                for unit in character.encode_utf16(&mut units) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn writes_what_python_writes() {
+        let value = json!({"a": [1, 2.5, "é\u{1f600}\n"], "b": null});
+        assert_eq!(ascii_json(&value), r#"{"a": [1, 2.5, "\u00e9\ud83d\ude00\n"], "b": null}"#);
+    }
+
+    #[test]
+    fn booleans_are_no_numbers_and_whole_numbers_are_floats() {
+        assert!(i64::from_wire(json!(true)).is_err());
+        assert!(i64::from_wire(json!(1.0)).is_err());
+        assert_eq!(f64::from_wire(json!(1)).ok(), Some(1.0));
+        let huge = |text: &str| serde_json::from_str::<Value>(text).expect("is JSON");
+        assert!(i64::from_wire(huge("9223372036854775808")).is_err());
+        assert!(f64::from_wire(huge("1e999")).is_err());
+    }
+
+    #[test]
+    fn null_is_for_unions_with_none_only() {
+        assert!(Value::from_wire(Value::Null).is_err());
+        assert!(matches!(Option::<i64>::from_wire(Value::Null), Ok(None)));
+        assert!(Option::<i64>::from_wire(json!("4")).is_err());
+    }
+
+    #[test]
+    fn merging_sets_and_removes_at_the_top_level() {
+        let object = |value: Value| Object::from_wire(value).expect("an object");
+        let stored = object(json!({"kept": 1, "gone": 2, "nested": {"a": 1}}));
+        let changes =
+            json!({"gone": "__delete__", "absent": "__delete__", "nested": {"b": "__delete__"}, "new": null});
+        let merged = Value::Object(merge(stored, object(changes)));
+        assert_eq!(merged, json!({"kept": 1, "nested": {"b": "__delete__"}, "new": null}));
+    }
+
+    #[test]
+    fn an_object_may_come_as_its_text() {
+        let taken = ObjectOrText::from_wire(json!(r#"{"user_id": 4}"#));
+        assert!(taken.is_ok_and(|object| object.0["user_id"] == json!(4)));
+        assert!(ObjectOrText::from_wire(json!("[1]")).is_err());
+    }
+}

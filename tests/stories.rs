@@ -1,0 +1,10 @@
+//! What the server does, told as stories through its door: sealed request in, sealed answer out.
+
+mod support;
+
+#[path = "stories/login.rs"]
+mod login;
+#[path = "stories/sessions.rs"]
+mod sessions;
+#[path = "stories/sign_up.rs"]
+mod sign_up;

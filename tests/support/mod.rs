@@ -1,0 +1,342 @@
+//! The test language: a server without a network, front ends that seal requests for it, and people who use them.
+//!
+//! Requests go through the public door, as sealed bytes. Time stands still until a story moves it, chance is seeded,
+//! hashes are cheap, and answers that are held back are only noted.
+
+#![allow(dead_code, reason = "every test binary uses another part of the language")]
+
+use authnzerver::app::{App, Parts};
+use authnzerver::chance::SeededChance;
+use authnzerver::clock::{Clock, ManualClock, Moment};
+use authnzerver::config::{self, Invocation, Surroundings};
+use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use authnzerver::guard::secret::Secret;
+use authnzerver::initialise::{Initialised, initialise};
+use authnzerver::pipeline;
+use authnzerver::policy::model::Policy;
+use authnzerver::store::{Origin, Store};
+use authnzerver::wait::Pause;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The key that servers and front ends of the stories share.
+pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// The first administrator.
+pub const ADMIN_EMAIL: &str = "admin@localhost";
+pub const ADMIN_PASSWORD: &str = "the first admin's password";
+/// A password that no rule refuses.
+pub const GOOD_PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
+
+/// A server without a network.
+pub struct TestServer {
+    pub app: App,
+    pub clock: Arc<ManualClock>,
+    held: Arc<Mutex<Vec<Duration>>>,
+    directory: PathBuf,
+    keep_directory: bool,
+}
+
+impl TestServer {
+    /// A fresh server with the default settings, but without rate limits.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A fresh server; each setting is a variable's name after `AUTHNZERVER_` and its value.
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory =
+            std::env::temp_dir().join(format!("authnzerver-story-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
+        Self::start_in(directory, settings)
+    }
+
+    /// A server on what lies in this directory.
+    pub fn start_in(directory: PathBuf, settings: &[(&str, &str)]) -> Self {
+        let clock = Arc::new(ManualClock::at(Moment::parse("2026-11-23T15:00:00").expect("a time")));
+        Self::start_at(directory, settings, clock)
+    }
+
+    fn start_at(directory: PathBuf, settings: &[(&str, &str)], clock: Arc<ManualClock>) -> Self {
+        let config = load(&directory, settings);
+        let seed = u64::try_from(clock.now().micros()).unwrap_or(0);
+        let chance = Arc::new(SeededChance::new(seed));
+        let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
+        let hashing =
+            HasherSettings { cost, ceilings: HashCeilings::default(), threads: 2, queue_length: 1024 };
+        let hasher = Hasher::start(&hashing, chance.clone()).expect("hashing threads start");
+        let (store, origin) = Store::open(&config.database, 2, clock.clone()).expect("the database opens");
+        let policy = Policy::default_policy();
+        let password = Secret::new(ADMIN_PASSWORD.to_owned());
+        let made = initialise(&store, &policy, &hasher, &*chance, ADMIN_EMAIL, &password);
+        let made = made.unwrap_or_else(|_| panic!("the first users can be made"));
+        assert_eq!(made == Initialised::JustNow, origin == Origin::Made);
+        let held = Arc::new(Mutex::new(Vec::new()));
+        let app = App::new(Parts {
+            config,
+            machine_name: "localhost".to_owned(),
+            store,
+            hasher,
+            policy,
+            clock: clock.clone(),
+            chance,
+            pause: Pause::Noted(held.clone()),
+        });
+        Self { app, clock, held, directory, keep_directory: false }
+    }
+
+    /// Stops this server and starts another on the same files, at the same time.
+    pub fn restart(mut self, settings: &[(&str, &str)]) -> Self {
+        self.keep_directory = true;
+        let (directory, clock) = (self.directory.clone(), self.clock.clone());
+        self.app.store.close();
+        drop(self);
+        Self::start_at(directory, settings, clock)
+    }
+
+    /// Lets time pass.
+    pub fn later(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    /// How long answers were held back, in seconds, since the last time this was asked.
+    pub fn holds(&self) -> Vec<f64> {
+        let mut held = self.held.lock().expect("no test panicked while it held this");
+        held.drain(..).map(|time| time.as_secs_f64()).collect()
+    }
+
+    /// How many Argon2 computations `work` costs.
+    pub fn hashes_of<T>(&self, work: impl FnOnce() -> T) -> (u64, T) {
+        let before = self.app.hasher.hash_operations();
+        let result = work();
+        (self.app.hasher.hash_operations() - before, result)
+    }
+
+    /// Asks for something on behalf of an end user at a usual address.
+    pub fn ask(&self, request: &str, body: Value) -> Reply {
+        self.ask_from("192.0.2.1", request, body)
+    }
+
+    /// Asks for something on behalf of an end user at this address.
+    pub fn ask_from(&self, client: &str, request: &str, body: Value) -> Reply {
+        let message = json!({ "request": request, "body": body, "reqid": request, "client_ipaddr": client });
+        let reply = self.send(message.to_string().as_bytes());
+        if let Reply::Answered(answer) = &reply {
+            assert_eq!(answer["reqid"], request, "the answer belongs to the request");
+            assert_eq!(answer["response"]["success"], answer["success"]);
+            assert_eq!(answer["response"]["messages"], answer["messages"]);
+        }
+        reply
+    }
+
+    /// Seals a text and opens the answer.
+    pub fn send(&self, plaintext: &[u8]) -> Reply {
+        let keys = &self.app.config.secret;
+        match pipeline::answer(&self.app, &keys.first().seal(plaintext, self.clock.now())) {
+            Err(rejected) => Reply::Rejected(rejected.status, rejected.retry_after_seconds),
+            Ok(sealed) => {
+                let opened = keys.open(&sealed).expect("the answer is sealed with the same key");
+                let plaintext = opened.plaintext.expose();
+                assert!(plaintext.is_ascii(), "answers are ASCII");
+                Reply::Answered(serde_json::from_slice(plaintext).expect("the answer is JSON"))
+            }
+        }
+    }
+
+    /// A new session, of a visitor or of the user of this number.
+    pub fn new_session(&self, user_id: Option<i64>) -> String {
+        let reply = self.ask("session-new", session_body(user_id));
+        reply.done()["session_token"].as_str().expect("a session token").to_owned()
+    }
+
+    /// Whether a session is live.
+    pub fn session_is_live(&self, token: &str) -> bool {
+        self.ask("session-exists", json!({ "session_token": token })).succeeded()
+    }
+
+    /// Somebody who can sign up here, and to whom the stories give this name.
+    pub fn person(&self, name: &str) -> Person<'_> {
+        Person {
+            server: self,
+            email: format!("{name}@example.org"),
+            full_name: format!("Somebody {name}"),
+            password: GOOD_PASSWORD.to_owned(),
+        }
+    }
+
+    /// Somebody who signed up and verified their address.
+    pub fn member(&self, name: &str) -> (Person<'_>, i64) {
+        let person = self.person(name);
+        let user_id = person.signs_up().done()["user_id"].as_i64().expect("a number");
+        self.ask("user-set-emailverified", json!({ "email": person.email })).done();
+        (person, user_id)
+    }
+
+    /// The first administrator.
+    pub fn admin(&self) -> Person<'_> {
+        Person {
+            server: self,
+            email: ADMIN_EMAIL.to_owned(),
+            full_name: String::new(),
+            password: ADMIN_PASSWORD.to_owned(),
+        }
+    }
+
+    /// Where the database lies.
+    pub fn database(&self) -> &Path {
+        &self.app.config.database
+    }
+
+    /// What the database has for a statement that yields one text.
+    pub fn stored(&self, statement: &str) -> Option<String> {
+        let connection = rusqlite::Connection::open(self.database()).expect("the database opens");
+        connection.query_row(statement, [], |row| row.get(0)).ok()
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if !self.keep_directory {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+fn load(directory: &Path, settings: &[(&str, &str)]) -> config::Config {
+    let database = directory.join(".authdb.sqlite").display().to_string();
+    let fixed = [
+        ("AUTHDB", database.as_str()),
+        ("SECRET", KEY),
+        ("PIISALT", "salt"),
+        ("RATELIMITS", "none"),
+        ("PWNEDURL", "none"),
+    ];
+    let variables: BTreeMap<OsString, OsString> = fixed
+        .iter()
+        .chain(settings)
+        .map(|(name, value)| (format!("AUTHNZERVER_{name}").into(), OsString::from(value)))
+        .collect();
+    let surroundings = Surroundings { arguments: Vec::new(), variables, directory: directory.to_owned() };
+    let invocation = Invocation::parse(&[]).unwrap_or_else(|_| panic!("no arguments are fine"));
+    match config::load(&invocation, &surroundings) {
+        Ok(loaded) => loaded.config,
+        Err(problems) => panic!("{:?}", problems.lines().collect::<Vec<_>>()),
+    }
+}
+
+/// The body of a `session-new` for a visitor or a user.
+pub fn session_body(user_id: Option<i64>) -> Value {
+    json!({
+        "ip_address": "192.0.2.1",
+        "user_agent": "Browser/1.0",
+        "user_id": user_id,
+        "expires": 1,
+        "extra_info_json": null,
+    })
+}
+
+/// Somebody who uses a front end of the server.
+pub struct Person<'s> {
+    pub server: &'s TestServer,
+    pub email: String,
+    pub full_name: String,
+    pub password: String,
+}
+
+impl Person<'_> {
+    /// Signs up.
+    pub fn signs_up(&self) -> Reply {
+        let body = json!({ "full_name": self.full_name, "email": self.email, "password": self.password });
+        self.server.ask("user-new", body)
+    }
+
+    /// Logs in with the right password, from a fresh session.
+    pub fn logs_in(&self) -> Reply {
+        self.tries(&self.password)
+    }
+
+    /// Tries to log in with some password, from a fresh session.
+    pub fn tries(&self, password: &str) -> Reply {
+        self.tries_from("192.0.2.1", password)
+    }
+
+    /// The same from some address.
+    pub fn tries_from(&self, client: &str, password: &str) -> Reply {
+        let session_token = self.server.new_session(None);
+        let body = json!({ "session_token": session_token, "email": self.email, "password": password });
+        self.server.ask_from(client, "user-login", body)
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub enum Reply {
+    /// An envelope, opened.
+    Answered(Value),
+    /// An HTTP status instead, and after how many seconds to try again.
+    Rejected(u16, Option<u64>),
+}
+
+impl Reply {
+    /// The answer of a request that was done.
+    #[track_caller]
+    pub fn done(&self) -> &Value {
+        match self {
+            Self::Answered(answer) if answer["success"] == true => {
+                assert!(answer.get("failure_reason").is_none(), "{answer}");
+                &answer["response"]
+            }
+            other => panic!("this was not done: {other:?}"),
+        }
+    }
+
+    /// The answer of a request that was refused for this reason.
+    #[track_caller]
+    pub fn refused(&self, reason: &str) -> &Value {
+        match self {
+            Self::Answered(answer) if answer["success"] == false => {
+                assert_eq!(answer["failure_reason"], reason, "{answer}");
+                assert_eq!(answer["response"]["failure_reason"], reason, "{answer}");
+                &answer["response"]
+            }
+            other => panic!("this was not refused: {other:?}"),
+        }
+    }
+
+    /// The answer of a request that was refused without a reason.
+    #[track_caller]
+    pub fn refused_without_reason(&self) -> &Value {
+        match self {
+            Self::Answered(answer) if answer["success"] == false => {
+                assert!(answer.get("failure_reason").is_none(), "{answer}");
+                assert!(answer["response"].get("failure_reason").is_none(), "{answer}");
+                &answer["response"]
+            }
+            other => panic!("this was not refused: {other:?}"),
+        }
+    }
+
+    /// That nothing but this HTTP status was answered.
+    #[track_caller]
+    pub fn rejected(&self, status: u16) {
+        assert!(matches!(self, Self::Rejected(rejected, _) if *rejected == status), "{self:?}");
+    }
+
+    /// Whether it was done.
+    pub fn succeeded(&self) -> bool {
+        matches!(self, Self::Answered(answer) if answer["success"] == true)
+    }
+
+    /// The messages for the end user.
+    #[track_caller]
+    pub fn messages(&self) -> Vec<String> {
+        let Self::Answered(answer) = self else { panic!("{self:?}") };
+        serde_json::from_value(answer["messages"].clone()).expect("messages are texts")
+    }
+}
