@@ -2,7 +2,7 @@
 
 use crate::store::locks::{self, Lock};
 use crate::store::users::{LOCKED_ROLE, User};
-use crate::store::{StoreError, Tx, attempts, sessions, users};
+use crate::store::{StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::wire::{Object, ascii_json};
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub const HISTORY_KEY: &str = "previous_user_roles";
 ///
 /// A failing database.
 pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
-    sessions::delete_of_user(tx, user.user_id, None)?;
+    end_everything(tx, user.user_id)?;
     let is_locked = user.user_role == LOCKED_ROLE;
     if !is_locked {
         locks::push_role(tx, user.user_id, &user.user_role)?;
@@ -26,6 +26,18 @@ pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     if !is_locked || lock == Lock::ByPerson {
         locks::insert(tx, user.user_id, lock)?;
     }
+    Ok(())
+}
+
+/// Ends all sessions and API keys of a user.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn end_everything(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+    sessions::delete_of_user(tx, user_id, None)?;
+    apikeys::delete_of_user(tx, user_id)?;
+    apikeys_nosession::delete_of_user(tx, user_id)?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::log;
 use crate::outcome::Failure;
 use crate::policy::model::Policy;
 use crate::server::Server;
-use crate::store::{Origin, Store, StoreError, attempts, sessions, users};
+use crate::store::{Origin, Store, StoreError, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::wait::Pause;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -306,6 +306,8 @@ fn clean_up(app: &App) {
     let days_before = |now: Moment, days: i64| now.plus_seconds(-days * DAY_SECONDS).unwrap_or(Moment::FIRST);
     let removed = app.store.write(move |tx| {
         attempts::trim(tx, days_before(tx.now(), ATTEMPTS_KEPT_DAYS))?;
+        apikeys::delete_expired_before(tx, tx.now())?;
+        apikeys_nosession::delete_expired_before(tx, tx.now())?;
         Ok::<_, StoreError>(sessions::delete_expired_before(tx, days_before(tx.now(), keep_days))?)
     });
     match removed {

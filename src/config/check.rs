@@ -130,8 +130,7 @@ pub fn optional_file(text: &str) -> Result<Option<PathBuf>, String> {
 
 /// The keys that open and seal messages.
 pub fn keyring(text: &str) -> Result<Keyring, String> {
-    const ALLOWED: &str =
-        "32 bytes in URL-safe or standard base64 (44 characters), several such keys, or a file that holds them";
+    const ALLOWED: &str = "32 bytes in URL-safe or standard base64 (44 characters), several such keys, or a file that holds them";
     Keyring::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
 }
 

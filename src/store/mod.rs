@@ -10,6 +10,8 @@ mod open;
 pub mod query;
 mod writer;
 
+pub mod apikeys;
+pub mod apikeys_nosession;
 pub mod attempts;
 pub mod locks;
 pub mod roles;

@@ -4,7 +4,7 @@ use super::query::query;
 use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
-use rusqlite::{Row, named_params};
+use rusqlite::{Row, ToSql, named_params};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -24,6 +24,11 @@ const SET_PASSWORD: &str = query(FILE, "set_password");
 const SET_LOGIN_SUCCESS: &str = query(FILE, "set_login_success");
 const SET_LOGIN_FAILURE: &str = query(FILE, "set_login_failure");
 const SET_STATE: &str = query(FILE, "set_state");
+const LIST: &str = query(FILE, "list");
+const MATCH: &str = query(FILE, "match");
+const UPDATE: &str = query(FILE, "update");
+const DELETE: &str = query(FILE, "delete");
+const OTHER_ACTIVE_SUPERUSERS: &str = query(FILE, "other_active_superusers");
 
 /// The first superuser of a fresh database.
 pub const FIRST_SUPERUSER_ID: i64 = 1;
@@ -325,6 +330,86 @@ pub fn set_state(
         ":now": tx.now().stored(),
     };
     Ok(tx.change(SET_STATE, params)? == 1)
+}
+
+/// Users in the order of their numbers, those after `after`, at most `limit`.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<User>, StoreError> {
+    db.all(LIST, named_params! { ":after": after, ":limit": limit }, user)
+}
+
+/// A value that a column is compared with.
+pub enum Match {
+    /// A text.
+    Text(String),
+    /// A whole number; 1 and 0 for true and false.
+    Integer(i64),
+    /// Any other number.
+    Real(f64),
+}
+
+/// Users whose column `by` equals a value, in the order of their numbers, those after `after`, at most `limit`. A
+/// column that does not exist equals nothing.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn matching(
+    db: &Db<'_>,
+    by: &str,
+    value: &Match,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<User>, StoreError> {
+    let value: &dyn ToSql = match value {
+        Match::Text(text) => text,
+        Match::Integer(number) => number,
+        Match::Real(number) => number,
+    };
+    db.all(MATCH, named_params! { ":by": by, ":match": value, ":after": after, ":limit": limit }, user)
+}
+
+/// Writes what can be changed about a user.
+///
+/// # Errors
+///
+/// [`StoreError::Duplicate`] for an address that is taken, [`StoreError::Dangling`] for a role that does not exist;
+/// a failing database.
+pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
+    let params = named_params! {
+        ":user_id": user.user_id,
+        ":full_name": user.full_name,
+        ":email": user.email,
+        ":email_verified": user.email_verified,
+        ":is_active": user.is_active,
+        ":user_role": user.user_role,
+        ":extra_info": user.extra_info.as_ref().map(|noted| noted.get()),
+        ":now": tx.now().stored(),
+    };
+    Ok(tx.change(UPDATE, params)? == 1)
+}
+
+/// Removes a user and, with them, their sessions, API keys and everything else of theirs. Tells whether there was one.
+///
+/// # Errors
+///
+/// [`StoreError::Dangling`] when something that must not vanish refers to the user; a failing database.
+pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+    Ok(tx.change(DELETE, named_params! { ":user_id": user_id })? == 1)
+}
+
+/// How many may administer besides this user.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn other_active_superusers(db: &Db<'_>, user_id: i64) -> Result<i64, StoreError> {
+    let count =
+        db.one(OTHER_ACTIVE_SUPERUSERS, named_params! { ":user_id": user_id }, |row| Ok(row.get(0)?))?;
+    Ok(count.unwrap_or(0))
 }
 
 fn user(row: &Row<'_>) -> Result<User, StoreError> {

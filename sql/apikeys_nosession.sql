@@ -1,0 +1,31 @@
+-- name: insert
+INSERT INTO apikeys_nosession (token_hash, issued, expires, not_valid_before, refresh_hash, refresh_issued,
+                               refresh_expires, refresh_nbf, user_id, user_role, claims_hash)
+VALUES (:token_hash, :issued, :expires, :not_valid_before, :refresh_hash, :issued, :refresh_expires, :refresh_nbf,
+        :user_id, :user_role, :claims_hash);
+
+-- name: valid
+-- A key whose owner is still active in the role that it was issued for.
+SELECT k.expires, k.claims_hash
+FROM apikeys_nosession k JOIN users u ON u.user_id = k.user_id
+WHERE k.token_hash = :token_hash AND k.user_id = :user_id AND k.user_role = :user_role
+  AND k.expires > :now AND k.issued < :now AND k.not_valid_before < :now
+  AND u.is_active = 1 AND u.user_role = k.user_role;
+
+-- name: refreshable
+SELECT refresh_hash, refresh_argon2, claims_hash FROM apikeys_nosession
+WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role
+  AND refresh_expires > :now AND refresh_nbf < :now AND refresh_issued < :now;
+
+-- name: set_refresh_hash
+UPDATE apikeys_nosession SET refresh_hash = :refresh_hash, refresh_argon2 = NULL WHERE token_hash = :token_hash;
+
+-- name: delete
+DELETE FROM apikeys_nosession
+WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role;
+
+-- name: delete_of_user
+DELETE FROM apikeys_nosession WHERE user_id = :user_id;
+
+-- name: delete_expired_before
+DELETE FROM apikeys_nosession WHERE expires < :cutoff AND refresh_expires < :cutoff;

@@ -1,0 +1,120 @@
+//! API keys that are tied to a session and end with it. A key's token is never stored, only its SHA-256.
+
+use super::query::query;
+use super::{Db, StoreError, Tx, column, moment};
+use crate::clock::Moment;
+use crate::guard::token::StoredToken;
+use rusqlite::{Row, named_params};
+
+const FILE: &str = include_str!("../../sql/apikeys.sql");
+const INSERT: &str = query(FILE, "insert");
+const VALID: &str = query(FILE, "valid");
+const DELETE: &str = query(FILE, "delete");
+const DELETE_OF_USER: &str = query(FILE, "delete_of_user");
+const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
+
+/// What names a key: its token and the two claims that are stored beside it.
+pub struct KeyName {
+    /// The key's token, hashed.
+    pub token: StoredToken,
+    /// Whose key it is.
+    pub user_id: i64,
+    /// The role it was issued for.
+    pub user_role: String,
+}
+
+/// When a key is good.
+#[derive(Clone, Copy)]
+pub struct KeyTimes {
+    /// When it was made.
+    pub issued: Moment,
+    /// From when on it may be used.
+    pub not_valid_before: Moment,
+    /// When it ends.
+    pub expires: Moment,
+}
+
+/// A key that may be used now.
+pub struct ValidKey {
+    /// When it ends.
+    pub expires: Moment,
+    /// SHA-256 of its claims as they were issued; keys from a Python-made file have none.
+    pub claims_hash: Option<[u8; 32]>,
+}
+
+/// Adds a key that ends with a session.
+///
+/// # Errors
+///
+/// [`StoreError::Dangling`] when the session is gone; a failing database.
+pub fn insert(
+    tx: &Tx<'_>,
+    key: &KeyName,
+    times: KeyTimes,
+    claims_hash: &[u8; 32],
+    session: &StoredToken,
+) -> Result<(), StoreError> {
+    tx.change(
+        INSERT,
+        named_params! {
+            ":token_hash": key.token.as_bytes(),
+            ":issued": times.issued.stored(),
+            ":expires": times.expires.stored(),
+            ":not_valid_before": times.not_valid_before.stored(),
+            ":user_id": key.user_id,
+            ":user_role": key.user_role,
+            ":session_hash": session.as_bytes(),
+            ":claims_hash": claims_hash,
+        },
+    )?;
+    Ok(())
+}
+
+/// The key of this name, if it may be used now.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn valid(db: &Db<'_>, key: &KeyName) -> Result<Option<ValidKey>, StoreError> {
+    let params = named_params! {
+        ":token_hash": key.token.as_bytes(),
+        ":user_id": key.user_id,
+        ":user_role": key.user_role,
+        ":now": db.now().stored(),
+    };
+    db.one(VALID, params, valid_key)
+}
+
+pub(super) fn valid_key(row: &Row<'_>) -> Result<ValidKey, StoreError> {
+    Ok(ValidKey { expires: moment(row, "expires")?, claims_hash: column(row, "claims_hash")? })
+}
+
+/// Removes a key; tells whether there was one.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
+    let params = named_params! {
+        ":token_hash": key.token.as_bytes(), ":user_id": key.user_id, ":user_role": key.user_role
+    };
+    Ok(tx.change(DELETE, params)? == 1)
+}
+
+/// Removes all keys of a user; tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_of_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
+    tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id })
+}
+
+/// Removes keys that ended before `cutoff`; tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment) -> Result<usize, StoreError> {
+    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored() })
+}

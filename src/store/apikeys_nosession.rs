@@ -1,0 +1,150 @@
+//! API keys without a session, and the refresh tokens that renew them. Neither is stored, only their SHA-256.
+
+use super::apikeys::{KeyName, KeyTimes, ValidKey, valid_key};
+use super::query::query;
+use super::{Db, StoreError, Tx, column};
+use crate::clock::Moment;
+use crate::guard::token::StoredToken;
+use rusqlite::named_params;
+
+const FILE: &str = include_str!("../../sql/apikeys_nosession.sql");
+const INSERT: &str = query(FILE, "insert");
+const VALID: &str = query(FILE, "valid");
+const REFRESHABLE: &str = query(FILE, "refreshable");
+const SET_REFRESH_HASH: &str = query(FILE, "set_refresh_hash");
+const DELETE: &str = query(FILE, "delete");
+const DELETE_OF_USER: &str = query(FILE, "delete_of_user");
+const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
+
+/// The refresh token of a key about to be added.
+pub struct NewRefresh {
+    /// The token, hashed.
+    pub token: StoredToken,
+    /// From when on it may be used.
+    pub not_valid_before: Moment,
+    /// When it ends.
+    pub expires: Moment,
+}
+
+/// A key that its refresh token may renew now.
+pub struct Refreshable {
+    /// How the refresh token is stored.
+    pub token: StoredRefresh,
+    /// SHA-256 of the key's claims as they were issued; keys from a Python-made file have none.
+    pub claims_hash: Option<[u8; 32]>,
+}
+
+/// How a refresh token is stored.
+pub enum StoredRefresh {
+    /// As we store it.
+    Sha256(StoredToken),
+    /// As the Python authnzerver did.
+    Argon2(String),
+}
+
+/// Adds a key with its refresh token.
+///
+/// # Errors
+///
+/// [`StoreError::Dangling`] when there is no such user or role; a failing database.
+pub fn insert(
+    tx: &Tx<'_>,
+    key: &KeyName,
+    times: KeyTimes,
+    claims_hash: &[u8; 32],
+    refresh: &NewRefresh,
+) -> Result<(), StoreError> {
+    tx.change(
+        INSERT,
+        named_params! {
+            ":token_hash": key.token.as_bytes(),
+            ":issued": times.issued.stored(),
+            ":expires": times.expires.stored(),
+            ":not_valid_before": times.not_valid_before.stored(),
+            ":refresh_hash": refresh.token.as_bytes(),
+            ":refresh_expires": refresh.expires.stored(),
+            ":refresh_nbf": refresh.not_valid_before.stored(),
+            ":user_id": key.user_id,
+            ":user_role": key.user_role,
+            ":claims_hash": claims_hash,
+        },
+    )?;
+    Ok(())
+}
+
+/// The key of this name, if it may be used now.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn valid(db: &Db<'_>, key: &KeyName) -> Result<Option<ValidKey>, StoreError> {
+    let params = named_params! {
+        ":token_hash": key.token.as_bytes(),
+        ":user_id": key.user_id,
+        ":user_role": key.user_role,
+        ":now": db.now().stored(),
+    };
+    db.one(VALID, params, valid_key)
+}
+
+/// The key of this name, if it may be renewed now. That it has expired itself does not matter.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn refreshable(db: &Db<'_>, key: &KeyName) -> Result<Option<Refreshable>, StoreError> {
+    let params = named_params! {
+        ":token_hash": key.token.as_bytes(),
+        ":user_id": key.user_id,
+        ":user_role": key.user_role,
+        ":now": db.now().stored(),
+    };
+    db.one(REFRESHABLE, params, |row| {
+        let hash: Option<[u8; 32]> = column(row, "refresh_hash")?;
+        let token = match hash {
+            Some(hash) => StoredRefresh::Sha256(StoredToken::from_bytes(hash)),
+            None => StoredRefresh::Argon2(column(row, "refresh_argon2")?),
+        };
+        Ok(Refreshable { token, claims_hash: column(row, "claims_hash")? })
+    })
+}
+
+/// Stores a refresh token as we do, after it was verified as the Python authnzerver stored it.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_refresh_hash(tx: &Tx<'_>, key: &KeyName, refresh: &StoredToken) -> Result<bool, StoreError> {
+    let params = named_params! { ":token_hash": key.token.as_bytes(), ":refresh_hash": refresh.as_bytes() };
+    Ok(tx.change(SET_REFRESH_HASH, params)? == 1)
+}
+
+/// Removes a key; tells whether there was one.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
+    let params = named_params! {
+        ":token_hash": key.token.as_bytes(), ":user_id": key.user_id, ":user_role": key.user_role
+    };
+    Ok(tx.change(DELETE, params)? == 1)
+}
+
+/// Removes all keys of a user; tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_of_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
+    tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id })
+}
+
+/// Removes keys that can be neither used nor renewed since before `cutoff`; tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment) -> Result<usize, StoreError> {
+    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored() })
+}
