@@ -94,7 +94,7 @@ macro_rules! requests {
     ($(
         $(#[doc = $doc:literal])+
         $wire_name:literal => $act:ident($Ask:ident) $(, $per_minute:literal / min)? $(, broken $broken:ident)? {
-            $( $(#[doc = $param_doc:literal])+ $param:ident $(or $alias:ident)?: $($word:ident)|+ ),* $(,)?
+            $( $(#[doc = $param_doc:literal])+ $param:ident $(as $shown:ident)? $(or $alias:ident)?: $($word:ident)|+ ),* $(,)?
         } $(optional {
             $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
         })?
@@ -109,7 +109,7 @@ macro_rules! requests {
             impl $Ask {
                 const PARAMS: &'static [$crate::request::Param] = &[
                     $( $crate::request::Param {
-                        name: stringify!($param),
+                        name: $crate::requests!(@name $param $($shown)?),
                         alias: $crate::requests!(@alias $($alias)?),
                         doc: concat!($($param_doc, "\n"),+),
                         words: &[$(stringify!($word)),+],
@@ -154,6 +154,8 @@ macro_rules! requests {
             }, )+
         ];
     };
+    (@name $param:ident) => { stringify!($param) };
+    (@name $param:ident $shown:ident) => { stringify!($shown) };
     (@alias) => { None };
     (@alias $alias:ident) => { Some(stringify!($alias)) };
     (@per_minute) => { None };

@@ -1,6 +1,7 @@
 //! What can be asked. Each file declares its requests and answers them; none imports another, except these helpers:
-//! `proof` (who knows the password), `judge` (whether a password is good enough), `locking` (what a lock does).
+//! `proof` (who knows the password), `judge` (whether a password is good enough), `locking` (what a lock does), `actor` (who is asking).
 
+pub mod actor;
 pub mod email;
 pub mod judge;
 pub mod locking;
@@ -19,6 +20,10 @@ const FILES: &[&[Request]] = &[
     session::REQUESTS,
     login::REQUESTS,
     user::create::REQUESTS,
+    user::lookup::REQUESTS,
+    user::edit::REQUESTS,
+    user::lock::REQUESTS,
+    user::delete::REQUESTS,
     password::check::REQUESTS,
     email::mark::REQUESTS,
 ];

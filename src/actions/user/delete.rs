@@ -1,0 +1,112 @@
+//! Deleting users: by themselves with their password, or by the calling server.
+
+use super::super::proof::{Claim, LOCKED, Proof, prove};
+use crate::app::Call;
+use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
+use crate::policy::email::fold;
+use crate::requests;
+use crate::store::users::{is_system_user, other_active_superusers};
+use crate::store::{StoreError, Tx, attempts, users};
+use serde::Serialize;
+
+const SUPERUSER: &str = "superuser";
+
+const UNPROVEN: &str = "The e-mail address or the password could not be confirmed.";
+const UNKNOWN: Refusal = Refusal::new("invalid email", UNPROVEN);
+const WRONG_PASSWORD: Refusal = Refusal::new("invalid password", UNPROVEN);
+const IS_SUPERUSER: Refusal =
+    Refusal::new("can't delete superusers", "Administrators' accounts cannot be deleted.");
+const NOT_DELETED: Refusal = Refusal::new("user deletion failed in DB", "The account could not be deleted.");
+
+requests! {
+    /// Deletes the account of somebody who proves it with their password.
+    "user-delete" => user_delete(UserDelete) {
+        /// The address the user signed up with.
+        email: str,
+        /// The user's number.
+        user_id: int,
+        /// What the user typed.
+        password: secret,
+    }
+
+    /// Deletes an account. A number that nobody has is fine.
+    "internal-user-delete" => internal_user_delete(InternalUserDelete), broken NOT_DELETED {
+        /// Whom to delete.
+        target_userid: int,
+    }
+}
+
+#[derive(Serialize)]
+struct Deleted {
+    user_id: i64,
+    email: String,
+}
+
+fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
+    let UserDelete { email, user_id, password } = ask;
+    let echo = |refused: Refused| -> Failure {
+        refused.with("user_id", user_id).with("email", email.as_str()).into()
+    };
+    let known = call.read(|db| users::id_by_email(db, &fold(&email)))? == Some(user_id);
+    let claim = Claim::UserWithEmail(user_id, email.clone());
+    let proven = match prove(call, &claim, &password, |_| true)? {
+        Proof::Right(proven) => proven.credentials,
+        Proof::Barred(_) | Proof::Wrong if known => return Err(echo(WRONG_PASSWORD.made())),
+        Proof::Barred(_) | Proof::Wrong => return Err(echo(UNKNOWN.made())),
+        Proof::Locked => return Err(echo(LOCKED.made())),
+    };
+    if proven.user_role == SUPERUSER {
+        return Err(echo(IS_SUPERUSER.made()));
+    }
+    let deleted = call.write(move |tx| {
+        // Only the account that the password was tested against, as it was then.
+        let now = users::credentials_by_id(tx, user_id)?;
+        let unchanged = now.is_some_and(|now| {
+            now.user_role != SUPERUSER
+                && !is_system_user(user_id)
+                && now.password.matches(proven.password.expose().as_bytes())
+        });
+        Ok(unchanged && delete(tx, user_id)?)
+    })?;
+    if deleted {
+        Ok(Done::new(Deleted { user_id, email }, "The account was deleted."))
+    } else {
+        Err(echo(NOT_DELETED.made()))
+    }
+}
+
+#[derive(Serialize)]
+struct InternallyDeleted {
+    user_id: i64,
+}
+
+fn internal_user_delete(call: &mut Call<'_>, ask: InternalUserDelete) -> Outcome<InternallyDeleted> {
+    let user_id = ask.target_userid;
+    if is_system_user(user_id) {
+        return Err(NOT_DELETED.refuse());
+    }
+    let deleted = call.write(move |tx| match users::credentials_by_id(tx, user_id)? {
+        None => Ok(true),
+        // Somebody has to be left who may administer.
+        Some(user) if user.is_active && user.user_role == SUPERUSER => {
+            Ok(other_active_superusers(tx, user_id)? > 0 && delete(tx, user_id)?)
+        }
+        Some(_) => Ok(delete(tx, user_id)?),
+    })?;
+    if deleted {
+        Ok(Done::new(InternallyDeleted { user_id }, "The account was deleted."))
+    } else {
+        Err(NOT_DELETED.refuse())
+    }
+}
+
+/// Deletes a user with everything that is theirs. One who owns a group stays.
+fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+    if let Some(user) = users::credentials_by_id(tx, user_id)? {
+        attempts::delete_of_account(tx, &user.email)?;
+    }
+    match users::delete(tx, user_id) {
+        Err(StoreError::Dangling) => Ok(false),
+        other => other,
+    }
+}

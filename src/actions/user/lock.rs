@@ -1,0 +1,128 @@
+//! Locking and unlocking accounts: by an administrator, or by the calling server.
+
+use super::super::actor::actor;
+use super::super::locking::{self, Unlocked};
+use crate::app::Call;
+use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::requests;
+use crate::store::locks::Lock;
+use crate::store::users::{self, User, is_system_user, other_active_superusers};
+use serde::Serialize;
+
+const SUPERUSER: &str = "superuser";
+
+const NOT_SUPERUSER: Refusal = Refusal::new(
+    "user role is not 'superuser', required to toggle locks",
+    "Only administrators lock and unlock accounts.",
+)
+.nulls(&["user_info"]);
+const SELF: Refusal =
+    Refusal::new("can't toggle a lock state on self", "Nobody locks or unlocks their own account.")
+        .nulls(&["user_info"]);
+const BAD_ACTION: Refusal =
+    Refusal::new("action must be one of 'lock', 'unlock'", "An account is locked or unlocked.")
+        .nulls(&["user_info"]);
+const SYSTEM_USER: Refusal = Refusal::new(
+    "can't toggle lock state for system anonymous/locked accounts",
+    "This account belongs to the system.",
+)
+.nulls(&["user_info"]);
+const NO_SESSION: Refusal = Refusal::new(
+    "invalid session for user attempting lock toggle",
+    "There is no valid session of an administrator.",
+)
+.nulls(&["user_info"]);
+const FAILED: &str = "The account could not be locked or unlocked.";
+const BROKEN: Refusal =
+    Refusal::new("exception when trying to toggle lock state", FAILED).nulls(&["user_info"]);
+const INTERNAL_BAD_ACTION: Refusal =
+    Refusal::new("action must be either 'lock' or 'unlock'", "An account is locked or unlocked.")
+        .nulls(&["user_info"]);
+const INTERNAL_SYSTEM_USER: Refusal =
+    Refusal::new("can't edit anonymous/locked users", "This account belongs to the system.")
+        .nulls(&["user_info"]);
+const NOT_TOGGLED: Refusal =
+    Refusal::new("exception encountered when trying lock toggle action", FAILED).nulls(&["user_info"]);
+
+requests! {
+    /// Locks or unlocks somebody else's account on behalf of an administrator.
+    "user-lock" => user_lock(UserLock), broken BROKEN {
+        /// Who asks.
+        user_id: int,
+        /// The role of who asks: superuser.
+        user_role: str,
+        /// A session of who asks.
+        session_token: secret,
+        /// Whose account it is.
+        target_userid: int,
+        /// lock or unlock.
+        action: str,
+    }
+
+    /// Locks or unlocks an account. A lock ends all sessions and API keys; an unlock gives the old role back.
+    "internal-user-lock" => internal_user_lock(InternalUserLock), broken NOT_TOGGLED {
+        /// Whose account it is.
+        target_userid: int,
+        /// lock or unlock.
+        action: str,
+    }
+}
+
+#[derive(Serialize)]
+struct Toggled {
+    user_info: User,
+}
+
+fn user_lock(call: &mut Call<'_>, ask: UserLock) -> Outcome<Toggled> {
+    if ask.user_role != SUPERUSER {
+        return Err(NOT_SUPERUSER.refuse());
+    }
+    if ask.target_userid == ask.user_id {
+        return Err(SELF.refuse());
+    }
+    let locks = is_lock(&ask.action).ok_or_else(|| BAD_ACTION.refuse())?;
+    if is_system_user(ask.target_userid) {
+        return Err(SYSTEM_USER.refuse());
+    }
+    let Some(_administrator) = actor(call, &ask.session_token, ask.user_id, SUPERUSER)? else {
+        return Err(NO_SESSION.refuse());
+    };
+    toggle(call, ask.target_userid, locks)
+}
+
+fn internal_user_lock(call: &mut Call<'_>, ask: InternalUserLock) -> Outcome<Toggled> {
+    let locks = is_lock(&ask.action).ok_or_else(|| INTERNAL_BAD_ACTION.refuse())?;
+    if is_system_user(ask.target_userid) {
+        return Err(INTERNAL_SYSTEM_USER.refuse());
+    }
+    toggle(call, ask.target_userid, locks)
+}
+
+fn is_lock(action: &str) -> Option<bool> {
+    match action {
+        "lock" => Some(true),
+        "unlock" => Some(false),
+        _ => None,
+    }
+}
+
+fn toggle(call: &Call<'_>, user_id: i64, locks: bool) -> Outcome<Toggled> {
+    let user_info = call.write(move |tx| {
+        let refuse = || -> Failure { NOT_TOGGLED.refuse() };
+        let user = users::by_id(tx, user_id)?.ok_or_else(refuse)?;
+        if locks {
+            let is_last_superuser =
+                user.is_active && user.user_role == SUPERUSER && other_active_superusers(tx, user_id)? == 0;
+            if is_last_superuser {
+                return Err(refuse());
+            }
+            locking::lock(tx, &user, Lock::ByPerson)?;
+        } else if locking::unlock(tx, &user)? == Unlocked::NotLocked {
+            // A sign-up that was never verified becomes active by its verification only.
+            return Err(refuse());
+        }
+        users::by_id(tx, user_id)?.ok_or_else(refuse)
+    })?;
+    let message = if locks { "The account is locked." } else { "The account is unlocked." };
+    Ok(Done::new(Toggled { user_info }, message))
+}

@@ -1,0 +1,204 @@
+//! Listing users and looking them up. Whoever holds the shared key may ask: no permission is checked here.
+
+use crate::app::Call;
+use crate::clock::Moment;
+use crate::outcome::{Done, Outcome, Refusal};
+use crate::policy::email::fold;
+use crate::requests;
+use crate::store::users::{self, Match, User};
+use crate::store::{Db, StoreError};
+use crate::wire::{FromWire, Object};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Users in one answer at most. Who has more asks for them in pieces.
+const USERS_PER_ANSWER_MAX: i64 = 50_000;
+/// Users that are looked at in one go when their notes are compared.
+const PAGE_USERS: i64 = 500;
+
+const FAILED: &str = "Looking up users did not work.";
+const LIST_FAILED: Refusal = Refusal::new("exception when checking the DB", FAILED).nulls(&["user_info"]);
+const TOO_MANY: Refusal = Refusal::new(
+    "exception when checking the DB",
+    "There are too many users for one answer. Ask for them in pieces, with limit and after.",
+)
+.nulls(&["user_info"]);
+const EMAIL_UNKNOWN: Refusal = Refusal::new("user email not found in DB", FAILED).nulls(&["user_info"]);
+const EMAIL_FAILED: Refusal = Refusal::new("exception when checking the DB", FAILED).nulls(&["user_info"]);
+const MISMATCHED: Refusal = Refusal::new(
+    "invalid request: 'by' is 'extra_info' but 'match' is not a dict or 'match' is a dict and 'by' is not 'extra_info'",
+    "Notes are compared with an object of keys, everything else with a single value.",
+)
+.nulls(&["user_info"]);
+const MATCH_FAILED: Refusal = Refusal::new("exception in DB access", FAILED).nulls(&["user_info"]);
+
+requests! {
+    /// Lists all users, or one of them. With very many users, ask for them in pieces: `limit` of them at a time, each
+    /// time those `after` the last number that was answered.
+    "user-list" => user_list(UserList), broken LIST_FAILED {
+        /// The one user to list, or null for all.
+        user_id: int|None,
+    } optional {
+        /// How many users to answer at most.
+        limit: int,
+        /// Answers only users with a higher number than this.
+        after: int,
+    }
+
+    /// Looks a user up by their address.
+    "user-lookup-email" => user_lookup_email(UserLookupEmail), broken EMAIL_FAILED {
+        /// The address the user signed up with.
+        email: str,
+    }
+
+    /// Looks users up by any of their properties.
+    "user-lookup-match" => user_lookup_match(UserLookupMatch), broken MATCH_FAILED {
+        /// The property: any key of the answer's user_info.
+        by: str,
+        /// Its value; for extra_info an object whose keys and values must all be among those noted.
+        matched as match: Any,
+    } optional {
+        /// How many users to answer at most.
+        limit: int,
+        /// Answers only users with a higher number than this.
+        after: int,
+    }
+}
+
+#[derive(Serialize)]
+struct Users {
+    user_info: Vec<User>,
+}
+
+#[derive(Serialize)]
+struct OneUser {
+    user_info: User,
+}
+
+/// Which part of the users is asked for.
+#[derive(Clone, Copy)]
+struct Page {
+    after: i64,
+    limit: i64,
+    limit_was_given: bool,
+}
+
+impl Page {
+    fn new(limit: Option<i64>, after: Option<i64>) -> Self {
+        Self {
+            after: after.unwrap_or(i64::MIN),
+            limit: limit.unwrap_or(USERS_PER_ANSWER_MAX + 1).clamp(0, USERS_PER_ANSWER_MAX + 1),
+            limit_was_given: limit.is_some(),
+        }
+    }
+
+    /// The users, unless they are more than one answer takes and nobody asked for a part of them.
+    fn answer(self, mut users: Vec<User>) -> Outcome<Users> {
+        if users.len() as i64 > USERS_PER_ANSWER_MAX {
+            if !self.limit_was_given {
+                return Err(TOO_MANY.refuse());
+            }
+            users.truncate(USERS_PER_ANSWER_MAX as usize);
+        }
+        Ok(Done::new(Users { user_info: users }, "The users were looked up."))
+    }
+}
+
+fn user_list(call: &mut Call<'_>, ask: UserList) -> Outcome<Users> {
+    let page = Page::new(ask.limit, ask.after);
+    let users = match ask.user_id {
+        Some(user_id) => call.read(|db| users::by_id(db, user_id))?.into_iter().collect(),
+        None => call.read(|db| users::list(db, page.after, page.limit))?,
+    };
+    page.answer(users)
+}
+
+fn user_lookup_email(call: &mut Call<'_>, ask: UserLookupEmail) -> Outcome<OneUser> {
+    let user = call.read(|db| match users::id_by_email(db, &fold(&ask.email))? {
+        Some(user_id) => users::by_id(db, user_id),
+        None => Ok(None),
+    })?;
+    let user_info = user.ok_or_else(|| EMAIL_UNKNOWN.refuse())?;
+    Ok(Done::new(OneUser { user_info }, "The user was found."))
+}
+
+fn user_lookup_match(call: &mut Call<'_>, ask: UserLookupMatch) -> Outcome<Users> {
+    let page = Page::new(ask.limit, ask.after);
+    let users = match (ask.by.as_str(), ask.matched) {
+        ("extra_info", Value::Object(noted)) => call.read(|db| with_notes(db, &noted, page))?,
+        ("extra_info", _) | (_, Value::Object(_)) => return Err(MISMATCHED.refuse()),
+        (by, value) => {
+            let value = comparable(by, value).ok_or_else(|| MATCH_FAILED.refuse())?;
+            call.read(|db| users::matching(db, by, &value, page.after, page.limit))?
+        }
+    };
+    page.answer(users)
+}
+
+/// A value as the column stores it; `None` where there is no such column or the value is a list.
+fn comparable(by: &str, value: Value) -> Option<Match> {
+    Some(match (by, value) {
+        (
+            "user_id" | "system_id" | "full_name" | "email" | "email_verified" | "is_active"
+            | "failed_login_tries" | "user_role",
+            value,
+        ) => match value {
+            Value::String(text) if by == "email" => Match::Text(fold(&text).into_owned()),
+            other => plain(other)?,
+        },
+        (
+            "last_login_try"
+            | "last_login_success"
+            | "created_on"
+            | "last_updated"
+            | "emailverify_sent_datetime"
+            | "emailforgotpass_sent_datetime"
+            | "emailchangepass_sent_datetime",
+            value,
+        ) => match value {
+            // Times are compared as they are stored, however they were written.
+            Value::String(text) => Match::Text(Moment::parse(&text).map_or(text, Moment::stored)),
+            other => plain(other)?,
+        },
+        _ => return None,
+    })
+}
+
+fn plain(value: Value) -> Option<Match> {
+    match value {
+        Value::String(text) => Some(Match::Text(text)),
+        Value::Bool(truth) => Some(Match::Integer(truth.into())),
+        number => match i64::from_wire(number) {
+            Ok(integer) => Some(Match::Integer(integer)),
+            Err(other) => f64::from_wire(other).ok().map(Match::Real),
+        },
+    }
+}
+
+/// Users whose notes have all these keys with these values.
+fn with_notes(db: &Db<'_>, wanted: &Object, page: Page) -> Result<Vec<User>, StoreError> {
+    let mut found = Vec::new();
+    let mut after = page.after;
+    loop {
+        let users = users::list(db, after, PAGE_USERS)?;
+        let Some(last) = users.last() else { return Ok(found) };
+        after = last.user_id;
+        for user in users {
+            if found.len() as i64 >= page.limit {
+                return Ok(found);
+            }
+            if has_notes(&user, wanted) {
+                found.push(user);
+            }
+        }
+    }
+}
+
+fn has_notes(user: &User, wanted: &Object) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
+    let Some(noted) = &user.extra_info else { return false };
+    let Ok(noted) = serde_json::from_str::<Object>(noted.get()) else { return false };
+    wanted.iter().all(|(key, value)| noted.get(key) == Some(value))
+}
