@@ -13,8 +13,6 @@ use serde_json::value::RawValue;
 use std::net::{IpAddr, Ipv6Addr};
 use time::format_description::BorrowedFormatItem;
 
-/// Characters of a user agent that are kept; what a longer one says beyond that is dropped.
-pub const USER_AGENT_CHARACTERS_MAX: usize = 280;
 /// Bytes of what may be noted about a session, as JSON text.
 const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
 /// Seconds of a day.
@@ -111,7 +109,7 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
     let session = NewSession {
         token: StoredToken::of(token.reveal()),
         ip_address,
-        user_agent: cut_user_agent(&ask.user_agent).to_owned(),
+        user_agent: sessions::kept_user_agent(&ask.user_agent).to_owned(),
         user_id,
         expires,
         extra_info,
@@ -125,11 +123,6 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
     })?;
     let made = SessionMade { session_token: token.reveal().to_owned(), expires };
     Ok(Done::new(made, "The session was started."))
-}
-
-/// A user agent as it is stored and compared.
-pub fn cut_user_agent(user_agent: &str) -> &str {
-    user_agent.char_indices().nth(USER_AGENT_CHARACTERS_MAX).map_or(user_agent, |(end, _)| &user_agent[..end])
 }
 
 /// An address as it is stored and compared: shortest form, lower case, an IPv4 address inside an IPv6 one in hex.

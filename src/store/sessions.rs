@@ -15,6 +15,16 @@ const DELETE: &str = query(FILE, "delete");
 const DELETE_OF_USER: &str = query(FILE, "delete_of_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
 
+/// Characters of a user agent that are kept; what a longer one says beyond that is dropped.
+const USER_AGENT_CHARACTERS_MAX: usize = 280;
+
+/// A user agent as it is stored and compared.
+#[must_use]
+pub fn kept_user_agent(user_agent: &str) -> &str {
+    let end = user_agent.char_indices().nth(USER_AGENT_CHARACTERS_MAX);
+    end.map_or(user_agent, |(end, _)| &user_agent[..end])
+}
+
 /// A session about to be made.
 pub struct NewSession {
     /// What will be presented, hashed.

@@ -37,6 +37,9 @@ pub const ANONYMOUS_ID: i64 = 2;
 /// A user who can never log in.
 pub const DUMMY_ID: i64 = 3;
 
+/// Bytes of what may be noted about a user, as JSON text.
+pub const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
+
 /// Whether this is one of the two users that stand for no person.
 #[must_use]
 pub const fn is_system_user(user_id: i64) -> bool {

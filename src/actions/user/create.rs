@@ -10,7 +10,7 @@ use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::policy::fullname::FullName;
 use crate::requests;
-use crate::store::users::{Credentials, LOCKED_ROLE, NewUser};
+use crate::store::users::{Credentials, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, NewUser};
 use crate::store::{StoreError, Tx, locks, users};
 use crate::wire::{Object, ascii_json};
 use serde::Serialize;
@@ -23,8 +23,6 @@ const RETRY_HOURS_MAX: i64 = 24 * 365 * 10;
 const HOUR_SECONDS: i64 = 3600;
 /// Characters of a public identifier.
 const SYSTEM_ID_CHARACTERS_MAX: usize = 50;
-/// Bytes of what may be noted about a user, as JSON text.
-pub const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
 
 const MADE: &str = "Your account was made. Please verify your e-mail address before you log in.";
 const USER_EXISTS: Refusal = Refusal::new("user exists", MADE);

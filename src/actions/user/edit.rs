@@ -2,14 +2,15 @@
 
 use super::super::actor::actor;
 use super::super::locking::{self, HISTORY_KEY, Unlocked};
-use super::create::EXTRA_INFO_BYTES_MAX;
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::EmailAddress;
 use crate::policy::fullname::FullName;
 use crate::requests;
 use crate::store::locks::{self, Lock};
-use crate::store::users::{self, LOCKED_ROLE, User, is_system_user, other_active_superusers};
+use crate::store::users::{
+    self, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, User, is_system_user, other_active_superusers,
+};
 use crate::store::{StoreError, Tx};
 use crate::wire::{FromWire, Object, ascii_json, merge};
 use serde::Serialize;

@@ -1,0 +1,109 @@
+//! Whether a user may do something, and whether a value is within a user's limit.
+
+use crate::app::Call;
+use crate::outcome::{Done, Nothing, Outcome, Refusal};
+use crate::policy::access::{Access, Decision, SharedWith};
+use crate::policy::limits::LimitDecision;
+use crate::requests;
+use crate::store::users::{self, Credentials};
+use crate::store::{Db, StoreError};
+
+const DENIED: &str = "The access was checked. Permitted: False.";
+const NOT_PERMITTED: Refusal = Refusal::new("action not permitted", DENIED);
+const NOT_VALID: Refusal = Refusal::new("user initiating request is not valid", DENIED);
+const OTHERS_UNKNOWN: Refusal = Refusal::new("users specified as owner or shared-with not found", DENIED);
+const NOT_CHECKED: Refusal =
+    Refusal::new("exception when checking the DB", "The access could not be checked.");
+const OVER: &str = "The limit was checked. Within: False.";
+const OVER_LIMIT: Refusal = Refusal::new("user is over limit", OVER);
+const LIMIT_NOT_VALID: Refusal = Refusal::new("user attempting access not found", OVER);
+const LIMIT_NOT_CHECKED: Refusal =
+    Refusal::new("exception when checking the DB", "The limit could not be checked.");
+
+requests! {
+    /// Tells whether a user may do something to an item, by the policy and by what the database knows of the user.
+    "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED {
+        /// Who wants to.
+        user_id: int,
+        /// Their role.
+        user_role: str,
+        /// What they want to do: list, view, create, edit, delete, change_visibility, change_owner.
+        action: str,
+        /// The kind of item: object, dataset, collection, user, session, apikey, preference.
+        target_name: str,
+        /// Whose item it is.
+        target_owner: int,
+        /// Who can see it: public, unlisted, shared, private.
+        target_visibility: str,
+        /// Whom it is shared with: user numbers with commas between them; nothing, null or none for nobody.
+        target_sharedwith: str|None,
+    }
+
+    /// Tells whether a value is within a limit that the policy sets for a user's role.
+    "user-check-limit" => user_check_limit(UserCheckLimit), broken LIMIT_NOT_CHECKED {
+        /// Whose limit it is.
+        user_id: int,
+        /// Their role.
+        user_role: str,
+        /// Which limit. One that the role has not is never exceeded.
+        limit_name: str,
+        /// The number to compare.
+        value_to_check: Any,
+    }
+}
+
+fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Nothing> {
+    // The list matters only where something is shared; elsewhere nobody looks at it.
+    let shared_with = if ask.target_visibility == "shared" {
+        SharedWith::parse(ask.target_sharedwith.as_deref()).map_err(|_| NOT_CHECKED.refuse())?
+    } else {
+        SharedWith::nobody()
+    };
+    let decision = call.app().policy.load().decide(&Access {
+        user_id: ask.user_id,
+        role: &ask.user_role,
+        action: &ask.action,
+        item: &ask.target_name,
+        owner_id: ask.target_owner,
+        visibility: &ask.target_visibility,
+        shared_with: &shared_with,
+    });
+    if decision == Decision::UnknownRole {
+        return Err(NOT_CHECKED.refuse());
+    }
+    let (asks, owns) = call.read(|db| {
+        let asks = active_in_role(db, ask.user_id, &ask.user_role)?;
+        let owns = ask.target_owner == ask.user_id || is_active(db, ask.target_owner)?;
+        Ok((asks, owns))
+    })?;
+    match decision {
+        _ if !asks => Err(NOT_VALID.refuse()),
+        _ if !owns => Err(OTHERS_UNKNOWN.refuse()),
+        Decision::Granted => Ok(Done::new(Nothing {}, "The access was checked. Permitted: True.")),
+        _ => Err(NOT_PERMITTED.refuse()),
+    }
+}
+
+fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Nothing> {
+    let policy = call.app().policy.load();
+    let decision = policy.check_limit(&ask.user_role, &ask.limit_name, &ask.value_to_check);
+    if decision == LimitDecision::UnknownRole {
+        return Err(LIMIT_NOT_CHECKED.refuse());
+    }
+    if !call.read(|db| active_in_role(db, ask.user_id, &ask.user_role))? {
+        return Err(LIMIT_NOT_VALID.refuse());
+    }
+    match decision {
+        LimitDecision::Within => Ok(Done::new(Nothing {}, "The limit was checked. Within: True.")),
+        _ => Err(OVER_LIMIT.refuse()),
+    }
+}
+
+fn active_in_role(db: &Db<'_>, user_id: i64, role: &str) -> Result<bool, StoreError> {
+    let fits = |user: Credentials| user.is_active && user.user_role == role;
+    Ok(users::credentials_by_id(db, user_id)?.is_some_and(fits))
+}
+
+fn is_active(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+    Ok(users::credentials_by_id(db, user_id)?.is_some_and(|user| user.is_active))
+}

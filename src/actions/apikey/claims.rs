@@ -1,0 +1,153 @@
+//! What an API key says about itself: the claims that the server writes into a new key, and what it needs of those
+//! that come back.
+
+use crate::app::Call;
+use crate::clock::Moment;
+use crate::guard::token::{StoredToken, Token};
+use crate::store::apikeys::{KeyName, KeyTimes};
+use crate::wire::{FromWire, Object, StrOrInt, StrOrList, ascii_json};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Seconds of a day.
+pub const DAY_SECONDS: i64 = 86_400;
+
+/// The claims of a key, in the order in which they are written.
+#[derive(Serialize)]
+pub struct Claims {
+    /// Who issued it.
+    pub iss: String,
+    /// The version of the API it is for.
+    pub ver: StrOrInt,
+    /// Whose key it is.
+    pub uid: i64,
+    /// The role it was issued for.
+    pub rol: String,
+    /// The browser it was issued to; a key without a session has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usa: Option<String>,
+    /// Who it is for.
+    pub aud: String,
+    /// What it is for.
+    pub sub: StrOrList,
+    /// The address it was issued to.
+    pub ipa: String,
+    /// What proves that it is this key.
+    pub tkn: String,
+    /// When it was issued.
+    pub iat: Moment,
+    /// From when on it may be used.
+    pub nbf: Moment,
+    /// When it ends.
+    pub exp: Moment,
+}
+
+/// A key just made.
+pub struct NewKey {
+    /// Its name for the database.
+    pub name: KeyName,
+    /// Its times.
+    pub times: KeyTimes,
+    /// SHA-256 of its claims.
+    pub claims_hash: [u8; 32],
+    /// Its claims as JSON text: what the caller gets.
+    pub text: String,
+}
+
+/// Who a key is for and what it says.
+pub struct KeyRequest {
+    /// See [`Claims::iss`].
+    pub issuer: String,
+    /// See [`Claims::ver`].
+    pub version: StrOrInt,
+    /// See [`Claims::uid`].
+    pub user_id: i64,
+    /// See [`Claims::rol`].
+    pub user_role: String,
+    /// See [`Claims::usa`].
+    pub user_agent: Option<String>,
+    /// See [`Claims::aud`].
+    pub audience: String,
+    /// See [`Claims::sub`].
+    pub subject: StrOrList,
+    /// See [`Claims::ipa`].
+    pub ip_address: String,
+    /// When it is good.
+    pub times: KeyTimes,
+}
+
+impl NewKey {
+    /// Makes a key with a new token.
+    pub fn new(call: &Call<'_>, request: KeyRequest) -> Self {
+        let token = Token::new(call.chance());
+        let claims = Claims {
+            iss: request.issuer,
+            ver: request.version,
+            uid: request.user_id,
+            rol: request.user_role.clone(),
+            usa: request.user_agent,
+            aud: request.audience,
+            sub: request.subject,
+            ipa: request.ip_address,
+            tkn: token.reveal().to_owned(),
+            iat: request.times.issued,
+            nbf: request.times.not_valid_before,
+            exp: request.times.expires,
+        };
+        let text = ascii_json(&claims);
+        let claims_hash = serde_json::from_str::<Object>(&text)
+            .map(|claims| hash_of(&claims))
+            .expect("what was just serialised is a JSON object");
+        let name = KeyName { token: token.stored(), user_id: request.user_id, user_role: request.user_role };
+        Self { name, times: request.times, claims_hash, text }
+    }
+}
+
+/// The times of a key, if they make sense and keep to the operator's limit.
+#[must_use]
+pub fn times(now: Moment, starts_in: f64, lives_seconds: i64, days_max: u32) -> Option<KeyTimes> {
+    if !(0..=i64::from(days_max) * DAY_SECONDS).contains(&lives_seconds) {
+        return None;
+    }
+    let expires = now.plus_seconds(lives_seconds)?;
+    Some(KeyTimes { issued: now, not_valid_before: now.plus_seconds_f64(starts_in)?, expires })
+}
+
+/// A key that somebody presents.
+pub struct Presented {
+    /// Its name for the database.
+    pub name: KeyName,
+    /// SHA-256 of the claims that came with it.
+    claims_hash: [u8; 32],
+}
+
+impl Presented {
+    /// Takes the claims that a caller gives; `None` when they cannot be those of a key.
+    #[must_use]
+    pub fn of(claims: &Object) -> Option<Self> {
+        let name = KeyName {
+            token: StoredToken::of(claims.get("tkn")?.as_str()?),
+            user_id: claims.get("uid")?.as_i64()?,
+            user_role: claims.get("rol")?.as_str()?.to_owned(),
+        };
+        Some(Self { name, claims_hash: hash_of(claims) })
+    }
+
+    /// Whether the claims are those that the key was issued with. Keys from a Python-made file have none stored.
+    #[must_use]
+    pub fn is_unaltered(&self, issued_with: Option<&[u8; 32]>) -> bool {
+        issued_with
+            .is_none_or(|hash| StoredToken::from_bytes(*hash) == StoredToken::from_bytes(self.claims_hash))
+    }
+}
+
+/// A claim of a presented key, taken over into the next one.
+pub fn claim<T: FromWire>(claims: &Object, name: &str) -> Option<T> {
+    T::from_wire(claims.get(name)?.clone()).ok()
+}
+
+/// The same claims give the same hash in whatever order they come.
+fn hash_of(claims: &Object) -> [u8; 32] {
+    Sha256::digest(Value::Object(claims.clone()).to_string()).into()
+}

@@ -1,0 +1,318 @@
+//! API keys without a session, and the refresh tokens that renew them.
+
+use super::super::permission::over_apikeys;
+use super::claims::{KeyRequest, NewKey, Presented, claim, times};
+use crate::app::Call;
+use crate::clock::Moment;
+use crate::guard::password::Verification;
+use crate::guard::secret::Secret;
+use crate::guard::token::{StoredToken, Token};
+use crate::outcome::{Done, Failure, Nothing, Outcome, Refusal};
+use crate::requests;
+use crate::store::apikeys::KeyTimes;
+use crate::store::apikeys_nosession::{self as keys, NewRefresh, Refreshable, StoredRefresh};
+use crate::wire::{Object, StrOrInt, StrOrList};
+use serde::Serialize;
+
+const MAY_NOT_ISSUE: Refusal =
+    Refusal::new("originating user is not allowed to issue an API key", "You may not have an API key.");
+const BAD_TIMES: Refusal = Refusal::new(
+    "invalid request: key lifetime out of range",
+    "An API key cannot live that long, or not start then.",
+);
+const MAY_NOT: Refusal = Refusal::new(
+    "originating user is not allowed to operate on this API key",
+    "You may not do this with this API key.",
+);
+const NOT_VALID: Refusal = Refusal::new(
+    "key validation failed, provided key does not match stored key or has expired",
+    "The API key is not valid.",
+);
+const NOT_REVOKED: Refusal = Refusal::without_reason("The API key was revoked, if there was one.");
+const MAY_NOT_DELETE: Refusal =
+    Refusal::new("originating user is not allowed to delete API keys", "You may not revoke API keys.");
+const ALL_NEED_A_VALID_KEY: Refusal = Refusal::new(
+    "provided API key is invalid, revoke-all operation requires a valid key to start with",
+    "The API key is not valid.",
+);
+const NOT_REFRESHED: &str = "The API key could not be renewed. You may have to log in again.";
+const NO_REFRESH_TOKEN: Refusal =
+    Refusal::new("provided API key has no stored refresh token, probably invalid", NOT_REFRESHED);
+const WRONG_REFRESH_TOKEN: Refusal =
+    Refusal::new("provided refresh token does not match stored refresh token", NOT_REFRESHED);
+const MAY_NOT_REVOKE_OLD: Refusal =
+    Refusal::new("user from provided API key not allowed to revoke old key", NOT_REFRESHED);
+const MAY_NOT_ISSUE_NEW: Refusal =
+    Refusal::new("user from provided API key not allowed to issue new key", NOT_REFRESHED);
+
+requests! {
+    /// Issues an API key and a refresh token. The calling server has checked the user's password.
+    "apikey-new-nosession" => apikey_new_nosession(ApikeyNewNosession), 30/min {
+        /// Who issues the key.
+        issuer: str,
+        /// Who the key is for.
+        audience: str,
+        /// What the key is for.
+        subject: str|list,
+        /// The version of the API that the key is for.
+        apiversion: str|int,
+        /// Seconds until the key ends.
+        expires_seconds: int,
+        /// Seconds until the key may be used; negative for a time that has passed.
+        not_valid_before: float|int,
+        /// Whose key it will be.
+        user_id: int,
+        /// Their role.
+        user_role: str,
+        /// Their address.
+        ip_address: str,
+        /// Seconds until the refresh token ends.
+        refresh_expires: int,
+        /// Seconds until the refresh token may be used.
+        refresh_nbf: float|int,
+    }
+
+    /// Verifies an API key, on behalf of its owner or of an administrator.
+    "apikey-verify-nosession" => apikey_verify_nosession(ApikeyVerifyNosession) {
+        /// The key's claims.
+        apikey_dict: dict,
+        /// Who verifies it.
+        user_id: int,
+        /// The role of who verifies it.
+        user_role: str,
+    }
+
+    /// Revokes an API key, on behalf of its owner or of an administrator.
+    "apikey-revoke-nosession" => apikey_revoke_nosession(ApikeyRevokeNosession) {
+        /// The key's claims.
+        apikey_dict: dict,
+        /// Who revokes it.
+        user_id: int,
+        /// The role of who revokes it.
+        user_role: str,
+    }
+
+    /// Revokes all API keys without a session that the owner of a valid one has.
+    "apikey-revokeall-nosession" => apikey_revokeall_nosession(ApikeyRevokeallNosession) {
+        /// The claims of one of the keys.
+        apikey_dict: dict,
+        /// Who revokes them.
+        user_id: int,
+        /// The role of who revokes them.
+        user_role: str,
+    }
+
+    /// Renews an API key by its refresh token, also one that has ended. Both are replaced.
+    "apikey-refresh-nosession" => apikey_refresh_nosession(ApikeyRefreshNosession), 30/min {
+        /// The key's claims.
+        apikey_dict: dict,
+        /// Whose key it is.
+        user_id: int,
+        /// Their role.
+        user_role: str,
+        /// The key's refresh token.
+        refresh_token: secret,
+        /// Their address.
+        ip_address: str,
+        /// Seconds until the new key ends.
+        expires_seconds: int,
+        /// Seconds until the new key may be used.
+        not_valid_before: int|float,
+        /// Seconds until the new refresh token ends.
+        refresh_expires: int,
+        /// Seconds until the new refresh token may be used.
+        refresh_nbf: int|float,
+    }
+}
+
+#[derive(Serialize)]
+struct Issued {
+    apikey: String,
+    expires: Moment,
+    refresh_token: String,
+    refresh_token_expires: Moment,
+}
+
+/// How long a key and its refresh token are to live, as asked for.
+struct Lives {
+    starts_in: f64,
+    seconds: i64,
+    refresh_starts_in: f64,
+    refresh_seconds: i64,
+}
+
+impl Lives {
+    /// The times, if they keep to the operator's limits.
+    fn times(&self, call: &Call<'_>) -> Result<(KeyTimes, KeyTimes), Failure> {
+        let config = call.config();
+        let key = times(call.now(), self.starts_in, self.seconds, config.api_key_days_max);
+        let refresh =
+            times(call.now(), self.refresh_starts_in, self.refresh_seconds, config.refresh_token_days_max);
+        key.zip(refresh).ok_or_else(|| BAD_TIMES.refuse())
+    }
+}
+
+/// A key and its refresh token, ready to be stored and then answered.
+struct Pair {
+    key: NewKey,
+    refresh: NewRefresh,
+    answer: Done<Issued>,
+}
+
+impl Pair {
+    fn new(call: &Call<'_>, request: KeyRequest, refresh_times: KeyTimes) -> Self {
+        let key = NewKey::new(call, request);
+        let refresh_token = Token::new(call.chance());
+        let refresh = NewRefresh {
+            token: refresh_token.stored(),
+            not_valid_before: refresh_times.not_valid_before,
+            expires: refresh_times.expires,
+        };
+        let expires = key.times.expires;
+        let issued = Issued {
+            apikey: key.text.clone(),
+            expires,
+            refresh_token: refresh_token.reveal().to_owned(),
+            refresh_token_expires: refresh_times.expires,
+        };
+        let message = format!("The API key was issued. It ends at {} UTC.", expires.wire());
+        Self { key, refresh, answer: Done::new(issued, message) }
+    }
+}
+
+fn apikey_new_nosession(call: &mut Call<'_>, ask: ApikeyNewNosession) -> Outcome<Issued> {
+    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "create", ask.user_id)? else {
+        return Err(MAY_NOT_ISSUE.refuse());
+    };
+    let lives = Lives {
+        starts_in: ask.not_valid_before,
+        seconds: ask.expires_seconds,
+        refresh_starts_in: ask.refresh_nbf,
+        refresh_seconds: ask.refresh_expires,
+    };
+    let (times, refresh_times) = lives.times(call)?;
+    let request = KeyRequest {
+        issuer: ask.issuer,
+        version: ask.apiversion,
+        user_id: ask.user_id,
+        user_role: ask.user_role,
+        user_agent: None,
+        audience: ask.audience,
+        subject: ask.subject,
+        ip_address: ask.ip_address,
+        times,
+    };
+    let Pair { key, refresh, answer } = Pair::new(call, request, refresh_times);
+    call.write(move |tx| Ok(keys::insert(tx, &key.name, key.times, &key.claims_hash, &refresh)?))?;
+    Ok(answer)
+}
+
+fn apikey_verify_nosession(call: &mut Call<'_>, ask: ApikeyVerifyNosession) -> Outcome<Nothing> {
+    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
+    let owner_id = presented.name.user_id;
+    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "view", owner_id)? else {
+        return Err(MAY_NOT.refuse());
+    };
+    let expires = expiry_if_valid(call, &presented)?.ok_or_else(|| NOT_VALID.refuse())?;
+    Ok(Done::new(Nothing {}, format!("The API key is valid. It ends at {} UTC.", expires.wire())))
+}
+
+fn expiry_if_valid(call: &Call<'_>, presented: &Presented) -> Result<Option<Moment>, Failure> {
+    let key = call.read(|db| keys::valid(db, &presented.name))?;
+    Ok(key.filter(|key| presented.is_unaltered(key.claims_hash.as_ref())).map(|key| key.expires))
+}
+
+fn apikey_revoke_nosession(call: &mut Call<'_>, ask: ApikeyRevokeNosession) -> Outcome<Nothing> {
+    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
+    let owner_id = presented.name.user_id;
+    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "delete", owner_id)? else {
+        return Err(MAY_NOT.refuse());
+    };
+    if call.write(move |tx| Ok(keys::delete(tx, &presented.name)?))? {
+        Ok(Done::new(Nothing {}, "The API key was revoked, if there was one."))
+    } else {
+        Err(NOT_REVOKED.refuse())
+    }
+}
+
+#[derive(Serialize)]
+struct AllRevoked {
+    revoked_keys: usize,
+    /// The same, under the name that the original's documentation uses.
+    deleted_keys: usize,
+}
+
+fn apikey_revokeall_nosession(call: &mut Call<'_>, ask: ApikeyRevokeallNosession) -> Outcome<AllRevoked> {
+    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| ALL_NEED_A_VALID_KEY.refuse())?;
+    let owner_id = presented.name.user_id;
+    let may = |action: &str| over_apikeys(call, ask.user_id, &ask.user_role, action, owner_id);
+    let Some(_permitted) = may("delete")? else { return Err(MAY_NOT_DELETE.refuse()) };
+    if may("view")?.is_none() || expiry_if_valid(call, &presented)?.is_none() {
+        return Err(ALL_NEED_A_VALID_KEY.refuse());
+    }
+    let revoked_keys = call.write(move |tx| Ok(keys::delete_of_user(tx, owner_id)?))?;
+    let all = AllRevoked { revoked_keys, deleted_keys: revoked_keys };
+    Ok(Done::new(all, "All API keys without a session were revoked."))
+}
+
+fn apikey_refresh_nosession(call: &mut Call<'_>, ask: ApikeyRefreshNosession) -> Outcome<Issued> {
+    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NO_REFRESH_TOKEN.refuse())?;
+    let stored = call.read(|db| keys::refreshable(db, &presented.name))?;
+    let stored = stored.filter(|key| presented.is_unaltered(key.claims_hash.as_ref()));
+    let stored = stored.ok_or_else(|| NO_REFRESH_TOKEN.refuse())?;
+    if !fits(call, &ask.refresh_token, &stored)? {
+        return Err(WRONG_REFRESH_TOKEN.refuse());
+    }
+    // Nobody renews a key for somebody else, or into another role than they have.
+    let is_owner = ask.user_id == presented.name.user_id && ask.user_role == presented.name.user_role;
+    if !is_owner || over_apikeys(call, ask.user_id, &ask.user_role, "delete", ask.user_id)?.is_none() {
+        return Err(MAY_NOT_REVOKE_OLD.refuse());
+    }
+    if over_apikeys(call, ask.user_id, &ask.user_role, "create", ask.user_id)?.is_none() {
+        return Err(MAY_NOT_ISSUE_NEW.refuse());
+    }
+    let lives = Lives {
+        starts_in: ask.not_valid_before,
+        seconds: ask.expires_seconds,
+        refresh_starts_in: ask.refresh_nbf,
+        refresh_seconds: ask.refresh_expires,
+    };
+    let (times, refresh_times) = lives.times(call)?;
+    let request = next_key(&ask, times).ok_or_else(|| NO_REFRESH_TOKEN.refuse())?;
+    let Pair { key, refresh, answer } = Pair::new(call, request, refresh_times);
+    call.write(move |tx| {
+        // Of two who come at once, only one finds the old key.
+        if !keys::delete(tx, &presented.name)? {
+            return Err(MAY_NOT_REVOKE_OLD.refuse());
+        }
+        Ok(keys::insert(tx, &key.name, key.times, &key.claims_hash, &refresh)?)
+    })?;
+    Ok(answer)
+}
+
+/// Whether a refresh token is the one stored.
+fn fits(call: &Call<'_>, token: &Secret<String>, stored: &Refreshable) -> Result<bool, Failure> {
+    match &stored.token {
+        StoredRefresh::Sha256(hash) => Ok(StoredToken::of(token.expose()) == *hash),
+        StoredRefresh::Argon2(phc) => {
+            let verification = call.app().hasher.verify_untruncated(token.expose(), Some(phc))?;
+            Ok(matches!(verification, Verification::Matches { .. }))
+        }
+    }
+}
+
+/// The next key says what the old one said.
+fn next_key(ask: &ApikeyRefreshNosession, times: KeyTimes) -> Option<KeyRequest> {
+    let claims: &Object = &ask.apikey_dict;
+    Some(KeyRequest {
+        issuer: claim(claims, "iss")?,
+        version: claim::<StrOrInt>(claims, "ver")?,
+        user_id: ask.user_id,
+        user_role: ask.user_role.clone(),
+        user_agent: None,
+        audience: claim(claims, "aud")?,
+        subject: claim::<StrOrList>(claims, "sub")?,
+        ip_address: ask.ip_address.clone(),
+        times,
+    })
+}

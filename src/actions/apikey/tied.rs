@@ -1,0 +1,156 @@
+//! API keys that end with the session they were issued in.
+
+use super::super::permission::over_apikeys;
+use super::claims::{DAY_SECONDS, KeyRequest, NewKey, Presented, times};
+use crate::app::Call;
+use crate::clock::Moment;
+use crate::guard::token::StoredToken;
+use crate::outcome::{Done, Nothing, Outcome, Refusal};
+use crate::requests;
+use crate::store::{StoreError, apikeys, sessions};
+use serde::Serialize;
+
+const MAY_NOT_ISSUE: Refusal =
+    Refusal::new("user not allowed to issue API key", "You may not have an API key.");
+const NO_SESSION: Refusal = Refusal::new(
+    "invalid session for user requesting API key issuance",
+    "There is no valid session to issue an API key in.",
+)
+.nulls(&["apikey", "expires"]);
+const OTHER_SESSION: Refusal = Refusal::new(
+    "invalid session for user requesting API key issuance",
+    "The session's user, role, address or browser is another.",
+)
+.nulls(&["apikey", "expires"]);
+const BAD_TIMES: Refusal = Refusal::new(
+    "invalid request: key lifetime out of range",
+    "An API key cannot live that long, or not start then.",
+)
+.nulls(&["apikey", "expires"]);
+const MAY_NOT: Refusal = Refusal::new(
+    "originating user is not allowed to operate on this API key",
+    "You may not do this with this API key.",
+);
+const NOT_VALID: Refusal = Refusal::new(
+    "key validation failed, provided key does not match stored key or has expired",
+    "The API key is not valid.",
+);
+const NOT_REVOKED: Refusal = Refusal::without_reason("The API key was revoked, if there was one.");
+
+requests! {
+    /// Issues an API key that ends with the session. The calling server signs what it gets and hands it out.
+    "apikey-new" => apikey_new(ApikeyNew), 30/min {
+        /// Who issues the key.
+        issuer: str,
+        /// Who the key is for.
+        audience: str,
+        /// What the key is for.
+        subject: str|list,
+        /// The version of the API that the key is for.
+        apiversion: str|int,
+        /// Days until the key ends.
+        expires_days: int,
+        /// Seconds until the key may be used; negative for a time that has passed.
+        not_valid_before: float|int,
+        /// Whose key it will be.
+        user_id: int,
+        /// Their role.
+        user_role: str,
+        /// Their address, which is the session's.
+        ip_address: str,
+        /// Their browser, which is the session's.
+        user_agent: str,
+        /// Their session.
+        session_token: secret,
+    }
+
+    /// Verifies an API key, on behalf of its owner or of an administrator.
+    "apikey-verify" => apikey_verify(ApikeyVerify) {
+        /// The key's claims.
+        apikey_dict: dict,
+        /// Who verifies it.
+        user_id: int,
+        /// The role of who verifies it.
+        user_role: str,
+    }
+
+    /// Revokes an API key, on behalf of its owner or of an administrator.
+    "apikey-revoke" => apikey_revoke(ApikeyRevoke) {
+        /// The key's claims.
+        apikey_dict: dict,
+        /// Who revokes it.
+        user_id: int,
+        /// The role of who revokes it.
+        user_role: str,
+    }
+}
+
+#[derive(Serialize)]
+struct Issued {
+    apikey: String,
+    expires: Moment,
+}
+
+fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
+    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "create", ask.user_id)? else {
+        return Err(MAY_NOT_ISSUE.refuse());
+    };
+    let token = StoredToken::of(ask.session_token.expose());
+    let session = call.read(|db| sessions::live_by_token(db, &token))?.ok_or_else(|| NO_SESSION.refuse())?;
+    let fits = session.user_id == ask.user_id
+        && session.user_role == ask.user_role
+        && session.ip_address == ask.ip_address
+        && session.user_agent == sessions::kept_user_agent(&ask.user_agent);
+    if !fits {
+        return Err(OTHER_SESSION.refuse());
+    }
+    let lives_seconds = ask.expires_days.saturating_mul(DAY_SECONDS);
+    let times = times(call.now(), ask.not_valid_before, lives_seconds, call.config().api_key_days_max);
+    let key = NewKey::new(
+        call,
+        KeyRequest {
+            issuer: ask.issuer,
+            version: ask.apiversion,
+            user_id: ask.user_id,
+            user_role: ask.user_role,
+            user_agent: Some(ask.user_agent),
+            audience: ask.audience,
+            subject: ask.subject,
+            ip_address: ask.ip_address,
+            times: times.ok_or_else(|| BAD_TIMES.refuse())?,
+        },
+    );
+    let NewKey { name, times, claims_hash, text } = key;
+    call.write(move |tx| match apikeys::insert(tx, &name, times, &claims_hash, &token) {
+        // The session ended in this very moment.
+        Err(StoreError::Dangling) => Err(NO_SESSION.refuse()),
+        other => Ok(other?),
+    })?;
+    let message = format!("The API key was issued. It ends at {} UTC.", times.expires.wire());
+    Ok(Done::new(Issued { apikey: text, expires: times.expires }, message))
+}
+
+fn apikey_verify(call: &mut Call<'_>, ask: ApikeyVerify) -> Outcome<Nothing> {
+    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
+    let owner_id = presented.name.user_id;
+    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "view", owner_id)? else {
+        return Err(MAY_NOT.refuse());
+    };
+    let key = call.read(|db| apikeys::valid(db, &presented.name))?;
+    let key = key.filter(|key| presented.is_unaltered(key.claims_hash.as_ref()));
+    let key = key.ok_or_else(|| NOT_VALID.refuse())?;
+    Ok(Done::new(Nothing {}, format!("The API key is valid. It ends at {} UTC.", key.expires.wire())))
+}
+
+fn apikey_revoke(call: &mut Call<'_>, ask: ApikeyRevoke) -> Outcome<Nothing> {
+    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
+    let owner_id = presented.name.user_id;
+    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "delete", owner_id)? else {
+        return Err(MAY_NOT.refuse());
+    };
+    if call.write(move |tx| Ok(apikeys::delete(tx, &presented.name)?))? {
+        Ok(Done::new(Nothing {}, "The API key was revoked, if there was one."))
+    } else {
+        Err(NOT_REVOKED.refuse())
+    }
+}
