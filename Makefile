@@ -1,5 +1,7 @@
 # What there is to do here, one target each; `make` alone lists them.
 
+# What `make static` builds for. Another processor than this machine's takes rustup's target, such as
+# TARGET=aarch64-unknown-linux-musl, and a linker and C compiler for it: see tools/musl-cargo.sh.
 TARGET  ?= $(shell uname -m)-unknown-linux-musl
 PREFIX  ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system

@@ -26,8 +26,10 @@ fi
 sysroot=$("$tools/musl-sysroot.sh" "$target")
 if [ "$sysroot" != "$(rustc --print sysroot)" ]; then
     # These would hide the flags below, which are for the target alone.
-    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS RUSTDOCFLAGS CARGO_ENCODED_RUSTDOCFLAGS
     # libgcc holds the arithmetic that musl-gcc expects beside it; rustup's target would bring its own.
-    export "CARGO_TARGET_${upper}_RUSTFLAGS=--sysroot=$sysroot -Clink-arg=-lgcc"
+    flags="--sysroot=$sysroot -Clink-arg=-lgcc"
+    # Tests within documentation are built by rustdoc.
+    export "CARGO_TARGET_${upper}_RUSTFLAGS=$flags" "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
 fi
 CARGO_BUILD_TARGET=$target exec cargo "$@"
