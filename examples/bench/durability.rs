@@ -15,7 +15,7 @@ const SESSIONS_MAX: usize = 10_000_000;
 
 /// Several rounds on one database; fails if a single session was lost.
 pub fn run(options: &Options) -> Outcome<()> {
-    let base = Base::new(&options.binary)?;
+    let base = Base::new(options)?;
     let mut answered: Vec<String> = Vec::new();
     for round in 1..=options.rounds {
         let mut server = base.start()?;

@@ -6,9 +6,9 @@
 //! a sealed echo of the same size that was measured in the same minute.
 //!
 //! ```text
-//! bench run   [--binary=FILE] [--rows=10000] [--connections=16] [--crowd=1000] [--seconds=3] [--rounds=5]
-//!             [--only=NAME,NAME]
-//! bench kill9 [--binary=FILE] [--connections=16] [--rounds=5]
+//! bench run   [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16] [--crowd=1000]
+//!             [--seconds=3] [--rounds=5] [--only=NAME,NAME]
+//! bench kill9 [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
 //! ```
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
@@ -32,8 +32,12 @@ type Outcome<T> = Result<T, String>;
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
     binary: PathBuf,
+    /// The server's own setting; its budgets are promised for two.
+    workers: usize,
+    /// Sessions in the table before anything is measured.
     rows: usize,
     connections: usize,
+    /// Connections for the look at the memory of a busy server.
     crowd: usize,
     seconds: u64,
     rounds: usize,
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
 fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
     let mut options = Options {
         binary: release_binary()?,
+        workers: 2,
         rows: 10_000,
         connections: 16,
         crowd: 1_000,
@@ -72,6 +77,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
         match name {
             "--binary" => options.binary = value.into(),
+            "--workers" => options.workers = count(name, value)?,
             "--rows" => options.rows = count(name, value)?,
             "--connections" => options.connections = count(name, value)?,
             "--crowd" => options.crowd = count(name, value)?,

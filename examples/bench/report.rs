@@ -20,7 +20,7 @@ const SETTLING_TIME: Duration = Duration::from_millis(500);
 /// Measures everything once, which takes about `rounds` x `seconds` x the number of scenarios.
 pub fn run(options: &Options) -> Outcome<()> {
     let chosen = chosen(&options.only)?;
-    let base = Base::new(&options.binary)?;
+    let base = Base::new(options)?;
     println!("{}", options.binary.display());
     let bytes = base.binary_bytes()?;
     budget("binary", &mebibytes(bytes), bytes <= BINARY_BYTES_MAX, &mebibytes(BINARY_BYTES_MAX));

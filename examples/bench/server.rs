@@ -3,11 +3,11 @@
 
 use crate::client::Client;
 use crate::seal::Seal;
-use crate::{Outcome, now, wait};
+use crate::{Options, Outcome, now, wait};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ const LOG_LINES_SHOWN: usize = 20;
 /// A folder with a database and a key, removed at the end.
 pub struct Base {
     binary: PathBuf,
+    workers: usize,
     folder: PathBuf,
     seal: Seal,
 }
@@ -40,8 +41,9 @@ pub struct Address<'base> {
 }
 
 impl Base {
-    /// An empty folder for servers of `binary`.
-    pub fn new(binary: &Path) -> Outcome<Self> {
+    /// An empty folder for servers as `options` ask for.
+    pub fn new(options: &Options) -> Outcome<Self> {
+        let binary = &options.binary;
         let binary = binary
             .canonicalize()
             .map_err(|error| format!("{}: {error} (`make bench` builds it)", binary.display()))?;
@@ -50,7 +52,7 @@ impl Base {
             .mode(0o700)
             .create(&folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
-        Ok(Self { binary, folder, seal: Seal::random() })
+        Ok(Self { binary, workers: options.workers, folder, seal: Seal::random() })
     }
 
     /// Starts a server and waits until it answers.
@@ -68,6 +70,7 @@ impl Base {
             .env("AUTHNZERVER_PIISALT", "bench")
             .env("AUTHNZERVER_LISTEN", "127.0.0.1")
             .env("AUTHNZERVER_PORT", port.to_string())
+            .env("AUTHNZERVER_WORKERS", self.workers.to_string())
             .env("AUTHNZERVER_RATELIMITS", "none")
             .env("AUTHNZERVER_DEBUGMODE", "1")
             .stdin(Stdio::null())
