@@ -1,0 +1,60 @@
+# What there is to do here, one target each; `make` alone lists them.
+
+# What `make static` builds for. Another processor than this machine's takes rustup's target, such as
+# TARGET=aarch64-unknown-linux-musl, and a linker and C compiler for it: see tools/musl-cargo.sh.
+TARGET  ?= $(shell uname -m)-unknown-linux-musl
+PREFIX  ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+BINARY  ?= dist/authnzerver
+# Where `make run` keeps its database and secrets.
+BASEDIR ?= run
+export CARGO_TARGET_DIR ?= target
+# Options for the benchmark, such as BENCH='--rows=100000'.
+BENCH   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check static test-static install bench docs clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run:  ## build the server and run it, with its files in ./run
+	cargo run --release --locked -- --basedir=$(BASEDIR)
+
+test:  ## run every test
+	cargo test --locked
+
+check:  ## check the formatting, and lint everything
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+static:  ## build the one file to ship, dist/authnzerver, and check that it needs nothing else
+	tools/musl-cargo.sh $(TARGET) build --release --locked --bin authnzerver
+	install -D -m 755 $(CARGO_TARGET_DIR)/$(TARGET)/release/authnzerver dist/authnzerver
+	tools/check-static.sh dist/authnzerver $(TARGET)
+
+test-static:  ## run every test, built the way it is shipped: against musl
+	tools/musl-cargo.sh $(TARGET) test --locked
+
+install:  ## install what `make static` built, and the systemd unit (PREFIX, UNITDIR, DESTDIR)
+	@test -x $(BINARY) || { echo 'There is no $(BINARY) yet: run "make static" first.' >&2; exit 1; }
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/authnzerver
+	ln -sfn authnzerver $(DESTDIR)$(PREFIX)/bin/authnzrv
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' authnzerver.service > $(DESTDIR)$(UNITDIR)/authnzerver.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/authnzerver.service
+
+bench:  ## measure the server on this machine, and kill it while it writes (BENCH='--rows=100000')
+	cargo build --release --locked --bin authnzerver --example bench
+	$(CARGO_TARGET_DIR)/release/examples/bench run $(BENCH)
+	$(CARGO_TARGET_DIR)/release/examples/bench kill9
+
+docs:  ## write docs/settings.md and docs/api.md anew from the program's own tables
+	cargo build --locked --bin authnzerver
+	mkdir -p docs
+	$(CARGO_TARGET_DIR)/debug/authnzerver --settings=markdown > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
+	$(CARGO_TARGET_DIR)/debug/authnzerver --schema=markdown > docs/api.md.new && mv docs/api.md.new docs/api.md
+
+clean:  ## remove what was built; the files of `make run` stay
+	cargo clean
+	rm -rf dist

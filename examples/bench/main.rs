@@ -1,0 +1,141 @@
+//! Measures the server on the machine that it runs on, and proves that what it answered survives `kill -9`.
+//!
+//! It starts the release binary itself, on a free port of the loopback interface and in a folder of its own
+//! that is removed afterwards. It shares no code with the server: what it knows is the wire. Rates depend on
+//! the machine and on this program running beside the server, so each is also given as a share of the floor,
+//! a sealed echo of the same size that was measured in the same minute.
+//!
+//! ```text
+//! bench run   [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16] [--crowd=1000]
+//!             [--seconds=3] [--rounds=5] [--only=NAME,NAME]
+//! bench kill9 [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
+//! ```
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod client;
+mod durability;
+mod load;
+mod report;
+mod scenarios;
+mod seal;
+mod server;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// What ends the benchmark: a text for the person at the terminal.
+type Outcome<T> = Result<T, String>;
+
+/// How to measure; each is an option of the command line.
+#[derive(Debug, PartialEq, Eq)]
+struct Options {
+    binary: PathBuf,
+    /// The server's own setting; its budgets are promised for two.
+    workers: usize,
+    /// Sessions in the table before anything is measured.
+    rows: usize,
+    connections: usize,
+    /// Connections for the look at the memory of a busy server.
+    crowd: usize,
+    seconds: u64,
+    rounds: usize,
+    /// Scenarios to measure beside the floor; all of them, if none is named.
+    only: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let outcome = parse(arguments).and_then(|options| match command.as_str() {
+        "run" => report::run(&options),
+        "kill9" => durability::run(&options),
+        _ => Err("say `bench run` or `bench kill9`".to_owned()),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("bench: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
+    let mut options = Options {
+        binary: release_binary()?,
+        workers: 2,
+        rows: 10_000,
+        connections: 16,
+        crowd: 1_000,
+        seconds: 3,
+        rounds: 5,
+        only: Vec::new(),
+    };
+    for argument in arguments {
+        let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
+        match name {
+            "--binary" => options.binary = value.into(),
+            "--workers" => options.workers = count(name, value)?,
+            "--rows" => options.rows = count(name, value)?,
+            "--connections" => options.connections = count(name, value)?,
+            "--crowd" => options.crowd = count(name, value)?,
+            "--seconds" => options.seconds = count(name, value)? as u64,
+            "--rounds" => options.rounds = count(name, value)?,
+            "--only" => options.only = value.split(',').map(str::to_owned).collect(),
+            _ => return Err(format!("does not know the option {argument}")),
+        }
+    }
+    Ok(options)
+}
+
+/// The time, for measuring.
+#[expect(clippy::disallowed_methods, reason = "what a benchmark measures is the real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Waits for real; every connection has a thread of its own, so nobody else is held up.
+#[expect(clippy::disallowed_methods, reason = "the server under test lives in real time")]
+fn wait(time: Duration) {
+    std::thread::sleep(time);
+}
+
+fn count(name: &str, value: &str) -> Outcome<usize> {
+    value
+        .parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| format!("{name} takes a number above 0, such as {name}=5"))
+}
+
+/// The release build beside the folder of whatever build this program itself is from.
+fn release_binary() -> Outcome<PathBuf> {
+    let own = std::env::current_exe().map_err(|error| format!("does not find itself: {error}"))?;
+    let builds = own.ancestors().nth(3).ok_or("does not find the folder of the builds")?;
+    Ok(builds.join("release/authnzerver"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Outcome<Options> {
+        parse(arguments.iter().map(|text| (*text).to_owned()))
+    }
+
+    #[test]
+    fn options_are_read() {
+        let options = parsed(&["--binary=/x/y", "--rows=7", "--only=a,b"]).expect("good options");
+        assert_eq!((options.binary, options.rows), (PathBuf::from("/x/y"), 7));
+        assert_eq!(options.only, ["a", "b"]);
+    }
+
+    #[test]
+    fn bad_options_are_refused() {
+        for bad in ["--rows", "--rows=0", "--rows=many", "--speed=9"] {
+            assert!(parsed(&[bad]).is_err(), "{bad}");
+        }
+    }
+}

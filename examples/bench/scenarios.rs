@@ -1,0 +1,138 @@
+//! What is measured. A new scenario is a line in [`SCENARIOS`] and a function that gives its messages.
+
+use crate::Outcome;
+use crate::client::Client;
+use crate::load::Requests;
+use crate::server::Address;
+use serde_json::{Value, json};
+
+/// As many different messages are sealed beforehand, at most; they are sent in turn.
+const MESSAGES_MAX: usize = 4096;
+
+/// The request that makes a session.
+pub const NEW_SESSION: &str = "session-new";
+/// The request that looks one up.
+pub const SESSION_EXISTS: &str = "session-exists";
+const ECHO: &str = "echo";
+
+/// A kind of request to measure.
+pub struct Scenario {
+    /// What it is called on the command line and in the report.
+    pub name: &'static str,
+    path: &'static str,
+    messages: fn(&mut Stage<'_>) -> Outcome<Vec<Value>>,
+}
+
+/// The floor first: the other rates are given as shares of its rate.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "floor", path: "/echo", messages: echoes },
+    Scenario { name: SESSION_EXISTS, path: "/", messages: existing_sessions },
+    Scenario { name: NEW_SESSION, path: "/", messages: |_| Ok(vec![message(NEW_SESSION, new_session())]) },
+    Scenario { name: "user-check-access", path: "/", messages: permitted_access },
+    Scenario { name: "apikey-verify-nosession", path: "/", messages: valid_api_key },
+];
+
+/// What a scenario may use to set itself up.
+pub struct Stage<'stage> {
+    to: Address<'stage>,
+    client: Client,
+    tokens: &'stage [String],
+}
+
+impl<'stage> Stage<'stage> {
+    /// `tokens` are those of sessions that exist.
+    pub fn new(to: Address<'stage>, tokens: &'stage [String]) -> Outcome<Self> {
+        Ok(Self { to, client: Client::connect(to.port)?, tokens })
+    }
+
+    /// Everything that a scenario sends, sealed.
+    pub fn prepare(&mut self, scenario: &Scenario) -> Outcome<Requests> {
+        let messages = (scenario.messages)(self)
+            .map_err(|reason| format!("cannot prepare {}: {reason}", scenario.name))?;
+        let bodies = messages.iter().map(|message| self.to.seal.seal(message)).collect();
+        Ok(Requests { path: scenario.path, bodies })
+    }
+
+    fn ask(&mut self, request: &str, body: Value) -> Outcome<Value> {
+        let sealed = self.to.seal.seal(&message(request, body));
+        let mut answer = self.to.seal.open(self.client.post("/", &sealed)?)?;
+        if answer["success"] != true {
+            return Err(format!("{request} was refused: {answer}"));
+        }
+        Ok(answer["response"].take())
+    }
+}
+
+/// A request as it is sealed.
+pub fn message(request: &str, body: Value) -> Value {
+    json!({ "request": request, "body": body, "reqid": 1, "client_ipaddr": "127.0.0.1" })
+}
+
+/// The arguments that make an anonymous session.
+pub fn new_session() -> Value {
+    json!({
+        "ip_address": "127.0.0.1",
+        "user_agent": "bench",
+        "user_id": null,
+        "expires": "2099-12-31T23:59:59.000001",
+        "extra_info_json": null,
+    })
+}
+
+/// Messages that are only opened and sealed again, exactly as long as those of `session-exists`.
+fn echoes(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
+    let padding = " ".repeat(SESSION_EXISTS.len() - ECHO.len());
+    let padded = |token| message(ECHO, json!({ "session_token": format!("{token}{padding}") }));
+    Ok(stage.tokens.iter().take(MESSAGES_MAX).map(padded).collect())
+}
+
+fn existing_sessions(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
+    // Spread over the whole table.
+    let step = stage.tokens.len().div_ceil(MESSAGES_MAX).max(1);
+    let ask = |token| message(SESSION_EXISTS, json!({ "session_token": token }));
+    Ok(stage.tokens.iter().step_by(step).map(ask).collect())
+}
+
+fn permitted_access(_: &mut Stage<'_>) -> Outcome<Vec<Value>> {
+    let body = json!({
+        "user_id": 1,
+        "user_role": "superuser",
+        "action": "view",
+        "target_name": "dataset",
+        "target_owner": 1,
+        "target_visibility": "private",
+        "target_sharedwith": "",
+    });
+    Ok(vec![message("user-check-access", body)])
+}
+
+fn valid_api_key(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
+    let body = json!({
+        "issuer": "bench",
+        "audience": "bench",
+        "subject": "bench",
+        "apiversion": 1,
+        "expires_seconds": 86_400,
+        "not_valid_before": 0,
+        "user_id": 1,
+        "user_role": "superuser",
+        "ip_address": "127.0.0.1",
+        "refresh_expires": 86_400,
+        "refresh_nbf": 0,
+    });
+    let made = stage.ask("apikey-new-nosession", body)?;
+    let key = made["apikey"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let key = key.ok_or("the key is not a text that holds JSON")?;
+    let ask = json!({ "apikey_dict": key, "user_id": 1, "user_role": "superuser" });
+    Ok(vec![message("apikey-verify-nosession", ask)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_comes_first() {
+        assert_eq!(SCENARIOS[0].name, "floor");
+    }
+}

@@ -1,0 +1,183 @@
+//! The server under test: a process of the release binary on a free port, and the folder that it lives in,
+//! which outlasts the process, so that the same database can be served again.
+
+use crate::client::Client;
+use crate::seal::Seal;
+use crate::{Options, Outcome, now, wait};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How long a start and a stop may take before the benchmark gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How much of the server's log is shown when it does not start.
+const LOG_LINES_SHOWN: usize = 20;
+
+/// A folder with a database and a key, removed at the end.
+pub struct Base {
+    binary: PathBuf,
+    workers: usize,
+    folder: PathBuf,
+    seal: Seal,
+}
+
+/// A running server, killed when dropped.
+pub struct Server<'base> {
+    process: Child,
+    /// Where to reach it.
+    pub address: Address<'base>,
+    /// From the start of the process to its first answer.
+    pub start_time: Duration,
+}
+
+/// Where a server listens on the loopback interface, and the key to talk to it.
+#[derive(Clone, Copy)]
+pub struct Address<'base> {
+    pub port: u16,
+    pub seal: &'base Seal,
+}
+
+impl Base {
+    /// An empty folder for servers as `options` ask for.
+    pub fn new(options: &Options) -> Outcome<Self> {
+        let binary = &options.binary;
+        let binary = binary
+            .canonicalize()
+            .map_err(|error| format!("{}: {error} (`make bench` builds it)", binary.display()))?;
+        let folder = std::env::temp_dir().join(format!("authnzerver-bench-{}", std::process::id()));
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        Ok(Self { binary, workers: options.workers, folder, seal: Seal::random() })
+    }
+
+    /// Starts a server and waits until it answers.
+    pub fn start(&self) -> Outcome<Server<'_>> {
+        let port = free_port()?;
+        let log = self.log()?;
+        let begun = now();
+        let process = Command::new(&self.binary)
+            .arg(format!("--basedir={}", self.folder.display()))
+            .current_dir(&self.folder)
+            .env_clear()
+            .env("LOGNAME", "bench")
+            .env("AUTHNZERVER_AUTHDB", format!("sqlite:///{}", self.folder.join("bench.sqlite").display()))
+            .env("AUTHNZERVER_SECRET", self.seal.key())
+            .env("AUTHNZERVER_PIISALT", "bench")
+            .env("AUTHNZERVER_LISTEN", "127.0.0.1")
+            .env("AUTHNZERVER_PORT", port.to_string())
+            .env("AUTHNZERVER_WORKERS", self.workers.to_string())
+            .env("AUTHNZERVER_RATELIMITS", "none")
+            .env("AUTHNZERVER_DEBUGMODE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("{}: {error}", self.binary.display()))?;
+        let mut server =
+            Server { process, address: Address { port, seal: &self.seal }, start_time: Duration::ZERO };
+        while !server.answers() {
+            if let Ok(Some(status)) = server.process.try_wait() {
+                return Err(format!(
+                    "the server ended at its start ({status}); it said:\n{}",
+                    self.log_end()
+                ));
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("the server does not answer; it said:\n{}", self.log_end()));
+            }
+            wait(Duration::from_millis(1));
+        }
+        server.start_time = begun.elapsed();
+        Ok(server)
+    }
+
+    /// Bytes of the binary.
+    pub fn binary_bytes(&self) -> Outcome<u64> {
+        let about = fs::metadata(&self.binary);
+        about.map(|about| about.len()).map_err(|error| format!("{}: {error}", self.binary.display()))
+    }
+
+    /// Empties the server's log, which grows by a line for each request.
+    pub fn empty_log(&self) -> Outcome<()> {
+        self.log()?.set_len(0).map_err(|error| format!("cannot empty the server's log: {error}"))
+    }
+
+    fn log(&self) -> Outcome<File> {
+        let path = self.folder.join("bench.log");
+        // Appending, so that the running server goes on at the start of a file that was emptied.
+        let log = OpenOptions::new().create(true).append(true).open(&path);
+        log.map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    fn log_end(&self) -> String {
+        let text = fs::read(self.folder.join("bench.log")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+    }
+}
+
+impl Drop for Base {
+    fn drop(&mut self) {
+        // Nothing is lost if the folder stays; it lies where temporary files do.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Server<'_> {
+    /// KiB of memory that the process keeps resident.
+    pub fn resident_kib(&self) -> Outcome<u64> {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .ok_or_else(|| format!("{path} has no VmRSS"))
+    }
+
+    /// Asks it to stop, waits until it has, and tells how long that took.
+    pub fn stop(mut self) -> Outcome<Duration> {
+        let begun = now();
+        // The standard library can only kill; the shell's `kill` asks.
+        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.process.id())).status();
+        asked.map_err(|error| format!("cannot ask the server to stop: {error}"))?;
+        loop {
+            match self.process.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(begun.elapsed()),
+                Ok(Some(status)) => {
+                    return Err(format!("the server was asked to stop and ended with {status}"));
+                }
+                Ok(None) if begun.elapsed() < PATIENCE => wait(Duration::from_millis(1)),
+                Ok(None) => return Err("the server does not stop".to_owned()),
+                Err(error) => return Err(format!("cannot wait for the server: {error}")),
+            }
+        }
+    }
+
+    /// Ends it by `kill -9`, which it cannot notice.
+    pub fn kill(&mut self) -> Outcome<()> {
+        let killed = self.process.kill().and_then(|()| self.process.wait());
+        killed.map(drop).map_err(|error| format!("cannot kill the server: {error}"))
+    }
+
+    fn answers(&self) -> bool {
+        Client::connect(self.address.port).and_then(|mut client| client.get("/health")) == Ok(200)
+    }
+}
+
+impl Drop for Server<'_> {
+    fn drop(&mut self) {
+        // A process that has already ended needs no more.
+        let _ = self.kill();
+    }
+}
+
+/// A port that was free a moment ago; nothing on a quiet machine takes it in between.
+fn free_port() -> Outcome<u16> {
+    let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    found.map(|address| address.port()).map_err(|error| format!("finds no free port: {error}"))
+}

@@ -1,0 +1,237 @@
+//! Who may name whom: the way of the data through the server is also the only way of the imports.
+
+use crate::assert_kept;
+use crate::paths::{Module, Named, modules};
+use crate::source::rust_below;
+
+/// What every module may use, for it knows nothing of requests, settings or storage.
+const COMMON: &[&str] = &["guard::secret", "guard::redact", "clock", "chance", "wait"];
+
+/// Crates that have one home, and why.
+const HOMES: &[(&str, &[&str], &str)] = &[
+    ("rusqlite", &["src/store"], "Give store/ a verb for what you need, with its statement in sql/."),
+    (
+        "may",
+        &["src/edge", "src/wait", "src/main", "src/commands/serve"],
+        "Coroutines are the edge's business; wait.rs has what others need in order to wait.",
+    ),
+    ("may_minihttp", &["src/edge"], "HTTP ends at the edge."),
+    ("generator", &["src/edge"], "Only the edge ends a coroutine."),
+    (
+        "argon2",
+        &["src/guard/password"],
+        "Hash and verify through the hasher, which bounds memory and threads.",
+    ),
+    ("fernet", &["src/guard/envelope"], "Seal and open through the envelope."),
+];
+
+/// Action files that other actions may use, because they are made to be shared.
+const SHARED_ACTIONS: &[&str] = &["actions::actor"];
+
+fn ours() -> Vec<Module> {
+    modules(&rust_below(&["src/"]))
+}
+
+#[test]
+fn a_crate_is_named_in_its_home_only() {
+    let modules = ours();
+    let complaints: Vec<String> =
+        HOMES.iter().flat_map(|(name, homes, advice)| strays(&modules, name, homes, advice)).collect();
+    assert_kept(&complaints);
+}
+
+#[test]
+fn guard_policy_and_wire_stand_alone() {
+    let modules = ours();
+    let mut complaints = imports_beyond(&modules, "policy", 1, COMMON);
+    complaints.extend(imports_beyond(&modules, "wire", 1, COMMON));
+    // The guards do not lean on each other either: each is understood and tested alone.
+    complaints.extend(imports_beyond(&modules, "guard", 2, COMMON));
+    assert_kept(&complaints);
+}
+
+#[test]
+fn policy_decides_without_touching_the_world() {
+    assert_kept(&touches_the_world(&ours()));
+}
+
+#[test]
+fn the_store_knows_no_request_reply_or_http() {
+    let unknown =
+        ["request", "wire", "outcome", "pipeline", "edge", "actions", "outbound", "commands", "app"];
+    let advice = "The store takes values and gives rows; turn them into requests and replies above it.";
+    assert_kept(&names_forbidden(&ours(), "store", &unknown, advice));
+}
+
+#[test]
+fn an_action_does_not_know_how_it_was_reached() {
+    let advice = "An action gets a Call and gives an Outcome; whatever else it needs, the Call should offer.";
+    assert_kept(&names_forbidden(&ours(), "actions", &["edge", "pipeline", "commands"], advice));
+}
+
+#[test]
+fn an_action_file_imports_no_other() {
+    assert_kept(&actions_that_lean_on_others(&ours(), SHARED_ACTIONS));
+}
+
+fn strays(modules: &[Module], name: &str, homes: &[&str], advice: &str) -> Vec<String> {
+    let at_home = |path: &str| {
+        homes.iter().any(|home| {
+            path.strip_prefix(home).is_some_and(|rest| rest.starts_with('/') || rest.starts_with(".rs"))
+        })
+    };
+    complaints(
+        modules.iter().filter(|module| !at_home(&module.path)),
+        |_, named| !named.ours && named.path[0] == name,
+        advice,
+    )
+}
+
+/// `depth` says how much of its own branch a module sees: 1, all below the same top; 2, only its own part.
+fn imports_beyond(modules: &[Module], top: &str, depth: usize, allowed: &[&str]) -> Vec<String> {
+    complaints(
+        below(modules, top),
+        |module, named| {
+            let own = &module.name[..depth.min(module.name.len())];
+            let common = allowed.iter().any(|one| leads_to(&named.path, one));
+            named.ours && !common && !named.path.starts_with(own)
+        },
+        &format!("{top} is understood alone; of ours it uses only {}.", allowed.join(", ")),
+    )
+}
+
+fn touches_the_world(modules: &[Module]) -> Vec<String> {
+    let world = ["fs", "net", "env", "process", "thread", "io"];
+    complaints(
+        below(modules, "policy"),
+        |_, named| {
+            let part = named.path.get(1).map_or("", String::as_str);
+            !named.ours && named.path[0] == "std" && world.contains(&part)
+        },
+        "A decision follows from its arguments; let the caller read and hand over.",
+    )
+}
+
+fn names_forbidden(modules: &[Module], top: &str, forbidden: &[&str], advice: &str) -> Vec<String> {
+    complaints(
+        below(modules, top),
+        |_, named| named.ours && forbidden.iter().any(|one| leads_to(&named.path, one)),
+        advice,
+    )
+}
+
+fn actions_that_lean_on_others(modules: &[Module], shared: &[&str]) -> Vec<String> {
+    // A path names a file if it begins with that file's module; the longest such file is the one meant.
+    let file_of = |path: &[String]| {
+        let files = modules.iter().map(|module| &module.name).filter(|name| path.starts_with(name));
+        files.max_by_key(|name| name.len())
+    };
+    complaints(
+        below(modules, "actions").filter(|module| module.name.len() > 1),
+        |module, named| {
+            let Some(file) = file_of(&named.path).filter(|_| named.ours) else { return false };
+            let is_action = file.len() > 1 && file[0] == "actions";
+            let same_branch = file.starts_with(&module.name) || module.name.starts_with(file);
+            is_action && !same_branch && !shared.iter().any(|one| leads_to(file, one))
+        },
+        "Move what both need into actions/actor.rs, the store, or policy/.",
+    )
+}
+
+fn below<'all>(modules: &'all [Module], top: &'all str) -> impl Iterator<Item = &'all Module> {
+    modules.iter().filter(move |module| module.name.first().is_some_and(|name| name == top))
+}
+
+fn leads_to(path: &[String], place: &str) -> bool {
+    let mut path = path.iter();
+    place.split("::").all(|step| path.next().is_some_and(|name| name == step))
+}
+
+fn complaints<'all>(
+    modules: impl Iterator<Item = &'all Module>,
+    wrong: impl Fn(&Module, &Named) -> bool,
+    advice: &str,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for module in modules {
+        for named in module.named.iter().filter(|named| wrong(module, named)) {
+            found.push(format!("{}:{}: names {}. {advice}", module.path, named.line, named.written()));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceFile;
+
+    fn tree(files: &[(&str, &str)]) -> Vec<Module> {
+        let files: Vec<SourceFile> =
+            files.iter().map(|(path, text)| SourceFile::sample(path, text)).collect();
+        modules(&files)
+    }
+
+    #[test]
+    fn a_crate_away_from_home_is_seen() {
+        let modules = tree(&[
+            ("src/store/mod.rs", "use rusqlite::Connection;"),
+            ("src/app.rs", "\nfn f() -> rusqlite::Result<()> {}"),
+            ("src/storehouse.rs", "use rusqlite::{Row};"),
+        ]);
+        let found = strays(&modules, "rusqlite", &["src/store"], "Do not.");
+        assert_eq!(
+            found,
+            [
+                "src/app.rs:2: names rusqlite::Result. Do not.",
+                "src/storehouse.rs:1: names rusqlite::Row. Do not."
+            ]
+        );
+    }
+
+    #[test]
+    fn a_guard_that_leans_on_another_is_seen() {
+        let modules = tree(&[
+            ("src/guard/token.rs", "use crate::guard::secret::Secret; use crate::clock::Clock;"),
+            ("src/guard/password/pool.rs", "use super::Hash; use crate::guard::token::Token;"),
+            ("src/policy/access.rs", "use super::model::Model; use crate::store::Tx;"),
+        ]);
+        let found = imports_beyond(&modules, "guard", 2, COMMON);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("src/guard/password/pool.rs:1: names crate::guard::token::Token."));
+        let found = imports_beyond(&modules, "policy", 1, COMMON);
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
+
+    #[test]
+    fn a_policy_that_reads_a_file_is_seen() {
+        let modules = tree(&[("src/policy/model.rs", "use std::{fmt, fs};")]);
+        assert_eq!(touches_the_world(&modules).len(), 1);
+    }
+
+    #[test]
+    fn a_store_that_answers_requests_is_seen() {
+        let modules = tree(&[
+            ("src/store/users.rs", "use crate::outcome::Failure; use crate::clock::Moment;"),
+            ("src/app.rs", "use crate::outcome::Failure;"),
+        ]);
+        assert_eq!(names_forbidden(&modules, "store", &["outcome"], "").len(), 1);
+    }
+
+    #[test]
+    fn an_action_that_imports_another_is_seen() {
+        let modules = tree(&[
+            ("src/lib.rs", ""),
+            ("src/actions/mod.rs", "pub mod login; use login::REQUESTS;"),
+            ("src/actions/actor.rs", ""),
+            ("src/actions/login.rs", "use super::actor::Actor; use crate::actions::Thing;"),
+            ("src/actions/user/mod.rs", ""),
+            ("src/actions/user/lock.rs", "use super::shown; use crate::actions::login::log_in;"),
+            ("src/actions/user/edit.rs", "use super::lock::lock; mod tests { use super::*; }"),
+        ]);
+        let found = actions_that_lean_on_others(&modules, SHARED_ACTIONS);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].starts_with("src/actions/user/lock.rs:1: names crate::actions::login::log_in."));
+        assert!(found[1].starts_with("src/actions/user/edit.rs:1: names crate::actions::user::lock::lock."));
+    }
+}

@@ -1,0 +1,241 @@
+//! Which modules and crates a Rust file names: by `use`, and by paths written out in the code.
+
+use crate::source::{SourceFile, Token, code_only, is_word, tokens};
+use std::collections::BTreeSet;
+
+/// A file of `src/`, and what it names.
+pub struct Module {
+    /// Where the file lies.
+    pub path: String,
+    /// Its place in the crate: `["guard", "secret"]`.
+    pub name: Vec<String>,
+    /// What it names, in order.
+    pub named: Vec<Named>,
+}
+
+/// A path that a file names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The path; from our crate's root if `ours`, and otherwise from the name of another crate.
+    pub path: Vec<String>,
+    /// Whether it leads into our own crate.
+    pub ours: bool,
+}
+
+impl Named {
+    /// The path as it would be written.
+    pub fn written(&self) -> String {
+        let start = if self.ours { "crate::" } else { "" };
+        format!("{start}{}", self.path.join("::"))
+    }
+}
+
+/// Reads every file of `src/`.
+pub fn modules(files: &[SourceFile]) -> Vec<Module> {
+    let known: BTreeSet<Vec<String>> = files.iter().map(|file| module_name(&file.path)).collect();
+    files
+        .iter()
+        .map(|file| {
+            let name = module_name(&file.path);
+            let named = written_paths(&tokens(&code_only(&file.text)))
+                .into_iter()
+                .map(|written| resolve(written, &name, &known))
+                .collect();
+            Module { path: file.path.clone(), name, named }
+        })
+        .collect()
+}
+
+fn module_name(path: &str) -> Vec<String> {
+    let inner = path.strip_prefix("src/").unwrap_or(path);
+    let inner = inner.strip_suffix(".rs").unwrap_or(inner);
+    let mut name: Vec<String> = inner.split('/').map(str::to_owned).collect();
+    if matches!(name.last().map(String::as_str), Some("mod" | "lib" | "main")) {
+        name.pop();
+    }
+    name
+}
+
+/// A path as it stands in the text, with the modules that are open around it in the same file.
+struct Written {
+    line: usize,
+    path: Vec<String>,
+    inside: Vec<String>,
+}
+
+fn resolve(written: Written, file: &[String], known: &BTreeSet<Vec<String>>) -> Named {
+    let Written { line, mut path, inside } = written;
+    let mut base: Vec<String> = file.iter().cloned().chain(inside).collect();
+    match path[0].as_str() {
+        "crate" | "authnzerver" => {
+            base.clear();
+            path.remove(0);
+        }
+        "self" => drop(path.remove(0)),
+        "super" => {
+            while path.first().is_some_and(|step| step == "super") {
+                base.pop();
+                path.remove(0);
+            }
+        }
+        // A child module goes by its own name. Everything else is another crate, or a type already imported.
+        head if !known.contains(&[base.as_slice(), &[head.to_owned()]].concat()) => {
+            return Named { line, path, ours: false };
+        }
+        _ => {}
+    }
+    base.append(&mut path);
+    Named { line, path: base, ours: true }
+}
+
+fn written_paths(tokens: &[Token<'_>]) -> Vec<Written> {
+    let mut found = Vec::new();
+    // One entry for each open brace: the module's name, where it opens one.
+    let mut open: Vec<Option<String>> = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let text_at = |index: usize| tokens.get(index).map_or("", |token| token.text);
+        let mut paths = Vec::new();
+        match text_at(at) {
+            "mod" if text_at(at + 2) == "{" => {
+                open.push(Some(text_at(at + 1).to_owned()));
+                at += 3;
+            }
+            "{" => {
+                open.push(None);
+                at += 1;
+            }
+            "}" => {
+                open.pop();
+                at += 1;
+            }
+            "use" => at = use_tree(tokens, at + 1, &[], &mut paths),
+            "extern" if text_at(at + 1) == "crate" => {
+                paths.push((tokens[at].line, vec![text_at(at + 2).to_owned()]));
+                at += 3;
+            }
+            text if text.starts_with(is_word) => at = plain_path(tokens, at, &mut paths),
+            _ => at += 1,
+        }
+        let inside: Vec<String> = open.iter().flatten().cloned().collect();
+        found.extend(paths.into_iter().map(|(line, path)| Written { line, path, inside: inside.clone() }));
+    }
+    found
+}
+
+type Found = Vec<(usize, Vec<String>)>;
+
+/// Reads one branch of a `use` tree from `at`, and gives the place behind it.
+fn use_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], found: &mut Found) -> usize {
+    let mut path = prefix.to_vec();
+    let mut line = 0;
+    while let Some(token) = tokens.get(at) {
+        match token.text {
+            "{" => {
+                at += 1;
+                while tokens.get(at).is_some_and(|token| token.text != "}") {
+                    let next = use_tree(tokens, at, &path, found);
+                    // Behind a branch stands a comma or the closing brace; a step is made in any case.
+                    at =
+                        if tokens.get(next).is_some_and(|token| token.text == "}") { next } else { next + 1 };
+                }
+                return at + 1;
+            }
+            "as" => at += 2,
+            "self" if !path.is_empty() => at += 1,
+            "::" | "*" => at += 1,
+            text if text.starts_with(is_word) => {
+                path.push(text.to_owned());
+                at += 1;
+            }
+            _ => break,
+        }
+        line = token.line;
+    }
+    if !path.is_empty() {
+        found.push((line, path));
+    }
+    at
+}
+
+/// Reads words joined by `::` from `at`, and gives the place behind them. A word alone is not a path.
+fn plain_path(tokens: &[Token<'_>], start: usize, found: &mut Found) -> usize {
+    let mut path = vec![tokens[start].text.to_owned()];
+    let mut at = start + 1;
+    while let [joint, word, ..] = &tokens[at..] {
+        if joint.text != "::" || !word.text.starts_with(is_word) {
+            break;
+        }
+        path.push(word.text.to_owned());
+        at += 2;
+    }
+    let behind_a_joint = start > 0 && tokens[start - 1].text == "::";
+    if path.len() > 1 && !behind_a_joint {
+        found.push((tokens[start].line, path));
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(path: &str, text: &str) -> Vec<String> {
+        let files = [
+            SourceFile::sample("src/lib.rs", ""),
+            SourceFile::sample("src/store/mod.rs", ""),
+            SourceFile::sample("src/store/users.rs", ""),
+            SourceFile::sample(path, text),
+        ];
+        modules(&files).pop().expect("as many modules as files").named.iter().map(Named::written).collect()
+    }
+
+    #[test]
+    fn a_use_tree_names_each_leaf() {
+        let text =
+            "use crate::store::{self, users::{User, by_email as find}, Tx,};\nuse std::fmt;\nuse a::*;";
+        assert_eq!(
+            named("src/pipeline.rs", text),
+            [
+                "crate::store",
+                "crate::store::users::User",
+                "crate::store::users::by_email",
+                "crate::store::Tx",
+                "std::fmt",
+                "a"
+            ]
+        );
+    }
+
+    #[test]
+    fn paths_in_the_code_count_too() {
+        let text =
+            "fn f(x: crate::edge::Http) -> rusqlite::Result<()> { may::go!(x); Vec::<u8>::new(); y.z }";
+        assert_eq!(named("src/a.rs", text), ["crate::edge::Http", "rusqlite::Result", "may::go"]);
+    }
+
+    #[test]
+    fn relative_paths_lead_to_their_module() {
+        assert_eq!(
+            named("src/store/x.rs", "use super::users::User; use self::y;"),
+            ["crate::store::users::User", "crate::store::x::y"]
+        );
+        assert_eq!(
+            named("src/store/x.rs", "mod tests { use super::super::Tx; } use super::Tx;"),
+            ["crate::store::Tx", "crate::store::Tx"]
+        );
+        assert_eq!(
+            named("src/store/mod.rs", "pub use users::User; users::all()"),
+            ["crate::store::users::User", "crate::store::users::all"]
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_a_path_is_none() {
+        assert_eq!(named("src/a.rs", "// may::go\nlet x = \"rusqlite::Error\"; may.go()"), [""; 0]);
+        assert_eq!(named("src/a.rs", "extern crate rusqlite;"), ["rusqlite"]);
+        assert_eq!(named("src/a.rs", "use {"), [""; 0]);
+    }
+}

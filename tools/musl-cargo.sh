@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs cargo for a musl target, with what that needs of the machine:
+#
+#   tools/musl-cargo.sh TARGET build --release
+#
+# For another machine's processor, rustup must have the target, and the environment must name the linker and
+# the C compiler (SQLite is C), for example:
+#
+#   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-musl-gcc
+#   CC_aarch64_unknown_linux_musl=aarch64-linux-musl-gcc
+set -euo pipefail
+tools=$(dirname "$0")
+. "$tools/need.sh"
+
+target=${1:?a musl target, such as x86_64-unknown-linux-musl}
+shift
+lower=${target//-/_}
+upper=${lower^^}
+
+if [ "${target%%-*}" = "$(uname -m)" ]; then
+    need musl-tools command -v musl-gcc
+    compiler=CC_$lower
+    export "$compiler=${!compiler:-musl-gcc}"
+fi
+
+sysroot=$("$tools/musl-sysroot.sh" "$target")
+if [ "$sysroot" != "$(rustc --print sysroot)" ]; then
+    # These would hide the flags below, which are for the target alone.
+    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS RUSTDOCFLAGS CARGO_ENCODED_RUSTDOCFLAGS
+    # libgcc holds the arithmetic that musl-gcc expects beside it; rustup's target would bring its own.
+    flags="--sysroot=$sysroot -Clink-arg=-lgcc"
+    # Tests within documentation are built by rustdoc.
+    export "CARGO_TARGET_${upper}_RUSTFLAGS=$flags" "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
+fi
+CARGO_BUILD_TARGET=$target exec cargo "$@"

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Prints the path of a sysroot in which the installed rustc finds the standard library for musl.
+#
+#   tools/musl-sysroot.sh [TARGET]       TARGET is x86_64-unknown-linux-musl unless named
+#
+# The usual source is `rustup target add`. Where that cannot download, and for x86_64 only, the library is
+# built from Debian's copy of the same release's source and kept under MUSL_CACHE (~/.cache/musl-sysroot).
+#
+#   MUSL_CACHE        where built sysroots are kept, one for each rustc
+#   MUSL_STD_SOURCE   a tar archive of the release's `library/` folder, used instead of Debian's package
+#   DEBIAN_MIRROR     the Debian mirror to ask, if not the one this machine already uses
+set -euo pipefail
+. "$(dirname "$0")/need.sh"
+
+target=${1:-x86_64-unknown-linux-musl}
+version=$(rustc --version | cut -d' ' -f2)
+hash=$(rustc -vV | sed -n 's/^commit-hash: //p')
+cache=${MUSL_CACHE:-$HOME/.cache/musl-sysroot}/$version-${hash:0:9}
+
+log() { echo "musl-sysroot: $*" >&2; }
+fail() { log "$*"; exit 1; }
+
+rustc_has_std() { compgen -G "$(rustc --print target-libdir --target "$target")/libstd-*.rlib" >/dev/null; }
+
+# Debian's version of the package that holds exactly this release's source, downloaded but not installed.
+# The suites are newer than the machine's own, so they are read beside its apt lists and never enter them.
+debian_source() {
+    local mirror=${DEBIAN_MIRROR:-} codename suite package
+    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    find_mirror() { apt-get indextargets --format '$(SITE)' "Codename: $codename" | head -n1; }
+    mirror=${mirror:-$(find_mirror)}
+    if [ -z "$mirror" ]; then
+        log "reading the machine's package lists"
+        apt-get -q update >&2
+        mirror=$(find_mirror)
+    fi
+    [ -n "$mirror" ] || fail "found no Debian mirror; name one in DEBIAN_MIRROR"
+    mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
+    for suite in trixie-backports sid; do
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+    done >"$work/apt/sources"
+    apt_aside() {
+        "apt-$1" -q -o Dir::Etc::sourcelist="$work/apt/sources" -o Dir::Etc::sourceparts=- \
+            -o Dir::State::lists="$work/apt/lists" -o Dir::Cache="$work/apt/cache" \
+            -o APT::Sandbox::User=root "${@:2}"
+    }
+    apt_aside get update >&2
+    package=$(apt_aside cache madison rust-src |
+        awk -F'|' -v v="$version" '{gsub(/ /, "", $2)} index($2, v "+") == 1 {print $2; exit}')
+    [ -n "$package" ] || fail "Debian has no source of Rust $version (package rust-src); use rustup's target"
+    (cd "$work" && apt_aside get download "rust-src=$package" >&2)
+    dpkg-deb --fsys-tarfile "$work"/rust-src_*.deb |
+        tar x -C "$work" --strip-components=4 --wildcards "./usr/src/rustc-$version/library/*"
+    rm "$work"/rust-src_*.deb
+}
+
+# LLVM's unwinder, compiled against musl: what rustup's musl target carries. gcc's own one is of no use here,
+# because Debian builds it against glibc. The source comes out of a Python package that carries it.
+build_unwinder() {
+    local source=$work/ziglang/lib/libunwind objects=$work/unwind file
+    python3 -m pip download -q --disable-pip-version-check --no-deps -d "$work" ziglang==0.15.2 >&2
+    python3 - "$work" <<'PYTHON'
+import glob, sys, zipfile
+work = sys.argv[1]
+wheel = zipfile.ZipFile(glob.glob(work + "/ziglang-*.whl")[0])
+for name in wheel.namelist():
+    if "/lib/libunwind/" in name:
+        wheel.extract(name, work)
+PYTHON
+    rm "$work"/ziglang-*.whl
+    mkdir "$objects"
+    local flags=(-specs "$musl/musl-gcc.specs" -O2 -fPIC -funwind-tables -fvisibility=hidden -fno-gnu-unique
+        -D_LIBUNWIND_IS_NATIVE_ONLY -DNDEBUG "-I$source/include")
+    for file in Unwind-sjlj UnwindLevel1-gcc-ext UnwindLevel1; do
+        gcc "${flags[@]}" -std=c99 -D_GNU_SOURCE -fexceptions -c "$source/src/$file.c" -o "$objects/$file.o"
+    done
+    for file in UnwindRegistersRestore UnwindRegistersSave; do
+        gcc "${flags[@]}" -c "$source/src/$file.S" -o "$objects/$file.o"
+    done
+    g++ "${flags[@]}" -std=c++17 -fno-exceptions -fno-rtti -nostdinc++ -fno-threadsafe-statics \
+        -c "$source/src/libunwind.cpp" -o "$objects/libunwind.o"
+    ar rcs "$1/libunwind.a" "$objects"/*.o
+}
+
+# The standard library, built the way Rust's own build does it. RUSTC_BOOTSTRAP is set here and nowhere else.
+build_std() {
+    (
+        cd "$work"
+        unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
+        export RUSTC_BOOTSTRAP=1
+        export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="-Zforce-unstable-if-unmarked \
+-Cembed-bitcode=yes --remap-path-prefix=$work=/rustc/$hash"
+        cargo build -q --release --locked --manifest-path "$work/library/sysroot/Cargo.toml" \
+            --target "$target" --features panic-unwind,backtrace --target-dir "$work/target" >&2
+    )
+    cp "$work/target/$target/release/deps/"*.rlib "$1/"
+}
+
+if rustc_has_std; then
+    rustc --print sysroot
+    exit 0
+fi
+if [ "$target" = x86_64-unknown-linux-musl ] && [ -f "$cache/ok" ]; then
+    echo "$cache/sysroot"
+    exit 0
+fi
+if command -v rustup >/dev/null; then
+    log "trying: rustup target add $target"
+    timeout 300 rustup target add "$target" >&2 || log "rustup could not add it"
+    if rustc_has_std; then
+        rustc --print sysroot
+        exit 0
+    fi
+fi
+[ "$target" = x86_64-unknown-linux-musl ] || fail "$target is to be had from rustup only"
+
+musl=/usr/lib/x86_64-linux-musl
+need musl-tools test -f "$musl/libc.a"
+need g++ g++ --version
+need python3-pip python3 -m pip --version
+
+# Built beside its final place and moved there when whole, so a broken-off run leaves nothing half-made.
+mkdir -p "$(dirname "$cache")"
+build=$(mktemp -d "$cache.XXXXXX")
+trap 'rm -rf "$build"' EXIT
+work=$build/work
+libraries=$build/sysroot/lib/rustlib/$target/lib
+mkdir -p "$work" "$libraries/self-contained"
+log "building the standard library of Rust $version for $target (some minutes, once)"
+if [ -n "${MUSL_STD_SOURCE:-}" ]; then
+    tar xf "$MUSL_STD_SOURCE" -C "$work"
+else
+    debian_source
+fi
+build_unwinder "$libraries/self-contained"
+# The files that start and end a program: musl's own, and gcc's for constructors.
+cp "$musl"/{crt1,Scrt1,rcrt1,crti,crtn}.o "$musl/libc.a" "$libraries/self-contained/"
+cp "$(dirname "$(gcc -print-file-name=crtbeginS.o)")"/{crtbegin,crtbeginS,crtend,crtendS}.o \
+    "$libraries/self-contained/"
+build_std "$libraries"
+rm -rf "$work"
+touch "$build/ok"
+rm -rf "$cache"
+mv "$build" "$cache"
+trap - EXIT
+echo "$cache/sysroot"
