@@ -5,7 +5,7 @@ use crate::paths::{Module, Named, modules};
 use crate::source::rust_below;
 
 /// What every module may use, for it knows nothing of requests, settings or storage.
-const COMMON: &[&str] = &["guard::secret", "guard::redact", "clock", "chance", "wait"];
+const COMMON: &[&str] = &["guard::secret", "guard::redact", "clock", "chance", "wait", "wire_type"];
 
 /// Crates that have one home, and why.
 const HOMES: &[(&str, &[&str], &str)] = &[
@@ -26,7 +26,14 @@ const HOMES: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Action files that other actions may use, because they are made to be shared.
-const SHARED_ACTIONS: &[&str] = &["actions::actor"];
+const SHARED_ACTIONS: &[&str] = &[
+    "actions::actor",
+    "actions::judge",
+    "actions::locking",
+    "actions::permission",
+    "actions::proof",
+    "actions::apikey::claims",
+];
 
 fn ours() -> Vec<Module> {
     modules(&rust_below(&["src/"]))

@@ -1,3 +1,5 @@
+//! Envelopes: what opens, what stays shut, and that no bytes make trouble.
+
 use super::*;
 use crate::chance::SeededChance;
 

@@ -1,3 +1,5 @@
+//! Hashing: known hashes, hostile ones, what each costs, and that the threads survive everything.
+
 use super::*;
 use crate::chance::SeededChance;
 use std::sync::mpsc;

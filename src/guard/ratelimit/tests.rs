@@ -1,3 +1,5 @@
+//! Limits: what is admitted, what is not, and for how long.
+
 use super::*;
 
 const CLIENT: &str = "192.0.2.7";
