@@ -1,1 +1,4 @@
 //! (module map)
+
+pub mod pwned;
+pub mod pwned_filter;
