@@ -1,1 +1,3 @@
 //! (module map)
+
+pub mod pwned;
