@@ -6,8 +6,10 @@ use crate::config::Config;
 use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
 use crate::guard::secret::Secret;
+use crate::outbound::pwned::LeakLookup;
 use crate::outcome::Failure;
 use crate::policy::model::Policy;
+use crate::pool::Pool;
 use crate::store::{Db, Store, StoreError, Tx};
 use crate::wait::{Pause, Turnstiles};
 use arc_swap::ArcSwap;
@@ -36,6 +38,10 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Makes tokens and salts.
     pub chance: Arc<dyn Chance>,
+    /// Where leaked passwords are looked up, unless that is turned off.
+    pub leaks: Option<Arc<dyn LeakLookup>>,
+    /// Threads for calls to the outside.
+    pub outbound: Pool,
     /// How an answer is held back.
     pub pause: Pause,
     /// Lets one password check of an account pass at a time.
@@ -55,6 +61,10 @@ pub struct Parts {
     pub hasher: Hasher,
     /// See [`App::policy`].
     pub policy: Policy,
+    /// See [`App::leaks`].
+    pub leaks: Option<Arc<dyn LeakLookup>>,
+    /// See [`App::outbound`].
+    pub outbound: Pool,
     /// See [`App::clock`].
     pub clock: Arc<dyn Clock>,
     /// See [`App::chance`].
@@ -67,7 +77,8 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, machine_name, store, hasher, policy, clock, chance, pause } = parts;
+        let Parts { config, machine_name, store, hasher, policy, leaks, outbound, clock, chance, pause } =
+            parts;
         Self {
             limiter: Limiter::new(config.rate_limits.clone()),
             server_name: config.server_name.clone().unwrap_or(machine_name),
@@ -77,6 +88,8 @@ impl App {
             config,
             store,
             hasher,
+            leaks,
+            outbound,
             clock,
             chance,
             pause,

@@ -27,7 +27,7 @@ impl Param {
         let shown = |word: &&str| Value::from(if *word == "secret" { "str" } else { word });
         match self.words {
             [word] => shown(word),
-            words => words.iter().map(|word| shown(word)).collect(),
+            words => words.iter().map(shown).collect(),
         }
     }
 

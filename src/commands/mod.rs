@@ -4,6 +4,7 @@
 pub mod autosetup;
 pub mod call;
 pub mod help;
+pub mod pwned;
 pub mod serve;
 
 use crate::chance::Chance;
@@ -95,6 +96,9 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
 
 /// Runs one command to its end and gives the exit status.
 pub fn run(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams<'_>) -> u8 {
+    if let Some((_, arguments)) = surroundings.arguments.split_first().filter(|(word, _)| *word == "pwned") {
+        return pwned::run(arguments, streams.input, streams.output, streams.errors);
+    }
     let invocation = match Invocation::parse(&surroundings.arguments) {
         Ok(invocation) => invocation,
         Err(problems) => return refuse(&problems, EXIT_MISUSED, streams),

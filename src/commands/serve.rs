@@ -14,14 +14,17 @@ use crate::guard::password::{
 };
 use crate::initialise::{Initialised, initialise};
 use crate::log;
+use crate::outbound::pwned::{LeakLookup, RangeClient, RangeSettings, file_then_network};
+use crate::outbound::pwned_filter::PwnedFilter;
 use crate::outcome::Failure;
 use crate::policy::model::Policy;
+use crate::pool::Pool;
 use crate::server::Server;
 use crate::store::{Origin, Store, StoreError, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::wait::Pause;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -35,6 +38,9 @@ const ROUNDS_PER_CLEAN_UP: u64 = 24 * 60 * 60 / ROUND_SECONDS;
 /// Days for which failed attempts are remembered.
 const ATTEMPTS_KEPT_DAYS: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
+/// Calls to the outside that are made at once, and that may wait for their turn.
+const OUTBOUND_THREADS: usize = 4;
+const OUTBOUND_WAITING_MAX: usize = 64;
 /// The largest policy file that is read.
 const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -102,6 +108,9 @@ fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
     prepare_database(&store, &policy, &hasher, &**chance, &admin, &config.base_directory, clock.now())?;
     let app = App::new(Parts {
         machine_name: machine_name(),
+        leaks: open_leaks(&config)?,
+        outbound: Pool::start("outbound", OUTBOUND_THREADS, OUTBOUND_WAITING_MAX)
+            .map_err(|error| format!("cannot start a thread: {error}"))?,
         config,
         store,
         hasher,
@@ -244,6 +253,28 @@ pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
     Policy::from_json(&text).map_err(|error| refuse(error.to_string()))
 }
 
+/// Opens the filter of leaked passwords and prepares the network look-up, whichever the operator wants.
+fn open_leaks(config: &Config) -> Result<Option<Arc<dyn LeakLookup>>, String> {
+    let filter = match &config.pwned_file {
+        None => None,
+        Some(path) => {
+            let refuse = |fault| format!("leaked passwords {}: {fault}", path.display());
+            let filter = PwnedFilter::open(path).map_err(refuse)?;
+            log::info("opened the filter of leaked passwords", &[("hashes", filter.hashes().into())]);
+            Some(filter)
+        }
+    };
+    let network = match &config.pwned_url {
+        None => None,
+        Some(url) => {
+            let extra_roots = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+            let settings = RangeSettings { extra_roots, ..RangeSettings::at(url) };
+            Some(RangeClient::new(&settings).map_err(|fault| format!("pwnedurl: {fault}"))?)
+        }
+    };
+    Ok(file_then_network(filter, network).map(Arc::from))
+}
+
 fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>) -> Result<Edge, String> {
     let config = &app.config;
     let limits = EdgeLimits {
@@ -308,7 +339,7 @@ fn clean_up(app: &App) {
         attempts::trim(tx, days_before(tx.now(), ATTEMPTS_KEPT_DAYS))?;
         apikeys::delete_expired_before(tx, tx.now())?;
         apikeys_nosession::delete_expired_before(tx, tx.now())?;
-        Ok::<_, StoreError>(sessions::delete_expired_before(tx, days_before(tx.now(), keep_days))?)
+        sessions::delete_expired_before(tx, days_before(tx.now(), keep_days))
     });
     match removed {
         Ok(sessions) => log::info("removed old sessions", &[("count", sessions.into())]),

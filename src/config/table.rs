@@ -218,10 +218,10 @@ settings! {
     /// The most lanes that a stored password hash may ask for.
     hash_lanes_max: u32 = "hashlanesmax", Plain, "64", check::whole::<_, 1, 1024>;
     /// The service that knows leaked passwords by the beginning of their hash, or `none`.
-    pwned_url: Option<String> = "pwnedurl", Plain, "https://api.pwnedpasswords.com/range/", check::service_url;
+    pwned_url: Option<String> = "pwnedurl", Plain, "https://api.pwnedpasswords.com", check::service_url;
     /// What happens to a new password while that service cannot be asked: `open` lets it pass, `closed` refuses it.
     pwned_fail: PwnedFail = "pwnedfail", Plain, "open", check::pwned_fail;
-    /// A file of leaked passwords' hashes, asked in place of the service.
+    /// A filter of leaked passwords, made by `authnzerver pwned build`, asked before the service.
     pwned_file: Option<PathBuf> = "pwnedfile", File, "", check::optional_file;
     /// The name that a new password must not resemble. Without one, the name of this machine.
     server_name: Option<String> = "servername", Plain, "", check::optional_host;

@@ -14,6 +14,7 @@ use authnzerver::guard::secret::Secret;
 use authnzerver::initialise::{Initialised, initialise};
 use authnzerver::pipeline;
 use authnzerver::policy::model::Policy;
+use authnzerver::pool::Pool;
 use authnzerver::store::{Origin, Store};
 use authnzerver::wait::Pause;
 use serde_json::{Value, json};
@@ -84,6 +85,8 @@ impl TestServer {
             store,
             hasher,
             policy,
+            leaks: None,
+            outbound: Pool::start("outbound", 1, 8).expect("a thread starts"),
             clock: clock.clone(),
             chance,
             pause: Pause::Noted(held.clone()),
