@@ -20,7 +20,7 @@ use crate::outcome::Failure;
 use crate::policy::model::Policy;
 use crate::pool::Pool;
 use crate::server::Server;
-use crate::store::{Origin, Store, StoreError, apikeys, apikeys_nosession, attempts, sessions, users};
+use crate::store::{Origin, Store, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::wait::Pause;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
