@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -41,6 +42,18 @@ impl Pool {
         let (sender, answer) = answer_slot();
         self.submit(move || sender.send(work()))?;
         answer.wait()
+    }
+
+    /// The same, but waits no longer than `limit`. The work goes on after that, with nobody to take its result:
+    /// `Some(None)`.
+    pub fn run_for<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<Option<T>> {
+        let (sender, answer) = answer_slot();
+        self.submit(move || sender.send(work()))?;
+        Some(answer.wait_for(limit).ok())
     }
 
     /// Has work done some time. `None`, at once, if the queue is full.

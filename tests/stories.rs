@@ -4,6 +4,8 @@ mod support;
 
 #[path = "stories/login.rs"]
 mod login;
+#[path = "stories/mail.rs"]
+mod mail;
 #[path = "stories/sessions.rs"]
 mod sessions;
 #[path = "stories/sign_up.rs"]

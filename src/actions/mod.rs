@@ -29,6 +29,7 @@ const FILES: &[&[Request]] = &[
     user::lock::REQUESTS,
     user::delete::REQUESTS,
     password::check::REQUESTS,
+    email::send::REQUESTS,
     email::mark::REQUESTS,
     access::REQUESTS,
     apikey::tied::REQUESTS,

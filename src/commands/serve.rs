@@ -14,6 +14,7 @@ use crate::guard::password::{
 };
 use crate::initialise::{Initialised, initialise};
 use crate::log;
+use crate::outbound::mail::{SmtpMailer, read_extra_roots};
 use crate::outbound::pwned::{LeakLookup, RangeClient, RangeSettings, file_then_network};
 use crate::outbound::pwned_filter::PwnedFilter;
 use crate::outcome::Failure;
@@ -41,6 +42,8 @@ const DAY_SECONDS: i64 = 86_400;
 /// Calls to the outside that are made at once, and that may wait for their turn.
 const OUTBOUND_THREADS: usize = 4;
 const OUTBOUND_WAITING_MAX: usize = 64;
+/// Letters that are sent at once.
+const POST_THREADS: usize = 4;
 /// The largest policy file that is read.
 const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -58,6 +61,7 @@ pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Ar
     for warning in &loaded.warnings {
         log::warning("settings", &[("note", log::words(warning))]);
     }
+    tell_where_code_panics();
     match serve(loaded, clock, chance) {
         Ok(()) => 0,
         Err(problem) => {
@@ -65,6 +69,14 @@ pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Ar
             EXIT_FAILED
         }
     }
+}
+
+/// A panic's message may hold data of a request; where it happened never does.
+fn tell_where_code_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        log::error("a fault in the server", &[("at", log::words(&place))]);
+    }));
 }
 
 fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<(), String> {
@@ -89,13 +101,14 @@ fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
     .map_err(|error| format!("cannot start a thread: {error}"))?;
     wait_for_stop(signals, &app);
     log::info("stopping", &[]);
+    let was_accepting = edge.is_accepting();
     edge.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
     drop(stop);
     // It has nothing to return, and a fault in it was logged by itself.
     let _ = keeper.join();
     app.store.close();
     log::info("stopped", &[]);
-    Ok(())
+    if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }
 }
 
 /// Opens the database, reads the policy and starts the hashing threads.
@@ -111,6 +124,10 @@ fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
         leaks: open_leaks(&config)?,
         outbound: Pool::start("outbound", OUTBOUND_THREADS, OUTBOUND_WAITING_MAX)
             .map_err(|error| format!("cannot start a thread: {error}"))?,
+        mailer: Arc::new(SmtpMailer),
+        post: Pool::start("post", POST_THREADS, OUTBOUND_WAITING_MAX)
+            .map_err(|error| format!("cannot start a thread: {error}"))?,
+        extra_roots: extra_roots_file().map(|path| read_roots(&path)).transpose()?,
         config,
         store,
         hasher,
@@ -253,6 +270,15 @@ pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
     Policy::from_json(&text).map_err(|error| refuse(error.to_string()))
 }
 
+/// The file of certificates that the operator trusts beside the built-in ones.
+fn extra_roots_file() -> Option<PathBuf> {
+    std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
+    read_extra_roots(path).map_err(|fault| format!("SSL_CERT_FILE {}: {fault}", path.display()))
+}
+
 /// Opens the filter of leaked passwords and prepares the network look-up, whichever the operator wants.
 fn open_leaks(config: &Config) -> Result<Option<Arc<dyn LeakLookup>>, String> {
     let filter = match &config.pwned_file {
@@ -267,8 +293,7 @@ fn open_leaks(config: &Config) -> Result<Option<Arc<dyn LeakLookup>>, String> {
     let network = match &config.pwned_url {
         None => None,
         Some(url) => {
-            let extra_roots = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-            let settings = RangeSettings { extra_roots, ..RangeSettings::at(url) };
+            let settings = RangeSettings { extra_roots: extra_roots_file(), ..RangeSettings::at(url) };
             Some(RangeClient::new(&settings).map_err(|fault| format!("pwnedurl: {fault}"))?)
         }
     };

@@ -1,7 +1,7 @@
 //! Every setting, once. From a row come the field of [`Config`], its look-up and check, the command line's
 //! option, the variable, and the documentation. A setting is added by adding a row.
 
-use super::check::{self, EmailTls, LockMode, PwnedFail};
+use super::check::{self, LockMode, PwnedFail};
 use super::reader::Reader;
 use crate::guard::envelope::Keyring;
 use crate::guard::password::Argon2Cost;
@@ -9,6 +9,7 @@ use crate::guard::ratelimit::RateLimits;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::log::LogFormat;
+use crate::outbound::mail::Protection;
 use crate::policy::passwords::PasswordPolicy;
 use log::LevelFilter;
 use std::net::IpAddr;
@@ -187,7 +188,7 @@ settings! {
 
     /// `starttls`, `tls` from the first byte, or `none`. `auto` takes `tls` on port 465 and `starttls` elsewhere,
     /// and speaks in clear only to this very machine.
-    email_tls: EmailTls = "emailtls", Plain, "auto", check::email_tls;
+    email_tls: Protection = "emailtls", Plain, "auto", check::email_tls;
     /// 0 accepts any certificate from the mail server.
     email_verify: bool = "emailverify", Plain, "1", check::switch;
     /// 1 lets a request bring its own mail server, log-in and sender.
