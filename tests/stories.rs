@@ -6,6 +6,8 @@ mod support;
 mod login;
 #[path = "stories/mail.rs"]
 mod mail;
+#[path = "stories/passwords.rs"]
+mod passwords;
 #[path = "stories/sessions.rs"]
 mod sessions;
 #[path = "stories/sign_up.rs"]

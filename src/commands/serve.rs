@@ -33,6 +33,8 @@ use std::time::Duration;
 /// The stack of one connection's coroutine. The deepest path, a request nested as far as JSON may be, needs about
 /// half of it in an unoptimised build; a test runs it.
 pub const COROUTINE_STACK_BYTES: usize = 256 * 1024;
+/// How often signals, and whether connections are still accepted, are looked at.
+const SIGNALS_EVERY: Duration = Duration::from_millis(100);
 /// How often locks that have ended are lifted, and how many such rounds lie between two clean-ups.
 const ROUND_SECONDS: u64 = 30;
 const ROUNDS_PER_CLEAN_UP: u64 = 24 * 60 * 60 / ROUND_SECONDS;
@@ -99,7 +101,7 @@ fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
         std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || keep_house(&app, &stopped))
     }
     .map_err(|error| format!("cannot start a thread: {error}"))?;
-    wait_for_stop(signals, &app);
+    wait_for_stop(signals, &app, &edge);
     log::info("stopping", &[]);
     let was_accepting = edge.is_accepting();
     edge.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
@@ -317,20 +319,28 @@ fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>) -> Result<Edge, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Returns when the server is to stop; has the policy read again meanwhile whenever that is asked for.
-fn wait_for_stop(mut signals: Signals, app: &App) {
-    for signal in signals.forever() {
-        if signal != SIGHUP {
-            return;
+/// Returns when the server is to stop, or when nobody can reach it any more; has the policy read again meanwhile
+/// whenever that is asked for.
+fn wait_for_stop(mut signals: Signals, app: &App, edge: &Edge) {
+    while edge.is_accepting() {
+        for signal in signals.pending() {
+            if signal != SIGHUP {
+                return;
+            }
+            read_policy_again(app);
         }
-        match read_policy(app.config.permissions_file.as_deref()) {
-            Ok(policy) => {
-                app.policy.store(Arc::new(policy));
-                log::info("read the permissions policy again", &[]);
-            }
-            Err(problem) => {
-                log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);
-            }
+        std::thread::park_timeout(SIGNALS_EVERY);
+    }
+}
+
+fn read_policy_again(app: &App) {
+    match read_policy(app.config.permissions_file.as_deref()) {
+        Ok(policy) => {
+            app.policy.store(Arc::new(policy));
+            log::info("read the permissions policy again", &[]);
+        }
+        Err(problem) => {
+            log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::outbound::mail::{MailError, MailSettings};
 use crate::outcome::{Done, Error, Failure, Outcome, Refusal};
 use crate::policy::email::{fold, is_valid_syntax};
 use crate::requests;
+use crate::store::locks::{self, Lock};
 use crate::store::sessions::{self, LiveSession};
 use crate::store::users::{self, LOCKED_ROLE, User};
 use crate::wire::{Object, ObjectOrText};
@@ -221,8 +222,14 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
     }
     let address = fold(&ask.email_address).into_owned();
     let user = user_by_email(call, &address)?;
-    let may = |user: &User| user.is_active && ![LOCKED_ROLE, ANONYMOUS_ROLE].contains(&&*user.user_role);
-    let user = user.filter(may).ok_or_else(|| FORGOTPASS_UNKNOWN.refuse())?;
+    let user =
+        user.filter(|user| user.user_role != ANONYMOUS_ROLE).ok_or_else(|| FORGOTPASS_UNKNOWN.refuse())?;
+    // A lock that failed log-ins made does not keep the owner from choosing a new password.
+    let lock = call.read(|db| locks::by_user(db, user.user_id))?;
+    let may = user.is_active && user.user_role != LOCKED_ROLE || matches!(lock, Some(Lock::ByAttempts(_)));
+    if !may {
+        return Err(FORGOTPASS_UNKNOWN.refuse());
+    }
     let network = network_of(call.client().unwrap_or_default()).to_string();
     if is_too_soon(call, &user, &network) {
         return Err(FORGOTPASS_TOO_SOON.refuse());
