@@ -46,6 +46,9 @@ const OUTBOUND_THREADS: usize = 4;
 const OUTBOUND_WAITING_MAX: usize = 64;
 /// Letters that are sent at once.
 const POST_THREADS: usize = 4;
+/// What is told where TLS was asked for: it is never left out in silence.
+const NO_TLS: &str = "tlscertfile, tlscertkey: this version cannot speak TLS itself; put a TLS proxy in front, or \
+                      take both settings away";
 /// The largest policy file that is read.
 const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -116,6 +119,9 @@ fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
 /// Opens the database, reads the policy and starts the hashing threads.
 fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<App, String> {
     let Loaded { config, admin_email, admin_password, .. } = loaded;
+    if config.tls_certificate_file.is_some() || config.tls_key_file.is_some() {
+        return Err(NO_TLS.to_owned());
+    }
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = start_hasher(&config, chance)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;

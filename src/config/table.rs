@@ -181,7 +181,7 @@ settings! {
     email_password: Secret<String> = "emailpass", Secret, "", check::secret;
     /// The sender of all mail.
     email_sender: String = "emailsender", Plain, "Authnzerver <authnzerver@localhost>", check::sender;
-    /// The server's certificate and those above it, a PEM file. With the key, it turns TLS on.
+    /// The server's certificate and those above it, a PEM file. Not served yet: a server with it does not start.
     tls_certificate_file: Option<PathBuf> = "tlscertfile", File, "", check::optional_file;
     /// The certificate's private key, a PEM file.
     tls_key_file: Option<PathBuf> = "tlscertkey", File, "", check::optional_file;
@@ -200,8 +200,6 @@ settings! {
     /// Whose failed log-ins count together: `account`, or `account-and-client`, which keeps a stranger on another
     /// network from locking the owner out.
     lock_mode: LockMode = "lockmode", Plain, "account", check::lock_mode;
-    /// Seconds after which a sealed request is too old, and within which it is answered only once; 0 for no limit.
-    request_age_seconds_max: u32 = "requestmaxage", Plain, "0", check::whole::<_, 0, 86_400>;
     /// Days from now at which a new session expires at the latest; 0 for no limit.
     session_days_max: u32 = "sessionmax", Plain, "0", check::whole::<_, 0, 36_500>;
     /// The longest life of an API key in days.
