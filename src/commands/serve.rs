@@ -37,7 +37,7 @@ pub const COROUTINE_STACK_BYTES: usize = 256 * 1024;
 const SIGNALS_EVERY: Duration = Duration::from_millis(100);
 /// How often locks that have ended are lifted, and how many such rounds lie between two clean-ups.
 const ROUND_SECONDS: u64 = 30;
-const ROUNDS_PER_CLEAN_UP: u64 = 24 * 60 * 60 / ROUND_SECONDS;
+const ROUNDS_PER_CLEAN_UP: u64 = 60 * 60 / ROUND_SECONDS;
 /// Days for which failed attempts are remembered.
 const ATTEMPTS_KEPT_DAYS: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
@@ -351,7 +351,7 @@ fn read_policy_again(app: &App) {
     }
 }
 
-/// Lifts locks that have ended and, once a day, removes what nobody needs any more.
+/// Lifts locks that have ended and, once an hour, removes what nobody needs any more.
 fn keep_house(app: &App, stopped: &Receiver<()>) {
     for round in 1_u64.. {
         match stopped.recv_timeout(Duration::from_secs(ROUND_SECONDS)) {
@@ -383,6 +383,7 @@ fn clean_up(app: &App) {
         sessions::delete_expired_before(tx, days_before(tx.now(), keep_days))
     });
     match removed {
+        Ok(0) => {}
         Ok(sessions) => log::info("removed old sessions", &[("count", sessions.into())]),
         Err(error) => log::error("could not remove old sessions", &[("cause", log::cause(&error))]),
     }
