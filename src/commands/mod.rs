@@ -5,11 +5,12 @@ pub mod autosetup;
 pub mod call;
 pub mod help;
 pub mod pwned;
+pub mod schema;
 pub mod serve;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::arguments::Command;
+use crate::config::arguments::{Command, Listing};
 use crate::config::base_directory::AdminAccount;
 use crate::config::{self, Invocation, Loaded, Problems, Surroundings};
 use crate::initialise::Initialised;
@@ -107,6 +108,8 @@ pub fn run(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams
         Command::Help => streams.say(&help::usage()),
         Command::Version => streams.say(&help::version()),
         Command::Settings(listing) => streams.say(&help::settings(*listing)),
+        Command::Schema(Listing::Plain) => streams.say(&schema::json()),
+        Command::Schema(Listing::Markdown) => streams.say(&schema::markdown()),
         Command::Autosetup => {
             return match autosetup::run(invocation.clone(), surroundings, parts, streams) {
                 Ok(()) => EXIT_DONE,

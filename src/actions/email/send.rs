@@ -110,7 +110,16 @@ requests! {
         emailport: int,
         /// Another sender.
         emailsender: str,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The address that the letter went to.
+        email_address: "str",
+        /// When it went out.
+        emailverify_sent_datetime: "datetime",
+    } refuses [
+        BAD_SETTINGS, INCOMPLETE, BAD_SITE, NOT_DUE, UNKNOWN, VERIFIED, NO_SESSION, NOT_DELIVERED,
+    ]
 
     /// Sends the letter with which somebody who forgot their password chooses a new one.
     "user-sendemail-forgotpass" => user_sendemail_forgotpass(UserSendemailForgotpass), 2/min,
@@ -140,7 +149,16 @@ requests! {
         emailport: int,
         /// Another sender.
         emailsender: str,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The address that the letter went to.
+        email_address: "str",
+        /// When it went out.
+        emailforgotpass_sent_datetime: "datetime",
+    } refuses [
+        FORGOTPASS_BAD_SETTINGS, FORGOTPASS_BAD_SITE, FORGOTPASS_NO_SESSION, FORGOTPASS_UNKNOWN, FORGOTPASS_TOO_SOON, FORGOTPASS_NOT_DELIVERED,
+    ]
 }
 
 #[derive(Serialize)]

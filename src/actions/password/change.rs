@@ -38,7 +38,12 @@ requests! {
         current_password: secret,
         /// The password they want.
         new_password: secret,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The address that was given.
+        email: "str",
+    } refuses [NO_SESSION, UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
 
     /// Changes a user's password without a session. All sessions and API keys of theirs end.
     "user-changepass-nosession" => user_changepass_nosession(UserChangepassNosession), broken NOT_STORED {
@@ -52,7 +57,12 @@ requests! {
         current_password: secret,
         /// The password they want.
         new_password: secret,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The address that was given.
+        email: "str",
+    } refuses [UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
 }
 
 #[derive(Serialize)]

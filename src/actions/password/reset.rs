@@ -32,7 +32,7 @@ requests! {
         new_password: secret,
         /// Any live session.
         session_token: secret,
-    }
+    } refuses [NO_SESSION, UNKNOWN, INSECURE, NOT_STORED]
 
     /// Sets a new password for an account in a state that the calling server expects. All sessions and API keys of
     /// the user end.
@@ -43,7 +43,7 @@ requests! {
         new_password: secret,
         /// Whether the account has to be active, or has to be inactive.
         required_active: bool,
-    }
+    } refuses [NOT_AS_REQUIRED, NOSESSION_INSECURE, NOT_STORED]
 }
 
 fn user_resetpass(call: &mut Call<'_>, ask: UserResetpass) -> Outcome<Nothing> {

@@ -25,7 +25,7 @@ requests! {
         max_character_frequency: float,
         /// Accepted for old callers; the server's own policy counts.
         min_pwned_matches: int,
-    }
+    } refuses [INSECURE]
 }
 
 fn user_validatepass(call: &mut Call<'_>, ask: UserValidatepass) -> Outcome<Nothing> {
