@@ -137,9 +137,13 @@ fn text_line(what: &str, fields: &[(&'static str, Field)]) -> String {
     let mut line = what.to_owned();
     for (name, value) in fields {
         let text = value.to_string();
-        let plain = !text.is_empty() && !text.contains([' ', '"', '=']);
-        // Writing into a String cannot fail.
-        let _ = if plain { write!(line, " {name}={text}") } else { write!(line, " {name}={text:?}") };
+        // Texts from outside are always quoted, and hold no quote that is not escaped already. Writing into a
+        // String cannot fail.
+        let _ = match value {
+            Field::Escaped(_) | Field::Redacted(_) => write!(line, " {name}=\"{text}\""),
+            _ if text.is_empty() || text.contains([' ', '"', '=']) => write!(line, " {name}={text:?}"),
+            _ => write!(line, " {name}={text}"),
+        };
     }
     line
 }

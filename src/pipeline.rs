@@ -10,6 +10,7 @@ use crate::request::Request;
 use crate::wire::{FromWire, Object, is_falsy};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -147,6 +148,11 @@ fn broken(request: &Request, error: &Error) -> Result<Answer, Rejected> {
     }
 }
 
+/// A request's ID as a person writes it down: a text without its quotes, anything else as JSON.
+fn shown(reqid: &RawValue) -> Cow<'_, str> {
+    serde_json::from_str::<String>(reqid.get()).map_or(Cow::Borrowed(reqid.get()), Cow::Owned)
+}
+
 /// One line per request.
 fn note(app: &App, message: &Message, begun: Duration, result: &Result<Answer, Rejected>) {
     if !log::shows_requests() {
@@ -160,7 +166,7 @@ fn note(app: &App, message: &Message, begun: Duration, result: &Result<Answer, R
     };
     let took = app.clock.steady().saturating_sub(begun).as_micros();
     let fields = [
-        ("reqid", log::escaped(message.reqid.get())),
+        ("reqid", log::escaped(&shown(&message.reqid))),
         ("request", log::escaped(&message.request)),
         ("outcome", outcome.into()),
         ("micros", took.into()),
