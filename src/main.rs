@@ -3,6 +3,7 @@
 use authnzerver::chance::{Chance, SystemChance};
 use authnzerver::clock::{Clock, SystemClock};
 use authnzerver::commands::{self, Parts, serve};
+use authnzerver::edge;
 use authnzerver::policy::model::DEFAULT_POLICY;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    edge::avoid_huge_pages();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let chance: Arc<dyn Chance> = Arc::new(SystemChance);
     let parts = Parts {

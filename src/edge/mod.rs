@@ -35,6 +35,7 @@ mod socket;
 mod warden;
 
 pub use reply::{Allow, ContentType, HttpReply, error_page};
+pub use socket::avoid_huge_pages;
 
 use crate::clock::Clock;
 use may::coroutine::JoinHandle;
@@ -272,7 +273,6 @@ impl Place {
 fn configure_process(workers: Workers) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        socket::avoid_huge_pages();
         // In words; an odd number would turn on printing of how much each stack was used.
         let stack_words = (workers.stack_bytes / size_of::<usize>()) & !1;
         may::config()

@@ -101,8 +101,8 @@ fn set_option(descriptor: RawFd, option: libc::c_int, value: libc::c_int) -> io:
 }
 
 /// Keeps this process off huge pages. A connection's buffers take 68 KiB, of which a few are ever touched. On small
-/// pages only those take memory; the allocator would ask for huge ones, where all of them do.
-pub(super) fn avoid_huge_pages() {
+/// pages only those take memory; the allocator would ask for huge ones, where all of them do. Call it first of all.
+pub fn avoid_huge_pages() {
     let (on, unused): (libc::c_ulong, libc::c_ulong) = (1, 0);
     // SAFETY: this call takes numbers only. Where it is refused, more memory is taken, and that is all.
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) };
