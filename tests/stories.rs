@@ -2,9 +2,19 @@
 
 mod support;
 
+#[path = "stories/access.rs"]
+mod access;
 #[path = "stories/login.rs"]
 mod login;
 #[path = "stories/sessions.rs"]
 mod sessions;
 #[path = "stories/sign_up.rs"]
 mod sign_up;
+#[path = "stories/user_delete.rs"]
+mod user_delete;
+#[path = "stories/user_edit.rs"]
+mod user_edit;
+#[path = "stories/user_lock.rs"]
+mod user_lock;
+#[path = "stories/user_lookup.rs"]
+mod user_lookup;
