@@ -4,6 +4,12 @@ mod support;
 
 #[path = "stories/access.rs"]
 mod access;
+#[path = "stories/adopted.rs"]
+mod adopted;
+#[path = "stories/apikeys.rs"]
+mod apikeys;
+#[path = "stories/apikeys_nosession.rs"]
+mod apikeys_nosession;
 #[path = "stories/login.rs"]
 mod login;
 #[path = "stories/sessions.rs"]
