@@ -10,6 +10,8 @@ mod adopted;
 mod apikeys;
 #[path = "stories/apikeys_nosession.rs"]
 mod apikeys_nosession;
+#[path = "stories/faults.rs"]
+mod faults;
 #[path = "stories/login.rs"]
 mod login;
 #[path = "stories/sessions.rs"]
