@@ -24,14 +24,15 @@ INSERT INTO roles (name, "desc") SELECT name, "desc" FROM python_roles;
 INSERT INTO users (user_id, system_id, full_name, password, email, email_verified, is_active,
                    emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime,
                    last_login_success, last_login_try, failed_login_tries, extra_info, created_on, last_updated,
-                   user_role)
+                   user_role, verification_letter_due)
 SELECT user_id, system_id, full_name, password,
        CASE WHEN (SELECT count(*) FROM python_users twin WHERE lower(twin.email) = lower(u.email)) = 1
             THEN lower(email) ELSE email END,
        email_verified <> 0, is_active <> 0, stored_time(emailverify_sent_datetime),
        stored_time(emailforgotpass_sent_datetime), stored_time(emailchangepass_sent_datetime),
        stored_time(last_login_success), stored_time(last_login_try), failed_login_tries,
-       CAST(extra_info AS TEXT), stored_time(created_on), stored_time(last_updated), user_role
+       CAST(extra_info AS TEXT), stored_time(created_on), stored_time(last_updated), user_role,
+       email_verified = 0 AND is_active = 0 AND user_role = 'locked'
 FROM python_users u ORDER BY user_id;
 
 INSERT INTO sessions (token_hash, ip_address, user_agent, user_id, created, expires, extra_info_json)

@@ -44,6 +44,9 @@ WHERE user_id = :user_id;
 -- name: set_forgotpass_letter_sent
 UPDATE users SET emailforgotpass_sent_datetime = :now, last_updated = :now WHERE user_id = :user_id;
 
+-- name: verification_letter_is_due
+SELECT verification_letter_due FROM users WHERE user_id = :user_id;
+
 -- name: set_password
 UPDATE users SET password = :password, last_updated = :now
 WHERE user_id = :user_id AND password = :verified_password AND is_active = :is_active;

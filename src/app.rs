@@ -6,13 +6,18 @@ use crate::config::Config;
 use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
 use crate::guard::secret::Secret;
+use crate::outbound::mail::{MailSettings, Mailer};
+use crate::outbound::pwned::LeakLookup;
 use crate::outcome::Failure;
 use crate::policy::model::Policy;
+use crate::pool::Pool;
 use crate::store::{Db, Store, StoreError, Tx};
 use crate::wait::{Pause, Turnstiles};
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use lru::LruCache;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Accounts whose password checks can be under way at once without waiting for one another.
@@ -36,11 +41,22 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Makes tokens and salts.
     pub chance: Arc<dyn Chance>,
+    /// Where leaked passwords are looked up, unless that is turned off.
+    pub leaks: Option<Arc<dyn LeakLookup>>,
+    /// Threads for looking up leaked passwords.
+    pub outbound: Pool,
+    /// Sends letters.
+    pub mailer: Arc<dyn Mailer>,
+    /// Threads for sending letters: a mail server that stalls holds up nothing else.
+    pub post: Pool,
+    /// How to reach the mail server.
+    pub mail_settings: MailSettings,
     /// How an answer is held back.
     pub pause: Pause,
     /// Lets one password check of an account pass at a time.
     pub turnstiles: Turnstiles,
     held: AtomicUsize,
+    letters_sent: Mutex<LruCache<(i64, String), Moment>>,
 }
 
 /// The parts that an [`App`] is built from.
@@ -55,6 +71,16 @@ pub struct Parts {
     pub hasher: Hasher,
     /// See [`App::policy`].
     pub policy: Policy,
+    /// See [`App::leaks`].
+    pub leaks: Option<Arc<dyn LeakLookup>>,
+    /// See [`App::outbound`].
+    pub outbound: Pool,
+    /// See [`App::mailer`].
+    pub mailer: Arc<dyn Mailer>,
+    /// See [`App::post`].
+    pub post: Pool,
+    /// Certificates to trust beside the built-in ones, as PEM.
+    pub extra_roots: Option<Vec<u8>>,
     /// See [`App::clock`].
     pub clock: Arc<dyn Clock>,
     /// See [`App::chance`].
@@ -67,7 +93,22 @@ impl App {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, machine_name, store, hasher, policy, clock, chance, pause } = parts;
+        let Parts {
+            config,
+            machine_name,
+            store,
+            hasher,
+            policy,
+            leaks,
+            outbound,
+            mailer,
+            post,
+            extra_roots,
+            clock,
+            chance,
+            pause,
+        } = parts;
+        let mail_settings = mail_settings(&config, extra_roots);
         Self {
             limiter: Limiter::new(config.rate_limits.clone()),
             server_name: config.server_name.clone().unwrap_or(machine_name),
@@ -77,10 +118,31 @@ impl App {
             config,
             store,
             hasher,
+            leaks,
+            outbound,
+            mailer,
+            post,
+            letters_sent: Mutex::new(LruCache::new(LETTERS_REMEMBERED_MAX)),
+            mail_settings,
             clock,
             chance,
             pause,
         }
+    }
+
+    /// When a forgotten-password letter to this user was last asked for from this network, as far as is remembered.
+    #[must_use]
+    pub fn forgotpass_letter_sent(&self, user_id: i64, network: &str) -> Option<Moment> {
+        self.letters_sent().get(&(user_id, network.to_owned())).copied()
+    }
+
+    /// Remembers that a forgotten-password letter was sent.
+    pub fn note_forgotpass_letter(&self, user_id: i64, network: String, now: Moment) {
+        self.letters_sent().put((user_id, network), now);
+    }
+
+    fn letters_sent(&self) -> MutexGuard<'_, LruCache<(i64, String), Moment>> {
+        self.letters_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds an answer back. `false`, at once, when too many are held already.
@@ -93,6 +155,22 @@ impl App {
         self.pause.pause(time);
         self.held.fetch_sub(1, Ordering::Relaxed);
         true
+    }
+}
+
+/// Forgotten-password letters that are remembered; older ones may be sent again.
+const LETTERS_REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+
+fn mail_settings(config: &Config, extra_roots: Option<Vec<u8>>) -> MailSettings {
+    MailSettings {
+        server: config.email_server.clone(),
+        port: config.email_port,
+        user: config.email_user.clone(),
+        password: config.email_password.clone(),
+        sender: config.email_sender.clone(),
+        protection: config.email_tls,
+        verify: config.email_verify,
+        extra_roots,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod outbound;
 pub mod outcome;
 pub mod pipeline;
 pub mod policy;
+pub mod pool;
 pub mod request;
 pub mod server;
 pub mod store;

@@ -94,6 +94,12 @@ impl Refusal {
         self.reason
     }
 
+    /// What the end user reads.
+    #[must_use]
+    pub const fn message(&self) -> &'static str {
+        self.message
+    }
+
     /// This refusal as an answer in the making, to which keys can be added.
     #[must_use]
     pub fn made(&self) -> Refused {

@@ -27,7 +27,7 @@ impl Param {
         let shown = |word: &&str| Value::from(if *word == "secret" { "str" } else { word });
         match self.words {
             [word] => shown(word),
-            words => words.iter().map(|word| shown(word)).collect(),
+            words => words.iter().map(shown).collect(),
         }
     }
 
@@ -69,6 +69,16 @@ impl Param {
     }
 }
 
+/// One key of a request's answer.
+pub struct Answered {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type, in words.
+    pub words: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+}
+
 /// What became of a request: problems with its parameters, or what its action says.
 pub type Acted = Result<Result<Answer, Failure>, Vec<Problem>>;
 
@@ -84,6 +94,10 @@ pub struct Request {
     pub per_minute: Option<u32>,
     /// What is answered when the server could not find out; HTTP 400 where there is none.
     pub broken: Option<&'static Refusal>,
+    /// What its answer has, beside `success` and `messages`, when it was done.
+    pub answers: &'static [Answered],
+    /// The ways in which it says no.
+    pub refusals: &'static [&'static Refusal],
     /// Takes the parameters out of the body and acts.
     pub act: fn(&mut Call<'_>, Object) -> Acted,
 }
@@ -97,7 +111,9 @@ macro_rules! requests {
             $( $(#[doc = $param_doc:literal])+ $param:ident $(as $shown:ident)? $(or $alias:ident)?: $($word:ident)|+ ),* $(,)?
         } $(optional {
             $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
-        })?
+        })? $(answers {
+            $( $(#[doc = $answer_doc:literal])+ $answer:ident: $answer_words:literal ),* $(,)?
+        })? $(refuses [$($refusal:ident),* $(,)?])?
     )+) => {
         $(
             $(#[doc = $doc])+
@@ -147,6 +163,12 @@ macro_rules! requests {
                 params: $Ask::PARAMS,
                 per_minute: $crate::requests!(@per_minute $($per_minute)?),
                 broken: $crate::requests!(@broken $($broken)?),
+                answers: &[$($( $crate::request::Answered {
+                    name: stringify!($answer),
+                    words: $answer_words,
+                    doc: concat!($($answer_doc, "\n"),+),
+                } ),*)?],
+                refusals: &[$($(&$refusal),*)?],
                 act: |call, body| {
                     let ask = $Ask::take(body)?;
                     Ok($act(call, ask).map($crate::outcome::Done::into_answer))

@@ -68,7 +68,7 @@ impl Server {
 
     fn allows(&self, host: &str) -> bool {
         let name = host_name(host).to_ascii_lowercase();
-        self.app.config.allowed_hosts.iter().any(|allowed| *allowed == name)
+        self.app.config.allowed_hosts.contains(&name)
     }
 }
 

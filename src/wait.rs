@@ -2,8 +2,9 @@
 //!
 //! A request is handled on a coroutine, and a thread that runs coroutines must never stand still. So whoever waits,
 //! waits here. Both functions know by themselves whether they were called on a coroutine or on a plain thread.
-//! Nothing here may wait while a lock is held, and no `Drop` may wait: a coroutine that is put aside while it
-//! unwinds wakes up on a thread that knows nothing of the panic.
+//! Behind a wait, a coroutine may run on another thread. So hold no lock and nothing thread-local across one. And no
+//! `Drop` may wait: a coroutine that is put aside while it unwinds wakes up on a thread that knows nothing of the
+//! panic.
 
 use may::coroutine;
 use may::sync::Blocker;
@@ -131,6 +132,51 @@ fn leave_timer_thread() {
     coroutine::yield_now();
 }
 
+/// How an answer is held back.
+#[derive(Clone)]
+pub enum Pause {
+    /// For real; only the coroutine waits.
+    Real,
+    /// Not at all, but noted: for tests.
+    Noted(Arc<Mutex<Vec<Duration>>>),
+}
+
+impl Pause {
+    /// Waits for so long.
+    pub fn pause(&self, time: Duration) {
+        match self {
+            Self::Real => pause(time),
+            Self::Noted(noted) => noted.lock().unwrap_or_else(PoisonError::into_inner).push(time),
+        }
+    }
+}
+
+/// Lets those who come with the same key pass one after another. Different keys rarely share a turnstile, and if
+/// they do, they wait for each other and nothing worse.
+pub struct Turnstiles {
+    stiles: Box<[may::sync::Mutex<()>]>,
+    hasher: std::hash::RandomState,
+}
+
+impl Turnstiles {
+    /// So many turnstiles.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        Self {
+            stiles: (0..count.max(1)).map(|_| may::sync::Mutex::new(())).collect(),
+            hasher: std::hash::RandomState::new(),
+        }
+    }
+
+    /// Waits until the turnstile of this key is free and holds it until the guard goes.
+    #[must_use]
+    pub fn enter(&self, key: &str) -> may::sync::MutexGuard<'_, ()> {
+        let hash = std::hash::BuildHasher::hash_one(&self.hasher, key);
+        let index = usize::try_from(hash % self.stiles.len() as u64).unwrap_or(0);
+        self.stiles[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,50 +284,5 @@ mod tests {
             sleeper.join().expect("the coroutine ends well");
         }
         pause(Duration::ZERO);
-    }
-}
-
-/// How an answer is held back.
-#[derive(Clone)]
-pub enum Pause {
-    /// For real; only the coroutine waits.
-    Real,
-    /// Not at all, but noted: for tests.
-    Noted(Arc<Mutex<Vec<Duration>>>),
-}
-
-impl Pause {
-    /// Waits for so long.
-    pub fn pause(&self, time: Duration) {
-        match self {
-            Self::Real => pause(time),
-            Self::Noted(noted) => noted.lock().unwrap_or_else(PoisonError::into_inner).push(time),
-        }
-    }
-}
-
-/// Lets those who come with the same key pass one after another. Different keys rarely share a turnstile, and if
-/// they do, they wait for each other and nothing worse.
-pub struct Turnstiles {
-    stiles: Box<[may::sync::Mutex<()>]>,
-    hasher: std::hash::RandomState,
-}
-
-impl Turnstiles {
-    /// So many turnstiles.
-    #[must_use]
-    pub fn new(count: usize) -> Self {
-        Self {
-            stiles: (0..count.max(1)).map(|_| may::sync::Mutex::new(())).collect(),
-            hasher: std::hash::RandomState::new(),
-        }
-    }
-
-    /// Waits until the turnstile of this key is free and holds it until the guard goes.
-    #[must_use]
-    pub fn enter(&self, key: &str) -> may::sync::MutexGuard<'_, ()> {
-        let hash = std::hash::BuildHasher::hash_one(&self.hasher, key);
-        let index = usize::try_from(hash % self.stiles.len() as u64).unwrap_or(0);
-        self.stiles[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,6 +14,10 @@ mod apikeys_nosession;
 mod faults;
 #[path = "stories/login.rs"]
 mod login;
+#[path = "stories/mail.rs"]
+mod mail;
+#[path = "stories/passwords.rs"]
+mod passwords;
 #[path = "stories/sessions.rs"]
 mod sessions;
 #[path = "stories/sign_up.rs"]

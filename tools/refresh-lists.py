@@ -1,81 +1,89 @@
 #!/usr/bin/env python3
-"""Makes the word lists in src/policy/lists/ anew from packages on PyPI, and the fixture for the similarity rule.
+"""Write the word lists and the digit table under src/policy/lists/ anew.
 
-Run it in the project's directory. It needs pip and a network; the program itself needs neither. docs/data.md tells
-where each list comes from. Each list is folded, sorted by bytes and free of duplicates, because the program searches
-it by halving.
+Run from the top of the repository: python3 tools/refresh-lists.py
+Needs pip and a package index. docs/data.md names each source; update its dates and counts
+from what this script prints. reserved-local-parts.txt is kept by hand and is only sorted.
 """
 
 import ast
-import difflib
 import pathlib
-import random
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unicodedata
 import zipfile
 
-LISTS = pathlib.Path("src/policy/lists")
-FIXTURE = pathlib.Path("tests/data/similarity.tsv")
-PASSWORDS = ("authnzerver==0.1.3", "authnzerver/top-10k-passwords.txt")
-DOMAINS = ("disposable-email-domains", "disposable_email_domains/__init__.py")
+LISTS = pathlib.Path(__file__).resolve().parent.parent / "src" / "policy" / "lists"
+
+# The last release of the Python authnzerver: its password list does not change any more.
+COMMON_PASSWORDS_PACKAGE = "authnzerver==0.1.3"
+DISPOSABLE_DOMAINS_PACKAGE = "disposable-email-domains"
 
 
-def from_package(package, member):
-    with tempfile.TemporaryDirectory() as directory:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", directory, package]
-        subprocess.run(command, check=True)
-        (wheel,) = pathlib.Path(directory).glob("*.whl")
-        print(wheel.name)
-        return zipfile.ZipFile(wheel).read(member).decode()
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        source = download(COMMON_PASSWORDS_PACKAGE, folder, "*.tar.gz", "--no-binary", ":all:")
+        write("common-passwords.txt", common_passwords(source))
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = download(DISPOSABLE_DOMAINS_PACKAGE, folder, "*.whl", "--only-binary", ":all:")
+        write("disposable-domains.txt", disposable_domains(wheel))
+    write("reserved-local-parts.txt", (LISTS / "reserved-local-parts.txt").read_text().split())
+    write_digit_table()
 
 
-def write_list(name, words):
-    words = sorted({word.strip().casefold() for word in words} - {""}, key=str.encode)
-    (LISTS / name).write_text("\n".join(words) + "\n")
-    print(name, len(words))
+def download(package, folder, pattern, *options):
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *options]
+    subprocess.run([*command, "--dest", folder, package], check=True)
+    (found,) = pathlib.Path(folder).glob(pattern)
+    print("from", found.name)
+    return found
 
 
-def write_digits():
-    """Ranges of code points that are digits, in the words of Unicode: Numeric_Type Digit or Decimal."""
-    points = [point for point in range(sys.maxunicode + 1) if unicodedata.digit(chr(point), None) is not None]
+def common_passwords(source):
+    with tarfile.open(source) as archive:
+        (name,) = (n for n in archive.getnames() if n.endswith("/top-10k-passwords.txt"))
+        return archive.extractfile(name).read().decode("ascii").splitlines()
+
+
+def disposable_domains(wheel):
+    """The list, read without running anything of the package."""
+    with zipfile.ZipFile(wheel) as archive:
+        module = ast.parse(archive.read("disposable_email_domains/__init__.py"))
+    (value,) = (
+        node.value
+        for node in module.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "blocklist"
+    )
+    return ast.literal_eval(value)
+
+
+def write(name, lines):
+    """One folded line each, sorted by bytes, without repeats: what a binary search needs."""
+    folded = sorted({line.strip().casefold() for line in lines} - {""}, key=str.encode)
+    (LISTS / name).write_text("".join(line + "\n" for line in folded))
+    print(name, len(folded))
+
+
+def write_digit_table():
+    """Ranges of code points whose Numeric_Type is Digit or Decimal."""
     ranges = []
-    for point in points:
+    for point in range(sys.maxunicode + 1):
+        if unicodedata.digit(chr(point), None) is None:
+            continue
         if ranges and ranges[-1][1] == point - 1:
             ranges[-1][1] = point
         else:
             ranges.append([point, point])
-    lines = [f"{first:x} {last:x}" for first, last in ranges]
-    (LISTS / "digits.txt").write_text("\n".join(lines) + "\n")
-    print("digits.txt", len(lines), "ranges, Unicode", unicodedata.unidata_version)
-
-
-def write_fixture():
-    """Pairs of texts with the ratio that Python's difflib finds."""
-    chance = random.Random(20261123)
-    alphabets = ["ab", "abcdefgh", "abcdefghijklmnopqrstuvwxyz0123456789@.", "aäßéあ山é "]
-    rows = []
-    for number in range(400):
-        alphabet = chance.choice(alphabets)
-        longest = 320 if number % 4 == 0 else 40
-        one, two = ("".join(chance.choices(alphabet, k=chance.randrange(longest))) for _ in range(2))
-        if chance.random() < 0.3 and one:
-            cut = chance.randrange(len(one))
-            two = one[cut:] + two
-        ratio = difflib.SequenceMatcher(None, one, two).ratio()
-        rows.append(f"{one}\t{two}\t{ratio!r}")
-    FIXTURE.write_text("\n".join(rows) + "\n")
-    print(FIXTURE, len(rows))
-
-
-def main():
-    write_list("common_passwords.txt", from_package(*PASSWORDS).splitlines())
-    module = ast.parse(from_package(*DOMAINS))
-    sets = {item.targets[0].id: item.value for item in module.body if isinstance(item, ast.Assign)}
-    write_list("disposable_domains.txt", ast.literal_eval(sets["blocklist"]))
-    write_digits()
-    write_fixture()
+    rows = "".join(f"    ('\\u{{{a:x}}}', '\\u{{{b:x}}}'),\n" for a, b in ranges)
+    (LISTS / "digits.rs").write_text(
+        "//! Which characters are digits. Written by `tools/refresh-lists.py`; never edit it by hand.\n\n"
+        "/// First and last code point of each range whose Unicode Numeric_Type is Digit or Decimal, in order\n"
+        f"/// (Unicode {unicodedata.unidata_version}).\n"
+        f"pub(super) static DIGIT_RANGES: [(char, char); {len(ranges)}] = [\n{rows}];\n"
+    )
+    print("digits.rs", len(ranges), "ranges, Unicode", unicodedata.unidata_version)
 
 
 main()

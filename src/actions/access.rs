@@ -37,7 +37,7 @@ requests! {
         target_visibility: str,
         /// Whom it is shared with: user numbers with commas between them; nothing, null or none for nobody.
         target_sharedwith: str|None,
-    }
+    } refuses [NOT_PERMITTED, NOT_VALID, OTHERS_UNKNOWN, NOT_CHECKED]
 
     /// Tells whether a value is within a limit that the policy sets for a user's role.
     "user-check-limit" => user_check_limit(UserCheckLimit), broken LIMIT_NOT_CHECKED {
@@ -49,7 +49,7 @@ requests! {
         limit_name: str,
         /// The number to compare.
         value_to_check: Any,
-    }
+    } refuses [OVER_LIMIT, LIMIT_NOT_VALID, LIMIT_NOT_CHECKED]
 }
 
 fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Nothing> {

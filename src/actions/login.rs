@@ -32,7 +32,12 @@ requests! {
         email: str,
         /// What the user typed.
         password: secret,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The user's role.
+        user_role: "str",
+    } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
 
     /// Logs a user out by ending their session.
     "user-logout" => user_logout(UserLogout), 10/min, broken LOGOUT_NOT_DELETED {
@@ -40,7 +45,10 @@ requests! {
         session_token: secret,
         /// Whose session it is.
         user_id: int,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+    } refuses [LOGOUT_NO_SESSION, LOGOUT_OTHER_USER]
 }
 
 #[derive(Serialize)]

@@ -57,19 +57,29 @@ requests! {
         expires: str|int,
         /// Anything to note about the session.
         extra_info_json: dict|None,
-    }
+    } answers {
+        /// The token of the new session. It is shown this once.
+        session_token: "str",
+        /// When it ends.
+        expires: "datetime",
+    } refuses [NOT_MADE]
 
     /// Tells whether a session is live, whose it is, and what is known about both.
     "session-exists" => session_exists(SessionExists), broken NOT_READ {
         /// The session's token.
         session_token: secret,
-    }
+    } answers {
+        /// The session and its owner: user_id, system_id, full_name, email, extra_info, email_verified,
+        /// emailverify_sent_datetime, is_active, last_login_try, last_login_success, created_on,
+        /// user_role, session_token, ip_address, user_agent, created, expires, extra_info_json.
+        session_info: "object",
+    } refuses [NOT_LIVE]
 
     /// Ends a session.
     "session-delete" => session_delete(SessionDelete), broken NOT_DELETED {
         /// The session's token.
         session_token: secret,
-    }
+    } refuses [NO_SUCH_TOKEN]
 
     /// Ends all sessions of a user, or all but one.
     "session-delete-userid" => session_delete_userid(SessionDeleteUserid), broken NONE_DELETED_BROKEN {
@@ -79,7 +89,7 @@ requests! {
         user_id: int,
         /// Whether to keep that one session.
         keep_current_session: bool,
-    }
+    } refuses [NONE_DELETED]
 
     /// Changes what is noted about a session.
     "internal-session-edit" => internal_session_edit(InternalSessionEdit), broken NOT_EDITED {
@@ -87,7 +97,10 @@ requests! {
         target_session_token: secret,
         /// Keys to set; a key whose value is "__delete__" is removed.
         update_dict: dict,
-    }
+    } answers {
+        /// The session: user_id, session_token, ip_address, user_agent, created, expires, extra_info_json.
+        session_info: "object",
+    } refuses [NOTHING_TO_EDIT, NOT_THERE_TO_EDIT]
 }
 
 #[derive(Serialize)]

@@ -37,7 +37,7 @@ pub fn version() -> String {
 #[must_use]
 pub fn settings(listing: Listing) -> String {
     match listing {
-        Listing::Columns => columns(),
+        Listing::Plain => columns(),
         Listing::Markdown => markdown(),
     }
 }

@@ -4,11 +4,13 @@
 pub mod autosetup;
 pub mod call;
 pub mod help;
+pub mod pwned;
+pub mod schema;
 pub mod serve;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::arguments::Command;
+use crate::config::arguments::{Command, Listing};
 use crate::config::base_directory::AdminAccount;
 use crate::config::{self, Invocation, Loaded, Problems, Surroundings};
 use crate::initialise::Initialised;
@@ -95,6 +97,9 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
 
 /// Runs one command to its end and gives the exit status.
 pub fn run(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams<'_>) -> u8 {
+    if let Some((_, arguments)) = surroundings.arguments.split_first().filter(|(word, _)| *word == "pwned") {
+        return pwned::run(arguments, streams.input, streams.output, streams.errors);
+    }
     let invocation = match Invocation::parse(&surroundings.arguments) {
         Ok(invocation) => invocation,
         Err(problems) => return refuse(&problems, EXIT_MISUSED, streams),
@@ -103,6 +108,8 @@ pub fn run(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams
         Command::Help => streams.say(&help::usage()),
         Command::Version => streams.say(&help::version()),
         Command::Settings(listing) => streams.say(&help::settings(*listing)),
+        Command::Schema(Listing::Plain) => streams.say(&schema::json()),
+        Command::Schema(Listing::Markdown) => streams.say(&schema::markdown()),
         Command::Autosetup => {
             return match autosetup::run(invocation.clone(), surroundings, parts, streams) {
                 Ok(()) => EXIT_DONE,

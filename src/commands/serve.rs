@@ -14,14 +14,18 @@ use crate::guard::password::{
 };
 use crate::initialise::{Initialised, initialise};
 use crate::log;
+use crate::outbound::mail::{SmtpMailer, read_extra_roots};
+use crate::outbound::pwned::{LeakLookup, RangeClient, RangeSettings, file_then_network};
+use crate::outbound::pwned_filter::PwnedFilter;
 use crate::outcome::Failure;
 use crate::policy::model::Policy;
+use crate::pool::Pool;
 use crate::server::Server;
-use crate::store::{Origin, Store, StoreError, apikeys, apikeys_nosession, attempts, sessions, users};
+use crate::store::{Origin, Store, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::wait::Pause;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -29,12 +33,22 @@ use std::time::Duration;
 /// The stack of one connection's coroutine. The deepest path, a request nested as far as JSON may be, needs about
 /// half of it in an unoptimised build; a test runs it.
 pub const COROUTINE_STACK_BYTES: usize = 256 * 1024;
+/// How often signals, and whether connections are still accepted, are looked at.
+const SIGNALS_EVERY: Duration = Duration::from_millis(100);
 /// How often locks that have ended are lifted, and how many such rounds lie between two clean-ups.
 const ROUND_SECONDS: u64 = 30;
-const ROUNDS_PER_CLEAN_UP: u64 = 24 * 60 * 60 / ROUND_SECONDS;
+const ROUNDS_PER_CLEAN_UP: u64 = 60 * 60 / ROUND_SECONDS;
 /// Days for which failed attempts are remembered.
 const ATTEMPTS_KEPT_DAYS: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
+/// Calls to the outside that are made at once, and that may wait for their turn.
+const OUTBOUND_THREADS: usize = 4;
+const OUTBOUND_WAITING_MAX: usize = 64;
+/// Letters that are sent at once.
+const POST_THREADS: usize = 4;
+/// What is told where TLS was asked for: it is never left out in silence.
+const NO_TLS: &str = "tlscertfile, tlscertkey: this version cannot speak TLS itself; put a TLS proxy in front, or \
+                      take both settings away";
 /// The largest policy file that is read.
 const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -52,6 +66,7 @@ pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Ar
     for warning in &loaded.warnings {
         log::warning("settings", &[("note", log::words(warning))]);
     }
+    tell_where_code_panics();
     match serve(loaded, clock, chance) {
         Ok(()) => 0,
         Err(problem) => {
@@ -59,6 +74,14 @@ pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Ar
             EXIT_FAILED
         }
     }
+}
+
+/// A panic's message may hold data of a request; where it happened never does.
+fn tell_where_code_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        log::error("a fault in the server", &[("at", log::words(&place))]);
+    }));
 }
 
 fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<(), String> {
@@ -81,20 +104,24 @@ fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
         std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || keep_house(&app, &stopped))
     }
     .map_err(|error| format!("cannot start a thread: {error}"))?;
-    wait_for_stop(signals, &app);
+    wait_for_stop(signals, &app, &edge);
     log::info("stopping", &[]);
+    let was_accepting = edge.is_accepting();
     edge.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
     drop(stop);
     // It has nothing to return, and a fault in it was logged by itself.
     let _ = keeper.join();
     app.store.close();
     log::info("stopped", &[]);
-    Ok(())
+    if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }
 }
 
 /// Opens the database, reads the policy and starts the hashing threads.
 fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<App, String> {
     let Loaded { config, admin_email, admin_password, .. } = loaded;
+    if config.tls_certificate_file.is_some() || config.tls_key_file.is_some() {
+        return Err(NO_TLS.to_owned());
+    }
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = start_hasher(&config, chance)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
@@ -102,6 +129,13 @@ fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
     prepare_database(&store, &policy, &hasher, &**chance, &admin, &config.base_directory, clock.now())?;
     let app = App::new(Parts {
         machine_name: machine_name(),
+        leaks: open_leaks(&config)?,
+        outbound: Pool::start("outbound", OUTBOUND_THREADS, OUTBOUND_WAITING_MAX)
+            .map_err(|error| format!("cannot start a thread: {error}"))?,
+        mailer: Arc::new(SmtpMailer),
+        post: Pool::start("post", POST_THREADS, OUTBOUND_WAITING_MAX)
+            .map_err(|error| format!("cannot start a thread: {error}"))?,
+        extra_roots: extra_roots_file().map(|path| read_roots(&path)).transpose()?,
         config,
         store,
         hasher,
@@ -244,6 +278,36 @@ pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
     Policy::from_json(&text).map_err(|error| refuse(error.to_string()))
 }
 
+/// The file of certificates that the operator trusts beside the built-in ones.
+fn extra_roots_file() -> Option<PathBuf> {
+    std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
+    read_extra_roots(path).map_err(|fault| format!("SSL_CERT_FILE {}: {fault}", path.display()))
+}
+
+/// Opens the filter of leaked passwords and prepares the network look-up, whichever the operator wants.
+fn open_leaks(config: &Config) -> Result<Option<Arc<dyn LeakLookup>>, String> {
+    let filter = match &config.pwned_file {
+        None => None,
+        Some(path) => {
+            let refuse = |fault| format!("leaked passwords {}: {fault}", path.display());
+            let filter = PwnedFilter::open(path).map_err(refuse)?;
+            log::info("opened the filter of leaked passwords", &[("hashes", filter.hashes().into())]);
+            Some(filter)
+        }
+    };
+    let network = match &config.pwned_url {
+        None => None,
+        Some(url) => {
+            let settings = RangeSettings { extra_roots: extra_roots_file(), ..RangeSettings::at(url) };
+            Some(RangeClient::new(&settings).map_err(|fault| format!("pwnedurl: {fault}"))?)
+        }
+    };
+    Ok(file_then_network(filter, network).map(Arc::from))
+}
+
 fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>) -> Result<Edge, String> {
     let config = &app.config;
     let limits = EdgeLimits {
@@ -261,25 +325,33 @@ fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>) -> Result<Edge, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Returns when the server is to stop; has the policy read again meanwhile whenever that is asked for.
-fn wait_for_stop(mut signals: Signals, app: &App) {
-    for signal in signals.forever() {
-        if signal != SIGHUP {
-            return;
+/// Returns when the server is to stop, or when nobody can reach it any more; has the policy read again meanwhile
+/// whenever that is asked for.
+fn wait_for_stop(mut signals: Signals, app: &App, edge: &Edge) {
+    while edge.is_accepting() {
+        for signal in signals.pending() {
+            if signal != SIGHUP {
+                return;
+            }
+            read_policy_again(app);
         }
-        match read_policy(app.config.permissions_file.as_deref()) {
-            Ok(policy) => {
-                app.policy.store(Arc::new(policy));
-                log::info("read the permissions policy again", &[]);
-            }
-            Err(problem) => {
-                log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);
-            }
+        std::thread::park_timeout(SIGNALS_EVERY);
+    }
+}
+
+fn read_policy_again(app: &App) {
+    match read_policy(app.config.permissions_file.as_deref()) {
+        Ok(policy) => {
+            app.policy.store(Arc::new(policy));
+            log::info("read the permissions policy again", &[]);
+        }
+        Err(problem) => {
+            log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);
         }
     }
 }
 
-/// Lifts locks that have ended and, once a day, removes what nobody needs any more.
+/// Lifts locks that have ended and, once an hour, removes what nobody needs any more.
 fn keep_house(app: &App, stopped: &Receiver<()>) {
     for round in 1_u64.. {
         match stopped.recv_timeout(Duration::from_secs(ROUND_SECONDS)) {
@@ -308,9 +380,10 @@ fn clean_up(app: &App) {
         attempts::trim(tx, days_before(tx.now(), ATTEMPTS_KEPT_DAYS))?;
         apikeys::delete_expired_before(tx, tx.now())?;
         apikeys_nosession::delete_expired_before(tx, tx.now())?;
-        Ok::<_, StoreError>(sessions::delete_expired_before(tx, days_before(tx.now(), keep_days))?)
+        sessions::delete_expired_before(tx, days_before(tx.now(), keep_days))
     });
     match removed {
+        Ok(0) => {}
         Ok(sessions) => log::info("removed old sessions", &[("count", sessions.into())]),
         Err(error) => log::error("could not remove old sessions", &[("cause", log::cause(&error))]),
     }

@@ -35,6 +35,8 @@ pub enum Command {
     Version,
     /// List all settings.
     Settings(Listing),
+    /// Describe the API.
+    Schema(Listing),
 }
 
 /// A request to a running server.
@@ -50,11 +52,11 @@ pub struct Call {
     pub url: Option<String>,
 }
 
-/// How settings are listed.
+/// How settings, or requests, are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
-    /// In columns, for a terminal.
-    Columns,
+    /// Settings in columns for a terminal, the API as JSON for programs.
+    Plain,
     /// As a page in Markdown.
     Markdown,
 }
@@ -90,6 +92,7 @@ pub static OPTIONS: &[OptionRow] = &[
     option("url", "=URL", Takes::Value, "call: the server to ask"),
     option("client-ipaddr", "=ADDRESS", Takes::Value, "call: the end user's address (127.0.0.1)"),
     option("settings", "[=markdown]", Takes::MaybeValue, "list all settings, and stop"),
+    option("schema", "[=markdown]", Takes::MaybeValue, "describe the whole API as JSON, and stop"),
     option("help", "", Takes::MaybeValue, "show this text, and stop"),
     option("version", "", Takes::MaybeValue, "show the version, and stop"),
 ];
@@ -221,13 +224,16 @@ fn split(arguments: &[OsString], problems: &mut Problems) -> Given {
 fn command(given: &mut Given, problems: &mut Problems) -> Command {
     let [help, version, autosetup] =
         ["help", "version", "autosetup"].map(|name| given.take_flag(name, problems));
-    let listing = given.options.remove("settings").map(|form| listing(&form, problems));
+    let mut listed =
+        |name: &'static str| given.options.remove(name).map(|form| listing(name, &form, problems));
+    let (settings, schema) =
+        (listed("settings").map(Command::Settings), listed("schema").map(Command::Schema));
     let (url, client_address) = (given.take("url"), given.take("client-ipaddr"));
     let words: Vec<&str> = given.words.iter().map(String::as_str).collect();
-    let command = match (words.as_slice(), listing) {
+    let command = match (words.as_slice(), settings.or(schema)) {
         _ if help => Command::Help,
         _ if version => Command::Version,
-        (_, Some(listing)) => Command::Settings(listing),
+        (_, Some(listing)) => listing,
         ([], None) if autosetup => Command::Autosetup,
         (_, None) if autosetup => {
             problems.add("--autosetup goes with no command");
@@ -262,13 +268,13 @@ fn command(given: &mut Given, problems: &mut Problems) -> Command {
     command
 }
 
-fn listing(form: &str, problems: &mut Problems) -> Listing {
+fn listing(name: &str, form: &str, problems: &mut Problems) -> Listing {
     match form {
-        "" => Listing::Columns,
+        "" => Listing::Plain,
         "markdown" => Listing::Markdown,
         _ => {
-            problems.add("--settings stands alone, or is --settings=markdown");
-            Listing::Columns
+            problems.add(format!("--{name} stands alone, or is --{name}=markdown"));
+            Listing::Plain
         }
     }
 }
@@ -345,7 +351,7 @@ mod tests {
         assert_eq!(good(&["--autosetup=False"]).command, Command::Serve);
         assert_eq!(good(&["--help", "call"]).command, Command::Help);
         assert_eq!(good(&["--version"]).command, Command::Version);
-        assert_eq!(good(&["--settings"]).command, Command::Settings(Listing::Columns));
+        assert_eq!(good(&["--settings"]).command, Command::Settings(Listing::Plain));
         assert_eq!(good(&["--settings=markdown"]).command, Command::Settings(Listing::Markdown));
         let call = Call {
             request: "user-list".into(),

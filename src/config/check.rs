@@ -7,23 +7,11 @@ use crate::guard::ratelimit::RateLimits;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::log::LogFormat;
+use crate::outbound::mail::Protection;
 use crate::policy::passwords::PasswordPolicy;
 use log::LevelFilter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
-
-/// How the connection to the mail server is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmailTls {
-    /// TLS on port 465, STARTTLS on every other one; in clear only to this very machine.
-    Automatic,
-    /// Begins in clear and must change to TLS.
-    StartTls,
-    /// TLS from the first byte.
-    Tls,
-    /// In clear, because the operator says so.
-    None,
-}
 
 /// What happens to a new password when the list of leaked ones cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,14 +198,14 @@ pub fn service_url(text: &str) -> Result<Option<String>, String> {
 }
 
 /// How mail travels.
-pub fn email_tls(text: &str) -> Result<EmailTls, String> {
+pub fn email_tls(text: &str) -> Result<Protection, String> {
     choice(
         text,
         &[
-            ("auto", EmailTls::Automatic),
-            ("starttls", EmailTls::StartTls),
-            ("tls", EmailTls::Tls),
-            ("none", EmailTls::None),
+            ("auto", Protection::Automatic),
+            ("starttls", Protection::StartTls),
+            ("tls", Protection::Tls),
+            ("none", Protection::None),
         ],
     )
 }

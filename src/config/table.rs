@@ -1,7 +1,7 @@
 //! Every setting, once. From a row come the field of [`Config`], its look-up and check, the command line's
 //! option, the variable, and the documentation. A setting is added by adding a row.
 
-use super::check::{self, EmailTls, LockMode, PwnedFail};
+use super::check::{self, LockMode, PwnedFail};
 use super::reader::Reader;
 use crate::guard::envelope::Keyring;
 use crate::guard::password::Argon2Cost;
@@ -9,6 +9,7 @@ use crate::guard::ratelimit::RateLimits;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::log::LogFormat;
+use crate::outbound::mail::Protection;
 use crate::policy::passwords::PasswordPolicy;
 use log::LevelFilter;
 use std::net::IpAddr;
@@ -180,14 +181,14 @@ settings! {
     email_password: Secret<String> = "emailpass", Secret, "", check::secret;
     /// The sender of all mail.
     email_sender: String = "emailsender", Plain, "Authnzerver <authnzerver@localhost>", check::sender;
-    /// The server's certificate and those above it, a PEM file. With the key, it turns TLS on.
+    /// The server's certificate and those above it, a PEM file. Not served yet: a server with it does not start.
     tls_certificate_file: Option<PathBuf> = "tlscertfile", File, "", check::optional_file;
     /// The certificate's private key, a PEM file.
     tls_key_file: Option<PathBuf> = "tlscertkey", File, "", check::optional_file;
 
     /// `starttls`, `tls` from the first byte, or `none`. `auto` takes `tls` on port 465 and `starttls` elsewhere,
     /// and speaks in clear only to this very machine.
-    email_tls: EmailTls = "emailtls", Plain, "auto", check::email_tls;
+    email_tls: Protection = "emailtls", Plain, "auto", check::email_tls;
     /// 0 accepts any certificate from the mail server.
     email_verify: bool = "emailverify", Plain, "1", check::switch;
     /// 1 lets a request bring its own mail server, log-in and sender.
@@ -199,8 +200,6 @@ settings! {
     /// Whose failed log-ins count together: `account`, or `account-and-client`, which keeps a stranger on another
     /// network from locking the owner out.
     lock_mode: LockMode = "lockmode", Plain, "account", check::lock_mode;
-    /// Seconds after which a sealed request is too old, and within which it is answered only once; 0 for no limit.
-    request_age_seconds_max: u32 = "requestmaxage", Plain, "0", check::whole::<_, 0, 86_400>;
     /// Days from now at which a new session expires at the latest; 0 for no limit.
     session_days_max: u32 = "sessionmax", Plain, "0", check::whole::<_, 0, 36_500>;
     /// The longest life of an API key in days.
@@ -218,10 +217,10 @@ settings! {
     /// The most lanes that a stored password hash may ask for.
     hash_lanes_max: u32 = "hashlanesmax", Plain, "64", check::whole::<_, 1, 1024>;
     /// The service that knows leaked passwords by the beginning of their hash, or `none`.
-    pwned_url: Option<String> = "pwnedurl", Plain, "https://api.pwnedpasswords.com/range/", check::service_url;
+    pwned_url: Option<String> = "pwnedurl", Plain, "https://api.pwnedpasswords.com", check::service_url;
     /// What happens to a new password while that service cannot be asked: `open` lets it pass, `closed` refuses it.
     pwned_fail: PwnedFail = "pwnedfail", Plain, "open", check::pwned_fail;
-    /// A file of leaked passwords' hashes, asked in place of the service.
+    /// A filter of leaked passwords, made by `authnzerver pwned build`, asked before the service.
     pwned_file: Option<PathBuf> = "pwnedfile", File, "", check::optional_file;
     /// The name that a new password must not resemble. Without one, the name of this machine.
     server_name: Option<String> = "servername", Plain, "", check::optional_host;

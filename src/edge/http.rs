@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// How long the acceptor rests after it refused a connection: time for others to end, and a brake on a flood.
-const REFUSAL_PAUSE: Duration = Duration::from_millis(25);
+/// How long the acceptor rests while there is no room: time for others to end, and a brake on a flood.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 /// How often to look whether a full socket takes more, or whether a client that is refused sends more.
 const SOCKET_PAUSE: Duration = Duration::from_millis(25);
 const SOCKET_PAUSES_PER_SECOND: u32 = 40;
@@ -30,13 +30,11 @@ const SOCKET_PAUSES_PER_SECOND: u32 = 40;
 /// it still sends, the reset would overtake the answer.
 const LINGER_SECONDS_MAX: u32 = 2;
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bodies up to this size need no share of what large bodies have together.
-const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
+const LINGER_BUFFER_BYTES: usize = 16 * 1024;
 /// A larger answer ends its connection, because may_minihttp never gives back the memory that it takes for one.
 const KEPT_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// A client that pipelines requests may leave so much of their answers unread.
 const UNWRITTEN_BYTES_MAX: u64 = 64 * 1024;
-const BUSY_RETRY_AFTER_SECONDS: u32 = 1;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What all connections of an edge share.
@@ -58,8 +56,8 @@ impl HttpServiceFactory for Connections {
     fn new_service(&self, id: usize) -> Connection {
         let shared = &self.0;
         let lease = shared.register.admit(id);
-        if lease.is_none() {
-            pause(REFUSAL_PAUSE);
+        if lease.is_none() && shared.register.is_full() {
+            pause(FULL_PAUSE);
         }
         Connection(lease.map(|lease| Open { shared: Arc::clone(shared), lease, unwritten_bytes: 0 }))
     }
@@ -104,8 +102,8 @@ struct Answer {
 }
 
 impl Answer {
-    fn refusal(reply: HttpReply) -> Self {
-        Self { reply, after: After::Refuse, with_body: true }
+    fn refusal(status: u16) -> Self {
+        Self { reply: error_page(status), after: After::Refuse, with_body: true }
     }
 }
 
@@ -114,7 +112,7 @@ impl Open {
         if !self.lease.shift(Phase::Waiting, Phase::Handling) || self.lets_answers_pile_up() {
             leave();
         }
-        let answer = self.answer_to(request).unwrap_or_else(|status| Answer::refusal(error_page(status)));
+        let answer = self.answer_to(request).unwrap_or_else(Answer::refusal);
         self.send(answer, out);
     }
 
@@ -123,11 +121,7 @@ impl Open {
         let limits = &self.shared.limits;
         let headers = request.headers().iter().map(|header| (header.name, header.value));
         let head = head::read(request.method(), request.path(), request.version(), headers, limits)?;
-        let Some(_share) = Share::take(&self.shared, head.body_bytes) else {
-            let mut page = error_page(503);
-            page.retry_after_seconds = Some(BUSY_RETRY_AFTER_SECONDS);
-            return Ok(Answer::refusal(page));
-        };
+        let _share = Share::take(&self.shared, head.body_bytes).ok_or(503_u16)?;
         if head.expects_continue && head.body_bytes > 0 {
             self.invite_body();
         }
@@ -178,9 +172,11 @@ impl Open {
         }
         self.lease.shift(Phase::Handling, Phase::Body);
         // Memory beyond this is taken as bytes arrive, not because a client announces them.
-        let mut body = Vec::with_capacity(body_bytes.min(SMALL_BODY_BYTES_MAX));
+        let mut body = Vec::with_capacity(body_bytes.min(EdgeLimits::SMALL_BODY_BYTES_MAX));
         let result = reader.read_to_end(&mut body);
         drop(reader);
+        // Reading a body forgets the news of what came behind it, which may_minihttp then would wait for in vain.
+        self.lease.announce_again();
         if !self.lease.shift(Phase::Body, Phase::Handling) {
             self.lease.shift(Phase::BodyLate, Phase::Handling);
             return Err(408);
@@ -211,7 +207,7 @@ impl Open {
         self.write_all(&encode_last(&answer.reply, answer.with_body, &*self.shared.clock));
         self.lease.close_writing();
         if answer.after == After::Refuse {
-            self.linger();
+            self.linger(LINGER_SECONDS_MAX * SOCKET_PAUSES_PER_SECOND);
         }
         leave()
     }
@@ -232,10 +228,9 @@ impl Open {
     }
 
     /// Reads and throws away what still comes, until the client is done or its time is over.
-    fn linger(&self) {
-        let mut buffer = vec![0; SMALL_BODY_BYTES_MAX];
+    fn linger(&self, mut pauses_left: u32) {
+        let mut buffer = vec![0; LINGER_BUFFER_BYTES];
         let mut bytes_left = LINGER_BYTES_MAX;
-        let mut pauses_left = LINGER_SECONDS_MAX * SOCKET_PAUSES_PER_SECOND;
         loop {
             match self.lease.read(&mut buffer) {
                 Ok(bytes) if bytes > 0 && bytes < bytes_left => bytes_left -= bytes,
@@ -260,17 +255,10 @@ impl Drop for Open {
         {
             return;
         }
-        // Neither waits: what cannot be done at once is left undone.
+        // Nothing here waits: what cannot be done at once is left undone.
         let _ = self.lease.write(&encode_last(&error_page(400), true, &*self.shared.clock));
         self.lease.close_writing();
-        let mut buffer = [0; 1024];
-        let mut bytes_left = SMALL_BODY_BYTES_MAX;
-        while let Ok(bytes) = self.lease.read(&mut buffer)
-            && bytes > 0
-            && bytes < bytes_left
-        {
-            bytes_left -= bytes;
-        }
+        self.linger(0);
     }
 }
 
@@ -283,7 +271,7 @@ struct Share<'a> {
 
 impl<'a> Share<'a> {
     fn take(shared: &'a Shared, body_bytes: usize) -> Option<Self> {
-        let bytes = if body_bytes > SMALL_BODY_BYTES_MAX { body_bytes } else { 0 };
+        let bytes = if body_bytes > EdgeLimits::SMALL_BODY_BYTES_MAX { body_bytes } else { 0 };
         let taken_bytes = &shared.large_bodies_bytes;
         let fits = |taken: usize| {
             taken.checked_add(bytes).filter(|total| *total <= shared.limits.large_bodies_bytes_max)

@@ -84,13 +84,14 @@ pub struct EdgeLimits {
     pub head_bytes_max: usize,
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
-    /// Bytes of all bodies over 16 KiB together that are being received or handled.
+    /// Bytes of all bodies together that are being received or handled, not counting small ones
+    /// ([`Self::SMALL_BODY_BYTES_MAX`]).
     pub large_bodies_bytes_max: usize,
     /// Seconds from a head's first byte to its last.
     pub head_seconds_max: u32,
     /// Seconds from the end of a head to the end of the body.
     pub body_seconds_max: u32,
-    /// Seconds without a request.
+    /// Seconds without a request. When three of four connections are taken, only as long as for a head.
     pub idle_seconds_max: u32,
     /// Seconds in which a client must take an answer.
     pub send_seconds_max: u32,
@@ -103,6 +104,8 @@ impl EdgeLimits {
     pub const HEAD_BYTES_MAX: usize = 16 * 1024;
     /// Far more than any request needs.
     pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+    /// Up to this size, a body needs no share of what large bodies have together.
+    pub const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
     /// What a small host can spare.
     pub const LARGE_BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
     /// A head is one packet or two.
@@ -161,7 +164,7 @@ pub struct Workers {
     /// Threads that run coroutines; 0 takes one for each core.
     pub threads: usize,
     /// The stack of each coroutine. Memory is taken only as far as a stack is really used. An overflow ends the
-    /// process, so this must fit the deepest call.
+    /// process, so this must fit the deepest call, in a build with debug assertions too.
     pub stack_bytes: usize,
 }
 
@@ -187,8 +190,8 @@ impl Edge {
         handler: Arc<dyn Handler>,
     ) -> Result<Self, EdgeError> {
         let refused = |cause| EdgeError::Listen { address: format!("{host}:{port}"), cause };
-        let address = free_address(host, port).map_err(refused)?;
-        configure_coroutines(workers);
+        let place = Place::take(host, port).map_err(refused)?;
+        configure_process(workers);
         let descriptors = socket::raise_descriptor_limit().map_err(EdgeError::System)?;
         let connections_max = descriptors.saturating_sub(RESERVED_DESCRIPTORS).max(1);
         limits.connections_max = limits.connections_max.min(connections_max);
@@ -201,11 +204,11 @@ impl Edge {
             clock,
             large_bodies_bytes: AtomicUsize::new(0),
         };
-        let acceptor = http::Connections(Arc::new(shared)).start(address).map_err(refused)?;
+        let acceptor = http::Connections(Arc::new(shared)).start(place.address).map_err(refused)?;
         let watching = Arc::clone(&register);
         let warden = thread::Builder::new().name("warden".to_owned()).spawn(move || watching.watch());
         match warden {
-            Ok(warden) => Ok(Self { address, acceptor, warden, register }),
+            Ok(warden) => Ok(Self { address: place.address, acceptor, warden, register }),
             Err(cause) => {
                 socket::end_acceptor(&acceptor);
                 Err(EdgeError::System(cause))
@@ -217,6 +220,13 @@ impl Edge {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether new connections are accepted. If this ever turns false by itself, say because the system has no memory
+    /// for another stack, the process should end, so that its supervisor starts another.
+    #[must_use]
+    pub fn is_accepting(&self) -> bool {
+        !self.acceptor.is_done()
     }
 
     /// How many connections are open.
@@ -232,7 +242,7 @@ impl Edge {
         socket::end_acceptor(&self.acceptor);
         self.warden.thread().unpark();
         let mut polls_left = patience.as_millis() / STOP_POLL.as_millis();
-        while polls_left > 0 && !(self.acceptor.is_done() && self.register.live() == 0) {
+        while polls_left > 0 && (self.register.live() > 0 || self.is_accepting()) {
             polls_left -= 1;
             thread::park_timeout(STOP_POLL);
         }
@@ -243,16 +253,26 @@ impl Edge {
     }
 }
 
-/// The address to listen on. may_minihttp lets several processes share a port, and a second server would start
-/// unnoticed. So the address is first taken alone, which fails if anyone has it.
-fn free_address(host: &str, port: u16) -> io::Result<SocketAddr> {
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    TcpListener::bind((host, port))?.local_addr()
+/// An address that nobody else listens on, kept until may_minihttp listens there too. That lets several processes
+/// share a port, and so a second server would start unnoticed; but while it binds, this one is in the way of others.
+struct Place {
+    address: SocketAddr,
+    _listener: TcpListener,
 }
 
-fn configure_coroutines(workers: Workers) {
+impl Place {
+    fn take(host: &str, port: u16) -> io::Result<Self> {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let listener = TcpListener::bind((host, port))?;
+        socket::share_port(&listener)?;
+        Ok(Self { address: listener.local_addr()?, _listener: listener })
+    }
+}
+
+fn configure_process(workers: Workers) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        socket::avoid_huge_pages();
         // In words; an odd number would turn on printing of how much each stack was used.
         let stack_words = (workers.stack_bytes / size_of::<usize>()) & !1;
         may::config()

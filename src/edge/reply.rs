@@ -6,6 +6,8 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+/// What a client is told to wait when the server is busy.
+const BUSY_RETRY_AFTER_SECONDS: u32 = 1;
 /// The longest wait that a `Retry-After` names; a longer one is cut to it.
 const RETRY_AFTER_SECONDS_MAX: u32 = 3600;
 
@@ -69,7 +71,8 @@ impl HttpReply {
     }
 }
 
-/// The page for a request that is not served: one line of text that tells the status and why.
+/// The page for a request that is not served: one line of text that tells the status and why. With a 503 goes when
+/// to try again; a 429 is the caller's to complete.
 #[must_use]
 pub fn error_page(status: u16) -> HttpReply {
     let sentence = match status {
@@ -88,7 +91,8 @@ pub fn error_page(status: u16) -> HttpReply {
         503 => "This server cannot serve the request, because it is busy. Please try again soon.",
         _ => "This server cannot serve the request.",
     };
-    HttpReply::text(status, format!("HTTP {status}: {sentence}"))
+    let retry_after_seconds = (status == 503).then_some(BUSY_RETRY_AFTER_SECONDS);
+    HttpReply { retry_after_seconds, ..HttpReply::text(status, format!("HTTP {status}: {sentence}")) }
 }
 
 /// The words that stand beside a status.

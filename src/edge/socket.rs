@@ -9,7 +9,7 @@
 use may::coroutine::JoinHandle;
 use std::io;
 use std::mem::{self, ManuallyDrop};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
@@ -61,6 +61,15 @@ impl Socket {
         })
     }
 
+    /// Makes the kernel announce once more what waits to be read, be it bytes or the end.
+    ///
+    /// Coroutines learn of news only once. Where news may have been passed over, the coroutine would wait for more
+    /// of it for ever. Setting the least number of bytes worth announcing, to what it is anyway, repeats the news.
+    pub(super) fn announce_again(&self) {
+        // A connection that is gone has no more news, and that is the only error.
+        let _ = set_option(self.as_raw_fd(), libc::SO_RCVLOWAT, 1);
+    }
+
     /// How many received bytes wait to be read.
     pub(super) fn unread_bytes(&self) -> u64 {
         let mut bytes: libc::c_int = 0;
@@ -76,6 +85,27 @@ impl Deref for Socket {
     fn deref(&self) -> &TcpStream {
         &self.0
     }
+}
+
+/// Lets other sockets of this user listen on the port that this one has.
+pub(super) fn share_port(listener: &TcpListener) -> io::Result<()> {
+    set_option(listener.as_raw_fd(), libc::SO_REUSEPORT, 1)
+}
+
+fn set_option(descriptor: RawFd, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the pointer is to a live value on this stack, whose size is given.
+    let result =
+        unsafe { libc::setsockopt(descriptor, libc::SOL_SOCKET, option, (&raw const value).cast(), size) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Keeps this process off huge pages. A connection's buffers take 68 KiB, of which a few are ever touched. On small
+/// pages only those take memory; the allocator would ask for huge ones, where all of them do.
+pub(super) fn avoid_huge_pages() {
+    let (on, unused): (libc::c_ulong, libc::c_ulong) = (1, 0);
+    // SAFETY: this call takes numbers only. Where it is refused, more memory is taken, and that is all.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) };
 }
 
 /// Raises the number of descriptors that this process may have open as far as it is allowed to; returns the number.

@@ -24,8 +24,6 @@ use std::time::Duration;
 
 /// How often a second each connection is looked at.
 const ROUNDS_PER_SECOND: u32 = 4;
-/// What a client is told that finds the server full.
-const FULL_RETRY_AFTER_SECONDS: u32 = 1;
 const PHASE_BITS: u32 = 3;
 
 /// What a connection is doing.
@@ -136,6 +134,13 @@ impl Lease {
         self.entry.socket().as_deref().ok_or(io::ErrorKind::NotConnected)?.read(buffer)
     }
 
+    /// Makes sure that the coroutine learns of what waits to be read.
+    pub(super) fn announce_again(&self) {
+        if let Some(socket) = self.entry.socket().as_ref() {
+            socket.announce_again();
+        }
+    }
+
     /// Whether the client has neither closed its side nor broken off, or has sent something still unread.
     pub(super) fn peer_is_there(&self) -> bool {
         match self.entry.socket().as_ref().map(|socket| socket.peek(&mut [0])) {
@@ -185,6 +190,11 @@ impl Register {
         self.live.load(Ordering::Acquire)
     }
 
+    /// Whether there is no room for another connection.
+    pub(super) fn is_full(&self) -> bool {
+        self.live() >= self.limits.connections_max
+    }
+
     /// Whether connections shall end as soon as they have nothing under way.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
@@ -207,16 +217,15 @@ impl Register {
     /// be dropped with that service, which may_minihttp does before it closes the descriptor.
     pub(super) fn admit(self: &Arc<Self>, id: usize) -> Option<Lease> {
         let descriptor = RawFd::try_from(id).ok()?;
-        // SAFETY: may_minihttp owns the open descriptor for as long as the service lives. `socket` ends with this
-        // function or moves into the entry, where the drop of the lease removes it.
+        // SAFETY: may_minihttp owns the open descriptor. `socket` ends with this function, or it moves into the entry
+        // and the drop of the lease removes it: when the connection's loop ends, which owns the service, while the
+        // stream that closes the descriptor belongs to the loop's caller.
         let socket = unsafe { Socket::borrow(descriptor) };
         let is_full = self.live.fetch_add(1, Ordering::AcqRel) >= self.limits.connections_max;
         let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr());
         let (false, false, Ok(peer)) = (is_full, self.is_stopping(), peer) else {
             self.live.fetch_sub(1, Ordering::AcqRel);
-            let mut page = error_page(503);
-            page.retry_after_seconds = Some(FULL_RETRY_AFTER_SECONDS);
-            farewell(&socket, &encode_last(&page, true, &*self.clock));
+            farewell(&socket, &encode_last(&error_page(503), true, &*self.clock));
             return None;
         };
         let word = AtomicU64::new(Word(0).with(Phase::Waiting).0);
@@ -364,14 +373,21 @@ impl Watched {
     /// The status to refuse an unfinished head with. Bytes that nobody has read yet are our delay, not the client's.
     fn fault_of_head(&self, socket: &Socket, traffic: Traffic, limits: &Rounds) -> Option<u16> {
         let head_bytes = traffic.received_bytes.saturating_sub(self.received_bytes_before);
-        if self.rounds < limits.head && head_bytes <= limits.head_bytes_max {
+        let is_late = self.rounds >= limits.head;
+        // A whole request that was read this moment looks the same until it is begun. It won't in the next round.
+        let is_large = self.rounds > 0 && head_bytes > limits.head_bytes_max;
+        if !is_late && !is_large {
             return None;
         }
-        match socket.unread_bytes() {
-            unread if head_bytes.saturating_sub(unread) > limits.head_bytes_max => Some(431),
-            0 if self.rounds >= limits.head => Some(408),
-            _ => None,
+        let unread_bytes = socket.unread_bytes();
+        if is_large && head_bytes.saturating_sub(unread_bytes) > limits.head_bytes_max {
+            return Some(431);
         }
+        if unread_bytes > 0 {
+            socket.announce_again();
+            return None;
+        }
+        is_late.then_some(408)
     }
 }
 

@@ -18,14 +18,11 @@ pub use phc::{Argon2Cost, CostError, HashCeilings};
 
 use crate::chance::Chance;
 use crate::guard::secret::Secret;
-use crate::wait::answer_slot;
+use crate::pool::Pool;
 use argon2::{Config, ThreadMode};
 use phc::{SALT_BYTES, StoredHash, TAG_BYTES, Variant, Version};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
 /// A password counts up to this many code points. What follows is ignored, as it was in every hash that
@@ -97,12 +94,8 @@ pub enum HasherStartError {
 pub struct Hasher {
     bench: Arc<Bench>,
     chance: Arc<dyn Chance>,
-    /// Taken only to let the threads end.
-    queue: Option<SyncSender<Job>>,
-    threads: Vec<JoinHandle<()>>,
+    pool: Pool,
 }
-
-type Job = Box<dyn FnOnce() + Send>;
 
 impl Hasher {
     /// Starts the threads.
@@ -113,17 +106,9 @@ impl Hasher {
         if !settings.ceilings.allow(&settings.cost) {
             return Err(HasherStartError::CostOverCeilings);
         }
-        let (queue, jobs) = sync_channel(settings.queue_length);
-        let jobs = Arc::new(Mutex::new(jobs));
-        let threads = (0..settings.threads.max(1))
-            .map(|number| {
-                let jobs = Arc::clone(&jobs);
-                thread::Builder::new().name(format!("hasher-{number}")).spawn(move || work(&jobs))
-            })
-            .collect::<io::Result<_>>()
-            .map_err(HasherStartError::Thread)?;
+        let pool = Pool::start("hasher", settings.threads, settings.queue_length);
         let bench = Arc::new(Bench::new(settings, chance.as_ref()));
-        Ok(Self { bench, chance, queue: Some(queue), threads })
+        Ok(Self { bench, chance, pool: pool.map_err(HasherStartError::Thread)? })
     }
 
     /// Hashes a password with a new salt.
@@ -135,7 +120,7 @@ impl Hasher {
         self.chance.fill(&mut salt);
         let password = waiting(first_characters(password));
         let bench = Arc::clone(&self.bench);
-        self.wait_for(move || bench.hash(password.expose(), &salt))
+        self.pool.run(move || bench.hash(password.expose(), &salt)).ok_or(HasherBusy)
     }
 
     /// Verifies a password against what is stored for it, if anything is.
@@ -154,7 +139,7 @@ impl Hasher {
         let stored = self.bench.read(stored);
         let text = waiting(text);
         let bench = Arc::clone(&self.bench);
-        self.wait_for(move || bench.verify(text.expose(), stored.as_ref()))
+        self.pool.run(move || bench.verify(text.expose(), stored.as_ref())).ok_or(HasherBusy)
     }
 
     /// Does the work of a verification where there is nothing to verify against, so that it takes as long.
@@ -169,31 +154,6 @@ impl Hasher {
     #[must_use]
     pub fn hash_operations(&self) -> u64 {
         self.bench.operations.load(Ordering::Relaxed)
-    }
-
-    /// The one place that waits: hands work to the threads and comes back with its result. Work that panics
-    /// has none, which is no reason to say yes or no to anybody.
-    fn wait_for<T: Send + 'static>(
-        &self,
-        compute: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, HasherBusy> {
-        let (sender, answer) = answer_slot();
-        self.submit(Box::new(move || sender.send(compute())))?;
-        answer.wait().ok_or(HasherBusy)
-    }
-
-    fn submit(&self, job: Job) -> Result<(), HasherBusy> {
-        self.queue.as_ref().and_then(|queue| queue.try_send(job).ok()).ok_or(HasherBusy)
-    }
-}
-
-impl Drop for Hasher {
-    fn drop(&mut self) {
-        self.queue = None;
-        for thread in self.threads.drain(..) {
-            // A panic inside a job was caught; there is nothing else that could have ended it early.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -314,17 +274,4 @@ fn first_characters(password: &str) -> &str {
 /// A copy for the queue, wiped when its turn is over.
 fn waiting(text: &str) -> Secret<Vec<u8>> {
     Secret::new(text.as_bytes().to_vec())
-}
-
-/// What each thread does until the queue is gone.
-fn work(jobs: &Mutex<Receiver<Job>>) {
-    loop {
-        // The idle thread that holds the lock takes the next job; the others wait for the lock.
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else {
-            return;
-        };
-        // A fault in one computation must not cost us the thread. What it leaves behind is gone with it.
-        let _ = catch_unwind(AssertUnwindSafe(job));
-    }
 }

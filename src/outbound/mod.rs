@@ -1,1 +1,6 @@
-//! (module map)
+//! Everything that talks to the outside, or might: it runs on threads of its own, with time-outs at each step.
+
+pub mod letters;
+pub mod mail;
+pub mod pwned;
+pub mod pwned_filter;

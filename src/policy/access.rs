@@ -1,133 +1,172 @@
-//! Whether somebody may do something to something.
+//! Who may do what with what: the decision on one attempted action.
+//!
+//! Every name in a question is looked up once; from there on the decision is arithmetic on bit masks and
+//! allocates nothing. Must never ask whether the users exist: that is for the caller, who has a database.
 
-use super::model::Policy;
-use super::reading::Set;
+use std::error::Error;
 use std::fmt;
 
-/// Whoever is shared with this user is shared with everybody.
-const EVERYBODY_ID: i64 = 2;
-/// Users that one item may be shared with.
-const SHARED_WITH_MAX: usize = 1000;
+use super::model::{Openness, Policy, Role};
 
-/// What somebody wants to do.
+/// The most users that one item can be shared with.
+pub const SHARED_WITH_USERS_MAX: usize = 1000;
+
+/// The user who stands for every visitor that has not logged in. Sharing with this user is sharing with
+/// everybody.
+const ANONYMOUS_ID: i64 = 2;
+
+/// One question: may this user do this with that item?
 pub struct Access<'a> {
     /// Who asks.
     pub user_id: i64,
-    /// The role of who asks.
+    /// The role of the user who asks.
     pub role: &'a str,
-    /// What they want to do.
+    /// What is to be done, such as `view`.
     pub action: &'a str,
-    /// What kind of thing they want to do it to.
+    /// The kind of the item, such as `dataset`.
     pub item: &'a str,
-    /// Whose thing it is.
+    /// Whose item it is.
     pub owner_id: i64,
-    /// Who can see it: public, unlisted, shared or private in the built-in policy.
+    /// Who can reach the item, such as `private`.
     pub visibility: &'a str,
-    /// Whom it is shared with.
+    /// With whom the item is shared. Matters only if `visibility` is `shared`.
     pub shared_with: &'a SharedWith,
 }
 
-/// The policy's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The answer to an [`Access`].
 #[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// They may.
+    /// The action is permitted.
     Granted,
-    /// They may not.
+    /// The action is not permitted, or the policy does not know it, its item or its visibility.
     Denied,
-    /// There is no such role, so nothing can be said.
+    /// The policy has no such role, so it cannot answer.
     UnknownRole,
 }
 
-/// The users whom an item is shared with.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct SharedWith(Vec<i64>);
+impl Policy {
+    /// Decides whether an action is permitted. Whatever the policy does not mention is denied.
+    pub fn decide(&self, access: &Access<'_>) -> Decision {
+        let Some(role_at) = self.roles.position(access.role) else { return Decision::UnknownRole };
+        let role = &self.role_rules[role_at];
+        if self.permits(access, role_at, role) { Decision::Granted } else { Decision::Denied }
+    }
 
-/// A list of users that cannot be read.
-#[derive(Debug, PartialEq, Eq)]
-pub struct MalformedList;
-
-impl fmt::Display for MalformedList {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the list of users shared with cannot be read")
+    fn permits(&self, access: &Access<'_>, role_at: usize, role: &Role) -> bool {
+        let Some(item_at) = self.items.position(access.item) else { return false };
+        let Some(action_at) = self.actions.position(access.action) else { return false };
+        let Some(visibility_at) = self.visibilities.position(access.visibility) else { return false };
+        let item = &self.item_rules[item_at];
+        if item.barred_roles.contains(role_at) || !item.visibilities.contains(visibility_at) {
+            return false;
+        }
+        let list_at = match reach(access, role, self.openness[visibility_at]) {
+            Reach::Without => return false,
+            Reach::Within => visibility_at,
+            Reach::ThroughAnonymous => self.shared_with_anonymous_as.unwrap_or(visibility_at),
+        };
+        // A role that has no list at all for a visibility can do nothing there, not even with its own.
+        let Some(for_other) = role.for_other[list_at] else { return false };
+        let allowed = if access.user_id != access.owner_id {
+            for_other
+        } else if role.may_own.contains(item_at) {
+            role.for_owned
+        } else {
+            // Nobody can use the list for other people's items on something they should not even own.
+            return false;
+        };
+        allowed.contains(action_at) && item.actions.contains(action_at)
     }
 }
+
+/// Whether the item is within somebody's reach at all, before any action is looked at.
+enum Reach {
+    Without,
+    Within,
+    /// Only because the item is shared with everybody.
+    ThroughAnonymous,
+}
+
+fn reach(access: &Access<'_>, role: &Role, openness: Openness) -> Reach {
+    let owned = access.user_id == access.owner_id;
+    let within = role.reaches_all
+        || match openness {
+            Openness::Open => true,
+            Openness::Private => owned,
+            Openness::Shared => owned || access.shared_with.names(access.user_id),
+            Openness::Closed => false,
+        };
+    if within {
+        Reach::Within
+    } else if openness == Openness::Shared && access.shared_with.everybody() {
+        Reach::ThroughAnonymous
+    } else {
+        Reach::Without
+    }
+}
+
+/// The users with whom an item is shared. Has no `Debug`, since user IDs point at people.
+pub struct SharedWith(Vec<i64>);
 
 impl SharedWith {
     /// Shared with nobody.
     #[must_use]
-    pub const fn nobody() -> Self {
+    pub fn nobody() -> Self {
         Self(Vec::new())
     }
 
-    /// Reads user numbers with commas between them. Nothing, and `none`, stand for nobody.
+    /// Reads a list of user IDs such as `4, 12`. Nothing, the empty text and `none` mean nobody.
     ///
-    /// # Errors
-    ///
-    /// For anything but digits, commas and blanks around them, and for very long lists.
+    /// Only ASCII digits count as digits, and only spaces may stand around a number: a list that can be
+    /// read in two ways must not open anything. Call this only if the item's visibility is `shared`;
+    /// otherwise the list means nothing and its faults harm nobody.
     pub fn parse(text: Option<&str>) -> Result<Self, MalformedList> {
-        let Some(text) = text.filter(|text| !text.is_empty() && !text.eq_ignore_ascii_case("none")) else {
+        let text = text.unwrap_or_default();
+        if text.is_empty() || text.eq_ignore_ascii_case("none") {
             return Ok(Self::nobody());
-        };
-        if text.bytes().filter(|byte| *byte == b',').count() >= SHARED_WITH_MAX {
-            return Err(MalformedList);
         }
-        let number = |part: &str| {
-            let digits = part.trim_matches(' ');
-            let all_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-            digits.parse().ok().filter(|_| all_digits).ok_or(MalformedList)
-        };
-        text.split(',').map(number).collect::<Result<_, _>>().map(Self)
+        let mut ids = Vec::new();
+        for part in text.split(',') {
+            if ids.len() == SHARED_WITH_USERS_MAX {
+                return Err(MalformedList);
+            }
+            ids.push(user_id(part.trim_matches(' ')).ok_or(MalformedList)?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(Self(ids))
     }
 
-    /// The users' numbers.
+    /// The users' IDs, ascending, each once.
     #[must_use]
     pub fn ids(&self) -> &[i64] {
         &self.0
     }
-}
 
-impl Policy {
-    /// Decides. What the policy does not know, be it an item, an action or a visibility, is denied.
-    pub fn decide(&self, access: &Access<'_>) -> Decision {
-        let Some(role) = self.roles.place(access.role) else { return Decision::UnknownRole };
-        let places = (
-            self.actions.place(access.action),
-            self.items.place(access.item),
-            self.visibilities.place(access.visibility),
-        );
-        let (Some(action), Some(item), Some(visibility)) = places else { return Decision::Denied };
-        let allowed = self.allowed(role, item, visibility, access.user_id == access.owner_id);
-        if allowed.has(action) && self.item_rules[item].actions.has(action) && reaches(access) {
-            Decision::Granted
-        } else {
-            Decision::Denied
-        }
+    /// Whether the list names this user personally. The anonymous user is everybody and so not a person.
+    fn names(&self, user_id: i64) -> bool {
+        user_id != ANONYMOUS_ID && self.0.binary_search(&user_id).is_ok()
     }
 
-    /// What a role may do to an item of this kind and visibility, be it their own or somebody else's.
-    fn allowed(&self, role: usize, item: usize, visibility: usize, owns: bool) -> Set {
-        let (role_rule, item_rule) = (&self.role_rules[role], &self.item_rules[item]);
-        if item_rule.barred_roles.has(role) || !item_rule.visibilities.has(visibility) {
-            return Set::default();
-        }
-        match (owns, role_rule.can_own.has(item), role_rule.other_actions[visibility]) {
-            (_, _, None) | (true, false, _) => Set::default(),
-            (true, true, _) => role_rule.own_actions,
-            (false, _, Some(actions)) => actions,
-        }
+    fn everybody(&self) -> bool {
+        self.0.binary_search(&ANONYMOUS_ID).is_ok()
     }
 }
 
-/// Whether the item can be seen at all from where somebody stands. Superusers and staff see everything.
-fn reaches(access: &Access<'_>) -> bool {
-    let owns = access.user_id == access.owner_id;
-    let is_shared = |user_id: i64| access.shared_with.ids().contains(&user_id);
-    match access.visibility {
-        _ if matches!(access.role, "superuser" | "staff") => true,
-        "private" => owns,
-        "shared" => owns || is_shared(access.user_id) || is_shared(EVERYBODY_ID),
-        "unlisted" | "public" => true,
-        _ => false,
+fn user_id(digits: &str) -> Option<i64> {
+    // The standard parser would take a sign too.
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+/// A list of user IDs that cannot be understood, or that is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedList;
+
+impl fmt::Display for MalformedList {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "not a comma-separated list of at most {SHARED_WITH_USERS_MAX} user IDs")
     }
 }
+
+impl Error for MalformedList {}

@@ -1,11 +1,12 @@
 //! Pure decisions: no settings, no clock, no database. What is decided here depends on the arguments alone.
 
 pub mod access;
+mod document;
 pub mod email;
 pub mod fullname;
 pub mod limits;
+mod lists;
 pub mod model;
 pub mod passwords;
-mod reading;
 pub mod similarity;
 pub mod text;

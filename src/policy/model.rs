@@ -1,264 +1,408 @@
-//! The permissions policy: read once from JSON, checked as a whole, and turned into numbers and bit sets, so that a
-//! decision neither compares texts in loops nor takes memory.
+//! The permissions policy: what its JSON says, checked from end to end and laid out for quick decisions.
+//!
+//! A policy is either wholly understood or refused: a rule that names something misspelt would otherwise
+//! silently permit less, or more, than its author meant.
 
-use super::reading::{Names, Reading, Set};
-use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 
-/// The policy that holds where the operator names no other, as JSON.
+use super::document::{NAME_CHARACTERS_MAX, Part, Problems, Shown};
+use super::limits::{Kind, Limit, Operator};
+
+/// The policy that holds unless the operator gives another one.
 pub const DEFAULT_POLICY: &str = include_str!("default_policy.json");
 
-/// Roles that the server itself relies on.
-const REQUIRED_ROLES: [&str; 4] = ["superuser", "authenticated", "anonymous", "locked"];
-/// The largest policy that is read.
-const POLICY_BYTES_MAX: usize = 1024 * 1024;
+/// The largest policy that is read at all.
+pub const POLICY_BYTES_MAX: usize = 1 << 20;
 
-/// Who may do what.
+/// The most names in one list of a policy: each is one bit of a mask.
+pub const NAMES_MAX: usize = u64::BITS as usize;
+
+/// Roles that the server itself gives to users, so that no policy can do without them.
+const REQUIRED_ROLES: [&str; 4] = ["superuser", "anonymous", "locked", "authenticated"];
+
+/// Roles that reach every item, whatever its visibility.
+const ROLES_REACHING_ALL: [&str; 2] = ["superuser", "staff"];
+
+/// Who may do what, and how much of it. Immutable once read.
 #[derive(Debug)]
 pub struct Policy {
     pub(super) roles: Names,
     pub(super) items: Names,
     pub(super) actions: Names,
     pub(super) visibilities: Names,
-    pub(super) item_rules: Vec<ItemRule>,
-    pub(super) role_rules: Vec<RoleRule>,
+    /// By the role's position in `roles`; likewise the next two.
+    pub(super) role_rules: Vec<Role>,
+    pub(super) item_rules: Vec<Item>,
+    pub(super) openness: Vec<Openness>,
+    /// The visibility whose list counts for those who reach an item only because it is shared with
+    /// everybody, if not that of the item.
+    pub(super) shared_with_anonymous_as: Option<usize>,
 }
 
-/// What holds for a kind of item, whoever asks.
-#[derive(Debug)]
-pub(super) struct ItemRule {
+/// What holds for one role.
+#[derive(Debug, Default)]
+pub(super) struct Role {
+    pub(super) reaches_all: bool,
+    /// Kinds of items.
+    pub(super) may_own: Set,
+    /// Actions.
+    pub(super) for_owned: Set,
+    /// Actions by visibility; `None` where the policy has no list for that visibility.
+    pub(super) for_other: Vec<Option<Set>>,
+    pub(super) limits: BTreeMap<String, Limit>,
+}
+
+/// What holds for one kind of item.
+#[derive(Debug, Default)]
+pub(super) struct Item {
     pub(super) actions: Set,
     pub(super) visibilities: Set,
     pub(super) barred_roles: Set,
 }
 
-/// What holds for a role.
-#[derive(Debug)]
-pub(super) struct RoleRule {
-    pub(super) can_own: Set,
-    pub(super) own_actions: Set,
-    /// For each visibility, what may be done to other people's items; one that is left out bars the owner as well.
-    pub(super) other_actions: Vec<Option<Set>>,
-    pub(super) limits: HashMap<String, Limit>,
-}
-
-/// A number that a value is compared with.
-#[derive(Debug)]
-pub(super) struct Limit {
-    pub(super) kind: Kind,
-    pub(super) operator: Operator,
-    pub(super) bound: f64,
-}
-
-/// What both sides of a comparison are made into first.
+/// Whom a visibility lets reach an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Int,
-    Float,
+pub(super) enum Openness {
+    /// Everybody.
+    Open,
+    /// The owner.
+    Private,
+    /// The owner and those with whom the item is shared.
+    Shared,
+    /// Nobody but the roles that reach everything. So is any visibility of the operator's own making.
+    Closed,
 }
-
-/// How a value has to stand to its limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operator {
-    LessThan,
-    GreaterThan,
-}
-
-/// Everything that is wrong with a policy, a line each.
-#[derive(Debug)]
-pub struct PolicyError(Vec<String>);
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0.join("; "))
-    }
-}
-
-impl std::error::Error for PolicyError {}
 
 impl Policy {
-    /// The built-in policy.
-    ///
-    /// # Panics
-    ///
-    /// Never: a test reads it.
+    /// The policy in [`DEFAULT_POLICY`].
     #[must_use]
     pub fn default_policy() -> Self {
-        Self::from_json(DEFAULT_POLICY).expect("the built-in policy is checked by a test")
+        Self::from_json(DEFAULT_POLICY).expect("the default policy is part of the program and is tested")
     }
 
-    /// Reads and checks a policy.
-    ///
-    /// # Errors
-    ///
-    /// Every fault with the place where it is.
+    /// Reads a policy from JSON. Errors if any part of it is missing, unknown, of the wrong type, stands
+    /// twice, is too large, or names something that the policy does not list.
     pub fn from_json(text: &str) -> Result<Self, PolicyError> {
+        let mut problems = Problems::default();
         if text.len() > POLICY_BYTES_MAX {
-            return Err(PolicyError(vec![format!("it is larger than {POLICY_BYTES_MAX} bytes")]));
+            problems.note("", format_args!("longer than {POLICY_BYTES_MAX} bytes"));
+            return Err(PolicyError(problems));
         }
-        let root: Value = serde_json::from_str(text).map_err(|error| {
-            PolicyError(vec![format!("it is not JSON: line {}, column {}", error.line(), error.column())])
-        })?;
-        let mut reading = Reading::default();
-        let policy = read(&mut reading, &root);
-        match policy {
-            Some(policy) if reading.faults.is_empty() => Ok(policy),
-            _ => Err(PolicyError(reading.faults)),
+        match Part::whole(text) {
+            Ok(whole) => {
+                let policy = read_policy(&whole, &mut problems);
+                if problems.count() == 0 { Ok(policy) } else { Err(PolicyError(problems)) }
+            }
+            Err(error) => {
+                problems.note("", format_args!("not JSON: {error}"));
+                Err(PolicyError(problems))
+            }
         }
     }
 
-    /// All roles.
+    /// The names of all roles, in alphabetical order.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
-        self.roles.iter()
+        self.roles.sorted.iter().map(String::as_str)
     }
 
-    /// Whether there is such a role.
+    /// Whether the policy has a role of that name.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
-        self.roles.place(role).is_some()
+        self.roles.position(role).is_some()
     }
 }
 
-fn read(reading: &mut Reading, root: &Value) -> Option<Policy> {
-    const KEYS: [&str; 7] =
-        ["roles", "items", "actions", "visibilities", "limits", "item_policy", "role_policy"];
-    let root = reading.object(root, "the policy", &KEYS, &KEYS)?;
-    let roles = reading.names(&root["roles"], "roles")?;
-    let items = reading.names(&root["items"], "items")?;
-    let actions = reading.names(&root["actions"], "actions")?;
-    let visibilities = reading.names(&root["visibilities"], "visibilities")?;
-    for role in REQUIRED_ROLES.iter().filter(|role| roles.place(role).is_none()) {
-        reading.fault(format!("roles: \"{role}\" is missing; the server relies on it"));
+/// Everything that is wrong with a policy, each fault with its place, such as
+/// `role_policy.staff.can_own_items[2]: "widget" is not among "items"`. Of many faults only the first are
+/// told, on one line.
+#[derive(Debug)]
+pub struct PolicyError(Problems);
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.noted.join("; "))?;
+        if self.0.unlisted > 0 {
+            write!(formatter, "; and {} more", self.0.unlisted)?;
+        }
+        Ok(())
     }
-    let kinds = limit_kinds(reading, &root["limits"])?;
-    let known = Known { roles: &roles, items: &items, actions: &actions, visibilities: &visibilities };
-    let item_rules =
-        of_each(reading, &root["item_policy"], "item_policy", &items, |reading, value, place| {
-            known.item_rule(reading, value, place)
-        });
-    let role_rules =
-        of_each(reading, &root["role_policy"], "role_policy", &roles, |reading, value, place| {
-            known.role_rule(reading, value, place, &kinds)
-        });
-    let (item_rules, role_rules) = (item_rules?, role_rules?);
-    Some(Policy { roles, items, actions, visibilities, item_rules, role_rules })
 }
 
-/// Reads what an object has for each of these names, in their order.
-fn of_each<T>(
-    reading: &mut Reading,
-    value: &Value,
-    place: &str,
+impl Error for PolicyError {}
+
+/// A set of positions in one of the policy's lists of names.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Set(u64);
+
+impl Set {
+    pub(super) fn contains(self, position: usize) -> bool {
+        self.0 & (1 << position) != 0
+    }
+
+    fn insert(&mut self, position: usize) {
+        self.0 |= 1 << position;
+    }
+}
+
+/// One of the policy's four lists of names, sorted for look-ups, each name once.
+#[derive(Debug)]
+pub(super) struct Names {
+    list: &'static str,
+    sorted: Vec<String>,
+    /// Whether the list was read without problems. If not, what refers to it cannot be judged.
+    sound: bool,
+}
+
+impl Names {
+    /// Where the name stands, always below [`NAMES_MAX`].
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.sorted.binary_search_by(|known| known.as_str().cmp(name)).ok()
+    }
+}
+
+fn read_policy(whole: &Part<'_>, problems: &mut Problems) -> Policy {
+    let (fields, [sharing]) = whole.fields_and_options(
+        ["roles", "items", "actions", "visibilities", "limits", "item_policy", "role_policy"],
+        ["shared_with_anonymous"],
+        problems,
+    );
+    let [roles, items, actions, visibilities, limits, item_policy, role_policy] = fields;
+    let roles = read_names("roles", roles, problems);
+    let items = read_names("items", items, problems);
+    let actions = read_names("actions", actions, problems);
+    let visibilities = read_names("visibilities", visibilities, problems);
+    for role in REQUIRED_ROLES {
+        if roles.sound && roles.position(role).is_none() {
+            problems.note("roles", format_args!("must name \"{role}\""));
+        }
+    }
+    let limit_types = read_limit_types(limits, problems);
+    let mut policy = Policy {
+        openness: visibilities.sorted.iter().map(|name| openness(name)).collect(),
+        shared_with_anonymous_as: read_sharing(sharing, &visibilities, problems),
+        roles,
+        items,
+        actions,
+        visibilities,
+        role_rules: Vec::new(),
+        item_rules: Vec::new(),
+    };
+    policy.item_rules =
+        read_rules(item_policy, &policy.items, problems, |part, problems| read_item(part, &policy, problems));
+    policy.role_rules = read_rules(role_policy, &policy.roles, problems, |part, problems| {
+        read_role(part, &policy, &limit_types, problems)
+    });
+    for (role, name) in policy.role_rules.iter_mut().zip(&policy.roles.sorted) {
+        role.reaches_all = ROLES_REACHING_ALL.contains(&name.as_str());
+    }
+    policy
+}
+
+fn openness(visibility: &str) -> Openness {
+    match visibility {
+        "public" | "unlisted" => Openness::Open,
+        "private" => Openness::Private,
+        "shared" => Openness::Shared,
+        _ => Openness::Closed,
+    }
+}
+
+/// What sharing with everybody opens: what `shared` lists (the default), or what `public` lists.
+fn read_sharing(part: Option<Part<'_>>, visibilities: &Names, problems: &mut Problems) -> Option<usize> {
+    let part = part?;
+    let choice = part.text(problems)?;
+    match choice.as_str() {
+        "as_shared" => None,
+        "as_public" => {
+            let public = visibilities.position("public");
+            if public.is_none() && visibilities.sound {
+                problems.note(&part.place, "\"as_public\" needs \"public\" among \"visibilities\"");
+            }
+            public
+        }
+        _ => {
+            problems.note(&part.place, "must be \"as_shared\" or \"as_public\"");
+            None
+        }
+    }
+}
+
+fn read_names(list: &'static str, part: Option<Part<'_>>, problems: &mut Problems) -> Names {
+    let before = problems.count();
+    let found = part.is_some();
+    let mut sorted = Vec::new();
+    for entry in part.and_then(|part| part.entries(problems)).unwrap_or_default() {
+        if let Some(name) = entry.text(problems).filter(|name| is_name(name, &entry.place, problems)) {
+            sorted.push(name);
+        }
+    }
+    sorted.sort_unstable();
+    sorted.dedup();
+    if sorted.len() > NAMES_MAX {
+        problems.note(list, format_args!("more than {NAMES_MAX} names"));
+        sorted.truncate(NAMES_MAX);
+    }
+    Names { list, sorted, sound: found && problems.count() == before }
+}
+
+fn is_name(text: &str, place: &str, problems: &mut Problems) -> bool {
+    let length = text.chars().count();
+    let fits = (1..=NAME_CHARACTERS_MAX).contains(&length) && !text.chars().any(char::is_control);
+    if !fits {
+        problems.note(place, format_args!("must be 1 to {NAME_CHARACTERS_MAX} printable characters"));
+    }
+    fits
+}
+
+/// The rules for each of `names`, by position, each read by `read`.
+fn read_rules<T: Default>(
+    part: Option<Part<'_>>,
     names: &Names,
-    mut read: impl FnMut(&mut Reading, &Value, &str) -> Option<T>,
-) -> Option<Vec<T>> {
-    let keys: Vec<&str> = names.iter().collect();
-    let object = reading.object(value, place, &keys, &keys)?;
-    let rules: Vec<Option<T>> =
-        keys.iter().map(|key| read(reading, &object[*key], &format!("{place}.{key}"))).collect();
-    rules.into_iter().collect()
-}
-
-fn limit_kinds(reading: &mut Reading, value: &Value) -> Option<HashMap<String, (Kind, Operator)>> {
-    let Value::Object(object) = value else {
-        reading.fault("limits: it must be an object".to_owned());
-        return None;
-    };
-    let mut kinds = HashMap::new();
-    for (name, value) in object {
-        let place = format!("limits.{name}");
-        let entry = reading.object(value, &place, &["type", "operator"], &["type", "operator"])?;
-        let kind =
-            reading.one_of(&entry["type"], &place, "type", &[("int", Kind::Int), ("float", Kind::Float)]);
-        let operators = [("lt", Operator::LessThan), ("gt", Operator::GreaterThan)];
-        let operator = reading.one_of(&entry["operator"], &place, "operator", &operators);
-        kinds.insert(name.clone(), (kind?, operator?));
+    problems: &mut Problems,
+    read: impl Fn(&Part<'_>, &mut Problems) -> T,
+) -> Vec<T> {
+    let mut rules: Vec<Option<T>> = names.sorted.iter().map(|_| None).collect();
+    let Some(part) = part else { return Vec::new() };
+    let Some(members) = part.members(problems) else { return Vec::new() };
+    for (name, member) in members {
+        let rule = read(&member, problems);
+        if let Some(at) = position(&name, &member.place, names, problems) {
+            rules[at] = Some(rule);
+        }
     }
-    Some(kinds)
-}
-
-/// The names that rules may use.
-struct Known<'a> {
-    roles: &'a Names,
-    items: &'a Names,
-    actions: &'a Names,
-    visibilities: &'a Names,
-}
-
-impl Known<'_> {
-    fn item_rule(&self, reading: &mut Reading, value: &Value, place: &str) -> Option<ItemRule> {
-        const KEYS: [&str; 3] = ["valid_role_actions", "valid_visibilities", "invalid_roles"];
-        let rule = reading.object(value, place, &KEYS, &KEYS)?;
-        let mut set = |key: &str, names: &Names, of: &str| {
-            reading.set(&rule[key], &format!("{place}.{key}"), names, of)
-        };
-        let actions = set(KEYS[0], self.actions, "actions");
-        let visibilities = set(KEYS[1], self.visibilities, "visibilities");
-        let barred_roles = set(KEYS[2], self.roles, "roles");
-        Some(ItemRule { actions: actions?, visibilities: visibilities?, barred_roles: barred_roles? })
+    for (name, rule) in names.sorted.iter().zip(&rules) {
+        if rule.is_none() {
+            problems.note(&part.place, format_args!("lacks \"{}\" of \"{}\"", Shown(name), names.list));
+        }
     }
+    rules.into_iter().map(Option::unwrap_or_default).collect()
+}
 
-    fn role_rule(
-        &self,
-        reading: &mut Reading,
-        value: &Value,
-        place: &str,
-        kinds: &HashMap<String, (Kind, Operator)>,
-    ) -> Option<RoleRule> {
-        const KEYS: [&str; 4] =
-            ["can_own_items", "allowed_actions_for_owned", "allowed_actions_for_other", "limits"];
-        let rule = reading.object(value, place, &KEYS, &KEYS)?;
-        let can_own = reading.set(&rule[KEYS[0]], &format!("{place}.{}", KEYS[0]), self.items, "items");
-        let own_actions =
-            reading.set(&rule[KEYS[1]], &format!("{place}.{}", KEYS[1]), self.actions, "actions");
-        let others = format!("{place}.{}", KEYS[2]);
-        let visibilities: Vec<&str> = self.visibilities.iter().collect();
-        let other = reading.object(&rule[KEYS[2]], &others, &[], &visibilities);
-        let other_actions = other.map(|other| {
-            let set = |visibility: &&str| {
-                let list = other.get(*visibility)?;
-                reading.set(list, &format!("{others}.{visibility}"), self.actions, "actions")
-            };
-            visibilities.iter().map(set).collect()
+/// Where `name`, which stands at `place`, is in a list of names. It is a problem if it is not.
+fn position(name: &str, place: &str, names: &Names, problems: &mut Problems) -> Option<usize> {
+    let position = names.position(name);
+    if position.is_none() && names.sound {
+        problems.note(place, format_args!("\"{}\" is not among \"{}\"", Shown(name), names.list));
+    }
+    position
+}
+
+fn read_set(part: Option<Part<'_>>, names: &Names, problems: &mut Problems) -> Set {
+    let mut set = Set::default();
+    for entry in part.and_then(|part| part.entries(problems)).unwrap_or_default() {
+        let Some(name) = entry.text(problems) else { continue };
+        if let Some(at) = position(&name, &entry.place, names, problems) {
+            set.insert(at);
+        }
+    }
+    set
+}
+
+fn read_item(part: &Part<'_>, policy: &Policy, problems: &mut Problems) -> Item {
+    let [actions, visibilities, barred_roles] =
+        part.fields(["valid_role_actions", "valid_visibilities", "invalid_roles"], problems);
+    Item {
+        actions: read_set(actions, &policy.actions, problems),
+        visibilities: read_set(visibilities, &policy.visibilities, problems),
+        barred_roles: read_set(barred_roles, &policy.roles, problems),
+    }
+}
+
+fn read_role(part: &Part<'_>, policy: &Policy, types: &LimitTypes, problems: &mut Problems) -> Role {
+    const FIELDS: [&str; 4] =
+        ["limits", "can_own_items", "allowed_actions_for_owned", "allowed_actions_for_other"];
+    let [limits, may_own, for_owned, for_other] = part.fields(FIELDS, problems);
+    Role {
+        reaches_all: false,
+        may_own: read_set(may_own, &policy.items, problems),
+        for_owned: read_set(for_owned, &policy.actions, problems),
+        for_other: read_for_other(for_other, policy, problems),
+        limits: read_limits(limits, types, problems),
+    }
+}
+
+fn read_for_other(part: Option<Part<'_>>, policy: &Policy, problems: &mut Problems) -> Vec<Option<Set>> {
+    let mut lists = vec![None; policy.visibilities.sorted.len()];
+    for (name, member) in part.and_then(|part| part.members(problems)).unwrap_or_default() {
+        let at = position(&name, &member.place, &policy.visibilities, problems);
+        let list = read_set(Some(member), &policy.actions, problems);
+        if let Some(at) = at {
+            lists[at] = Some(list);
+        }
+    }
+    lists
+}
+
+/// How the limits of each type are compared.
+struct LimitTypes {
+    known: BTreeMap<String, (Kind, Operator)>,
+    /// Whether all types were read without problems. If not, roles that name one are not blamed.
+    sound: bool,
+}
+
+fn read_limit_types(part: Option<Part<'_>>, problems: &mut Problems) -> LimitTypes {
+    let before = problems.count();
+    let found = part.is_some();
+    let mut known = BTreeMap::new();
+    for (name, member) in bounded_members(part, problems) {
+        let [kind, operator] = member.fields(["type", "operator"], problems);
+        let kind = choose(kind, [("int", Kind::Int), ("float", Kind::Float)], problems);
+        let operator = choose(operator, [("lt", Operator::Below), ("gt", Operator::Above)], problems);
+        known.extend(kind.zip(operator).map(|comparison| (name, comparison)));
+    }
+    LimitTypes { known, sound: found && problems.count() == before }
+}
+
+fn read_limits(
+    part: Option<Part<'_>>,
+    types: &LimitTypes,
+    problems: &mut Problems,
+) -> BTreeMap<String, Limit> {
+    let mut limits = BTreeMap::new();
+    for (name, member) in bounded_members(part, problems) {
+        let [limit_type, number] = member.fields(["type", "limit"], problems);
+        let comparison = limit_type.and_then(|part| {
+            let name = part.text(problems)?;
+            let comparison = types.known.get(&name);
+            if comparison.is_none() && types.sound {
+                problems.note(&part.place, format_args!("\"{}\" is not among \"limits\"", Shown(&name)));
+            }
+            comparison
         });
-        let limits = limits(reading, &rule["limits"], &format!("{place}.limits"), kinds);
-        Some(RoleRule {
-            can_own: can_own?,
-            own_actions: own_actions?,
-            other_actions: other_actions?,
-            limits: limits?,
-        })
+        let number = number.and_then(|part| part.number(problems).map(|number| (part, number)));
+        let Some(((kind, operator), (part, number))) = comparison.zip(number) else { continue };
+        match Limit::new(*kind, *operator, number) {
+            Some(limit) => {
+                limits.insert(name, limit);
+            }
+            None => problems.note(&part.place, "too large a number"),
+        }
     }
+    limits
 }
 
-fn limits(
-    reading: &mut Reading,
-    value: &Value,
-    place: &str,
-    kinds: &HashMap<String, (Kind, Operator)>,
-) -> Option<HashMap<String, Limit>> {
-    let Value::Object(object) = value else {
-        reading.fault(format!("{place}: it must be an object"));
-        return None;
-    };
-    let read = |reading: &mut Reading, name: &str, entry: &Map<String, Value>| {
-        let kind = entry["type"].as_str().and_then(|kind| kinds.get(kind));
-        let bound = entry["limit"].as_f64().filter(|bound| bound.is_finite());
-        if kind.is_none() {
-            reading.fault(format!("{place}.{name}.type: it must be one of the names in \"limits\""));
-        }
-        if bound.is_none() {
-            reading.fault(format!("{place}.{name}.limit: it must be a number"));
-        }
-        let ((kind, operator), bound) = (*kind?, bound?);
-        Some(Limit { kind, operator, bound })
-    };
-    let mut limits = HashMap::new();
-    for (name, value) in object {
-        let keys = ["type", "limit"];
-        let entry = reading.object(value, &format!("{place}.{name}"), &keys, &keys)?;
-        limits.insert(name.clone(), read(reading, name, entry)?);
+/// The members of an object whose names its author chooses.
+fn bounded_members<'a>(part: Option<Part<'a>>, problems: &mut Problems) -> Vec<(String, Part<'a>)> {
+    let Some(part) = part else { return Vec::new() };
+    let mut members = part.members(problems).unwrap_or_default();
+    if members.len() > NAMES_MAX {
+        problems.note(&part.place, format_args!("more than {NAMES_MAX} names"));
+        members.truncate(NAMES_MAX);
     }
-    Some(limits)
+    members.retain(|(name, member)| is_name(name, &member.place, problems));
+    members
+}
+
+/// The choice that the text at `part` names.
+fn choose<T>(part: Option<Part<'_>>, choices: [(&str, T); 2], problems: &mut Problems) -> Option<T> {
+    let part = part?;
+    let text = part.text(problems)?;
+    let [(one, _), (other, _)] = choices;
+    let chosen = choices.into_iter().find(|(name, _)| *name == text);
+    if chosen.is_none() {
+        problems.note(&part.place, format_args!("must be \"{one}\" or \"{other}\""));
+    }
+    chosen.map(|(_, choice)| choice)
 }

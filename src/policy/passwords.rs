@@ -1,243 +1,333 @@
-//! What a new password must keep to. Whether it has leaked is found out elsewhere, because that takes a look into a
-//! file or a network; its message stands here with the others.
+//! Which passwords are good enough. Every rule that needs nothing but the password, what is known of the person, and a
+//! word list is judged here; whether a password is among the leaked ones is looked up elsewhere, and told in the same
+//! words.
+//!
+//! Never logs, keeps or shows a password. The copies it holds are wiped when they are dropped.
 
-use super::similarity::ratio;
-use super::text::{case_fold, is_listed, squeeze, trim};
+use super::lists::{COMMON_PASSWORDS, is_digit};
+use super::similarity;
+use super::text::{casefold, squeeze};
 use std::fmt;
+use zeroize::Zeroizing;
 
-/// A password counts up to this many characters, as in every hash that the original stored.
-const PASSWORD_CHARACTERS_MAX: usize = 256;
-/// Characters of an address or a name that a password is compared with. Stored ones are no longer, and comparing takes
-/// time with the product of the lengths.
+/// What is hashed of a password: its first characters, counted in code points. The Python authnzerver cut passwords off
+/// here, so its hashes verify only if we do too.
+pub const PASSWORD_CHARACTERS_MAX: usize = 256;
+
+/// What is compared of an address, a name or the server's name. More than the longest address (254), stored name (280)
+/// or host name (253); so it cuts off only what nobody honest sends, and bounds the work of one comparison.
 const CONTEXT_CHARACTERS_MAX: usize = 320;
-/// The least number of characters where a context word counts by itself.
-const CONTEXT_WORD_CHARACTERS_MIN: usize = 4;
 
-/// Passwords that everybody tries first; see `docs/data.md`.
-const COMMON_PASSWORDS: &str = include_str!("lists/common_passwords.txt");
-/// Ranges of code points that are digits in any script, in hexadecimal; see `docs/data.md`.
-const DIGITS: &str = include_str!("lists/digits.txt");
+/// The shortest piece of an address or name that counts as a word; shorter ones stand in anything.
+const CONTEXT_WORD_CHARACTERS_MIN: usize = 3;
 
-/// The operator's rules for new passwords.
+/// What must be left of a password without the known words in it: as much as NIST SP 800-63B-4 asks of a password that
+/// stands beside a second factor.
+const LEFT_OVER_CHARACTERS_MIN: usize = 8;
+
+/// Name and position of the settings in a policy.
+const FIELDS: [&str; 4] =
+    ["min_pass_length", "max_unsafe_similarity", "max_char_frequency", "min_pwned_matches"];
+
+/// The part of a password that is hashed, and so the part that is judged.
+#[must_use]
+pub fn truncated(password: &str) -> &str {
+    let end = password.char_indices().nth(PASSWORD_CHARACTERS_MAX).map_or(password.len(), |(end, _)| end);
+    &password[..end]
+}
+
+/// How good a password must be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PasswordPolicy {
     min_length: usize,
-    /// On a scale to 100; a password that is as like or more is refused.
-    max_similarity: f64,
-    /// The part of a password that one character may make up; `None` where that does not matter.
-    max_frequency: Option<f64>,
+    /// In hundredths; from this similarity on a password is refused.
+    max_similarity: u32,
     min_pwned_matches: u64,
-    /// Whether words of the context may not occur in the password at all, and digits alone are as good as anything.
-    by_nist: bool,
+    makeup: Makeup,
 }
 
-/// What a password must not resemble.
+/// What is asked of a password beside its length and that it cannot be guessed from what is known.
+#[derive(Clone, Debug, PartialEq)]
+enum Makeup {
+    /// The rules of the Python authnzerver: not all digits, and no character with more than this share of the password.
+    Mixed { max_character_share: f64 },
+    /// NIST SP 800-63B-4: no rule for the mix of characters, but words that are known of the person and the server do
+    /// not carry a password.
+    Free,
+}
+
+/// A policy that cannot be read; says what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordPolicyError(String);
+
+impl fmt::Display for PasswordPolicyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PasswordPolicyError {}
+
+impl Default for PasswordPolicy {
+    fn default() -> Self {
+        Self {
+            min_length: 12,
+            max_similarity: 50,
+            min_pwned_matches: 25,
+            makeup: Makeup::Mixed { max_character_share: 0.3 },
+        }
+    }
+}
+
+/// What is known of the person and of us, and so must not be the password. Empty texts are passed over. The work of
+/// judging grows with the number of names, so give the few that the person has.
 pub struct Context<'a> {
-    /// The name of the server.
+    /// The domain that this server speaks for.
     pub server_name: &'a str,
-    /// The user's address.
+    /// The person's address.
     pub email: &'a str,
-    /// The user's names, stored and given.
+    /// The names that the person has or asks for.
     pub full_names: &'a [&'a str],
 }
 
 /// A rule that a password breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BrokenRule {
-    /// It is shorter than so many characters.
-    TooShort(usize),
-    /// It is among those that everybody tries first.
+    /// Shorter than the policy asks.
+    TooShort {
+        /// What the policy asks, in characters.
+        min_length: usize,
+    },
+    /// Among the most common passwords.
     Common,
-    /// It resembles the server's name, the address or the name.
+    /// Too like the server's domain, the person's name or address.
     Similar,
     /// One character makes up too much of it.
-    Monotonous,
-    /// It consists of digits only.
+    Repetitive,
+    /// Digits and nothing else.
     OnlyDigits,
-    /// It was found among leaked passwords, so many times if that is known.
-    Leaked(Option<u64>),
+    /// Found among leaked passwords.
+    Leaked {
+        /// How often it was found, where that is known.
+        times: Option<u64>,
+    },
 }
 
 impl BrokenRule {
-    /// What the end user reads.
+    /// What the person is told.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
-            Self::TooShort(least) => format!("This password is too short: use at least {least} characters."),
-            Self::Common => "This password is one of the most common ones; others will guess it.".into(),
+            Self::TooShort { min_length } => {
+                format!("Your password is too short. Use at least {min_length} characters.")
+            }
+            Self::Common => {
+                "Your password is one of the most common ones. Choose one that nobody would guess.".into()
+            }
             Self::Similar => {
-                "This password is too much like your name, your e-mail address or this site's name.".into()
+                "Your password is too similar to your name, your email address or the name of this site."
+                    .into()
             }
-            Self::Monotonous => "This password repeats the same characters too often.".into(),
-            Self::OnlyDigits => "This password has nothing but digits; add some letters.".into(),
-            Self::Leaked(Some(times)) => {
-                format!("This password was found {times} times among leaked passwords (Have I Been Pwned).")
+            Self::Repetitive => {
+                "Your password repeats one character too often. Use more different characters.".into()
             }
-            Self::Leaked(None) => {
-                "This password was found among leaked passwords (Have I Been Pwned).".into()
+            Self::OnlyDigits => "Your password is all numbers. Add other characters.".into(),
+            Self::Leaked { times } => {
+                let found = match times {
+                    Some(1) => "once ".to_owned(),
+                    Some(times) => format!("{times} times "),
+                    None => String::new(),
+                };
+                format!(
+                    "Your password was found {found}among leaked passwords (source: Have I Been Pwned). \
+                     Choose another, and change it wherever else you use it."
+                )
             }
         }
     }
 }
-
-/// What is wrong with the setting.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PasswordPolicyError(&'static str);
-
-impl fmt::Display for PasswordPolicyError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.0)
-    }
-}
-
-/// The fields by name, in the order in which they stand where they have other names.
-const FIELDS: [&str; 4] =
-    ["min_pass_length", "max_unsafe_similarity", "max_char_frequency", "min_pwned_matches"];
 
 impl PasswordPolicy {
-    /// The rules of NIST SP 800-63B-4 for a password that is the only factor.
-    #[must_use]
-    pub const fn nist() -> Self {
-        Self {
-            min_length: 15,
-            max_similarity: 80.0,
-            max_frequency: None,
-            min_pwned_matches: 1,
-            by_nist: true,
-        }
-    }
-
-    /// Reads `nist`, or four fields of a name and a number, with `;` between them. Fields with their own names may
-    /// stand in any order; otherwise their places count.
+    /// Reads a policy.
+    ///
+    /// - Nothing but blanks: the default.
+    /// - `nist`: NIST SP 800-63B-4 for a password that is the only factor.
+    /// - `min_pass_length:12; max_unsafe_similarity:50; max_char_frequency:0.3; min_pwned_matches:25`: these four, in
+    ///   any order. The Python authnzerver went by position alone, so a field with an unknown name counts for the
+    ///   setting at its position unless another field names that.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with any other text.
+    /// When the text is none of these, or a value is one that no password could meet.
     pub fn parse(text: &str) -> Result<Self, PasswordPolicyError> {
-        if text.trim().eq_ignore_ascii_case("nist") {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        if text.eq_ignore_ascii_case("nist") {
             return Ok(Self::nist());
         }
-        let fields: Vec<(String, String)> = text
-            .split(';')
-            .map(|field| field.replace(' ', ""))
-            .filter(|field| !field.is_empty())
-            .map(|field| match field.split_once(':') {
-                Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-                None => Err(PasswordPolicyError("each field needs a name, a colon and a number")),
-            })
-            .collect::<Result<_, _>>()?;
-        if fields.len() != FIELDS.len() {
-            return Err(PasswordPolicyError("there must be four fields"));
-        }
-        let by_name = FIELDS.iter().all(|name| fields.iter().any(|(given, _)| given == name));
-        let value = |place: usize| {
-            let named = fields.iter().find(|(name, _)| by_name && name == FIELDS[place]);
-            named.unwrap_or(&fields[place]).1.as_str()
-        };
-        let whole = |place, fault| value(place).parse::<u32>().map_err(|_| PasswordPolicyError(fault));
-        let number = |place, most: f64, fault| {
-            let number = value(place).parse::<f64>().ok().filter(|number| (0.0..=most).contains(number));
-            number.ok_or(PasswordPolicyError(fault))
-        };
+        let [length, similarity, share, matches] = fields(text)?;
+        let min_length = number(FIELDS[0], &length, "a whole number from 1 to 256", |n| {
+            (1..=PASSWORD_CHARACTERS_MAX).contains(n)
+        })?;
+        let max_similarity = number(FIELDS[1], &similarity, "a whole number of at least 1", |n| *n >= 1)?;
+        let max_character_share =
+            number(FIELDS[2], &share, "a number above 0", |n: &f64| n.is_finite() && *n > 0.0)?;
+        let min_pwned_matches = number(FIELDS[3], &matches, "a whole number", |_| true)?;
         Ok(Self {
-            min_length: match whole(0, "the least length must be a whole number")? as usize {
-                length @ ..=PASSWORD_CHARACTERS_MAX => length,
-                _ => return Err(PasswordPolicyError("the least length must not exceed 256")),
-            },
-            max_similarity: number(1, 1000.0, "the similarity must be a number, 0 or more")?,
-            max_frequency: Some(number(2, 1000.0, "the character frequency must be a number, 0 or more")?),
-            min_pwned_matches: whole(3, "the least number of leaks must be a whole number")?.into(),
-            by_nist: false,
+            min_length,
+            max_similarity,
+            // A password that was never found is not a leaked one, so 0 cannot mean less than 1.
+            min_pwned_matches: std::cmp::max(min_pwned_matches, 1),
+            makeup: Makeup::Mixed { max_character_share },
         })
     }
 
-    /// The least number of characters.
+    /// Longer, checked against everything known, and otherwise left to the person. One leak is enough to refuse.
+    fn nist() -> Self {
+        Self { min_length: 15, min_pwned_matches: 1, makeup: Makeup::Free, ..Self::default() }
+    }
+
+    /// The fewest characters of a password.
     #[must_use]
-    pub const fn min_length(&self) -> usize {
+    pub fn min_length(&self) -> usize {
         self.min_length
     }
 
-    /// How often a password must have leaked to be refused.
+    /// How often a password must have been found among leaked ones to be refused; at least 1.
     #[must_use]
-    pub const fn min_pwned_matches(&self) -> u64 {
+    pub fn min_pwned_matches(&self) -> u64 {
         self.min_pwned_matches
     }
 
-    /// All rules that a password breaks, in a fixed order.
+    /// The rules that the password breaks, in the order in which they are told. Only the part that is hashed counts.
     #[must_use]
     pub fn judge(&self, password: &str, context: &Context<'_>) -> Vec<BrokenRule> {
-        let rules = [
-            (
-                squeeze(trim(password)).chars().count() < self.min_length,
-                BrokenRule::TooShort(self.min_length),
-            ),
-            (is_listed(COMMON_PASSWORDS, &case_fold(password)), BrokenRule::Common),
-            (self.is_similar(password, context), BrokenRule::Similar),
-            (self.is_monotonous(password), BrokenRule::Monotonous),
-            (!self.by_nist && has_only_digits(password), BrokenRule::OnlyDigits),
-        ];
-        rules.into_iter().filter_map(|(broken, rule)| broken.then_some(rule)).collect()
+        let password = truncated(password);
+        let folded = Zeroizing::new(casefold(password));
+        let mut broken = Vec::new();
+        if Zeroizing::new(squeeze(password)).chars().count() < self.min_length {
+            broken.push(BrokenRule::TooShort { min_length: self.min_length });
+        }
+        if COMMON_PASSWORDS.contains(&folded) {
+            broken.push(BrokenRule::Common);
+        }
+        let known = context.known();
+        if self.is_similar(&folded, &known)
+            || (self.makeup == Makeup::Free && rests_on_known_words(&folded, &known))
+        {
+            broken.push(BrokenRule::Similar);
+        }
+        if let Makeup::Mixed { max_character_share } = self.makeup {
+            if greatest_share(password) > max_character_share {
+                broken.push(BrokenRule::Repetitive);
+            }
+            if !password.is_empty() && password.chars().all(is_digit) {
+                broken.push(BrokenRule::OnlyDigits);
+            }
+        }
+        broken
     }
 
-    fn is_similar(&self, password: &str, context: &Context<'_>) -> bool {
-        let password = squeeze(trim(&case_fold(password)));
-        let words =
-            [context.server_name, context.email].into_iter().chain(context.full_names.iter().copied());
-        words.map(|word| case_fold(first_characters(word, CONTEXT_CHARACTERS_MAX))).any(|word| {
-            ratio(&password, &word) * 100.0 >= self.max_similarity
-                || self.by_nist && contains_a_word(&password, &word)
-        })
-    }
-
-    fn is_monotonous(&self, password: &str) -> bool {
-        let Some(most) = self.max_frequency else { return false };
-        let mut characters: Vec<char> = password.chars().collect();
-        let total = characters.len() as f64;
-        characters.sort_unstable();
-        characters.chunk_by(|one, two| one == two).any(|run| run.len() as f64 / total > most)
+    fn is_similar(&self, folded_password: &str, known: &[String]) -> bool {
+        let password = Zeroizing::new(squeeze(folded_password));
+        known.iter().any(|text| similarity::ratio(&password, text) * 100.0 >= f64::from(self.max_similarity))
     }
 }
 
-/// Whether what is left of the password without a word of the context would be nothing much.
-fn contains_a_word(password: &str, context: &str) -> bool {
-    context
-        .split(|character: char| !character.is_alphanumeric())
+impl Context<'_> {
+    /// Each text that is not empty, folded and cut off at what is compared.
+    fn known(&self) -> Vec<String> {
+        [self.server_name, self.email]
+            .iter()
+            .chain(self.full_names)
+            .filter(|text| !text.is_empty())
+            .map(|text| casefold(text).chars().take(CONTEXT_CHARACTERS_MAX).collect())
+            .collect()
+    }
+}
+
+/// Whether the password rests on words known of the person and the server, such as `alice.example-2024!` for Alice at
+/// example.org: without them too little is left. A long phrase may well mention one of them.
+fn rests_on_known_words(folded_password: &str, known: &[String]) -> bool {
+    let mut words: Vec<&str> = known
+        .iter()
+        .flat_map(|text| text.split(|character: char| !character.is_alphanumeric()))
         .filter(|word| word.chars().count() >= CONTEXT_WORD_CHARACTERS_MIN)
-        .any(|word| {
-            let rest = password.replace(word, "");
-            rest.chars().count() < password.chars().count()
-                && rest.chars().count() < PasswordPolicy::nist().min_length
-        })
-}
-
-fn has_only_digits(password: &str) -> bool {
-    !password.is_empty() && password.chars().all(is_digit)
-}
-
-/// Whether Unicode counts the character as a digit of whatever script, superscripts and circled ones included.
-fn is_digit(character: char) -> bool {
-    if character.is_ascii() {
-        return character.is_ascii_digit();
+        .collect();
+    // The longest first, since a shorter one may be a part of it.
+    words.sort_unstable_by_key(|word| std::cmp::Reverse(word.len()));
+    let mut rest = Zeroizing::new(folded_password.to_owned());
+    for word in words {
+        // A blank keeps what stands on both sides from becoming a word together.
+        rest = Zeroizing::new(rest.replace(word, " "));
     }
-    let point = u32::from(character);
-    DIGITS.lines().any(|range| {
-        let bounds = range.split_once(' ').and_then(|(first, last)| {
-            Some((u32::from_str_radix(first, 16).ok()?, u32::from_str_radix(last, 16).ok()?))
-        });
-        bounds.is_some_and(|(first, last)| (first..=last).contains(&point))
+    let left_over = rest.chars().filter(|character| !character.is_whitespace()).count();
+    rest.len() < folded_password.len() && left_over < LEFT_OVER_CHARACTERS_MIN
+}
+
+/// The share of the most frequent character; 0 for an empty text.
+fn greatest_share(text: &str) -> f64 {
+    let mut characters: Zeroizing<Vec<char>> = Zeroizing::new(text.chars().collect());
+    characters.sort_unstable();
+    let most = characters.chunk_by(|a, b| a == b).map(<[char]>::len).max().unwrap_or(0);
+    most as f64 / characters.len().max(1) as f64
+}
+
+/// The four values of a policy in the order of [`FIELDS`].
+fn fields(text: &str) -> Result<[String; 4], PasswordPolicyError> {
+    let text: String = text.split_whitespace().collect();
+    let parts: Vec<&str> = text.split(';').collect();
+    let parts: [&str; 4] = parts.try_into().map_err(|_| {
+        PasswordPolicyError(format!(
+            "a password policy is `nist`, or these four fields: {}",
+            FIELDS.join(":…; ") + ":…"
+        ))
+    })?;
+    let mut values: [Option<&str>; 4] = [None; 4];
+    let mut unnamed = Vec::new();
+    for (position, part) in parts.into_iter().enumerate() {
+        let (name, value) = part.split_once(':').ok_or_else(|| {
+            PasswordPolicyError(format!("`{part}` in the password policy is not `name:value`"))
+        })?;
+        match FIELDS.iter().position(|field| *field == name) {
+            Some(field) => put(&mut values, field, name, value)?,
+            None => unnamed.push((position, name, value)),
+        }
+    }
+    for (position, name, value) in unnamed {
+        put(&mut values, position, name, value)?;
+    }
+    // Four parts fell into four different places, so none is empty.
+    Ok(values.map(|value| value.unwrap_or_default().to_owned()))
+}
+
+fn put<'a>(
+    values: &mut [Option<&'a str>; 4],
+    field: usize,
+    name: &str,
+    value: &'a str,
+) -> Result<(), PasswordPolicyError> {
+    match values[field].replace(value) {
+        None => Ok(()),
+        Some(_) => Err(PasswordPolicyError(format!(
+            "`{name}` in the password policy is unknown, or sets {} a second time",
+            FIELDS[field]
+        ))),
+    }
+}
+
+fn number<T: std::str::FromStr>(
+    field: &str,
+    value: &str,
+    kind: &str,
+    fits: impl Fn(&T) -> bool,
+) -> Result<T, PasswordPolicyError> {
+    value.parse().ok().filter(fits).ok_or_else(|| {
+        PasswordPolicyError(format!("{field} in the password policy must be {kind}, not `{value}`"))
     })
 }
 
-/// The part of a password that counts.
-#[must_use]
-pub fn truncated(password: &str) -> &str {
-    first_characters(password, PASSWORD_CHARACTERS_MAX)
-}
-
-fn first_characters(text: &str, count: usize) -> &str {
-    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
-}
-
 #[cfg(test)]
-#[path = "passwords_tests.rs"]
 mod tests;

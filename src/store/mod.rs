@@ -79,9 +79,15 @@ impl Store {
         self.writer.write(work)
     }
 
-    /// Finishes the writes that wait, moves the log into the database file and closes it for writing.
+    /// Finishes the writes that wait, moves the log into the database file and closes it. Whoever reads after this
+    /// finds an empty database.
     pub fn close(&self) {
-        // Readers would keep the log from being emptied only while they read; none does for long.
+        for reader in &self.readers {
+            // The writer has to be the last one who has the file open, or the log would stay behind.
+            if let Ok(nothing) = Connection::open_in_memory() {
+                *reader.lock().unwrap_or_else(PoisonError::into_inner) = nothing;
+            }
+        }
         self.writer.close();
     }
 

@@ -69,10 +69,10 @@ fn a_fresh_file_is_private_and_found_again() {
     assert_eq!(origin, Origin::Made);
     store.write(|tx| roles::insert(tx, "superuser")).expect("writes");
     store.close();
+    assert!(!scratch.0.join(".authdb.sqlite-wal").exists(), "the log was moved into the file");
     drop(store);
     let mode = std::fs::metadata(scratch.database()).expect("is there").permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
-    assert!(!scratch.0.join(".authdb.sqlite-wal").exists(), "the log was moved into the file");
     let (store, origin) = open(&scratch.database()).expect("opens again");
     assert_eq!(origin, Origin::Found);
     assert_eq!(role_names(&store), ["superuser"]);

@@ -20,6 +20,7 @@ const SIGN_UP_AGAIN: &str = query(FILE, "sign_up_again");
 const SET_VERIFIED: &str = query(FILE, "set_verified");
 const SET_VERIFY_LETTER_SENT: &str = query(FILE, "set_verify_letter_sent");
 const SET_FORGOTPASS_LETTER_SENT: &str = query(FILE, "set_forgotpass_letter_sent");
+const VERIFICATION_LETTER_IS_DUE: &str = query(FILE, "verification_letter_is_due");
 const SET_PASSWORD: &str = query(FILE, "set_password");
 const SET_LOGIN_SUCCESS: &str = query(FILE, "set_login_success");
 const SET_LOGIN_FAILURE: &str = query(FILE, "set_login_failure");
@@ -250,6 +251,16 @@ pub fn sign_up_again(
 pub fn set_verified(tx: &Tx<'_>, user_id: i64, user_role: &str) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":user_role": user_role, ":now": tx.now().stored() };
     Ok(tx.change(SET_VERIFIED, params)? == 1)
+}
+
+/// Whether a sign-up said that a verification letter is to be sent, and none was sent since.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn verification_letter_is_due(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+    let params = named_params! { ":user_id": user_id };
+    Ok(db.one(VERIFICATION_LETTER_IS_DUE, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
 }
 
 /// Notes that a verification letter went out now.

@@ -12,8 +12,10 @@ use authnzerver::config::{self, Invocation, Surroundings};
 use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
 use authnzerver::guard::secret::Secret;
 use authnzerver::initialise::{Initialised, initialise};
+use authnzerver::outbound::mail::Outbox;
 use authnzerver::pipeline;
 use authnzerver::policy::model::Policy;
+use authnzerver::pool::Pool;
 use authnzerver::store::{Origin, Store};
 use authnzerver::wait::Pause;
 use serde_json::{Value, json};
@@ -36,6 +38,8 @@ pub const GOOD_PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 pub struct TestServer {
     pub app: App,
     pub clock: Arc<ManualClock>,
+    /// The letters that were sent.
+    pub outbox: Arc<Outbox>,
     held: Arc<Mutex<Vec<Duration>>>,
     directory: PathBuf,
     keep_directory: bool,
@@ -78,17 +82,23 @@ impl TestServer {
         let made = made.unwrap_or_else(|_| panic!("the first users can be made"));
         assert_eq!(made == Initialised::JustNow, origin == Origin::Made);
         let held = Arc::new(Mutex::new(Vec::new()));
+        let outbox = Arc::new(Outbox::default());
         let app = App::new(Parts {
             config,
             machine_name: "localhost".to_owned(),
             store,
             hasher,
             policy,
+            leaks: None,
+            outbound: Pool::start("outbound", 1, 8).expect("a thread starts"),
+            mailer: outbox.clone(),
+            post: Pool::start("post", 1, 8).expect("a thread starts"),
+            extra_roots: None,
             clock: clock.clone(),
             chance,
             pause: Pause::Noted(held.clone()),
         });
-        Self { app, clock, held, directory, keep_directory: false }
+        Self { app, clock, outbox, held, directory, keep_directory: false }
     }
 
     /// Stops this server and starts another on the same files, at the same time.

@@ -70,7 +70,16 @@ requests! {
         refresh_expires: int,
         /// Seconds until the refresh token may be used.
         refresh_nbf: float|int,
-    }
+    } answers {
+        /// The key's claims as JSON text, for the calling server to sign and hand out.
+        apikey: "str",
+        /// When it ends.
+        expires: "datetime",
+        /// What renews the key. It is shown this once.
+        refresh_token: "str",
+        /// When that ends.
+        refresh_token_expires: "datetime",
+    } refuses [MAY_NOT_ISSUE, BAD_TIMES]
 
     /// Verifies an API key, on behalf of its owner or of an administrator.
     "apikey-verify-nosession" => apikey_verify_nosession(ApikeyVerifyNosession) {
@@ -80,7 +89,7 @@ requests! {
         user_id: int,
         /// The role of who verifies it.
         user_role: str,
-    }
+    } refuses [MAY_NOT, NOT_VALID]
 
     /// Revokes an API key, on behalf of its owner or of an administrator.
     "apikey-revoke-nosession" => apikey_revoke_nosession(ApikeyRevokeNosession) {
@@ -90,7 +99,7 @@ requests! {
         user_id: int,
         /// The role of who revokes it.
         user_role: str,
-    }
+    } refuses [MAY_NOT, NOT_VALID, NOT_REVOKED]
 
     /// Revokes all API keys without a session that the owner of a valid one has.
     "apikey-revokeall-nosession" => apikey_revokeall_nosession(ApikeyRevokeallNosession) {
@@ -100,7 +109,12 @@ requests! {
         user_id: int,
         /// The role of who revokes them.
         user_role: str,
-    }
+    } answers {
+        /// How many keys were revoked.
+        revoked_keys: "int",
+        /// The same number.
+        deleted_keys: "int",
+    } refuses [MAY_NOT_DELETE, ALL_NEED_A_VALID_KEY]
 
     /// Renews an API key by its refresh token, also one that has ended. Both are replaced.
     "apikey-refresh-nosession" => apikey_refresh_nosession(ApikeyRefreshNosession), 30/min {
@@ -122,7 +136,16 @@ requests! {
         refresh_expires: int,
         /// Seconds until the new refresh token may be used.
         refresh_nbf: int|float,
-    }
+    } answers {
+        /// The key's claims as JSON text, for the calling server to sign and hand out.
+        apikey: "str",
+        /// When it ends.
+        expires: "datetime",
+        /// What renews the key. It is shown this once.
+        refresh_token: "str",
+        /// When that ends.
+        refresh_token_expires: "datetime",
+    } refuses [NO_REFRESH_TOKEN, WRONG_REFRESH_TOKEN, MAY_NOT_REVOKE_OLD, MAY_NOT_ISSUE_NEW, BAD_TIMES]
 }
 
 #[derive(Serialize)]

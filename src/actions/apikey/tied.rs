@@ -62,7 +62,12 @@ requests! {
         user_agent: str,
         /// Their session.
         session_token: secret,
-    }
+    } answers {
+        /// The key's claims as JSON text, for the calling server to sign and hand out.
+        apikey: "str",
+        /// When it ends.
+        expires: "datetime",
+    } refuses [MAY_NOT_ISSUE, NO_SESSION, OTHER_SESSION, BAD_TIMES]
 
     /// Verifies an API key, on behalf of its owner or of an administrator.
     "apikey-verify" => apikey_verify(ApikeyVerify) {
@@ -72,7 +77,7 @@ requests! {
         user_id: int,
         /// The role of who verifies it.
         user_role: str,
-    }
+    } refuses [MAY_NOT, NOT_VALID]
 
     /// Revokes an API key, on behalf of its owner or of an administrator.
     "apikey-revoke" => apikey_revoke(ApikeyRevoke) {
@@ -82,7 +87,7 @@ requests! {
         user_id: int,
         /// The role of who revokes it.
         user_role: str,
-    }
+    } refuses [MAY_NOT, NOT_VALID, NOT_REVOKED]
 }
 
 #[derive(Serialize)]

@@ -26,7 +26,14 @@ requests! {
     "user-set-emailverified" => user_set_emailverified(UserSetEmailverified) {
         /// The address the user signed up with.
         email: str,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// Whether the user may act.
+        is_active: "bool",
+        /// The user's role.
+        user_role: "str",
+    } refuses [UNKNOWN, NOT_VERIFIABLE]
 
     /// Notes that a letter was sent by other means than this server's.
     "user-set-emailsent" => user_set_emailsent(UserSetEmailsent), 2/min {
@@ -34,7 +41,20 @@ requests! {
         email: str,
         /// Which letter: signup or forgotpass.
         email_type: str,
-    }
+    } answers {
+        /// The user's address.
+        email: "str",
+        /// When the last verification letter went out.
+        emailverify_sent_datetime: "datetime or null",
+        /// When the last forgotten-password letter went out.
+        emailforgotpass_sent_datetime: "datetime or null",
+        /// The user's number.
+        user_id: "int",
+        /// Whether the user may act.
+        is_active: "bool",
+        /// The user's role.
+        user_role: "str",
+    } refuses [BAD_TYPE, NOT_NOTED]
 }
 
 #[derive(Serialize)]

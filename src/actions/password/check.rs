@@ -24,7 +24,12 @@ requests! {
         session_token: secret,
         /// What the user typed.
         password: secret,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The user's role.
+        user_role: "str",
+    } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
 
     /// Checks a user's password without a session.
     "user-passcheck-nosession" => user_passcheck_nosession(UserPasscheckNosession) {
@@ -32,7 +37,12 @@ requests! {
         email: str,
         /// What the user typed.
         password: secret,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The user's role.
+        user_role: "str",
+    } refuses [NO_MATCH, INACTIVE, LOCKED]
 }
 
 #[derive(Serialize)]

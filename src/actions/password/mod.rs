@@ -1,3 +1,6 @@
 //! Passwords: checking, changing, resetting and judging them.
 
+pub mod change;
 pub mod check;
+pub mod reset;
+pub mod validate;

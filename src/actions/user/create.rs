@@ -56,7 +56,16 @@ requests! {
         verify_retry_wait: int|None,
         /// A public identifier of the calling server's choice; one is made if there is none.
         system_id: str|None,
-    }
+    } answers {
+        /// The address in its folded form.
+        user_email: "str",
+        /// The user's number.
+        user_id: "int",
+        /// The user's public identifier.
+        system_id: "str",
+        /// Whether a verification letter is to be sent.
+        send_verification: "bool",
+    } refuses [BAD_EMAIL, BAD_NAME, BAD_PASSWORD, USER_EXISTS, NOT_ADDED]
 }
 
 #[derive(Serialize)]

@@ -27,13 +27,21 @@ requests! {
         user_id: int,
         /// What the user typed.
         password: secret,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The address that was given.
+        email: "str",
+    } refuses [UNKNOWN, WRONG_PASSWORD, IS_SUPERUSER, NOT_DELETED, LOCKED]
 
     /// Deletes an account. A number that nobody has is fine.
     "internal-user-delete" => internal_user_delete(InternalUserDelete), broken NOT_DELETED {
         /// Whom to delete.
         target_userid: int,
-    }
+    } answers {
+        /// The user's number.
+        user_id: "int",
+    } refuses [NOT_DELETED]
 }
 
 #[derive(Serialize)]

@@ -76,7 +76,14 @@ requests! {
         target_userid: int,
         /// What to change: full_name and email; administrators also is_active, user_role and email_verified.
         update_dict: dict,
-    }
+    } answers {
+        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
+        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
+        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
+        user_info: "object",
+    } refuses [
+        SYSTEM_USER, NO_SESSION, NO_SELF_SESSION, SELF_OTHER_KEYS, OTHER_KEYS, BAD_ROLE, NOT_EDITED,
+    ]
 
     /// Changes a user. Keys of extra_info are set one by one, or removed with "__delete__".
     "internal-user-edit" => internal_user_edit(InternalUserEdit), broken INTERNALLY_NOT_EDITED {
@@ -84,7 +91,12 @@ requests! {
         target_userid: int,
         /// What to change: full_name, email, email_verified, is_active, user_role, extra_info.
         update_dict: dict,
-    }
+    } answers {
+        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
+        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
+        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
+        user_info: "object",
+    } refuses [NOTHING_TO_EDIT, FORBIDDEN, NO_SUCH_USER, INTERNALLY_NOT_EDITED]
 }
 
 #[derive(Serialize)]

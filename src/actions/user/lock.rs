@@ -57,7 +57,12 @@ requests! {
         target_userid: int,
         /// lock or unlock.
         action: str,
-    }
+    } answers {
+        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
+        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
+        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
+        user_info: "object",
+    } refuses [NOT_SUPERUSER, SELF, BAD_ACTION, SYSTEM_USER, NO_SESSION, NOT_TOGGLED]
 
     /// Locks or unlocks an account. A lock ends all sessions and API keys; an unlock gives the old role back.
     "internal-user-lock" => internal_user_lock(InternalUserLock), broken NOT_TOGGLED {
@@ -65,7 +70,12 @@ requests! {
         target_userid: int,
         /// lock or unlock.
         action: str,
-    }
+    } answers {
+        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
+        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
+        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
+        user_info: "object",
+    } refuses [INTERNAL_BAD_ACTION, INTERNAL_SYSTEM_USER, NOT_TOGGLED]
 }
 
 #[derive(Serialize)]

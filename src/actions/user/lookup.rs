@@ -43,13 +43,21 @@ requests! {
         limit: int,
         /// Answers only users with a higher number than this.
         after: int,
-    }
+    } answers {
+        /// The users, in the order of their numbers; each as in user-lookup-email.
+        user_info: "list",
+    } refuses [TOO_MANY]
 
     /// Looks a user up by their address.
     "user-lookup-email" => user_lookup_email(UserLookupEmail), broken EMAIL_FAILED {
         /// The address the user signed up with.
         email: str,
-    }
+    } answers {
+        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
+        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
+        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
+        user_info: "object",
+    } refuses [EMAIL_UNKNOWN]
 
     /// Looks users up by any of their properties.
     "user-lookup-match" => user_lookup_match(UserLookupMatch), broken MATCH_FAILED {
@@ -62,7 +70,10 @@ requests! {
         limit: int,
         /// Answers only users with a higher number than this.
         after: int,
-    }
+    } answers {
+        /// The users, in the order of their numbers; each as in user-lookup-email.
+        user_info: "list",
+    } refuses [MISMATCHED, MATCH_FAILED, TOO_MANY]
 }
 
 #[derive(Serialize)]

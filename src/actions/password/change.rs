@@ -1,0 +1,161 @@
+//! Changing a password that one knows.
+
+use super::super::judge::judge;
+use super::super::proof::{Claim, LOCKED, Proof, Proven, prove};
+use crate::app::Call;
+use crate::guard::password::Verification;
+use crate::guard::secret::Secret;
+use crate::guard::token::StoredToken;
+use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
+use crate::policy::email::fold;
+use crate::requests;
+use crate::store::users::Credentials;
+use crate::store::{apikeys_nosession, sessions, users};
+use serde::Serialize;
+
+const UNPROVEN: &str = "Your current password could not be confirmed.";
+const NO_SESSION: Refusal = Refusal::new("session does not exist", UNPROVEN);
+const UNKNOWN: Refusal = Refusal::new("user does not exist", UNPROVEN);
+const WRONG_PASSWORD: Refusal = Refusal::new("user password does not match", UNPROVEN);
+const UNCHANGED: Refusal =
+    Refusal::new("password did not change", "The new password must differ from the old one.");
+const INSECURE: Refusal = Refusal::new("new password is insecure", "");
+const NOT_STORED: Refusal =
+    Refusal::new("DB error when updating password", "The password could not be changed. Please try again.");
+
+requests! {
+    /// Changes the password of a session's owner. All other sessions of theirs end.
+    "user-changepass" => user_changepass(UserChangepass), 5/min, broken NOT_STORED {
+        /// Whose password it is.
+        user_id: int,
+        /// A session of theirs; it lives on.
+        session_token: secret,
+        /// Their name; the new password must not resemble it.
+        full_name: str,
+        /// Their address.
+        email: str,
+        /// The password they have.
+        current_password: secret,
+        /// The password they want.
+        new_password: secret,
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The address that was given.
+        email: "str",
+    } refuses [NO_SESSION, UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
+
+    /// Changes a user's password without a session. All sessions and API keys of theirs end.
+    "user-changepass-nosession" => user_changepass_nosession(UserChangepassNosession), broken NOT_STORED {
+        /// Whose password it is.
+        user_id: int,
+        /// Their name; the new password must not resemble it.
+        full_name: str,
+        /// Their address.
+        email: str,
+        /// The password they have.
+        current_password: secret,
+        /// The password they want.
+        new_password: secret,
+    } answers {
+        /// The user's number.
+        user_id: "int",
+        /// The address that was given.
+        email: "str",
+    } refuses [UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
+}
+
+#[derive(Serialize)]
+struct Changed {
+    user_id: i64,
+    email: String,
+}
+
+/// What both requests ask for.
+struct Change {
+    user_id: i64,
+    full_name: String,
+    email: String,
+    current: Secret<String>,
+    new: Secret<String>,
+}
+
+impl Change {
+    fn echo(&self, refused: Refused) -> Failure {
+        refused.with("user_id", self.user_id).with("email", self.email.as_str()).into()
+    }
+}
+
+fn user_changepass(call: &mut Call<'_>, ask: UserChangepass) -> Outcome<Changed> {
+    let token = StoredToken::of(ask.session_token.expose());
+    let change = Change {
+        user_id: ask.user_id,
+        full_name: ask.full_name,
+        email: ask.email,
+        current: ask.current_password,
+        new: ask.new_password,
+    };
+    let session = call.read(|db| sessions::live_by_token(db, &token))?;
+    if session.is_none_or(|session| session.user_id != change.user_id) {
+        // The same work as with a session, though nothing was tested and nothing is counted.
+        call.app().hasher.verify_dummy(change.current.expose())?;
+        return Err(change.echo(NO_SESSION.made()));
+    }
+    let done = carry_out(call, change, Some(token))?;
+    Ok(done.and("You have been logged out everywhere else."))
+}
+
+fn user_changepass_nosession(call: &mut Call<'_>, ask: UserChangepassNosession) -> Outcome<Changed> {
+    let change = Change {
+        user_id: ask.user_id,
+        full_name: ask.full_name,
+        email: ask.email,
+        current: ask.current_password,
+        new: ask.new_password,
+    };
+    carry_out(call, change, None)
+}
+
+/// Changes the password if the current one is right and the new one is good; ends all sessions but `kept`.
+fn carry_out(call: &mut Call<'_>, change: Change, kept: Option<StoredToken>) -> Outcome<Changed> {
+    let proven = current_is_right(call, &change)?;
+    let user = proven.credentials;
+    let stored = user.password.expose().as_str();
+    if let Verification::Matches { .. } = call.app().hasher.verify(change.new.expose(), Some(stored))? {
+        return Err(change.echo(UNCHANGED.made()));
+    }
+    let hash = call.hash(&change.new)?;
+    let names = [change.full_name.as_str(), user.full_name.as_deref().unwrap_or_default()];
+    let mut broken = judge(call, &change.new, &user.email, &names)?;
+    if !broken.is_empty() {
+        broken.push("Please choose a safer password.".into());
+        return Err(change.echo(INSECURE.made().telling(broken)));
+    }
+    let stored = call.write(move |tx| {
+        if !users::set_password(tx, &user, &hash)? {
+            return Ok(false);
+        }
+        sessions::delete_of_user(tx, user.user_id, kept.as_ref())?;
+        if kept.is_none() {
+            apikeys_nosession::delete_of_user(tx, user.user_id)?;
+        }
+        Ok(true)
+    })?;
+    if !stored {
+        return Err(change.echo(NOT_STORED.made()));
+    }
+    let changed = Changed { user_id: change.user_id, email: change.email };
+    Ok(Done::new(changed, "Your password was changed."))
+}
+
+fn current_is_right(call: &mut Call<'_>, change: &Change) -> Result<Proven, Failure> {
+    let known = call.read(|db| users::credentials_by_email(db, &fold(&change.email)))?;
+    let known = known.is_some_and(|user| user.user_id == change.user_id && user.may_authenticate());
+    let claim = Claim::UserWithEmail(change.user_id, change.email.clone());
+    match prove(call, &claim, &change.current, Credentials::may_authenticate)? {
+        Proof::Right(proven) => Ok(proven),
+        Proof::Locked => Err(change.echo(LOCKED.made())),
+        Proof::Barred(_) | Proof::Wrong if known => Err(change.echo(WRONG_PASSWORD.made())),
+        Proof::Barred(_) | Proof::Wrong => Err(change.echo(UNKNOWN.made())),
+    }
+}

@@ -1,0 +1,213 @@
+//! `authnzerver --schema`: the whole API, from the registry that also answers requests. As JSON for programs, and as
+//! `docs/api.md` for people.
+
+use crate::actions::requests;
+use crate::outcome::{INVALID_PARAMETERS, Refusal};
+use crate::request::{Param, Request};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// What a page about the API begins with.
+const INTRODUCTION: &str = "\
+# The API
+
+This page is written by the program itself: `make docs` renews it, `authnzerver --schema` prints the same as JSON.
+
+Every request is a `POST /` whose body is base64 of a [Fernet](https://github.com/fernet/spec) token of a JSON object.
+Both sides share the key.
+
+| key | meaning |
+| --- | --- |
+| `request` | the request's name |
+| `body` | an object with its parameters; what is not listed below is ignored |
+| `reqid` | any JSON value but null; the answer carries it unchanged |
+| `client_ipaddr` | the end user's address; needed unless rate limits are off |
+
+The answer, HTTP 200, is sealed in the same way:
+
+| key | meaning |
+| --- | --- |
+| `success` | whether it was done |
+| `response` | the answer's own keys, listed below, beside `success`, `messages` and `failure_reason` |
+| `messages` | texts that may be shown to the end user |
+| `failure_reason` | why it was not done, for the calling server alone; absent where there is nothing to tell |
+| `reqid` | the request's |
+
+Parameters that do not fit are answered with the reason `invalid request parameters`; `response.response.problems`
+names each one, as `missing` or of an `incorrect type`, with the `required_type`. An optional parameter may be null.
+
+| HTTP status | meaning |
+| --- | --- |
+| 400 | the message is malformed, the request is unknown, or the server could not carry it out |
+| 401 | the message cannot be opened |
+| 404, 405 | the host is not allowed, or there is nothing at this path; `/` takes `POST` only |
+| 408, 411, 413 | the message came too slowly, without a length, or is too long |
+| 429 | over a rate limit; `Retry-After` tells the seconds to wait |
+| 503 | too much is waiting; `Retry-After` tells when to try again |
+
+Times are UTC, as `2026-11-23T14:06:11.930944`; the fraction is left out when it is zero. An `int` has 64 bits, a
+`float` may be a whole number, and `true` is neither.
+";
+
+/// The API as JSON text.
+#[must_use]
+pub fn json() -> String {
+    let all: Vec<Value> = requests().map(request_json).collect();
+    format!("{:#}\n", json!({ "version": env!("CARGO_PKG_VERSION"), "requests": all }))
+}
+
+fn request_json(request: &Request) -> Value {
+    let parameters: Vec<Value> = request
+        .params
+        .iter()
+        .map(|param| {
+            json!({
+                "name": param.name, "alias": param.alias, "type": param.required_type(),
+                "required": param.required, "doc": tidy(param.doc),
+            })
+        })
+        .collect();
+    let answers: Vec<Value> = request
+        .answers
+        .iter()
+        .map(|key| json!({ "name": key.name, "type": key.words, "doc": tidy(key.doc) }))
+        .collect();
+    let refusals: Vec<Value> = refusals(request)
+        .map(|refusal| json!({ "failure_reason": refusal.reason(), "message": refusal.message() }))
+        .collect();
+    json!({
+        "name": request.name, "doc": tidy(request.doc), "per_minute": request.per_minute,
+        "parameters": parameters, "answers": answers, "refusals": refusals,
+        "when_broken": request.broken.and_then(Refusal::reason),
+    })
+}
+
+/// The API as a page.
+#[must_use]
+pub fn markdown() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    page.push_str("\n## Requests\n\n");
+    for request in requests() {
+        line(&mut page, &format!("- [`{0}`](#{0})", request.name));
+    }
+    for request in requests() {
+        section(&mut page, request);
+    }
+    page
+}
+
+fn section(page: &mut String, request: &Request) {
+    line(page, &format!("\n## {}\n\n{}", request.name, tidy(request.doc)));
+    if let Some(per_minute) = request.per_minute {
+        line(page, &format!("\nAt most {per_minute} a minute for one client, unless set otherwise."));
+    }
+    line(page, "\n| parameter | type | | meaning |\n| --- | --- | --- | --- |");
+    for param in request.params {
+        let need = if param.required { "required" } else { "optional" };
+        let alias = param.alias.map(|alias| format!(" (or `{alias}`)")).unwrap_or_default();
+        line(page, &format!("| `{}`{alias} | {} | {need} | {} |", param.name, words(param), tidy(param.doc)));
+    }
+    if request.answers.is_empty() {
+        line(page, "\nThe answer has no keys of its own.");
+    } else {
+        line(page, "\n| answer | type | meaning |\n| --- | --- | --- |");
+        for key in request.answers {
+            line(page, &format!("| `{}` | {} | {} |", key.name, key.words, tidy(key.doc)));
+        }
+    }
+    line(page, "\n| `failure_reason` | message |\n| --- | --- |");
+    for refusal in refusals(request) {
+        let reason = refusal.reason().map_or_else(|| "none".to_owned(), |reason| format!("`{reason}`"));
+        let message =
+            if refusal.message().is_empty() { "what is wrong with the password" } else { refusal.message() };
+        line(page, &format!("| {reason} | {message} |"));
+    }
+    line(page, &format!("| `{INVALID_PARAMETERS}` | which request it was |"));
+    match request.broken.and_then(Refusal::reason) {
+        Some(reason) => line(page, &format!("| `{reason}` | the server could not find out |")),
+        None => line(page, "\nWhere the server could not find out, it answers HTTP 400."),
+    }
+}
+
+/// Each way to say no, once.
+fn refusals(request: &Request) -> impl Iterator<Item = &'static Refusal> {
+    let all = request.refusals;
+    let is_new = move |(place, refusal): &(usize, &&'static Refusal)| {
+        !all[..*place]
+            .iter()
+            .any(|earlier| earlier.reason() == refusal.reason() && earlier.message() == refusal.message())
+    };
+    all.iter().enumerate().filter(is_new).map(|(_, refusal)| *refusal)
+}
+
+fn words(param: &Param) -> String {
+    match param.required_type() {
+        Value::String(word) => word,
+        Value::Array(words) => {
+            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+            words.join(" or ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A doc comment on one line.
+fn tidy(doc: &str) -> String {
+    doc.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn line(page: &mut String, text: &str) {
+    // Writing into a String cannot fail.
+    let _ = writeln!(page, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_in_docs_is_up_to_date() {
+        let page = include_str!("../../docs/api.md");
+        assert!(page == markdown(), "docs/api.md is stale: run `make docs`");
+    }
+
+    #[test]
+    fn every_request_tells_its_parameters_answers_and_refusals() {
+        let schema: Value = serde_json::from_str(&json()).expect("is JSON");
+        let all = schema["requests"].as_array().expect("a list");
+        assert_eq!(all.len(), 38);
+        for request in all {
+            let name = &request["name"];
+            assert!(request["doc"].as_str().is_some_and(|doc| doc.ends_with('.')), "{name}");
+            for list in ["parameters", "refusals"] {
+                assert!(request[list].as_array().is_some_and(|list| !list.is_empty()), "{name} {list}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_an_action_is_told() {
+        let told: Vec<_> = requests()
+            .flat_map(|request| request.refusals.iter().copied().chain(request.broken))
+            .filter_map(Refusal::reason)
+            .collect();
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/actions");
+        let mut waiting = vec![std::path::PathBuf::from(directory)];
+        let mut checked = 0;
+        while let Some(path) = waiting.pop() {
+            if path.is_dir() {
+                waiting.extend(
+                    std::fs::read_dir(path).expect("reads").map(|entry| entry.expect("reads").path()),
+                );
+                continue;
+            }
+            let code = std::fs::read_to_string(&path).expect("reads");
+            for refusal in code.split("Refusal::new(").skip(1) {
+                let reason = refusal.split('"').nth(1).expect("a reason in quotes");
+                assert!(told.contains(&reason), "{}: {reason}", path.display());
+                checked += 1;
+            }
+        }
+        assert!(checked > 90, "only {checked} refusals were found");
+    }
+}

@@ -1,0 +1,244 @@
+//! The letters that the server writes: plain text, short, with the code whole on a line of its own. Nothing that a
+//! request brings along may add a line or a header.
+
+use crate::clock::Moment;
+
+/// Characters of a browser's name that a letter shows.
+const BROWSER_CHARACTERS_MAX: usize = 200;
+/// Characters of a site's name.
+const SITE_CHARACTERS_MAX: usize = 100;
+/// Characters of a line in a letter (RFC 5322), less the line's end.
+const LINE_CHARACTERS_MAX: usize = 998;
+
+/// A letter to one person.
+pub struct Letter {
+    /// The address it goes to.
+    pub to: String,
+    /// What it is about.
+    pub subject: String,
+    /// The text, with line feeds.
+    pub text: String,
+}
+
+/// What a letter tells.
+pub struct Contents<'a> {
+    /// The address it goes to: the stored one.
+    pub to: &'a str,
+    /// What the site calls itself.
+    pub site: &'a str,
+    /// The site's address, such as `https://example.org`.
+    pub base_url: &'a str,
+    /// Where the code is entered, appended to the site's address.
+    pub form: &'a str,
+    /// The code.
+    pub code: &'a str,
+    /// Until when the code is good.
+    pub expires: Moment,
+    /// The browser that asked.
+    pub browser: &'a str,
+    /// The address that asked.
+    pub ip_address: &'a str,
+}
+
+/// The letter cannot be written: a code or a web address does not fit on a line, or is not one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unwritable;
+
+/// Asks somebody who signed up to verify that the address is theirs.
+///
+/// # Errors
+///
+/// [`Unwritable`].
+pub fn sign_up(contents: &Contents<'_>) -> Result<Letter, Unwritable> {
+    let request = "Somebody, we hope it was you, asked to sign up there with this address.";
+    let use_of_code = "Then you can log in with your e-mail address and your password.";
+    let text = text(contents, request, "To verify your address", use_of_code)?;
+    Ok(Letter {
+        to: contents.to.to_owned(),
+        subject: format!("[{}] Please verify your sign-up", one_line(contents.site, SITE_CHARACTERS_MAX)),
+        text,
+    })
+}
+
+/// Lets somebody who forgot their password choose a new one.
+///
+/// # Errors
+///
+/// [`Unwritable`].
+pub fn forgot_password(contents: &Contents<'_>) -> Result<Letter, Unwritable> {
+    let request = "Somebody, we hope it was you, asked for a new password for this address.";
+    let use_of_code = "Your old password works until you have chosen a new one.";
+    let text = text(contents, request, "To choose a new password", use_of_code)?;
+    Ok(Letter {
+        to: contents.to.to_owned(),
+        subject: format!(
+            "[{}] Please verify your password reset",
+            one_line(contents.site, SITE_CHARACTERS_MAX)
+        ),
+        text,
+    })
+}
+
+fn text(
+    contents: &Contents<'_>,
+    request: &str,
+    purpose: &str,
+    use_of_code: &str,
+) -> Result<String, Unwritable> {
+    let Contents { to, site, base_url, form, code, expires, browser, ip_address } = contents;
+    let address = format!("{base_url}{form}");
+    let fits =
+        |text: &str| !text.chars().any(|c| c.is_control() || c == ' ') && text.len() <= LINE_CHARACTERS_MAX;
+    if code.is_empty() || ![code, to, address.as_str()].iter().all(|text| fits(text)) {
+        return Err(Unwritable);
+    }
+    let site = one_line(site, SITE_CHARACTERS_MAX);
+    let browser = one_line(&browser.replace('_', "."), BROWSER_CHARACTERS_MAX);
+    let ip_address = one_line(ip_address, BROWSER_CHARACTERS_MAX);
+    Ok(format!(
+        "Hello,\n\
+         \n\
+         this is an automatic letter from {site} at\n\
+         {base_url}\n\
+         \n\
+         {request}\n\
+         \n\
+         E-mail address: {to}\n\
+         Browser:        {browser}\n\
+         IP address:     {ip_address}\n\
+         \n\
+         {purpose}, enter this code:\n\
+         \n\
+         {code}\n\
+         \n\
+         in the form at\n\
+         \n\
+         {address}\n\
+         \n\
+         The code is good until {expires} (UTC). {use_of_code}\n\
+         \n\
+         If you do not know this browser or IP address, somebody else may have used your\n\
+         e-mail address. Then you can ignore this letter: without the code nothing changes.\n\
+         \n\
+         {site}\n\
+         {base_url}\n",
+        expires = expires.wire(),
+    ))
+}
+
+/// A text from a request on one line: cut, and with every control character as a blank.
+fn one_line(text: &str, characters_max: usize) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.chars().take(characters_max).map(|c| if breaks(c) { ' ' } else { c }).collect()
+}
+
+/// Whether a site's address has the form of one, and is among those allowed where any are named. The whole origin
+/// counts: a longer host name, another port, or a user name before the host makes another site of it.
+#[must_use]
+pub fn base_url_is_allowed(url: &str, allowed: &[String]) -> bool {
+    let Some(origin) = origin(url) else { return false };
+    allowed.is_empty() || allowed.iter().any(|one| self::origin(one).is_some_and(|one| one == origin))
+}
+
+/// Scheme and host of a web address, in lower case; `None` where it is none or hides another.
+fn origin(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let host = rest.split('/').next()?;
+    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+    let fine = matches!(scheme.as_str(), "http" | "https")
+        && !host.is_empty()
+        && host.chars().all(is_host)
+        && !rest.chars().any(|c| c.is_control() || matches!(c, ' ' | '\\' | '?' | '#' | '@'));
+    let host = host.to_ascii_lowercase();
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    fine.then(|| format!("{scheme}://{}", host.strip_suffix(default_port).unwrap_or(&host)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &str =
+        "Z0FBQUFBQmZYaEFBQUFFQ0F3UUZCZ2NJQ1FvTERBME9EXzRRLU1Qd2pJdlI2RHN0RXFmN2otblQzS3E1ZnhScVROaA==";
+
+    fn contents() -> Contents<'static> {
+        Contents {
+            to: "alice@example.org",
+            site: "Recipes",
+            base_url: "https://recipes.example",
+            form: "/users/verify",
+            code: CODE,
+            expires: Moment::parse("2026-11-23T16:00:00").expect("a time"),
+            browser: "Browser_1.0",
+            ip_address: "192.0.2.7",
+        }
+    }
+
+    #[test]
+    fn a_letter_has_the_code_and_the_form_on_lines_of_their_own() {
+        for letter in [sign_up(&contents()), forgot_password(&contents())] {
+            let letter = letter.expect("a letter");
+            assert!(letter.subject.starts_with("[Recipes] Please verify"));
+            assert!(letter.text.lines().any(|line| line == CODE));
+            assert!(letter.text.lines().any(|line| line == "https://recipes.example/users/verify"));
+            for part in ["alice@example.org", "Browser.1.0", "192.0.2.7", "2026-11-23T16:00:00 (UTC)"] {
+                assert!(letter.text.contains(part), "{part}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_adds_a_line() {
+        let lines = sign_up(&contents()).expect("a letter").text.lines().count();
+        let evil = "x\r\nBcc: eve@example.org\n.\n\u{2028}y";
+        let letter = sign_up(&Contents { site: evil, browser: evil, ip_address: evil, ..contents() });
+        let letter = letter.expect("a letter");
+        assert_eq!(letter.text.lines().count(), lines);
+        assert!(!letter.subject.contains(['\r', '\n']));
+        for odd in [
+            Contents { code: "a b", ..contents() },
+            Contents { code: "a\nb", ..contents() },
+            Contents { code: "", ..contents() },
+            Contents { form: "/x\r\ny", ..contents() },
+            Contents { to: "a@b\r\nBcc: c@d", ..contents() },
+        ] {
+            assert_eq!(sign_up(&odd).err(), Some(Unwritable));
+        }
+        let long = "x".repeat(999);
+        assert_eq!(sign_up(&Contents { code: &long, ..contents() }).err(), Some(Unwritable));
+    }
+
+    #[test]
+    fn only_the_named_sites_are_linked_to() {
+        let allowed = ["https://good.example".to_owned(), "http://localhost:8080".to_owned()];
+        for url in [
+            "https://good.example",
+            "https://GOOD.example/",
+            "https://good.example:443/app",
+            "http://localhost:8080",
+        ] {
+            assert!(base_url_is_allowed(url, &allowed), "{url}");
+        }
+        for url in [
+            "http://good.example",
+            "https://good.example.evil",
+            "https://good.example:444",
+            "https://evil.example",
+            "https://good.example@evil.example",
+            "https://good.example\\@evil.example",
+            "https://evil.example/?https://good.example",
+            "https://evil.example#https://good.example",
+            "javascript:alert(1)",
+            "good.example",
+            "",
+            "https://",
+            "https://a b",
+            "https://good.example\r\nX: y",
+        ] {
+            assert!(!base_url_is_allowed(url, &allowed), "{url}");
+        }
+        assert!(base_url_is_allowed("https://anything.example", &[]));
+        assert!(!base_url_is_allowed("ftp://anything.example", &[]));
+    }
+}

@@ -1,0 +1,362 @@
+//! Whether a password is known to have leaked: what can be asked, and the two places that can answer.
+//! [`PwnedFilter`] is a file on this machine, [`RangeClient`] is the range API of Have I Been Pwned or a copy
+//! of it elsewhere. Both block the calling thread, so they belong on the threads for outbound calls.
+//!
+//! A password never leaves this machine, nor does its hash: the range API is told the first five of the
+//! hash's forty digits, answers with the hundreds of hashes that begin so, and they are compared here.
+//! Nothing of the password, the hash or those five digits is ever part of an error or a log line.
+
+use super::pwned_filter::PwnedFilter;
+use crate::guard::secret::Secret;
+use sha1::{Digest, Sha1};
+use std::fmt;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use ureq::http::Uri;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use zeroize::Zeroizing;
+
+/// The public range API.
+pub const PUBLIC_RANGE_API: &str = "https://api.pwnedpasswords.com";
+/// The longest answer that is read. The public API sends about 80 kB, padding included.
+const BODY_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// The longest file of extra root certificates that is read.
+const ROOTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// How often a look-up may be sent elsewhere.
+const REDIRECTS_MAX: u32 = 3;
+/// How many digits of the hash the API is told.
+const PREFIX_DIGITS: usize = 5;
+
+/// What is known about a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Leak {
+    /// It has leaked.
+    Found {
+        /// How often; `None` if the source keeps no count, only that it is at least the smallest count that
+        /// the source was made with.
+        times: Option<u64>,
+    },
+    /// It is not among the leaked passwords that the source knows.
+    NotFound,
+    /// Nobody could tell. Whether such a password is accepted is the caller's to decide.
+    Unknown(UnknownReason),
+}
+
+/// Why nobody could tell. Safe to log: it holds nothing of the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownReason {
+    /// No answer, or not the whole of one, in time.
+    TimedOut,
+    /// The name did not resolve, or the connection failed or broke.
+    NoConnection,
+    /// TLS could not be agreed on, or no trusted root vouches for the server.
+    Tls,
+    /// An HTTP status other than 200.
+    Status(u16),
+    /// Sent elsewhere too often, or from `https` to `http`.
+    Redirect,
+    /// The answer is longer than any real one.
+    TooLong,
+    /// An answer, but not one of a range API: a log-in page of the network, for example.
+    Garbled,
+    /// The filter file could not be read.
+    FilterUnreadable(ErrorKind),
+}
+
+impl UnknownReason {
+    /// The reason without its number, for a log that takes fixed text.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::TimedOut => "no answer in time",
+            Self::NoConnection => "no connection",
+            Self::Tls => "no trusted TLS connection",
+            Self::Status(_) => "an HTTP status other than 200",
+            Self::Redirect => "redirected too often or to plain http",
+            Self::TooLong => "an answer that is too long",
+            Self::Garbled => "an answer that is not one of the range API",
+            Self::FilterUnreadable(_) => "the filter file cannot be read",
+        }
+    }
+}
+
+impl fmt::Display for UnknownReason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(out, "{}: {status}", self.text()),
+            Self::FilterUnreadable(kind) => write!(out, "{}: {kind}", self.text()),
+            _ => out.write_str(self.text()),
+        }
+    }
+}
+
+/// Knows leaked passwords by their SHA-1.
+pub trait LeakLookup: Send + Sync {
+    /// What is known about the password with this hash. May wait for a disk or for the network.
+    fn leaked(&self, password_sha1: &[u8; 20]) -> Leak;
+}
+
+/// The name under which lists of leaked passwords know a password.
+#[must_use]
+pub fn password_sha1(password: &[u8]) -> Secret<[u8; 20]> {
+    Secret::new(Sha1::digest(password).into())
+}
+
+/// Asks the file before the network, or the only one that there is; `None` if there is neither.
+#[must_use]
+pub fn file_then_network(
+    file: Option<PwnedFilter>,
+    network: Option<RangeClient>,
+) -> Option<Box<dyn LeakLookup>> {
+    match (file, network) {
+        (Some(file), Some(network)) => Some(Box::new(InOrder { first: file, second: network })),
+        (Some(file), None) => Some(Box::new(file)),
+        (None, Some(network)) => Some(Box::new(network)),
+        (None, None) => None,
+    }
+}
+
+/// Asks the second source whatever the first does not find, or cannot tell.
+struct InOrder<First, Second> {
+    first: First,
+    second: Second,
+}
+
+impl<First: LeakLookup, Second: LeakLookup> LeakLookup for InOrder<First, Second> {
+    fn leaked(&self, password_sha1: &[u8; 20]) -> Leak {
+        match self.first.leaked(password_sha1) {
+            found @ Leak::Found { .. } => found,
+            Leak::NotFound | Leak::Unknown(_) => self.second.leaked(password_sha1),
+        }
+    }
+}
+
+/// How long the steps of a look-up may take.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeLimits {
+    /// To resolve the name; and again to connect, TLS included.
+    pub connect: Duration,
+    /// For each wait for the next bytes.
+    pub read: Duration,
+    /// For everything together.
+    pub total: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), read: Duration::from_secs(5), total: Duration::from_secs(12) }
+    }
+}
+
+/// Where and how to ask a range API.
+#[derive(Clone, Debug)]
+pub struct RangeSettings {
+    /// An `http://` or `https://` address. `/range/` and five digits are put behind it; whether it ends with
+    /// `/range/` already does not matter.
+    pub base_url: String,
+    /// A PEM file of root certificates to trust beside those built in (`SSL_CERT_FILE`).
+    pub extra_roots: Option<PathBuf>,
+    /// Whether `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.
+    pub proxy_from_environment: bool,
+    /// How long the steps may take.
+    pub limits: TimeLimits,
+}
+
+impl RangeSettings {
+    /// The usual settings for the range API at `base_url`.
+    #[must_use]
+    pub fn at(base_url: &str) -> Self {
+        Self {
+            base_url: base_url.to_owned(),
+            extra_roots: None,
+            proxy_from_environment: true,
+            limits: TimeLimits::default(),
+        }
+    }
+}
+
+/// Why settings cannot be used. Says nothing of the address, which may hold a password.
+#[derive(Debug)]
+pub enum RangeFault {
+    /// The base address is none that can be asked.
+    BaseUrl,
+    /// The file of root certificates cannot be read.
+    RootsUnreadable(io::Error),
+    /// There is no certificate in the file of root certificates.
+    NoRoots,
+}
+
+impl fmt::Display for RangeFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BaseUrl => out.write_str(
+                "the address of the leaked-password service must begin with http:// or https://, name a host, \
+                 and have no query",
+            ),
+            Self::RootsUnreadable(fault) => write!(out, "the file of root certificates cannot be read: {fault}"),
+            Self::NoRoots => out.write_str("the file of root certificates holds no certificate in PEM form"),
+        }
+    }
+}
+
+impl std::error::Error for RangeFault {}
+
+/// Asks a range API over HTTP.
+pub struct RangeClient {
+    base_url: String,
+    /// One for each set of roots. `ureq` trusts either its own roots or a list; asking anew with the next set
+    /// when a TLS connection fails comes to the same as trusting both, and nothing was sent by then.
+    agents: Vec<ureq::Agent>,
+}
+
+impl RangeClient {
+    /// Checks the settings and reads the extra roots. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// The address cannot be asked, or the extra roots cannot be read.
+    pub fn new(settings: &RangeSettings) -> Result<Self, RangeFault> {
+        let uri: Uri = settings.base_url.parse().map_err(|_| RangeFault::BaseUrl)?;
+        let https = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(RangeFault::BaseUrl),
+        };
+        if uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
+            return Err(RangeFault::BaseUrl);
+        }
+        let mut roots = vec![RootCerts::WebPki];
+        if let Some(path) = &settings.extra_roots {
+            roots.insert(0, read_roots(path)?);
+        }
+        let base_url = settings.base_url.trim_end_matches('/');
+        Ok(Self {
+            base_url: base_url.strip_suffix("/range").unwrap_or(base_url).to_owned(),
+            agents: roots.into_iter().map(|roots| agent(settings, https, roots)).collect(),
+        })
+    }
+
+    fn answer(&self, prefix: &str) -> Result<Vec<u8>, UnknownReason> {
+        let url = format!("{}/range/{prefix}", self.base_url);
+        let mut outcome = Err(UnknownReason::Tls);
+        for agent in &self.agents {
+            outcome = fetch(agent, &url);
+            if outcome != Err(UnknownReason::Tls) {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+impl LeakLookup for RangeClient {
+    fn leaked(&self, password_sha1: &[u8; 20]) -> Leak {
+        let digits = hex(password_sha1);
+        let (prefix, suffix) = digits.split_at(PREFIX_DIGITS);
+        match self.answer(prefix) {
+            Ok(body) => find(&body, suffix),
+            Err(reason) => Leak::Unknown(reason),
+        }
+    }
+}
+
+fn read_roots(path: &Path) -> Result<RootCerts, RangeFault> {
+    let mut pem = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(ROOTS_BYTES_MAX).read_to_end(&mut pem))
+        .map_err(RangeFault::RootsUnreadable)?;
+    let roots: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if roots.is_empty() { Err(RangeFault::NoRoots) } else { Ok(roots.into()) }
+}
+
+fn agent(settings: &RangeSettings, https: bool, roots: RootCerts) -> ureq::Agent {
+    let limits = settings.limits;
+    ureq::Agent::config_builder()
+        // An address that asks for TLS gets TLS at every step of the way.
+        .https_only(https)
+        .max_redirects(REDIRECTS_MAX)
+        .proxy(if settings.proxy_from_environment { ureq::Proxy::try_from_env() } else { None })
+        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .user_agent("authnzerver")
+        .timeout_resolve(Some(limits.connect))
+        .timeout_connect(Some(limits.connect))
+        .timeout_per_read(Some(limits.read))
+        .timeout_per_write(Some(limits.read))
+        .timeout_global(Some(limits.total))
+        .build()
+        .new_agent()
+}
+
+fn fetch(agent: &ureq::Agent, url: &str) -> Result<Vec<u8>, UnknownReason> {
+    // With padding, the length of an answer does not give away which range was asked for.
+    let response = agent.get(url).header("Add-Padding", "true").call().map_err(|fault| reason(&fault))?;
+    match response.status().as_u16() {
+        200 => {}
+        status => return Err(UnknownReason::Status(status)),
+    }
+    response.into_body().with_config().limit(BODY_BYTES_MAX).read_to_vec().map_err(|fault| reason(&fault))
+}
+
+fn reason(fault: &ureq::Error) -> UnknownReason {
+    use ureq::Error;
+    match fault {
+        Error::StatusCode(status) => UnknownReason::Status(*status),
+        Error::Timeout(_) => UnknownReason::TimedOut,
+        Error::Io(fault) if fault.kind() == ErrorKind::TimedOut => UnknownReason::TimedOut,
+        // This is how rustls reports a handshake that failed.
+        Error::Io(fault) if fault.kind() == ErrorKind::InvalidData => UnknownReason::Tls,
+        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => UnknownReason::Tls,
+        Error::TooManyRedirects | Error::RedirectFailed | Error::RequireHttpsOnly(_) => {
+            UnknownReason::Redirect
+        }
+        Error::BodyExceedsLimit(_) => UnknownReason::TooLong,
+        Error::Http(_) | Error::BadUri(_) | Error::Protocol(_) | Error::LargeResponseHeader(..) => {
+            UnknownReason::Garbled
+        }
+        _ => UnknownReason::NoConnection,
+    }
+}
+
+/// Capital digits: that is how the public API writes them, and how files of a downloaded copy are named.
+fn hex(sha1: &[u8; 20]) -> Zeroizing<String> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut digits = Zeroizing::new(String::with_capacity(40));
+    for byte in sha1 {
+        digits.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        digits.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    digits
+}
+
+/// Looks for `suffix` in lines of `SUFFIX:count`. Lines of another form are passed over, but an answer in
+/// which no line has that form says nothing about the password.
+fn find(body: &[u8], suffix: &str) -> Leak {
+    let mut verdict = Leak::Unknown(UnknownReason::Garbled);
+    for line in body.split(|byte| *byte == b'\n') {
+        let Some((digits, times)) = suffix_and_times(line) else { continue };
+        // Padding consists of made-up lines with a count of zero.
+        if times > 0 && digits.eq_ignore_ascii_case(suffix.as_bytes()) {
+            return Leak::Found { times: Some(times) };
+        }
+        verdict = Leak::NotFound;
+    }
+    verdict
+}
+
+fn suffix_and_times(line: &[u8]) -> Option<(&[u8], u64)> {
+    let (digits, rest) = line.trim_ascii().split_at_checked(40 - PREFIX_DIGITS)?;
+    let count = std::str::from_utf8(rest.strip_prefix(b":")?).ok()?.trim();
+    if !digits.iter().all(u8::is_ascii_hexdigit) || !count.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some((digits, count.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,366 @@
+//! Look-ups against servers on loopback that answer well, badly, or not at all.
+
+use super::*;
+use rustls::pki_types::PrivateKeyDer;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// `password`, in two parts.
+const PREFIX: &str = "5BAA6";
+const SUFFIX: &str = "1E4C9B93F3F0682250B6CF8331B7EE68FD8";
+const OTHER: &str = "0018A45C4D1DEF81644B54AB7F969B88D65";
+
+/// A connection to one of our servers, as the server sees it.
+trait Wire: io::Read + Write {}
+impl<T: io::Read + Write> Wire for T {}
+
+/// What a server does with one connection, once the request has been read.
+type Reaction = Box<dyn FnOnce(&mut dyn Wire) + Send>;
+
+fn reply(head: &str, body: &[u8]) -> Reaction {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    raw([head.as_bytes(), body].concat())
+}
+
+/// Sends these bytes. The client may have had enough before the end.
+fn raw(bytes: Vec<u8>) -> Reaction {
+    Box::new(move |wire| {
+        let _ = wire.write_all(&bytes).and_then(|()| wire.flush());
+    })
+}
+
+/// Sends these bytes, and then nothing until the client gives up.
+fn stall_after(bytes: Vec<u8>) -> Reaction {
+    Box::new(move |wire| {
+        raw(bytes)(wire);
+        let _ = wire.read(&mut [0]);
+    })
+}
+
+/// Serves one connection for each reaction, and keeps the requests.
+struct Server {
+    address: SocketAddr,
+    thread: JoinHandle<Vec<String>>,
+}
+
+impl Server {
+    fn plain(reactions: Vec<Reaction>) -> Self {
+        Self::start(reactions, |stream| Some(Box::new(stream)))
+    }
+
+    fn start(
+        reactions: Vec<Reaction>,
+        secure: impl Fn(TcpStream) -> Option<Box<dyn Wire>> + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let thread = std::thread::spawn(move || {
+            let mut requests = Vec::new();
+            for react in reactions {
+                let (stream, _) = listener.accept().expect("a client");
+                let Some(mut wire) = secure(stream) else { continue };
+                let mut request = Vec::new();
+                let mut byte = [0];
+                while !request.ends_with(b"\r\n\r\n") && wire.read(&mut byte).is_ok_and(|bytes| bytes > 0) {
+                    request.push(byte[0]);
+                }
+                if !request.is_empty() {
+                    react(&mut *wire);
+                    requests.push(String::from_utf8(request).expect("an ASCII request"));
+                }
+            }
+            requests
+        });
+        Self { address, thread }
+    }
+
+    fn requests(self) -> Vec<String> {
+        self.thread.join().expect("a server that did not fail")
+    }
+}
+
+fn settings(base_url: &str) -> RangeSettings {
+    RangeSettings { proxy_from_environment: false, ..RangeSettings::at(base_url) }
+}
+
+fn look_up(settings: &RangeSettings) -> Leak {
+    RangeClient::new(settings).expect("sound settings").leaked(password_sha1(b"password").expose())
+}
+
+/// Looks `password` up at a server that reacts like this.
+fn ask(reaction: Reaction) -> Leak {
+    let server = Server::plain(vec![reaction]);
+    let leak = look_up(&settings(&format!("http://{}", server.address)));
+    server.requests();
+    leak
+}
+
+fn ok(body: &str) -> Reaction {
+    reply("200 OK", body.as_bytes())
+}
+
+#[test]
+fn the_known_hashes() {
+    for (password, digits) in [
+        ("password", "5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8"),
+        ("passwordpassword123", "790DED072BD34C11328E0165BA583493E89EFAD7"),
+    ] {
+        assert_eq!(*hex(password_sha1(password.as_bytes()).expose()), digits);
+    }
+}
+
+#[test]
+fn only_five_digits_leave_and_padding_is_asked_for() {
+    let server = Server::plain(vec![ok(&format!("{OTHER}:3\r\n{SUFFIX}:9545824"))]);
+    let leak = look_up(&settings(&format!("http://{}", server.address)));
+    assert_eq!(leak, Leak::Found { times: Some(9_545_824) });
+    let request = server.requests().concat();
+    assert!(request.starts_with(&format!("GET /range/{PREFIX} HTTP/1.1\r\n")), "{request}");
+    assert!(request.to_ascii_lowercase().contains("\r\nadd-padding: true\r\n"), "{request}");
+    assert!(request.to_ascii_lowercase().contains("\r\nuser-agent: authnzerver\r\n"), "{request}");
+    assert!(!request.to_ascii_uppercase().contains(&SUFFIX[..4]), "{request}");
+}
+
+#[test]
+fn the_address_may_lie_deeper_and_may_name_the_range_itself() {
+    for path in ["/mirror", "/mirror/", "/mirror/range", "/mirror/range/"] {
+        let server = Server::plain(vec![ok(&format!("{SUFFIX}:4"))]);
+        let leak = look_up(&settings(&format!("http://{}{path}", server.address)));
+        assert_eq!(leak, Leak::Found { times: Some(4) });
+        assert!(server.requests()[0].starts_with(&format!("GET /mirror/range/{PREFIX} ")), "{path}");
+    }
+}
+
+#[test]
+fn lines_are_read_leniently_but_an_answer_without_any_is_none() {
+    let found = |times| Leak::Found { times: Some(times) };
+    let unknown = Leak::Unknown(UnknownReason::Garbled);
+    let cases: [(String, Leak); 13] = [
+        (format!("{OTHER}:3"), Leak::NotFound),
+        (format!("{}:7\n", SUFFIX.to_lowercase()), found(7)),
+        (format!("\n\n  {SUFFIX} : 7\r\n"), unknown),
+        (format!("  {SUFFIX}: 7 \r\n\r\n"), found(7)),
+        (format!("{SUFFIX}:0\r\n{OTHER}:0"), Leak::NotFound),
+        (format!("{SUFFIX}:0\r\n{SUFFIX}:4"), found(4)),
+        (format!("{OTHER}:x\n{OTHER}\n:::\n\u{fffd}é\n{SUFFIX}:4\n"), found(4)),
+        (format!("{OTHER}:2\n{SUFFIX}:-4\n{SUFFIX}:+4\n{SUFFIX}:\n{SUFFIX}"), Leak::NotFound),
+        (format!("{SUFFIX}:18446744073709551616\n"), unknown),
+        (format!("{PREFIX}{SUFFIX}:4\n"), unknown),
+        ("<html>Please log in to this network".to_owned(), unknown),
+        ("\r\n".to_owned(), unknown),
+        (String::new(), unknown),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(ask(ok(&body)), expected, "{body:?}");
+    }
+    assert_eq!(ask(reply("200 OK", &[0xff; 5000])), unknown);
+}
+
+#[test]
+fn other_statuses_leave_it_unknown() {
+    for status in [204, 304, 400, 401, 404, 429, 500, 503] {
+        let body = if matches!(status, 204 | 304) { String::new() } else { format!("{SUFFIX}:3") };
+        let leak = ask(reply(&format!("{status} Whatever"), body.as_bytes()));
+        assert_eq!(leak, Leak::Unknown(UnknownReason::Status(status)));
+    }
+}
+
+#[test]
+fn an_endless_answer_is_not_read_to_its_end() {
+    let line = format!("{OTHER}:3\r\n");
+    let body = line.repeat(10 * 1024 * 1024 / line.len());
+    assert_eq!(ask(ok(&body)), Leak::Unknown(UnknownReason::TooLong));
+    let without_length = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}");
+    assert_eq!(ask(raw(without_length.into_bytes())), Leak::Unknown(UnknownReason::TooLong));
+}
+
+#[test]
+fn answers_that_are_not_http_or_break_off_leave_it_unknown() {
+    let garbled = Leak::Unknown(UnknownReason::Garbled);
+    assert_eq!(ask(raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec())), garbled);
+    assert_eq!(ask(raw([&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 200_000]].concat())), garbled);
+    let no_connection = Leak::Unknown(UnknownReason::NoConnection);
+    assert_eq!(ask(raw(Vec::new())), no_connection);
+    let short = format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{SUFFIX}:4\r\n");
+    assert_eq!(ask(raw(short.into_bytes())), no_connection);
+}
+
+#[test]
+fn nobody_there_leaves_it_unknown() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let leak = look_up(&settings(&format!("http://{address}")));
+    assert_eq!(leak, Leak::Unknown(UnknownReason::NoConnection));
+}
+
+#[test]
+fn a_server_that_stalls_is_given_up() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n".to_vec();
+    let (short, long) = (Duration::from_millis(50), Duration::from_secs(600));
+    for (read, total) in [(short, long), (long, short)] {
+        for sent in [Vec::new(), b"HTTP/1.1 200".to_vec(), head.clone(), [&head[..], b"0018A"].concat()] {
+            let server = Server::plain(vec![stall_after(sent)]);
+            let mut settings = settings(&format!("http://{}", server.address));
+            settings.limits = TimeLimits { connect: Duration::from_secs(60), read, total };
+            assert_eq!(look_up(&settings), Leak::Unknown(UnknownReason::TimedOut));
+            server.thread.join().expect("a server that saw the client leave");
+        }
+    }
+}
+
+#[test]
+fn redirects_are_followed_within_limits() {
+    let target = Server::plain(vec![ok(&format!("{SUFFIX}:4"))]);
+    let location = format!("302 Found\r\nLocation: http://{}/range/{PREFIX}", target.address);
+    assert_eq!(ask(reply(&location, b"")), Leak::Found { times: Some(4) });
+    assert!(target.requests()[0].starts_with(&format!("GET /range/{PREFIX} ")));
+
+    let circle = (0..=REDIRECTS_MAX).map(|_| reply("302 Found\r\nLocation: /round", b"")).collect();
+    let server = Server::plain(circle);
+    let leak = look_up(&settings(&format!("http://{}", server.address)));
+    assert_eq!(leak, Leak::Unknown(UnknownReason::Redirect));
+    assert_eq!(server.requests().len(), REDIRECTS_MAX as usize + 1);
+}
+
+/// A server certificate for `localhost`, and its PEM file.
+struct Identity {
+    tls: Arc<rustls::ServerConfig>,
+    pem: tempfile::NamedTempFile,
+}
+
+impl Identity {
+    fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let mut pem = tempfile::NamedTempFile::new().expect("a file");
+        pem.write_all(pem_of(made.cert.der()).as_bytes()).expect("a file");
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(ring)
+            .with_safe_default_protocol_versions()
+            .expect("protocol versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("a matching key");
+        Self { tls: Arc::new(tls), pem }
+    }
+
+    fn server(&self, reactions: Vec<Reaction>) -> Server {
+        let tls = Arc::clone(&self.tls);
+        Server::start(reactions, move |mut stream| {
+            let mut connection = rustls::ServerConnection::new(Arc::clone(&tls)).expect("a connection");
+            connection.complete_io(&mut stream).ok()?;
+            Some(Box::new(rustls::StreamOwned::new(connection, stream)))
+        })
+    }
+
+    fn settings(&self, server: &Server) -> RangeSettings {
+        let base = format!("https://localhost:{}", server.address.port());
+        RangeSettings { extra_roots: Some(self.pem.path().to_owned()), ..settings(&base) }
+    }
+}
+
+fn pem_of(der: &[u8]) -> String {
+    use base64::Engine;
+    let body = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+}
+
+#[test]
+fn extra_roots_are_trusted_and_strangers_are_not() {
+    let identity = Identity::new();
+    let server = identity.server(vec![ok(&format!("{SUFFIX}:4"))]);
+    assert_eq!(look_up(&identity.settings(&server)), Leak::Found { times: Some(4) });
+    server.requests();
+
+    let server = identity.server(vec![ok("never sent")]);
+    let built_in = RangeSettings { extra_roots: None, ..identity.settings(&server) };
+    assert_eq!(look_up(&built_in), Leak::Unknown(UnknownReason::Tls));
+    assert!(server.requests().is_empty());
+
+    let server = identity.server(vec![ok("never sent"), ok("never sent")]);
+    let other = Identity::new();
+    let stranger =
+        RangeSettings { extra_roots: other.settings(&server).extra_roots, ..identity.settings(&server) };
+    assert_eq!(look_up(&stranger), Leak::Unknown(UnknownReason::Tls));
+    assert!(server.requests().is_empty(), "asked with either set of roots, and told nothing");
+}
+
+#[test]
+fn https_is_never_left_for_http() {
+    let target = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    target.set_nonblocking(true).expect("a socket");
+    let location = format!("302 Found\r\nLocation: http://{}/", target.local_addr().expect("an address"));
+    let identity = Identity::new();
+    let server = identity.server(vec![reply(&location, b"")]);
+    assert_eq!(look_up(&identity.settings(&server)), Leak::Unknown(UnknownReason::Redirect));
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(target.accept().expect_err("nobody came").kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_at_the_start() {
+    let refused = |settings: &RangeSettings| RangeClient::new(settings).err().expect("a fault");
+    for base in [
+        "",
+        "none",
+        "api.pwnedpasswords.com",
+        "ftp://x",
+        "http://",
+        "https:///range",
+        "http://x/?key=1",
+        "http://a b",
+    ] {
+        assert!(matches!(refused(&settings(base)), RangeFault::BaseUrl), "{base}");
+    }
+    let with_roots =
+        |path: &str| RangeSettings { extra_roots: Some(path.into()), ..settings(PUBLIC_RANGE_API) };
+    assert!(matches!(refused(&with_roots("/nowhere/roots.pem")), RangeFault::RootsUnreadable(_)));
+    assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::NoRoots));
+    assert!(RangeClient::new(&settings(PUBLIC_RANGE_API)).is_ok());
+}
+
+#[test]
+fn reasons_for_the_log_are_fixed_text_and_a_number() {
+    assert_eq!(UnknownReason::Status(503).to_string(), "an HTTP status other than 200: 503");
+    assert_eq!(
+        UnknownReason::FilterUnreadable(ErrorKind::UnexpectedEof).to_string(),
+        "the filter file cannot be read: unexpected end of file"
+    );
+    assert_eq!(UnknownReason::TimedOut.to_string(), UnknownReason::TimedOut.text());
+}
+
+/// Gives one answer, and counts how often it was asked.
+struct Fixed<'a>(Leak, &'a Mutex<u32>);
+
+impl LeakLookup for Fixed<'_> {
+    fn leaked(&self, _: &[u8; 20]) -> Leak {
+        *self.1.lock().expect("a counter") += 1;
+        self.0
+    }
+}
+
+#[test]
+fn the_network_is_asked_only_what_the_file_does_not_find() {
+    let in_file = Leak::Found { times: None };
+    let in_network = Leak::Found { times: Some(30) };
+    let timed_out = Leak::Unknown(UnknownReason::TimedOut);
+    let unreadable = Leak::Unknown(UnknownReason::FilterUnreadable(ErrorKind::UnexpectedEof));
+    for (file, network, expected, asked) in [
+        (in_file, Leak::NotFound, in_file, 0),
+        (Leak::NotFound, in_network, in_network, 1),
+        (Leak::NotFound, Leak::NotFound, Leak::NotFound, 1),
+        (Leak::NotFound, timed_out, timed_out, 1),
+        (unreadable, Leak::NotFound, Leak::NotFound, 1),
+        (unreadable, timed_out, timed_out, 1),
+    ] {
+        let (first_asked, second_asked) = (Mutex::new(0), Mutex::new(0));
+        let both = InOrder { first: Fixed(file, &first_asked), second: Fixed(network, &second_asked) };
+        assert_eq!(both.leaked(&[0; 20]), expected);
+        assert_eq!(*second_asked.lock().expect("a counter"), asked, "{file:?}, {network:?}");
+    }
+    assert!(file_then_network(None, None).is_none());
+}

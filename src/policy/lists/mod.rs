@@ -1,0 +1,108 @@
+//! The word lists, compiled in as sorted text and searched where they lie, so that they cost no memory at run time.
+//!
+//! `docs/data.md` tells where each comes from and how to renew it.
+
+mod digits;
+
+use std::cmp::Ordering;
+
+/// The most common passwords, case-folded.
+pub(super) static COMMON_PASSWORDS: WordList = WordList(include_str!("common-passwords.txt"));
+
+/// Domains that hand out throw-away mailboxes, in lower case.
+pub(super) static DISPOSABLE_DOMAINS: WordList = WordList(include_str!("disposable-domains.txt"));
+
+/// Local parts that speak for a site rather than for a person, in lower case.
+pub(super) static RESERVED_LOCAL_PARTS: WordList = WordList(include_str!("reserved-local-parts.txt"));
+
+/// Words in a text: one a line, each line ended, sorted by bytes, none twice.
+pub(super) struct WordList(&'static str);
+
+impl WordList {
+    /// Whether `word`, which must be folded as the list is, stands in it. A binary search over the starts of lines.
+    pub(super) fn contains(&self, word: &str) -> bool {
+        let text = self.0.as_bytes();
+        // `high` and, while it is lower, `low` stand at the start of a line or at the end of the text.
+        let (mut low, mut high) = (0, text.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let start =
+                text[low..middle].iter().rposition(|byte| *byte == b'\n').map_or(low, |at| low + at + 1);
+            let end =
+                text[middle..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| middle + at);
+            match text[start..end].cmp(word.as_bytes()) {
+                Ordering::Equal => return true,
+                Ordering::Less => low = end + 1,
+                Ordering::Greater => high = start,
+            }
+        }
+        false
+    }
+}
+
+/// Whether the character's Unicode Numeric_Type is Digit or Decimal: Arabic-Indic or circled digits too, but neither
+/// Roman numerals nor fractions.
+pub(super) fn is_digit(character: char) -> bool {
+    let after = digits::DIGIT_RANGES.partition_point(|(first, _)| *first <= character);
+    after > 0 && character <= digits::DIGIT_RANGES[after - 1].1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::text::casefold;
+
+    const EVERY_LIST: [&WordList; 3] = [&COMMON_PASSWORDS, &DISPOSABLE_DOMAINS, &RESERVED_LOCAL_PARTS];
+
+    #[test]
+    fn the_lists_are_sorted_unique_and_folded_and_every_line_is_ended() {
+        for list in EVERY_LIST {
+            assert!(list.0.ends_with('\n'));
+            assert!(list.0.lines().is_sorted_by(|a, b| a < b), "sorted, and none twice");
+            for line in list.0.lines() {
+                assert_eq!(casefold(line), line);
+                assert!(!line.is_empty() && line.bytes().all(|byte| byte.is_ascii_graphic()), "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_list_lost_a_part_when_it_was_renewed() {
+        // 10,000 lines, of which 87 differ from another in case alone.
+        assert_eq!(COMMON_PASSWORDS.0.lines().count(), 9_913);
+        assert_eq!(RESERVED_LOCAL_PARTS.0.lines().count(), 101);
+        // This list grows and shrinks with the world; it had 10,181 lines when it was taken in.
+        assert!(DISPOSABLE_DOMAINS.0.lines().count() > 8_000);
+    }
+
+    #[test]
+    fn every_word_is_found_and_its_neighbours_are_not() {
+        for list in EVERY_LIST {
+            for word in list.0.lines() {
+                assert!(list.contains(word), "{word}");
+                assert!(!list.contains(&format!("{word}\n")), "a line's end is no part of a word");
+                assert!(!list.contains(&format!("{word}\u{1}")));
+            }
+            assert!(!list.contains(""));
+            assert!(!list.contains("\n"));
+            assert!(!list.contains("\u{0}"));
+            assert!(!list.contains("\u{10ffff}"));
+        }
+        assert!(!WordList("").contains("a"));
+        assert!(!WordList("").contains(""));
+    }
+
+    #[test]
+    fn digits_of_every_script_are_digits_and_numbers_that_are_none_are_not() {
+        assert!(
+            digits::DIGIT_RANGES.is_sorted_by(|a, b| a.1 < b.0)
+                && digits::DIGIT_RANGES.iter().all(|(a, b)| a <= b)
+        );
+        for digit in "09²①٣९０𝟘🄁".chars() {
+            assert!(is_digit(digit), "{digit}");
+        }
+        for other in "\u{0}/:aⅣ½〇百😀\u{10ffff}".chars() {
+            assert!(!is_digit(other), "{other}");
+        }
+    }
+}

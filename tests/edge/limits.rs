@@ -1,0 +1,191 @@
+//! Time, size and number: clients that are slow, silent, greedy or many.
+
+use crate::support::{Client, Server, until};
+use authnzerver::edge::EdgeLimits;
+use std::thread;
+use std::time::Duration;
+
+/// Every limit on time at one second, so that these tests need not wait long.
+fn impatient() -> EdgeLimits {
+    EdgeLimits {
+        head_seconds_max: 1,
+        body_seconds_max: 1,
+        idle_seconds_max: 1,
+        send_seconds_max: 1,
+        ..EdgeLimits::default()
+    }
+}
+
+/// Sends a byte every now and then, as the slowest client would, until the server hangs up.
+fn trickles(client: &mut Client, bytes: &[u8]) {
+    for byte in bytes.iter().cycle() {
+        if !client.tries_to_send([*byte]) {
+            return;
+        }
+        if client.has_answer_within(Duration::from_millis(50)) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_head_that_takes_too_long_is_refused() {
+    let server = Server::with(EdgeLimits { idle_seconds_max: 60, ..impatient() });
+    let mut client = server.client();
+    client.send("GET /hello HTTP/1.1\r\n");
+    trickles(&mut client, b"X: y\r\n");
+    client.answer().refuses_with(408);
+    client.is_closed();
+    assert!(server.asked().is_empty());
+}
+
+#[test]
+fn a_second_head_that_takes_too_long_is_refused() {
+    let server = Server::with(EdgeLimits { idle_seconds_max: 60, ..impatient() });
+    let mut client = server.client();
+    client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.answer().is(200, "hello");
+    client.send("GET /");
+    trickles(&mut client, b"x");
+    client.answer().refuses_with(408);
+    client.is_closed();
+}
+
+#[test]
+fn a_body_that_takes_too_long_is_refused() {
+    let server = Server::with(impatient());
+    let mut client = server.client();
+    client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+    trickles(&mut client, b"x");
+    client.answer().refuses_with(408);
+    client.is_closed();
+
+    let mut silent = server.client();
+    silent.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx");
+    silent.answer().refuses_with(408);
+    silent.is_closed();
+    assert!(server.asked().is_empty());
+}
+
+#[test]
+fn a_head_that_never_ends_is_refused() {
+    let server = Server::start();
+    for piece in ["GET /hello HTTP/1.1\r\nX: ", "GET /", "\r\n"] {
+        let mut client = server.client();
+        client.tries_to_send(piece);
+        let more = piece.repeat(20_000 / piece.len());
+        client.tries_to_send(if piece == "\r\n" { more } else { "x".repeat(20_000) });
+        client.answer().refuses_with(431);
+        client.is_closed();
+    }
+    // The same without end, at full speed.
+    let mut client = server.client();
+    client.send("GET /hello HTTP/1.1\r\nX: ");
+    while client.tries_to_send([b'x'; 10_000]) {}
+    server.waits_for_connections(0);
+    assert!(server.asked().is_empty());
+}
+
+#[test]
+fn a_silent_connection_is_closed_without_a_word() {
+    let server = Server::with(impatient());
+    server.client().is_closed();
+    let mut client = server.client();
+    client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.answer().is(200, "hello");
+    client.is_closed();
+    server.waits_for_connections(0);
+}
+
+#[test]
+fn a_request_may_take_longer_than_every_limit() {
+    let server = Server::with(impatient());
+    let gate = server.close_gate();
+    let mut client = server.client();
+    client.send("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");
+    server.waits_for_request();
+    // A silent connection that was opened meanwhile is closed, twice: that takes longer than any limit.
+    server.client().is_closed();
+    server.client().is_closed();
+    gate.send(());
+    client.answer().is(200, "through the gate");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_closed() {
+    let server = Server::with(impatient());
+    let mut one = server.client();
+    one.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    // With another answer before it, the large one lies with may_minihttp.
+    let mut two = server.client();
+    two.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    until(|| server.asked().len() == 3);
+    server.waits_for_connections(0);
+}
+
+#[test]
+fn a_client_that_asks_on_and_on_without_reading_is_closed() {
+    let server = Server::start();
+    let mut client = server.client();
+    let requests = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    while client.tries_to_send(&requests) {}
+    server.waits_for_connections(0);
+    server.still_answers();
+}
+
+#[test]
+fn a_full_server_says_so_and_has_room_again_later() {
+    let server = Server::with(EdgeLimits { connections_max: 3, ..EdgeLimits::default() });
+    let mut inside: Vec<_> = (0..3).map(|_| server.client()).collect();
+    server.waits_for_connections(3);
+    for _ in 0..3 {
+        let mut outside = server.client();
+        let answer = outside.answer();
+        answer.refuses_with(503);
+        assert_eq!(answer.header("Retry-After"), Some("1"));
+        outside.is_closed();
+    }
+    for client in &mut inside {
+        client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+        client.answer().is(200, "hello");
+    }
+    drop(inside.pop());
+    server.waits_for_connections(2);
+    server.still_answers();
+}
+
+#[test]
+fn silent_connections_make_room_when_the_server_is_nearly_full() {
+    let limits = EdgeLimits { connections_max: 4, idle_seconds_max: 600, ..impatient() };
+    let server = Server::with(limits);
+    let mut idle: Vec<_> = (0..4).map(|_| server.client()).collect();
+    server.waits_for_connections(4);
+    for client in &mut idle {
+        client.is_closed();
+    }
+    server.waits_for_connections(0);
+    server.still_answers();
+}
+
+#[test]
+fn two_thousand_silent_connections_disturb_nobody() {
+    let server = Server::start();
+    let idle: Vec<_> = (0..2_000).map(|_| server.client()).collect();
+    server.waits_for_connections(2_000);
+    let askers: Vec<_> = (0..4)
+        .map(|_| {
+            let mut client = server.client();
+            thread::spawn(move || {
+                for _ in 0..200 {
+                    client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+                    client.answer().is(200, "hello");
+                }
+            })
+        })
+        .collect();
+    for asker in askers {
+        asker.join().expect("every request is answered");
+    }
+    drop(idle);
+    server.waits_for_connections(0);
+}

@@ -1,0 +1,10 @@
+//! What the edge does with good and bad HTTP, told over real sockets: a listener with a trivial handler behind it,
+//! and clients that send whatever they like.
+//!
+//! All tests of this file share one set of coroutine workers, since that is set once for a process.
+
+mod endings;
+mod framing;
+mod limits;
+mod refusals;
+mod support;

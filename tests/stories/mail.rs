@@ -1,0 +1,189 @@
+//! Letters: who gets one, when, and what is in it.
+
+use crate::support::{Reply, TestServer};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const CODE: &str =
+    "Z0FBQUFBQmZYaEFBQUFFQ0F3UUZCZ2NJQ1FvTERBME9EXzRRLU1Qd2pJdlI2RHN0RXFmN2otblQzS3E1ZnhScVROaA==";
+const NOT_DUE: &str = "not allowed to send verification email to target user, send_verification = False";
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn signup_body(server: &TestServer, created: &Value) -> Value {
+    json!({
+        "email_address": created["user_email"],
+        "session_token": server.new_session(None),
+        "created_info": created,
+        "server_name": "Recipes",
+        "server_baseurl": "https://recipes.example",
+        "account_verify_url": "/users/verify",
+        "verification_token": CODE,
+        "verification_expiry": 900,
+    })
+}
+
+fn forgotpass_body(server: &TestServer, email: &str) -> Value {
+    json!({
+        "email_address": email,
+        "session_token": server.new_session(None),
+        "server_name": "Recipes",
+        "server_baseurl": "https://recipes.example",
+        "password_forgot_url": "/users/forgot",
+        "verification_token": CODE,
+        "verification_expiry": 900,
+    })
+}
+
+fn forgot(server: &TestServer, client: &str, email: &str) -> Reply {
+    server.ask_from(client, "user-sendemail-forgotpass", forgotpass_body(server, email))
+}
+
+#[test]
+fn a_sign_up_is_verified_with_the_code_of_its_letter() {
+    let server = TestServer::start();
+    let alice = server.person("alice");
+    let signed_up = alice.signs_up();
+    let sent = server.ask("user-sendemail-signup", signup_body(&server, signed_up.done()));
+    assert_eq!(sent.done()["email_address"], "alice@example.org");
+    assert_eq!(sent.done()["emailverify_sent_datetime"], "2026-11-23T15:00:00");
+    let letters = server.outbox.take();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].to, "alice@example.org");
+    assert_eq!(letters[0].subject, "[Recipes] Please verify your sign-up");
+    let code = letters[0].text.lines().find(|line| *line == CODE);
+    assert_eq!(code, Some(CODE), "the code stands whole on a line of its own");
+    assert!(letters[0].text.contains("https://recipes.example/users/verify"));
+    server.ask("user-set-emailverified", json!({ "email": alice.email })).done();
+    alice.logs_in().done();
+}
+
+#[test]
+fn one_sign_up_gets_one_letter() {
+    let server = TestServer::start();
+    let signed_up = server.person("alice").signs_up();
+    let body = || signup_body(&server, signed_up.done());
+    server.ask("user-sendemail-signup", body()).done();
+    let again = server.ask("user-sendemail-signup", body());
+    assert!(again.refused(NOT_DUE)["user_id"].is_null());
+    assert_eq!(server.outbox.take().len(), 1);
+}
+
+#[test]
+fn a_letter_that_was_sent_by_other_means_is_not_sent_again() {
+    let server = TestServer::start();
+    let signed_up = server.person("alice").signs_up();
+    let note = json!({ "email": "alice@example.org", "email_type": "signup" });
+    server.ask("user-set-emailsent", note).done();
+    server.ask("user-sendemail-signup", signup_body(&server, signed_up.done())).refused(NOT_DUE);
+    assert!(server.outbox.take().is_empty());
+}
+
+#[test]
+fn a_sign_up_letter_needs_a_sign_up_a_session_and_an_honest_caller() {
+    let server = TestServer::start();
+    let (_, member_id) = server.member("member");
+    let signed_up = server.person("alice").signs_up();
+    let good = signup_body(&server, signed_up.done());
+    let with = |changes: &[(&str, Value)]| {
+        let mut body = good.clone();
+        for (pointer, value) in changes {
+            *body.pointer_mut(pointer).expect("this place exists") = value.clone();
+        }
+        server.ask("user-sendemail-signup", body)
+    };
+    with(&[("/created_info/send_verification", json!(false))]).refused(NOT_DUE);
+    with(&[("/created_info/send_verification", json!(null))])
+        .refused("invalid request: missing 'created_info' in request");
+    let unknown = "target user for verification email does not exist";
+    with(&[("/created_info/user_id", json!(999))]).refused(unknown);
+    with(&[("/created_info/user_email", json!("eve@example.org"))]).refused(unknown);
+    with(&[("/email_address", json!("eve@example.org"))]).refused(unknown);
+    with(&[("/email_address", json!("alice@example.org\r\nBcc: eve@example.org"))]).refused(unknown);
+    with(&[
+        ("/email_address", json!("member@example.org")),
+        ("/created_info/user_email", json!("member@example.org")),
+        ("/created_info/user_id", json!(member_id)),
+    ])
+    .refused("target user for verification email already active and verified");
+    with(&[("/session_token", json!("made up"))])
+        .refused("invalid session for requesting a verification email");
+    with(&[("/server_baseurl", json!("javascript:alert(1)"))])
+        .refused("invalid request: server_baseurl is not allowed");
+    with(&[("/verification_token", json!("a\r\nb"))])
+        .refused("verification email could not be sent because of an email server problem");
+    for odd in [json!(["alice@example.org"]), json!({}), json!(5), json!(null)] {
+        with(&[("/email_address", odd)]).refused("invalid request parameters");
+    }
+    assert!(server.outbox.take().is_empty());
+    with(&[]).done();
+}
+
+#[test]
+fn what_the_sign_up_answered_may_come_as_text_and_the_form_under_its_other_name() {
+    let server = TestServer::start();
+    let signed_up = server.person("alice").signs_up();
+    let mut body = signup_body(&server, signed_up.done());
+    body["created_info"] = json!(signed_up.done().to_string());
+    let object = body.as_object_mut().expect("an object");
+    let form = object.remove("account_verify_url").expect("is there");
+    object.insert("server_verify_url".to_owned(), form);
+    server.ask("user-sendemail-signup", body).done();
+}
+
+#[test]
+fn letters_link_only_to_the_sites_that_the_operator_named() {
+    let server = TestServer::start_with(&[("BASEURLS", "https://other.example")]);
+    let signed_up = server.person("alice").signs_up();
+    server
+        .ask("user-sendemail-signup", signup_body(&server, signed_up.done()))
+        .refused("invalid request: server_baseurl is not allowed");
+    forgot(&server, "192.0.2.1", "admin@localhost").refused("invalid request: server_baseurl is not allowed");
+    assert!(server.outbox.take().is_empty());
+}
+
+#[test]
+fn a_forgotten_password_gets_a_letter_to_the_stored_address() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("alice");
+    let sent = forgot(&server, "192.0.2.1", "ALICE@example.org");
+    assert_eq!(sent.done()["user_id"], user_id);
+    let letters = server.outbox.take();
+    assert_eq!(letters[0].to, "alice@example.org");
+    assert_eq!(letters[0].subject, "[Recipes] Please verify your password reset");
+    assert!(letters[0].text.lines().any(|line| line == CODE));
+}
+
+#[test]
+fn the_same_asker_waits_long_and_a_stranger_cannot_make_the_owner_wait() {
+    let server = TestServer::start();
+    server.member("alice");
+    let too_soon = "forgot-pass verification email sent less than 24 hours ago";
+    forgot(&server, "198.51.100.7", "alice@example.org").done();
+    forgot(&server, "203.0.113.9", "alice@example.org").refused(too_soon);
+    server.later(Duration::from_secs(301));
+    forgot(&server, "198.51.100.99", "alice@example.org").refused(too_soon);
+    forgot(&server, "203.0.113.9", "alice@example.org").done();
+    server.later(23 * HOUR);
+    forgot(&server, "203.0.113.9", "alice@example.org").refused(too_soon);
+    server.later(HOUR + Duration::from_secs(1));
+    forgot(&server, "203.0.113.9", "alice@example.org").done();
+    assert_eq!(server.outbox.take().len(), 3);
+}
+
+#[test]
+fn without_a_session_nobody_learns_whether_there_is_an_account() {
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    for email in [alice.email.as_str(), "nobody@example.org"] {
+        let mut body = forgotpass_body(&server, email);
+        body["session_token"] = json!("made up");
+        let reply = server.ask("user-sendemail-forgotpass", body);
+        reply.refused("invalid session for forgot-pass request");
+    }
+    let unknown = "invalid user for forgot-pass email request";
+    forgot(&server, "192.0.2.1", "nobody@example.org").refused(unknown);
+    forgot(&server, "192.0.2.1", "anonuser@localhost").refused(unknown);
+    server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": "lock" })).done();
+    forgot(&server, "192.0.2.1", "alice@example.org").refused(unknown);
+    assert!(server.outbox.take().is_empty());
+}
