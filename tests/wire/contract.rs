@@ -25,7 +25,7 @@ user-edit: user_id int, user_role str, session_token str, target_userid int, upd
 user-resetpass: email_address str, new_password str, session_token str
 user-resetpass-nosession: email_address str, new_password str, required_active bool
 user-lock: user_id int, user_role str, session_token str, target_userid int, action str
-user-validatepass: password str, email str, full_name str | min_pass_length int, max_unsafe_similarity int, max_character_frequency float, min_pwned_matches int
+user-validatepass: password str, email str, full_name str | min_pass_length int, max_unsafe_similarity float, max_character_frequency float, min_pwned_matches int
 user-sendemail-signup: email_address str, session_token str, created_info dict/str, server_name str, server_baseurl str, account_verify_url str, verification_token str, verification_expiry int | emailuser str/None, emailpass str/None, emailserver str, emailport int, emailsender str
 user-sendemail-forgotpass: email_address str, session_token str, server_name str, server_baseurl str, password_forgot_url str, verification_token str, verification_expiry int | emailuser str/None, emailpass str/None, emailserver str, emailport int, emailsender str
 user-set-emailverified: email str

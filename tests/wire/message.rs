@@ -61,7 +61,6 @@ fn a_message_that_is_no_request_is_malformed() {
         "true",
         "[1]",
         "NaN",
-        "[Infinity]",
         r#"{"a": 1}"#,
         r#"{"reqid": 1, "body": {}}"#,
         r#"{"request": null, "reqid": 1, "body": {}}"#,
