@@ -2,6 +2,16 @@
 
 mod support;
 
+#[path = "stories/access.rs"]
+mod access;
+#[path = "stories/adopted.rs"]
+mod adopted;
+#[path = "stories/apikeys.rs"]
+mod apikeys;
+#[path = "stories/apikeys_nosession.rs"]
+mod apikeys_nosession;
+#[path = "stories/faults.rs"]
+mod faults;
 #[path = "stories/login.rs"]
 mod login;
 #[path = "stories/mail.rs"]
@@ -12,3 +22,11 @@ mod passwords;
 mod sessions;
 #[path = "stories/sign_up.rs"]
 mod sign_up;
+#[path = "stories/user_delete.rs"]
+mod user_delete;
+#[path = "stories/user_edit.rs"]
+mod user_edit;
+#[path = "stories/user_lock.rs"]
+mod user_lock;
+#[path = "stories/user_lookup.rs"]
+mod user_lookup;

@@ -1,0 +1,152 @@
+//! A database that the Python authnzerver made goes on working: people, passwords, sessions and keys.
+
+use crate::support::{Reply, TestServer};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// A server on a copy of that database. Its clock shows the time after it was made.
+fn adopted() -> TestServer {
+    let directory = std::env::temp_dir().join(format!(
+        "authnzerver-adopted-{}-{}",
+        std::process::id(),
+        std::thread::current().name().unwrap_or_default().replace(':', "-"),
+    ));
+    std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
+    std::fs::copy(fixture("authdb.sqlite"), directory.join(".authdb.sqlite")).expect("copies");
+    TestServer::start_in(directory, &[])
+}
+
+fn fixture(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/python-authdb").join(name)
+}
+
+/// What was in the database in clear when it was made.
+fn manifest() -> Value {
+    let text = std::fs::read_to_string(fixture("manifest.json")).expect("reads");
+    serde_json::from_str(&text).expect("is JSON")
+}
+
+fn logs_in(server: &TestServer, email: &Value, password: &str) -> Reply {
+    let session_token = server.new_session(None);
+    let body = json!({ "session_token": session_token, "email": email, "password": password });
+    server.ask("user-login", body)
+}
+
+fn hash_of(server: &TestServer, user_id: &Value) -> String {
+    let hash = server.stored(&format!("SELECT password FROM users WHERE user_id = {user_id}"));
+    hash.expect("is there")
+}
+
+#[test]
+fn old_passwords_open_their_accounts_and_are_hashed_anew() {
+    let server = adopted();
+    let manifest = manifest();
+    let users = manifest["users"].as_array().expect("a list");
+    let of = |who: &str| users.iter().find(|user| user["who"] == who).expect("is listed");
+    for who in ["superuser", "dave", "eve", "yamada"] {
+        let user = of(who);
+        let before = hash_of(&server, &user["user_id"]);
+        logs_in(&server, &user["email"], "wrong").refused("user does not exist or password doesn't match");
+        assert_eq!(hash_of(&server, &user["user_id"]), before);
+        let logged_in = logs_in(&server, &user["email"], user["password"].as_str().expect("a text"));
+        assert_eq!(logged_in.done()["user_id"], user["user_id"], "{who}");
+        let after = hash_of(&server, &user["user_id"]);
+        assert!(after.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{who}: {after}");
+        logs_in(&server, &user["email"], user["password"].as_str().expect("a text")).done();
+    }
+    for who in ["bob", "carol"] {
+        let user = of(who);
+        let reply = logs_in(&server, &user["email"], user["password"].as_str().expect("a text"));
+        assert!(!reply.succeeded(), "{who} is {}", user["state"]);
+    }
+}
+
+#[test]
+fn who_was_locked_is_unlocked_into_their_role_and_who_was_pending_is_verified() {
+    let server = adopted();
+    server
+        .ask("user-set-emailverified", json!({ "email": "carol@fixture.test" }))
+        .refused("could not update user verified status in DB");
+    let unlocked = server.ask("internal-user-lock", json!({ "target_userid": 6, "action": "unlock" }));
+    assert_eq!(unlocked.done()["user_info"]["user_role"], "authenticated");
+    let verified = server.ask("user-set-emailverified", json!({ "email": "bob@fixture.test" }));
+    assert_eq!(verified.done()["user_role"], "authenticated");
+    let newcomer = server.person("newcomer").signs_up();
+    assert!(newcomer.done()["user_id"].as_i64() > Some(10), "no number is given twice");
+}
+
+#[test]
+fn live_sessions_are_found_also_after_a_restart() {
+    let mut server = adopted();
+    let manifest = manifest();
+    let sessions = manifest["sessions"].as_array().expect("a list");
+    for round in ["adopted", "restarted"] {
+        for session in sessions {
+            let ask = json!({ "session_token": session["session_token"] });
+            let found = server.ask("session-exists", ask);
+            if session["why"] == "expired" {
+                found.refused("session does not exist or expired");
+                continue;
+            }
+            let info = &found.done()["session_info"];
+            assert_eq!(info["user_id"], session["user_id"], "{round}");
+            assert_eq!(info["expires"], session["expires"], "{round}");
+            assert_eq!(info["session_token"], session["session_token"]);
+        }
+        server.later(Duration::from_secs(60));
+        server = server.restart(&[]);
+    }
+}
+
+#[test]
+fn keys_of_both_kinds_verify_without_a_hash_of_their_claims() {
+    let server = adopted();
+    let manifest = manifest();
+    for (list, request) in [("apikeys", "apikey-verify"), ("apikeys_nosession", "apikey-verify-nosession")] {
+        for key in manifest[list].as_array().expect("a list") {
+            let verify = |claims: &Value| {
+                let ask = json!({
+                    "apikey_dict": claims, "user_id": key["user_id"], "user_role": key["user_role"],
+                });
+                server.ask(request, ask)
+            };
+            verify(&key["apikey"]).done();
+            let mut other = key["apikey"].clone();
+            other["tkn"] = json!("A".repeat(43));
+            verify(&other)
+                .refused("key validation failed, provided key does not match stored key or has expired");
+        }
+    }
+}
+
+#[test]
+fn an_old_refresh_token_works_once_and_the_next_is_kept_as_ours() {
+    let server = adopted();
+    let manifest = manifest();
+    let old = &manifest["apikeys_nosession"][0];
+    let refresh = |claims: &Value, token: &Value| {
+        let ask = json!({
+            "apikey_dict": claims, "user_id": 4, "user_role": "authenticated", "refresh_token": token,
+            "ip_address": "192.0.2.7", "expires_seconds": 600, "not_valid_before": 0,
+            "refresh_expires": 3600, "refresh_nbf": 0,
+        });
+        server.ask("apikey-refresh-nosession", ask)
+    };
+    let (cost, wrong) = server.hashes_of(|| refresh(&old["apikey"], &json!("wrong")));
+    wrong.refused("provided refresh token does not match stored refresh token");
+    assert_eq!(cost, 1);
+    let renewed = refresh(&old["apikey"], &old["refresh_token"]);
+    let text = renewed.done()["apikey"].as_str().expect("a text");
+    let claims: Value = serde_json::from_str(text).expect("claims");
+    assert_eq!((&claims["sub"], &claims["ver"]), (&old["apikey"]["sub"], &old["apikey"]["ver"]));
+    let again = refresh(&old["apikey"], &old["refresh_token"]);
+    again.refused("provided API key has no stored refresh token, probably invalid");
+    server.later(Duration::from_secs(1));
+    let token = renewed.done()["refresh_token"].clone();
+    let (cost, next) = server.hashes_of(|| refresh(&claims, &token));
+    next.done();
+    assert_eq!(cost, 0, "ours is random enough for a quick hash");
+    let left = server.stored("SELECT CAST(count(refresh_argon2) AS TEXT) FROM apikeys_nosession");
+    assert_eq!(left.as_deref(), Some("1"), "only the other user's token is as it was");
+}

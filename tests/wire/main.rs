@@ -1,0 +1,28 @@
+//! The wire: which requests there are, what each of them takes, and what becomes of messages that are none.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod contract;
+mod hostile;
+mod limits;
+mod message;
+mod parameters;
+mod stack;
+
+use crate::support::TestServer;
+use authnzerver::pipeline;
+
+/// The text of the answer to a text, letter by letter; or the HTTP status instead.
+fn text_of_answer(server: &TestServer, message: &str) -> Result<String, u16> {
+    bytes_answered(server, message.as_bytes())
+}
+
+/// The same for bytes that may be no text.
+fn bytes_answered(server: &TestServer, message: &[u8]) -> Result<String, u16> {
+    let keys = &server.app.config.secret;
+    let sealed = keys.first().seal(message, authnzerver::clock::Clock::now(&*server.clock));
+    let answer = pipeline::answer(&server.app, &sealed).map_err(|rejected| rejected.status)?;
+    let opened = keys.open(&answer).expect("the answer is sealed with the same key");
+    Ok(String::from_utf8(opened.plaintext.expose().clone()).expect("the answer is a text"))
+}
