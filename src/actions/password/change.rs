@@ -21,7 +21,8 @@ const UNCHANGED: Refusal =
     Refusal::new("password did not change", "The new password must differ from the old one.");
 const INSECURE: Refusal = Refusal::new("new password is insecure", "");
 const NOT_STORED: Refusal =
-    Refusal::new("DB error when updating password", "The password could not be changed. Please try again.");
+    Refusal::new("DB error when updating password", "The password could not be changed. Please try again.")
+        .nulls(&["user_id", "email"]);
 
 requests! {
     /// Changes the password of a session's owner. All other sessions of theirs end.

@@ -49,6 +49,8 @@ requests! {
 fn user_resetpass(call: &mut Call<'_>, ask: UserResetpass) -> Outcome<Nothing> {
     let token = StoredToken::of(ask.session_token.expose());
     if call.read(|db| sessions::live_by_token(db, &token))?.is_none() {
+        // The same work as with a session.
+        call.app().hasher.verify_dummy(ask.new_password.expose())?;
         return Err(NO_SESSION.refuse());
     }
     reset(call, &ask.email_address, &ask.new_password, true, (UNKNOWN, INSECURE))
@@ -73,11 +75,11 @@ fn reset(
         let fits = user.is_active == required_active || locked_by_attempts;
         Ok(Some(user).filter(|user| fits && !is_system_user(user.user_id)))
     })?;
-    // Hashed for nobody too, so that an unknown address takes as long.
+    // Hashed and judged for nobody too, so that an unknown address takes as long.
     let hash = call.hash(new)?;
-    let user = user.ok_or_else(|| unknown.refuse())?;
-    let name = user.full_name.as_deref().unwrap_or_default();
+    let name = user.as_ref().and_then(|user| user.full_name.as_deref()).unwrap_or_default();
     let broken = judge(call, new, &account, &[name])?;
+    let user = user.ok_or_else(|| unknown.refuse())?;
     if !broken.is_empty() {
         let messages = std::iter::once("Please choose a safer password.".into()).chain(broken).collect();
         return Err(insecure.made().telling(messages).into());
