@@ -224,6 +224,20 @@ fn an_administrator_ends_a_lock_after_failed_log_ins_at_once() {
 }
 
 #[test]
+fn what_an_administrator_decided_is_not_undone_when_a_timed_lock_ends() {
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    guesses_too_often(&alice);
+    let staff = json!({ "target_userid": user_id, "update_dict": { "user_role": "staff" } });
+    let changed = server.ask("internal-user-edit", staff);
+    assert_eq!(changed.done()["user_info"]["is_active"], false, "a role alone is no leave to act");
+    server.later(2 * LOCK_TIME);
+    server.app.store.write(authnzerver::actions::locking::lift_ended).expect("lifts");
+    assert!(!alice.logs_in().succeeded());
+    assert_eq!(known(&server, user_id)["is_active"], false);
+}
+
+#[test]
 fn an_unlock_does_not_stand_in_for_a_verification() {
     let server = TestServer::start();
     let pending = server.person("pending");
