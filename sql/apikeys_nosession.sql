@@ -17,9 +17,6 @@ SELECT refresh_hash, refresh_argon2, claims_hash FROM apikeys_nosession
 WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role
   AND refresh_expires > :now AND refresh_nbf < :now AND refresh_issued < :now;
 
--- name: set_refresh_hash
-UPDATE apikeys_nosession SET refresh_hash = :refresh_hash, refresh_argon2 = NULL WHERE token_hash = :token_hash;
-
 -- name: delete
 DELETE FROM apikeys_nosession
 WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role;

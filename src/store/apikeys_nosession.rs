@@ -11,7 +11,6 @@ const FILE: &str = include_str!("../../sql/apikeys_nosession.sql");
 const INSERT: &str = query(FILE, "insert");
 const VALID: &str = query(FILE, "valid");
 const REFRESHABLE: &str = query(FILE, "refreshable");
-const SET_REFRESH_HASH: &str = query(FILE, "set_refresh_hash");
 const DELETE: &str = query(FILE, "delete");
 const DELETE_OF_USER: &str = query(FILE, "delete_of_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
@@ -107,16 +106,6 @@ pub fn refreshable(db: &Db<'_>, key: &KeyName) -> Result<Option<Refreshable>, St
         };
         Ok(Refreshable { token, claims_hash: column(row, "claims_hash")? })
     })
-}
-
-/// Stores a refresh token as we do, after it was verified as the Python authnzerver stored it.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn set_refresh_hash(tx: &Tx<'_>, key: &KeyName, refresh: &StoredToken) -> Result<bool, StoreError> {
-    let params = named_params! { ":token_hash": key.token.as_bytes(), ":refresh_hash": refresh.as_bytes() };
-    Ok(tx.change(SET_REFRESH_HASH, params)? == 1)
 }
 
 /// Removes a key; tells whether there was one.

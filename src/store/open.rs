@@ -3,6 +3,7 @@
 use super::migrate::{self, APPLICATION_ID};
 use super::{StoreError, adopt};
 use crate::clock::Clock;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fmt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -190,6 +191,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| damage(path, error.into()))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+    // A statement keeps its plan, whatever its parameters. Otherwise it is planned anew each time that one which is
+    // compared with an indexed column is bound, which took as long as all the rest of looking up a session.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
