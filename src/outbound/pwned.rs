@@ -144,9 +144,10 @@ pub struct TimeLimits {
     pub total: Duration,
 }
 
+/// Calling servers made for the original give up after five seconds. They get their answer before.
 impl Default for TimeLimits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), read: Duration::from_secs(5), total: Duration::from_secs(12) }
+        Self { connect: Duration::from_secs(3), read: Duration::from_secs(3), total: Duration::from_secs(4) }
     }
 }
 
