@@ -2,7 +2,7 @@
 
 use crate::guard::password::HasherBusy;
 use crate::store::StoreError;
-use crate::wire::ascii_json;
+use crate::wire::{ascii_escaped, ascii_json};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -261,6 +261,7 @@ impl Answer {
         let reason = self.reason.map(|reason| format!(r#", "failure_reason": {}"#, ascii_json(&reason)));
         let reason = reason.unwrap_or_default();
         let success = self.success;
+        let reqid = ascii_escaped(reqid.get());
         // The action's own keys stand between braces; ours go before them.
         let keys = self.body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
         let keys = if keys.is_empty() { String::new() } else { format!(", {keys}") };

@@ -86,7 +86,7 @@ fn read_message(app: &App, opened: &Opened) -> Result<Message, Rejected> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| Rejected::UNSEALED)?;
     let mut keys: BTreeMap<String, Box<RawValue>> =
-        serde_json::from_str(text).map_err(|error| not_an_object(text, &error))?;
+        serde_json::from_str(text).map_err(|_| not_an_object(text))?;
     if keys.is_empty() {
         return Err(Rejected::UNSEALED);
     }
@@ -106,11 +106,11 @@ fn read_message(app: &App, opened: &Opened) -> Result<Message, Rejected> {
 }
 
 /// Why a text is not an object of keys: another JSON value, JSON that is not taken here, or no JSON.
-fn not_an_object(text: &str, error: &serde_json::Error) -> Rejected {
+fn not_an_object(text: &str) -> Rejected {
     match serde_json::from_str::<Value>(text) {
         Ok(value) if is_falsy(&value) => Rejected::UNSEALED,
         Ok(_) => Rejected::MALFORMED,
-        Err(_) if stopped_at_a_python_number(text, error) => Rejected::MALFORMED,
+        Err(error) if stopped_at_a_python_number(text, &error) => Rejected::MALFORMED,
         Err(_) => Rejected::UNSEALED,
     }
 }

@@ -3,7 +3,9 @@
 
 use crate::guard::secret::Secret;
 use serde::Serialize;
+use serde_json::ser::Formatter as _;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::io;
 
 /// A JSON object.
@@ -187,6 +189,18 @@ pub fn ascii_json<T: Serialize + ?Sized>(value: &T) -> String {
     String::from_utf8(bytes).expect("the formatter writes ASCII, and raw values are UTF-8")
 }
 
+/// The same JSON text, but with everything beyond ASCII escaped. Outside of strings JSON is ASCII anyway.
+#[must_use]
+pub fn ascii_escaped(json: &str) -> Cow<'_, str> {
+    if json.is_ascii() {
+        return Cow::Borrowed(json);
+    }
+    let mut bytes = Vec::with_capacity(json.len() * 2);
+    // Writing into memory cannot fail, and what is written is ASCII.
+    let written = AsciiFormatter.write_string_fragment(&mut bytes, json);
+    Cow::Owned(written.ok().and_then(|()| String::from_utf8(bytes).ok()).unwrap_or_default())
+}
+
 struct AsciiFormatter;
 
 impl serde_json::ser::Formatter for AsciiFormatter {
@@ -233,6 +247,15 @@ mod tests {
     fn writes_what_python_writes() {
         let value = json!({"a": [1, 2.5, "é\u{1f600}\n"], "b": null});
         assert_eq!(ascii_json(&value), r#"{"a": [1, 2.5, "\u00e9\ud83d\ude00\n"], "b": null}"#);
+    }
+
+    #[test]
+    fn a_json_text_becomes_ascii_and_means_the_same() {
+        let text = r#"{"é": ["😀", "\\u00e9", 1.0]}"#;
+        let escaped = ascii_escaped(text);
+        assert_eq!(escaped, r#"{"\u00e9": ["\ud83d\ude00", "\\u00e9", 1.0]}"#);
+        let read = |text: &str| serde_json::from_str::<Value>(text).expect("is JSON");
+        assert_eq!(read(&escaped), read(text));
     }
 
     #[test]

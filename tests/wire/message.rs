@@ -148,7 +148,10 @@ fn the_requests_number_comes_back_letter_by_letter() {
         ] {
             let message = format!(r#"{{"request": "{request}", "reqid": {reqid}, "body": {body}}}"#);
             let answer = text_of_answer(&server, &message).expect("is answered");
-            let echoed = format!(r#", "reqid": {reqid}"#);
+            // Everything stays as it was written, but that answers are ASCII.
+            let echoed = reqid.replace('é', r"\u00e9").replace('\u{1f600}', r"\ud83d\ude00");
+            let echoed = format!(r#", "reqid": {echoed}"#);
+            assert!(answer.is_ascii(), "{answer}");
             let rest = answer.rsplit_once(&echoed).map(|(_, rest)| rest);
             assert!(
                 rest.is_some_and(|rest| rest == "}" || rest.starts_with(r#", "failure_reason": "#)),
