@@ -7,7 +7,7 @@ use crate::chance::Chance;
 use crate::clock::{Clock, Moment};
 use crate::config::base_directory::{AdminAccount, write_admin_credentials};
 use crate::config::{Config, Loaded};
-use crate::edge::{Edge, EdgeLimits, Workers};
+use crate::edge::{Edge, EdgeLimits, Identity, Workers};
 use crate::guard::password::{
     Argon2Cost, HashCeilings, Hasher, HasherSettings, QUEUE_LENGTH_DEFAULT, memory_available_bytes,
     threads_for,
@@ -46,9 +46,6 @@ const OUTBOUND_THREADS: usize = 4;
 const OUTBOUND_WAITING_MAX: usize = 64;
 /// Letters that are sent at once.
 const POST_THREADS: usize = 4;
-/// What is told where TLS was asked for: it is never left out in silence.
-const NO_TLS: &str = "tlscertfile, tlscertkey: this version cannot speak TLS itself; put a TLS proxy in front, or \
-                      take both settings away";
 /// The largest policy file that is read.
 const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -87,13 +84,16 @@ fn tell_where_code_panics() {
 fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<(), String> {
     // Before anything is started, so that no signal finds the default action in place.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| format!("signals: {error}"))?;
+    let identity = read_identity(&loaded.config)?;
+    let speaks_tls = identity.is_some();
     let app = Arc::new(build(loaded, clock, chance)?);
-    let edge = open_edge(&app, clock)?;
+    let edge = open_edge(&app, clock, identity)?;
     let address = edge.local_addr();
     log::info(
         "serving",
         &[
             ("address", log::words(&address)),
+            ("tls", if speaks_tls { "on" } else { "off" }.into()),
             ("workers", app.config.workers.into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
         ],
@@ -119,9 +119,6 @@ fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
 /// Opens the database, reads the policy and starts the hashing threads.
 fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<App, String> {
     let Loaded { config, admin_email, admin_password, .. } = loaded;
-    if config.tls_certificate_file.is_some() || config.tls_key_file.is_some() {
-        return Err(NO_TLS.to_owned());
-    }
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = start_hasher(&config, chance)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
@@ -308,7 +305,19 @@ fn open_leaks(config: &Config) -> Result<Option<Arc<dyn LeakLookup>>, String> {
     Ok(file_then_network(filter, network).map(Arc::from))
 }
 
-fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>) -> Result<Edge, String> {
+/// Reads the certificate and key for TLS, if that is wanted.
+fn read_identity(config: &Config) -> Result<Option<Identity>, String> {
+    let (Some(certificate), Some(key)) = (&config.tls_certificate_file, &config.tls_key_file) else {
+        return Ok(None);
+    };
+    let identity = Identity::read(certificate, key).map_err(|fault| format!("TLS: {fault}"))?;
+    if identity.key_is_open_to_others() {
+        log::warning("others can read the private key of TLS", &[("path", log::words(&key.display()))]);
+    }
+    Ok(Some(identity))
+}
+
+fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>, identity: Option<Identity>) -> Result<Edge, String> {
     let config = &app.config;
     let limits = EdgeLimits {
         connections_max: config.connections_max,
@@ -321,12 +330,12 @@ fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>) -> Result<Edge, String> {
     let workers = Workers { threads: config.workers, stack_bytes: COROUTINE_STACK_BYTES };
     let server = Arc::new(Server::new(Arc::clone(app)));
     let address = (config.listen.to_string(), config.port);
-    Edge::start((&address.0, address.1), workers, limits, Arc::clone(clock), server)
+    Edge::start((&address.0, address.1), workers, limits, Arc::clone(clock), server, identity)
         .map_err(|error| error.to_string())
 }
 
-/// Returns when the server is to stop, or when nobody can reach it any more; has the policy read again meanwhile
-/// whenever that is asked for.
+/// Returns when the server is to stop, or when nobody can reach it any more; has policy and certificate read again
+/// meanwhile whenever that is asked for.
 fn wait_for_stop(mut signals: Signals, app: &App, edge: &Edge) {
     while edge.is_accepting() {
         for signal in signals.pending() {
@@ -334,6 +343,7 @@ fn wait_for_stop(mut signals: Signals, app: &App, edge: &Edge) {
                 return;
             }
             read_policy_again(app);
+            read_identity_again(app, edge);
         }
         std::thread::park_timeout(SIGNALS_EVERY);
     }
@@ -348,6 +358,17 @@ fn read_policy_again(app: &App) {
         Err(problem) => {
             log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);
         }
+    }
+}
+
+fn read_identity_again(app: &App, edge: &Edge) {
+    match read_identity(&app.config) {
+        Ok(Some(identity)) => {
+            edge.change_identity(&identity);
+            log::info("read the certificate again", &[]);
+        }
+        Ok(None) => {}
+        Err(problem) => log::error("kept the old certificate", &[("cause", log::words(&problem))]),
     }
 }
 

@@ -181,7 +181,7 @@ settings! {
     email_password: Secret<String> = "emailpass", Secret, "", check::secret;
     /// The sender of all mail.
     email_sender: String = "emailsender", Plain, "Authnzerver <authnzerver@localhost>", check::sender;
-    /// The server's certificate and those above it, a PEM file. Not served yet: a server with it does not start.
+    /// The server's certificate, then those above it, a PEM file. With it and its key, the server speaks TLS only.
     tls_certificate_file: Option<PathBuf> = "tlscertfile", File, "", check::optional_file;
     /// The certificate's private key, a PEM file.
     tls_key_file: Option<PathBuf> = "tlscertkey", File, "", check::optional_file;

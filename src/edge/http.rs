@@ -9,12 +9,14 @@
 //! Nothing here may wait in a `Drop`, because `Drop` also runs while a coroutine unwinds.
 
 use super::reply::{encode_last, encoded_bytes, error_page, header_lines, reason};
+use super::tls::Peers;
 use super::warden::{Lease, Phase, Register};
 use super::{EdgeLimits, Handler, HttpReply, HttpRequest, head};
 use crate::clock::Clock;
 use crate::wait::pause;
 use may_minihttp::{BodyReader, HttpService, HttpServiceFactory, Request, Response};
 use std::io::{self, ErrorKind, Read};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,6 +46,8 @@ pub(super) struct Shared {
     pub handler: Arc<dyn Handler>,
     pub clock: Arc<dyn Clock>,
     pub large_bodies_bytes: AtomicUsize,
+    /// Where all connections come from the terminator of TLS: who is behind each.
+    pub peers: Option<Arc<Peers>>,
 }
 
 /// Makes a service for each connection that is accepted.
@@ -59,7 +63,12 @@ impl HttpServiceFactory for Connections {
         if lease.is_none() && shared.register.is_full() {
             pause(FULL_PAUSE);
         }
-        Connection(lease.map(|lease| Open { shared: Arc::clone(shared), lease, unwritten_bytes: 0 }))
+        Connection(lease.map(|lease| Open {
+            shared: Arc::clone(shared),
+            lease,
+            peer: None,
+            unwritten_bytes: 0,
+        }))
     }
 }
 
@@ -80,6 +89,8 @@ impl HttpService for Connection {
 struct Open {
     shared: Arc<Shared>,
     lease: Lease,
+    /// The client's address, once a request was there.
+    peer: Option<IpAddr>,
     /// At most so much of our answers lies unwritten with may_minihttp.
     unwritten_bytes: u64,
 }
@@ -112,12 +123,14 @@ impl Open {
         if !self.lease.shift(Phase::Waiting, Phase::Handling) || self.lets_answers_pile_up() {
             leave();
         }
-        let answer = self.answer_to(request).unwrap_or_else(Answer::refusal);
+        // Whoever came to the plain edge around the terminator gets nothing.
+        let Some(peer) = self.learn_peer() else { leave() };
+        let answer = self.answer_to(request, peer).unwrap_or_else(Answer::refusal);
         self.send(answer, out);
     }
 
     /// Reads the request and asks the handler; an error is the status to refuse it with.
-    fn answer_to(&self, request: Request<'_, '_, '_>) -> Result<Answer, u16> {
+    fn answer_to(&self, request: Request<'_, '_, '_>, peer: IpAddr) -> Result<Answer, u16> {
         let limits = &self.shared.limits;
         let headers = request.headers().iter().map(|header| (header.name, header.value));
         let head = head::read(request.method(), request.path(), request.version(), headers, limits)?;
@@ -126,13 +139,8 @@ impl Open {
             self.invite_body();
         }
         let body = self.read_body(request.body(), head.body_bytes)?;
-        let request = HttpRequest {
-            peer: self.lease.peer(),
-            method: &head.method,
-            path: &head.path,
-            host: &head.host,
-            body: &body,
-        };
+        let request =
+            HttpRequest { peer, method: &head.method, path: &head.path, host: &head.host, body: &body };
         let handled = catch_unwind(AssertUnwindSafe(|| self.shared.handler.handle(&request)));
         let broke = handled.is_err();
         let reply = handled.unwrap_or_else(|_| error_page(500));
@@ -144,6 +152,18 @@ impl Open {
             || reply.body.len() > KEPT_ANSWER_BYTES_MAX
             || self.shared.register.is_stopping();
         Ok(Answer { reply, after: if closes { After::Close } else { After::Keep }, with_body: !is_head })
+    }
+
+    /// Who asks. The terminator tells before it carries the first byte, but perhaps after the connection was accepted.
+    fn learn_peer(&mut self) -> Option<IpAddr> {
+        if self.peer.is_none() {
+            let address = self.lease.peer();
+            self.peer = match &self.shared.peers {
+                Some(peers) => peers.behind(address),
+                None => Some(address.ip().to_canonical()),
+            };
+        }
+        self.peer
     }
 
     /// Whether the client goes on asking without reading the answers. The kernel is asked only now and then.

@@ -5,6 +5,8 @@
 //! | `head.rs` | decides from a request's head whether its framing can be trusted |
 //! | `http.rs` | serves one connection on top of may_minihttp |
 //! | `warden.rs` | watches all connections, for time, size and number |
+//! | `tls.rs` | ends TLS in front of all this, where the operator wants it |
+//! | `identity.rs` | the certificate and key for that |
 //! | `reply.rs` | what goes back, and the error pages |
 //! | `socket.rs` | the calls that the compiler cannot check |
 //!
@@ -20,8 +22,9 @@
 //! - Under the targets `may` and `may_minihttp` it logs each connection, and the end of each as an error. Whoever
 //!   sets up logging must turn these targets off.
 //! - A client that shuts its sending side together with the last byte of its request is taken for gone.
-//! - It speaks neither HTTP/2 nor `Transfer-Encoding` (411) nor TLS. A terminator for TLS stands in front; `admit` in
-//!   `warden.rs` is the one place that learns a connection's peer.
+//! - It speaks neither HTTP/2 nor `Transfer-Encoding` (411) nor TLS. For TLS, a terminator of ours stands in front. It
+//!   hangs up without an answer on clients beyond the number that may be here, for there is no telling them before
+//!   hands are shaken.
 //! - Where `accept` fails it tries again at once. So the number of connections is kept well below the number of
 //!   descriptors, which is the one lasting reason for `accept` to fail.
 //!
@@ -30,10 +33,13 @@
 
 mod head;
 mod http;
+mod identity;
 mod reply;
 mod socket;
+mod tls;
 mod warden;
 
+pub use identity::{Identity, IdentityFault};
 pub use reply::{Allow, ContentType, HttpReply, error_page};
 pub use socket::avoid_huge_pages;
 
@@ -46,6 +52,7 @@ use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 use std::{fmt, io};
+use tls::Terminator;
 use warden::Register;
 
 /// How many ended coroutines keep their stacks for the next ones. They are made at the start, so they cost memory.
@@ -172,14 +179,14 @@ pub struct Workers {
 /// A running edge. Dropping it without [`Edge::stop`] leaves it running.
 pub struct Edge {
     address: SocketAddr,
-    acceptor: JoinHandle<()>,
+    doors: Doors,
     warden: thread::JoinHandle<()>,
     register: Arc<Register>,
 }
 
 impl Edge {
     /// Starts to listen. `host` is an address or a name; of a name's addresses, the first that works is taken. Port 0
-    /// takes any free port.
+    /// takes any free port. With an `identity`, TLS is spoken and nothing else.
     ///
     /// # Errors
     /// The address is in use or not ours, or the system refuses what serving needs.
@@ -189,13 +196,15 @@ impl Edge {
         mut limits: EdgeLimits,
         clock: Arc<dyn Clock>,
         handler: Arc<dyn Handler>,
+        identity: Option<Identity>,
     ) -> Result<Self, EdgeError> {
         let refused = |cause| EdgeError::Listen { address: format!("{host}:{port}"), cause };
         let place = Place::take(host, port).map_err(refused)?;
         configure_process(workers);
         let descriptors = socket::raise_descriptor_limit().map_err(EdgeError::System)?;
-        let connections_max = descriptors.saturating_sub(RESERVED_DESCRIPTORS).max(1);
-        limits.connections_max = limits.connections_max.min(connections_max);
+        let descriptors_each = if identity.is_some() { tls::DESCRIPTORS_PER_CLIENT } else { 1 };
+        let connections_max = descriptors.saturating_sub(RESERVED_DESCRIPTORS) / descriptors_each;
+        limits.connections_max = limits.connections_max.min(connections_max.max(1));
 
         let register = Arc::new(Register::new(limits.clone(), Arc::clone(&clock)));
         let shared = http::Shared {
@@ -204,14 +213,15 @@ impl Edge {
             handler,
             clock,
             large_bodies_bytes: AtomicUsize::new(0),
+            peers: identity.is_some().then(Arc::default),
         };
-        let acceptor = http::Connections(Arc::new(shared)).start(place.address).map_err(refused)?;
+        let doors = Doors::open(&place, Arc::new(shared), identity).map_err(refused)?;
         let watching = Arc::clone(&register);
         let warden = thread::Builder::new().name("warden".to_owned()).spawn(move || watching.watch());
         match warden {
-            Ok(warden) => Ok(Self { address: place.address, acceptor, warden, register }),
+            Ok(warden) => Ok(Self { address: place.address, doors, warden, register }),
             Err(cause) => {
-                socket::end_acceptor(&acceptor);
+                doors.close();
                 Err(EdgeError::System(cause))
             }
         }
@@ -227,23 +237,30 @@ impl Edge {
     /// for another stack, the process should end, so that its supervisor starts another.
     #[must_use]
     pub fn is_accepting(&self) -> bool {
-        !self.acceptor.is_done()
+        self.doors.are_open()
     }
 
-    /// How many connections are open.
+    /// Proves itself with another certificate to whoever comes from now on. Without TLS, nothing happens.
+    pub fn change_identity(&self, identity: &Identity) {
+        if let Some(terminator) = &self.doors.terminator {
+            terminator.change_identity(identity);
+        }
+    }
+
+    /// How many clients are connected.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.register.live()
+        self.doors.terminator.as_ref().map_or_else(|| self.register.live(), Terminator::live)
     }
 
     /// Stops accepting, closes idle connections, and lets every request under way be answered, within `patience`.
     /// Then closes what is left and returns. Call it on a plain thread.
     pub fn stop(self, patience: Duration) {
         self.register.begin_stop();
-        socket::end_acceptor(&self.acceptor);
+        self.doors.close();
         self.warden.thread().unpark();
         let mut polls_left = patience.as_millis() / STOP_POLL.as_millis();
-        while polls_left > 0 && (self.register.live() > 0 || self.is_accepting()) {
+        while polls_left > 0 && (self.connections() > 0 || self.is_accepting()) {
             polls_left -= 1;
             thread::park_timeout(STOP_POLL);
         }
@@ -251,6 +268,42 @@ impl Edge {
         self.warden.thread().unpark();
         // The watch has nothing that could panic; and if it did, there is no more to stop.
         let _ = self.warden.join();
+    }
+}
+
+/// Where clients come in: to the plain edge, or to a terminator of TLS in front of it.
+struct Doors {
+    acceptor: JoinHandle<()>,
+    terminator: Option<Terminator>,
+}
+
+impl Doors {
+    fn open(place: &Place, shared: Arc<http::Shared>, identity: Option<Identity>) -> io::Result<Self> {
+        let Some(identity) = identity else {
+            let acceptor = http::Connections(shared).start(place.address)?;
+            return Ok(Self { acceptor, terminator: None });
+        };
+        let inner = Place::take("127.0.0.1", 0).or_else(|_| Place::take("::1", 0))?;
+        let acceptor = http::Connections(Arc::clone(&shared)).start(inner.address)?;
+        let doors = Self { acceptor, terminator: None };
+        match Terminator::start(place.address, inner.address, &identity, shared) {
+            Ok(terminator) => Ok(Self { terminator: Some(terminator), ..doors }),
+            Err(error) => {
+                doors.close();
+                Err(error)
+            }
+        }
+    }
+
+    fn are_open(&self) -> bool {
+        !self.acceptor.is_done() && self.terminator.as_ref().is_none_or(Terminator::is_accepting)
+    }
+
+    fn close(&self) {
+        if let Some(terminator) = &self.terminator {
+            terminator.stop_accepting();
+        }
+        socket::end_acceptor(&self.acceptor);
     }
 }
 

@@ -6,7 +6,7 @@
     reason = "socket options, process limits and the end of a coroutine have no safe interface"
 )]
 
-use may::coroutine::JoinHandle;
+use may::coroutine::{Builder, JoinHandle};
 use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::net::{TcpListener, TcpStream};
@@ -122,6 +122,13 @@ pub(super) fn raise_descriptor_limit() -> io::Result<usize> {
         limit.rlim_cur = before;
     }
     Ok(usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX))
+}
+
+/// Runs something on a coroutine of its own.
+pub(super) fn spawn(body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    // SAFETY: nothing that runs on the edge's coroutines keeps a thread's own data across a wait, and the stack is
+    // proven to be large enough for the deepest request, next to which TLS is shallow.
+    unsafe { Builder::new().spawn(body) }
 }
 
 /// Ends the coroutine that accepts connections, and so closes its listener.

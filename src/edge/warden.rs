@@ -15,7 +15,7 @@ use super::reply::{encode_last, error_page};
 use super::socket::{Socket, Traffic};
 use crate::clock::Clock;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown};
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -91,12 +91,12 @@ impl Entry {
 pub(super) struct Lease {
     entry: Arc<Entry>,
     register: Arc<Register>,
-    peer: IpAddr,
+    peer: SocketAddr,
 }
 
 impl Lease {
     /// The address at the other end.
-    pub(super) fn peer(&self) -> IpAddr {
+    pub(super) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
@@ -231,7 +231,7 @@ impl Register {
         let word = AtomicU64::new(Word(0).with(Phase::Waiting).0);
         let entry = Arc::new(Entry { word, socket: Mutex::new(Some(socket)) });
         self.newcomers().push(Arc::downgrade(&entry));
-        Some(Lease { entry, register: Arc::clone(self), peer: peer.ip().to_canonical() })
+        Some(Lease { entry, register: Arc::clone(self), peer })
     }
 
     /// Watches until `end`. Runs on a plain thread of its own; unparking that makes it look at once.

@@ -1,5 +1,5 @@
 //! What the edge does with good and bad HTTP, told over real sockets: a listener with a trivial handler behind it,
-//! and clients that send whatever they like.
+//! and clients that send whatever they like. `edge_over_tls.rs` tells the same over TLS.
 //!
 //! All tests of this file share one set of coroutine workers, since that is set once for a process.
 
@@ -8,3 +8,7 @@ mod framing;
 mod limits;
 mod refusals;
 mod support;
+mod transport;
+
+/// Clients speak at once, in clear.
+const OVER_TLS: bool = false;

@@ -1,10 +1,11 @@
 //! The language of these tests: a `Server` with a trivial handler, and a `Client` that speaks raw bytes.
 
+use crate::transport::{self, Transport};
 use authnzerver::clock::SystemClock;
 use authnzerver::edge::{Edge, EdgeLimits, Handler, HttpReply, HttpRequest, Workers, error_page};
 use authnzerver::wait::{AnswerReceiver, AnswerSender, answer_slot};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -64,11 +65,21 @@ impl Server {
     }
 
     pub fn client(&self) -> Client {
+        let stream = self.socket();
+        Client { stream: Transport::over(stream).expect("the server shakes hands"), received: Vec::new() }
+    }
+
+    /// A bare connection, on which nothing was said.
+    pub fn socket(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         stream.set_write_timeout(Some(SEND_PATIENCE)).expect("a socket option");
         stream.set_nodelay(true).expect("a socket option");
-        Client { stream, received: Vec::new() }
+        stream
+    }
+
+    pub fn hangs_up_on_a_newcomer(&self) {
+        assert!(Transport::over(self.socket()).is_err());
     }
 
     /// Sends bytes on a fresh connection and returns its only answer.
@@ -127,7 +138,7 @@ pub fn listen(
     handler: Arc<dyn Handler>,
 ) -> Result<Edge, authnzerver::edge::EdgeError> {
     let workers = Workers { threads: 2, stack_bytes: 256 * 1024 };
-    Edge::start((host, port), workers, limits, Arc::new(SystemClock::new()), handler)
+    Edge::start((host, port), workers, limits, Arc::new(SystemClock::new()), handler, transport::identity())
 }
 
 pub fn trivial_handler() -> Arc<dyn Handler> {
@@ -148,34 +159,35 @@ pub fn until(condition: impl Fn() -> bool) {
 
 /// A connection, from the other side.
 pub struct Client {
-    stream: TcpStream,
+    stream: Transport,
     received: Vec<u8>,
 }
 
 impl Client {
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("the server takes bytes");
+        self.stream.send(bytes.as_ref()).expect("the server takes bytes");
     }
 
     /// Sends as much as the server takes; it may hang up or stop reading before the end.
     pub fn tries_to_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).is_ok()
+        self.stream.send(bytes.as_ref()).is_ok()
     }
 
-    pub fn shuts_sending(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("the connection stands");
+    pub fn shuts_sending(&mut self) {
+        self.stream.shut_sending().expect("the connection stands");
     }
 
-    pub fn shuts_sending_if_it_can(&self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+    pub fn shuts_sending_if_it_can(&mut self) {
+        let _ = self.stream.shut_sending();
     }
 
-    /// Waits for the next bytes, but not for long.
+    /// Waits for the next bytes, or for the end, but not for long.
     pub fn has_answer_within(&mut self, patience: Duration) -> bool {
-        self.stream.set_read_timeout(Some(patience)).expect("a socket option");
-        let result = self.stream.peek(&mut [0]);
-        self.stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
-        result.is_ok()
+        self.stream.socket().set_read_timeout(Some(patience)).expect("a socket option");
+        let mut buffer = [0; 1024];
+        let result = self.stream.read(&mut buffer);
+        self.stream.socket().set_read_timeout(Some(PATIENCE)).expect("a socket option");
+        result.map(|bytes| self.received.extend_from_slice(&buffer[..bytes])).is_ok()
     }
 
     /// Reads one answer with a body of the length it names.
@@ -211,6 +223,12 @@ impl Client {
         while self.receive() {
             self.received.clear();
         }
+    }
+
+    /// The connection itself, without what is spoken over it.
+    #[allow(dead_code, reason = "of use only where TLS is spoken")]
+    pub fn into_socket(self) -> TcpStream {
+        self.stream.into_socket()
     }
 
     fn receive(&mut self) -> bool {

@@ -1,0 +1,366 @@
+//! TLS, ended in front of the plain edge. For each client that has shaken hands, a connection is made to the plain
+//! edge, which then listens on loopback alone, and bytes are carried between the two. So everything that the edge and
+//! its warden enforce holds under TLS as it does without, and nothing of it is written twice.
+//!
+//! The plain edge asks [`Peers`] who is really at the other end. A connection that did not come from here is not known
+//! there, and none of its requests is served.
+//!
+//! Two coroutines carry a connection, one each way. Only the one that carries answers writes to the client, so that
+//! records stay whole and in order; what TLS itself has to say waits for the next answer, or for the end.
+
+use super::identity::Identity;
+use super::reply::{encode_last, error_page};
+use super::{http, socket};
+use crate::clock::Clock;
+use crate::wait::pause;
+use arc_swap::ArcSwap;
+use may::coroutine::JoinHandle;
+use may::io::{SplitIo, SplitReader, SplitWriter};
+use may::net::{TcpListener, TcpStream};
+use rustls::{ServerConfig, ServerConnection};
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Descriptors of one client: two for each of the two connections, and the plain edge's own.
+pub(super) const DESCRIPTORS_PER_CLIENT: usize = 5;
+/// How long the acceptor rests while there is no room or the system refuses.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
+/// How often to look whether a client that got its last answer has hung up, and how often at most.
+const LINGER_PAUSE: Duration = Duration::from_millis(25);
+const LINGER_PAUSES_MAX: u32 = 80;
+/// The longest record of TLS.
+const RECORD_BYTES: usize = 18 * 1024;
+/// As much plain text as fits a record.
+const PLAIN_BYTES: usize = 16 * 1024;
+/// The timers count whole milliseconds and take zero for "for ever".
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
+/// The first byte of every client that speaks TLS.
+const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// Ends TLS in front of a plain edge.
+pub(super) struct Terminator {
+    shared: Arc<Shared>,
+    acceptor: JoinHandle<()>,
+}
+
+impl Terminator {
+    /// Listens on `address` and carries what comes to the plain edge at `inner`, which shares `edge`.
+    pub(super) fn start(
+        address: SocketAddr,
+        inner: SocketAddr,
+        identity: &Identity,
+        edge: Arc<http::Shared>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let config = ArcSwap::new(identity.config());
+        let shared = Arc::new(Shared { config, inner, edge, live: AtomicUsize::new(0) });
+        let accepting = Arc::clone(&shared);
+        let acceptor = socket::spawn(move || accept(&accepting, &listener))?;
+        Ok(Self { shared, acceptor })
+    }
+
+    /// Proves itself with another certificate to whoever comes from now on.
+    pub(super) fn change_identity(&self, identity: &Identity) {
+        self.shared.config.store(identity.config());
+    }
+
+    /// How many clients there are, those that still shake hands included.
+    pub(super) fn live(&self) -> usize {
+        self.shared.live.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_accepting(&self) -> bool {
+        !self.acceptor.is_done()
+    }
+
+    pub(super) fn stop_accepting(&self) {
+        socket::end_acceptor(&self.acceptor);
+    }
+}
+
+/// Who is at the other end of each connection that was made here, by the address from which it was made.
+#[derive(Default)]
+pub(super) struct Peers(Mutex<HashMap<SocketAddr, IpAddr>>);
+
+impl Peers {
+    /// The client behind a connection to the plain edge; nothing if the connection is not ours.
+    pub(super) fn behind(&self, via: SocketAddr) -> Option<IpAddr> {
+        self.table().get(&via).copied()
+    }
+
+    fn introduce(self: &Arc<Self>, via: SocketAddr, peer: IpAddr) -> Introduction {
+        self.table().insert(via, peer);
+        Introduction { peers: Arc::clone(self), via }
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, IpAddr>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line in the table of peers. It must go before the address can be somebody else's: before the connection closes.
+struct Introduction {
+    peers: Arc<Peers>,
+    via: SocketAddr,
+}
+
+impl Drop for Introduction {
+    fn drop(&mut self) {
+        self.peers.table().remove(&self.via);
+    }
+}
+
+struct Shared {
+    config: ArcSwap<ServerConfig>,
+    inner: SocketAddr,
+    edge: Arc<http::Shared>,
+    live: AtomicUsize,
+}
+
+/// A client's place among those that may be here at one time.
+struct Seat(Arc<Shared>);
+
+impl Seat {
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let seat = Self(Arc::clone(shared));
+        (shared.live.fetch_add(1, Ordering::AcqRel) < shared.edge.limits.connections_max).then_some(seat)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
+    loop {
+        let (Ok((client, peer)), Some(seat)) = (listener.accept(), Seat::take(shared)) else {
+            // Too many clients, or the system is out of something. A client that was let in is hung up on.
+            pause(ACCEPT_PAUSE);
+            continue;
+        };
+        // Without memory for another coroutine, this client has to go, and the next one may be luckier.
+        let _ = socket::spawn(move || {
+            serve(seat, client, peer.ip().to_canonical());
+        });
+    }
+}
+
+/// Serves one client to its end. Whatever goes wrong on the way ends its connection, and nobody needs to know more.
+fn serve(seat: Seat, mut client: TcpStream, peer: IpAddr) -> Option<()> {
+    let shared = Arc::clone(&seat.0);
+    client.set_nodelay(true).ok()?;
+    let mut tls = ServerConnection::new(shared.config.load_full()).ok()?;
+    shake_hands(&shared, &mut client, &mut tls)?;
+    client.set_read_timeout(None).ok()?;
+
+    let inner = TcpStream::connect(shared.inner).ok()?;
+    inner.set_nodelay(true).ok()?;
+    let introduction = shared.edge.peers.as_ref()?.introduce(inner.local_addr().ok()?, peer);
+    let link = Arc::new(Link {
+        tls: Mutex::new(tls),
+        nothing_more_comes: AtomicBool::new(false),
+        _introduction: introduction,
+        seat,
+    });
+    let (client_reader, client_writer) = client.split().ok()?;
+    let (inner_reader, inner_writer) = inner.split().ok()?;
+    let outward = Outward { link: Arc::clone(&link), inner: inner_reader, client: client_writer };
+    let inward = Inward { link, client: client_reader, inner: inner_writer };
+    socket::spawn(move || outward.carry()).ok()?;
+    inward.carry();
+    Some(())
+}
+
+/// Shakes hands, within the time in which a plain client has to send a head.
+fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnection) -> Option<()> {
+    let deadline = Deadline::after(&*shared.edge.clock, shared.edge.limits.head_seconds_max);
+    let (mut received, mut sealed) = (vec![0; PLAIN_BYTES], Vec::new());
+    let mut is_first = true;
+    loop {
+        take_records(tls, &mut sealed);
+        deadline.write_all(client, &sealed)?;
+        if !tls.is_handshaking() {
+            return Some(());
+        }
+        client.set_read_timeout(Some(deadline.left()?)).ok()?;
+        let count = client.read(&mut received).ok().filter(|count| *count > 0)?;
+        if is_first && received[0] != HANDSHAKE_RECORD {
+            // Most likely a client that was told http:// where it should be https://. It must hear of it in its words.
+            let _ = deadline.write_all(client, &encode_last(&error_page(400), true, &*shared.edge.clock));
+            return None;
+        }
+        is_first = false;
+        if open_records(tls, &received[..count]).is_err() {
+            take_records(tls, &mut sealed);
+            let _ = deadline.write_all(client, &sealed);
+            return None;
+        }
+    }
+}
+
+/// What the two directions of a connection share.
+struct Link {
+    /// Locked only for reckoning, never across a wait.
+    tls: Mutex<ServerConnection>,
+    /// The client's side has ended, or can't be carried any further.
+    nothing_more_comes: AtomicBool,
+    _introduction: Introduction,
+    seat: Seat,
+}
+
+impl Link {
+    fn tls(&self) -> MutexGuard<'_, ServerConnection> {
+        self.tls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// From the client to the plain edge. The link is dropped before the connections are closed.
+struct Inward {
+    link: Arc<Link>,
+    client: SplitReader<TcpStream>,
+    inner: SplitWriter<TcpStream>,
+}
+
+impl Inward {
+    fn carry(mut self) {
+        let how = if self.carry_all().is_ok() { Shutdown::Write } else { Shutdown::Both };
+        self.link.nothing_more_comes.store(true, Ordering::Release);
+        // It may be gone already, which is as well.
+        let _ = self.inner.inner().shutdown(how);
+    }
+
+    /// Carries everything; an error if the client broke TLS or the plain edge has hung up.
+    fn carry_all(&mut self) -> io::Result<()> {
+        let mut received = vec![0; RECORD_BYTES];
+        let (mut count, mut plain) = (0, Vec::new());
+        loop {
+            // First without a byte, for the first request may have come with the end of the handshake.
+            let is_over = self.open(&received[..count], &mut plain)?;
+            self.inner.write_all(&plain)?;
+            plain.clear();
+            if is_over {
+                return Ok(());
+            }
+            count = self.client.read(&mut received)?;
+            if count == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens what came; tells whether the client has said that it was the last.
+    fn open(&self, mut received: &[u8], plain: &mut Vec<u8>) -> io::Result<bool> {
+        let mut tls = self.link.tls();
+        loop {
+            let state = tls.process_new_packets().map_err(|_| ErrorKind::InvalidData)?;
+            let start = plain.len();
+            plain.resize(start + state.plaintext_bytes_to_read(), 0);
+            tls.reader().read_exact(&mut plain[start..])?;
+            if state.peer_has_closed() || received.is_empty() {
+                return Ok(state.peer_has_closed());
+            }
+            tls.read_tls(&mut received)?;
+        }
+    }
+}
+
+/// From the plain edge to the client. The link is dropped before the connections are closed.
+struct Outward {
+    link: Arc<Link>,
+    inner: SplitReader<TcpStream>,
+    client: SplitWriter<TcpStream>,
+}
+
+impl Outward {
+    fn carry(mut self) {
+        if self.carry_all().is_some() {
+            self.linger();
+        }
+        // Either may be gone already, which is as well.
+        let _ = self.client.inner().shutdown(Shutdown::Both);
+        let _ = self.inner.inner().shutdown(Shutdown::Both);
+    }
+
+    /// Carries everything and says that it was the last; nothing if the client does not take it.
+    fn carry_all(&mut self) -> Option<()> {
+        let mut plain = vec![0; PLAIN_BYTES];
+        let mut sealed = Vec::new();
+        loop {
+            // An error is an end as well: the plain edge has no other way to hang up on a client.
+            let count = self.inner.read(&mut plain).unwrap_or(0);
+            {
+                let mut tls = self.link.tls();
+                match count {
+                    0 => tls.send_close_notify(),
+                    _ => tls.writer().write_all(&plain[..count]).ok()?,
+                }
+                take_records(&mut tls, &mut sealed);
+            }
+            let shared = &self.link.seat.0;
+            let deadline = Deadline::after(&*shared.edge.clock, shared.edge.limits.send_seconds_max);
+            deadline.write_all(self.client.inner_mut(), &sealed)?;
+            if count == 0 {
+                return self.client.inner().shutdown(Shutdown::Write).ok();
+            }
+        }
+    }
+
+    /// Waits a moment for the client to hang up. If the socket were closed while it still sends, the reset would
+    /// overtake the answer.
+    fn linger(&self) {
+        let link = &self.link;
+        for _ in 0..LINGER_PAUSES_MAX {
+            if link.nothing_more_comes.load(Ordering::Acquire) || link.seat.0.edge.register.is_stopping() {
+                return;
+            }
+            pause(LINGER_PAUSE);
+        }
+    }
+}
+
+fn open_records(tls: &mut ServerConnection, mut received: &[u8]) -> io::Result<()> {
+    while !received.is_empty() {
+        tls.read_tls(&mut received)?;
+        tls.process_new_packets().map_err(|_| ErrorKind::InvalidData)?;
+    }
+    Ok(())
+}
+
+/// Replaces what is in `sealed` by all that TLS has to send.
+fn take_records(tls: &mut ServerConnection, sealed: &mut Vec<u8>) {
+    sealed.clear();
+    while tls.wants_write() && tls.write_tls(sealed).is_ok() {}
+}
+
+/// When the patience with a client ends.
+struct Deadline<'a> {
+    clock: &'a dyn Clock,
+    end: Duration,
+}
+
+impl<'a> Deadline<'a> {
+    fn after(clock: &'a dyn Clock, seconds: u32) -> Self {
+        Self { clock, end: clock.steady() + Duration::from_secs(seconds.into()) }
+    }
+
+    /// The time that is left, if any.
+    fn left(&self) -> Option<Duration> {
+        let left = self.end.checked_sub(self.clock.steady())?;
+        Some(left.max(TIMEOUT_MIN))
+    }
+
+    fn write_all(&self, client: &mut TcpStream, mut bytes: &[u8]) -> Option<()> {
+        while !bytes.is_empty() {
+            client.set_write_timeout(Some(self.left()?)).ok()?;
+            let count = client.write(bytes).ok().filter(|count| *count > 0)?;
+            bytes = &bytes[count..];
+        }
+        Some(())
+    }
+}
