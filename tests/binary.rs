@@ -1,6 +1,8 @@
 //! The real program, as an operator meets it: files, exit statuses, signals, log lines, and what is left after it was
 //! killed.
 
+#[path = "binary/confvars.rs"]
+mod confvars;
 #[path = "binary/machine.rs"]
 mod machine;
 

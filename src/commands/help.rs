@@ -69,6 +69,9 @@ A setting is looked up in this order, and a blank value counts as none:
 3. a systemd credential of its name, which for a setting that names a file is itself the file;
 4. its default.
 
+A file of rules given by `--confvars=FILE.json` can change variables, option and default of single settings, and have
+their values fetched from a file or over HTTP: see [confvars.md](confvars.md).
+
 A file of variables holds `NAME=value` lines; lines that begin with `#` or `;` are comments, `%%` stands for `%`,
 and a value may stand in quotes. In paths, `[[basedir]]` stands for the base directory and `[[homedir]]` for `HOME`.
 

@@ -16,6 +16,8 @@ pub struct Invocation {
     pub warnings: Vec<String>,
     /// The file whose variables stand in place of the process environment.
     pub(super) env_file: Option<PathBuf>,
+    /// The file that says for single settings how to come by them.
+    pub(super) conf_vars: Option<PathBuf>,
     /// Settings, by their name in the table.
     pub(super) settings: BTreeMap<&'static str, String>,
 }
@@ -88,7 +90,7 @@ const fn option(name: &'static str, value: &'static str, takes: Takes, meaning: 
 pub static OPTIONS: &[OptionRow] = &[
     option("envfile", "=FILE", Takes::Value, "take variables from FILE, in place of the environment"),
     option("autosetup", "", Takes::MaybeValue, "make what a server needs in the base directory, and stop"),
-    option("confvars", "=FILE.py", Takes::Value, "accepted for the sake of old start commands, and ignored"),
+    option("confvars", "=FILE.json", Takes::Value, "fetch single settings from elsewhere, as FILE says"),
     option("url", "=URL", Takes::Value, "call: the server to ask"),
     option("client-ipaddr", "=ADDRESS", Takes::Value, "call: the end user's address (127.0.0.1)"),
     option("settings", "[=markdown]", Takes::MaybeValue, "list all settings, and stop"),
@@ -121,13 +123,9 @@ impl Invocation {
         for name in IGNORED_OPTIONS.iter().filter(|name| given.options.contains_key(*name)) {
             warnings.push(format!("--{name} is ignored: log lines go to standard error"));
         }
-        if let Some(file) = given.take("confvars") {
-            if !file.ends_with(".py") {
-                problems.add("--confvars: only Python files are accepted, and these are ignored");
-            }
-            warnings.push(
-                "--confvars is ignored: settings come from the command line, variables and --envfile".into(),
-            );
+        let conf_vars = conf_vars(&mut given, &mut problems, &mut warnings);
+        if conf_vars.is_some() && command == Command::Autosetup {
+            warnings.push("--confvars is not read by --autosetup, which takes what was typed".into());
         }
         let env_file = given.take("envfile").map(PathBuf::from);
         if env_file.is_some() && command == Command::Autosetup {
@@ -138,7 +136,7 @@ impl Invocation {
             .into_iter()
             .filter(|(name, _)| SETTINGS.iter().any(|row| row.name == *name))
             .collect();
-        problems.or(Self { command, warnings, env_file, settings })
+        problems.or(Self { command, warnings, env_file, conf_vars, settings })
     }
 
     /// A setting's text as it was typed, unless it is blank.
@@ -268,6 +266,23 @@ fn command(given: &mut Given, problems: &mut Problems) -> Command {
     command
 }
 
+/// The JSON file of `--confvars`. Start commands that the Python authnzerver printed name its Python module.
+fn conf_vars(given: &mut Given, problems: &mut Problems, warnings: &mut Vec<String>) -> Option<PathBuf> {
+    let file = given.take("confvars")?;
+    if file.ends_with(".json") {
+        return Some(file.into());
+    }
+    if file.ends_with(".py") {
+        warnings.push(
+            "--confvars is ignored: a Python file cannot be read; docs/confvars.md tells how to write it as JSON"
+                .into(),
+        );
+    } else {
+        problems.add("--confvars: a file named *.json is needed (a Python file is accepted, and ignored)");
+    }
+    None
+}
+
 fn listing(name: &str, form: &str, problems: &mut Problems) -> Listing {
     match form {
         "" => Listing::Plain,
@@ -277,6 +292,12 @@ fn listing(name: &str, form: &str, problems: &mut Problems) -> Listing {
             Listing::Plain
         }
     }
+}
+
+/// The setting to which an option belongs, however its dashes are written.
+pub(super) fn setting_of_option(typed: &str) -> Option<&'static str> {
+    let name = known_option(typed.trim_start_matches('-'))?.0;
+    SETTINGS.iter().map(|row| row.name).find(|row| *row == name)
 }
 
 /// The option's own name, however its dashes were typed.
@@ -304,7 +325,8 @@ fn unknown_option(typed: &str) -> String {
     }
 }
 
-fn plain(name: &str) -> String {
+/// A name without what does not count in it.
+pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|letter| !matches!(letter, '-' | '_')).collect()
 }
 
@@ -395,7 +417,9 @@ mod tests {
         assert!(warnings.contains("--confvars is ignored"), "{warnings}");
         assert!(warnings.contains("--log-file-prefix is ignored") && warnings.contains("--log-to-stderr"));
         assert_eq!(good(&["--autosetup", "--envfile=x"]).warnings.len(), 1);
-        assert!(refused(&["--confvars=x.json"]).contains("--confvars"));
+        assert_eq!(good(&["--autosetup", "--confvars=x.json"]).warnings.len(), 1);
+        assert_eq!(good(&["--confvars=x.json"]).conf_vars, Some("x.json".into()));
+        assert!(refused(&["--confvars=x.toml"]).contains("*.json is needed"));
     }
 
     #[test]

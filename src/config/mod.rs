@@ -2,14 +2,18 @@
 //! here reads the process's environment by itself; it is handed in as [`Surroundings`], so that tests can set it.
 //!
 //! In order: variables (of the process, or of `--envfile` in its place), the command line, systemd's credentials,
-//! the default. All problems are told at once, and none of them repeats a secret.
+//! the default. The file of `--confvars` can change names and default of single settings, and where a value leads.
+//! All problems are told at once, and none of them repeats a secret.
 
 pub mod arguments;
 pub mod base_directory;
 pub mod check;
+mod confvars;
 mod envfile;
 mod problems;
 mod reader;
+mod remote;
+mod retrieval;
 mod sources;
 mod table;
 

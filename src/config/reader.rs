@@ -1,7 +1,7 @@
 //! Reads settings one by one and remembers everything that was wrong or odd, to be told at once.
 
 use super::problems::{Problems, nearest, shown};
-use super::sources::{Found, Sources};
+use super::sources::{Found, Source, Sources};
 use super::table::{SETTINGS, Setting, VARIABLE_PREFIX, by_name};
 
 /// The first administrator's e-mail address and password. Not settings: they count once, when the database is
@@ -22,6 +22,7 @@ impl<'a> Reader<'a> {
         let (problems, warnings) = (Problems::default(), Vec::new());
         let mut reader = Self { sources, problems, warnings, incomplete: false };
         reader.look_for_unknown_variables();
+        reader.look_at_conf_vars();
         reader
     }
 
@@ -40,16 +41,19 @@ impl<'a> Reader<'a> {
             Ok(retrieved) => retrieved,
             Err(problem) => return self.problem(format!("{name}: {} {problem}", first.source)),
         };
-        self.warnings.extend(retrieved.warning.map(|warning| format!("{name}: {warning}")));
-        match check(&retrieved.text) {
-            Ok(value) => Some(value),
-            Err(allowed) if setting.kind.is_hidden() => self
-                .problem(format!("{name}: the value from {} is refused; it must be {allowed}", first.source)),
-            Err(allowed) => {
-                let text = shown(&retrieved.text);
-                self.problem(format!("{name}: {text} from {} is refused; it must be {allowed}", first.source))
-            }
-        }
+        self.warnings.extend(retrieved.warnings.iter().map(|warning| format!("{name}: {warning}")));
+        let refused = |allowed| {
+            let text = match &retrieved.told_by {
+                // It may be something else that was read, and that is nobody's business.
+                Some(_) => "the value".to_owned(),
+                None if setting.kind.is_hidden() => "the value".to_owned(),
+                None => shown(&retrieved.text),
+            };
+            let told_by = retrieved.told_by.as_ref();
+            let told = told_by.map_or_else(String::new, |path| format!(", read as {} says,", path.display()));
+            format!("{name}: {text} from {}{told} is refused; it must be {allowed}", first.source)
+        };
+        check(&retrieved.text).map_or_else(|allowed| self.problem(refused(allowed)), Some)
     }
 
     /// Whether a setting has a text anywhere.
@@ -78,14 +82,15 @@ impl<'a> Reader<'a> {
     }
 
     fn default<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
-        let (name, variable) = (setting.name, setting.variable());
-        match setting.default.map(check) {
+        let name = setting.name;
+        match self.sources.default_of(setting).map(check) {
             Some(Ok(value)) => Some(value),
             Some(Err(allowed)) => self.problem(format!("{name}: it must be {allowed}")),
             None => {
                 self.incomplete = true;
-                let meaning = setting.meaning();
-                self.problem(format!("{name}: missing; set {variable} or --{name}. {meaning}"))
+                let (meaning, option) = (setting.meaning(), self.sources.option_of(setting));
+                let variable = self.sources.variables_of(setting).pop().unwrap_or_else(|| setting.variable());
+                self.problem(format!("{name}: missing; set {variable} or --{option}. {meaning}"))
             }
         }
     }
@@ -94,6 +99,7 @@ impl<'a> Reader<'a> {
     fn look_for_contradiction(&mut self, setting: &Setting, first: &Found, others: &[Found]) {
         let differing: Vec<String> = others
             .iter()
+            .filter(|other| !matches!(other.source, Source::Default(_)))
             .filter(|other| other.text.trim() != first.text.trim())
             .map(|other| other.source.to_string())
             .collect();
@@ -103,9 +109,29 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Where the file of `--confvars` gives a setting other names, its own ones have no effect any more.
+    fn look_at_conf_vars(&mut self) {
+        let Some(file) = &self.sources.conf_vars else { return };
+        let path = file.path().display();
+        self.warnings.extend(file.warning());
+        for setting in SETTINGS {
+            let (name, own) = (setting.name, setting.variable());
+            let is_set = self.sources.variable(&own).is_ok_and(|found| found.is_some());
+            if is_set && !file.names_variable(&own) && !self.sources.variables_of(setting).contains(&own) {
+                self.warnings.push(format!("{own}: not used, {path} takes {name} from elsewhere"));
+            }
+            if self.sources.has_unused_option(setting) {
+                self.warnings.push(format!("--{name}: not used, {path} takes {name} from elsewhere"));
+            }
+        }
+    }
+
     /// A misspelt name must not pass for a default. In our own file that is an error; the environment may hold
     /// what other programs, or other versions, put there.
     fn look_for_unknown_variables(&mut self) {
+        let named =
+            |name: &str| self.sources.conf_vars.as_ref().is_some_and(|file| file.names_variable(name));
+        let is_unknown = |name: &str| is_unknown(name) && !named(name);
         let Some(file) = self.sources.env_file() else {
             for name in self.sources.surroundings.names().filter(|name| is_unknown(name)) {
                 self.warnings.push(format!("{} in the environment {}", shown(name), unknown(name)));

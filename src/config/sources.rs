@@ -1,14 +1,16 @@
 //! Where the text of a setting comes from. In order: variables (of the process, or of a file in its place), the
-//! command line, systemd's credentials, and the base directory's own files when nothing else is given. A blank
-//! text counts as none, and the next source is asked.
+//! command line, systemd's credentials, a default of the file of `--confvars`, and the base directory's own files
+//! when nothing else is given. A blank text counts as none, and the next source is asked. What a text leads to is
+//! retrieval's business.
 
 use super::arguments::Invocation;
 use super::base_directory;
+use super::confvars::{ConfVars, Item};
 use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX};
 use super::problems::Problems;
 use super::table::{Kind, SETTINGS, Setting, by_name};
 use super::{Surroundings, check};
-use crate::files::{self, SmallFile};
+use crate::files;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ pub(super) struct Sources<'a> {
     pub(super) surroundings: &'a Surroundings,
     invocation: &'a Invocation,
     variables: Variables,
+    /// What the file of `--confvars` says, if there is one.
+    pub(super) conf_vars: Option<ConfVars>,
     /// The base directory, absolute.
     pub(super) base: PathBuf,
     /// Whether the base directory's own files stand in for the required settings.
@@ -40,9 +44,15 @@ pub(super) struct Found {
 /// Where a text was found; shown in messages.
 pub(super) enum Source {
     Variable(String),
-    Line { path: PathBuf, name: String, number: usize },
+    Line {
+        path: PathBuf,
+        name: String,
+        number: usize,
+    },
     Option(&'static str),
     Credential(PathBuf),
+    /// The default that this file of `--confvars` gives.
+    Default(PathBuf),
     BaseDirectory,
 }
 
@@ -53,25 +63,21 @@ impl fmt::Display for Source {
             Self::Line { path, name, number } => write!(out, "{name} ({} line {number})", path.display()),
             Self::Option(name) => write!(out, "--{name}"),
             Self::Credential(path) => write!(out, "the credential {}", path.display()),
+            Self::Default(path) => write!(out, "the default in {}", path.display()),
             Self::BaseDirectory => write!(out, "the base directory"),
         }
     }
 }
 
-/// A text after files were read, ready to be checked.
-pub(super) struct Retrieved {
-    pub(super) text: String,
-    /// What the operator should know about it.
-    pub(super) warning: Option<String>,
-}
-
 impl<'a> Sources<'a> {
-    /// Finds out which sources this start has, and reads the file of variables if there is one.
+    /// Finds out which sources this start has, and reads the files that say so: of `--confvars`, and of variables.
     pub(super) fn open(invocation: &'a Invocation, surroundings: &'a Surroundings) -> Result<Self, Problems> {
+        let conf_vars = invocation.conf_vars.as_ref().map(|path| surroundings.directory.join(path));
         let mut sources = Self {
             surroundings,
             invocation,
             variables: Variables::OfTheProcess,
+            conf_vars: conf_vars.map(|path| ConfVars::read(&path)).transpose()?,
             base: surroundings.directory.clone(),
             base_provides: false,
         };
@@ -99,6 +105,7 @@ impl<'a> Sources<'a> {
             surroundings,
             invocation,
             variables: Variables::Nowhere,
+            conf_vars: None,
             base: base.to_owned(),
             base_provides: true,
         }
@@ -107,13 +114,20 @@ impl<'a> Sources<'a> {
     /// Every text that a setting has, the one that counts first. A further kind of source has its place here.
     pub(super) fn all(&self, setting: &Setting) -> Result<Vec<Found>, String> {
         let mut found = Vec::new();
-        for name in setting.variables() {
+        for name in self.variables_of(setting) {
             found.extend(self.variable(&name)?);
         }
-        if let Some(text) = self.invocation.setting(setting.name) {
-            found.push(Found { text: text.to_owned(), source: Source::Option(setting.name) });
+        let option = self.option_of(setting);
+        if let Some(text) = self.invocation.setting(option) {
+            found.push(Found { text: text.to_owned(), source: Source::Option(option) });
         }
         found.extend(self.credential(setting)?);
+        if let Some((file, item)) = self.item(setting)
+            && let Some(text) = item.default.as_ref().and_then(|default| default.as_deref())
+        {
+            let source = Source::Default(file.path().to_owned());
+            found.push(Found { text: text.to_owned(), source });
+        }
         found.retain(|found| !found.text.trim().is_empty());
         let own_file =
             base_directory::file_for(setting.name).filter(|_| self.base_provides && found.is_empty());
@@ -122,6 +136,40 @@ impl<'a> Sources<'a> {
             found.push(Found { text, source: Source::BaseDirectory });
         }
         Ok(found)
+    }
+
+    /// What the file of `--confvars` says about a setting.
+    pub(super) fn item(&self, setting: &Setting) -> Option<(&ConfVars, &Item)> {
+        let file = self.conf_vars.as_ref()?;
+        Some((file, file.item(setting.name)?))
+    }
+
+    /// The variables of a setting, in the order in which they are asked.
+    pub(super) fn variables_of(&self, setting: &Setting) -> Vec<String> {
+        let own = || setting.variables().collect();
+        self.item(setting).and_then(|(_, item)| item.variables.clone()).unwrap_or_else(own)
+    }
+
+    /// The option of a setting.
+    pub(super) fn option_of(&self, setting: &Setting) -> &'static str {
+        self.item(setting).and_then(|(_, item)| item.option).unwrap_or(setting.name)
+    }
+
+    /// The text that stands in for a missing one; without it the setting is required.
+    pub(super) fn default_of(&self, setting: &Setting) -> Option<&str> {
+        match self.item(setting).and_then(|(_, item)| item.default.as_ref()) {
+            Some(default) => default.as_deref(),
+            None => setting.default,
+        }
+    }
+
+    /// Whether a setting's own option was typed, though the file of `--confvars` gives the setting another one.
+    pub(super) fn has_unused_option(&self, setting: &Setting) -> bool {
+        let option = self.option_of(setting);
+        let is_used = |other: &Setting| self.option_of(other) == setting.name;
+        option != setting.name
+            && self.invocation.setting(setting.name).is_some()
+            && !SETTINGS.iter().any(is_used)
     }
 
     /// The file of variables that stands in place of the environment.
@@ -145,27 +193,6 @@ impl<'a> Sources<'a> {
                 source: Source::Line { path: file.path().to_owned(), name: name.to_owned(), number },
             }),
         })
-    }
-
-    /// Follows a text to what it stands for: a path made whole, or a file's content.
-    pub(super) fn retrieve(&self, setting: &Setting, found: &Found) -> Result<Retrieved, String> {
-        let plain = |text: String| Ok(Retrieved { text, warning: None });
-        let trimmed = found.text.trim();
-        match setting.kind {
-            Kind::Plain => plain(trimmed.to_owned()),
-            Kind::Location => plain(self.with_places(trimmed)?),
-            Kind::File => {
-                let path = self.surroundings.directory.join(self.with_places(trimmed)?);
-                match std::fs::metadata(&path) {
-                    Ok(metadata) if metadata.is_dir() => Err(format!("names {path:?}, which is a directory")),
-                    Ok(_) => plain(path_text(&path)?),
-                    Err(error) => Err(format!("names {path:?}, which cannot be read: {error}")),
-                }
-            }
-            Kind::Secret => Ok(self.literal(found)),
-            Kind::SecretOrFile if matches!(found.source, Source::Credential(_)) => plain(found.text.clone()),
-            Kind::SecretOrFile => self.secret(found),
-        }
     }
 
     fn find_base(&mut self) -> Result<(), Problems> {
@@ -210,55 +237,7 @@ impl<'a> Sources<'a> {
         Ok(Some(Found { text, source: Source::Credential(path) }))
     }
 
-    /// The content of the file that the text names, or else the text itself.
-    fn secret(&self, found: &Found) -> Result<Retrieved, String> {
-        let path = self.surroundings.directory.join(self.with_places(found.text.trim())?);
-        match files::read_small(&path, SETTING_FILE_BYTES_MAX) {
-            Ok(SmallFile { bytes, open_to_others }) => {
-                let text = content(bytes)
-                    .ok_or_else(|| format!("names {}, which is not UTF-8 text", path.display()))?;
-                if text.trim().is_empty() {
-                    return Err(format!("names the file {}, which is empty", path.display()));
-                }
-                let shown = path.display();
-                let warning = open_to_others
-                    .then(|| format!("{shown} can be read by others; take that away: chmod 0400 {shown}"));
-                Ok(Retrieved { text, warning })
-            }
-            Err(error) if std::fs::symlink_metadata(&path).is_ok() => {
-                Err(format!("names {}, which cannot be read: {error}", path.display()))
-            }
-            Err(_) if matches!(found.source, Source::BaseDirectory) => {
-                Err(format!("has no file {}", path.display()))
-            }
-            Err(_) if looks_like_path(&found.text) => {
-                // Not shown: it may be a secret after all.
-                Err("looks like the path of a file, and no such file can be reached".into())
-            }
-            Err(_) => Ok(self.literal(found)),
-        }
-    }
-
-    /// A secret that stands where it was found, perhaps for more eyes than it should.
-    fn literal(&self, found: &Found) -> Retrieved {
-        let warning = match &found.source {
-            // The word for "no salt" tells nobody anything.
-            _ if found.text.trim() == "none" => None,
-            Source::Option(name) => Some(format!(
-                "--{name} shows the secret to everyone who lists processes; use a file or a variable"
-            )),
-            Source::Line { path, .. } if self.env_file().is_some_and(EnvFile::is_open_to_others) => {
-                let path = path.display();
-                Some(format!(
-                    "{path} holds a secret and can be read by others; take that away: chmod 0600 {path}"
-                ))
-            }
-            _ => None,
-        };
-        Retrieved { text: found.text.clone(), warning }
-    }
-
-    fn with_places(&self, text: &str) -> Result<String, String> {
+    pub(super) fn with_places(&self, text: &str) -> Result<String, String> {
         if !text.contains("[[") {
             return Ok(text.to_owned());
         }
@@ -272,16 +251,10 @@ impl<'a> Sources<'a> {
 }
 
 /// A file's text without line ends before and after it; blanks stay, they may be part of a secret.
-fn content(bytes: Vec<u8>) -> Option<String> {
+pub(super) fn content(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(bytes).ok().map(|text| text.trim_matches(['\r', '\n']).to_owned())
 }
 
-/// A base64 key may begin with a slash; 32 bytes in base64 are taken for what they are.
-fn looks_like_path(text: &str) -> bool {
-    ["/", "./", "../", "~", "[["].iter().any(|start| text.trim_start().starts_with(start))
-        && !check::key_decodes(text)
-}
-
-fn path_text(path: &Path) -> Result<String, String> {
+pub(super) fn path_text(path: &Path) -> Result<String, String> {
     path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8 text", path.display()))
 }

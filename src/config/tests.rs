@@ -363,3 +363,5 @@ fn a_client_needs_only_the_key() {
     assert!(operator.client(&[], Some("ftp://x/")).is_err());
     assert!(Operator::new().client(&[], None).err().expect("no key").to_string().contains("secret: missing"));
 }
+
+mod confvars;

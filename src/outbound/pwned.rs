@@ -262,7 +262,11 @@ impl LeakLookup for RangeClient {
     }
 }
 
-fn read_roots(path: &Path) -> Result<RootCerts, RangeFault> {
+/// Reads a PEM file of root certificates.
+///
+/// # Errors
+/// It cannot be read, or holds no certificate.
+pub fn read_roots(path: &Path) -> Result<RootCerts, RangeFault> {
     let mut pem = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(ROOTS_BYTES_MAX).read_to_end(&mut pem))

@@ -21,11 +21,17 @@ const POLL: Duration = Duration::from_millis(20);
 /// A machine of its own.
 pub struct Machine {
     base: tempfile::TempDir,
+    arguments: Vec<String>,
 }
 
 impl Machine {
     pub fn new() -> Self {
-        Self { base: tempfile::tempdir().expect("a directory") }
+        Self { base: tempfile::tempdir().expect("a directory"), arguments: Vec::new() }
+    }
+
+    /// Has this on every command line from now on.
+    pub fn types(&mut self, argument: String) {
+        self.arguments.push(argument);
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -40,7 +46,7 @@ impl Machine {
 
     fn command(&self, settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_authnzerver"));
-        command.env_clear().arg(format!("--basedir={}", self.base.path().display()));
+        command.env_clear().arg(format!("--basedir={}", self.base.path().display())).args(&self.arguments);
         // No test asks the Internet anything, and a hash costs as little as is allowed.
         for (name, value) in
             [("PWNEDURL", "none"), ("PORT", "0"), ("RATELIMITS", "none"), ("ARGON2", "m=19456,t=2,p=1")]
@@ -80,12 +86,24 @@ impl Machine {
     /// Starts the server, which does not come to serving; its exit status and log.
     pub fn fails(&self, settings: &[(&str, &str)]) -> (i32, String) {
         let output = self.command(settings).output().expect("the program starts");
+        assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
         (output.status.code().expect("an exit status"), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// Runs `authnzerver call`; its exit status and standard output.
     pub fn calls(&self, server: &Running, words: &[&str], input: &str) -> (i32, String) {
-        let mut command = self.command(&[]);
+        self.calls_with(&[], server, words, input)
+    }
+
+    /// The same with these settings.
+    pub fn calls_with(
+        &self,
+        settings: &[(&str, &str)],
+        server: &Running,
+        words: &[&str],
+        input: &str,
+    ) -> (i32, String) {
+        let mut command = self.command(settings);
         command.arg("call").args(words).arg(format!("--url=http://127.0.0.1:{}/", server.port));
         let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");
         child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
