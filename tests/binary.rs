@@ -1,10 +1,14 @@
 //! The real program, as an operator meets it: files, exit statuses, signals, log lines, and what is left after it was
 //! killed.
 
+#[path = "binary/authority.rs"]
+mod authority;
 #[path = "binary/confvars.rs"]
 mod confvars;
 #[path = "binary/machine.rs"]
 mod machine;
+#[path = "binary/tls.rs"]
+mod tls;
 
 use machine::{KEY, Machine};
 use serde_json::{Value, json};
@@ -63,9 +67,6 @@ fn wrong_settings_are_told_all_at_once_and_show_no_secret() {
         assert!(log.lines().any(|line| line.contains(setting)), "{setting}: {log}");
     }
     assert!(!log.contains("much too short"), "{log}");
-    let (status, log) = machine.fails(&[("TLSCERTFILE", "/dev/null"), ("TLSCERTKEY", "/dev/null")]);
-    assert_eq!(status, 1, "it does not serve in clear where TLS was asked for");
-    assert!(log.contains("tlscertfile"), "{log}");
 }
 
 #[test]

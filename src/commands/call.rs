@@ -2,12 +2,14 @@
 
 use super::{Parts, Streams};
 use crate::config::arguments::Call;
-use crate::config::{self, ClientSettings, Invocation, Problems, Surroundings};
+use crate::config::{self, ClientSettings, Invocation, Problems, Surroundings, Trust};
+use crate::outbound::web::{WebClient, is_untrusted};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use std::io::{self, Read as _};
 use std::time::Duration;
+use ureq::tls::TlsConfig;
 
 /// A failed log-in is held back for up to 40 s, and hashing takes its time on a small machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -85,7 +87,7 @@ fn exchange(
     let sealed = settings.secret.first().seal(message.to_string().as_bytes(), parts.clock.now());
     let answer = settings
         .secret
-        .open(&post(&settings.url, sealed)?)
+        .open(&post(&settings.url, &settings.trust, &sealed)?)
         .and_then(|opened| serde_json::from_slice::<Value>(opened.plaintext.expose()).ok())
         .ok_or("the answer cannot be opened: the server has another key, or this is another server")?;
     if answer["reqid"] != request_id {
@@ -96,15 +98,31 @@ fn exchange(
 
 /// Posts a body and gives the answer's. A proxy from the environment is not used: it has no business with a
 /// server next door.
-fn post(url: &str, body: Vec<u8>) -> Result<Vec<u8>, String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .build()
-        .into();
-    let mut answer = agent.post(url).send(&body).map_err(|error| format!("no answer from {url}: {error}"))?;
+fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
+    let agent = |tls: TlsConfig| {
+        ureq::Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .tls_config(tls)
+            .build()
+            .new_agent()
+    };
+    let answer = match trust {
+        // Its certificate seldom names the address that it listens on. That this is the right server shows in the
+        // answer, which no other can seal, and no other can open what is sent.
+        Trust::OwnServer => {
+            agent(TlsConfig::builder().disable_verification(true).build()).post(url).send(body)
+        }
+        Trust::Roots { extra } => WebClient::new(extra.as_deref(), agent)
+            .map_err(|fault| format!("SSL_CERT_FILE: {fault}"))?
+            .ask(|agent| agent.post(url).send(body), is_untrusted),
+    };
+    let mut answer = answer.map_err(|fault| match is_untrusted(&fault) {
+        true => format!("no answer from {url}: there is no trusted TLS connection to it ({fault})"),
+        false => format!("no answer from {url}: {fault}"),
+    })?;
     let status = answer.status();
     let wait = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = answer

@@ -6,7 +6,7 @@ use crate::app::{App, Parts};
 use crate::chance::Chance;
 use crate::clock::{Clock, Moment};
 use crate::config::base_directory::{AdminAccount, write_admin_credentials};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded};
 use crate::edge::{Edge, EdgeLimits, Identity, Workers};
 use crate::guard::password::{
     Argon2Cost, HashCeilings, Hasher, HasherSettings, QUEUE_LENGTH_DEFAULT, memory_available_bytes,
@@ -277,7 +277,7 @@ pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
 
 /// The file of certificates that the operator trusts beside the built-in ones.
 fn extra_roots_file() -> Option<PathBuf> {
-    std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()).map(PathBuf::from)
+    std::env::var_os(EXTRA_ROOTS_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
@@ -311,7 +311,9 @@ fn read_identity(config: &Config) -> Result<Option<Identity>, String> {
         return Ok(None);
     };
     let identity = Identity::read(certificate, key).map_err(|fault| format!("TLS: {fault}"))?;
-    if identity.key_is_open_to_others() {
+    // Of what systemd hands over, others see nothing, whatever the mode seems to say.
+    let is_credential = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|place| key.starts_with(place));
+    if identity.key_is_open_to_others() && !is_credential {
         log::warning("others can read the private key of TLS", &[("path", log::words(&key.display()))]);
     }
     Ok(Some(identity))

@@ -35,6 +35,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+/// Names a file of root certificates to trust beside the built-in ones, here as in many programs.
+pub const EXTRA_ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 /// Stands in for the name of the system's user where there is none, as in many containers.
 const NAMELESS_USER: &str = "authnzerver";
 const NAMELESS_ADMIN: &str = "admin";
@@ -140,8 +142,22 @@ pub struct ClientSettings {
     pub secret: Keyring,
     /// Where the server is.
     pub url: String,
+    /// How a server that speaks TLS proves itself.
+    pub trust: Trust,
     /// What the operator should know, one line each.
     pub warnings: Vec<String>,
+}
+
+/// How a server that speaks TLS proves itself to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It is the one that runs here with the same settings; the shared key alone tells.
+    OwnServer,
+    /// By a certificate below the built-in roots or those in a file.
+    Roots {
+        /// That file.
+        extra: Option<PathBuf>,
+    },
 }
 
 /// Reads the few settings that a client needs. Without a URL, given or in `AUTHNZERVER_URL`, the server is
@@ -157,15 +173,21 @@ pub fn load_for_client(
     let sources = Sources::open(invocation, surroundings)?;
     let mut reader = Reader::new(&sources);
     let secret = reader.secret();
-    let url = match (url, sources.variable(URL_VARIABLE)) {
+    let given = match (url, sources.variable(URL_VARIABLE)) {
         (Some(url), _) => Some(url.to_owned()),
-        (None, Ok(Some(found))) if !found.text.trim().is_empty() => {
-            // Quotes are often taken over from shell scripts.
-            Some(found.text.trim().trim_matches('"').to_owned())
-        }
-        (None, Ok(_)) => own_url(&mut reader),
+        // Quotes are often taken over from shell scripts.
+        (None, Ok(found)) => found.map(|found| found.text.trim().trim_matches('"').to_owned()),
         (None, Err(problem)) => reader.problem(problem),
     };
+    let given = given.filter(|url| !url.is_empty());
+    let trust = match given {
+        None => Trust::OwnServer,
+        Some(_) => {
+            let extra = surroundings.variable(EXTRA_ROOTS_VARIABLE).map_err(Problems::one)?;
+            Trust::Roots { extra: extra.map(PathBuf::from) }
+        }
+    };
+    let url = given.or_else(|| own_url(&mut reader));
     let url = match url {
         Some(url) if !check::is_web_url(&url) => {
             reader.problem("the URL must begin with http:// or https://")
@@ -173,7 +195,7 @@ pub fn load_for_client(
         url => url,
     };
     let ((secret, url), warnings) = reader.finish(secret.zip(url))?;
-    Ok(ClientSettings { secret, url, warnings })
+    Ok(ClientSettings { secret, url, trust, warnings })
 }
 
 fn load_from(sources: &Sources<'_>) -> Result<Loaded, Problems> {

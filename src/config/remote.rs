@@ -4,16 +4,15 @@
 
 use super::check;
 use crate::guard::secret::Secret;
-use crate::outbound::pwned::read_roots;
+use crate::outbound::web::{WebClient, is_untrusted};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue, StatusCode, Uri};
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
-const NO_TLS: &str = "there is no trusted TLS connection to it";
 
 /// How a server is asked.
 pub(super) struct WebRequest {
@@ -150,23 +149,11 @@ pub(super) fn fetch(
     for (name, value) in &request.data {
         data.push((name.as_str(), value.filled(variable)?));
     }
-    let mut roots = vec![RootCerts::WebPki];
-    if let Some(path) = extra_roots {
-        let read = read_roots(path).map_err(|fault| format!("SSL_CERT_FILE {}: {fault}", path.display()))?;
-        roots.insert(0, read);
-    }
-    // As for look-ups of leaked passwords: one set of roots after the other comes to the same as trusting both, for
-    // nothing was sent before TLS was agreed on.
-    let mut outcome = Err(NO_TLS.to_owned());
-    for roots in roots {
-        let agent = agent(request.timeout, is_this_machine(&uri), roots);
-        let answer = ask(&agent, &uri, request.is_post, &headers, &data);
-        outcome = answer.map_err(|fault| reason(&fault, request.timeout));
-        if outcome.as_ref().err().is_none_or(|problem| problem != NO_TLS) {
-            break;
-        }
-    }
-    let (status, body) = outcome?;
+    let client = WebClient::new(extra_roots, |tls| agent(request.timeout, is_this_machine(&uri), tls))
+        .map_err(|fault| format!("SSL_CERT_FILE: {fault}"))?;
+    let (status, body) = client
+        .ask(|agent| ask(agent, &uri, request.is_post, &headers, &data), is_untrusted)
+        .map_err(|fault| reason(&fault, request.timeout))?;
     match status.as_u16() {
         200..=299 => Ok(body),
         300..=399 => {
@@ -193,12 +180,12 @@ fn filled_headers(
 }
 
 /// No proxy leads to a server on this very machine.
-fn agent(timeout: Duration, is_here: bool, roots: RootCerts) -> ureq::Agent {
+fn agent(timeout: Duration, is_here: bool, tls: TlsConfig) -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(if is_here { None } else { ureq::Proxy::try_from_env() })
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .tls_config(tls)
         .user_agent("authnzerver")
         .timeout_global(Some(timeout))
         .build()
@@ -231,9 +218,7 @@ fn reason(fault: &ureq::Error, timeout: Duration) -> String {
     match fault {
         Error::Timeout(_) => too_late(timeout),
         Error::Io(fault) if fault.kind() == ErrorKind::TimedOut => too_late(timeout),
-        // This is how rustls reports a handshake that failed.
-        Error::Io(fault) if fault.kind() == ErrorKind::InvalidData => NO_TLS.into(),
-        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => NO_TLS.into(),
+        _ if is_untrusted(fault) => "there is no trusted TLS connection to it".into(),
         Error::HostNotFound => "no such host is known".into(),
         Error::BodyExceedsLimit(limit) => format!("the answer is longer than {limit} bytes"),
         Error::Http(_) | Error::BadUri(_) => "it is no URL that can be asked".into(),

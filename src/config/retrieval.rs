@@ -1,6 +1,7 @@
 //! Follows the text of a setting to what it stands for: a path made whole, a file's content, or what the file of
 //! `--confvars` says. What was read from elsewhere is never shown, whatever the setting.
 
+use super::EXTRA_ROOTS_VARIABLE;
 use super::check;
 use super::confvars::{Form, Item, Reading};
 use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX};
@@ -159,7 +160,7 @@ impl Sources<'_> {
     fn web(&self, kind: Kind, found: &Found, request: &WebRequest, form: &Form) -> Result<Retrieved, String> {
         let url = found.text.trim();
         let variable = |name: &str| Ok(self.variable(name)?.map(|found| found.text));
-        let extra_roots = self.surroundings.variable("SSL_CERT_FILE")?.map(Path::new);
+        let extra_roots = self.surroundings.variable(EXTRA_ROOTS_VARIABLE)?.map(Path::new);
         let place = remote::place(url);
         let text = remote::fetch(url, request, &variable, extra_roots)
             .and_then(|bytes| form.extract(bytes))

@@ -4,3 +4,4 @@ pub mod letters;
 pub mod mail;
 pub mod pwned;
 pub mod pwned_filter;
+pub mod web;

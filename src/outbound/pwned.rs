@@ -7,22 +7,21 @@
 //! Nothing of the password, the hash or those five digits is ever part of an error or a log line.
 
 use super::pwned_filter::PwnedFilter;
+use super::web::{RootsFault, WebClient, is_untrusted};
 use crate::guard::secret::Secret;
 use sha1::{Digest, Sha1};
 use std::fmt;
-use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::Duration;
 use ureq::http::Uri;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 use zeroize::Zeroizing;
 
 /// The public range API.
 pub const PUBLIC_RANGE_API: &str = "https://api.pwnedpasswords.com";
 /// The longest answer that is read. The public API sends about 80 kB, padding included.
 const BODY_BYTES_MAX: u64 = 2 * 1024 * 1024;
-/// The longest file of extra root certificates that is read.
-const ROOTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How often a look-up may be sent elsewhere.
 const REDIRECTS_MAX: u32 = 3;
 /// How many digits of the hash the API is told.
@@ -183,10 +182,8 @@ impl RangeSettings {
 pub enum RangeFault {
     /// The base address is none that can be asked.
     BaseUrl,
-    /// The file of root certificates cannot be read.
-    RootsUnreadable(io::Error),
-    /// There is no certificate in the file of root certificates.
-    NoRoots,
+    /// The file of root certificates is of no use.
+    Roots(RootsFault),
 }
 
 impl fmt::Display for RangeFault {
@@ -196,8 +193,7 @@ impl fmt::Display for RangeFault {
                 "the address of the leaked-password service must begin with http:// or https://, name a host, \
                  and have no query",
             ),
-            Self::RootsUnreadable(fault) => write!(out, "the file of root certificates cannot be read: {fault}"),
-            Self::NoRoots => out.write_str("the file of root certificates holds no certificate in PEM form"),
+            Self::Roots(fault) => fault.fmt(out),
         }
     }
 }
@@ -207,9 +203,7 @@ impl std::error::Error for RangeFault {}
 /// Asks a range API over HTTP.
 pub struct RangeClient {
     base_url: String,
-    /// One for each set of roots. `ureq` trusts either its own roots or a list; asking anew with the next set
-    /// when a TLS connection fails comes to the same as trusting both, and nothing was sent by then.
-    agents: Vec<ureq::Agent>,
+    client: WebClient,
 }
 
 impl RangeClient {
@@ -227,27 +221,15 @@ impl RangeClient {
         if uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
             return Err(RangeFault::BaseUrl);
         }
-        let mut roots = vec![RootCerts::WebPki];
-        if let Some(path) = &settings.extra_roots {
-            roots.insert(0, read_roots(path)?);
-        }
+        let client = WebClient::new(settings.extra_roots.as_deref(), |tls| agent(settings, https, tls))
+            .map_err(RangeFault::Roots)?;
         let base_url = settings.base_url.trim_end_matches('/');
-        Ok(Self {
-            base_url: base_url.strip_suffix("/range").unwrap_or(base_url).to_owned(),
-            agents: roots.into_iter().map(|roots| agent(settings, https, roots)).collect(),
-        })
+        Ok(Self { base_url: base_url.strip_suffix("/range").unwrap_or(base_url).to_owned(), client })
     }
 
     fn answer(&self, prefix: &str) -> Result<Vec<u8>, UnknownReason> {
         let url = format!("{}/range/{prefix}", self.base_url);
-        let mut outcome = Err(UnknownReason::Tls);
-        for agent in &self.agents {
-            outcome = fetch(agent, &url);
-            if outcome != Err(UnknownReason::Tls) {
-                break;
-            }
-        }
-        outcome
+        self.client.ask(|agent| fetch(agent, &url), |reason| *reason == UnknownReason::Tls)
     }
 }
 
@@ -262,32 +244,14 @@ impl LeakLookup for RangeClient {
     }
 }
 
-/// Reads a PEM file of root certificates.
-///
-/// # Errors
-/// It cannot be read, or holds no certificate.
-pub fn read_roots(path: &Path) -> Result<RootCerts, RangeFault> {
-    let mut pem = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(ROOTS_BYTES_MAX).read_to_end(&mut pem))
-        .map_err(RangeFault::RootsUnreadable)?;
-    let roots: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if roots.is_empty() { Err(RangeFault::NoRoots) } else { Ok(roots.into()) }
-}
-
-fn agent(settings: &RangeSettings, https: bool, roots: RootCerts) -> ureq::Agent {
+fn agent(settings: &RangeSettings, https: bool, tls: TlsConfig) -> ureq::Agent {
     let limits = settings.limits;
     ureq::Agent::config_builder()
         // An address that asks for TLS gets TLS at every step of the way.
         .https_only(https)
         .max_redirects(REDIRECTS_MAX)
         .proxy(if settings.proxy_from_environment { ureq::Proxy::try_from_env() } else { None })
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .tls_config(tls)
         .user_agent("authnzerver")
         .timeout_resolve(Some(limits.connect))
         .timeout_connect(Some(limits.connect))
@@ -314,9 +278,7 @@ fn reason(fault: &ureq::Error) -> UnknownReason {
         Error::StatusCode(status) => UnknownReason::Status(*status),
         Error::Timeout(_) => UnknownReason::TimedOut,
         Error::Io(fault) if fault.kind() == ErrorKind::TimedOut => UnknownReason::TimedOut,
-        // This is how rustls reports a handshake that failed.
-        Error::Io(fault) if fault.kind() == ErrorKind::InvalidData => UnknownReason::Tls,
-        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => UnknownReason::Tls,
+        _ if is_untrusted(fault) => UnknownReason::Tls,
         Error::TooManyRedirects | Error::RedirectFailed | Error::RequireHttpsOnly(_) => {
             UnknownReason::Redirect
         }

@@ -44,7 +44,8 @@ impl Machine {
         std::fs::write(self.path(".authdb.sqlite"), bytes).expect("writes");
     }
 
-    fn command(&self, settings: &[(&str, &str)]) -> Command {
+    /// The program with these settings, not started yet.
+    pub fn command(&self, settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_authnzerver"));
         command.env_clear().arg(format!("--basedir={}", self.base.path().display())).args(&self.arguments);
         // No test asks the Internet anything, and a hash costs as little as is allowed.

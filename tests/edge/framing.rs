@@ -1,6 +1,7 @@
 //! Good requests in every shape that HTTP allows, and where each begins and ends.
 
 use crate::support::{BIG_ANSWER_BYTES, Server};
+use authnzerver::edge::EdgeLimits;
 
 #[test]
 fn a_request_arrives_whole_and_without_its_query() {
@@ -8,6 +9,14 @@ fn a_request_arrives_whole_and_without_its_query() {
     let mut client = server.client();
     client.send("POST /who?secret=1#x HTTP/1.1\r\nHost: Some.Host:99\r\nContent-Length: 5\r\n\r\nhello");
     client.answer().is(200, "POST /who \"Some.Host:99\" 5 127.0.0.1");
+}
+
+#[test]
+fn a_client_is_known_by_its_own_address() {
+    let server = Server::at("::1", EdgeLimits::default());
+    let mut client = server.client();
+    client.send("GET /who HTTP/1.1\r\nHost: x\r\n\r\n");
+    client.answer().is(200, "GET /who \"x\" 0 ::1");
 }
 
 #[test]

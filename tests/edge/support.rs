@@ -58,8 +58,12 @@ impl Server {
     }
 
     pub fn with(limits: EdgeLimits) -> Self {
+        Self::at("127.0.0.1", limits)
+    }
+
+    pub fn at(host: &str, limits: EdgeLimits) -> Self {
         let desk = Arc::new(Desk::default());
-        let edge = listen("127.0.0.1", 0, limits, Arc::clone(&desk) as _).expect("a free port");
+        let edge = listen(host, 0, limits, Arc::clone(&desk) as _).expect("a free port");
         let address = edge.local_addr();
         Self { edge: Some(edge), desk, address }
     }

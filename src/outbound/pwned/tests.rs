@@ -2,7 +2,7 @@
 
 use super::*;
 use rustls::pki_types::PrivateKeyDer;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -13,8 +13,8 @@ const SUFFIX: &str = "1E4C9B93F3F0682250B6CF8331B7EE68FD8";
 const OTHER: &str = "0018A45C4D1DEF81644B54AB7F969B88D65";
 
 /// A connection to one of our servers, as the server sees it.
-trait Wire: io::Read + Write {}
-impl<T: io::Read + Write> Wire for T {}
+trait Wire: Read + Write {}
+impl<T: Read + Write> Wire for T {}
 
 /// What a server does with one connection, once the request has been read.
 type Reaction = Box<dyn FnOnce(&mut dyn Wire) + Send>;
@@ -318,8 +318,11 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
     }
     let with_roots =
         |path: &str| RangeSettings { extra_roots: Some(path.into()), ..settings(PUBLIC_RANGE_API) };
-    assert!(matches!(refused(&with_roots("/nowhere/roots.pem")), RangeFault::RootsUnreadable(_)));
-    assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::NoRoots));
+    assert!(matches!(
+        refused(&with_roots("/nowhere/roots.pem")),
+        RangeFault::Roots(RootsFault::Unreadable(_))
+    ));
+    assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::Roots(RootsFault::Empty)));
     assert!(RangeClient::new(&settings(PUBLIC_RANGE_API)).is_ok());
 }
 

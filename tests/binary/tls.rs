@@ -1,0 +1,171 @@
+//! A server that speaks TLS, as Python, OpenSSL and its own `call` command meet it.
+
+use crate::authority::{Authority, Identity};
+use crate::machine::{Machine, Running};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Asks for a session over TLS, as a front end in Python does, and looks it up.
+const PYTHON: &str = r#"
+import base64, json, ssl, sys, urllib.request
+from cryptography.fernet import Fernet
+
+url, key_file, root_file = sys.argv[1:]
+box = Fernet(open(key_file).read())
+trust = ssl.create_default_context(cafile=root_file)
+
+def ask(request, body):
+    message = {"request": request, "body": body, "reqid": 7, "client_ipaddr": "192.0.2.7"}
+    sealed = base64.b64encode(box.encrypt(json.dumps(message).encode()))
+    answer = urllib.request.urlopen(url, data=sealed, timeout=60, context=trust).read()
+    return json.loads(box.decrypt(base64.b64decode(answer)))
+
+visitor = {"ip_address": "192.0.2.7", "user_agent": "x", "user_id": None, "expires": 1, "extra_info_json": None}
+token = ask("session-new", visitor)["response"]["session_token"]
+print(ask("session-exists", {"session_token": token})["success"])
+"#;
+
+/// A server with a certificate for `localhost`.
+struct Site {
+    // It is dropped first, while its files are still there.
+    server: Running,
+    machine: Machine,
+    authority: Authority,
+    identity: Identity,
+}
+
+impl Site {
+    fn start(settings: &[(&str, &str)]) -> Self {
+        let (machine, authority) = (Machine::new(), Authority::new());
+        let identity = authority.certifies("localhost");
+        let server = machine.starts(&[&tls_settings(&identity), settings].concat());
+        Self { server, machine, authority, identity }
+    }
+
+    fn url(&self) -> String {
+        format!("https://localhost:{}/", self.server.port)
+    }
+
+    /// Runs the program in Python.
+    fn python(&self) -> Output {
+        let key = self.machine.path(".authnzerver-secret-key");
+        let mut command = Command::new("python3");
+        command.args(["-c", PYTHON, &self.url()]).arg(key).arg(self.authority.root());
+        command.output().expect("python3 is installed")
+    }
+
+    /// Sends a request by `openssl s_client` with these options, trusting only `root`; what came back, if hands were
+    /// shaken.
+    fn openssl(&self, root: &Path, options: &[&str], request: &str) -> Option<String> {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-quiet", "-verify_return_error", "-verify_hostname", "localhost"]);
+        command.arg("-connect").arg(format!("localhost:{}", self.server.port));
+        command.arg("-CAfile").arg(root).args(options);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("openssl is installed");
+        // It may have given up before it reads.
+        let _ = std::io::Write::write_all(&mut child.stdin.take().expect("piped"), request.as_bytes());
+        let output = child.wait_with_output().expect("it ends");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success() && !text.is_empty()).then_some(text)
+    }
+
+    /// Whether a client that trusts only `root` gets an answer.
+    fn is_trusted_below(&self, root: &Path) -> bool {
+        self.openssl(root, &["-ign_eof"], HEALTH).is_some_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    }
+
+    fn call(&self, settings: &[(&str, &str)], words: &[&str]) -> Output {
+        let port = self.server.port.to_string();
+        let own = [("PORT", port.as_str())];
+        let mut command =
+            self.machine.command(&[&own, tls_settings(&self.identity).as_slice(), settings].concat());
+        command.arg("call").args(words).output().expect("the program starts")
+    }
+}
+
+const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+fn tls_settings(identity: &Identity) -> [(&'static str, &str); 2] {
+    let text = |path: &'_ Path| path.to_str().expect("UTF-8").to_owned().leak() as &str;
+    [("TLSCERTFILE", text(&identity.certificate)), ("TLSCERTKEY", text(&identity.key))]
+}
+
+#[test]
+fn python_and_openssl_are_served_over_tls_and_nobody_in_clear() {
+    let site = Site::start(&[]);
+    assert!(site.server.log().contains("tls=on"), "{}", site.server.log());
+    let output = site.python();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "True\n", "{errors}");
+
+    let root = site.authority.root();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let answer = site.openssl(&root, &["-ign_eof", version, "-alpn", "http/1.1"], HEALTH);
+        assert!(answer.is_some_and(|answer| answer.contains("\"Health-Ok\"")), "{version}");
+    }
+    for refused in [&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"][..], &["-alpn", "h2"]] {
+        assert_eq!(site.openssl(&root, refused, HEALTH), None, "{refused:?}");
+    }
+    let stranger = HEALTH.replace("localhost", "evil.example");
+    let answer = site.openssl(&root, &["-ign_eof"], &stranger).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert_eq!(site.server.http("GET", "/health", "localhost", b"").status, 400, "in clear");
+    site.server.stops();
+}
+
+#[test]
+fn a_renewed_certificate_is_read_at_a_hang_up_and_a_bad_one_is_not_taken() {
+    let site = Site::start(&[]);
+    let (old, new) = (&site.authority, Authority::new());
+    assert!(site.is_trusted_below(&old.root()) && !site.is_trusted_below(&new.root()));
+
+    std::fs::write(&site.identity.certificate, "-----BEGIN CERTIFICATE-----\nhalf of it").expect("writes");
+    site.server.hangs_up("kept the old certificate");
+    assert!(site.is_trusted_below(&old.root()));
+
+    new.certifies_into("localhost", &site.identity.certificate, &site.identity.key);
+    site.server.hangs_up("read the certificate again");
+    assert!(site.is_trusted_below(&new.root()) && !site.is_trusted_below(&old.root()));
+}
+
+#[test]
+fn the_call_command_follows_the_settings_and_trusts_whom_it_should() {
+    let site = Site::start(&[]);
+    let token = r#"{"session_token": "made up"}"#;
+    let answered = |output: &Output| {
+        serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|answer| answer["success"] == json!(false))
+    };
+    let own = site.call(&[], &["session-exists", token]);
+    assert!(answered(&own), "{}", String::from_utf8_lossy(&own.stderr));
+
+    let url = format!("--url={}", site.url());
+    let stranger = site.call(&[], &["session-exists", token, &url]);
+    let errors = String::from_utf8_lossy(&stranger.stderr);
+    assert!(stranger.status.code() == Some(2) && errors.contains("no trusted TLS connection"), "{errors}");
+
+    let mut command = site.machine.command(&[]);
+    command.args(["call", "session-exists", token, &url]).env("SSL_CERT_FILE", site.authority.root());
+    let trusted = command.output().expect("the program starts");
+    assert!(answered(&trusted), "{}", String::from_utf8_lossy(&trusted.stderr));
+}
+
+#[test]
+fn tls_that_cannot_be_spoken_stops_the_start() {
+    let (machine, authority) = (Machine::new(), Authority::new());
+    let (one, other) = (authority.certifies("localhost"), authority.certifies("elsewhere"));
+    let [certificate, key] = tls_settings(&one);
+    let [_, other_key] = tls_settings(&other);
+    for (settings, said) in [
+        (&[certificate][..], "TLS needs both"),
+        (&[key], "TLS needs both"),
+        (&[certificate, other_key], "is not the key of the certificate"),
+        (&[("TLSCERTFILE", "/dev/null"), key], "holds no certificate"),
+        (&[("TLSCERTFILE", "/nowhere"), key], "tlscertfile"),
+    ] {
+        let (status, log) = machine.fails(settings);
+        assert!(status == 1 && log.contains(said), "{log}");
+    }
+    assert!(!machine.path(".authdb.sqlite").exists(), "nothing was made before that");
+}
