@@ -119,6 +119,12 @@ pub(super) fn place(url: &str) -> String {
     }
 }
 
+/// Whether a text is a URL with a name or password in it.
+pub(super) fn has_password(text: &str) -> bool {
+    let uri = text.trim().parse::<Uri>().ok().filter(|_| is_asked_for(text));
+    uri.is_some_and(|uri| uri.authority().is_some_and(|authority| authority.as_str().contains('@')))
+}
+
 /// Whether what is sent can be read on its way.
 pub(super) fn is_in_clear(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && !is_this_machine(&uri))
@@ -151,7 +157,7 @@ pub(super) fn fetch(
         data.push((name.as_str(), value.filled(variable)?));
     }
     let mut roots = vec![RootCerts::WebPki];
-    if let Some(path) = extra_roots {
+    if let Some(path) = extra_roots.filter(|_| uri.scheme_str() == Some("https")) {
         let read = read_roots(path).map_err(|fault| format!("SSL_CERT_FILE {}: {fault}", path.display()))?;
         roots.insert(0, read);
     }
@@ -238,7 +244,7 @@ fn reason(fault: &ureq::Error, timeout: Duration) -> String {
         Error::BodyExceedsLimit(limit) => format!("the answer is longer than {limit} bytes"),
         Error::Http(_) | Error::BadUri(_) => "it is no URL that can be asked".into(),
         Error::Protocol(_) | Error::LargeResponseHeader(..) => "the answer is not HTTP".into(),
-        _ => "there is no connection to it, or it broke".into(),
+        _ => "it cannot be reached, or the connection broke".into(),
     }
 }
 
