@@ -115,9 +115,11 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
         Trust::OwnServer => {
             agent(TlsConfig::builder().disable_verification(true).build()).post(url).send(body)
         }
-        Trust::Roots { extra } => WebClient::new(extra.as_deref(), agent)
-            .map_err(|fault| format!("SSL_CERT_FILE: {fault}"))?
-            .ask(|agent| agent.post(url).send(body), is_untrusted),
+        Trust::Roots { extra } => {
+            WebClient::new(extra.as_deref().filter(|_| url.starts_with("https:")), agent)
+                .map_err(|fault| format!("SSL_CERT_FILE: {fault}"))?
+                .ask(|agent| agent.post(url).send(body), is_untrusted)
+        }
     };
     let mut answer = answer.map_err(|fault| match is_untrusted(&fault) {
         true => format!("no answer from {url}: there is no trusted TLS connection to it ({fault})"),

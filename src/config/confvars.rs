@@ -5,7 +5,7 @@
 use super::arguments::{plain, setting_of_option};
 use super::envfile::SETTING_FILE_BYTES_MAX;
 use super::problems::{Problems, nearest, shown};
-use super::remote::{Template, WebRequest};
+use super::remote::{self, Template, WebRequest};
 use super::sources::content;
 use super::table::SETTINGS;
 use crate::files;
@@ -112,11 +112,14 @@ impl ConfVars {
 
     /// What the operator should know about the file itself.
     pub(super) fn warning(&self) -> Option<String> {
-        let spelt_out = |item: &Item| item.requests().any(WebRequest::spells_out_a_value);
+        let spelt_out = |item: &Item| {
+            let url = item.default.as_ref().and_then(|text| text.as_deref());
+            item.requests().any(WebRequest::spells_out_a_value) || url.is_some_and(remote::has_password)
+        };
         let path = self.path.display();
         (self.open_to_others && self.items.values().any(spelt_out)).then(|| {
             format!(
-                "{path} spells out a header or data, perhaps a secret, and can be read by others; \
+                "{path} spells out what is sent to a server, perhaps a secret, and can be read by others; \
                  take that away: chmod 0600 {path}"
             )
         })

@@ -118,6 +118,12 @@ pub(super) fn place(url: &str) -> String {
     }
 }
 
+/// Whether a text is a URL with a name or password in it.
+pub(super) fn has_password(text: &str) -> bool {
+    let uri = text.trim().parse::<Uri>().ok().filter(|_| is_asked_for(text));
+    uri.is_some_and(|uri| uri.authority().is_some_and(|authority| authority.as_str().contains('@')))
+}
+
 /// Whether what is sent can be read on its way.
 pub(super) fn is_in_clear(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && !is_this_machine(&uri))
@@ -149,6 +155,7 @@ pub(super) fn fetch(
     for (name, value) in &request.data {
         data.push((name.as_str(), value.filled(variable)?));
     }
+    let extra_roots = extra_roots.filter(|_| uri.scheme_str() == Some("https"));
     let client = WebClient::new(extra_roots, |tls| agent(request.timeout, is_this_machine(&uri), tls))
         .map_err(|fault| format!("SSL_CERT_FILE: {fault}"))?;
     let (status, body) = client
@@ -223,7 +230,7 @@ fn reason(fault: &ureq::Error, timeout: Duration) -> String {
         Error::BodyExceedsLimit(limit) => format!("the answer is longer than {limit} bytes"),
         Error::Http(_) | Error::BadUri(_) => "it is no URL that can be asked".into(),
         Error::Protocol(_) | Error::LargeResponseHeader(..) => "the answer is not HTTP".into(),
-        _ => "there is no connection to it, or it broke".into(),
+        _ => "it cannot be reached, or the connection broke".into(),
     }
 }
 

@@ -162,14 +162,22 @@ impl Sources<'_> {
         let variable = |name: &str| Ok(self.variable(name)?.map(|found| found.text));
         let extra_roots = self.surroundings.variable(EXTRA_ROOTS_VARIABLE)?.map(Path::new);
         let place = remote::place(url);
-        let text = remote::fetch(url, request, &variable, extra_roots)
-            .and_then(|bytes| form.extract(bytes))
-            .map_err(|problem| format!("names {place}: {problem}"))?;
-        let mut retrieved = Retrieved::plain(text);
+        let mut unset = Vec::new();
         for name in request.names() {
             if variable(name)?.is_none() {
-                retrieved.warnings.push(format!("[[{name}]] is not set; nothing was sent in its place"));
+                unset.push(format!("[[{name}]] is not set"));
             }
+        }
+        // The likeliest reason for a refusal.
+        let unset = if unset.is_empty() { String::new() } else { format!(" ({})", unset.join(", ")) };
+        let text = remote::fetch(url, request, &variable, extra_roots)
+            .and_then(|bytes| form.extract(bytes))
+            .map_err(|problem| format!("names {place}: {problem}{unset}"))?;
+        let mut retrieved = Retrieved::plain(text);
+        if !unset.is_empty() {
+            retrieved
+                .warnings
+                .push(format!("something was sent to {place} without what belongs into it{unset}"));
         }
         let in_clear = remote::is_in_clear(url) && (kind.is_hidden() || request.carries_anything());
         Ok(retrieved

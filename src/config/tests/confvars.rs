@@ -225,7 +225,12 @@ fn a_secret_is_fetched_by_post_and_decoded() {
         .writes("c.json", &text, 0o600);
     let loaded = operator.starts(&["--confvars=c.json"]);
     assert!(has_key(&loaded.config, KEY));
-    assert_eq!(loaded.warnings, ["secret: [[ABSENT]] is not set; nothing was sent in its place"]);
+    assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+    assert!(
+        loaded.warnings[0].contains(" without what belongs into it ([[ABSENT]] is not set)"),
+        "{:?}",
+        loaded.warnings
+    );
     let request = server.was_asked();
     assert!(request.starts_with("POST /v1/hidden-path?hidden=query HTTP/1.1\r\n"), "{request}");
     let lower = request.to_lowercase();
@@ -312,7 +317,17 @@ fn a_server_that_stalls_or_is_gone_is_given_up() {
     }
     let port = TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("a port").port();
     let gone = Server { port, thread: std::thread::spawn(String::new) };
-    assert!(refusal(&gone, "\"string\"", false).contains("there is no connection to it"));
+    assert!(refusal(&gone, "\"string\"", false).contains("it cannot be reached, or"));
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_told_with_the_refusal() {
+    let server = Server::answers("401 Unauthorized", b"");
+    let text =
+        r#"{"secret": {"readable_from_file": ["http", {"headers": {"X-Token": "[[TOKEN]]"}}, "string"]}}"#;
+    let text = complaint(Operator::ready().sets("AUTHNZERVER_SECRET", &server.url()), text);
+    assert!(text.contains("it answered 401 ([[TOKEN]] is not set)"), "{text}");
+    assert!(server.was_asked().contains("\r\nx-token: \r\n"));
 }
 
 #[test]
@@ -337,12 +352,13 @@ fn a_file_that_spells_out_a_header_is_better_closed() {
         Operator::ready().writes("c.json", &text, mode).starts(&["--confvars=c.json"]).warnings.join("\n")
     };
     let warning = with_value("hidden", 0o644);
-    assert!(
-        warning.contains("c.json spells out a header or data") && !warning.contains("hidden"),
-        "{warning}"
-    );
+    assert!(warning.contains("c.json spells out what is sent") && !warning.contains("hidden"), "{warning}");
     assert_eq!(with_value("Bearer [[TOKEN]]", 0o644), "");
     assert_eq!(with_value("hidden", 0o600), "");
+    let text = r#"{"port": {"default": "http://me:hidden@127.0.0.1/"}}"#;
+    let operator = Operator::ready().sets("AUTHNZERVER_PORT", "1").writes("c.json", text, 0o644);
+    let warning = operator.starts(&["--confvars=c.json"]).warnings.join("\n");
+    assert!(warning.contains("c.json spells out what is sent") && !warning.contains("hidden"), "{warning}");
     let text = format!(r#"{{"secret": {{"default": "{KEY}"}}}}"#);
     let operator = Operator::ready().sets("AUTHNZERVER_SECRET", "").writes("c.json", &text, 0o644);
     let warning = operator.starts(&["--confvars=c.json"]).warnings.join("\n");
