@@ -28,32 +28,12 @@ impl<'a> Reader<'a> {
 
     /// A setting's value, or nothing after noting what is wrong.
     pub(super) fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
-        let name = setting.name;
-        let found = match self.sources.all(setting) {
-            Ok(found) => found,
-            Err(problem) => return self.problem(format!("{name}: {problem}")),
-        };
-        let Some((first, others)) = found.split_first() else {
-            return self.default(setting, check);
-        };
-        self.look_for_contradiction(setting, first, others);
-        let retrieved = match self.sources.retrieve(setting, first) {
-            Ok(retrieved) => retrieved,
-            Err(problem) => return self.problem(format!("{name}: {} {problem}", first.source)),
-        };
-        self.warnings.extend(retrieved.warnings.iter().map(|warning| format!("{name}: {warning}")));
-        let refused = |allowed| {
-            let text = match &retrieved.told_by {
-                // It may be something else that was read, and that is nobody's business.
-                Some(_) => "the value".to_owned(),
-                None if setting.kind.is_hidden() => "the value".to_owned(),
-                None => shown(&retrieved.text),
-            };
-            let told_by = retrieved.told_by.as_ref();
-            let told = told_by.map_or_else(String::new, |path| format!(", read as {} says,", path.display()));
-            format!("{name}: {text} from {}{told} is refused; it must be {allowed}", first.source)
-        };
-        check(&retrieved.text).map_or_else(|allowed| self.problem(refused(allowed)), Some)
+        // All that does not depend on the type stands outside, for this is compiled once for each type.
+        let given = self.text(setting)?;
+        match check(&given.text) {
+            Ok(value) => Some(value),
+            Err(allowed) => self.problem(given.refused(setting, &allowed)),
+        }
     }
 
     /// Whether a setting has a text anywhere.
@@ -81,18 +61,37 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn default<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
+    /// What is given for a setting, or else its default; nothing after noting what is wrong.
+    fn text(&mut self, setting: &Setting) -> Option<Given> {
         let name = setting.name;
-        match self.sources.default_of(setting).map(check) {
-            Some(Ok(value)) => Some(value),
-            Some(Err(allowed)) => self.problem(format!("{name}: it must be {allowed}")),
-            None => {
-                self.incomplete = true;
-                let (meaning, option) = (setting.meaning(), self.sources.option_of(setting));
-                let variable = self.sources.variables_of(setting).pop().unwrap_or_else(|| setting.variable());
-                self.problem(format!("{name}: missing; set {variable} or --{option}. {meaning}"))
-            }
+        let found = match self.sources.all(setting) {
+            Ok(found) => found,
+            Err(problem) => return self.problem(format!("{name}: {problem}")),
+        };
+        let Some((first, others)) = found.split_first() else {
+            return self.default(setting);
+        };
+        self.look_for_contradiction(setting, first, others);
+        let retrieved = match self.sources.retrieve(setting, first) {
+            Ok(retrieved) => retrieved,
+            Err(problem) => return self.problem(format!("{name}: {} {problem}", first.source)),
+        };
+        self.warnings.extend(retrieved.warnings.iter().map(|warning| format!("{name}: {warning}")));
+        // It may be something else that was read, and that is nobody's business.
+        let is_hidden = setting.kind.is_hidden() || retrieved.told_by.is_some();
+        let told_by = retrieved.told_by.map(|path| format!(", read as {} says,", path.display()));
+        let source = format!("{}{}", first.source, told_by.unwrap_or_default());
+        Some(Given { text: retrieved.text, source: Some(source), is_hidden })
+    }
+
+    fn default(&mut self, setting: &Setting) -> Option<Given> {
+        if let Some(text) = self.sources.default_of(setting) {
+            return Some(Given { text: text.to_owned(), source: None, is_hidden: true });
         }
+        self.incomplete = true;
+        let (meaning, option) = (setting.meaning(), self.sources.option_of(setting));
+        let variable = self.sources.variables_of(setting).pop().unwrap_or_else(|| setting.variable());
+        self.problem(format!("{}: missing; set {variable} or --{option}. {meaning}", setting.name))
     }
 
     /// Two sources that say different things are worth a word, for only one of them counts.
@@ -155,6 +154,26 @@ impl<'a> Reader<'a> {
         if !unused.is_empty() {
             let (names, path) = (unused.join(", "), file.path().display());
             self.warnings.push(format!("{names} in the environment: not used, {path} stands in its place"));
+        }
+    }
+}
+
+/// The text of a setting, not checked yet.
+struct Given {
+    text: String,
+    /// In words for the operator; nothing if it is the default.
+    source: Option<String>,
+    /// Whether no message may repeat the text.
+    is_hidden: bool,
+}
+
+impl Given {
+    fn refused(&self, setting: &Setting, allowed: &str) -> String {
+        let name = setting.name;
+        let text = if self.is_hidden { "the value".to_owned() } else { shown(&self.text) };
+        match &self.source {
+            Some(source) => format!("{name}: {text} from {source} is refused; it must be {allowed}"),
+            None => format!("{name}: it must be {allowed}"),
         }
     }
 }

@@ -182,10 +182,11 @@ fn date(clock: &dyn Clock) -> String {
 
 /// may_minihttp takes only lines that live for ever. So each line is made once, on first use, and kept.
 fn retry_after_line(seconds: u32) -> &'static str {
-    static LINES: [OnceLock<String>; RETRY_AFTER_SECONDS_MAX as usize + 1] =
-        [const { OnceLock::new() }; RETRY_AFTER_SECONDS_MAX as usize + 1];
+    // The table, too, is made on first use. As it stands, it would take a hundred kilobytes of the program's file.
+    static LINES: OnceLock<Box<[OnceLock<String>]>> = OnceLock::new();
+    let lines = LINES.get_or_init(|| (0..=RETRY_AFTER_SECONDS_MAX).map(|_| OnceLock::new()).collect());
     let seconds = seconds.min(RETRY_AFTER_SECONDS_MAX);
-    LINES[seconds as usize].get_or_init(|| format!("Retry-After: {seconds}"))
+    lines[seconds as usize].get_or_init(|| format!("Retry-After: {seconds}"))
 }
 
 #[cfg(test)]
