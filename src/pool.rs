@@ -44,15 +44,20 @@ impl Pool {
         answer.wait()
     }
 
-    /// The same, but waits no longer than `limit`. The work goes on after that, with nobody to take its result:
-    /// `Some(None)`.
+    /// The same, but waits no longer than `limit`: `Some(None)`. Work that has begun goes on after that, with nobody to
+    /// take its result; work that has not is left undone, for it was reported as failed.
     pub fn run_for<T: Send + 'static>(
         &self,
         limit: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<Option<T>> {
         let (sender, answer) = answer_slot();
-        self.submit(move || sender.send(work()))?;
+        let work = move || {
+            if sender.is_wanted() {
+                sender.send(work());
+            }
+        };
+        self.submit(work)?;
         Some(answer.wait_for(limit).ok())
     }
 
@@ -92,6 +97,22 @@ mod tests {
         let pool = Pool::start("test", 1, 4).expect("a thread");
         assert_eq!(pool.run(|| -> u8 { panic!("a fault in the work") }), None);
         assert_eq!(pool.run(|| 7), Some(7));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_any_more_is_not_begun() {
+        let pool = Pool::start("test", 1, 4).expect("a thread");
+        let (go_on, may_go_on) = channel::<()>();
+        let wait = move || {
+            let _ = may_go_on.recv();
+        };
+        pool.submit(wait).expect("there is room");
+        let (begun, has_begun) = channel();
+        let late = pool.run_for(Duration::from_millis(1), move || begun.send(()));
+        assert_eq!(late, Some(None));
+        drop(go_on);
+        assert_eq!(pool.run_for(Duration::from_secs(60), || 3), Some(Some(3)), "the thread is free again");
+        assert!(has_begun.recv().is_err());
     }
 
     #[test]

@@ -47,6 +47,12 @@ impl<T: Send> AnswerSender<T> {
     pub fn send(self, answer: T) {
         self.0.settle(State::Answered(answer));
     }
+
+    /// Whether an answer is still of use: not if the other side has given up.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !matches!(*self.0.lock(), State::Closed)
+    }
 }
 
 impl<T: Send> Drop for AnswerSender<T> {

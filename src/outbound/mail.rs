@@ -4,13 +4,17 @@
 use super::letters::Letter;
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0,
+};
 use lettre::message::{Body, Mailbox, Message};
 use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::{SmtpTransport, Transport};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{Certificate, SmtpConnection, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
 use sha2::{Digest, Sha256};
+use std::error::Error;
+use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -18,8 +22,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// How long each step of a delivery may take: connecting, and every answer of the mail server.
 const STEP_SECONDS_MAX: Duration = Duration::from_secs(10);
+/// How long a mail server has to say good-bye. The letter is taken by then, or it never will be.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
 /// Bytes of a line in a letter without its end (RFC 5322).
 const LINE_BYTES_MAX: usize = 998;
+/// How a certificate begins in a PEM file.
+const CERTIFICATE_BEGINS: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// The port on which mail servers speak TLS from the first byte.
 const TLS_PORT: u16 = 465;
 
@@ -137,21 +145,55 @@ pub struct SmtpMailer;
 impl Mailer for SmtpMailer {
     fn send(&self, letter: &Letter, settings: &MailSettings, now: Moment) -> Result<(), MailError> {
         let message = message(letter, settings, now)?;
-        let tls = match protection(settings)? {
-            Protection::None | Protection::Automatic => Tls::None,
-            Protection::StartTls => Tls::Required(tls_parameters(settings)?),
-            Protection::Tls => Tls::Wrapper(tls_parameters(settings)?),
-        };
-        let mut transport = SmtpTransport::builder_dangerous(&settings.server)
-            .port(settings.port)
-            .tls(tls)
-            .timeout(Some(STEP_SECONDS_MAX));
-        if !settings.user.is_empty() && !settings.password.expose().is_empty() {
-            let password = settings.password.expose().clone();
-            transport = transport.credentials(Credentials::new(settings.user.clone(), password));
-        }
-        transport.build().send(&message).map(drop).map_err(|error| kind_of(&error))
+        let mut connection = connect(settings)?;
+        let sent = log_in(&mut connection, settings)
+            .and_then(|()| connection.send(message.envelope(), &message.formatted()).map(drop));
+        take_leave(connection);
+        sent.map_err(|error| kind_of(&error))
     }
+}
+
+/// A connection to the mail server, protected as it must be.
+fn connect(settings: &MailSettings) -> Result<SmtpConnection, MailError> {
+    let name = ClientId::default();
+    let open = |tls: Option<&TlsParameters>| {
+        let address = (settings.server.as_str(), settings.port);
+        SmtpConnection::connect(address, Some(STEP_SECONDS_MAX), &name, tls, None)
+            .map_err(|error| kind_of(&error))
+    };
+    match protection(settings)? {
+        Protection::None | Protection::Automatic => open(None),
+        Protection::Tls => open(Some(&tls_parameters(settings)?)),
+        Protection::StartTls => {
+            let parameters = tls_parameters(settings)?;
+            let mut connection = open(None)?;
+            if !connection.can_starttls() {
+                take_leave(connection);
+                return Err(MailError::Tls);
+            }
+            connection.starttls(&parameters, &name).map_err(|error| kind_of(&error))?;
+            Ok(connection)
+        }
+    }
+}
+
+/// Logs in, where there is a log-in. A mail server that asks nobody to is sent the letter without one, as the Python
+/// authnzerver did; if it minds, it refuses the letter.
+fn log_in(connection: &mut SmtpConnection, settings: &MailSettings) -> Result<(), SmtpError> {
+    let password = settings.password.expose();
+    let is_asked = connection.server_info().get_auth_mechanism(DEFAULT_MECHANISMS).is_some();
+    if !is_asked || settings.user.is_empty() || password.is_empty() {
+        return Ok(());
+    }
+    let credentials = Credentials::new(settings.user.clone(), password.clone());
+    connection.auth(DEFAULT_MECHANISMS, &credentials).map(drop)
+}
+
+/// Ends a connection politely, but without waiting long for thanks.
+fn take_leave(mut connection: SmtpConnection) {
+    // A time-out that cannot be set leaves the longer one in place.
+    let _ = connection.set_timeout(Some(GOODBYE_MAX));
+    connection.abort();
 }
 
 /// What the automatic protection comes to: never in clear to another machine.
@@ -211,6 +253,7 @@ fn message(letter: &Letter, settings: &MailSettings, now: Moment) -> Result<Mess
         .date(date)
         .message_id(Some(format!("<{}.{unique}@{domain}>", now.micros())))
         .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+        .header(MIME_VERSION_1_0)
         .header(ContentType::TEXT_PLAIN)
         .body(body)
         .map_err(|_| MailError::Unwritable)
@@ -218,18 +261,33 @@ fn message(letter: &Letter, settings: &MailSettings, now: Moment) -> Result<Mess
 
 fn kind_of(error: &SmtpError) -> MailError {
     let code = error.status().map_or(0, u16::from);
-    if error.is_timeout() {
-        MailError::TimedOut
-    } else if error.is_tls() {
-        MailError::Tls
-    } else if error.is_permanent() {
+    if error.is_permanent() {
         MailError::Refused(code)
     } else if error.is_transient() {
         MailError::Deferred(code)
     } else if error.is_response() || error.is_client() {
         MailError::Protocol
+    } else if error.is_tls() {
+        MailError::Tls
     } else {
-        MailError::Unreachable
+        network_kind_of(error)
+    }
+}
+
+/// What went wrong on the network. The crate tells neither a time that is over from a server that is not there, nor a
+/// certificate that is not good: that is found out only when the first byte is read.
+fn network_kind_of(error: &SmtpError) -> MailError {
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let Some(cause) = causes.find_map(|cause| cause.downcast_ref::<io::Error>()) else {
+        return MailError::Unreachable;
+    };
+    match cause.kind() {
+        // A connection that is not made in time ends with the first, an answer that is not read in time with the second.
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => MailError::TimedOut,
+        // Faults of TLS carry a cause of their own; an answer that is no text does not.
+        io::ErrorKind::InvalidData if cause.get_ref().is_some() => MailError::Tls,
+        io::ErrorKind::InvalidData => MailError::Protocol,
+        _ => MailError::Unreachable,
     }
 }
 
@@ -237,8 +295,62 @@ fn kind_of(error: &SmtpError) -> MailError {
 ///
 /// # Errors
 ///
-/// When the file cannot be read or holds none.
+/// When the file cannot be read, holds none, or holds one that no connection could be made with.
 pub fn read_extra_roots(path: &Path) -> Result<Vec<u8>, String> {
     let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    Certificate::from_pem(&pem).map(|_| pem).map_err(|_| "it holds no certificate".to_owned())
+    // The crate is content with a file of no certificates, which then fails at every delivery.
+    if !pem.windows(CERTIFICATE_BEGINS.len()).any(|bytes| bytes == CERTIFICATE_BEGINS) {
+        return Err("it holds no certificate".to_owned());
+    }
+    let parameters = |roots| TlsParameters::builder(String::new()).add_root_certificate(roots).build_rustls();
+    let usable = Certificate::from_pem(&pem).and_then(parameters);
+    usable.map(|_| pem).map_err(|_| "it holds a damaged certificate".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(server: &str, port: u16) -> MailSettings {
+        MailSettings {
+            server: server.to_owned(),
+            port,
+            user: String::new(),
+            password: Secret::new(String::new()),
+            sender: "post@recipes.example".to_owned(),
+            protection: Protection::Automatic,
+            verify: true,
+            extra_roots: None,
+        }
+    }
+
+    #[test]
+    fn letters_leave_this_machine_only_under_tls_unless_the_operator_says_otherwise() {
+        for (server, port, expected) in [
+            ("127.0.0.1", 25, Protection::None),
+            ("::1", 587, Protection::None),
+            ("::ffff:127.0.0.1", 25, Protection::None),
+            ("192.0.2.1", 25, Protection::StartTls),
+            ("192.0.2.1", 587, Protection::StartTls),
+            ("192.0.2.1", 465, Protection::Tls),
+            ("127.0.0.1", 465, Protection::Tls),
+        ] {
+            assert_eq!(protection(&settings(server, port)), Ok(expected), "{server} {port}");
+        }
+        let told = MailSettings { protection: Protection::None, ..settings("192.0.2.1", 25) };
+        assert_eq!(protection(&told), Ok(Protection::None));
+    }
+
+    #[test]
+    fn a_file_without_good_certificates_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("roots.pem");
+        assert!(read_extra_roots(&path).is_err(), "there is no file");
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for text in ["", "no PEM at all", key, damaged] {
+            std::fs::write(&path, text).expect("writes");
+            assert!(read_extra_roots(&path).is_err(), "{text}");
+        }
+    }
 }

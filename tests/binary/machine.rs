@@ -1,12 +1,14 @@
 //! A machine with a base directory and the program on it, and a client that shares no code with the program.
 
+#![allow(dead_code, reason = "every test binary does something else with a machine")]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fernet::Fernet;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -63,7 +65,18 @@ impl Machine {
 
     /// Starts the server and waits until it serves.
     pub fn starts(&self, settings: &[(&str, &str)]) -> Running {
-        let mut child = self.command(settings).spawn().expect("the program starts");
+        self.serves(self.command(settings))
+    }
+
+    /// The same for a server that trusts the certificates in this file.
+    pub fn starts_trusting(&self, roots: &Path, settings: &[(&str, &str)]) -> Running {
+        let mut command = self.command(settings);
+        command.env("SSL_CERT_FILE", roots);
+        self.serves(command)
+    }
+
+    fn serves(&self, mut command: Command) -> Running {
+        let mut child = command.spawn().expect("the program starts");
         let log = Arc::new(Mutex::new(String::new()));
         let reader = {
             let (log, errors) = (Arc::clone(&log), child.stderr.take().expect("piped"));
@@ -121,7 +134,7 @@ impl Machine {
     }
 }
 
-fn read_key(base: &std::path::Path) -> Fernet {
+fn read_key(base: &Path) -> Fernet {
     let key = std::fs::read_to_string(base.join(".authnzerver-secret-key")).expect("the key is there");
     Fernet::new(key.trim()).expect("a key")
 }

@@ -1,4 +1,4 @@
-//! Letters on their way: what a mail server gets to read, and what happens when it refuses.
+//! What a delivery says, line by line, to a mail server that only listens and answers.
 
 use authnzerver::clock::Moment;
 use authnzerver::guard::secret::Secret;
@@ -21,7 +21,7 @@ fn mail_server(recipient: &'static str) -> (u16, JoinHandle<Vec<String>>) {
             let answer = match line.split([' ', ':']).next() {
                 _ if in_data && line != "." => "",
                 _ if in_data => "250 taken\r\n",
-                Some("EHLO") => "250-here\r\n250 8BITMIME\r\n",
+                Some("EHLO") => "250-here\r\n250-AUTH PLAIN\r\n250 8BITMIME\r\n",
                 Some("RCPT") => recipient,
                 Some("DATA") => "354 go on\r\n",
                 Some("QUIT") => "221 bye\r\n",
@@ -78,6 +78,8 @@ fn a_letter_arrives_whole() {
         "Küche",
         "To: alice@example.org",
         "Auto-Submitted: auto-generated",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8",
         "Content-Transfer-Encoding: 8bit",
         "Date: Mon, 23 Nov 2026 15:00:00 +0000",
     ] {
@@ -100,18 +102,19 @@ fn a_refused_recipient_is_told_by_its_code() {
 #[test]
 fn nothing_is_sent_in_clear_where_tls_is_required() {
     let (port, server) = mail_server("250 fine\r\n");
-    let settings = MailSettings { protection: Protection::StartTls, ..settings(port) };
-    assert!(send(&settings, &letter()).is_err());
+    let password = Secret::new("a password".to_owned());
+    let settings = MailSettings { protection: Protection::StartTls, password, ..settings(port) };
+    assert_eq!(send(&settings, &letter()), Err(MailError::Tls));
     let told = server.join().expect("the mail server ends");
-    assert!(!told.iter().any(|line| line.starts_with("MAIL") || line.starts_with("RCPT")), "{told:?}");
+    let polite = |line: &String| line.starts_with("EHLO") || line == "QUIT";
+    assert!(told.iter().all(polite), "{told:?}");
 }
 
 #[test]
 fn a_mail_server_that_is_not_there_is_unreachable() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("bound").port();
-    drop(listener);
-    assert_eq!(send(&settings(port), &letter()), Err(MailError::Unreachable));
+    // Port 1 of an address where no test listens.
+    let settings = MailSettings { server: "127.0.0.2".to_owned(), ..settings(1) };
+    assert_eq!(send(&settings, &letter()), Err(MailError::Unreachable));
 }
 
 #[test]

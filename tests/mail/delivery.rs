@@ -1,0 +1,147 @@
+//! Letters on the whole way: from the request, through the program and a mail server, to the code that comes back.
+
+use crate::server::{Authority, MailServer};
+use crate::site::{FORGOTPASS_NOT_SENT, PASSWORD, SIGNUP_NOT_SENT, Site, assert_not_sent, done};
+use serde_json::json;
+
+const MAIL_PASSWORD: &str = "the mail server's password";
+
+#[test]
+fn somebody_signs_up_and_verifies_the_address_with_the_code_of_the_letter() {
+    let mail = MailServer::start();
+    let site = Site::with(&mail, &[]);
+    let created = site.signs_up("Alice Liddell", "Alice@Example.org");
+    assert!(!site.logs_in("alice@example.org", PASSWORD), "the address is not verified yet");
+    let made = site.code_for("alice@example.org");
+    let sent = done(&site.asks_for_signup_letter(&created, &made, &json!({})));
+    assert_eq!(sent["email_address"], "alice@example.org");
+    assert!(sent["emailverify_sent_datetime"].is_string());
+
+    let letter = mail.only_letter();
+    assert_eq!(letter.came["recipients"], json!(["alice@example.org"]));
+    assert_eq!(letter.came["sender"], "post@recipes.example");
+    for line in [
+        "From: Recipes <post@recipes.example>",
+        "To: alice@example.org",
+        "Subject: [Recipes] Please verify your sign-up",
+        "https://recipes.example/users/verify",
+    ] {
+        assert!(letter.has_line(line), "{line} in {}", letter.text);
+    }
+    assert_eq!(letter.code(), made, "whole, and as it was made");
+    let address = site.address_in(letter.code());
+    site.done("user-set-emailverified", &json!({ "email": address }));
+    assert!(site.logs_in("alice@example.org", PASSWORD));
+}
+
+#[test]
+fn somebody_who_forgot_their_password_chooses_a_new_one_with_the_code_of_the_letter() {
+    let mail = MailServer::start();
+    let site = Site::with(&mail, &[]);
+    site.has_member("alice@example.org");
+    let made = site.code_for("alice@example.org");
+    let asked = site.asks_for_forgotpass_letter("ALICE@example.org", &made, &json!({}));
+    assert!(done(&asked)["emailforgotpass_sent_datetime"].is_string());
+
+    let letter = mail.only_letter();
+    assert_eq!(letter.came["recipients"], json!(["alice@example.org"]), "the address that is stored");
+    assert!(letter.has_line("Subject: [Recipes] Please verify your password reset"));
+    assert!(letter.has_line("https://recipes.example/users/forgot"));
+    assert_eq!(letter.code(), made, "whole, and as it was made");
+    let new_password = "tRw8vZp0-qYx2kLs7_hGd";
+    let reset = json!({
+        "email_address": site.address_in(letter.code()),
+        "new_password": new_password,
+        "session_token": site.new_session(),
+    });
+    site.done("user-resetpass", &reset);
+    assert!(!site.logs_in("alice@example.org", PASSWORD));
+    assert!(site.logs_in("alice@example.org", new_password));
+}
+
+#[test]
+fn the_server_logs_in_at_the_mail_server_and_a_letter_that_it_may_not_send_does_not_count() {
+    let mail = MailServer::start_with(&[("user", "post"), ("password", MAIL_PASSWORD)]);
+    let wrong = [("EMAILUSER", "post"), ("EMAILPASS", "a wrong password"), ("EMAILOVERRIDES", "1")];
+    let site = Site::with(&mail, &wrong);
+    let created = site.signs_up("Alice Liddell", "alice@example.org");
+    site.has_member("bob@example.org");
+    let signup = |changes| site.asks_for_signup_letter(&created, "code", &changes);
+    let forgotpass = |changes| site.asks_for_forgotpass_letter("bob@example.org", "code", &changes);
+    assert_not_sent(&signup(json!({})), SIGNUP_NOT_SENT);
+    assert_not_sent(&forgotpass(json!({})), FORGOTPASS_NOT_SENT);
+    assert!(site.forgotpass_letter_sent("bob@example.org").is_null());
+    assert!(mail.letters().is_empty());
+
+    done(&signup(json!({ "emailpass": MAIL_PASSWORD })));
+    done(&forgotpass(json!({ "emailpass": MAIL_PASSWORD })));
+    assert!(site.forgotpass_letter_sent("bob@example.org").is_string());
+    assert!(mail.letters().iter().all(|letter| letter.came["user"] == "post"));
+    let log = site.stops();
+    assert!(log.contains("why=\"the mail server refused\" code=535"), "{log}");
+}
+
+#[test]
+fn a_mail_server_that_asks_nobody_to_log_in_takes_letters_without() {
+    let mail = MailServer::start();
+    let site = Site::with(&mail, &[("EMAILUSER", "post"), ("EMAILPASS", MAIL_PASSWORD)]);
+    let created = site.signs_up("Alice Liddell", "alice@example.org");
+    done(&site.asks_for_signup_letter(&created, "code", &json!({})));
+    assert_eq!(mail.only_letter().came["user"], json!(null));
+}
+
+#[test]
+fn a_recipient_whom_the_mail_server_refuses_gets_nothing_and_others_get_theirs() {
+    let mail = MailServer::start_with(&[("refuse", "alice@example.org")]);
+    let site = Site::with(&mail, &[]);
+    let created = site.signs_up("Alice Liddell", "alice@example.org");
+    assert_not_sent(&site.asks_for_signup_letter(&created, "code", &json!({})), SIGNUP_NOT_SENT);
+    site.has_member("bob@example.org");
+    done(&site.asks_for_forgotpass_letter("bob@example.org", "code", &json!({})));
+    assert_eq!(mail.only_letter().came["recipients"], json!(["bob@example.org"]));
+    let log = site.stops();
+    assert!(log.contains("why=\"the mail server refused\" code=550"), "{log}");
+}
+
+#[test]
+fn the_log_tells_nothing_of_a_letter_but_that_it_could_not_be_sent() {
+    let authority = Authority::new();
+    let options = [("user", "post-box-77"), ("password", MAIL_PASSWORD), ("refuse", "bob@example.org")];
+    let mail = MailServer::start_protected("starttls", &authority, "localhost", &options);
+    for format in ["text", "json"] {
+        let settings = [
+            ("EMAILTLS", "starttls"),
+            ("EMAILUSER", "post-box-77"),
+            ("EMAILPASS", MAIL_PASSWORD),
+            ("LOGLEVEL", "debug"),
+            ("LOGFORMAT", format),
+            ("EMAILOVERRIDES", "1"),
+        ];
+        let site = Site::trusting(&authority, &mail, &settings);
+        let alice = site.signs_up("Alice Liddell", "alice@example.org");
+        let bob = site.signs_up("Bob Dodgson", "bob@example.org");
+        let code = site.code_for("alice@example.org");
+        done(&site.asks_for_signup_letter(&alice, &code, &json!({})));
+        assert_not_sent(&site.asks_for_signup_letter(&bob, &code, &json!({})), SIGNUP_NOT_SENT);
+        let wrong = json!({ "emailpass": "a wrong password" });
+        assert_not_sent(&site.asks_for_signup_letter(&bob, &code, &wrong), SIGNUP_NOT_SENT);
+        let log = site.stops();
+        assert!(log.contains("DEBUG") && log.contains("could not send a letter"), "{log}");
+        for private in [
+            "alice",
+            "Alice",
+            "Liddell",
+            "bob@",
+            "Dodgson",
+            "example.org",
+            code.as_str(),
+            PASSWORD,
+            MAIL_PASSWORD,
+            "post-box-77",
+            "a wrong password",
+            "recipes.example",
+        ] {
+            assert!(!log.contains(private), "{private} in {log}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Letters on their way: what a mail server gets to read, and what happens when it refuses, stalls, or is not who it
+//! should be.
+
+#[path = "../binary/machine.rs"]
+mod machine;
+
+mod absent;
+mod delivery;
+mod dialogue;
+mod protection;
+mod server;
+mod site;
