@@ -1,5 +1,7 @@
 //! Somebody who signs certificates, for servers under test and for those who shall trust them.
 
+#![allow(dead_code, reason = "not every test renews a certificate")]
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::path::{Path, PathBuf};
 

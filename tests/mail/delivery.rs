@@ -1,6 +1,7 @@
 //! Letters on the whole way: from the request, through the program and a mail server, to the code that comes back.
 
-use crate::server::{Authority, MailServer};
+use crate::authority::Authority;
+use crate::server::MailServer;
 use crate::site::{FORGOTPASS_NOT_SENT, PASSWORD, SIGNUP_NOT_SENT, Site, assert_not_sent, done};
 use serde_json::json;
 

@@ -1,6 +1,8 @@
 //! Letters on their way: what a mail server gets to read, and what happens when it refuses, stalls, or is not who it
 //! should be.
 
+#[path = "../binary/authority.rs"]
+mod authority;
 #[path = "../binary/machine.rs"]
 mod machine;
 

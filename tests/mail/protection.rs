@@ -1,6 +1,7 @@
 //! How the way to the mail server is protected, and that a letter stays here where it cannot be.
 
-use crate::server::{Authority, MailServer};
+use crate::authority::Authority;
+use crate::server::MailServer;
 use crate::site::{SIGNUP_NOT_SENT, Site, assert_not_sent, done};
 use serde_json::{Value, json};
 

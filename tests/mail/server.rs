@@ -1,57 +1,12 @@
 //! A mail server in a process of its own, the certificates that it shows, and the letters that it took.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use crate::authority::Authority;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// Characters of a line in a PEM file.
-const PEM_LINE: usize = 64;
 /// A line of a letter that the code comes after.
 const BEFORE_CODE: &str = "enter this code:";
-
-/// Somebody who signs certificates.
-pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    directory: tempfile::TempDir,
-}
-
-impl Authority {
-    pub fn new() -> Self {
-        let mut about = CertificateParams::default();
-        about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let directory = tempfile::tempdir().expect("a directory");
-        let root = about.self_signed(&key).expect("a certificate");
-        std::fs::write(directory.path().join("root.pem"), pem("CERTIFICATE", root.der())).expect("writes");
-        Self { issuer: Issuer::new(about, key), directory }
-    }
-
-    /// The file that a program must be given to trust this authority.
-    pub fn root(&self) -> PathBuf {
-        self.directory.path().join("root.pem")
-    }
-
-    /// Signs that the server of this name is who it says: the files of the certificate and of its key.
-    fn certifies(&self, name: &str) -> (PathBuf, PathBuf) {
-        let key = KeyPair::generate().expect("a key");
-        let about = CertificateParams::new([name.to_owned()]).expect("a name");
-        let certificate = about.signed_by(&key, &self.issuer).expect("a certificate");
-        let files = (self.directory.path().join("server.pem"), self.directory.path().join("key.pem"));
-        std::fs::write(&files.0, pem("CERTIFICATE", certificate.der())).expect("writes");
-        std::fs::write(&files.1, pem("PRIVATE KEY", &key.serialize_der())).expect("writes");
-        files
-    }
-}
-
-fn pem(kind: &str, bytes: &[u8]) -> String {
-    let text = STANDARD.encode(bytes);
-    let lines = text.as_bytes().chunks(PEM_LINE).map(|line| String::from_utf8_lossy(line).into_owned());
-    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.collect::<Vec<_>>().join("\n"))
-}
 
 /// A mail server under way. It is killed when nobody needs it any more.
 pub struct MailServer {
@@ -68,9 +23,9 @@ impl MailServer {
 
     /// One that speaks TLS, `starttls` or `tls`, with a certificate for this name.
     pub fn start_protected(tls: &str, authority: &Authority, name: &str, options: &[(&str, &str)]) -> Self {
-        let (certificate, key) = authority.certifies(name);
-        let files =
-            [certificate, key].map(|path| path.into_os_string().into_string().expect("the path is UTF-8"));
+        let identity = authority.certifies(name);
+        let files = [identity.certificate, identity.key]
+            .map(|path| path.into_os_string().into_string().expect("the path is UTF-8"));
         let tls = [("tls", tls), ("certificate", files[0].as_str()), ("key", files[1].as_str())];
         Self::start_with(&[&tls, options].concat())
     }
