@@ -17,6 +17,14 @@ pub(super) struct Reader<'a> {
     incomplete: bool,
 }
 
+/// A text that is to be checked.
+struct Candidate {
+    text: String,
+    /// Where it comes from, unless it is a default.
+    origin: Option<String>,
+    may_be_shown: bool,
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(sources: &'a Sources<'a>) -> Self {
         let (problems, warnings) = (Problems::default(), Vec::new());
@@ -26,15 +34,28 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// A setting's value, or nothing after noting what is wrong.
+    /// A setting's value, or nothing after noting what is wrong. All but the check is done elsewhere, for this is
+    /// compiled anew for each type.
     pub(super) fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
+        let candidate = self.candidate(setting)?;
+        match check(&candidate.text) {
+            Ok(value) => Some(value),
+            Err(allowed) => {
+                self.refuse(setting, &candidate, &allowed);
+                None
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn candidate(&mut self, setting: &Setting) -> Option<Candidate> {
         let name = setting.name;
         let found = match self.sources.all(setting) {
             Ok(found) => found,
             Err(problem) => return self.problem(format!("{name}: {problem}")),
         };
         let Some((first, others)) = found.split_first() else {
-            return self.default(setting, check);
+            return self.default(setting);
         };
         self.look_for_contradiction(setting, first, others);
         let retrieved = match self.sources.retrieve(setting, first) {
@@ -42,18 +63,23 @@ impl<'a> Reader<'a> {
             Err(problem) => return self.problem(format!("{name}: {} {problem}", first.source)),
         };
         self.warnings.extend(retrieved.warnings.iter().map(|warning| format!("{name}: {warning}")));
-        let refused = |allowed| {
-            let text = match &retrieved.told_by {
-                // It may be something else that was read, and that is nobody's business.
-                Some(_) => "the value".to_owned(),
-                None if setting.kind.is_hidden() => "the value".to_owned(),
-                None => shown(&retrieved.text),
-            };
-            let told_by = retrieved.told_by.as_ref();
-            let told = told_by.map_or_else(String::new, |path| format!(", read as {} says,", path.display()));
-            format!("{name}: {text} from {}{told} is refused; it must be {allowed}", first.source)
+        let origin = match &retrieved.told_by {
+            Some(path) => format!("{}, read as {} says,", first.source, path.display()),
+            None => first.source.to_string(),
         };
-        check(&retrieved.text).map_or_else(|allowed| self.problem(refused(allowed)), Some)
+        // What was read elsewhere may be something else than was meant, and that is nobody's business.
+        let may_be_shown = retrieved.told_by.is_none() && !setting.kind.is_hidden();
+        Some(Candidate { text: retrieved.text, origin: Some(origin), may_be_shown })
+    }
+
+    #[inline(never)]
+    fn refuse(&mut self, setting: &Setting, candidate: &Candidate, allowed: &str) {
+        let name = setting.name;
+        let text = if candidate.may_be_shown { shown(&candidate.text) } else { "the value".to_owned() };
+        self.problems.add(match &candidate.origin {
+            Some(origin) => format!("{name}: {text} from {origin} is refused; it must be {allowed}"),
+            None => format!("{name}: it must be {allowed}"),
+        });
     }
 
     /// Whether a setting has a text anywhere.
@@ -81,18 +107,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn default<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
-        let name = setting.name;
-        match self.sources.default_of(setting).map(check) {
-            Some(Ok(value)) => Some(value),
-            Some(Err(allowed)) => self.problem(format!("{name}: it must be {allowed}")),
-            None => {
-                self.incomplete = true;
-                let (meaning, option) = (setting.meaning(), self.sources.option_of(setting));
-                let variable = self.sources.variables_of(setting).pop().unwrap_or_else(|| setting.variable());
-                self.problem(format!("{name}: missing; set {variable} or --{option}. {meaning}"))
-            }
+    fn default(&mut self, setting: &Setting) -> Option<Candidate> {
+        if let Some(text) = self.sources.default_of(setting) {
+            return Some(Candidate { text: text.to_owned(), origin: None, may_be_shown: false });
         }
+        self.incomplete = true;
+        let (name, meaning, option) = (setting.name, setting.meaning(), self.sources.option_of(setting));
+        let variable = self.sources.variables_of(setting).pop().unwrap_or_else(|| setting.variable());
+        self.problem(format!("{name}: missing; set {variable} or --{option}. {meaning}"))
     }
 
     /// Two sources that say different things are worth a word, for only one of them counts.
