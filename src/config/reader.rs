@@ -17,6 +17,14 @@ pub(super) struct Reader<'a> {
     incomplete: bool,
 }
 
+/// A text that is to be checked.
+struct Candidate {
+    text: String,
+    /// Where it comes from, unless it is a default.
+    origin: Option<String>,
+    may_be_shown: bool,
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(sources: &'a Sources<'a>) -> Self {
         let (problems, warnings) = (Problems::default(), Vec::new());
@@ -26,14 +34,52 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// A setting's value, or nothing after noting what is wrong.
+    /// A setting's value, or nothing after noting what is wrong. All but the check is done elsewhere, for this is
+    /// compiled anew for each type.
     pub(super) fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
-        // All that does not depend on the type stands outside, for this is compiled once for each type.
-        let given = self.text(setting)?;
-        match check(&given.text) {
+        let candidate = self.candidate(setting)?;
+        match check(&candidate.text) {
             Ok(value) => Some(value),
-            Err(allowed) => self.problem(given.refused(setting, &allowed)),
+            Err(allowed) => {
+                self.refuse(setting, &candidate, &allowed);
+                None
+            }
         }
+    }
+
+    #[inline(never)]
+    fn candidate(&mut self, setting: &Setting) -> Option<Candidate> {
+        let name = setting.name;
+        let found = match self.sources.all(setting) {
+            Ok(found) => found,
+            Err(problem) => return self.problem(format!("{name}: {problem}")),
+        };
+        let Some((first, others)) = found.split_first() else {
+            return self.default(setting);
+        };
+        self.look_for_contradiction(setting, first, others);
+        let retrieved = match self.sources.retrieve(setting, first) {
+            Ok(retrieved) => retrieved,
+            Err(problem) => return self.problem(format!("{name}: {} {problem}", first.source)),
+        };
+        self.warnings.extend(retrieved.warnings.iter().map(|warning| format!("{name}: {warning}")));
+        let origin = match &retrieved.told_by {
+            Some(path) => format!("{}, read as {} says,", first.source, path.display()),
+            None => first.source.to_string(),
+        };
+        // What was read elsewhere may be something else than was meant, and that is nobody's business.
+        let may_be_shown = retrieved.told_by.is_none() && !setting.kind.is_hidden();
+        Some(Candidate { text: retrieved.text, origin: Some(origin), may_be_shown })
+    }
+
+    #[inline(never)]
+    fn refuse(&mut self, setting: &Setting, candidate: &Candidate, allowed: &str) {
+        let name = setting.name;
+        let text = if candidate.may_be_shown { shown(&candidate.text) } else { "the value".to_owned() };
+        self.problems.add(match &candidate.origin {
+            Some(origin) => format!("{name}: {text} from {origin} is refused; it must be {allowed}"),
+            None => format!("{name}: it must be {allowed}"),
+        });
     }
 
     /// Whether a setting has a text anywhere.
@@ -61,37 +107,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What is given for a setting, or else its default; nothing after noting what is wrong.
-    fn text(&mut self, setting: &Setting) -> Option<Given> {
-        let name = setting.name;
-        let found = match self.sources.all(setting) {
-            Ok(found) => found,
-            Err(problem) => return self.problem(format!("{name}: {problem}")),
-        };
-        let Some((first, others)) = found.split_first() else {
-            return self.default(setting);
-        };
-        self.look_for_contradiction(setting, first, others);
-        let retrieved = match self.sources.retrieve(setting, first) {
-            Ok(retrieved) => retrieved,
-            Err(problem) => return self.problem(format!("{name}: {} {problem}", first.source)),
-        };
-        self.warnings.extend(retrieved.warnings.iter().map(|warning| format!("{name}: {warning}")));
-        // It may be something else that was read, and that is nobody's business.
-        let is_hidden = setting.kind.is_hidden() || retrieved.told_by.is_some();
-        let told_by = retrieved.told_by.map(|path| format!(", read as {} says,", path.display()));
-        let source = format!("{}{}", first.source, told_by.unwrap_or_default());
-        Some(Given { text: retrieved.text, source: Some(source), is_hidden })
-    }
-
-    fn default(&mut self, setting: &Setting) -> Option<Given> {
+    fn default(&mut self, setting: &Setting) -> Option<Candidate> {
         if let Some(text) = self.sources.default_of(setting) {
-            return Some(Given { text: text.to_owned(), source: None, is_hidden: true });
+            return Some(Candidate { text: text.to_owned(), origin: None, may_be_shown: false });
         }
         self.incomplete = true;
-        let (meaning, option) = (setting.meaning(), self.sources.option_of(setting));
+        let (name, meaning, option) = (setting.name, setting.meaning(), self.sources.option_of(setting));
         let variable = self.sources.variables_of(setting).pop().unwrap_or_else(|| setting.variable());
-        self.problem(format!("{}: missing; set {variable} or --{option}. {meaning}", setting.name))
+        self.problem(format!("{name}: missing; set {variable} or --{option}. {meaning}"))
     }
 
     /// Two sources that say different things are worth a word, for only one of them counts.
@@ -154,26 +177,6 @@ impl<'a> Reader<'a> {
         if !unused.is_empty() {
             let (names, path) = (unused.join(", "), file.path().display());
             self.warnings.push(format!("{names} in the environment: not used, {path} stands in its place"));
-        }
-    }
-}
-
-/// The text of a setting, not checked yet.
-struct Given {
-    text: String,
-    /// In words for the operator; nothing if it is the default.
-    source: Option<String>,
-    /// Whether no message may repeat the text.
-    is_hidden: bool,
-}
-
-impl Given {
-    fn refused(&self, setting: &Setting, allowed: &str) -> String {
-        let name = setting.name;
-        let text = if self.is_hidden { "the value".to_owned() } else { shown(&self.text) };
-        match &self.source {
-            Some(source) => format!("{name}: {text} from {source} is refused; it must be {allowed}"),
-            None => format!("{name}: it must be {allowed}"),
         }
     }
 }
