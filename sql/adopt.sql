@@ -1,6 +1,21 @@
 -- How a file of the Python authnzerver becomes ours. Run in this order, in one transaction, with foreign keys off.
 
+-- The last release on PyPI (0.1.3) lacks what the development after it added. The next four add one column each.
+-- name: add_users_extra_info
+ALTER TABLE users ADD COLUMN extra_info TEXT;
+
+-- name: add_groups_extra_info
+ALTER TABLE groups ADD COLUMN extra_info TEXT;
+
+-- name: add_groups_system_id
+ALTER TABLE groups ADD COLUMN system_id TEXT NOT NULL DEFAULT '';
+UPDATE groups SET system_id = 'group-' || group_id;
+
+-- name: add_groups_group_role
+ALTER TABLE groups RENAME COLUMN user_role TO group_role;
+
 -- name: set_aside
+CREATE TABLE IF NOT EXISTS user_groups (user_id INTEGER, group_id INTEGER);
 CREATE TABLE IF NOT EXISTS apikeys_nosession (
     apikey TEXT, issued TEXT, expires TEXT, not_valid_before TEXT, refresh_token TEXT, refresh_issued TEXT,
     refresh_expires TEXT, refresh_nbf TEXT, user_id INTEGER, user_role TEXT

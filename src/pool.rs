@@ -120,6 +120,7 @@ mod tests {
         let pool = Pool::start("test", 1, 1).expect("a thread");
         let (begun, has_begun) = channel();
         let (go_on, may_go_on) = channel::<()>();
+        let (leave_queue, left_queue) = channel();
         thread::scope(|scope| {
             scope.spawn(|| {
                 pool.run(move || {
@@ -128,10 +129,11 @@ mod tests {
                 })
             });
             has_begun.recv().expect("the first piece is under way");
-            pool.submit(|| ()).expect("one may wait");
+            pool.submit(move || leave_queue.send(()).expect("somebody waits")).expect("one may wait");
             assert_eq!(pool.run(|| 1), None);
             go_on.send(()).expect("the first piece waits");
         });
+        left_queue.recv().expect("the second piece has its turn");
         assert_eq!(pool.run(|| 2), Some(2));
     }
 }

@@ -12,6 +12,8 @@ mod apikeys;
 mod apikeys_nosession;
 #[path = "stories/faults.rs"]
 mod faults;
+#[path = "stories/leaks.rs"]
+mod leaks;
 #[path = "stories/login.rs"]
 mod login;
 #[path = "stories/mail.rs"]

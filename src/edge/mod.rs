@@ -260,7 +260,7 @@ impl Edge {
         self.doors.close();
         self.warden.thread().unpark();
         let mut polls_left = patience.as_millis() / STOP_POLL.as_millis();
-        while polls_left > 0 && (self.connections() > 0 || self.is_accepting()) {
+        while polls_left > 0 && (self.register.live() > 0 || self.doors.are_busy()) {
             polls_left -= 1;
             thread::park_timeout(STOP_POLL);
         }
@@ -297,6 +297,12 @@ impl Doors {
 
     fn are_open(&self) -> bool {
         !self.acceptor.is_done() && self.terminator.as_ref().is_none_or(Terminator::is_accepting)
+    }
+
+    /// Whether anything still comes in, or goes out behind the plain edge.
+    fn are_busy(&self) -> bool {
+        let carries = |terminator: &Terminator| terminator.is_accepting() || terminator.carries();
+        !self.acceptor.is_done() || self.terminator.as_ref().is_some_and(carries)
     }
 
     fn close(&self) {

@@ -73,6 +73,11 @@ impl Terminator {
         self.shared.live.load(Ordering::Acquire)
     }
 
+    /// Whether anything is carried, so that an answer may still be on its way.
+    pub(super) fn carries(&self) -> bool {
+        self.shared.edge.peers.as_ref().is_some_and(|peers| !peers.table().is_empty())
+    }
+
     pub(super) fn is_accepting(&self) -> bool {
         !self.acceptor.is_done()
     }

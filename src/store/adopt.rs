@@ -15,26 +15,41 @@ const FILE: &str = include_str!("../../sql/adopt.sql");
 const SET_ASIDE: &str = query(FILE, "set_aside");
 const COPY: &str = query(FILE, "copy");
 const DROP_ORIGINALS: &str = query(FILE, "drop_originals");
+const ADD_USERS_EXTRA_INFO: &str = query(FILE, "add_users_extra_info");
+const ADD_GROUPS_EXTRA_INFO: &str = query(FILE, "add_groups_extra_info");
+const ADD_GROUPS_SYSTEM_ID: &str = query(FILE, "add_groups_system_id");
+const ADD_GROUPS_GROUP_ROLE: &str = query(FILE, "add_groups_group_role");
 
-/// The tables of the Python authnzerver. The last one came late and may be missing.
-const TABLES: [&str; 8] =
-    ["roles", "users", "sessions", "apikeys", "groups", "user_groups", "preferences", "apikeys_nosession"];
+/// The tables that every version of the Python authnzerver makes.
+const TABLES: [&str; 6] = ["roles", "users", "sessions", "apikeys", "groups", "preferences"];
+/// The tables that came later.
+const LATER_TABLES: [&str; 2] = ["user_groups", "apikeys_nosession"];
+/// The columns that came later, and how a database is given one that lacks it.
+const LATER_COLUMNS: [(&str, &str, &str); 4] = [
+    ("users", "extra_info", ADD_USERS_EXTRA_INFO),
+    ("groups", "extra_info", ADD_GROUPS_EXTRA_INFO),
+    ("groups", "system_id", ADD_GROUPS_SYSTEM_ID),
+    ("groups", "group_role", ADD_GROUPS_GROUP_ROLE),
+];
 /// Columns of `users` that no other program is likely to have together.
 const TELLING_COLUMNS: [&str; 4] =
     ["system_id", "emailverify_sent_datetime", "emailforgotpass_sent_datetime", "failed_login_tries"];
 
 /// Whether tables of these names are those of the Python authnzerver.
 pub(super) fn recognises(connection: &Connection, tables: &[String]) -> Result<bool, StoreError> {
-    let known = tables.iter().all(|table| TABLES.contains(&table.as_str()));
-    let complete = TABLES[..7].iter().all(|wanted| tables.iter().any(|table| table == wanted));
+    let known = tables.iter().all(|table| TABLES.iter().chain(&LATER_TABLES).any(|name| name == table));
+    let complete = TABLES.iter().all(|wanted| tables.iter().any(|table| table == wanted));
     if !known || !complete {
         return Ok(false);
     }
-    let columns = connection
-        .prepare("SELECT name FROM pragma_table_info('users')")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<Vec<String>, _>>()?;
+    let columns = columns(connection, "users")?;
     Ok(TELLING_COLUMNS.iter().all(|wanted| columns.iter().any(|column| column == wanted)))
+}
+
+fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let columns = statement.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(columns)
 }
 
 /// Copies the file beside itself, then makes it ours. Returns the copy's path.
@@ -53,6 +68,11 @@ pub(super) fn adopt(connection: &Connection, path: &Path, clock: &dyn Clock) -> 
             other => other.into(),
         })?;
     let copy = copy_beside(path, clock.now()).map_err(&failed)?;
+    for (table, column, statement) in LATER_COLUMNS {
+        if !columns(&transaction, table)?.iter().any(|name| name == column) {
+            transaction.execute_batch(statement)?;
+        }
+    }
     transaction.execute_batch(SET_ASIDE)?;
     migrate::climb(&transaction, 0)?;
     transaction.execute_batch(COPY).map_err(|error| failed(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! What only TLS has: the handshake, versions, and the way around it.
 
-use crate::support::Server;
+use crate::support::{Server, until};
 use authnzerver::edge::EdgeLimits;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -40,6 +40,19 @@ fn a_handshake_has_a_time_limit() {
     }
     server.waits_for_connections(0);
     server.still_answers();
+}
+
+#[test]
+fn a_handshake_under_way_does_not_hold_up_a_stop() {
+    let mut server = Server::with(EdgeLimits { head_seconds_max: 3600, ..EdgeLimits::default() });
+    let _silent = server.socket();
+    let mut begun = server.socket();
+    begun.write_all(HELLO_BEGUN).expect("the server takes bytes");
+    server.waits_for_connections(2);
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| server.stop(Duration::from_secs(3600)));
+        until(|| stopping.is_finished());
+    });
 }
 
 #[test]

@@ -1,19 +1,27 @@
 //! A database that the Python authnzerver made goes on working: people, passwords, sessions and keys.
 
 use crate::support::{Reply, TestServer};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
 /// A server on a copy of that database. Its clock shows the time after it was made.
 fn adopted() -> TestServer {
+    adopted_after(|_| ())
+}
+
+/// The same, after this was done to the copy.
+fn adopted_after(change: impl FnOnce(&Connection)) -> TestServer {
     let directory = std::env::temp_dir().join(format!(
         "authnzerver-adopted-{}-{}",
         std::process::id(),
         std::thread::current().name().unwrap_or_default().replace(':', "-"),
     ));
     std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
-    std::fs::copy(fixture("authdb.sqlite"), directory.join(".authdb.sqlite")).expect("copies");
+    let database = directory.join(".authdb.sqlite");
+    std::fs::copy(fixture("authdb.sqlite"), &database).expect("copies");
+    change(&Connection::open(&database).expect("opens"));
     TestServer::start_in(directory, &[])
 }
 
@@ -97,6 +105,38 @@ fn live_sessions_are_found_also_after_a_restart() {
         server.later(Duration::from_secs(60));
         server = server.restart(&[]);
     }
+}
+
+/// What the last release on PyPI, 0.1.3, does not have yet.
+const AS_0_1_3_MADE_IT: &str = "
+    DROP INDEX ix_groups_system_id;
+    DROP INDEX ix_groups_group_role;
+    DROP TABLE user_groups;
+    DROP TABLE apikeys_nosession;
+    ALTER TABLE users DROP COLUMN extra_info;
+    ALTER TABLE groups DROP COLUMN system_id;
+    ALTER TABLE groups DROP COLUMN extra_info;
+    ALTER TABLE groups RENAME COLUMN group_role TO user_role;
+    INSERT INTO groups (group_name, visibility, created_by, is_active, created_on, last_updated, user_role)
+    VALUES ('editors', 'public', 1, 1, '2020-03-01 00:00:00.000000', '2020-03-01 00:00:00.000000', 'staff');
+";
+
+#[test]
+fn a_database_of_the_last_release_goes_on_working_too() {
+    let server = adopted_after(|database| database.execute_batch(AS_0_1_3_MADE_IT).expect("changes"));
+    let manifest = manifest();
+    let dave = manifest["users"].as_array().expect("a list").iter().find(|user| user["who"] == "dave");
+    let dave = dave.expect("is listed");
+    logs_in(&server, &dave["email"], dave["password"].as_str().expect("a text")).done();
+    let live = manifest["sessions"].as_array().expect("a list").iter().find(|one| one["why"] != "expired");
+    let live = live.expect("is listed")["session_token"].as_str().expect("a text").to_owned();
+    assert!(server.session_is_live(&live));
+    let changes = json!({ "extra_info": { "note": "new here" } });
+    let edit = json!({ "target_userid": dave["user_id"], "update_dict": changes });
+    server.ask("internal-user-edit", edit).done();
+    let group = "SELECT system_id || ' ' || group_role FROM groups WHERE group_name = 'editors'";
+    let group = server.stored(group).expect("is there");
+    assert!(group.starts_with("group-") && group.ends_with(" staff"), "{group}");
 }
 
 #[test]

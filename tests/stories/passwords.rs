@@ -1,10 +1,7 @@
 //! Changing, resetting and judging passwords.
 
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
-use authnzerver::outbound::pwned::{Leak, LeakLookup};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const NEW_PASSWORD: &str = "quite-another-Passphrase-77";
@@ -337,34 +334,6 @@ fn a_reset_needs_a_session_an_account_and_a_good_password() {
     like_the_name.refused("invalid password");
     assert_eq!(cost, 1);
     home.is_as_before();
-}
-
-/// Knows every password, and counts how often it was asked.
-#[derive(Default)]
-struct EverythingLeaked(AtomicU64);
-
-impl LeakLookup for EverythingLeaked {
-    fn leaked(&self, _: &[u8; 20]) -> Leak {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Leak::Found { times: None }
-    }
-}
-
-#[test]
-fn a_reset_looks_leaks_up_whether_or_not_there_is_such_an_account() {
-    let mut server = TestServer::start();
-    server.member("alice");
-    let leaks = Arc::new(EverythingLeaked::default());
-    server.app.leaks = Some(leaks.clone());
-    for (email, reason) in
-        [("alice@example.org", "invalid password"), ("nobody@example.org", "user does not exist")]
-    {
-        let session = server.new_session(None);
-        let body = json!({ "email_address": email, "new_password": NEW_PASSWORD, "session_token": session });
-        server.ask("user-resetpass", body).refused(reason);
-    }
-    assert_eq!(leaks.0.load(Ordering::Relaxed), 2);
-    server.person("alice").logs_in().done();
 }
 
 #[test]
