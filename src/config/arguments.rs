@@ -2,7 +2,7 @@
 //! count. It says which command to run and brings settings, whose values are checked elsewhere.
 
 use super::problems::{Problems, nearest, shown};
-use super::table::SETTINGS;
+use super::table::{RETIRED_BECAUSE, RETIRED_SETTING, SETTINGS};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -99,15 +99,19 @@ pub static OPTIONS: &[OptionRow] = &[
     option("version", "", Takes::MaybeValue, "show the version, and stop"),
 ];
 
-/// Options of the Python authnzerver about log files. We log to standard error, where every supervisor looks.
-const IGNORED_OPTIONS: &[&str] = &[
-    "log-file-prefix",
-    "log-to-stderr",
-    "log-file-max-size",
-    "log-file-num-backups",
-    "log-rotate-mode",
-    "log-rotate-when",
-    "log-rotate-interval",
+/// Log lines go where every supervisor looks.
+const LOGS: &str = "log lines go to standard error";
+
+/// Options of the Python authnzerver that have no effect here, and why.
+const IGNORED_OPTIONS: &[(&str, Takes, &str)] = &[
+    ("log-file-prefix", Takes::MaybeValue, LOGS),
+    ("log-to-stderr", Takes::MaybeValue, LOGS),
+    ("log-file-max-size", Takes::MaybeValue, LOGS),
+    ("log-file-num-backups", Takes::MaybeValue, LOGS),
+    ("log-rotate-mode", Takes::MaybeValue, LOGS),
+    ("log-rotate-when", Takes::MaybeValue, LOGS),
+    ("log-rotate-interval", Takes::MaybeValue, LOGS),
+    (RETIRED_SETTING, Takes::Value, RETIRED_BECAUSE),
 ];
 
 impl Invocation {
@@ -120,8 +124,8 @@ impl Invocation {
         let mut given = split(arguments, &mut problems);
         let command = command(&mut given, &mut problems);
         let mut warnings = Vec::new();
-        for name in IGNORED_OPTIONS.iter().filter(|name| given.options.contains_key(*name)) {
-            warnings.push(format!("--{name} is ignored: log lines go to standard error"));
+        for (name, _, why) in IGNORED_OPTIONS.iter().filter(|(name, ..)| given.options.contains_key(name)) {
+            warnings.push(format!("--{name} is ignored: {why}"));
         }
         let conf_vars = conf_vars(&mut given, &mut problems, &mut warnings);
         if conf_vars.is_some() && command == Command::Autosetup {
@@ -307,7 +311,7 @@ fn known_option(typed: &str) -> Option<(&'static str, Takes)> {
         [Some(row.name), row.other_option].into_iter().flatten().map(|name| (name, row.name, Takes::Value))
     });
     let others = OPTIONS.iter().map(|row| (row.name, row.name, row.takes));
-    let ignored = IGNORED_OPTIONS.iter().map(|name| (*name, *name, Takes::MaybeValue));
+    let ignored = IGNORED_OPTIONS.iter().map(|(name, takes, _)| (*name, *name, *takes));
     settings
         .chain(others)
         .chain(ignored)
@@ -412,10 +416,17 @@ mod tests {
 
     #[test]
     fn old_start_commands_work_with_a_warning() {
-        let words = ["--confvars=/srv/confvars.py", "--log-file-prefix=/x", "--log_to_stderr"];
+        let words = [
+            "--confvars=/srv/confvars.py",
+            "--log-file-prefix=/x",
+            "--log_to_stderr",
+            "--cachedir",
+            "/tmp/c",
+        ];
         let warnings = good(&words).warnings.join("\n");
         assert!(warnings.contains("--confvars is ignored"), "{warnings}");
         assert!(warnings.contains("--log-file-prefix is ignored") && warnings.contains("--log-to-stderr"));
+        assert!(warnings.contains("--cachedir is ignored: nothing is cached on disk"), "{warnings}");
         assert_eq!(good(&["--autosetup", "--envfile=x"]).warnings.len(), 1);
         assert_eq!(good(&["--autosetup", "--confvars=x.json"]).warnings.len(), 1);
         assert_eq!(good(&["--confvars=x.json"]).conf_vars, Some("x.json".into()));
@@ -435,7 +446,7 @@ mod tests {
             .iter()
             .flat_map(|row| [Some(row.name), row.other_option].into_iter().flatten())
             .chain(OPTIONS.iter().map(|row| row.name))
-            .chain(IGNORED_OPTIONS.iter().copied())
+            .chain(IGNORED_OPTIONS.iter().map(|(name, ..)| *name))
             .map(plain)
             .collect();
         names.sort_unstable();

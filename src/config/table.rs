@@ -78,6 +78,11 @@ impl Setting {
 /// What the names of all our variables begin with.
 pub const VARIABLE_PREFIX: &str = "AUTHNZERVER_";
 
+/// A setting of older versions of the Python authnzerver, accepted without effect wherever settings are.
+pub(super) const RETIRED_SETTING: &str = "cachedir";
+/// Why it has none.
+pub(super) const RETIRED_BECAUSE: &str = "nothing is cached on disk";
+
 /// The setting of that name.
 pub(super) fn by_name(name: &str) -> &'static Setting {
     SETTINGS

@@ -279,6 +279,16 @@ fn a_misspelt_variable_is_an_error_in_our_file_and_a_warning_around_us() {
 }
 
 #[test]
+fn a_setting_of_old_versions_is_ignored_wherever_it_stands() {
+    let expected = "AUTHNZERVER_CACHEDIR is ignored: nothing is cached on disk";
+    let operator = Operator::ready().sets("AUTHNZERVER_CACHEDIR", "/tmp/authnzerver-cache");
+    assert_eq!(operator.starts(&[]).warnings, [expected]);
+    let text = format!("AUTHNZERVER_AUTHDB=x.sqlite\nAUTHNZERVER_SECRET={KEY}\nAUTHNZERVER_PIISALT=none\n");
+    let operator = Operator::new().writes("x.env", &(text + "AUTHNZERVER_CACHEDIR=/tmp/c\n"), 0o600);
+    assert_eq!(operator.starts(&["--envfile=x.env"]).warnings, [expected]);
+}
+
+#[test]
 fn variables_that_are_not_text_are_refused() {
     use std::os::unix::ffi::OsStringExt as _;
     let mut operator = Operator::ready();
