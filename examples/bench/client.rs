@@ -1,6 +1,7 @@
 //! An HTTP client that knows just enough: one kept-alive connection, answers with a `Content-Length`.
 
 use crate::Outcome;
+use crate::server::Address;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
@@ -10,23 +11,31 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Longer answers do not occur.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// What bytes travel over.
+trait Transport: Read + Write {}
+impl<T: Read + Write> Transport for T {}
+
 /// A connection to the server.
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Transport>>,
     line: String,
     body: Vec<u8>,
 }
 
 impl Client {
     /// Connects over the loopback interface.
-    pub fn connect(port: u16) -> Outcome<Self> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+    pub fn connect(to: Address<'_>) -> Outcome<Self> {
+        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, to.port))
             .and_then(|stream| {
                 stream.set_nodelay(true)?;
                 stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
                 Ok(stream)
             })
             .map_err(|error| format!("cannot connect: {error}"))?;
+        let stream: Box<dyn Transport> = match to.tls {
+            Some(tls) => Box::new(tls.shake_hands(socket)?),
+            None => Box::new(socket),
+        };
         Ok(Self { stream: BufReader::new(stream), line: String::new(), body: Vec::new() })
     }
 

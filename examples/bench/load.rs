@@ -47,7 +47,7 @@ pub fn measure(
             .map(|number| {
                 let ready = &ready;
                 spawn(scope, move || {
-                    let client = Client::connect(server.address.port);
+                    let client = Client::connect(server.address);
                     // Reached with or without a connection, or the others would wait for ever.
                     ready.wait();
                     send(client?, server.address, requests, number, now() + time)
@@ -123,7 +123,7 @@ pub fn new_sessions(
                 spawn(scope, || {
                     let mut tokens = Vec::new();
                     let failure = (|| {
-                        let mut client = Client::connect(to.port)?;
+                        let mut client = Client::connect(to)?;
                         while begun.fetch_add(1, Ordering::Relaxed) < count {
                             let answer = to.seal.open(client.post("/", &body)?)?;
                             let token = answer["response"]["session_token"].as_str();
@@ -152,7 +152,7 @@ pub fn count_existing(to: Address<'_>, connections: usize, tokens: &[String]) ->
             .chunks(share)
             .map(|tokens| {
                 spawn(scope, move || {
-                    let mut client = Client::connect(to.port)?;
+                    let mut client = Client::connect(to)?;
                     let mut found = 0;
                     for token in tokens {
                         let ask = message(SESSION_EXISTS, serde_json::json!({ "session_token": token }));

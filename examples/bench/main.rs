@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! bench run   [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16] [--crowd=1000]
-//!             [--seconds=3] [--rounds=5] [--only=NAME,NAME]
+//!             [--seconds=3] [--rounds=5] [--only=NAME,NAME] [--tls]
 //! bench kill9 [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
 //! ```
 
@@ -20,6 +20,7 @@ mod report;
 mod scenarios;
 mod seal;
 mod server;
+mod tls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ struct Options {
     rounds: usize,
     /// Scenarios to measure beside the floor; all of them, if none is named.
     only: Vec<String>,
+    /// Whether everything goes over TLS.
+    tls: bool,
 }
 
 fn main() -> ExitCode {
@@ -72,6 +75,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         seconds: 3,
         rounds: 5,
         only: Vec::new(),
+        tls: false,
     };
     for argument in arguments {
         let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
@@ -83,6 +87,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
             "--crowd" => options.crowd = count(name, value)?,
             "--seconds" => options.seconds = count(name, value)? as u64,
             "--rounds" => options.rounds = count(name, value)?,
+            "--tls" if value.is_empty() => options.tls = true,
             "--only" => options.only = value.split(',').map(str::to_owned).collect(),
             _ => return Err(format!("does not know the option {argument}")),
         }
@@ -129,12 +134,13 @@ mod tests {
     fn options_are_read() {
         let options = parsed(&["--binary=/x/y", "--rows=7", "--only=a,b"]).expect("good options");
         assert_eq!((options.binary, options.rows), (PathBuf::from("/x/y"), 7));
-        assert_eq!(options.only, ["a", "b"]);
+        assert_eq!((options.only, options.tls), (vec!["a".to_owned(), "b".to_owned()], false));
+        assert!(parsed(&["--tls"]).expect("a good option").tls);
     }
 
     #[test]
     fn bad_options_are_refused() {
-        for bad in ["--rows", "--rows=0", "--rows=many", "--speed=9"] {
+        for bad in ["--rows", "--rows=0", "--rows=many", "--speed=9", "--tls=no"] {
             assert!(parsed(&[bad]).is_err(), "{bad}");
         }
     }

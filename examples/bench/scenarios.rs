@@ -42,7 +42,7 @@ pub struct Stage<'stage> {
 impl<'stage> Stage<'stage> {
     /// `tokens` are those of sessions that exist.
     pub fn new(to: Address<'stage>, tokens: &'stage [String]) -> Outcome<Self> {
-        Ok(Self { to, client: Client::connect(to.port)?, tokens })
+        Ok(Self { to, client: Client::connect(to)?, tokens })
     }
 
     /// Everything that a scenario sends, sealed.

@@ -3,6 +3,7 @@
 
 use crate::client::Client;
 use crate::seal::Seal;
+use crate::tls::Tls;
 use crate::{Options, Outcome, now, wait};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
@@ -22,6 +23,7 @@ pub struct Base {
     workers: usize,
     folder: PathBuf,
     seal: Seal,
+    tls: Option<Tls>,
 }
 
 /// A running server, killed when dropped.
@@ -38,6 +40,8 @@ pub struct Server<'base> {
 pub struct Address<'base> {
     pub port: u16,
     pub seal: &'base Seal,
+    /// What it takes to speak TLS, if the server does.
+    pub tls: Option<&'base Tls>,
 }
 
 impl Base {
@@ -52,7 +56,9 @@ impl Base {
             .mode(0o700)
             .create(&folder)
             .map_err(|error| format!("{}: {error}", folder.display()))?;
-        Ok(Self { binary, workers: options.workers, folder, seal: Seal::random() })
+        let tls = options.tls.then(|| Tls::new(&folder)).transpose();
+        let tls = tls.inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+        Ok(Self { binary, workers: options.workers, folder, seal: Seal::random(), tls })
     }
 
     /// Starts a server and waits until it answers.
@@ -60,7 +66,8 @@ impl Base {
         let port = free_port()?;
         let log = self.log()?;
         let begun = now();
-        let process = Command::new(&self.binary)
+        let mut command = Command::new(&self.binary);
+        command
             .arg(format!("--basedir={}", self.folder.display()))
             .current_dir(&self.folder)
             .env_clear()
@@ -75,11 +82,13 @@ impl Base {
             .env("AUTHNZERVER_DEBUGMODE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| format!("{}: {error}", self.binary.display()))?;
-        let mut server =
-            Server { process, address: Address { port, seal: &self.seal }, start_time: Duration::ZERO };
+            .stderr(log);
+        if let Some(tls) = &self.tls {
+            command.env("AUTHNZERVER_TLSCERTFILE", &tls.certificate).env("AUTHNZERVER_TLSCERTKEY", &tls.key);
+        }
+        let process = command.spawn().map_err(|error| format!("{}: {error}", self.binary.display()))?;
+        let address = Address { port, seal: &self.seal, tls: self.tls.as_ref() };
+        let mut server = Server { process, address, start_time: Duration::ZERO };
         while !server.answers() {
             if let Ok(Some(status)) = server.process.try_wait() {
                 return Err(format!(
@@ -165,7 +174,7 @@ impl Server<'_> {
     }
 
     fn answers(&self) -> bool {
-        Client::connect(self.address.port).and_then(|mut client| client.get("/health")) == Ok(200)
+        Client::connect(self.address).and_then(|mut client| client.get("/health")) == Ok(200)
     }
 }
 
