@@ -56,7 +56,7 @@ use tls::Terminator;
 use warden::Register;
 
 /// How many ended coroutines keep their stacks for the next ones. They are made at the start, so they cost memory.
-const SPARE_COROUTINES: usize = 64;
+const SPARE_COROUTINES: usize = 32;
 /// Descriptors that no connection gets: for the database, log, mail, look-ups, and for connections being refused.
 const RESERVED_DESCRIPTORS: usize = 128;
 /// How often to look whether everything has ended.

@@ -32,10 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
 /// How often to look whether a client that got its last answer has hung up, and how often at most.
 const LINGER_PAUSE: Duration = Duration::from_millis(25);
 const LINGER_PAUSES_MAX: u32 = 80;
-/// The longest record of TLS.
-const RECORD_BYTES: usize = 18 * 1024;
-/// As much plain text as fits a record.
-const PLAIN_BYTES: usize = 16 * 1024;
+/// As much is carried at a time. Requests and answers are rarely longer, and every client has a few of these.
+const BUFFER_BYTES: usize = 4 * 1024;
 /// The timers count whole milliseconds and take zero for "for ever".
 const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// The first byte of every client that speaks TLS.
@@ -185,7 +183,7 @@ fn serve(seat: Seat, mut client: TcpStream, peer: IpAddr) -> Option<()> {
 /// Shakes hands, within the time in which a plain client has to send a head.
 fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnection) -> Option<()> {
     let deadline = Deadline::after(&*shared.edge.clock, shared.edge.limits.head_seconds_max);
-    let (mut received, mut sealed) = (vec![0; PLAIN_BYTES], Vec::new());
+    let (mut received, mut sealed) = (vec![0; BUFFER_BYTES], Vec::new());
     let mut is_first = true;
     loop {
         take_records(tls, &mut sealed);
@@ -242,7 +240,7 @@ impl Inward {
 
     /// Carries everything; an error if the client broke TLS or the plain edge has hung up.
     fn carry_all(&mut self) -> io::Result<()> {
-        let mut received = vec![0; RECORD_BYTES];
+        let mut received = vec![0; BUFFER_BYTES];
         let (mut count, mut plain) = (0, Vec::new());
         loop {
             // First without a byte, for the first request may have come with the end of the handshake.
@@ -294,7 +292,7 @@ impl Outward {
 
     /// Carries everything and says that it was the last; nothing if the client does not take it.
     fn carry_all(&mut self) -> Option<()> {
-        let mut plain = vec![0; PLAIN_BYTES];
+        let mut plain = vec![0; BUFFER_BYTES];
         let mut sealed = Vec::new();
         loop {
             // An error is an end as well: the plain edge has no other way to hang up on a client.
