@@ -271,7 +271,7 @@ fn default(value: Value) -> Result<Option<String>, String> {
 fn base64(value: &Value) -> Result<bool, String> {
     match value {
         Value::Null => Ok(false),
-        Value::String(filter) if filter == "base64" => Ok(true),
+        Value::String(filter) if ["base64", "base64.b64decode"].contains(&filter.as_str()) => Ok(true),
         _ => Err("\"base64\" is all that there is".into()),
     }
 }

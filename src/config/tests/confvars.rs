@@ -214,7 +214,7 @@ fn a_secret_is_fetched_by_post_and_decoded() {
                 "data": {{"who": "me & [[AUTHNZERVER_NAME]]", "list": "[[1],[2]]", "n": 5}},
                 "timeout": 20
             }}, "json", "data.keys._arr_1"],
-            "postprocess_value": "base64"
+            "postprocess_value": "base64.b64decode"
         }}}}"#,
         server.url()
     );
