@@ -1,5 +1,7 @@
 //! Everything that holds of the edge holds under TLS: the same tests, told over TLS, and what only TLS has.
 
+#[path = "binary/authority.rs"]
+mod authority;
 #[path = "edge/endings.rs"]
 mod endings;
 #[path = "edge/framing.rs"]

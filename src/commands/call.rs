@@ -2,7 +2,7 @@
 
 use super::{Parts, Streams};
 use crate::config::arguments::Call;
-use crate::config::{self, ClientSettings, Invocation, Problems, Surroundings, Trust};
+use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Invocation, Problems, Surroundings, Trust};
 use crate::outbound::web::{WebClient, is_untrusted};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -117,7 +117,7 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
         }
         Trust::Roots { extra } => {
             WebClient::new(extra.as_deref().filter(|_| url.starts_with("https:")), agent)
-                .map_err(|fault| format!("SSL_CERT_FILE: {fault}"))?
+                .map_err(|fault| format!("{EXTRA_ROOTS_VARIABLE}: {fault}"))?
                 .ask(|agent| agent.post(url).send(body), is_untrusted)
         }
     };

@@ -7,7 +7,7 @@ use crate::chance::Chance;
 use crate::clock::{Clock, Moment};
 use crate::config::base_directory::{AdminAccount, write_admin_credentials};
 use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded};
-use crate::edge::{Edge, EdgeLimits, Identity, Workers};
+use crate::edge::{Edge, EdgeLimits, Identity, IdentityFile, Workers};
 use crate::guard::password::{
     Argon2Cost, HashCeilings, Hasher, HasherSettings, QUEUE_LENGTH_DEFAULT, memory_available_bytes,
     threads_for,
@@ -281,7 +281,7 @@ fn extra_roots_file() -> Option<PathBuf> {
 }
 
 fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
-    read_extra_roots(path).map_err(|fault| format!("SSL_CERT_FILE {}: {fault}", path.display()))
+    read_extra_roots(path).map_err(|fault| format!("{EXTRA_ROOTS_VARIABLE} {}: {fault}", path.display()))
 }
 
 /// Opens the filter of leaked passwords and prepares the network look-up, whichever the operator wants.
@@ -310,7 +310,13 @@ fn read_identity(config: &Config) -> Result<Option<Identity>, String> {
     let (Some(certificate), Some(key)) = (&config.tls_certificate_file, &config.tls_key_file) else {
         return Ok(None);
     };
-    let identity = Identity::read(certificate, key).map_err(|fault| format!("TLS: {fault}"))?;
+    let identity = Identity::read(certificate, key).map_err(|fault| {
+        let setting = match fault.file() {
+            IdentityFile::Certificate => "tlscertfile",
+            IdentityFile::Key => "tlscertkey",
+        };
+        format!("{setting}: {fault}")
+    })?;
     // Of what systemd hands over, others see nothing, whatever the mode seems to say.
     let is_credential = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|place| key.starts_with(place));
     if identity.key_is_open_to_others() && !is_credential {

@@ -138,11 +138,8 @@ impl Form {
                 let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
                     format!("what came is not JSON: line {}, column {}", error.line(), error.column())
                 })?;
-                match follow(&value, steps)? {
-                    Value::String(text) => text.clone(),
-                    Value::Number(number) => number.to_string(),
-                    _ => return Err(format!("{} is neither a text nor a number", place(steps))),
-                }
+                text(follow(&value, steps)?)
+                    .ok_or_else(|| format!("{} is neither a text nor a number", place(steps)))?
             }
         };
         if text.trim().is_empty() { Err("the value is empty".into()) } else { Ok(text) }
@@ -181,8 +178,7 @@ fn parse(bytes: &[u8], shown_path: &str) -> Result<BTreeMap<&'static str, Item>,
     let (mut items, mut problems) = (BTreeMap::new(), Problems::default());
     for (name, value) in entries {
         let Some(setting) = SETTINGS.iter().map(|row| row.name).find(|row| *row == plain(&name)) else {
-            let near = nearest(&plain(&name), SETTINGS.iter().map(|row| row.name));
-            let hint = near.map_or_else(String::new, |near| format!("; perhaps {near}?"));
+            let hint = hint(&plain(&name), SETTINGS.iter().map(|row| row.name));
             problems.add(format!("{shown_path}: {} is not a setting{hint}", shown(&name)));
             continue;
         };
@@ -208,15 +204,14 @@ fn item(setting: &str, value: Value, problems: &mut Vec<String>) -> Item {
         let read = match field.as_str() {
             "env" => variables(value).map(|names| item.variables = names),
             "cmdline" => option(&value).map(|name| item.option = name),
-            "default" => default(value).map(|text| item.default = Some(text)),
+            "default" => default(&value).map(|text| item.default = Some(text)),
             "readable_from_file" => reading(value).map(|reading| item.reading = reading),
             "postprocess_value" => base64(&value).map(|base64| item.base64 = base64),
             // What a setting's type and meaning are is known.
             "type" | "help" => Ok(()),
             _ => {
                 let known = ["env", "cmdline", "default", "readable_from_file", "postprocess_value"];
-                let near = nearest(&field, known.into_iter());
-                let hint = near.map_or_else(String::new, |near| format!("; perhaps {near}?"));
+                let hint = hint(&field, known.into_iter());
                 problems.push(format!("{} is not known here{hint}", shown(&field)));
                 continue;
             }
@@ -227,6 +222,11 @@ fn item(setting: &str, value: Value, problems: &mut Vec<String>) -> Item {
         problems.push("the base directory is not read from anywhere".into());
     }
     item
+}
+
+/// The known name that was perhaps meant.
+fn hint(typed: &str, known: impl Iterator<Item = &'static str>) -> String {
+    nearest(typed, known).map_or_else(String::new, |near| format!("; perhaps {near}?"))
 }
 
 fn variables(value: Value) -> Result<Option<Vec<String>>, String> {
@@ -261,7 +261,7 @@ fn option(value: &Value) -> Result<Option<&'static str>, String> {
     }
 }
 
-fn default(value: Value) -> Result<Option<String>, String> {
+fn default(value: &Value) -> Result<Option<String>, String> {
     match value {
         Value::Null => Ok(None),
         value => text(value).map(Some).ok_or_else(|| "a text, a number or null is needed".into()),
@@ -359,16 +359,16 @@ fn pairs(what: &str, value: Value) -> Result<Vec<(String, Template)>, String> {
         Value::Object(pairs) => pairs,
         _ => return Err(format!("{what} must be an object of names and texts, or null")),
     };
-    let pair = |(name, value): (String, Value)| match text(value) {
+    let pair = |(name, value): (String, Value)| match text(&value) {
         Some(text) => Ok((name, Template::new(text))),
         None => Err(format!("{what}: {} must be a text or a number", shown(&name))),
     };
     pairs.into_iter().map(pair).collect()
 }
 
-fn text(value: Value) -> Option<String> {
+fn text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text),
+        Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }

@@ -2,7 +2,9 @@
 
 use super::problems::{Problems, nearest, shown};
 use super::sources::{Found, Source, Sources};
-use super::table::{RETIRED_BECAUSE, RETIRED_SETTING, SETTINGS, Setting, VARIABLE_PREFIX, by_name};
+use super::table::{
+    RETIRED_BECAUSE, RETIRED_SETTING, SETTINGS, Setting, VARIABLE_PREFIX, by_name, variable_of,
+};
 
 /// The first administrator's e-mail address and password. Not settings: they count once, when the database is
 /// made, and a password has no place on a command line.
@@ -151,7 +153,7 @@ impl<'a> Reader<'a> {
     /// A misspelt name must not pass for a default. In our own file that is an error; the environment may hold
     /// what other programs, or other versions, put there.
     fn look_for_unknown_variables(&mut self) {
-        let retired = retired_variable();
+        let retired = variable_of(RETIRED_SETTING);
         if self.sources.variable(&retired).is_ok_and(|found| found.is_some()) {
             self.warnings.push(format!("{retired} is ignored: {RETIRED_BECAUSE}"));
         }
@@ -193,12 +195,8 @@ fn is_unknown(variable: &str) -> bool {
     variable.starts_with(VARIABLE_PREFIX)
         && !is_setting(variable)
         && variable != URL_VARIABLE
-        && variable != retired_variable()
+        && variable != variable_of(RETIRED_SETTING)
         && !ADMIN_VARIABLES.contains(&variable)
-}
-
-fn retired_variable() -> String {
-    format!("{VARIABLE_PREFIX}{}", RETIRED_SETTING.to_ascii_uppercase())
 }
 
 fn unknown(variable: &str) -> String {

@@ -2,7 +2,7 @@
 //! thread that starts the server, and within a total time. Redirects are not followed, for what is sent is meant for
 //! one server. Nothing that is sent or answered, and of the URL only the host, is ever part of an error.
 
-use super::check;
+use super::{EXTRA_ROOTS_VARIABLE, check};
 use crate::guard::secret::Secret;
 use crate::outbound::web::{WebClient, is_untrusted};
 use std::net::IpAddr;
@@ -157,7 +157,7 @@ pub(super) fn fetch(
     }
     let extra_roots = extra_roots.filter(|_| uri.scheme_str() == Some("https"));
     let client = WebClient::new(extra_roots, |tls| agent(request.timeout, is_this_machine(&uri), tls))
-        .map_err(|fault| format!("SSL_CERT_FILE: {fault}"))?;
+        .map_err(|fault| format!("{EXTRA_ROOTS_VARIABLE}: {fault}"))?;
     let (status, body) = client
         .ask(|agent| ask(agent, &uri, request.is_post, &headers, &data), is_untrusted)
         .map_err(|fault| reason(&fault, request.timeout))?;

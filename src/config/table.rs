@@ -60,7 +60,7 @@ impl Setting {
     /// The variable that belongs to the setting alone.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
+        variable_of(self.name)
     }
 
     /// All variables, in the order in which they are asked.
@@ -82,6 +82,11 @@ pub const VARIABLE_PREFIX: &str = "AUTHNZERVER_";
 pub(super) const RETIRED_SETTING: &str = "cachedir";
 /// Why it has none.
 pub(super) const RETIRED_BECAUSE: &str = "nothing is cached on disk";
+
+/// The variable that belongs to the setting of that name.
+pub(super) fn variable_of(name: &str) -> String {
+    format!("{VARIABLE_PREFIX}{}", name.to_ascii_uppercase())
+}
 
 /// The setting of that name.
 pub(super) fn by_name(name: &str) -> &'static Setting {

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The one protocol that is spoken inside.
 const HTTP_1_1: &[u8] = b"http/1.1";
+const DAMAGED: &str = "it is damaged";
 
 /// A certificate and its key, ready for TLS 1.2 and 1.3.
 #[derive(Clone)]
@@ -23,11 +24,29 @@ pub struct Identity {
     key_is_open_to_others: bool,
 }
 
+/// One of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityFile {
+    /// The one that holds the certificates.
+    Certificate,
+    /// The one that holds the private key.
+    Key,
+}
+
 /// Why two files are no identity. Shows paths and what the system says, nothing of what the files hold.
 #[derive(Debug)]
 pub struct IdentityFault {
+    file: IdentityFile,
     path: PathBuf,
     cause: String,
+}
+
+impl IdentityFault {
+    /// The file to look at.
+    #[must_use]
+    pub const fn file(&self) -> IdentityFile {
+        self.file
+    }
 }
 
 impl fmt::Display for IdentityFault {
@@ -44,29 +63,21 @@ impl Identity {
     /// # Errors
     /// A file cannot be read, does not hold what it should, or the two do not belong together.
     pub fn read(certificate_path: &Path, key_path: &Path) -> Result<Self, IdentityFault> {
-        let of_certificate = |cause: String| IdentityFault { path: certificate_path.to_owned(), cause };
-        let of_key = |cause: String| IdentityFault { path: key_path.to_owned(), cause };
-
-        let pem = read_small(certificate_path, FILE_BYTES_MAX)
-            .map_err(|error| of_certificate(error.to_string()))?;
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem.bytes)
-            .collect::<Result<_, _>>()
-            .map_err(|_| of_certificate("it is damaged".to_owned()))?;
-        if chain.is_empty() {
-            return Err(of_certificate("it holds no certificate in PEM form".to_owned()));
-        }
-        let file = read_small(key_path, FILE_BYTES_MAX).map_err(|error| of_key(error.to_string()))?;
-        let key_is_open_to_others = file.open_to_others;
-        let pem = Zeroizing::new(file.bytes);
-        let key =
-            PrivateKeyDer::from_pem_slice(&pem).map_err(|error| of_key(key_fault(&error).to_owned()))?;
-
+        let fault = |(file, cause)| {
+            let path = match file {
+                IdentityFile::Certificate => certificate_path,
+                IdentityFile::Key => key_path,
+            };
+            IdentityFault { file, path: path.to_owned(), cause }
+        };
+        let chain =
+            read_chain(certificate_path).map_err(|cause| fault((IdentityFile::Certificate, cause)))?;
+        let (key, key_is_open_to_others) =
+            read_key(key_path).map_err(|cause| fault((IdentityFile::Key, cause)))?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| of_certificate(error.to_string()))?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|error| pair_fault(&error, &of_certificate, &of_key))?;
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| fault(fault_of_pair(&error)))?;
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Self { config: Arc::new(config), key_is_open_to_others })
     }
@@ -82,31 +93,42 @@ impl Identity {
     }
 }
 
-const fn key_fault(error: &pem::Error) -> &'static str {
-    match error {
-        pem::Error::NoItemsFound => {
-            "it holds no private key in PEM form that can be used without a passphrase"
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = read_small(path, FILE_BYTES_MAX).map_err(|error| error.to_string())?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem.bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|_| DAMAGED.to_owned())?;
+    if chain.is_empty() { Err("it holds no certificate in PEM form".to_owned()) } else { Ok(chain) }
+}
+
+/// The key, and whether others may read its file.
+fn read_key(path: &Path) -> Result<(PrivateKeyDer<'static>, bool), String> {
+    let file = read_small(path, FILE_BYTES_MAX).map_err(|error| error.to_string())?;
+    let pem = Zeroizing::new(file.bytes);
+    match PrivateKeyDer::from_pem_slice(&pem) {
+        Ok(key) => Ok((key, file.open_to_others)),
+        Err(pem::Error::NoItemsFound) => {
+            Err("it holds no private key in PEM form that can be used without a passphrase".to_owned())
         }
-        _ => "it is damaged",
+        Err(_) => Err(DAMAGED.to_owned()),
     }
 }
 
-fn pair_fault(
-    error: &rustls::Error,
-    of_certificate: &dyn Fn(String) -> IdentityFault,
-    of_key: &dyn Fn(String) -> IdentityFault,
-) -> IdentityFault {
-    match error {
+/// Which of two files that can be read is at fault, and why.
+fn fault_of_pair(error: &rustls::Error) -> (IdentityFile, String) {
+    let (file, cause) = match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            of_key("it is not the key of the certificate".to_owned())
+            (IdentityFile::Key, "it is not the key of the certificate")
         }
         rustls::Error::InvalidCertificate(_) => {
-            of_certificate("its first certificate cannot be read".to_owned())
+            (IdentityFile::Certificate, "its first certificate cannot be read")
         }
-        _ => of_key(
-            "this kind of key is not supported (RSA, ECDSA on P-256 or P-384, and Ed25519 are)".to_owned(),
+        _ => (
+            IdentityFile::Key,
+            "this kind of key is not supported (RSA, ECDSA on P-256 or P-384, and Ed25519 are)",
         ),
-    }
+    };
+    (file, cause.to_owned())
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ mod socket;
 mod tls;
 mod warden;
 
-pub use identity::{Identity, IdentityFault};
+pub use identity::{Identity, IdentityFault, IdentityFile};
 pub use reply::{Allow, ContentType, HttpReply, error_page};
 pub use socket::avoid_huge_pages;
 

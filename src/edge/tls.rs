@@ -159,7 +159,7 @@ fn serve(seat: Seat, mut client: TcpStream, peer: IpAddr) -> Option<()> {
     let shared = Arc::clone(&seat.0);
     client.set_nodelay(true).ok()?;
     let mut tls = ServerConnection::new(shared.config.load_full()).ok()?;
-    shake_hands(&shared, &mut client, &mut tls)?;
+    let early = shake_hands(&shared, &mut client, &mut tls)?;
     client.set_read_timeout(None).ok()?;
 
     let inner = TcpStream::connect(shared.inner).ok()?;
@@ -174,22 +174,23 @@ fn serve(seat: Seat, mut client: TcpStream, peer: IpAddr) -> Option<()> {
     let (client_reader, client_writer) = client.split().ok()?;
     let (inner_reader, inner_writer) = inner.split().ok()?;
     let outward = Outward { link: Arc::clone(&link), inner: inner_reader, client: client_writer };
-    let inward = Inward { link, client: client_reader, inner: inner_writer };
+    let inward = Inward { link, client: client_reader, inner: inner_writer, plain: early };
     socket::spawn(move || outward.carry()).ok()?;
     inward.carry();
     Some(())
 }
 
-/// Shakes hands, within the time in which a plain client has to send a head.
-fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnection) -> Option<()> {
+/// Shakes hands, within the time in which a plain client has to send a head. Returns what the client has said already:
+/// its first request may come with the end of the handshake.
+fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnection) -> Option<Vec<u8>> {
     let deadline = Deadline::after(&*shared.edge.clock, shared.edge.limits.head_seconds_max);
-    let (mut received, mut sealed) = (vec![0; BUFFER_BYTES], Vec::new());
+    let (mut received, mut sealed, mut early) = (vec![0; BUFFER_BYTES], Vec::new(), Vec::new());
     let mut is_first = true;
     loop {
         take_records(tls, &mut sealed);
         deadline.write_all(client, &sealed)?;
         if !tls.is_handshaking() {
-            return Some(());
+            return Some(early);
         }
         client.set_read_timeout(Some(deadline.left()?)).ok()?;
         let count = client.read(&mut received).ok().filter(|count| *count > 0)?;
@@ -199,7 +200,7 @@ fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnecti
             return None;
         }
         is_first = false;
-        if open_records(tls, &received[..count]).is_err() {
+        if open_records(tls, &received[..count], &mut early).is_err() {
             take_records(tls, &mut sealed);
             let _ = deadline.write_all(client, &sealed);
             return None;
@@ -228,6 +229,8 @@ struct Inward {
     link: Arc<Link>,
     client: SplitReader<TcpStream>,
     inner: SplitWriter<TcpStream>,
+    /// What has been opened and not been carried on yet.
+    plain: Vec<u8>,
 }
 
 impl Inward {
@@ -241,12 +244,12 @@ impl Inward {
     /// Carries everything; an error if the client broke TLS or the plain edge has hung up.
     fn carry_all(&mut self) -> io::Result<()> {
         let mut received = vec![0; BUFFER_BYTES];
-        let (mut count, mut plain) = (0, Vec::new());
+        // First without a byte, for the handshake may have brought a request, and the end, too.
+        let mut count = 0;
         loop {
-            // First without a byte, for the first request may have come with the end of the handshake.
-            let is_over = self.open(&received[..count], &mut plain)?;
-            self.inner.write_all(&plain)?;
-            plain.clear();
+            let is_over = open_records(&mut self.link.tls(), &received[..count], &mut self.plain)?;
+            self.inner.write_all(&self.plain)?;
+            self.plain.clear();
             if is_over {
                 return Ok(());
             }
@@ -254,21 +257,6 @@ impl Inward {
             if count == 0 {
                 return Ok(());
             }
-        }
-    }
-
-    /// Opens what came; tells whether the client has said that it was the last.
-    fn open(&self, mut received: &[u8], plain: &mut Vec<u8>) -> io::Result<bool> {
-        let mut tls = self.link.tls();
-        loop {
-            let state = tls.process_new_packets().map_err(|_| ErrorKind::InvalidData)?;
-            let start = plain.len();
-            plain.resize(start + state.plaintext_bytes_to_read(), 0);
-            tls.reader().read_exact(&mut plain[start..])?;
-            if state.peer_has_closed() || received.is_empty() {
-                return Ok(state.peer_has_closed());
-            }
-            tls.read_tls(&mut received)?;
         }
     }
 }
@@ -327,12 +315,18 @@ impl Outward {
     }
 }
 
-fn open_records(tls: &mut ServerConnection, mut received: &[u8]) -> io::Result<()> {
-    while !received.is_empty() {
+/// Opens what came, and puts what the client says in it behind `plain`; tells whether that was the last.
+fn open_records(tls: &mut ServerConnection, mut received: &[u8], plain: &mut Vec<u8>) -> io::Result<bool> {
+    loop {
+        let state = tls.process_new_packets().map_err(|_| ErrorKind::InvalidData)?;
+        let start = plain.len();
+        plain.resize(start + state.plaintext_bytes_to_read(), 0);
+        tls.reader().read_exact(&mut plain[start..])?;
+        if state.peer_has_closed() || received.is_empty() {
+            return Ok(state.peer_has_closed());
+        }
         tls.read_tls(&mut received)?;
-        tls.process_new_packets().map_err(|_| ErrorKind::InvalidData)?;
     }
-    Ok(())
 }
 
 /// Replaces what is in `sealed` by all that TLS has to send.

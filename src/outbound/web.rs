@@ -1,29 +1,37 @@
 //! What our web clients share: whom they trust under TLS, and how they tell that nobody trusted answered.
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 use crate::files::read_small;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Error};
 
-/// Far more than the roots of a whole system take.
-const ROOTS_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The longest file of extra root certificates that is read.
+const ROOTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Why a file of roots is of no use.
 #[derive(Debug)]
 pub enum RootsFault {
     /// It cannot be read.
-    Unreadable(io::Error),
+    Unreadable(PathBuf, io::Error),
     /// There is no certificate in it.
-    Empty,
+    Empty(PathBuf),
 }
 
 impl fmt::Display for RootsFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(fault) => write!(out, "the file of root certificates cannot be read: {fault}"),
-            Self::Empty => out.write_str("the file of root certificates holds no certificate in PEM form"),
+            Self::Unreadable(path, fault) => {
+                write!(out, "the file of root certificates {} cannot be read: {fault}", path.display())
+            }
+            Self::Empty(path) => {
+                let path = path.display();
+                write!(out, "the file of root certificates {path} holds no certificate in PEM form")
+            }
         }
     }
 }
@@ -34,7 +42,11 @@ impl std::error::Error for RootsFault {}
 ///
 /// `ureq` trusts either its own roots or a list. Asking anew with the next set when TLS cannot be agreed on comes to
 /// the same as trusting both, for nothing was sent by then.
-pub struct WebClient(Vec<Agent>);
+pub struct WebClient {
+    /// Trusts the roots of the file.
+    extra: Option<Agent>,
+    built_in: Agent,
+}
 
 impl WebClient {
     /// Reads the file of extra roots, if there is one, and has an agent built for each set. Connects to nothing yet.
@@ -42,12 +54,12 @@ impl WebClient {
     /// # Errors
     /// The file cannot be read, or holds no certificate.
     pub fn new(extra_roots: Option<&Path>, build: impl Fn(TlsConfig) -> Agent) -> Result<Self, RootsFault> {
-        let extra = extra_roots.map(read_roots).transpose()?;
-        let sets = extra.into_iter().chain([RootCerts::WebPki]);
-        Ok(Self(sets.map(|roots| build(TlsConfig::builder().root_certs(roots).build())).collect()))
+        let trusting = |roots| build(TlsConfig::builder().root_certs(roots).build());
+        let extra = extra_roots.map(read_roots).transpose()?.map(trusting);
+        Ok(Self { extra, built_in: trusting(RootCerts::WebPki) })
     }
 
-    /// Asks once more wherever the fault says that nobody trusted answered, and there is another set of roots.
+    /// Asks once more if the fault says that nobody answered whom the roots of the file vouch for.
     ///
     /// # Errors
     /// What the last one met with.
@@ -56,14 +68,11 @@ impl WebClient {
         ask: impl Fn(&Agent) -> Result<T, E>,
         is_untrusted: impl Fn(&E) -> bool,
     ) -> Result<T, E> {
-        let (last, others) = self.0.split_last().expect("the built-in roots are always there");
-        for agent in others {
-            match ask(agent) {
-                Err(fault) if is_untrusted(&fault) => {}
-                outcome => return outcome,
-            }
+        match self.extra.as_ref().map(&ask) {
+            Some(Err(fault)) if is_untrusted(&fault) => ask(&self.built_in),
+            Some(outcome) => outcome,
+            None => ask(&self.built_in),
         }
-        ask(last)
     }
 }
 
@@ -79,12 +88,13 @@ pub fn is_untrusted(fault: &Error) -> bool {
 }
 
 fn read_roots(path: &Path) -> Result<RootCerts, RootsFault> {
-    let file = read_small(path, ROOTS_BYTES_MAX).map_err(RootsFault::Unreadable)?;
+    let file =
+        read_small(path, ROOTS_BYTES_MAX).map_err(|error| RootsFault::Unreadable(path.to_owned(), error))?;
     let roots: Vec<Certificate<'static>> = ureq::tls::parse_pem(&file.bytes)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
             _ => None,
         })
         .collect();
-    if roots.is_empty() { Err(RootsFault::Empty) } else { Ok(roots.into()) }
+    if roots.is_empty() { Err(RootsFault::Empty(path.to_owned())) } else { Ok(roots.into()) }
 }

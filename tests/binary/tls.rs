@@ -36,10 +36,10 @@ struct Site {
 }
 
 impl Site {
-    fn start(settings: &[(&str, &str)]) -> Self {
+    fn start() -> Self {
         let (machine, authority) = (Machine::new(), Authority::new());
         let identity = authority.certifies("localhost");
-        let server = machine.starts(&[&tls_settings(&identity), settings].concat());
+        let server = machine.starts(&tls_settings(&identity));
         Self { server, machine, authority, identity }
     }
 
@@ -76,11 +76,11 @@ impl Site {
         self.openssl(root, &["-ign_eof"], HEALTH).is_some_and(|answer| answer.starts_with("HTTP/1.1 200 "))
     }
 
-    fn call(&self, settings: &[(&str, &str)], words: &[&str]) -> Output {
+    /// Runs `authnzerver call` with the settings that the server has.
+    fn call(&self, words: &[&str]) -> Output {
         let port = self.server.port.to_string();
-        let own = [("PORT", port.as_str())];
-        let mut command =
-            self.machine.command(&[&own, tls_settings(&self.identity).as_slice(), settings].concat());
+        let [certificate, key] = tls_settings(&self.identity);
+        let mut command = self.machine.command(&[("PORT", port.as_str()), certificate, key]);
         command.arg("call").args(words).output().expect("the program starts")
     }
 }
@@ -88,13 +88,13 @@ impl Site {
 const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 fn tls_settings(identity: &Identity) -> [(&'static str, &str); 2] {
-    let text = |path: &'_ Path| path.to_str().expect("UTF-8").to_owned().leak() as &str;
-    [("TLSCERTFILE", text(&identity.certificate)), ("TLSCERTKEY", text(&identity.key))]
+    [("TLSCERTFILE", &identity.certificate), ("TLSCERTKEY", &identity.key)]
+        .map(|(name, path)| (name, path.to_str().expect("UTF-8")))
 }
 
 #[test]
 fn python_and_openssl_are_served_over_tls_and_nobody_in_clear() {
-    let site = Site::start(&[]);
+    let site = Site::start();
     assert!(site.server.log().contains("tls=on"), "{}", site.server.log());
     let output = site.python();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -117,7 +117,7 @@ fn python_and_openssl_are_served_over_tls_and_nobody_in_clear() {
 
 #[test]
 fn a_renewed_certificate_is_read_at_a_hang_up_and_a_bad_one_is_not_taken() {
-    let site = Site::start(&[]);
+    let site = Site::start();
     let (old, new) = (&site.authority, Authority::new());
     assert!(site.is_trusted_below(&old.root()) && !site.is_trusted_below(&new.root()));
 
@@ -132,16 +132,16 @@ fn a_renewed_certificate_is_read_at_a_hang_up_and_a_bad_one_is_not_taken() {
 
 #[test]
 fn the_call_command_follows_the_settings_and_trusts_whom_it_should() {
-    let site = Site::start(&[]);
+    let site = Site::start();
     let token = r#"{"session_token": "made up"}"#;
     let answered = |output: &Output| {
         serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|answer| answer["success"] == json!(false))
     };
-    let own = site.call(&[], &["session-exists", token]);
+    let own = site.call(&["session-exists", token]);
     assert!(answered(&own), "{}", String::from_utf8_lossy(&own.stderr));
 
     let url = format!("--url={}", site.url());
-    let stranger = site.call(&[], &["session-exists", token, &url]);
+    let stranger = site.call(&["session-exists", token, &url]);
     let errors = String::from_utf8_lossy(&stranger.stderr);
     assert!(stranger.status.code() == Some(2) && errors.contains("no trusted TLS connection"), "{errors}");
 
@@ -160,8 +160,10 @@ fn tls_that_cannot_be_spoken_stops_the_start() {
     for (settings, said) in [
         (&[certificate][..], "TLS needs both"),
         (&[key], "TLS needs both"),
+        (&[certificate, other_key], "tlscertkey: /"),
         (&[certificate, other_key], "is not the key of the certificate"),
-        (&[("TLSCERTFILE", "/dev/null"), key], "holds no certificate"),
+        (&[certificate, ("TLSCERTKEY", "/dev/null")], "tlscertkey: /dev/null: it holds no private key"),
+        (&[("TLSCERTFILE", "/dev/null"), key], "tlscertfile: /dev/null: it holds no certificate"),
         (&[("TLSCERTFILE", "/nowhere"), key], "tlscertfile"),
     ] {
         let (status, log) = machine.fails(settings);

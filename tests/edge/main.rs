@@ -3,6 +3,8 @@
 //!
 //! All tests of this file share one set of coroutine workers, since that is set once for a process.
 
+#[path = "../binary/authority.rs"]
+mod authority;
 mod endings;
 mod framing;
 mod limits;

@@ -1,7 +1,9 @@
 //! What a client's bytes travel over: a bare connection, or one under TLS.
 
+use crate::authority::Authority;
 use authnzerver::edge::Identity;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -85,13 +87,12 @@ impl Papers {
     fn shared() -> &'static Self {
         static PAPERS: OnceLock<Papers> = OnceLock::new();
         PAPERS.get_or_init(|| {
-            let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).expect("a certificate");
-            let room = tempfile::tempdir().expect("a directory");
-            let (certificate, key) = (room.path().join("certificate"), room.path().join("key"));
-            std::fs::write(&certificate, made.cert.pem()).expect("written");
-            std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+            let authority = Authority::new();
+            let signed = authority.certifies(NAME);
             let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::clone(made.cert.der())).expect("a certificate");
+            roots
+                .add(CertificateDer::from_pem_file(authority.root()).expect("a certificate"))
+                .expect("a root");
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let client = ClientConfig::builder_with_provider(provider)
                 .with_safe_default_protocol_versions()
@@ -99,7 +100,7 @@ impl Papers {
                 .with_root_certificates(roots)
                 .with_no_client_auth();
             Papers {
-                server: Identity::read(&certificate, &key).expect("an identity"),
+                server: Identity::read(&signed.certificate, &signed.key).expect("an identity"),
                 client: Arc::new(client),
             }
         })

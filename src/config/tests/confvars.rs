@@ -1,11 +1,9 @@
 //! What the file of `--confvars` changes, told as stories of operators who keep settings in odd places.
 
 use super::*;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::outbound::web::testing::TestIdentity;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 const KEY_IN_BASE64: &str = "QUFFQ0F3UUZCZ2NJQ1FvTERBME9EeEFSRWhNVUZSWVhHQmthR3h3ZEhoOD0=";
@@ -367,27 +365,15 @@ fn a_file_that_spells_out_a_header_is_better_closed() {
 
 #[test]
 fn the_operators_own_roots_are_trusted_and_strangers_are_not() {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(ring)
-        .with_safe_default_protocol_versions()
-        .expect("protocol versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .expect("a matching key");
-    let tls = Arc::new(tls);
+    let identity = TestIdentity::new();
+    let shake_hands = identity.host();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("https://localhost:{}/", listener.local_addr().expect("an address").port());
     // The stranger is met once, the trusted one once.
     let thread = std::thread::spawn(move || {
         for _ in 0..2 {
-            let (mut stream, _) = listener.accept().expect("a client");
-            let connection =
-                rustls::ServerConnection::new(std::sync::Arc::clone(&tls)).expect("a connection");
-            let mut connection = connection;
-            if connection.complete_io(&mut stream).is_ok() {
-                let mut stream = rustls::StreamOwned::new(connection, stream);
+            let (socket, _) = listener.accept().expect("a client");
+            if let Some(mut stream) = shake_hands(socket) {
                 read_request(&mut stream);
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7").expect("sent");
                 let _ = stream.read(&mut [0]);
@@ -395,16 +381,9 @@ fn the_operators_own_roots_are_trusted_and_strangers_are_not() {
         }
     });
     let text = r#"{"workers": {"readable_from_file": ["http", {}, "string"]}}"#;
-    let pem = STANDARD.encode(made.cert.der());
-    let pem = format!("-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n");
-    let operator = Operator::ready().sets("AUTHNZERVER_WORKERS", &url).writes("c.json", text, 0o644).writes(
-        "roots.pem",
-        &pem,
-        0o644,
-    );
+    let operator = Operator::ready().sets("AUTHNZERVER_WORKERS", &url).writes("c.json", text, 0o644);
     assert!(operator.is_refused(&["--confvars=c.json"]).contains("there is no trusted TLS connection to it"));
-    let roots = operator.path("roots.pem").display().to_string();
-    let operator = operator.sets("SSL_CERT_FILE", &roots);
+    let operator = operator.sets("SSL_CERT_FILE", identity.roots().to_str().expect("UTF-8"));
     assert_eq!(operator.starts(&["--confvars=c.json"]).config.workers, 7);
     thread.join().expect("a server that did not fail");
 }

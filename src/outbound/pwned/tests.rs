@@ -1,10 +1,10 @@
 //! Look-ups against servers on loopback that answer well, badly, or not at all.
 
 use super::*;
-use rustls::pki_types::PrivateKeyDer;
+use crate::outbound::web::testing::TestIdentity;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 
 /// `password`, in two parts.
@@ -226,65 +226,36 @@ fn redirects_are_followed_within_limits() {
     assert_eq!(server.requests().len(), REDIRECTS_MAX as usize + 1);
 }
 
-/// A server certificate for `localhost`, and its PEM file.
-struct Identity {
-    tls: Arc<rustls::ServerConfig>,
-    pem: tempfile::NamedTempFile,
+/// A server of this identity.
+fn server_of(identity: &TestIdentity, reactions: Vec<Reaction>) -> Server {
+    let shake_hands = identity.host();
+    Server::start(reactions, move |socket| Some(Box::new(shake_hands(socket)?)))
 }
 
-impl Identity {
-    fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        let mut pem = tempfile::NamedTempFile::new().expect("a file");
-        pem.write_all(pem_of(made.cert.der()).as_bytes()).expect("a file");
-        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ServerConfig::builder_with_provider(ring)
-            .with_safe_default_protocol_versions()
-            .expect("protocol versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .expect("a matching key");
-        Self { tls: Arc::new(tls), pem }
-    }
-
-    fn server(&self, reactions: Vec<Reaction>) -> Server {
-        let tls = Arc::clone(&self.tls);
-        Server::start(reactions, move |mut stream| {
-            let mut connection = rustls::ServerConnection::new(Arc::clone(&tls)).expect("a connection");
-            connection.complete_io(&mut stream).ok()?;
-            Some(Box::new(rustls::StreamOwned::new(connection, stream)))
-        })
-    }
-
-    fn settings(&self, server: &Server) -> RangeSettings {
-        let base = format!("https://localhost:{}", server.address.port());
-        RangeSettings { extra_roots: Some(self.pem.path().to_owned()), ..settings(&base) }
-    }
-}
-
-fn pem_of(der: &[u8]) -> String {
-    use base64::Engine;
-    let body = base64::engine::general_purpose::STANDARD.encode(der);
-    format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+/// What it takes to ask this server, and to trust this identity.
+fn settings_of(identity: &TestIdentity, server: &Server) -> RangeSettings {
+    let base = format!("https://localhost:{}", server.address.port());
+    RangeSettings { extra_roots: Some(identity.roots().to_owned()), ..settings(&base) }
 }
 
 #[test]
 fn extra_roots_are_trusted_and_strangers_are_not() {
-    let identity = Identity::new();
-    let server = identity.server(vec![ok(&format!("{SUFFIX}:4"))]);
-    assert_eq!(look_up(&identity.settings(&server)), Leak::Found { times: Some(4) });
+    let identity = TestIdentity::new();
+    let server = server_of(&identity, vec![ok(&format!("{SUFFIX}:4"))]);
+    assert_eq!(look_up(&settings_of(&identity, &server)), Leak::Found { times: Some(4) });
     server.requests();
 
-    let server = identity.server(vec![ok("never sent")]);
-    let built_in = RangeSettings { extra_roots: None, ..identity.settings(&server) };
+    let server = server_of(&identity, vec![ok("never sent")]);
+    let built_in = RangeSettings { extra_roots: None, ..settings_of(&identity, &server) };
     assert_eq!(look_up(&built_in), Leak::Unknown(UnknownReason::Tls));
     assert!(server.requests().is_empty());
 
-    let server = identity.server(vec![ok("never sent"), ok("never sent")]);
-    let other = Identity::new();
-    let stranger =
-        RangeSettings { extra_roots: other.settings(&server).extra_roots, ..identity.settings(&server) };
+    let server = server_of(&identity, vec![ok("never sent"), ok("never sent")]);
+    let other = TestIdentity::new();
+    let stranger = RangeSettings {
+        extra_roots: settings_of(&other, &server).extra_roots,
+        ..settings_of(&identity, &server)
+    };
     assert_eq!(look_up(&stranger), Leak::Unknown(UnknownReason::Tls));
     assert!(server.requests().is_empty(), "asked with either set of roots, and told nothing");
 }
@@ -294,9 +265,9 @@ fn https_is_never_left_for_http() {
     let target = TcpListener::bind("127.0.0.1:0").expect("a free port");
     target.set_nonblocking(true).expect("a socket");
     let location = format!("302 Found\r\nLocation: http://{}/", target.local_addr().expect("an address"));
-    let identity = Identity::new();
-    let server = identity.server(vec![reply(&location, b"")]);
-    assert_eq!(look_up(&identity.settings(&server)), Leak::Unknown(UnknownReason::Redirect));
+    let identity = TestIdentity::new();
+    let server = server_of(&identity, vec![reply(&location, b"")]);
+    assert_eq!(look_up(&settings_of(&identity, &server)), Leak::Unknown(UnknownReason::Redirect));
     assert_eq!(server.requests().len(), 1);
     assert_eq!(target.accept().expect_err("nobody came").kind(), ErrorKind::WouldBlock);
 }
@@ -320,9 +291,9 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
         |path: &str| RangeSettings { extra_roots: Some(path.into()), ..settings(PUBLIC_RANGE_API) };
     assert!(matches!(
         refused(&with_roots("/nowhere/roots.pem")),
-        RangeFault::Roots(RootsFault::Unreadable(_))
+        RangeFault::Roots(RootsFault::Unreadable(..))
     ));
-    assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::Roots(RootsFault::Empty)));
+    assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::Roots(RootsFault::Empty(_))));
     assert!(RangeClient::new(&settings(PUBLIC_RANGE_API)).is_ok());
 }
 
