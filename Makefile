@@ -13,7 +13,7 @@ export CARGO_TARGET_DIR ?= target
 BENCH   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check static test-static install bench docs clean
+.PHONY: help run test test-python check static test-static install bench docs clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,8 +21,12 @@ help:  ## list these targets
 run:  ## build the server and run it, with its files in ./run
 	cargo run --release --locked -- --basedir=$(BASEDIR)
 
-test:  ## run every test
+test: test-python  ## run every test; prepares target/python, which some of them need
 	cargo test --locked
+
+# Before anything is built, so that what is missing is told within a second.
+test-python:
+	@tools/test-python.sh
 
 check:  ## check the formatting, and lint everything
 	cargo fmt --check
@@ -33,7 +37,7 @@ static:  ## build the one file to ship, dist/authnzerver, and check that it need
 	install -D -m 755 $(CARGO_TARGET_DIR)/$(TARGET)/release/authnzerver dist/authnzerver
 	tools/check-static.sh dist/authnzerver $(TARGET)
 
-test-static:  ## run every test, built the way it is shipped: against musl
+test-static: test-python  ## run every test, built the way it is shipped: against musl
 	tools/musl-cargo.sh $(TARGET) test --locked
 
 install:  ## install what `make static` built, and the systemd unit (PREFIX, UNITDIR, DESTDIR)

@@ -10,7 +10,7 @@ mod machine;
 #[path = "binary/tls.rs"]
 mod tls;
 
-use machine::{KEY, Machine};
+use machine::{KEY, Machine, python};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
@@ -220,9 +220,8 @@ fn the_program_in_the_readme_runs_as_printed() {
             machine.path(".authnzerver-secret-key").to_str().expect("UTF-8"),
         )
         .replace("13431", &server.port.to_string());
-    let output = std::process::Command::new("python3").arg("-c").arg(program).output();
-    let output = output.expect("python3 is installed");
+    let output = python().arg("-c").arg(program).output().expect("Python starts");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "python3 with the package cryptography is needed: {errors}");
+    assert!(output.status.success(), "{errors}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "anonymous\n");
 }

@@ -29,12 +29,13 @@ debian_source() {
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     find_mirror() { apt-get indextargets --format '$(SITE)' "Codename: $codename" | head -n1; }
     mirror=${mirror:-$(find_mirror)}
-    if [ -z "$mirror" ]; then
+    if [ -z "$mirror" ] && [ "${INSTALL_MISSING:-0}" = 1 ]; then
         log "reading the machine's package lists"
         apt-get -q update >&2
         mirror=$(find_mirror)
     fi
-    [ -n "$mirror" ] || fail "found no Debian mirror; name one in DEBIAN_MIRROR"
+    [ -n "$mirror" ] ||
+        fail "this machine has no package lists; run 'sudo apt-get update', or name a mirror in DEBIAN_MIRROR"
     mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
     for suite in trixie-backports sid; do
         echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"

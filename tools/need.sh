@@ -1,12 +1,13 @@
 # Sourced by the other scripts: asks for what a new machine may lack.
 
-# need PACKAGE COMMAND…: if the command fails, installs Debian's package where we may, or names it and ends.
+# need PACKAGE COMMAND…: if the command fails, names Debian's package that brings it and ends. Only where
+# INSTALL_MISSING=1 says so, as in a machine that exists for this one run, is the package installed instead.
 need() {
     local package=$1
     shift
     if "$@" >/dev/null 2>&1; then return; fi
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "missing on this machine (Debian's package $package): $*" >&2
+    if [ "${INSTALL_MISSING:-0}" != 1 ]; then
+        echo "This needs \"$*\". On Debian and Ubuntu: sudo apt-get install $package" >&2
         exit 1
     fi
     echo "installing $package" >&2

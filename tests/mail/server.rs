@@ -1,9 +1,10 @@
 //! A mail server in a process of its own, the certificates that it shows, and the letters that it took.
 
 use crate::authority::Authority;
+use crate::machine::python;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 /// A line of a letter that the code comes after.
 const BEFORE_CODE: &str = "enter this code:";
@@ -33,19 +34,19 @@ impl MailServer {
     /// One with these options, which `smtp_server.py` explains.
     pub fn start_with(options: &[(&str, &str)]) -> Self {
         let letters = tempfile::tempdir().expect("a directory");
-        let mut command = Command::new("python3");
+        let mut command = python();
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail/smtp_server.py"));
         command.arg("--letters").arg(letters.path());
         command.args(options.iter().map(|(name, value)| format!("--{name}={value}")));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("python3 is installed");
+        let mut child = command.spawn().expect("Python starts");
         let mut line = String::new();
         let output = child.stdout.as_mut().expect("piped");
         BufReader::new(output).read_line(&mut line).expect("reads");
         let Ok(port) = line.trim().parse() else {
             let mut errors = String::new();
             child.stderr.take().expect("piped").read_to_string(&mut errors).expect("reads");
-            panic!("python3 with the package aiosmtpd is needed: {errors}");
+            panic!("the mail server did not start: {errors}");
         };
         Self { child, port, letters }
     }
