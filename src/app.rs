@@ -1,6 +1,7 @@
 //! What a request may use: [`App`], built once, and [`Call`], one request's view of it.
 
 use crate::chance::Chance;
+use crate::client_address::ClientAddress;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::guard::password::Hasher;
@@ -180,7 +181,7 @@ const HELD_ANSWERS_MAX: usize = 2048;
 /// One request's view of the server.
 pub struct Call<'a> {
     app: &'a App,
-    client: Option<&'a str>,
+    client: &'a ClientAddress,
     now: Moment,
     hold: Duration,
 }
@@ -188,7 +189,7 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call that begins now, made for the end user at this address.
     #[must_use]
-    pub fn new(app: &'a App, client: Option<&'a str>) -> Self {
+    pub fn new(app: &'a App, client: &'a ClientAddress) -> Self {
         Self { app, client, now: app.clock.now(), hold: Duration::ZERO }
     }
 
@@ -210,9 +211,9 @@ impl<'a> Call<'a> {
         &self.app.config
     }
 
-    /// The end user's address, as the calling server gave it.
+    /// Where the end user is.
     #[must_use]
-    pub const fn client(&self) -> Option<&'a str> {
+    pub const fn client(&self) -> &'a ClientAddress {
         self.client
     }
 

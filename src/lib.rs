@@ -24,6 +24,7 @@
 pub mod actions;
 pub mod app;
 pub mod chance;
+pub mod client_address;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -2,6 +2,7 @@
 
 use crate::actions::REQUESTS_BY_NAME;
 use crate::app::{App, Call};
+use crate::client_address::ClientAddress;
 use crate::guard::envelope::Opened;
 use crate::guard::ratelimit::Admission;
 use crate::log;
@@ -39,7 +40,7 @@ struct Message {
     request: String,
     body: Option<Box<RawValue>>,
     reqid: Box<RawValue>,
-    client: Option<String>,
+    client: ClientAddress,
 }
 
 /// Answers the body of a `POST /`.
@@ -66,7 +67,7 @@ fn act(app: &App, message: &Message) -> Result<Answer, Rejected> {
     let (Some(request), Ok(body)) = (request, Object::from_wire(body)) else {
         return Err(Rejected::MALFORMED);
     };
-    let mut call = Call::new(app, message.client.as_deref());
+    let mut call = Call::new(app, &message.client);
     let answer = match (request.act)(&mut call, body) {
         Err(problems) => Answer::misfit(request.name, &problems),
         Ok(Ok(answer)) => answer,
@@ -99,7 +100,10 @@ fn read_message(app: &App, opened: &Opened) -> Result<Message, Rejected> {
     if client.is_none() && !app.limiter.limits().are_off() {
         return Err(Rejected::MALFORMED);
     }
-    let client = client.map(|client| String::from_wire(client).unwrap_or_else(|other| other.to_string()));
+    let client = client.map_or_else(ClientAddress::unknown, |client| {
+        let text = String::from_wire(client).unwrap_or_else(|other| other.to_string());
+        ClientAddress::from_frontend(&text)
+    });
     let body = keys.remove("body");
     let reqid = keys.remove("reqid").filter(|reqid| reqid.get() != "null").ok_or(Rejected::MALFORMED)?;
     Ok(Message { request, body, reqid, client })
@@ -130,9 +134,8 @@ fn admit(app: &App, request: Option<&Request>, message: &Message, body: &Value) 
         .iter()
         .filter(|_| message.request.contains("email"))
         .find_map(|key| body.get(*key)?.as_str().filter(|email| !email.is_empty()));
-    let client = message.client.as_deref().unwrap_or_default();
     let built_in = request.and_then(|request| request.per_minute);
-    match app.limiter.admit(&message.request, built_in, client, email, app.clock.steady()) {
+    match app.limiter.admit(&message.request, built_in, &message.client, email, app.clock.steady()) {
         Admission::Admitted => Ok(()),
         Admission::Over { retry_after_seconds } => Err(Rejected::later(429, retry_after_seconds)),
     }

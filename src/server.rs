@@ -2,6 +2,7 @@
 //! find nothing here.
 
 use crate::app::App;
+use crate::client_address::ClientAddress;
 use crate::edge::{Allow, ContentType, Handler, HttpReply, HttpRequest, error_page};
 use crate::guard::ratelimit::Admission;
 use crate::health::HealthCheck;
@@ -35,7 +36,7 @@ impl Server {
     }
 
     fn health(&self, request: &HttpRequest<'_>) -> HttpReply {
-        let peer = request.peer.to_string();
+        let peer = ClientAddress::from(request.peer);
         let admission = self.app.limiter.admit(HEALTH_REQUEST, None, &peer, None, self.app.clock.steady());
         if let Admission::Over { retry_after_seconds } = admission {
             return rejection(&Rejected { status: 429, retry_after_seconds: Some(retry_after_seconds) });

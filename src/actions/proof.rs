@@ -7,7 +7,6 @@ use crate::app::Call;
 use crate::config::check::LockMode;
 use crate::guard::backoff::hold_seconds;
 use crate::guard::password::Verification;
-use crate::guard::ratelimit::network_of;
 use crate::guard::secret::Secret;
 use crate::log;
 use crate::outcome::{Failure, Refusal};
@@ -133,8 +132,7 @@ fn begin(call: &Call<'_>, account: &str) -> Result<Attempt, Failure> {
     let config = call.config();
     let (tries_max, lock_seconds) = (i64::from(config.user_lock_tries), i64::from(config.user_lock_seconds));
     let by_client = config.lock_mode == LockMode::AccountAndClient;
-    let network =
-        if by_client { network_of(call.client().unwrap_or_default()).to_string() } else { String::new() };
+    let network = if by_client { call.client().network().to_string() } else { String::new() };
     let (key, account) = (AttemptKey::new(account, network), account.to_owned());
     call.write(move |tx| {
         let known = attempts::by_account(tx, &key)?;

@@ -1,6 +1,7 @@
 //! Sessions: making, looking up, annotating and ending them.
 
 use crate::app::Call;
+use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::{StoredToken, Token};
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
@@ -10,7 +11,6 @@ use crate::store::users::{self, ANONYMOUS_ID, LOCKED_ROLE};
 use crate::wire::{Object, StrOrInt, ascii_json, merge};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::net::{IpAddr, Ipv6Addr};
 use time::format_description::BorrowedFormatItem;
 
 /// Bytes of what may be noted about a session, as JSON text.
@@ -110,7 +110,7 @@ struct SessionMade {
 }
 
 fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
-    let ip_address = canonical_address(&ask.ip_address).ok_or_else(|| NOT_MADE.refuse())?;
+    let ip_address = ClientAddress::parse(&ask.ip_address).ok_or_else(|| NOT_MADE.refuse())?.to_string();
     let expires = expiry(call, &ask.expires).ok_or_else(|| NOT_MADE.refuse())?;
     let extra_info = ask.extra_info_json.map(|extra_info| ascii_json(&extra_info));
     if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
@@ -136,35 +136,6 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
     })?;
     let made = SessionMade { session_token: token.reveal().to_owned(), expires };
     Ok(Done::new(made, "The session was started."))
-}
-
-/// An address as it is stored and compared: shortest form, lower case, an IPv4 address inside an IPv6 one in hex.
-fn canonical_address(text: &str) -> Option<String> {
-    let (address, zone) = match text.split_once('%') {
-        Some((address, zone)) if !zone.is_empty() && !zone.contains('%') => (address, Some(zone)),
-        Some(_) => return None,
-        None => (text, None),
-    };
-    if zone.is_some_and(|zone| zone.len() > 64 || zone.chars().any(|c| c.is_control() || c.is_whitespace())) {
-        return None;
-    }
-    match (address.parse().ok()?, zone) {
-        (IpAddr::V4(address), None) => Some(address.to_string()),
-        (IpAddr::V4(_), Some(_)) => None,
-        (IpAddr::V6(address), zone) => {
-            let written = written_v6(address);
-            Some(zone.map_or_else(|| written.clone(), |zone| format!("{written}%{zone}")))
-        }
-    }
-}
-
-fn written_v6(address: Ipv6Addr) -> String {
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] => format!("::ffff:{high:x}:{low:x}"),
-        // The standard library would write these two groups as an IPv4 address.
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => format!("::{high:x}:{low:x}"),
-        _ => address.to_string(),
-    }
 }
 
 /// When a session ends, within what the operator allows.

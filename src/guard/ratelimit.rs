@@ -4,13 +4,11 @@
 //!
 //! Nothing here knows which requests exist: the caller names the request and the limit that is built into it.
 
-mod client;
 mod settings;
 
-pub use client::{ClientNetwork, network_of};
 pub use settings::{RateLimitError, RateLimits};
 
-use client::ClientKey;
+use crate::client_address::{ClientAddress, LimitKey};
 use lru::LruCache;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
@@ -69,7 +67,7 @@ struct Rule {
 /// Names of counters: a client and an e-mail address never share one, whatever their texts are.
 #[derive(Hash)]
 enum Subject {
-    Client(ClientKey),
+    Client(LimitKey),
     Email(String),
 }
 
@@ -101,13 +99,13 @@ impl Limiter {
     /// Counts a request, and says whether it may go on. Refused ones count too.
     ///
     /// `builtin_per_minute` is the limit built into this request, which a setting for its name overrides;
-    /// `client` the end user's address, in whatever form the front end gave it; `email` the address that
+    /// `client` the end user's address; `email` the address that
     /// the request is about, looked at only if [`is_tied_to_email`]; `now` the steady time.
     pub fn admit(
         &self,
         request_name: &str,
         builtin_per_minute: Option<u32>,
-        client: &str,
+        client: &ClientAddress,
         email: Option<&str>,
         now: Duration,
     ) -> Admission {
@@ -115,7 +113,7 @@ impl Limiter {
             return Admission::Admitted;
         };
         let own = limits.of_request(request_name).or(builtin_per_minute);
-        let by_client = (Subject::Client(ClientKey::of(client)), Rule::for_client(limits, request_name, own));
+        let by_client = (Subject::Client(client.limit_key()), Rule::for_client(limits, request_name, own));
         let by_email = email.filter(|_| is_tied_to_email(request_name)).map(|email| {
             (Subject::Email(email.trim().to_lowercase()), Rule::exactly(own.unwrap_or(limits.user)))
         });

@@ -2,6 +2,7 @@
 
 use super::query::query;
 use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
+use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::StoredToken;
 use rusqlite::named_params;
@@ -121,7 +122,8 @@ pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSess
             last_login_success: moment_or_null(row, "last_login_success")?,
             created_on: moment(row, "created_on")?,
             user_role: column(row, "user_role")?,
-            ip_address: column(row, "ip_address")?,
+            // A row from before may have another spelling.
+            ip_address: ClientAddress::canonical(column(row, "ip_address")?),
             user_agent: column(row, "user_agent")?,
             created: moment(row, "created")?,
             expires: moment(row, "expires")?,

@@ -171,6 +171,10 @@ fn with_clients_told_apart_a_stranger_cannot_lock_the_owner_out() {
         let _ = alice.tries_from("198.51.100.7", "wrong");
     }
     is_locked(&alice.tries_from("198.51.100.200", GOOD_PASSWORD));
+    // The same network, as IPv6 writes it: mapped, NAT64 and Teredo.
+    for spelling in ["[::ffff:198.51.100.9]:4711", "64:FF9B::c633:6409", "2001:0:1:2:3:4:39cc:9bf6"] {
+        is_locked(&alice.tries_from(spelling, GOOD_PASSWORD));
+    }
     alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
     assert!(server.session_is_live(&session));
 }

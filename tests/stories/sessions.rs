@@ -88,10 +88,13 @@ fn addresses_are_stored_in_one_form_and_nonsense_is_refused() {
     let server = TestServer::start();
     for (sent, stored) in [
         ("192.0.2.7", "192.0.2.7"),
-        ("::FFFF:1.2.3.4", "::ffff:102:304"),
+        ("::FFFF:1.2.3.4", "1.2.3.4"),
         ("::1.2.3.4", "::102:304"),
         ("::1", "::1"),
         ("fe80::1%eth0", "fe80::1%eth0"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("64:ff9b::c000:207", "192.0.2.7"),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", "192.0.2.45"),
     ] {
         let mut body = session_body(None);
         body["ip_address"] = json!(sent);
@@ -170,4 +173,25 @@ fn a_session_needs_a_user_who_may_act() {
     let problems = &problems.refused("invalid request parameters")["response"]["problems"];
     assert_eq!(problems[0]["param"], "user_id");
     assert_eq!(problems[0]["required_type"], json!(["int", "None"]));
+}
+
+#[test]
+fn a_stored_address_in_another_spelling_is_shown_and_compared_in_the_one_form() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("alice");
+    let session = server.new_session(Some(user_id));
+    let database = rusqlite::Connection::open(server.database()).expect("opens");
+    database.execute("UPDATE sessions SET ip_address = '::ffff:c000:201'", []).expect("is changed");
+    let found = server.ask("session-exists", json!({ "session_token": session }));
+    assert_eq!(found.done()["session_info"]["ip_address"], "192.0.2.1");
+    for ip_address in ["192.0.2.1", "::FFFF:192.0.2.1", "64:ff9b::192.0.2.1"] {
+        let body = json!({
+            "issuer": "iss", "audience": "aud", "subject": "/sub", "apiversion": 1, "expires_days": 1,
+            "not_valid_before": 0, "user_id": user_id, "user_role": "authenticated",
+            "ip_address": ip_address, "user_agent": "Browser/1.0", "session_token": session,
+        });
+        let issued = server.ask("apikey-new", body);
+        let claims = issued.done()["apikey"].as_str().expect("a text").to_owned();
+        assert!(claims.contains(r#""ipa": "192.0.2.1""#), "{claims}");
+    }
 }

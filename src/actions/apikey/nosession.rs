@@ -3,6 +3,7 @@
 use super::super::permission::over_apikeys;
 use super::claims::{KeyRequest, NewKey, Presented, claim, times};
 use crate::app::Call;
+use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::password::Verification;
 use crate::guard::secret::Secret;
@@ -222,7 +223,7 @@ fn apikey_new_nosession(call: &mut Call<'_>, ask: ApikeyNewNosession) -> Outcome
         user_agent: None,
         audience: ask.audience,
         subject: ask.subject,
-        ip_address: ask.ip_address,
+        ip_address: ClientAddress::canonical(ask.ip_address),
         times,
     };
     let Pair { key, refresh, answer } = Pair::new(call, request, refresh_times);
@@ -335,7 +336,7 @@ fn next_key(ask: &ApikeyRefreshNosession, times: KeyTimes) -> Option<KeyRequest>
         user_agent: None,
         audience: claim(claims, "aud")?,
         subject: claim::<StrOrList>(claims, "sub")?,
-        ip_address: ask.ip_address.clone(),
+        ip_address: ClientAddress::canonical(ask.ip_address.clone()),
         times,
     })
 }

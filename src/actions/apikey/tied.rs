@@ -3,6 +3,7 @@
 use super::super::permission::over_apikeys;
 use super::claims::{DAY_SECONDS, KeyRequest, NewKey, Presented, times};
 use crate::app::Call;
+use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
@@ -102,9 +103,10 @@ fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
     };
     let token = StoredToken::of(ask.session_token.expose());
     let session = call.read(|db| sessions::live_by_token(db, &token))?.ok_or_else(|| NO_SESSION.refuse())?;
+    let ip_address = ClientAddress::canonical(ask.ip_address);
     let fits = session.user_id == ask.user_id
         && session.user_role == ask.user_role
-        && session.ip_address == ask.ip_address
+        && session.ip_address == ip_address
         && session.user_agent == sessions::kept_user_agent(&ask.user_agent);
     if !fits {
         return Err(OTHER_SESSION.refuse());
@@ -121,7 +123,7 @@ fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
             user_agent: Some(ask.user_agent),
             audience: ask.audience,
             subject: ask.subject,
-            ip_address: ask.ip_address,
+            ip_address,
             times: times.ok_or_else(|| BAD_TIMES.refuse())?,
         },
     );

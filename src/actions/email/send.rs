@@ -3,7 +3,6 @@
 
 use crate::app::Call;
 use crate::clock::Moment;
-use crate::guard::ratelimit::network_of;
 use crate::guard::secret::Secret;
 use crate::guard::token::StoredToken;
 use crate::log;
@@ -248,7 +247,7 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
     if !may {
         return Err(FORGOTPASS_UNKNOWN.refuse());
     }
-    let network = network_of(call.client().unwrap_or_default()).to_string();
+    let network = call.client().network().to_string();
     if is_too_soon(call, &user, &network) {
         return Err(FORGOTPASS_TOO_SOON.refuse());
     }

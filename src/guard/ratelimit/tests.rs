@@ -4,6 +4,11 @@ use super::*;
 
 const CLIENT: &str = "192.0.2.7";
 
+/// The client at this address.
+fn from(client: &str) -> ClientAddress {
+    ClientAddress::from_frontend(client)
+}
+
 fn limiter(limits: &str) -> Limiter {
     Limiter::new(RateLimits::parse(limits).expect("good limits"))
 }
@@ -14,7 +19,9 @@ fn at_seconds(seconds: f64) -> Duration {
 
 /// How many of so many requests in the same instant are admitted.
 fn admitted(limiter: &Limiter, name: &str, builtin: Option<u32>, requests: usize, now: Duration) -> usize {
-    (0..requests).filter(|_| limiter.admit(name, builtin, CLIENT, None, now) == Admission::Admitted).count()
+    (0..requests)
+        .filter(|_| limiter.admit(name, builtin, &from(CLIENT), None, now) == Admission::Admitted)
+        .count()
 }
 
 #[test]
@@ -48,7 +55,8 @@ fn each_group_has_its_limit() {
         // At a little less than the limit everything passes; at a little more the second is too early already.
         let gap = 60.0 / f64::from(per_minute);
         for step in 0..20 {
-            let admission = limiter.admit(name, None, CLIENT, None, at_seconds(gap * 1.01 * f64::from(step)));
+            let admission =
+                limiter.admit(name, None, &from(CLIENT), None, at_seconds(gap * 1.01 * f64::from(step)));
             assert_eq!(admission, Admission::Admitted, "{name}, request {step}");
         }
         let eager = Limiter::new(limiter.limits().clone());
@@ -73,9 +81,13 @@ fn clients_and_requests_are_counted_apart() {
     let now = at_seconds(0.0);
     for (name, client) in [("user-list", "192.0.2.7"), ("user-list", "192.0.2.8"), ("user-edit", "192.0.2.7")]
     {
-        assert_eq!(limiter.admit(name, None, client, None, now), Admission::Admitted, "{name} {client}");
+        assert_eq!(
+            limiter.admit(name, None, &from(client), None, now),
+            Admission::Admitted,
+            "{name} {client}"
+        );
     }
-    assert_ne!(limiter.admit("user-list", None, "::ffff:192.0.2.7", None, now), Admission::Admitted);
+    assert_ne!(limiter.admit("user-list", None, &from("::ffff:192.0.2.7"), None, now), Admission::Admitted);
 }
 
 #[test]
@@ -83,7 +95,8 @@ fn an_email_address_is_counted_over_all_clients() {
     let limiter = limiter("");
     let send = |client: &str, email: &str| {
         let now = at_seconds(0.0);
-        limiter.admit("user-sendemail-signup", Some(2), client, Some(email), now) == Admission::Admitted
+        limiter.admit("user-sendemail-signup", Some(2), &from(client), Some(email), now)
+            == Admission::Admitted
     };
     assert!(send("192.0.2.1", "alice@example.org"));
     assert!(send("192.0.2.2", " Alice@Example.ORG "));
@@ -97,7 +110,7 @@ fn an_email_address_is_counted_only_where_the_request_is_about_it() {
     for host in 0..20 {
         let client = format!("192.0.2.{host}");
         let admission =
-            limiter.admit("user-login", Some(10), &client, Some("alice@example.org"), at_seconds(0.0));
+            limiter.admit("user-login", Some(10), &from(&client), Some("alice@example.org"), at_seconds(0.0));
         assert_eq!(admission, Admission::Admitted);
     }
     assert!(is_tied_to_email("user-set-emailverified") && !is_tied_to_email("user-login"));
@@ -117,7 +130,7 @@ fn a_setting_counts_for_email_addresses_too() {
             .filter(|client| {
                 let email = Some("alice@example.org");
                 let now = at_seconds(0.0);
-                limiter.admit("user-lookup-email", builtin, client, email, now) == Admission::Admitted
+                limiter.admit("user-lookup-email", builtin, &from(client), email, now) == Admission::Admitted
             })
             .count();
         assert_eq!(passed, expected, "{limits} {builtin:?}");
@@ -128,7 +141,7 @@ fn a_setting_counts_for_email_addresses_too() {
 fn a_client_and_an_email_address_of_the_same_text_are_two() {
     let limiter = limiter("user-lookup-email:1");
     let now = at_seconds(0.0);
-    let ask = |client, email| limiter.admit("user-lookup-email", None, client, Some(email), now);
+    let ask = |client, email| limiter.admit("user-lookup-email", None, &from(client), Some(email), now);
     assert_eq!(ask("alice", "bob"), Admission::Admitted);
     assert_eq!(ask("bob", "alice"), Admission::Admitted);
     assert_ne!(ask("alice", "carol"), Admission::Admitted);
@@ -160,10 +173,10 @@ fn the_wait_that_is_told_is_the_wait_that_helps() {
             let mut last = Admission::Admitted;
             for step in &moments {
                 now += step / requests as f64;
-                last = limiter.admit(name, None, CLIENT, email, at_seconds(now));
+                last = limiter.admit(name, None, &from(CLIENT), email, at_seconds(now));
             }
             let next = at_seconds(now) + Duration::from_secs(extra_seconds);
-            (last, limiter.admit(name, None, CLIENT, email, next))
+            (last, limiter.admit(name, None, &from(CLIENT), email, next))
         };
         let (Admission::Over { retry_after_seconds }, _) = replay(0) else {
             continue;
@@ -182,7 +195,13 @@ fn the_wait_that_is_told_is_the_wait_that_helps() {
 fn the_wait_respects_both_counts() {
     let limiter = limiter("user-lookup-email:2");
     let ask = |client, seconds| {
-        limiter.admit("user-lookup-email", None, client, Some("alice@example.org"), at_seconds(seconds))
+        limiter.admit(
+            "user-lookup-email",
+            None,
+            &from(client),
+            Some("alice@example.org"),
+            at_seconds(seconds),
+        )
     };
     assert_eq!(ask("192.0.2.1", 0.0), Admission::Admitted);
     assert_eq!(ask("192.0.2.2", 50.0), Admission::Admitted);
@@ -199,13 +218,13 @@ fn the_table_stays_small_and_forgets_the_longest_unused() {
     assert_eq!(admitted(&limiter, "user-list", None, 1, now), 1);
     for flood in 0..2 * COUNTERS_MAX {
         let client = format!("client {flood}");
-        assert_eq!(limiter.admit("user-list", None, &client, None, now), Admission::Admitted);
+        assert_eq!(limiter.admit("user-list", None, &from(&client), None, now), Admission::Admitted);
         if flood % 1000 == 0 {
             assert_eq!(admitted(&limiter, "user-list", None, 1, now), 0, "still known after {flood} others");
         }
     }
     assert_eq!(limiter.counters.lock().expect("no thread panicked").len(), COUNTERS_MAX);
-    assert_eq!(limiter.admit("user-list", None, "client 0", None, now), Admission::Admitted);
+    assert_eq!(limiter.admit("user-list", None, &from("client 0"), None, now), Admission::Admitted);
 }
 
 #[test]
@@ -213,8 +232,14 @@ fn hostile_texts_are_just_other_clients() {
     let limiter = limiter("user-list:1");
     let huge = "x".repeat(1 << 20);
     for client in ["", "\0", "a-b", huge.as_str()] {
-        assert_eq!(limiter.admit("user-list", None, client, None, at_seconds(0.0)), Admission::Admitted);
-        assert_ne!(limiter.admit("user-list", None, client, None, at_seconds(0.0)), Admission::Admitted);
+        assert_eq!(
+            limiter.admit("user-list", None, &from(client), None, at_seconds(0.0)),
+            Admission::Admitted
+        );
+        assert_ne!(
+            limiter.admit("user-list", None, &from(client), None, at_seconds(0.0)),
+            Admission::Admitted
+        );
     }
 }
 
