@@ -12,6 +12,7 @@ use crate::outbound::pwned::LeakLookup;
 use crate::outcome::Failure;
 use crate::policy::model::Policy;
 use crate::pool::Pool;
+use crate::presence::Presence;
 use crate::store::{Db, Store, StoreError, Tx};
 use crate::wait::{Pause, Turnstiles};
 use arc_swap::ArcSwap;
@@ -182,6 +183,7 @@ const HELD_ANSWERS_MAX: usize = 2048;
 pub struct Call<'a> {
     app: &'a App,
     client: &'a ClientAddress,
+    presence: &'a Presence,
     now: Moment,
     hold: Duration,
 }
@@ -189,8 +191,8 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call that begins now, made for the end user at this address.
     #[must_use]
-    pub fn new(app: &'a App, client: &'a ClientAddress) -> Self {
-        Self { app, client, now: app.clock.now(), hold: Duration::ZERO }
+    pub fn new(app: &'a App, client: &'a ClientAddress, presence: &'a Presence) -> Self {
+        Self { app, client, presence, now: app.clock.now(), hold: Duration::ZERO }
     }
 
     /// When the request came.
@@ -215,6 +217,12 @@ impl<'a> Call<'a> {
     #[must_use]
     pub const fn client(&self) -> &'a ClientAddress {
         self.client
+    }
+
+    /// Whether the caller still waits for the answer.
+    #[must_use]
+    pub const fn presence(&self) -> &'a Presence {
+        self.presence
     }
 
     /// Where tokens and salts come from.

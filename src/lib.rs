@@ -39,6 +39,7 @@ pub mod outcome;
 pub mod pipeline;
 pub mod policy;
 pub mod pool;
+pub mod presence;
 pub mod request;
 pub mod server;
 pub mod store;

@@ -7,6 +7,7 @@ use crate::guard::envelope::Opened;
 use crate::guard::ratelimit::Admission;
 use crate::log;
 use crate::outcome::{Answer, Error, Failure};
+use crate::presence::Presence;
 use crate::request::Request;
 use crate::wire::{FromWire, Object, is_falsy};
 use serde_json::Value;
@@ -43,23 +44,23 @@ struct Message {
     client: ClientAddress,
 }
 
-/// Answers the body of a `POST /`.
+/// Answers the body of a `POST /`, which comes from a client that may go before it is answered.
 ///
 /// # Errors
 ///
 /// What is answered by an HTTP status alone.
-pub fn answer(app: &App, sealed: &[u8]) -> Result<Vec<u8>, Rejected> {
+pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, Rejected> {
     let begun = app.clock.steady();
     let opened = app.config.secret.open(sealed).ok_or(Rejected::UNSEALED)?;
     let message = read_message(app, &opened)?;
-    let result = act(app, &message);
+    let result = act(app, &message, presence);
     note(app, &message, begun, &result);
     let envelope = result?.into_envelope(&message.reqid);
     Ok(opened.key.seal(envelope.as_bytes(), app.clock.now()))
 }
 
 /// Admits the request, runs its action and pays what a failed password check costs.
-fn act(app: &App, message: &Message) -> Result<Answer, Rejected> {
+fn act(app: &App, message: &Message, presence: &Presence) -> Result<Answer, Rejected> {
     let request = REQUESTS_BY_NAME.get(message.request.as_str()).copied();
     let body = message.body.as_deref().map_or(Ok(Value::Null), |body| serde_json::from_str(body.get()));
     let body = body.map_err(|_| Rejected::MALFORMED)?;
@@ -67,7 +68,7 @@ fn act(app: &App, message: &Message) -> Result<Answer, Rejected> {
     let (Some(request), Ok(body)) = (request, Object::from_wire(body)) else {
         return Err(Rejected::MALFORMED);
     };
-    let mut call = Call::new(app, &message.client);
+    let mut call = Call::new(app, &message.client, presence);
     let answer = match (request.act)(&mut call, body) {
         Err(problems) => Answer::misfit(request.name, &problems),
         Ok(Ok(answer)) => answer,

@@ -29,7 +29,7 @@ impl Server {
     }
 
     fn api(&self, request: &HttpRequest<'_>) -> HttpReply {
-        match pipeline::answer(&self.app, request.body) {
+        match pipeline::answer(&self.app, request.body, &request.presence) {
             Ok(sealed) => HttpReply::text(200, sealed),
             Err(rejected) => rejection(&rejected),
         }

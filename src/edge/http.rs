@@ -8,6 +8,7 @@
 //!
 //! Nothing here may wait in a `Drop`, because `Drop` also runs while a coroutine unwinds.
 
+use super::head::Head;
 use super::reply::{encode_last, encoded_bytes, error_page, header_lines, reason};
 use super::tls::Peers;
 use super::warden::{Lease, Phase, Register};
@@ -139,8 +140,9 @@ impl Open {
             self.invite_body();
         }
         let body = self.read_body(request.body(), head.body_bytes)?;
-        let request =
-            HttpRequest { peer, method: &head.method, path: &head.path, host: &head.host, body: &body };
+        let presence = self.lease.presence();
+        let Head { method, path, host, .. } = &head;
+        let request = HttpRequest { peer, method, path, host, body: &body, presence };
         let handled = catch_unwind(AssertUnwindSafe(|| self.shared.handler.handle(&request)));
         let broke = handled.is_err();
         let reply = handled.unwrap_or_else(|_| error_page(500));
@@ -159,7 +161,10 @@ impl Open {
         if self.peer.is_none() {
             let address = self.lease.peer();
             self.peer = match &self.shared.peers {
-                Some(peers) => peers.behind(address),
+                Some(peers) => peers.behind(address).map(|client| {
+                    self.lease.came_through(client.socket);
+                    client.address
+                }),
                 None => Some(address.ip().to_canonical()),
             };
         }

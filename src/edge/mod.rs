@@ -44,6 +44,7 @@ pub use reply::{Allow, ContentType, HttpReply, error_page};
 pub use socket::avoid_huge_pages;
 
 use crate::clock::Clock;
+use crate::presence::Presence;
 use may::coroutine::JoinHandle;
 use may_minihttp::HttpServiceFactory;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -74,6 +75,8 @@ pub struct HttpRequest<'a> {
     pub host: &'a str,
     /// The body.
     pub body: &'a [u8],
+    /// Whether the client is still there.
+    pub presence: Presence,
 }
 
 /// Answers requests.

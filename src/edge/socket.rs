@@ -7,11 +7,16 @@
 )]
 
 use may::coroutine::{Builder, JoinHandle};
+use may::io::SplitWriter;
 use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the kernel calls a connection that is no more.
+const TCP_CLOSE: u8 = 7;
 
 /// A connection's socket, used beside the code that owns it and never closed from here.
 pub(super) struct Socket(ManuallyDrop<TcpStream>);
@@ -35,8 +40,28 @@ impl Socket {
         Self(ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(descriptor) }))
     }
 
+    /// Whether the connection is broken or closed in both directions. It is not when the other side only has nothing
+    /// more to send.
+    fn is_closed(&self) -> bool {
+        self.info().is_none_or(|(info, _)| info.tcpi_state == TCP_CLOSE)
+    }
+
     /// Asks the kernel for its byte counts; `None` where it does not keep them (Linux before 4.19).
     pub(super) fn traffic(&self) -> Option<Traffic> {
+        let (info, size) = self.info()?;
+        let needed = mem::offset_of!(libc::tcp_info, tcpi_bytes_retrans) + size_of::<u64>();
+        if size < needed {
+            return None;
+        }
+        let sent_bytes = info.tcpi_bytes_sent.saturating_sub(info.tcpi_bytes_retrans);
+        Some(Traffic {
+            received_bytes: info.tcpi_bytes_received,
+            written_bytes: sent_bytes + u64::from(info.tcpi_notsent_bytes),
+        })
+    }
+
+    /// What the kernel knows of the connection, and how many bytes of that it filled in.
+    fn info(&self) -> Option<(libc::tcp_info, usize)> {
         // SAFETY: the structure holds nothing but integers, for which zero is a valid value.
         let mut info: libc::tcp_info = unsafe { mem::zeroed() };
         let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
@@ -50,15 +75,7 @@ impl Socket {
                 &raw mut size,
             )
         };
-        let needed = mem::offset_of!(libc::tcp_info, tcpi_bytes_retrans) + size_of::<u64>();
-        if result != 0 || (size as usize) < needed {
-            return None;
-        }
-        let sent_bytes = info.tcpi_bytes_sent.saturating_sub(info.tcpi_bytes_retrans);
-        Some(Traffic {
-            received_bytes: info.tcpi_bytes_received,
-            written_bytes: sent_bytes + u64::from(info.tcpi_notsent_bytes),
-        })
+        (result == 0).then_some((info, size as usize))
     }
 
     /// Makes the kernel announce once more what waits to be read, be it bytes or the end.
@@ -84,6 +101,57 @@ impl Deref for Socket {
 
     fn deref(&self) -> &TcpStream {
         &self.0
+    }
+}
+
+/// A borrowed socket that several share. It is emptied before the descriptor is closed, so that nobody touches a
+/// descriptor that is in use again elsewhere.
+pub(super) struct Shared(Mutex<Option<Socket>>);
+
+impl Shared {
+    pub(super) fn new(socket: Socket) -> Self {
+        Self(Mutex::new(Some(socket)))
+    }
+
+    /// The socket, while its owner has it. Whoever waits for this holds up the others.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Socket>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the socket away from everybody.
+    pub(super) fn withdraw(&self) {
+        *self.lock() = None;
+    }
+
+    /// Whether nothing can be sent to the other side any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().as_ref().is_none_or(Socket::is_closed)
+    }
+}
+
+/// A connection on which somebody is written to, lent to others who only want to look at it.
+pub(super) struct Lent {
+    pub shared: Arc<Shared>,
+    writer: SplitWriter<may::net::TcpStream>,
+}
+
+impl Lent {
+    pub(super) fn new(writer: SplitWriter<may::net::TcpStream>) -> Self {
+        // SAFETY: the descriptor is open for as long as `writer` lives, which nothing moves out of this value. The
+        // drop of this value takes the borrowed socket away from everybody before `writer` is dropped.
+        let socket = unsafe { Socket::borrow(writer.inner().as_raw_fd()) };
+        Self { shared: Arc::new(Shared::new(socket)), writer }
+    }
+
+    /// The stream to write to. It must stay where it is.
+    pub(super) fn stream(&mut self) -> &mut may::net::TcpStream {
+        self.writer.inner_mut()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.shared.withdraw();
     }
 }
 

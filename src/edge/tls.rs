@@ -87,20 +87,27 @@ impl Terminator {
 
 /// Who is at the other end of each connection that was made here, by the address from which it was made.
 #[derive(Default)]
-pub(super) struct Peers(Mutex<HashMap<SocketAddr, IpAddr>>);
+pub(super) struct Peers(Mutex<HashMap<SocketAddr, Client>>);
+
+/// A client that has shaken hands.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub address: IpAddr,
+    pub socket: Arc<socket::Shared>,
+}
 
 impl Peers {
     /// The client behind a connection to the plain edge; nothing if the connection is not ours.
-    pub(super) fn behind(&self, via: SocketAddr) -> Option<IpAddr> {
-        self.table().get(&via).copied()
+    pub(super) fn behind(&self, via: SocketAddr) -> Option<Client> {
+        self.table().get(&via).cloned()
     }
 
-    fn introduce(self: &Arc<Self>, via: SocketAddr, peer: IpAddr) -> Introduction {
-        self.table().insert(via, peer);
+    fn introduce(self: &Arc<Self>, via: SocketAddr, client: Client) -> Introduction {
+        self.table().insert(via, client);
         Introduction { peers: Arc::clone(self), via }
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, IpAddr>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, Client>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -164,14 +171,16 @@ fn serve(seat: Seat, mut client: TcpStream, peer: IpAddr) -> Option<()> {
 
     let inner = TcpStream::connect(shared.inner).ok()?;
     inner.set_nodelay(true).ok()?;
-    let introduction = shared.edge.peers.as_ref()?.introduce(inner.local_addr().ok()?, peer);
+    let (client_reader, client_writer) = client.split().ok()?;
+    let client_writer = socket::Lent::new(client_writer);
+    let client = Client { address: peer, socket: Arc::clone(&client_writer.shared) };
+    let introduction = shared.edge.peers.as_ref()?.introduce(inner.local_addr().ok()?, client);
     let link = Arc::new(Link {
         tls: Mutex::new(tls),
         nothing_more_comes: AtomicBool::new(false),
         _introduction: introduction,
         seat,
     });
-    let (client_reader, client_writer) = client.split().ok()?;
     let (inner_reader, inner_writer) = inner.split().ok()?;
     let outward = Outward { link: Arc::clone(&link), inner: inner_reader, client: client_writer };
     let inward = Inward { link, client: client_reader, inner: inner_writer, plain: early };
@@ -265,7 +274,7 @@ impl Inward {
 struct Outward {
     link: Arc<Link>,
     inner: SplitReader<TcpStream>,
-    client: SplitWriter<TcpStream>,
+    client: socket::Lent,
 }
 
 impl Outward {
@@ -274,7 +283,7 @@ impl Outward {
             self.linger();
         }
         // Either may be gone already, which is as well.
-        let _ = self.client.inner().shutdown(Shutdown::Both);
+        let _ = self.client.stream().shutdown(Shutdown::Both);
         let _ = self.inner.inner().shutdown(Shutdown::Both);
     }
 
@@ -295,9 +304,9 @@ impl Outward {
             }
             let shared = &self.link.seat.0;
             let deadline = Deadline::after(&*shared.edge.clock, shared.edge.limits.send_seconds_max);
-            deadline.write_all(self.client.inner_mut(), &sealed)?;
+            deadline.write_all(self.client.stream(), &sealed)?;
             if count == 0 {
-                return self.client.inner().shutdown(Shutdown::Write).ok();
+                return self.client.stream().shutdown(Shutdown::Write).ok();
             }
         }
     }

@@ -12,13 +12,14 @@
 
 use super::EdgeLimits;
 use super::reply::{encode_last, error_page};
-use super::socket::{Socket, Traffic};
+use super::socket::{Shared, Socket, Traffic};
 use crate::clock::Clock;
+use crate::presence::{Peer, Presence};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -68,8 +69,10 @@ impl Word {
 /// What a connection and the warden share.
 struct Entry {
     word: AtomicU64,
-    /// Emptied before the descriptor is closed, so that nobody touches a descriptor that is in use again elsewhere.
-    socket: Mutex<Option<Socket>>,
+    /// Emptied before the descriptor is closed.
+    socket: Shared,
+    /// The client's own connection, where a terminator of TLS stands in between.
+    client: OnceLock<Arc<Shared>>,
 }
 
 impl Entry {
@@ -83,7 +86,13 @@ impl Entry {
     }
 
     fn socket(&self) -> MutexGuard<'_, Option<Socket>> {
-        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+        self.socket.lock()
+    }
+}
+
+impl Peer for Entry {
+    fn is_gone(&self) -> bool {
+        self.socket.is_closed() || self.client.get().is_some_and(|client| client.is_closed())
     }
 }
 
@@ -98,6 +107,17 @@ impl Lease {
     /// The address at the other end.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Names the client's own connection, where a terminator of TLS stands in between.
+    pub(super) fn came_through(&self, client: Arc<Shared>) {
+        // A connection has one client from its beginning to its end.
+        let _ = self.entry.client.set(client);
+    }
+
+    /// Whether the client is still there, for whoever wants to know.
+    pub(super) fn presence(&self) -> Presence {
+        Presence::of(Arc::clone(&self.entry) as _)
     }
 
     /// Moves on to the next phase; false if the warden has decided otherwise.
@@ -158,7 +178,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        *self.entry.socket() = None;
+        self.entry.socket.withdraw();
         self.register.live.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -229,7 +249,7 @@ impl Register {
             return None;
         };
         let word = AtomicU64::new(Word(0).with(Phase::Waiting).0);
-        let entry = Arc::new(Entry { word, socket: Mutex::new(Some(socket)) });
+        let entry = Arc::new(Entry { word, socket: Shared::new(socket), client: OnceLock::new() });
         self.newcomers().push(Arc::downgrade(&entry));
         Some(Lease { entry, register: Arc::clone(self), peer })
     }

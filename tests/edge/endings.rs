@@ -1,6 +1,6 @@
 //! How things end: handlers that break, clients that vanish, and the server itself.
 
-use crate::support::{Server, listen, trivial_handler};
+use crate::support::{Server, listen, trivial_handler, until};
 use authnzerver::edge::EdgeLimits;
 use std::net::TcpStream;
 use std::thread;
@@ -94,7 +94,7 @@ fn stopping_lets_a_request_finish_and_takes_no_new_one() {
         let stopping = scope.spawn(|| server.stop(Duration::from_secs(30)));
         idle.is_closed();
         known.is_closed();
-        crate::support::until(|| TcpStream::connect(address).is_err());
+        until(|| TcpStream::connect(address).is_err());
         assert!(!stopping.is_finished());
         gate.send(());
         let answer = busy.answer();
@@ -149,4 +149,25 @@ fn a_client_that_hangs_up_behind_its_body_is_let_go() {
         client.is_closed();
     }
     server.waits_for_connections(0);
+}
+
+#[test]
+fn a_request_knows_whether_its_client_is_still_there() {
+    let server = Server::start();
+    let gate = server.close_gate();
+    let mut client = server.client();
+    client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    until(|| server.asked().len() == 1);
+    client.send("GET /gate HTTP/1.1\r\nHost: x\r\n\r\n");
+    until(|| server.asked().len() == 2);
+    let presence = server.presence();
+    assert!(!presence.is_gone());
+    client.breaks_off_with_an_answer_unread();
+    until(|| presence.is_gone());
+    gate.send(());
+    server.waits_for_connections(0);
+    // Others get the descriptor that this client had. It stays gone.
+    let _others: Vec<_> = (0..8).map(|_| server.client()).collect();
+    server.waits_for_connections(8);
+    assert!(presence.is_gone());
 }

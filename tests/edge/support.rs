@@ -3,6 +3,7 @@
 use crate::transport::{self, Transport};
 use authnzerver::clock::SystemClock;
 use authnzerver::edge::{Edge, EdgeLimits, Handler, HttpReply, HttpRequest, Workers, error_page};
+use authnzerver::presence::Presence;
 use authnzerver::wait::{AnswerReceiver, AnswerSender, answer_slot};
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -22,10 +23,12 @@ pub const BIG_ANSWER_BYTES: usize = 6 * 1024 * 1024;
 struct Desk {
     asked: Mutex<Vec<String>>,
     gate: Mutex<Option<AnswerReceiver<()>>>,
+    seen: Mutex<Option<Presence>>,
 }
 
 impl Handler for Desk {
     fn handle(&self, request: &HttpRequest<'_>) -> HttpReply {
+        *self.seen.lock().expect("never poisoned") = Some(request.presence.clone());
         let asked = format!("{} {} {:?} {}", request.method, request.path, request.host, request.body.len());
         self.asked.lock().expect("never poisoned").push(asked.clone());
         match request.path {
@@ -112,6 +115,11 @@ impl Server {
         let (sender, receiver) = answer_slot();
         *self.desk.gate.lock().expect("never poisoned") = Some(receiver);
         sender
+    }
+
+    /// Whether the client of the newest request is still there.
+    pub fn presence(&self) -> Presence {
+        self.desk.seen.lock().expect("never poisoned").clone().expect("a request came")
     }
 
     pub fn waits_for_request(&self) {
@@ -227,6 +235,12 @@ impl Client {
         while self.receive() {
             self.received.clear();
         }
+    }
+
+    /// Breaks the connection off, as the system does for a process that dies while an answer lies unread.
+    pub fn breaks_off_with_an_answer_unread(self) {
+        let socket = self.stream.into_socket();
+        assert!(socket.peek(&mut [0]).expect("an answer comes") > 0);
     }
 
     /// The connection itself, without what is spoken over it.

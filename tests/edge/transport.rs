@@ -39,7 +39,6 @@ impl Transport {
         }
     }
 
-    #[allow(dead_code, reason = "of use only where TLS is spoken")]
     pub fn into_socket(self) -> TcpStream {
         match self {
             Self::Plain(socket) => socket,

@@ -5,8 +5,17 @@ use crate::paths::{Module, Named, modules};
 use crate::source::rust_below;
 
 /// What every module may use, for it knows nothing of requests, settings or storage.
-const COMMON: &[&str] =
-    &["guard::secret", "guard::redact", "client_address", "clock", "chance", "wait", "pool", "wire_type"];
+const COMMON: &[&str] = &[
+    "guard::secret",
+    "guard::redact",
+    "client_address",
+    "clock",
+    "chance",
+    "wait",
+    "pool",
+    "presence",
+    "wire_type",
+];
 
 /// Crates that have one home, and why.
 const HOMES: &[(&str, &[&str], &str)] = &[

@@ -16,6 +16,7 @@ use authnzerver::outbound::mail::Outbox;
 use authnzerver::pipeline;
 use authnzerver::policy::model::Policy;
 use authnzerver::pool::Pool;
+use authnzerver::presence::Presence;
 use authnzerver::store::{Origin, Store};
 use authnzerver::wait::Pause;
 use serde_json::{Value, json};
@@ -148,7 +149,11 @@ impl TestServer {
     /// Seals a text and opens the answer.
     pub fn send(&self, plaintext: &[u8]) -> Reply {
         let keys = &self.app.config.secret;
-        match pipeline::answer(&self.app, &keys.first().seal(plaintext, self.clock.now())) {
+        match pipeline::answer(
+            &self.app,
+            &keys.first().seal(plaintext, self.clock.now()),
+            &Presence::always(),
+        ) {
             Err(rejected) => Reply::Rejected(rejected.status, rejected.retry_after_seconds),
             Ok(sealed) => {
                 let opened = keys.open(&sealed).expect("the answer is sealed with the same key");

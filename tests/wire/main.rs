@@ -12,6 +12,7 @@ mod stack;
 
 use crate::support::TestServer;
 use authnzerver::pipeline;
+use authnzerver::presence::Presence;
 
 /// The text of the answer to a text, letter by letter; or the HTTP status instead.
 fn text_of_answer(server: &TestServer, message: &str) -> Result<String, u16> {
@@ -22,7 +23,8 @@ fn text_of_answer(server: &TestServer, message: &str) -> Result<String, u16> {
 fn bytes_answered(server: &TestServer, message: &[u8]) -> Result<String, u16> {
     let keys = &server.app.config.secret;
     let sealed = keys.first().seal(message, authnzerver::clock::Clock::now(&*server.clock));
-    let answer = pipeline::answer(&server.app, &sealed).map_err(|rejected| rejected.status)?;
+    let answer =
+        pipeline::answer(&server.app, &sealed, &Presence::always()).map_err(|rejected| rejected.status)?;
     let opened = keys.open(&answer).expect("the answer is sealed with the same key");
     Ok(String::from_utf8(opened.plaintext.expose().clone()).expect("the answer is a text"))
 }

@@ -5,6 +5,7 @@ use crate::{bytes_answered, text_of_answer};
 use authnzerver::clock::Clock;
 use authnzerver::guard::envelope::Keyring;
 use authnzerver::pipeline;
+use authnzerver::presence::Presence;
 use serde_json::Value;
 
 const OTHER_KEY: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
@@ -30,13 +31,17 @@ fn what_is_not_sealed_with_our_key_is_not_let_in() {
     bent[middle] = if bent[middle] == b'A' { b'B' } else { b'A' };
     let empty: &[u8] = b"";
     for sealed in [empty, b"{}", message, &others, &bent, &ours[..ours.len() - 4], b"\xff\xfe", b"===="] {
-        let status = pipeline::answer(&server.app, sealed).map_err(|rejected| rejected.status);
+        let status =
+            pipeline::answer(&server.app, sealed, &Presence::always()).map_err(|rejected| rejected.status);
         assert_eq!(status.err(), Some(401));
     }
-    assert!(pipeline::answer(&server.app, &ours).is_ok());
+    assert!(pipeline::answer(&server.app, &ours, &Presence::always()).is_ok());
     let mut spaced = ours;
     spaced.splice(8..8, *b"\r\n ");
-    assert!(pipeline::answer(&server.app, &spaced).is_ok(), "line breaks in base64 are nothing unusual");
+    assert!(
+        pipeline::answer(&server.app, &spaced, &Presence::always()).is_ok(),
+        "line breaks in base64 are nothing unusual"
+    );
 }
 
 #[test]
@@ -188,12 +193,15 @@ fn the_answer_is_sealed_with_the_key_that_the_request_came_with() {
     let message = br#"{"request": "user-list", "reqid": 1, "body": {"user_id": 1}}"#;
     for (used, other) in [(&first, &second), (&second, &first)] {
         let sealed = used.first().seal(message, server.clock.now());
-        let answer = pipeline::answer(&server.app, &sealed);
+        let answer = pipeline::answer(&server.app, &sealed, &Presence::always());
         let answer = answer.unwrap_or_else(|rejected| panic!("{}", rejected.status));
         assert!(used.open(&answer).is_some());
         assert!(other.open(&answer).is_none());
     }
     let alone = TestServer::start();
     let sealed = second.first().seal(message, alone.clock.now());
-    assert_eq!(pipeline::answer(&alone.app, &sealed).map_err(|rejected| rejected.status).err(), Some(401));
+    assert_eq!(
+        pipeline::answer(&alone.app, &sealed, &Presence::always()).map_err(|rejected| rejected.status).err(),
+        Some(401)
+    );
 }

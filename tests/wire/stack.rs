@@ -5,6 +5,7 @@ use crate::support::{GOOD_PASSWORD, TestServer, session_body};
 use authnzerver::clock::Clock;
 use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
 use authnzerver::pipeline;
+use authnzerver::presence::Presence;
 use authnzerver::wire::ascii_json;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ impl Connected {
         let sealed = keys.first().seal(message.as_bytes(), self.0.clock.now());
         let server = Arc::clone(&self.0);
         let answer = on_a_connections_stack(move || {
-            pipeline::answer(&server.app, &sealed).map_err(|rejected| rejected.status)
+            pipeline::answer(&server.app, &sealed, &Presence::always()).map_err(|rejected| rejected.status)
         })?;
         let opened = keys.open(&answer).expect("the answer is sealed with the same key");
         Ok(String::from_utf8(opened.plaintext.expose().clone()).expect("the answer is a text"))
