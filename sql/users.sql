@@ -18,8 +18,8 @@ FROM users WHERE user_id = :user_id;
 -- name: count
 SELECT count(*) FROM users;
 
--- name: any_active_superuser
-SELECT EXISTS (SELECT 1 FROM users WHERE user_role = 'superuser' AND is_active = 1);
+-- name: any
+SELECT EXISTS (SELECT 1 FROM users);
 
 -- name: insert
 INSERT INTO users (system_id, full_name, password, email, email_verified, is_active, emailverify_sent_datetime,

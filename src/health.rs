@@ -1,7 +1,8 @@
-//! The health check: whether the database can be read and written, and whether somebody can administer.
+//! The health check: whether the database can be read and written, and why not.
 
 use crate::app::App;
-use crate::store::{StoreError, server_state, users};
+use crate::log;
+use crate::store::StoreError;
 use crate::wire::ascii_json;
 use serde_json::json;
 use std::sync::{Mutex, PoisonError};
@@ -32,8 +33,14 @@ impl HealthCheck {
         {
             return health.clone();
         }
-        let health = check_now(app);
-        *self.last() = Some((now, health.clone()));
+        let (health, checked) = check_now(app);
+        let before = self.last().replace((now, health.clone()));
+        let was_ok = before.is_none_or(|(_, before)| before.ok);
+        match checked {
+            Err(error) if was_ok => log::error("the health check fails", &[("cause", log::cause(&error))]),
+            Ok(()) if !was_ok => log::info("the health check passes again", &[]),
+            _ => {}
+        }
         health
     }
 
@@ -42,22 +49,35 @@ impl HealthCheck {
     }
 }
 
-fn check_now(app: &App) -> Health {
+fn check_now(app: &App) -> (Health, Result<(), StoreError>) {
     let begun = app.clock.steady();
-    let readable = app.store.read(users::any_active_superuser);
-    let writable = app.store.write(server_state::set_last_write_check);
-    let ok = matches!((readable, writable), (Ok(true), Ok::<(), StoreError>(())));
+    let checked = app.store.check();
+    let ok = checked.is_ok();
     let verdict = if ok { "ok" } else { "database broken" };
     let workers: serde_json::Map<_, _> =
         (1..=app.config.workers).map(|number| (format!("worker-{number}"), verdict.into())).collect();
     let now = app.clock.steady();
-    let json = ascii_json(&json!({
+    let mut told = json!({
         "Expected-Workers": app.config.workers,
         "Workers": workers,
         "Check-Time": now.saturating_sub(begun).as_secs_f64(),
         "Health-Ok": ok,
         "Version": env!("CARGO_PKG_VERSION"),
         "Uptime": now.as_secs_f64(),
-    }));
-    Health { ok, json }
+    });
+    if let Err(error) = &checked {
+        told["Cause"] = cause(error).into();
+    }
+    (Health { ok, json: ascii_json(&told) }, checked)
+}
+
+/// What anybody may know of it who can ask; the log knows more.
+const fn cause(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Replaced(_) => "the database file was replaced or removed",
+        StoreError::WritesFail(_) => "writes fail",
+        StoreError::Busy => "the database is busy",
+        StoreError::Closed => "the server is stopping",
+        _ => "the database fails",
+    }
 }

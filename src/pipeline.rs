@@ -9,6 +9,7 @@ use crate::log;
 use crate::outcome::{Answer, Error, Failure};
 use crate::presence::Presence;
 use crate::request::Request;
+use crate::store::StoreError;
 use crate::wire::{FromWire, Object, is_falsy};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -146,7 +147,10 @@ fn admit(app: &App, request: Option<&Request>, message: &Message, body: &Value) 
 fn broken(request: &Request, error: &Error) -> Result<Answer, Rejected> {
     log::error("request failed", &[("request", request.name.into()), ("cause", log::cause(error))]);
     match (error, request.broken) {
-        (Error::Busy(_), _) => Err(Rejected::later(503, BUSY_RETRY_SECONDS)),
+        // Whatever the request, another server may do better; a balancer has to see it.
+        (Error::Busy(_) | Error::Store(StoreError::Replaced(_)), _) => {
+            Err(Rejected::later(503, BUSY_RETRY_SECONDS))
+        }
         (_, Some(refusal)) => Ok(Answer::refused(refusal.made())),
         (_, None) => Err(Rejected::MALFORMED),
     }

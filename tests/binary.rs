@@ -7,6 +7,8 @@ mod authority;
 mod confvars;
 #[path = "binary/machine.rs"]
 mod machine;
+#[path = "binary/storage.rs"]
+mod storage;
 #[path = "binary/tls.rs"]
 mod tls;
 

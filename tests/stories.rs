@@ -12,6 +12,8 @@ mod apikeys;
 mod apikeys_nosession;
 #[path = "stories/faults.rs"]
 mod faults;
+#[path = "stories/health.rs"]
+mod health;
 #[path = "stories/leaks.rs"]
 mod leaks;
 #[path = "stories/login.rs"]

@@ -1,6 +1,7 @@
 //! What can go wrong in the store. The texts name tables and columns, never what was in them.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// Why a read or a write did not happen. After any of these nothing was changed.
 #[derive(Debug)]
@@ -19,6 +20,10 @@ pub enum StoreError {
     RolledBack,
     /// A stored value is not of the form that the server writes.
     Unreadable(&'static str),
+    /// Another file, or none, lies under this name now; what was written would be lost.
+    Replaced(PathBuf),
+    /// So many writes have failed one after another.
+    WritesFail(u32),
     /// Anything else that SQLite reports.
     Sqlite(rusqlite::Error),
 }
@@ -42,6 +47,19 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether it tells of trouble with the file, the disk or the machine, rather than of what was asked.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        use rusqlite::ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, TooBig};
+        match self {
+            Self::RolledBack | Self::Replaced(_) | Self::WritesFail(_) => true,
+            Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) => {
+                !matches!(code.code, ConstraintViolation | DatabaseBusy | DatabaseLocked | TooBig)
+            }
+            _ => false,
+        }
+    }
+
     /// The same error for another of those who shared its cause.
     pub(super) fn again(&self) -> Self {
         match self {
@@ -52,6 +70,8 @@ impl StoreError {
             Self::Panicked => Self::Panicked,
             Self::RolledBack => Self::RolledBack,
             Self::Unreadable(what) => Self::Unreadable(what),
+            Self::Replaced(path) => Self::Replaced(path.clone()),
+            Self::WritesFail(count) => Self::WritesFail(*count),
             Self::Sqlite(rusqlite::Error::SqliteFailure(code, text)) => {
                 Self::Sqlite(rusqlite::Error::SqliteFailure(*code, text.clone()))
             }
@@ -75,6 +95,12 @@ impl fmt::Display for StoreError {
             Self::Panicked => out.write_str("a write failed inside the server and was undone"),
             Self::RolledBack => out.write_str("the database undid a group of writes; is the disk full?"),
             Self::Unreadable(what) => write!(out, "the database holds an unreadable {what}"),
+            Self::Replaced(path) => write!(
+                out,
+                "{} was replaced or removed under the server: put it back, or restart the server",
+                path.display()
+            ),
+            Self::WritesFail(count) => write!(out, "the last {count} writes failed"),
             Self::Sqlite(error) => write!(out, "database: {error}"),
         }
     }

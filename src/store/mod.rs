@@ -4,7 +4,9 @@
 //! [`Store::read`] runs at once on the caller's thread; [`Store::write`] waits until the change is on the disk.
 
 mod adopt;
+mod condition;
 mod error;
+mod identity;
 mod migrate;
 mod open;
 pub mod query;
@@ -23,19 +25,23 @@ pub use error::StoreError;
 pub use open::{OpenError, Origin};
 
 use crate::clock::{Clock, Moment};
+use condition::{Condition, Writing};
+use identity::{FileId, OpenFiles};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, Row};
 use serde_json::value::RawValue;
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use writer::Writer;
+use writer::{Purpose, Writer};
 
 /// An open database.
 pub struct Store {
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
     writer: Writer,
+    condition: Arc<Condition>,
     clock: Arc<dyn Clock>,
 }
 
@@ -47,12 +53,19 @@ impl Store {
     ///
     /// When the file is damaged, newer than this program, not ours, or readable by others. Nothing is changed then.
     pub fn open(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<(Self, Origin), OpenError> {
-        let (first, origin) = open::open(path, &*clock)?;
+        let (first, id, origin) = open::open(path, &*clock)?;
         let readers = (0..readers.max(1))
             .map(|_| open::connect_to_read(path).map(Mutex::new))
             .collect::<Result<Vec<_>, _>>()?;
-        let writer = Writer::start(first, clock.clone()).map_err(OpenError::Thread)?;
-        Ok((Self { readers, next_reader: AtomicUsize::new(0), writer, clock }, origin))
+        let refuse = |error| OpenError::File(path.to_owned(), error);
+        let files = OpenFiles::find(path).map_err(refuse)?;
+        if FileId::of(path).map_err(refuse)? != id {
+            return Err(refuse(std::io::Error::other("it was replaced while it was being opened")));
+        }
+        let condition = Arc::new(Condition::new(files));
+        let writer =
+            Writer::start(first, clock.clone(), Arc::clone(&condition)).map_err(OpenError::Thread)?;
+        Ok((Self { readers, next_reader: AtomicUsize::new(0), writer, condition, clock }, origin))
     }
 
     /// Reads. Each statement sees the newest commit; `work` must not wait for anything.
@@ -62,7 +75,7 @@ impl Store {
     /// What `work` returns.
     pub fn read<T, E>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E>) -> Result<T, E> {
         let connection = self.reader();
-        work(&Db { connection: &connection, now: self.clock.now() })
+        work(&Db::new(&connection, self.clock.now()))
     }
 
     /// Writes: runs `work` in a transaction and returns once its commit is on the disk. When `work` returns an
@@ -76,7 +89,28 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.write(work)
+        self.writer.write(Purpose::Request, work)
+    }
+
+    /// Tries whether the database can be read and written, and looks at how it has been doing.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.read(users::any)?;
+        self.writer.write(Purpose::Probe, server_state::set_last_write_check)?;
+        match self.condition.writing(self.clock.steady()) {
+            Writing::Works => {}
+            Writing::Fails(count) => return Err(StoreError::WritesFail(count)),
+            Writing::FailedBefore(_) => {
+                // The small write above may find room where a larger one did not, so this one is large.
+                self.writer.write(Purpose::Probe, server_state::fill_probe)?;
+                self.writer.write(Purpose::Probe, server_state::clear_probe)?;
+                self.condition.write_worked();
+            }
+        }
+        self.condition.check_files()
     }
 
     /// Finishes the writes that wait, moves the log into the database file and closes it. Whoever reads after this
@@ -105,6 +139,7 @@ impl Store {
 pub struct Db<'c> {
     connection: &'c Connection,
     now: Moment,
+    outage: Cell<bool>,
 }
 
 /// A [`Db`] that may write, inside a transaction.
@@ -120,7 +155,12 @@ impl<'c> std::ops::Deref for Tx<'c> {
 
 impl<'c> Tx<'c> {
     fn new(connection: &'c Connection, now: Moment) -> Self {
-        Self(Db { connection, now })
+        Self(Db::new(connection, now))
+    }
+
+    /// Whether a statement failed because of the database, rather than because of what it was to do.
+    fn saw_outage(&self) -> bool {
+        self.0.outage.get()
     }
 
     fn connection(&self) -> &'c Connection {
@@ -129,11 +169,15 @@ impl<'c> Tx<'c> {
 
     /// Runs a statement and tells how many rows it changed.
     fn change(&self, statement: &str, params: impl Params) -> Result<usize, StoreError> {
-        Ok(self.0.connection.prepare_cached(statement)?.execute(params)?)
+        self.0.noting(|| Ok(self.0.connection.prepare_cached(statement)?.execute(params)?))
     }
 }
 
-impl Db<'_> {
+impl<'c> Db<'c> {
+    const fn new(connection: &'c Connection, now: Moment) -> Self {
+        Self { connection, now, outage: Cell::new(false) }
+    }
+
     /// The time at which this piece of work began.
     #[must_use]
     pub const fn now(&self) -> Moment {
@@ -146,9 +190,11 @@ impl Db<'_> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(statement)?;
-        let mut rows = statement.query(params)?;
-        rows.next()?.map(read).transpose()
+        self.noting(|| {
+            let mut statement = self.connection.prepare_cached(statement)?;
+            let mut rows = statement.query(params)?;
+            rows.next()?.map(read).transpose()
+        })
     }
 
     fn all<T>(
@@ -157,13 +203,20 @@ impl Db<'_> {
         params: impl Params,
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(statement)?;
-        let mut rows = statement.query(params)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(read(row)?);
-        }
-        Ok(found)
+        self.noting(|| {
+            let mut statement = self.connection.prepare_cached(statement)?;
+            let mut rows = statement.query(params)?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(read(row)?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Remembers whether the database itself failed. Every statement runs in here.
+    fn noting<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        work().inspect_err(|error| self.outage.set(self.outage.get() || error.is_outage()))
     }
 }
 

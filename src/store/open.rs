@@ -1,5 +1,6 @@
 //! Opens the file: finds out what it is, refuses what is not safe or not ours, and prepares connections.
 
+use super::identity::FileId;
 use super::migrate::{self, APPLICATION_ID};
 use super::{StoreError, adopt};
 use crate::clock::Clock;
@@ -121,10 +122,12 @@ enum Kind {
 }
 
 /// Opens the file for writing and brings it to today's schema.
-pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Origin), OpenError> {
+pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId, Origin), OpenError> {
     let made = make_if_missing(path)?;
     let mode = mode_of(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Not earlier: on an overlay, a file becomes another one when it is first opened for writing.
+    let id = FileId::of(path).map_err(|error| OpenError::File(path.to_owned(), error))?;
     let kind = kind_of(&connection).map_err(|error| damage(path, error))?;
     let open_to_others = mode & 0o077 != 0;
     if open_to_others && !matches!(kind, Kind::Python | Kind::Unknown) {
@@ -157,7 +160,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, Origin
         }
     };
     prepare(&connection, path)?;
-    Ok((connection, origin))
+    Ok((connection, id, origin))
 }
 
 /// Another connection to an open database, for reading only.

@@ -6,6 +6,11 @@ use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/server_state.sql");
 const SET: &str = query(FILE, "set");
+const FILL_PROBE: &str = query(FILE, "fill_probe");
+const CLEAR_PROBE: &str = query(FILE, "clear_probe");
+
+/// More than any request writes at once.
+const PROBE_BYTES: i64 = 256 * 1024;
 
 /// Notes down that writing worked just now; the health check proves the write path with it.
 ///
@@ -14,5 +19,25 @@ const SET: &str = query(FILE, "set");
 /// A failing database.
 pub fn set_last_write_check(tx: &Tx<'_>) -> Result<(), StoreError> {
     tx.change(SET, named_params! { ":name": "last_write_check", ":value": tx.now().stored() })?;
+    Ok(())
+}
+
+/// Writes as much as a large request does, to see whether there is room.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn fill_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
+    tx.change(FILL_PROBE, named_params! { ":bytes": PROBE_BYTES })?;
+    Ok(())
+}
+
+/// Removes it again.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn clear_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
+    tx.change(CLEAR_PROBE, [])?;
     Ok(())
 }

@@ -14,7 +14,7 @@ const ID_BY_EMAIL: &str = query(FILE, "id_by_email");
 const CREDENTIALS_BY_EMAIL: &str = query(FILE, "credentials_by_email");
 const CREDENTIALS_BY_ID: &str = query(FILE, "credentials_by_id");
 const COUNT: &str = query(FILE, "count");
-const ANY_ACTIVE_SUPERUSER: &str = query(FILE, "any_active_superuser");
+const ANY: &str = query(FILE, "any");
 const INSERT: &str = query(FILE, "insert");
 const SIGN_UP_AGAIN: &str = query(FILE, "sign_up_again");
 const SET_VERIFIED: &str = query(FILE, "set_verified");
@@ -186,13 +186,13 @@ pub fn count(db: &Db<'_>) -> Result<i64, StoreError> {
     Ok(db.one(COUNT, [], |row| Ok(row.get(0)?))?.unwrap_or(0))
 }
 
-/// Whether somebody is left who may administer.
+/// Whether there is any user.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn any_active_superuser(db: &Db<'_>) -> Result<bool, StoreError> {
-    Ok(db.one(ANY_ACTIVE_SUPERUSER, [], |row| Ok(row.get(0)?))?.unwrap_or(false))
+pub fn any(db: &Db<'_>) -> Result<bool, StoreError> {
+    Ok(db.one(ANY, [], |row| Ok(row.get(0)?))?.unwrap_or(false))
 }
 
 /// Adds a user and returns the new number.

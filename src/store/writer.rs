@@ -2,10 +2,12 @@
 //! one transaction, commits once, and only then lets the answers go: many writes share one wait for the disk,
 //! and none is answered before it is safe.
 
+use super::condition::Condition;
 use super::{StoreError, Tx};
 use crate::clock::Clock;
 use crate::wait::{AnswerSender, answer_slot};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,15 +21,27 @@ const BATCH_WRITES_MAX: usize = 512;
 /// How a write is answered once it is known whether its commit is safe on the disk.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
+/// What a write is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Something to keep. Whether such writes work is what health is about.
+    Request,
+    /// Finding out whether writing works. Proves nothing about other writes, so it is not counted among them.
+    Probe,
+}
+
 /// One write, waiting for its turn.
 trait Job: Send {
+    /// What it is for.
+    fn purpose(&self) -> Purpose;
     /// Runs it. `Err` means that it wants its changes undone.
     fn run(self: Box<Self>, tx: &Tx<'_>) -> Result<Answer, Answer>;
-    /// Answers it without running it.
-    fn fail(self: Box<Self>, error: StoreError);
+    /// Gives it up without running it; its answer says why.
+    fn give_up(self: Box<Self>) -> Answer;
 }
 
 struct Write<F, T: Send, E: Send> {
+    purpose: Purpose,
     work: F,
     sender: AnswerSender<Result<T, E>>,
 }
@@ -38,16 +52,21 @@ where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
+    fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
     fn run(self: Box<Self>, tx: &Tx<'_>) -> Result<Answer, Answer> {
-        let Self { work, sender } = *self;
+        let Self { work, sender, .. } = *self;
         match work(tx) {
             Ok(value) => Ok(Box::new(|committed| sender.send(committed.map(|()| value).map_err(E::from)))),
             Err(error) => Err(Box::new(|_| sender.send(Err(error)))),
         }
     }
 
-    fn fail(self: Box<Self>, error: StoreError) {
-        self.sender.send(Err(error.into()));
+    fn give_up(self: Box<Self>) -> Answer {
+        let Self { sender, .. } = *self;
+        Box::new(|committed| sender.send(Err(committed.err().unwrap_or(StoreError::RolledBack).into())))
     }
 }
 
@@ -58,11 +77,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        condition: Arc<Condition>,
+    ) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_WRITES_MAX);
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || write_until_closed(&connection, &waiting, &*clock))?;
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            let thread = Thread { connection: &connection, clock: &*clock, condition: &condition };
+            thread.write_until_closed(&waiting);
+        })?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -70,6 +94,7 @@ impl Writer {
     /// changes are undone and nobody else's.
     pub(super) fn write<T, E>(
         &self,
+        purpose: Purpose,
         work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -78,7 +103,7 @@ impl Writer {
     {
         let (sender, answer) = answer_slot();
         let queue = lock(&self.queue).clone().ok_or(StoreError::Closed)?;
-        queue.try_send(Box::new(Write { work, sender })).map_err(|error| match error {
+        queue.try_send(Box::new(Write { purpose, work, sender })).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => StoreError::Closed,
         })?;
@@ -104,60 +129,122 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write_until_closed(connection: &Connection, waiting: &Receiver<Box<dyn Job>>, clock: &dyn Clock) {
-    while let Ok(first) = waiting.recv() {
-        let batch = std::iter::once(first).chain(waiting.try_iter().take(BATCH_WRITES_MAX - 1));
-        let (answers, outcome) = commit_together(connection, clock, batch);
-        for answer in answers {
-            answer(outcome.as_ref().map(drop).map_err(StoreError::again));
-        }
-    }
-    // What the log holds moves into the database file; if that fails nothing is lost, the next start reads the log.
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+/// What the writing thread works with.
+struct Thread<'a> {
+    connection: &'a Connection,
+    clock: &'a dyn Clock,
+    condition: &'a Condition,
 }
 
-/// Runs the jobs in one transaction and commits. Jobs that come after the transaction was lost are answered here.
-fn commit_together(
-    connection: &Connection,
-    clock: &dyn Clock,
-    batch: impl Iterator<Item = Box<dyn Job>>,
-) -> (Vec<Answer>, Result<(), StoreError>) {
-    let mut answers = Vec::new();
-    let mut outcome = run(connection, "BEGIN IMMEDIATE");
-    for job in batch {
-        match &outcome {
-            Err(error) => job.fail(error.again()),
-            Ok(()) => outcome = in_savepoint(&Tx::new(connection, clock.now()), job, &mut answers),
-        }
-    }
-    outcome = outcome.and_then(|()| run(connection, "COMMIT"));
-    if outcome.is_err() && !connection.is_autocommit() {
-        let _ = run(connection, "ROLLBACK");
-    }
-    (answers, outcome)
+/// How the writes of one commit came out, before the commit.
+#[derive(Default)]
+struct Batch {
+    answers: Vec<Answer>,
+    /// Those of requests.
+    requests: u32,
+    /// Of these, the ones that the database did not let happen.
+    failed: u32,
+    /// Whether a request changed anything: a commit of nothing does not touch the disk.
+    changed: bool,
 }
 
-/// Runs one job so that it can be undone alone. `Err` when the whole transaction is lost.
-fn in_savepoint(tx: &Tx<'_>, job: Box<dyn Job>, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-    let connection = tx.connection();
-    if let Err(error) = run(connection, "SAVEPOINT job") {
-        job.fail(error.again());
-        return Err(error);
+impl Thread<'_> {
+    fn write_until_closed(&self, waiting: &Receiver<Box<dyn Job>>) {
+        while let Ok(first) = waiting.recv() {
+            let jobs = std::iter::once(first).chain(waiting.try_iter().take(BATCH_WRITES_MAX - 1));
+            let (batch, outcome) = self.commit_together(jobs);
+            self.note(&batch, &outcome);
+            for answer in batch.answers {
+                answer(outcome.as_ref().map(drop).map_err(StoreError::again));
+            }
+        }
+        self.close();
     }
-    // A panic drops the job with its sender, which tells the one who waits.
-    let ran = catch_unwind(AssertUnwindSafe(|| job.run(tx)));
-    let keep = matches!(ran, Ok(Ok(_)));
-    if let Ok(Ok(answer) | Err(answer)) = ran {
-        answers.push(answer);
+
+    /// Moves what the log holds into the database file; if that fails nothing is lost, the next start reads the log.
+    fn close(&self) {
+        if self.condition.check_files().is_err() {
+            // SQLite removes the log by its name when the last connection goes. It may be another database's by now.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+        self.checkpoint();
+        let _ = self.connection.execute_batch("PRAGMA optimize;");
     }
-    if connection.is_autocommit() {
-        // SQLite gives the whole transaction up by itself when, for example, the disk is full.
-        return Err(StoreError::RolledBack);
+
+    fn checkpoint(&self) {
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
     }
-    if !keep {
-        run(connection, "ROLLBACK TO job")?;
+
+    /// Whether the files are where they were. When they have just gone, what was acknowledged moves out of the log:
+    /// it would otherwise be lost with the log, or be taken for the log of the file that lies there now.
+    fn check_files(&self) -> Result<(), StoreError> {
+        let were_gone = self.condition.files_are_gone();
+        let checked = self.condition.check_files();
+        if checked.is_err() && !were_gone {
+            self.checkpoint();
+        }
+        checked
     }
-    run(connection, "RELEASE job")
+
+    /// Runs the jobs in one transaction and commits. Jobs that come after the transaction was lost are not run.
+    fn commit_together(&self, jobs: impl Iterator<Item = Box<dyn Job>>) -> (Batch, Result<(), StoreError>) {
+        let mut batch = Batch::default();
+        let mut outcome = self.check_files().and_then(|()| run(self.connection, "BEGIN IMMEDIATE"));
+        for job in jobs {
+            batch.requests += u32::from(job.purpose() == Purpose::Request);
+            match &outcome {
+                Err(_) => batch.answers.push(job.give_up()),
+                Ok(()) => outcome = self.in_savepoint(job, &mut batch),
+            }
+        }
+        outcome = outcome.and_then(|()| run(self.connection, "COMMIT"));
+        if outcome.is_err() && !self.connection.is_autocommit() {
+            let _ = run(self.connection, "ROLLBACK");
+        }
+        // What went into a file that is not there any more is not acknowledged.
+        (batch, outcome.and_then(|()| self.check_files()))
+    }
+
+    /// Runs one job so that it can be undone alone. `Err` when the whole transaction is lost.
+    fn in_savepoint(&self, job: Box<dyn Job>, batch: &mut Batch) -> Result<(), StoreError> {
+        let connection = self.connection;
+        if let Err(error) = run(connection, "SAVEPOINT job") {
+            batch.answers.push(job.give_up());
+            return Err(error);
+        }
+        let tx = Tx::new(connection, self.clock.now());
+        let is_request = job.purpose() == Purpose::Request;
+        let changes_before = connection.total_changes();
+        // A panic drops the job with its sender, which tells the one who waits.
+        let ran = catch_unwind(AssertUnwindSafe(|| job.run(&tx)));
+        let keep = matches!(ran, Ok(Ok(_)));
+        if let Ok(Ok(answer) | Err(answer)) = ran {
+            batch.answers.push(answer);
+        }
+        if connection.is_autocommit() {
+            // SQLite gives the whole transaction up by itself when, for example, the disk is full.
+            return Err(StoreError::RolledBack);
+        }
+        if !keep {
+            batch.failed += u32::from(is_request && tx.saw_outage());
+            run(connection, "ROLLBACK TO job")?;
+        } else if is_request && connection.total_changes() > changes_before {
+            batch.changed = true;
+        }
+        run(connection, "RELEASE job")
+    }
+
+    /// Keeps the books of which writes work.
+    fn note(&self, batch: &Batch, outcome: &Result<(), StoreError>) {
+        match outcome {
+            Ok(()) if batch.changed => self.condition.write_worked(),
+            Ok(()) => self.condition.writes_failed(batch.failed, self.clock.steady()),
+            Err(error) if error.is_outage() => {
+                self.condition.writes_failed(batch.requests, self.clock.steady());
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 fn run(connection: &Connection, statement: &str) -> Result<(), StoreError> {

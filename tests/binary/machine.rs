@@ -174,7 +174,7 @@ impl Running {
 
     /// Waits for a log line about this event; the port of the address in it, if there is one.
     #[expect(clippy::disallowed_methods, reason = "another process tells nobody when it has written a line")]
-    fn waits_for(&self, event: &str) -> u16 {
+    pub fn waits_for(&self, event: &str) -> u16 {
         for _ in 0..PATIENCE.as_millis() / POLL.as_millis() {
             if let Some(line) = self.log().lines().find(|line| line.contains(event)) {
                 let port = line.split_once("127.0.0.1:").map(|(_, rest)| rest);
@@ -261,6 +261,23 @@ impl Running {
         let opened = open(&key, &answer.body)?;
         assert_eq!(opened["reqid"], *reqid);
         Some(opened)
+    }
+
+    /// The HTTP status of an attempt to make a session.
+    pub fn session_status(&self) -> u16 {
+        let body = json!({
+            "ip_address": "192.0.2.1", "user_agent": "x", "user_id": null, "expires": 1, "extra_info_json": null
+        });
+        let message =
+            json!({ "request": "session-new", "body": body, "reqid": 1, "client_ipaddr": "192.0.2.1" });
+        let sealed = STANDARD.encode(read_key(&self.base).encrypt(message.to_string().as_bytes()));
+        self.http("POST", "/", "localhost", sealed.as_bytes()).status
+    }
+
+    /// The status of the health check, and what it tells.
+    pub fn health(&self) -> (u16, Value) {
+        let answer = self.http("GET", "/health", "localhost", b"");
+        (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
     }
 
     /// A new session; nothing if the server has gone or has had enough.

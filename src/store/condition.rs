@@ -1,0 +1,95 @@
+//! What is known about how the database is doing: whether its files are in their places, and whether writes work.
+
+use super::StoreError;
+use super::identity::OpenFiles;
+use crate::log;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// So many writes have to fail one after another before the database counts as broken: one may be bad luck.
+const FAILED_WRITES_MAX: u32 = 3;
+/// For so long after the last failure, only a write that works shows that writing works again. Later a probe does,
+/// since nobody may send writes to a server that says that it is broken.
+const QUIET_FOR: Duration = Duration::from_secs(10);
+
+/// Shared by everybody who uses one open database.
+pub(super) struct Condition {
+    files: OpenFiles,
+    files_are_gone: AtomicBool,
+    failures: Mutex<Failures>,
+}
+
+/// Writes that have failed one after another.
+struct Failures {
+    count: u32,
+    last: Duration,
+}
+
+/// How writing has been going.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Writing {
+    /// Well.
+    Works,
+    /// So many writes failed, the last one just now.
+    Fails(u32),
+    /// So many writes failed, but none was tried for a while.
+    FailedBefore(u32),
+}
+
+impl Condition {
+    pub(super) const fn new(files: OpenFiles) -> Self {
+        let failures = Failures { count: 0, last: Duration::ZERO };
+        Self { files, files_are_gone: AtomicBool::new(false), failures: Mutex::new(failures) }
+    }
+
+    /// Whether what is written now can be found again. Logs when that changes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Replaced`].
+    pub(super) fn check_files(&self) -> Result<(), StoreError> {
+        let checked = self.files.check();
+        let were_gone = self.files_are_gone.swap(checked.is_err(), Ordering::Relaxed);
+        match &checked {
+            Err(error) if !were_gone => {
+                log::error("nothing is written any more", &[("cause", log::cause(error))]);
+            }
+            Ok(()) if were_gone => log::info("the database is in its place again", &[]),
+            _ => {}
+        }
+        checked
+    }
+
+    /// Whether they were missing when they were last looked at.
+    pub(super) fn files_are_gone(&self) -> bool {
+        self.files_are_gone.load(Ordering::Relaxed)
+    }
+
+    /// Counts writes that failed because of the database, at this steady time.
+    pub(super) fn writes_failed(&self, count: u32, now: Duration) {
+        if count > 0 {
+            let mut failures = self.failures();
+            *failures = Failures { count: failures.count.saturating_add(count), last: now };
+        }
+    }
+
+    /// Notes that a write has reached the disk.
+    pub(super) fn write_worked(&self) {
+        self.failures().count = 0;
+    }
+
+    /// How writing has been going, seen from this steady time.
+    pub(super) fn writing(&self, now: Duration) -> Writing {
+        let failures = self.failures();
+        match failures.count {
+            count if count < FAILED_WRITES_MAX => Writing::Works,
+            count if now.saturating_sub(failures.last) < QUIET_FOR => Writing::Fails(count),
+            count => Writing::FailedBefore(count),
+        }
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

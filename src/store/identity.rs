@@ -1,0 +1,61 @@
+//! Whether the files that SQLite has open are still those under their names.
+//!
+//! Whoever moves another file over the database, or removes it or the log beside it, leaves the server writing into a
+//! file that nobody will find again. So each file's device and inode are remembered and compared before a write is
+//! acknowledged. The files are looked at by name only: opening and closing one here would take away the locks that
+//! SQLite has on it.
+
+use super::StoreError;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What SQLite keeps beside a database while it is in use: its log, and the log's index.
+pub(super) const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// A file, whatever its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The file that this name leads to now.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+/// The files of an open database.
+pub(super) struct OpenFiles(Vec<(PathBuf, FileId)>);
+
+impl OpenFiles {
+    /// The files that lie under these names now: the database, and what SQLite has made beside it.
+    pub(super) fn find(path: &Path) -> io::Result<Self> {
+        // SQLite follows a symbolic link and keeps the log beside the file that it leads to.
+        let target = std::fs::canonicalize(path)?;
+        let companions = COMPANIONS.iter().map(|suffix| beside(&target, suffix));
+        let names = std::iter::once(path.to_owned()).chain(companions);
+        names.map(|name| FileId::of(&name).map(|id| (name, id))).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Whether every name still leads to its file.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Replaced`] with the first name that does not.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let moved = |(name, id): &&(PathBuf, FileId)| FileId::of(name).ok() != Some(*id);
+        self.0.iter().find(moved).map_or(Ok(()), |(name, _)| Err(StoreError::Replaced(name.clone())))
+    }
+}
+
+/// The database's name with something added to its end.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}

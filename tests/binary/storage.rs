@@ -1,0 +1,53 @@
+//! What happens to the files of the database while the server runs: moved, replaced, full.
+
+use crate::machine::{Machine, Running};
+use serde_json::json;
+
+/// Waits until the health check has looked again: it keeps a result for a second.
+#[expect(clippy::disallowed_methods, reason = "the result of another process has to grow old")]
+fn health_becomes(server: &Running, status: u16) {
+    for _ in 0..600 {
+        if server.health().0 == status {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("health is {:?}; {}", server.health(), server.log());
+}
+
+#[test]
+fn a_database_that_is_replaced_under_the_server_stops_writes_and_health_and_is_told() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let session = server.new_session();
+    health_becomes(&server, 200);
+    std::fs::copy(machine.path(".authdb.sqlite"), machine.path("copy")).expect("copies");
+    std::fs::rename(machine.path(".authdb.sqlite"), machine.path("old")).expect("moves");
+    std::fs::rename(machine.path("copy"), machine.path(".authdb.sqlite")).expect("moves");
+    assert_eq!(server.session_status(), 503);
+    health_becomes(&server, 500);
+    let (_, told) = server.health();
+    assert_eq!(told["Health-Ok"], json!(false));
+    assert_eq!(told["Cause"], "the database file was replaced or removed");
+    server.waits_for("nothing is written any more");
+    assert!(server.session_is_live(&session), "reading goes on");
+    let log = server.stops();
+    assert!(log.contains("was replaced or removed under the server"), "{log}");
+    std::fs::rename(machine.path("old"), machine.path(".authdb.sqlite")).expect("moves");
+    let server = machine.starts(&[]);
+    assert!(server.session_is_live(&session), "what was acknowledged is in the file that was moved away");
+}
+
+#[test]
+fn a_log_that_is_removed_under_the_server_stops_writes_and_takes_nothing_along() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let session = server.new_session();
+    std::fs::remove_file(machine.path(".authdb.sqlite-wal")).expect("is there");
+    assert_eq!(server.session_status(), 503);
+    health_becomes(&server, 500);
+    server.stops();
+    let server = machine.starts(&[]);
+    assert!(server.session_is_live(&session));
+    health_becomes(&server, 200);
+}
