@@ -9,8 +9,11 @@ DO UPDATE SET cause = excluded.cause, locked_on = excluded.locked_on, locked_unt
 -- name: delete
 DELETE FROM locks WHERE user_id = :user_id;
 
+-- name: any_ended
+SELECT EXISTS (SELECT 1 FROM locks WHERE locked_until <= :now OR locked_until > :latest) AS any_ended;
+
 -- name: ended
-SELECT user_id FROM locks WHERE locked_until <= :now LIMIT :limit;
+SELECT user_id FROM locks WHERE locked_until <= :now OR locked_until > :latest LIMIT :limit;
 
 -- name: push_role
 INSERT INTO role_history (user_id, position, role)

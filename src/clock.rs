@@ -9,6 +9,9 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// How far a clock may be set back without what was written before counting as written under a wrong clock.
+pub const CLOCK_STEP_SECONDS_MAX: i64 = 60;
+
 /// How the database stores a time: a blank between date and time, always six fraction digits.
 const STORED: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");

@@ -1,6 +1,7 @@
 //! A request from bytes to bytes: open, read, admit, act, hold, seal. Read this first.
 
 use crate::actions::REQUESTS_BY_NAME;
+use crate::actions::locking::lift_ended;
 use crate::app::{App, Call};
 use crate::client_address::ClientAddress;
 use crate::guard::envelope::Opened;
@@ -69,6 +70,8 @@ fn act(app: &App, message: &Message, presence: &Presence) -> Result<Answer, Reje
     let (Some(request), Ok(body)) = (request, Object::from_wire(body)) else {
         return Err(Rejected::MALFORMED);
     };
+    // Should this fail, accounts stay locked, and the action meets the same failing database.
+    let _ = lift_ended(app);
     let mut call = Call::new(app, &message.client, presence);
     let answer = match (request.act)(&mut call, body) {
         Err(problems) => Answer::misfit(request.name, &problems),

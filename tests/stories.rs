@@ -26,6 +26,8 @@ mod passwords;
 mod sessions;
 #[path = "stories/sign_up.rs"]
 mod sign_up;
+#[path = "stories/timed_locks.rs"]
+mod timed_locks;
 #[path = "stories/user_delete.rs"]
 mod user_delete;
 #[path = "stories/user_edit.rs"]

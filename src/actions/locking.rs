@@ -1,5 +1,8 @@
 //! What a lock does to an account and what undoes it, for everyone who locks: a person, or failed log-ins.
+//! A lock by a person ends sessions and API keys. One by failed log-ins only suspends them: nothing of the account
+//! works meanwhile, because it is inactive and in no role of its own, and everything works again afterwards.
 
+use crate::app::App;
 use crate::store::locks::{self, Lock};
 use crate::store::users::{LOCKED_ROLE, User};
 use crate::store::{StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
@@ -9,14 +12,16 @@ use serde_json::Value;
 /// The key under which answers show a user's role history. It is shown only; the history itself is a table.
 pub const HISTORY_KEY: &str = "previous_user_roles";
 
-/// Locks an account: inactive, role `locked`, its role remembered, its sessions and API keys ended. Locking a locked
-/// account only ends what may be left open, and makes a lock that was to end by itself last if `lock` does.
+/// Locks an account: inactive, role `locked`, its role remembered. A lock by a person ends its sessions and API keys,
+/// also when failed log-ins had locked it before, and then lasts.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
-    end_everything(tx, user.user_id)?;
+    if lock == Lock::ByPerson {
+        end_everything(tx, user.user_id)?;
+    }
     let is_locked = user.user_role == LOCKED_ROLE;
     if !is_locked {
         locks::push_role(tx, user.user_id, &user.user_role)?;
@@ -82,13 +87,23 @@ pub fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
 /// The role of somebody who has just proved to hold their address.
 pub const VERIFIED_ROLE: &str = "authenticated";
 
-/// Lifts the locks that have ended by now; tells how many.
+/// Lifts the timed locks that have ended by now; tells how many. Asked before every request, so that an account works
+/// again from the very moment at which its lock ends; it only reads, unless there is something to lift.
 ///
 /// # Errors
 ///
-/// A failing database.
-pub fn lift_ended(tx: &Tx<'_>) -> Result<usize, StoreError> {
-    let ended = locks::ended(tx)?;
+/// A failing database. The accounts stay locked then.
+pub fn lift_ended(app: &App) -> Result<usize, StoreError> {
+    let longest_seconds = i64::from(app.config.user_lock_seconds);
+    if app.store.read(|db| locks::any_ended(db, longest_seconds))? {
+        app.store.write(move |tx| lift(tx, longest_seconds))
+    } else {
+        Ok(0)
+    }
+}
+
+fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {
+    let ended = locks::ended(tx, longest_seconds)?;
     for user_id in &ended {
         if let Some(user) = users::by_id(tx, *user_id)? {
             // Only verified accounts are locked for a time, so this one becomes active.

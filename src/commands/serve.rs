@@ -395,7 +395,7 @@ fn keep_house(app: &App, stopped: &Receiver<()>) {
 }
 
 fn lift_locks(app: &App) {
-    match app.store.write(locking::lift_ended) {
+    match locking::lift_ended(app) {
         Ok(0) => {}
         Ok(count) => log::info("lifted locks that had ended", &[("count", count.into())]),
         Err(error) => log::error("could not lift locks", &[("cause", log::cause(&error))]),

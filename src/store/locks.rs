@@ -2,13 +2,14 @@
 
 use super::query::query;
 use super::{Db, StoreError, Tx, column, moment_or_null};
-use crate::clock::Moment;
+use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/locks.sql");
 const BY_USER: &str = query(FILE, "by_user");
 const INSERT: &str = query(FILE, "insert");
 const DELETE: &str = query(FILE, "delete");
+const ANY_ENDED: &str = query(FILE, "any_ended");
 const ENDED: &str = query(FILE, "ended");
 const PUSH_ROLE: &str = query(FILE, "push_role");
 const ROLES_OF_USER: &str = query(FILE, "roles_of_user");
@@ -66,13 +67,36 @@ pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
     Ok(tx.change(DELETE, named_params! { ":user_id": user_id })? == 1)
 }
 
-/// Users whose lock has ended by now, some at a time.
+/// Whether a lock has ended by now. One that is to last longer than any lock does was written under a wrong clock,
+/// and counts as ended too.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn ended(db: &Db<'_>) -> Result<Vec<i64>, StoreError> {
-    let params = named_params! { ":now": db.now().stored(), ":limit": ENDED_LOCKS_MAX };
+pub fn any_ended(db: &Db<'_>, longest_seconds: i64) -> Result<bool, StoreError> {
+    let params = named_params! {
+        ":now": db.now().stored(), ":latest": latest_end(db.now(), longest_seconds).stored()
+    };
+    Ok(db.one(ANY_ENDED, params, |row| column(row, "any_ended"))?.unwrap_or(false))
+}
+
+/// The latest time at which a lock that was put in force by now can end.
+#[must_use]
+pub fn latest_end(now: Moment, longest_seconds: i64) -> Moment {
+    now.plus_seconds(longest_seconds.saturating_add(CLOCK_STEP_SECONDS_MAX)).unwrap_or(Moment::LAST)
+}
+
+/// Users whose lock has ended by now, as [`any_ended`] sees it, some at a time.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn ended(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<i64>, StoreError> {
+    let params = named_params! {
+        ":now": db.now().stored(),
+        ":latest": latest_end(db.now(), longest_seconds).stored(),
+        ":limit": ENDED_LOCKS_MAX,
+    };
     db.all(ENDED, params, |row| column(row, "user_id"))
 }
 
