@@ -1,11 +1,23 @@
 -- name: by_account
-SELECT failures, locked_until FROM attempts WHERE account_hash = :account_hash AND network = :network;
+SELECT failures, last_try, locked_until, last_success FROM attempts
+WHERE account_hash = :account_hash AND network = :network;
+
+-- name: total_failures
+-- Over all networks. Times that lie ahead were written under a wrong clock.
+SELECT coalesce(sum(failures), 0) AS total FROM
+    (SELECT failures FROM attempts WHERE account_hash = :account_hash AND last_try <= :latest LIMIT :rows);
 
 -- name: upsert
 INSERT INTO attempts (account_hash, network, failures, last_try, locked_until)
 VALUES (:account_hash, :network, :failures, :now, :locked_until)
 ON CONFLICT (account_hash, network)
 DO UPDATE SET failures = excluded.failures, last_try = excluded.last_try, locked_until = excluded.locked_until;
+
+-- name: upsert_success
+INSERT INTO attempts (account_hash, network, failures, last_try, last_success)
+VALUES (:account_hash, :network, 0, :now, :now)
+ON CONFLICT (account_hash, network)
+DO UPDATE SET failures = 0, last_try = :now, locked_until = NULL, last_success = :now;
 
 -- name: delete
 DELETE FROM attempts WHERE account_hash = :account_hash AND network = :network;

@@ -4,6 +4,7 @@ use crate::chance::Chance;
 use crate::client_address::ClientAddress;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
+use crate::guard::guesses::Guesses;
 use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
 use crate::guard::secret::Secret;
@@ -57,6 +58,10 @@ pub struct App {
     pub pause: Pause,
     /// Lets one password check of an account pass at a time.
     pub turnstiles: Turnstiles,
+    /// Lets one stranger's password check pass at a time where an account has seen too many of them.
+    pub slow_turnstiles: Turnstiles,
+    /// Password checks that the database does not know of.
+    pub guesses: Guesses,
     held: AtomicUsize,
     letters_sent: Mutex<LruCache<(i64, String), Moment>>,
 }
@@ -116,6 +121,8 @@ impl App {
             server_name: config.server_name.clone().unwrap_or(machine_name),
             policy: ArcSwap::from_pointee(policy),
             turnstiles: Turnstiles::new(TURNSTILES),
+            slow_turnstiles: Turnstiles::new(TURNSTILES),
+            guesses: Guesses::default(),
             held: AtomicUsize::new(0),
             config,
             store,

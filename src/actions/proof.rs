@@ -1,11 +1,14 @@
-//! Who knows the password. Every action that takes one asks here, so that guesses are counted in one place: each
-//! attempt is written down before the password is looked at, one at a time per account, and costs one Argon2
-//! computation whatever comes of it.
+//! Who knows the password. Every action that takes one asks here, so that guesses are counted in one place. Only a
+//! password that was tested and is wrong counts: one at a time per account, and written down before the next is
+//! tested, so that many guesses at once get no more tries than one after another. Whatever keeps a password from being
+//! tested (busy hashers, a failing database, a crash) leaves no trace. Each test costs one Argon2 computation, and a
+//! failed one a single write, whatever is wrong.
 
 use super::locking;
 use crate::app::Call;
+use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
 use crate::config::check::LockMode;
-use crate::guard::backoff::hold_seconds;
+use crate::guard::backoff::{SLOWED_SECONDS, STRANGERS_FAILURES_MAX, hold_seconds};
 use crate::guard::password::Verification;
 use crate::guard::secret::Secret;
 use crate::log;
@@ -59,21 +62,42 @@ pub struct Proven {
 ///
 /// # Errors
 ///
-/// A failing database, or too many passwords waiting.
+/// A failing database, or too many passwords waiting. The attempt was not counted then.
 pub fn prove(
     call: &mut Call<'_>,
     claim: &Claim,
     password: &Secret<String>,
     may: fn(&Credentials) -> bool,
 ) -> Result<Proof, Failure> {
-    let account = account_of(call, claim)?;
-    let _turn = call.app().turnstiles.enter(&account);
-    let attempt = begin(call, &account)?;
-    if attempt.locked {
-        call.app().hasher.verify_dummy(password.expose())?;
-        return Ok(Proof::Locked);
+    let counted = Counted::new(call, &account_of(call, claim)?);
+    // Before the queue too: where nothing is tested, nobody is to wait for anybody.
+    if counted.is_locked(call)? {
+        return locked(call, &counted, password);
     }
-    // Only now: beginning the attempt may have lifted a lock that has ended.
+    let turn = call.app().turnstiles.enter(&counted.lane);
+    write_down_unwritten(call, &counted)?;
+    if counted.is_locked(call)? {
+        drop(turn);
+        return locked(call, &counted, password);
+    }
+    let under_way = call.app().guesses.begin(counted.account.clone());
+    let is_slowed = counted.is_slowed(call, under_way.others)?;
+    let slow_turn = is_slowed.then(|| call.app().slow_turnstiles.enter(&counted.account));
+    let proof = test(call, claim, &counted, password, may)?;
+    if slow_turn.is_some() && !matches!(proof, Proof::Right(_)) {
+        // Whoever is next waits for this too.
+        call.app().pause.pause(Duration::from_secs(SLOWED_SECONDS));
+    }
+    Ok(proof)
+}
+
+fn test(
+    call: &mut Call<'_>,
+    claim: &Claim,
+    counted: &Counted,
+    password: &Secret<String>,
+    may: fn(&Credentials) -> bool,
+) -> Result<Proof, Failure> {
     let found = look_up(call, claim)?;
     let stored = found.as_ref().map(|user| user.password.expose().as_str());
     let verification = call.app().hasher.verify(password.expose(), stored)?;
@@ -87,22 +111,96 @@ pub fn prove(
     let fits = matches!(verification, Verification::Matches { .. });
     match found.filter(|_| fits) {
         Some(credentials) if may(&credentials) => {
-            let key = attempt.key;
-            call.write(move |tx| Ok(attempts::delete(tx, &key)?))?;
+            succeed(call, counted)?;
             let needs_rehash = verification == Verification::Matches { needs_rehash: true };
             Ok(Proof::Right(Proven { credentials, needs_rehash }))
         }
-        _ if fail(call, attempt, account)? == Consequence::Locked => Ok(Proof::Locked),
+        _ if fail(call, counted)? == Consequence::Locked => Ok(Proof::Locked),
         Some(credentials) => Ok(Proof::Barred(credentials)),
         None => Ok(Proof::Wrong),
     }
 }
 
-/// An attempt that was written down.
-struct Attempt {
+/// An attempt that is not looked at. It costs what a wrong password does, but of all such attempts on an account only
+/// one at a time: they are not to fill the queue of those who can still log in.
+fn locked(call: &Call<'_>, counted: &Counted, password: &Secret<String>) -> Result<Proof, Failure> {
+    let under_way = call.app().guesses.begin(format!("locked {}", counted.account));
+    if under_way.others == 0 {
+        call.app().hasher.verify_dummy(password.expose())?;
+    }
+    Ok(Proof::Locked)
+}
+
+/// How an attempt is counted.
+struct Counted {
+    /// The folded address.
+    account: String,
+    /// Who goes one after another: the attempts that are counted together.
+    lane: String,
     key: AttemptKey,
-    failures: i64,
-    locked: bool,
+    rules: Rules,
+}
+
+/// What the operator set about failed attempts.
+#[derive(Clone, Copy)]
+struct Rules {
+    by_client: bool,
+    tries_max: i64,
+    lock_seconds: i64,
+}
+
+impl Counted {
+    fn new(call: &Call<'_>, account: &str) -> Self {
+        let config = call.config();
+        let rules = Rules {
+            by_client: config.lock_mode == LockMode::AccountAndClient,
+            tries_max: i64::from(config.user_lock_tries),
+            lock_seconds: i64::from(config.user_lock_seconds),
+        };
+        let network = if rules.by_client { call.client().network().to_string() } else { String::new() };
+        let lane = format!("{network} {account}");
+        Self { account: account.to_owned(), lane, key: AttemptKey::new(account, network), rules }
+    }
+
+    fn is_locked(&self, call: &Call<'_>) -> Result<bool, Failure> {
+        call.read(|db| {
+            let known = attempts::by_account(db, &self.key)?;
+            Ok(known.is_some_and(|known| self.rules.is_locked(&known, db.now())))
+        })
+    }
+
+    /// Whether the account has failed so often, from wherever, that strangers get to try only one after another and
+    /// slowly. Somebody from where it succeeded before is no stranger. Those under way count as if they had failed.
+    fn is_slowed(&self, call: &Call<'_>, under_way: u32) -> Result<bool, Failure> {
+        if !self.rules.by_client {
+            return Ok(false);
+        }
+        call.read(|db| {
+            let known = attempts::by_account(db, &self.key)?;
+            if known.is_some_and(|known| known.last_success.is_some()) {
+                return Ok(false);
+            }
+            Ok(attempts::total_failures(db, &self.key)? + i64::from(under_way) >= STRANGERS_FAILURES_MAX)
+        })
+    }
+}
+
+impl Rules {
+    /// A lock that would last longer than any does was written under a wrong clock.
+    fn is_locked(self, known: &Attempts, now: Moment) -> bool {
+        known
+            .locked_until
+            .is_some_and(|until| until > now && until <= locks::latest_end(now, self.lock_seconds))
+    }
+
+    /// The failures that still count: none after a lock, and none from a time that lies ahead.
+    fn failures(self, known: Option<&Attempts>, now: Moment) -> i64 {
+        let latest = now.plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Moment::LAST);
+        let counts = |known: &&Attempts| {
+            known.last_try <= latest && (known.locked_until.is_none() || self.is_locked(known, now))
+        };
+        known.filter(counts).map_or(0, |known| known.failures)
+    }
 }
 
 /// The folded address that attempts are counted under. A number without a user gets one that no user can have.
@@ -128,34 +226,16 @@ fn look_up(call: &Call<'_>, claim: &Claim) -> Result<Option<Credentials>, Failur
     })
 }
 
-fn begin(call: &Call<'_>, account: &str) -> Result<Attempt, Failure> {
-    let config = call.config();
-    let (tries_max, lock_seconds) = (i64::from(config.user_lock_tries), i64::from(config.user_lock_seconds));
-    let by_client = config.lock_mode == LockMode::AccountAndClient;
-    let network = if by_client { call.client().network().to_string() } else { String::new() };
-    let (key, account) = (AttemptKey::new(account, network), account.to_owned());
+/// Forgets the failures, and remembers where the success came from where that matters.
+fn succeed(call: &Call<'_>, counted: &Counted) -> Result<(), Failure> {
+    let (key, by_client) = (counted.key.clone(), counted.rules.by_client);
     call.write(move |tx| {
-        let known = attempts::by_account(tx, &key)?;
-        let (locked_until, mut failures) =
-            known.map_or((None, 0), |known| (known.locked_until, known.failures));
-        match locked_until {
-            Some(until) if until > tx.now() => return Ok(Attempt { key, failures, locked: true }),
-            Some(_) => {
-                // The lock has ended: the count starts anew, and the account is as it was before.
-                failures = 0;
-                lift_if_ended(tx, &account)?;
-            }
-            None => {}
+        if by_client {
+            attempts::upsert_success(tx, &key)?;
+        } else {
+            attempts::delete(tx, &key)?;
         }
-        failures += 1;
-        // More than the limit can only be there if the server was stopped while the last one was looked at.
-        let locked = failures > tries_max + 1;
-        let locked_until = if locked { tx.now().plus_seconds(lock_seconds) } else { None };
-        attempts::upsert(tx, &key, &Attempts { failures, locked_until })?;
-        if locked && !by_client {
-            lock_account(tx, &account, lock_seconds)?;
-        }
-        Ok(Attempt { key, failures, locked })
+        Ok(())
     })
 }
 
@@ -166,49 +246,54 @@ enum Consequence {
     Locked,
 }
 
-/// Notes that an attempt failed: holds the answer back, or locks the account when it was one too many.
-fn fail(call: &mut Call<'_>, attempt: Attempt, account: String) -> Result<Consequence, Failure> {
-    let config = call.config();
-    let lock_seconds = i64::from(config.user_lock_seconds);
-    let locks = attempt.failures > i64::from(config.user_lock_tries);
-    let by_client = config.lock_mode == LockMode::AccountAndClient;
-    if !locks {
-        let failures = u32::try_from(attempt.failures).unwrap_or(u32::MAX);
-        call.hold_answer_for(Duration::from_secs_f64(hold_seconds(failures)));
+/// Counts a failed attempt: holds the answer back, or locks the account when it was one too many.
+fn fail(call: &mut Call<'_>, counted: &Counted) -> Result<Consequence, Failure> {
+    let failures = write_down(call, counted).inspect_err(|_| {
+        call.app().guesses.keep_unwritten(counted.lane.clone());
+    })?;
+    if failures > counted.rules.tries_max {
+        return Ok(Consequence::Locked);
     }
+    let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+    call.hold_answer_for(Duration::from_secs_f64(hold_seconds(failures)));
+    Ok(Consequence::Held)
+}
+
+/// A failure that the database did not take is written down before another password is looked at, so that guesses are
+/// not for free while it fails.
+fn write_down_unwritten(call: &Call<'_>, counted: &Counted) -> Result<(), Failure> {
+    if call.app().guesses.is_unwritten(&counted.lane) {
+        write_down(call, counted)?;
+        call.app().guesses.forget_unwritten(&counted.lane);
+    }
+    Ok(())
+}
+
+/// Writes down one more failure, and locks when it was one too many. Tells how many there are.
+fn write_down(call: &Call<'_>, counted: &Counted) -> Result<i64, Failure> {
+    let (key, account, rules) = (counted.key.clone(), counted.account.clone(), counted.rules);
     call.write(move |tx| {
+        let known = attempts::by_account(tx, &key)?;
+        let failures = rules.failures(known.as_ref(), tx.now()) + 1;
+        let locks = failures > rules.tries_max;
+        let locked_until = if locks { tx.now().plus_seconds(rules.lock_seconds) } else { None };
+        attempts::upsert(tx, &key, failures, locked_until)?;
         if let Some(user_id) = users::id_by_email(tx, &account)? {
-            users::set_login_failure(tx, user_id, attempt.failures)?;
-        }
-        if locks {
-            let locked_until = tx.now().plus_seconds(lock_seconds);
-            attempts::upsert(tx, &attempt.key, &Attempts { failures: attempt.failures, locked_until })?;
-            if !by_client {
-                lock_account(tx, &account, lock_seconds)?;
+            users::set_login_failure(tx, user_id, failures)?;
+            if let Some(until) = locked_until.filter(|_| !rules.by_client) {
+                lock_account(tx, user_id, until)?;
             }
         }
-        Ok(if locks { Consequence::Locked } else { Consequence::Held })
+        Ok(failures)
     })
 }
 
 /// Locks an account for a time. One that is not active, or locked already, is left as it is.
-fn lock_account(tx: &Tx<'_>, account: &str, lock_seconds: i64) -> Result<(), StoreError> {
-    let Some(user_id) = users::id_by_email(tx, account)? else { return Ok(()) };
-    let Some(user) = users::by_id(tx, user_id)? else { return Ok(()) };
-    let until = tx.now().plus_seconds(lock_seconds);
-    match until {
-        Some(until) if user.is_active && user.user_role != LOCKED_ROLE && !users::is_system_user(user_id) => {
+fn lock_account(tx: &Tx<'_>, user_id: i64, until: Moment) -> Result<(), StoreError> {
+    match users::by_id(tx, user_id)? {
+        Some(user) if user.is_active && user.user_role != LOCKED_ROLE && !users::is_system_user(user_id) => {
             locking::lock(tx, &user, Lock::ByAttempts(until))
         }
         _ => Ok(()),
     }
-}
-
-fn lift_if_ended(tx: &Tx<'_>, account: &str) -> Result<(), StoreError> {
-    let Some(user_id) = users::id_by_email(tx, account)? else { return Ok(()) };
-    let ended = matches!(locks::by_user(tx, user_id)?, Some(Lock::ByAttempts(until)) if until <= tx.now());
-    if let (true, Some(user)) = (ended, users::by_id(tx, user_id)?) {
-        let _ = locking::unlock(tx, &user)?;
-    }
-    Ok(())
 }

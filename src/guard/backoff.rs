@@ -4,6 +4,13 @@
 /// No answer is held longer than this.
 pub const HOLD_SECONDS_MAX: f64 = 40.0;
 
+/// Failures on one account from all networks together after which strangers are slowed, where failures are counted per
+/// network. NIST SP 800-63B-4, section 3.2.2, has no more than 100 in a row.
+pub const STRANGERS_FAILURES_MAX: i64 = 100;
+
+/// So long after a failed attempt of a stranger the next stranger waits at such an account.
+pub const SLOWED_SECONDS: u64 = 10;
+
 /// Each further failure is held this many times as long as the one before.
 const GROWTH: f64 = 1.5;
 

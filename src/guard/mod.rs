@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod envelope;
+pub mod guesses;
 pub mod password;
 pub mod ratelimit;
 pub mod redact;

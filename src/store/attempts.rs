@@ -1,14 +1,16 @@
 //! Failed password checks in a row, per account and, where the server is set so, per client network.
 
 use super::query::query;
-use super::{Db, StoreError, Tx, column, moment_or_null};
-use crate::clock::Moment;
+use super::{Db, StoreError, Tx, column, moment, moment_or_null};
+use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
 use rusqlite::named_params;
 use sha2::{Digest, Sha256};
 
 const FILE: &str = include_str!("../../sql/attempts.sql");
 const BY_ACCOUNT: &str = query(FILE, "by_account");
+const TOTAL_FAILURES: &str = query(FILE, "total_failures");
 const UPSERT: &str = query(FILE, "upsert");
+const UPSERT_SUCCESS: &str = query(FILE, "upsert_success");
 const DELETE: &str = query(FILE, "delete");
 const DELETE_OF_ACCOUNT: &str = query(FILE, "delete_of_account");
 const DELETE_OLDER_THAN: &str = query(FILE, "delete_older_than");
@@ -16,6 +18,8 @@ const DELETE_SURPLUS: &str = query(FILE, "delete_surplus");
 
 /// Rows kept when the table is trimmed; the oldest go first.
 const ROWS_MAX: i64 = 100_000;
+/// Networks of one account that are looked at to add up its failures: far more than any ceiling needs.
+const NETWORKS_ADDED_UP_MAX: i64 = 10_000;
 
 /// Whose attempts are counted together: an account, known or not, and a network ('' for all networks).
 #[derive(Clone)]
@@ -34,10 +38,14 @@ impl AttemptKey {
 
 /// What is known about an account's attempts.
 pub struct Attempts {
-    /// Attempts in a row that did not succeed, those under way included.
+    /// Attempts in a row that did not succeed.
     pub failures: i64,
+    /// When the last of them was.
+    pub last_try: Moment,
     /// Until when no attempt is looked at.
     pub locked_until: Option<Moment>,
+    /// When one last succeeded, as far as that is kept.
+    pub last_success: Option<Moment>,
 }
 
 /// What is known about the attempts on an account.
@@ -50,27 +58,60 @@ pub fn by_account(db: &Db<'_>, key: &AttemptKey) -> Result<Option<Attempts>, Sto
     db.one(BY_ACCOUNT, params, |row| {
         Ok(Attempts {
             failures: column(row, "failures")?,
+            last_try: moment(row, "last_try")?,
             locked_until: moment_or_null(row, "locked_until")?,
+            last_success: moment_or_null(row, "last_success")?,
         })
     })
 }
 
-/// Notes the state after another attempt.
+/// The failures on an account from all networks.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn upsert(tx: &Tx<'_>, key: &AttemptKey, attempts: &Attempts) -> Result<(), StoreError> {
+pub fn total_failures(db: &Db<'_>, key: &AttemptKey) -> Result<i64, StoreError> {
+    let latest = db.now().plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Moment::LAST);
+    let params = named_params! {
+        ":account_hash": key.account_hash, ":latest": latest.stored(), ":rows": NETWORKS_ADDED_UP_MAX
+    };
+    Ok(db.one(TOTAL_FAILURES, params, |row| column(row, "total"))?.unwrap_or(0))
+}
+
+/// Notes the state after another attempt that failed now.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn upsert(
+    tx: &Tx<'_>,
+    key: &AttemptKey,
+    failures: i64,
+    locked_until: Option<Moment>,
+) -> Result<(), StoreError> {
     tx.change(
         UPSERT,
         named_params! {
             ":account_hash": key.account_hash,
             ":network": key.network,
-            ":failures": attempts.failures,
+            ":failures": failures,
             ":now": tx.now().stored(),
-            ":locked_until": attempts.locked_until.map(Moment::stored),
+            ":locked_until": locked_until.map(Moment::stored),
         },
     )?;
+    Ok(())
+}
+
+/// Forgets the failures from a network after a success, and remembers that success.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn upsert_success(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
+    let params = named_params! {
+        ":account_hash": key.account_hash, ":network": key.network, ":now": tx.now().stored()
+    };
+    tx.change(UPSERT_SUCCESS, params)?;
     Ok(())
 }
 

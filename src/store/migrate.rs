@@ -7,7 +7,10 @@ use rusqlite::Connection;
 pub const APPLICATION_ID: i64 = 0x4174_7a52;
 
 /// Every step, in order. A released step is never edited; a change is a new step.
-const STEPS: &[&str] = &[include_str!("../../sql/migrations/0001_first_tables.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../sql/migrations/0001_first_tables.sql"),
+    include_str!("../../sql/migrations/0002_known_networks.sql"),
+];
 
 /// The schema that this program works with: the number of steps taken.
 #[must_use]
