@@ -26,6 +26,9 @@ use std::time::Duration;
 /// Accounts whose password checks can be under way at once without waiting for one another.
 const TURNSTILES: usize = 1024;
 
+/// See [`App::before_write`].
+pub type WriteHook = Arc<dyn Fn() + Send + Sync>;
+
 /// The server's parts, each made and checked at start.
 pub struct App {
     /// What the operator set.
@@ -62,6 +65,9 @@ pub struct App {
     pub slow_turnstiles: Turnstiles,
     /// Password checks that the database does not know of.
     pub guesses: Guesses,
+    /// Runs before each write is queued. Only tests set it: what they do there happens after a request has read
+    /// and before it writes.
+    pub before_write: Option<WriteHook>,
     held: AtomicUsize,
     letters_sent: Mutex<LruCache<(i64, String), Moment>>,
 }
@@ -123,6 +129,7 @@ impl App {
             turnstiles: Turnstiles::new(TURNSTILES),
             slow_turnstiles: Turnstiles::new(TURNSTILES),
             guesses: Guesses::default(),
+            before_write: None,
             held: AtomicUsize::new(0),
             config,
             store,
@@ -266,6 +273,9 @@ impl<'a> Call<'a> {
         &self,
         work: impl FnOnce(&Tx<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
+        if let Some(hook) = &self.app.before_write {
+            hook();
+        }
         self.app.store.write(work)
     }
 

@@ -22,6 +22,8 @@ mod login;
 mod mail;
 #[path = "stories/passwords.rs"]
 mod passwords;
+#[path = "stories/races.rs"]
+mod races;
 #[path = "stories/sessions.rs"]
 mod sessions;
 #[path = "stories/sign_up.rs"]

@@ -1,10 +1,9 @@
-//! Who is asking: proves that a session is live and belongs to an active user in the role that was claimed.
+//! Who is asking: proves that a session is live and belongs to an active user in the role that was claimed. Whoever
+//! writes on an actor's behalf asks inside the write, so that nobody acts in a role that was taken from them meanwhile.
 
-use crate::app::Call;
 use crate::guard::secret::Secret;
 use crate::guard::token::StoredToken;
-use crate::outcome::Failure;
-use crate::store::sessions;
+use crate::store::{Db, StoreError, sessions};
 
 /// An active user, proven by a session of theirs, in the role they have now.
 #[must_use]
@@ -21,13 +20,12 @@ pub struct Actor {
 ///
 /// A failing database.
 pub fn actor(
-    call: &Call<'_>,
+    db: &Db<'_>,
     session_token: &Secret<String>,
     user_id: i64,
     role: &str,
-) -> Result<Option<Actor>, Failure> {
-    let token = StoredToken::of(session_token.expose());
-    let session = call.read(|db| sessions::live_by_token(db, &token))?;
+) -> Result<Option<Actor>, StoreError> {
+    let session = sessions::live_by_token(db, &StoredToken::of(session_token.expose()))?;
     let fits = session.filter(|session| session.user_id == user_id && session.user_role == role);
     Ok(fits.map(|session| Actor { user_id: session.user_id, role: session.user_role }))
 }

@@ -34,12 +34,13 @@ pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends all sessions and API keys of a user.
+/// Ends all sessions and API keys of a user, and keeps requests that are under way from issuing more.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub fn end_everything(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+    users::count_revocation(tx, user_id)?;
     sessions::delete_of_user(tx, user_id, None)?;
     apikeys::delete_of_user(tx, user_id)?;
     apikeys_nosession::delete_of_user(tx, user_id)?;

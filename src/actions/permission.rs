@@ -1,9 +1,10 @@
-//! Whether the policy lets a user do something, with the user as the database knows them.
+//! Whether the policy lets a user do something, with the user as the database knows them. Whoever writes asks inside the
+//! write: a permission holds for the transaction that it was given in, and no longer.
 
-use crate::app::Call;
-use crate::outcome::Failure;
 use crate::policy::access::{Access, Decision, SharedWith};
-use crate::store::users;
+use crate::policy::model::Policy;
+use crate::store::users::{self, Credentials};
+use crate::store::{Db, StoreError};
 
 /// The kind of item that API keys are.
 pub const APIKEY: &str = "apikey";
@@ -19,18 +20,18 @@ pub struct Permitted;
 ///
 /// A failing database.
 pub fn over_apikeys(
-    call: &Call<'_>,
+    db: &Db<'_>,
+    policy: &Policy,
     user_id: i64,
     role: &str,
     action: &str,
     owner_id: i64,
-) -> Result<Option<Permitted>, Failure> {
-    let is_in_role = |user: &users::Credentials| user.is_active && user.user_role == role;
-    let (asks, owns) = call
-        .read(|db| Ok((users::credentials_by_id(db, user_id)?, users::credentials_by_id(db, owner_id)?)))?;
-    let asks = asks.is_some_and(|user| is_in_role(&user));
-    let owner_counts = owns.is_some_and(|owner| owner.is_active || role == "superuser");
-    let decision = call.app().policy.load().decide(&Access {
+) -> Result<Option<Permitted>, StoreError> {
+    let asks = users::credentials_by_id(db, user_id)?;
+    let asks = asks.is_some_and(|user: Credentials| user.is_active && user.user_role == role);
+    let owner = users::credentials_by_id(db, owner_id)?;
+    let owner_counts = owner.is_some_and(|owner| owner.is_active || role == "superuser");
+    let decision = policy.decide(&Access {
         user_id,
         role,
         action,

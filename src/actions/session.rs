@@ -127,7 +127,12 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
         expires,
         extra_info,
     };
+    let revocations = call.read(|db| users::revocations(db, user_id))?;
     call.write(move |tx| {
+        // What was revoked while this was under way is not issued anew.
+        if users::revocations(tx, user_id)? != revocations {
+            return Err(NOT_MADE.refuse());
+        }
         let owner = users::credentials_by_id(tx, session.user_id)?;
         if !owner.is_some_and(|owner| owner.is_active && owner.user_role != LOCKED_ROLE) {
             return Err(NOT_MADE.refuse());

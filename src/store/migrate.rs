@@ -10,6 +10,7 @@ pub const APPLICATION_ID: i64 = 0x4174_7a52;
 const STEPS: &[&str] = &[
     include_str!("../../sql/migrations/0001_first_tables.sql"),
     include_str!("../../sql/migrations/0002_known_networks.sql"),
+    include_str!("../../sql/migrations/0003_revocations.sql"),
 ];
 
 /// The schema that this program works with: the number of steps taken.

@@ -22,6 +22,8 @@ const SET_VERIFY_LETTER_SENT: &str = query(FILE, "set_verify_letter_sent");
 const SET_FORGOTPASS_LETTER_SENT: &str = query(FILE, "set_forgotpass_letter_sent");
 const VERIFICATION_LETTER_IS_DUE: &str = query(FILE, "verification_letter_is_due");
 const SET_PASSWORD: &str = query(FILE, "set_password");
+const REVOCATIONS: &str = query(FILE, "revocations");
+const COUNT_REVOCATION: &str = query(FILE, "count_revocation");
 const SET_LOGIN_SUCCESS: &str = query(FILE, "set_login_success");
 const SET_LOGIN_FAILURE: &str = query(FILE, "set_login_failure");
 const SET_STATE: &str = query(FILE, "set_state");
@@ -301,6 +303,25 @@ pub fn set_password(
         ":now": tx.now().stored(),
     };
     Ok(tx.change(SET_PASSWORD, params)? == 1)
+}
+
+/// How often everything that was issued to a user was revoked; nothing when there is no such user.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn revocations(db: &Db<'_>, user_id: i64) -> Result<Option<i64>, StoreError> {
+    db.one(REVOCATIONS, named_params! { ":user_id": user_id }, |row| column(row, "revocations"))
+}
+
+/// Notes that everything that was issued to a user is revoked now.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn count_revocation(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+    tx.change(COUNT_REVOCATION, named_params! { ":user_id": user_id })?;
+    Ok(())
 }
 
 /// Notes a log-in.

@@ -290,10 +290,49 @@ fn a_revoked_key_is_gone() {
     verifies(&server, &second, user_id).done();
     let again = revoke(&first, user_id, "authenticated");
     again.refused_without_reason();
-    assert_eq!(again.messages(), done.messages());
+    assert_eq!(done.messages(), ["The API key was revoked."]);
+    assert_eq!(again.messages(), ["No API key was revoked: there is none like this."]);
     revoke(&second, 1, "superuser").done();
     verifies(&server, &second, user_id).refused(NOT_VALID);
     assert!(server.session_is_live(&session));
     let wrong_kind = asks(&server, "apikey-verify-nosession", &second, user_id, "authenticated");
     wrong_kind.refused(NOT_VALID);
+}
+
+#[test]
+fn what_is_no_key_is_not_said_to_be_revoked() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("alice");
+    let (whole, _) = key_of(&server, user_id);
+    for request in ["apikey-revoke", "apikey-revoke-nosession"] {
+        for part in ["tkn", "uid", "rol"] {
+            let mut claims = whole.clone();
+            claims.as_object_mut().expect("an object").remove(part);
+            let refused = asks(&server, request, &claims, user_id, "authenticated");
+            refused.refused(NOT_VALID);
+            assert_eq!(refused.messages(), ["The API key is not valid."], "{request} without {part}");
+        }
+        let mut claims = whole.clone();
+        claims["tkn"] = json!("another");
+        let refused = asks(&server, request, &claims, user_id, "authenticated");
+        refused.refused_without_reason();
+        assert_eq!(refused.messages(), ["No API key was revoked: there is none like this."]);
+    }
+    server.later(SECOND);
+    verifies(&server, &whole, user_id).done();
+}
+
+#[test]
+fn a_key_lives_no_longer_than_the_operator_allows() {
+    let server = TestServer::start_with(&[("APIKEYMAX", "2")]);
+    let (_, user_id) = server.member("alice");
+    let session = server.new_session(Some(user_id));
+    let asks_for = |days: i64| {
+        let mut ask = body(user_id, &session);
+        ask["expires_days"] = json!(days);
+        server.ask("apikey-new", ask)
+    };
+    let refused = asks_for(3);
+    assert!(refused.refused("invalid request: key lifetime out of range")["apikey"].is_null());
+    assert_eq!(asks_for(2).done()["expires"], "2026-11-25T15:00:00");
 }

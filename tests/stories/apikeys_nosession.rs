@@ -1,6 +1,7 @@
 //! API keys without a session, and the refresh tokens that renew them.
 
 use crate::support::{Reply, TestServer};
+use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -326,4 +327,45 @@ fn keys_outlive_sessions_but_not_their_owner() {
     pair.asks("apikey-verify-nosession").refused(MAY_NOT);
     pair.refreshes().refused(NO_REFRESH_TOKEN);
     assert_eq!(keys_stored(&server), 0);
+}
+
+#[test]
+fn a_key_and_its_refresh_token_live_no_longer_than_the_operator_allows() {
+    let server = TestServer::start_with(&[("APIKEYMAX", "2"), ("REFRESHMAX", "3")]);
+    let (_, user_id) = server.member("alice");
+    let (two, three) = (2 * 86_400, 3 * 86_400);
+    let asks_for = |key: i64, refresh: i64| {
+        let mut ask = new_body(user_id);
+        ask["expires_seconds"] = json!(key);
+        ask["refresh_expires"] = json!(refresh);
+        server.ask("apikey-new-nosession", ask)
+    };
+    asks_for(two + 1, 60).refused(BAD_TIMES);
+    asks_for(60, three + 1).refused(BAD_TIMES);
+    let pair = Pair::of(&server, user_id, &asks_for(two, three));
+    server.later(SECOND);
+    pair.refreshes_with("expires_seconds", json!(two + 1)).refused(BAD_TIMES);
+    pair.refreshes_with("refresh_expires", json!(three + 1)).refused(BAD_TIMES);
+    let mut ask = pair.refresh_body();
+    ask["expires_seconds"] = json!(two);
+    ask["refresh_expires"] = json!(three);
+    server.ask("apikey-refresh-nosession", ask).done();
+}
+
+#[test]
+fn a_key_is_renewed_only_by_who_may_both_delete_and_make_one() {
+    for (missing, reason) in
+        [("delete", MAY_NOT_REVOKE), ("create", "user from provided API key not allowed to issue new key")]
+    {
+        let server = TestServer::start();
+        let (_, user_id) = server.member("alice");
+        let pair = Pair::issued(&server, user_id);
+        let mut policy: Value = serde_json::from_str(DEFAULT_POLICY).expect("JSON");
+        let actions = &mut policy["item_policy"]["apikey"]["valid_role_actions"];
+        actions.as_array_mut().expect("a list").retain(|action| action != missing);
+        let policy = Policy::from_json(&policy.to_string()).unwrap_or_else(|_| panic!("a sound policy"));
+        server.app.policy.store(policy.into());
+        pair.refreshes().refused(reason);
+        assert!(pair.verifies(), "without leave to {missing} the old key stays");
+    }
 }

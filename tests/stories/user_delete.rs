@@ -112,6 +112,28 @@ fn guessing_passwords_here_counts_like_anywhere() {
 }
 
 #[test]
+fn the_guesses_at_a_deleted_account_go_with_it() {
+    for by_the_server in [true, false] {
+        let server = TestServer::start();
+        let (alice, user_id) = server.member("alice");
+        for _ in 0..5 {
+            let _ = alice.tries("wrong");
+        }
+        if by_the_server {
+            assert_eq!(rows(&server, "attempts"), 1);
+            deletes(&server, user_id).done();
+        } else {
+            asks_to_go(&server, &alice.email, user_id, GOOD_PASSWORD).done();
+        }
+        assert_eq!(rows(&server, "attempts"), 0);
+        let (alice, _) = server.member("alice");
+        server.holds();
+        let _ = alice.tries("wrong");
+        assert_eq!(server.holds(), [1.0], "who signs up with the address starts anew");
+    }
+}
+
+#[test]
 fn also_who_is_pending_or_locked_can_go() {
     let server = TestServer::start();
     let pending = server.person("pending");

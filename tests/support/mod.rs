@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 /// The key that servers and front ends of the stories share.
@@ -42,6 +42,7 @@ pub struct TestServer {
     /// The letters that were sent.
     pub outbox: Arc<Outbox>,
     held: Arc<Mutex<Vec<Duration>>>,
+    gate: Arc<Mutex<Option<Gate>>>,
     directory: PathBuf,
     keep_directory: bool,
 }
@@ -84,7 +85,8 @@ impl TestServer {
         assert_eq!(made == Initialised::JustNow, origin == Origin::Made);
         let held = Arc::new(Mutex::new(Vec::new()));
         let outbox = Arc::new(Outbox::default());
-        let app = App::new(Parts {
+        let gate = Arc::new(Mutex::new(None));
+        let mut app = App::new(Parts {
             config,
             machine_name: "localhost".to_owned(),
             store,
@@ -99,7 +101,9 @@ impl TestServer {
             chance,
             pause: Pause::Noted(held.clone()),
         });
-        Self { app, clock, outbox, held, directory, keep_directory: false }
+        let before_write = gate.clone();
+        app.before_write = Some(Arc::new(move || Gate::pass(&before_write)));
+        Self { app, clock, outbox, held, gate, directory, keep_directory: false }
     }
 
     /// Stops this server and starts another on the same files, at the same time.
@@ -162,6 +166,33 @@ impl TestServer {
                 Reply::Answered(serde_json::from_slice(plaintext).expect("the answer is JSON"))
             }
         }
+    }
+
+    /// Asks, and lets `meanwhile` happen after the request has read what it wants and before it writes: before the
+    /// first of its writes, or the one after `writes` others.
+    pub fn ask_and_meanwhile(
+        &self,
+        request: &str,
+        body: Value,
+        writes: usize,
+        meanwhile: impl FnOnce(),
+    ) -> Reply {
+        let (arrived, arrives) = mpsc::channel();
+        let (go, goes) = mpsc::channel();
+        let closed = Gate { writes, arrived, goes };
+        *self.gate.lock().expect("no test panicked while it held this") = Some(closed);
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                let reply = self.ask(request, body);
+                // Whoever never wrote leaves the gate closed, and the other side must not wait for them.
+                drop(self.gate.lock().expect("no test panicked while it held this").take());
+                reply
+            });
+            arrives.recv().expect("the request writes");
+            meanwhile();
+            drop(go);
+            asking.join().expect("the request is answered")
+        })
     }
 
     /// A new session, of a visitor or of the user of this number.
@@ -242,6 +273,30 @@ fn load(directory: &Path, settings: &[(&str, &str)]) -> config::Config {
     match config::load(&invocation, &surroundings) {
         Ok(loaded) => loaded.config,
         Err(problems) => panic!("{:?}", problems.lines().collect::<Vec<_>>()),
+    }
+}
+
+/// Keeps a request from writing until something else has happened.
+struct Gate {
+    writes: usize,
+    arrived: mpsc::Sender<()>,
+    goes: mpsc::Receiver<()>,
+}
+
+impl Gate {
+    fn pass(gate: &Mutex<Option<Self>>) {
+        let mut closed = gate.lock().expect("no test panicked while it held this");
+        match &mut *closed {
+            Some(Self { writes, .. }) if *writes > 0 => *writes -= 1,
+            _ => {
+                if let Some(gate) = closed.take() {
+                    drop(closed);
+                    let _ = gate.arrived.send(());
+                    // Ends when the other side drops its end.
+                    let _ = gate.goes.recv();
+                }
+            }
+        }
     }
 }
 

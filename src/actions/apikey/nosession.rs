@@ -12,6 +12,7 @@ use crate::outcome::{Done, Failure, Nothing, Outcome, Refusal};
 use crate::requests;
 use crate::store::apikeys::KeyTimes;
 use crate::store::apikeys_nosession::{self as keys, NewRefresh, Refreshable, StoredRefresh};
+use crate::store::{Db, StoreError, Tx, users};
 use crate::wire::{Object, StrOrInt, StrOrList};
 use serde::Serialize;
 
@@ -29,7 +30,7 @@ const NOT_VALID: Refusal = Refusal::new(
     "key validation failed, provided key does not match stored key or has expired",
     "The API key is not valid.",
 );
-const NOT_REVOKED: Refusal = Refusal::without_reason("The API key was revoked, if there was one.");
+const NOT_REVOKED: Refusal = Refusal::without_reason("No API key was revoked: there is none like this.");
 const MAY_NOT_DELETE: Refusal =
     Refusal::new("originating user is not allowed to delete API keys", "You may not revoke API keys.");
 const ALL_NEED_A_VALID_KEY: Refusal = Refusal::new(
@@ -202,61 +203,78 @@ impl Pair {
         let message = format!("The API key was issued. It ends at {} UTC.", expires.wire());
         Self { key, refresh, answer: Done::new(issued, message) }
     }
+
+    fn store(self, tx: &Tx<'_>) -> Outcome<Issued> {
+        let Self { key, refresh, answer } = self;
+        keys::insert(tx, &key.name, key.times, &key.claims_hash, &refresh)?;
+        Ok(answer)
+    }
 }
 
 fn apikey_new_nosession(call: &mut Call<'_>, ask: ApikeyNewNosession) -> Outcome<Issued> {
-    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "create", ask.user_id)? else {
-        return Err(MAY_NOT_ISSUE.refuse());
-    };
+    let (user_id, user_role) = (ask.user_id, ask.user_role.clone());
     let lives = Lives {
         starts_in: ask.not_valid_before,
         seconds: ask.expires_seconds,
         refresh_starts_in: ask.refresh_nbf,
         refresh_seconds: ask.refresh_expires,
     };
-    let (times, refresh_times) = lives.times(call)?;
-    let request = KeyRequest {
-        issuer: ask.issuer,
-        version: ask.apiversion,
-        user_id: ask.user_id,
-        user_role: ask.user_role,
-        user_agent: None,
-        audience: ask.audience,
-        subject: ask.subject,
-        ip_address: ClientAddress::canonical(ask.ip_address),
-        times,
-    };
-    let Pair { key, refresh, answer } = Pair::new(call, request, refresh_times);
-    call.write(move |tx| Ok(keys::insert(tx, &key.name, key.times, &key.claims_hash, &refresh)?))?;
-    Ok(answer)
+    let pair = lives.times(call).map(|(times, refresh_times)| {
+        let request = KeyRequest {
+            issuer: ask.issuer,
+            version: ask.apiversion,
+            user_id: ask.user_id,
+            user_role: ask.user_role,
+            user_agent: None,
+            audience: ask.audience,
+            subject: ask.subject,
+            ip_address: ClientAddress::canonical(ask.ip_address),
+            times,
+        };
+        Pair::new(call, request, refresh_times)
+    });
+    let policy = call.app().policy.load_full();
+    let revocations = call.read(|db| users::revocations(db, user_id))?;
+    call.write(move |tx| {
+        // What was revoked while this was under way is not issued anew.
+        let permitted = over_apikeys(tx, &policy, user_id, &user_role, "create", user_id)?;
+        if permitted.is_none() || users::revocations(tx, user_id)? != revocations {
+            return Err(MAY_NOT_ISSUE.refuse());
+        }
+        pair?.store(tx)
+    })
 }
 
 fn apikey_verify_nosession(call: &mut Call<'_>, ask: ApikeyVerifyNosession) -> Outcome<Nothing> {
     let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
     let owner_id = presented.name.user_id;
-    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "view", owner_id)? else {
-        return Err(MAY_NOT.refuse());
-    };
-    let expires = expiry_if_valid(call, &presented)?.ok_or_else(|| NOT_VALID.refuse())?;
+    let policy = call.app().policy.load_full();
+    let (permitted, expires) = call.read(|db| {
+        let permitted = over_apikeys(db, &policy, ask.user_id, &ask.user_role, "view", owner_id)?;
+        Ok((permitted, expiry_if_valid(db, &presented)?))
+    })?;
+    let Some(_permitted) = permitted else { return Err(MAY_NOT.refuse()) };
+    let expires = expires.ok_or_else(|| NOT_VALID.refuse())?;
     Ok(Done::new(Nothing {}, format!("The API key is valid. It ends at {} UTC.", expires.wire())))
 }
 
-fn expiry_if_valid(call: &Call<'_>, presented: &Presented) -> Result<Option<Moment>, Failure> {
-    let key = call.read(|db| keys::valid(db, &presented.name))?;
+fn expiry_if_valid(db: &Db<'_>, presented: &Presented) -> Result<Option<Moment>, StoreError> {
+    let key = keys::valid(db, &presented.name)?;
     Ok(key.filter(|key| presented.is_unaltered(key.claims_hash.as_ref())).map(|key| key.expires))
 }
 
 fn apikey_revoke_nosession(call: &mut Call<'_>, ask: ApikeyRevokeNosession) -> Outcome<Nothing> {
     let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
     let owner_id = presented.name.user_id;
-    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "delete", owner_id)? else {
-        return Err(MAY_NOT.refuse());
-    };
-    if call.write(move |tx| Ok(keys::delete(tx, &presented.name)?))? {
-        Ok(Done::new(Nothing {}, "The API key was revoked, if there was one."))
-    } else {
-        Err(NOT_REVOKED.refuse())
-    }
+    let policy = call.app().policy.load_full();
+    call.write(move |tx| {
+        let Some(_permitted) = over_apikeys(tx, &policy, ask.user_id, &ask.user_role, "delete", owner_id)?
+        else {
+            return Err(MAY_NOT.refuse());
+        };
+        if keys::delete(tx, &presented.name)? { Ok(()) } else { Err(NOT_REVOKED.refuse()) }
+    })?;
+    Ok(Done::new(Nothing {}, "The API key was revoked."))
 }
 
 #[derive(Serialize)]
@@ -269,12 +287,15 @@ struct AllRevoked {
 fn apikey_revokeall_nosession(call: &mut Call<'_>, ask: ApikeyRevokeallNosession) -> Outcome<AllRevoked> {
     let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| ALL_NEED_A_VALID_KEY.refuse())?;
     let owner_id = presented.name.user_id;
-    let may = |action: &str| over_apikeys(call, ask.user_id, &ask.user_role, action, owner_id);
-    let Some(_permitted) = may("delete")? else { return Err(MAY_NOT_DELETE.refuse()) };
-    if may("view")?.is_none() || expiry_if_valid(call, &presented)?.is_none() {
-        return Err(ALL_NEED_A_VALID_KEY.refuse());
-    }
-    let revoked_keys = call.write(move |tx| Ok(keys::delete_of_user(tx, owner_id)?))?;
+    let policy = call.app().policy.load_full();
+    let revoked_keys = call.write(move |tx| {
+        let may = |action: &str| over_apikeys(tx, &policy, ask.user_id, &ask.user_role, action, owner_id);
+        let Some(_permitted) = may("delete")? else { return Err(MAY_NOT_DELETE.refuse()) };
+        if may("view")?.is_none() || expiry_if_valid(tx, &presented)?.is_none() {
+            return Err(ALL_NEED_A_VALID_KEY.refuse());
+        }
+        Ok(keys::delete_of_user(tx, owner_id)?)
+    })?;
     let all = AllRevoked { revoked_keys, deleted_keys: revoked_keys };
     Ok(Done::new(all, "All API keys without a session were revoked."))
 }
@@ -289,29 +310,33 @@ fn apikey_refresh_nosession(call: &mut Call<'_>, ask: ApikeyRefreshNosession) ->
     }
     // Nobody renews a key for somebody else, or into another role than they have.
     let is_owner = ask.user_id == presented.name.user_id && ask.user_role == presented.name.user_role;
-    if !is_owner || over_apikeys(call, ask.user_id, &ask.user_role, "delete", ask.user_id)?.is_none() {
-        return Err(MAY_NOT_REVOKE_OLD.refuse());
-    }
-    if over_apikeys(call, ask.user_id, &ask.user_role, "create", ask.user_id)?.is_none() {
-        return Err(MAY_NOT_ISSUE_NEW.refuse());
-    }
+    let (user_id, user_role) = (ask.user_id, ask.user_role.clone());
     let lives = Lives {
         starts_in: ask.not_valid_before,
         seconds: ask.expires_seconds,
         refresh_starts_in: ask.refresh_nbf,
         refresh_seconds: ask.refresh_expires,
     };
-    let (times, refresh_times) = lives.times(call)?;
-    let request = next_key(&ask, times).ok_or_else(|| NO_REFRESH_TOKEN.refuse())?;
-    let Pair { key, refresh, answer } = Pair::new(call, request, refresh_times);
+    let pair = lives.times(call).and_then(|(times, refresh_times)| {
+        let request = next_key(&ask, times).ok_or_else(|| NO_REFRESH_TOKEN.refuse())?;
+        Ok(Pair::new(call, request, refresh_times))
+    });
+    let policy = call.app().policy.load_full();
     call.write(move |tx| {
-        // Of two who come at once, only one finds the old key.
-        if !keys::delete(tx, &presented.name)? {
+        let may = |action: &str| over_apikeys(tx, &policy, user_id, &user_role, action, user_id);
+        if !is_owner || may("delete")?.is_none() {
             return Err(MAY_NOT_REVOKE_OLD.refuse());
         }
-        Ok(keys::insert(tx, &key.name, key.times, &key.claims_hash, &refresh)?)
-    })?;
-    Ok(answer)
+        if may("create")?.is_none() {
+            return Err(MAY_NOT_ISSUE_NEW.refuse());
+        }
+        let pair = pair?;
+        // Of two who come at once, only one finds the old key.
+        if keys::refreshable(tx, &presented.name)?.is_none() || !keys::delete(tx, &presented.name)? {
+            return Err(MAY_NOT_REVOKE_OLD.refuse());
+        }
+        pair.store(tx)
+    })
 }
 
 /// Whether a refresh token is the one stored.

@@ -6,9 +6,10 @@ use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::StoredToken;
-use crate::outcome::{Done, Nothing, Outcome, Refusal};
+use crate::outcome::{Done, Failure, Nothing, Outcome, Refusal};
+use crate::policy::model::Policy;
 use crate::requests;
-use crate::store::{StoreError, apikeys, sessions};
+use crate::store::{Db, apikeys, sessions};
 use serde::Serialize;
 
 const MAY_NOT_ISSUE: Refusal =
@@ -36,7 +37,7 @@ const NOT_VALID: Refusal = Refusal::new(
     "key validation failed, provided key does not match stored key or has expired",
     "The API key is not valid.",
 );
-const NOT_REVOKED: Refusal = Refusal::without_reason("The API key was revoked, if there was one.");
+const NOT_REVOKED: Refusal = Refusal::without_reason("No API key was revoked: there is none like this.");
 
 requests! {
     /// Issues an API key that ends with the session. The calling server signs what it gets and hands it out.
@@ -98,52 +99,77 @@ struct Issued {
 }
 
 fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
-    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "create", ask.user_id)? else {
-        return Err(MAY_NOT_ISSUE.refuse());
-    };
     let token = StoredToken::of(ask.session_token.expose());
-    let session = call.read(|db| sessions::live_by_token(db, &token))?.ok_or_else(|| NO_SESSION.refuse())?;
     let ip_address = ClientAddress::canonical(ask.ip_address);
-    let fits = session.user_id == ask.user_id
-        && session.user_role == ask.user_role
-        && session.ip_address == ip_address
-        && session.user_agent == sessions::kept_user_agent(&ask.user_agent);
-    if !fits {
-        return Err(OTHER_SESSION.refuse());
-    }
+    let holder = Holder {
+        user_id: ask.user_id,
+        user_role: ask.user_role.clone(),
+        ip_address: ip_address.clone(),
+        user_agent: sessions::kept_user_agent(&ask.user_agent).to_owned(),
+    };
     let lives_seconds = ask.expires_days.saturating_mul(DAY_SECONDS);
     let times = times(call.now(), ask.not_valid_before, lives_seconds, call.config().api_key_days_max);
-    let key = NewKey::new(
-        call,
-        KeyRequest {
-            issuer: ask.issuer,
-            version: ask.apiversion,
-            user_id: ask.user_id,
-            user_role: ask.user_role,
-            user_agent: Some(ask.user_agent),
-            audience: ask.audience,
-            subject: ask.subject,
-            ip_address,
-            times: times.ok_or_else(|| BAD_TIMES.refuse())?,
-        },
-    );
-    let NewKey { name, times, claims_hash, text } = key;
-    call.write(move |tx| match apikeys::insert(tx, &name, times, &claims_hash, &token) {
-        // The session ended in this very moment.
-        Err(StoreError::Dangling) => Err(NO_SESSION.refuse()),
-        other => Ok(other?),
+    let key = times.map(|times| {
+        NewKey::new(
+            call,
+            KeyRequest {
+                issuer: ask.issuer,
+                version: ask.apiversion,
+                user_id: ask.user_id,
+                user_role: ask.user_role,
+                user_agent: Some(ask.user_agent),
+                audience: ask.audience,
+                subject: ask.subject,
+                ip_address,
+                times,
+            },
+        )
+    });
+    let policy = call.app().policy.load_full();
+    let (text, times) = call.write(move |tx| {
+        holder.may_have_a_key(tx, &policy, &token)?;
+        let NewKey { name, times, claims_hash, text } = key.ok_or_else(|| BAD_TIMES.refuse())?;
+        apikeys::insert(tx, &name, times, &claims_hash, &token)?;
+        Ok((text, times))
     })?;
     let message = format!("The API key was issued. It ends at {} UTC.", times.expires.wire());
     Ok(Done::new(Issued { apikey: text, expires: times.expires }, message))
 }
 
+/// Who wants a key, and what their session has to say about them.
+struct Holder {
+    user_id: i64,
+    user_role: String,
+    ip_address: String,
+    user_agent: String,
+}
+
+impl Holder {
+    /// That the policy lets them have a key, and that the session is live and theirs, both as of this transaction.
+    fn may_have_a_key(&self, db: &Db<'_>, policy: &Policy, token: &StoredToken) -> Result<(), Failure> {
+        let Some(_permitted) =
+            over_apikeys(db, policy, self.user_id, &self.user_role, "create", self.user_id)?
+        else {
+            return Err(MAY_NOT_ISSUE.refuse());
+        };
+        let session = sessions::live_by_token(db, token)?.ok_or_else(|| NO_SESSION.refuse())?;
+        let fits = session.user_id == self.user_id
+            && session.user_role == self.user_role
+            && session.ip_address == self.ip_address
+            && session.user_agent == self.user_agent;
+        if fits { Ok(()) } else { Err(OTHER_SESSION.refuse()) }
+    }
+}
+
 fn apikey_verify(call: &mut Call<'_>, ask: ApikeyVerify) -> Outcome<Nothing> {
     let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
     let owner_id = presented.name.user_id;
-    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "view", owner_id)? else {
-        return Err(MAY_NOT.refuse());
-    };
-    let key = call.read(|db| apikeys::valid(db, &presented.name))?;
+    let policy = call.app().policy.load_full();
+    let (permitted, key) = call.read(|db| {
+        let permitted = over_apikeys(db, &policy, ask.user_id, &ask.user_role, "view", owner_id)?;
+        Ok((permitted, apikeys::valid(db, &presented.name)?))
+    })?;
+    let Some(_permitted) = permitted else { return Err(MAY_NOT.refuse()) };
     let key = key.filter(|key| presented.is_unaltered(key.claims_hash.as_ref()));
     let key = key.ok_or_else(|| NOT_VALID.refuse())?;
     Ok(Done::new(Nothing {}, format!("The API key is valid. It ends at {} UTC.", key.expires.wire())))
@@ -152,12 +178,13 @@ fn apikey_verify(call: &mut Call<'_>, ask: ApikeyVerify) -> Outcome<Nothing> {
 fn apikey_revoke(call: &mut Call<'_>, ask: ApikeyRevoke) -> Outcome<Nothing> {
     let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
     let owner_id = presented.name.user_id;
-    let Some(_permitted) = over_apikeys(call, ask.user_id, &ask.user_role, "delete", owner_id)? else {
-        return Err(MAY_NOT.refuse());
-    };
-    if call.write(move |tx| Ok(apikeys::delete(tx, &presented.name)?))? {
-        Ok(Done::new(Nothing {}, "The API key was revoked, if there was one."))
-    } else {
-        Err(NOT_REVOKED.refuse())
-    }
+    let policy = call.app().policy.load_full();
+    call.write(move |tx| {
+        let Some(_permitted) = over_apikeys(tx, &policy, ask.user_id, &ask.user_role, "delete", owner_id)?
+        else {
+            return Err(MAY_NOT.refuse());
+        };
+        if apikeys::delete(tx, &presented.name)? { Ok(()) } else { Err(NOT_REVOKED.refuse()) }
+    })?;
+    Ok(Done::new(Nothing {}, "The API key was revoked."))
 }

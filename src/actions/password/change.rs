@@ -10,7 +10,7 @@ use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::fold;
 use crate::requests;
 use crate::store::users::Credentials;
-use crate::store::{apikeys_nosession, sessions, users};
+use crate::store::{Db, StoreError, apikeys_nosession, sessions, users};
 use serde::Serialize;
 
 const UNPROVEN: &str = "Your current password could not be confirmed.";
@@ -96,8 +96,7 @@ fn user_changepass(call: &mut Call<'_>, ask: UserChangepass) -> Outcome<Changed>
         current: ask.current_password,
         new: ask.new_password,
     };
-    let session = call.read(|db| sessions::live_by_token(db, &token))?;
-    if session.is_none_or(|session| session.user_id != change.user_id) {
+    if !call.read(|db| owns_session(db, change.user_id, &token))? {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
         return Err(change.echo(NO_SESSION.made()));
     }
@@ -132,9 +131,19 @@ fn carry_out(call: &mut Call<'_>, change: Change, kept: Option<StoredToken>) -> 
         return Err(change.echo(INSECURE.made().telling(broken)));
     }
     let stored = call.write(move |tx| {
+        // Only for the account that the password was tested against, as it was then, and in a session that still is.
+        let now = users::credentials_by_id(tx, user.user_id)?;
+        let session_lives = match &kept {
+            Some(token) => owns_session(tx, user.user_id, token)?,
+            None => true,
+        };
+        if !session_lives || !now.is_some_and(|now| now.may_authenticate()) {
+            return Ok(false);
+        }
         if !users::set_password(tx, &user, &hash)? {
             return Ok(false);
         }
+        users::count_revocation(tx, user.user_id)?;
         sessions::delete_of_user(tx, user.user_id, kept.as_ref())?;
         if kept.is_none() {
             apikeys_nosession::delete_of_user(tx, user.user_id)?;
@@ -146,6 +155,11 @@ fn carry_out(call: &mut Call<'_>, change: Change, kept: Option<StoredToken>) -> 
     }
     let changed = Changed { user_id: change.user_id, email: change.email };
     Ok(Done::new(changed, "Your password was changed."))
+}
+
+/// Whether a session is live and this user's.
+fn owns_session(db: &Db<'_>, user_id: i64, token: &StoredToken) -> Result<bool, StoreError> {
+    Ok(sessions::live_by_token(db, token)?.is_some_and(|session| session.user_id == user_id))
 }
 
 fn current_is_right(call: &mut Call<'_>, change: &Change) -> Result<Proven, Failure> {

@@ -11,7 +11,7 @@ use crate::policy::email::fold;
 use crate::requests;
 use crate::store::locks::{self, Lock};
 use crate::store::users::{Credentials, is_system_user};
-use crate::store::{StoreError, Tx, attempts, sessions, users};
+use crate::store::{Db, StoreError, Tx, attempts, sessions, users};
 
 const NOT_RESET: &str = "The password could not be changed.";
 const NO_SESSION: Refusal = Refusal::new("session does not exist", "There is no valid session.");
@@ -52,42 +52,58 @@ fn user_resetpass(call: &mut Call<'_>, ask: UserResetpass) -> Outcome<Nothing> {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
         return Err(NO_SESSION.refuse());
     }
-    reset(call, &ask.email_address, &ask.new_password, true, (UNKNOWN, INSECURE))
+    let account = Account { email: fold(&ask.email_address).into_owned(), required_active: true };
+    reset(call, account, &ask.new_password, Some(token), (UNKNOWN, INSECURE))
 }
 
 fn user_resetpass_nosession(call: &mut Call<'_>, ask: UserResetpassNosession) -> Outcome<Nothing> {
-    let refusals = (NOT_AS_REQUIRED, NOSESSION_INSECURE);
-    reset(call, &ask.email_address, &ask.new_password, ask.required_active, refusals)
+    let email = fold(&ask.email_address).into_owned();
+    let account = Account { email, required_active: ask.required_active };
+    reset(call, account, &ask.new_password, None, (NOT_AS_REQUIRED, NOSESSION_INSECURE))
+}
+
+/// Whose password is to be set, and in which state the account has to be.
+struct Account {
+    email: String,
+    required_active: bool,
+}
+
+impl Account {
+    /// The user, if their password may be set now.
+    fn find(&self, db: &Db<'_>) -> Result<Option<Credentials>, StoreError> {
+        let Some(user) = users::credentials_by_email(db, &self.email)? else { return Ok(None) };
+        let locked_by_attempts = matches!(locks::by_user(db, user.user_id)?, Some(Lock::ByAttempts(_)));
+        let fits = user.is_active == self.required_active || locked_by_attempts;
+        Ok(Some(user).filter(|user| fits && !is_system_user(user.user_id)))
+    }
 }
 
 fn reset(
     call: &Call<'_>,
-    email: &str,
+    account: Account,
     new: &Secret<String>,
-    required_active: bool,
+    session: Option<StoredToken>,
     (unknown, insecure): (Refusal, Refusal),
 ) -> Outcome<Nothing> {
-    let account = fold(email);
-    let user = call.read(|db| {
-        let Some(user) = users::credentials_by_email(db, &account)? else { return Ok(None) };
-        let locked_by_attempts = matches!(locks::by_user(db, user.user_id)?, Some(Lock::ByAttempts(_)));
-        let fits = user.is_active == required_active || locked_by_attempts;
-        Ok(Some(user).filter(|user| fits && !is_system_user(user.user_id)))
-    })?;
+    let user = call.read(|db| account.find(db))?;
     // Hashed and judged for nobody too, so that an unknown address takes as long.
     let hash = call.hash(new)?;
     let name = user.as_ref().and_then(|user| user.full_name.as_deref()).unwrap_or_default();
-    let broken = judge(call, new, &account, &[name])?;
+    let broken = judge(call, new, &account.email, &[name])?;
     let user = user.ok_or_else(|| unknown.refuse())?;
     if !broken.is_empty() {
         let messages = std::iter::once("Please choose a safer password.".into()).chain(broken).collect();
         return Err(insecure.made().telling(messages).into());
     }
-    if call.write(move |tx| Ok(store(tx, &user, &hash)?))? {
-        Ok(Done::new(Nothing {}, "Your password was changed."))
-    } else {
-        Err(NOT_STORED.refuse())
-    }
+    let stored = call.write(move |tx| {
+        let session_ended = match &session {
+            Some(token) => sessions::live_by_token(tx, token)?.is_none(),
+            None => false,
+        };
+        let now = account.find(tx)?.filter(|now| now.user_id == user.user_id && !session_ended);
+        Ok(now.is_some() && store(tx, &user, &hash)?)
+    })?;
+    if stored { Ok(Done::new(Nothing {}, "Your password was changed.")) } else { Err(NOT_STORED.refuse()) }
 }
 
 /// Stores the new hash, ends what was opened with the old password, and forgets the guesses at it.

@@ -113,19 +113,20 @@ fn user_edit(call: &mut Call<'_>, ask: UserEdit) -> Outcome<Edited> {
     if !edits_self && user_role != SUPERUSER {
         return Err(NO_SESSION.refuse());
     }
-    let Some(_actor) = actor(call, &session_token, user_id, &user_role)? else {
-        return Err(if edits_self { NO_SELF_SESSION.refuse() } else { NO_SESSION.refuse() });
-    };
-    let allowed = if edits_self { &SELF_KEYS[..] } else { &SUPERUSER_KEYS[..] };
-    if !update_dict.keys().all(|key| allowed.contains(&key.as_str())) {
-        return Err(other_keys(edits_self, &user_role, &update_dict).into());
-    }
-    if let Some(role) = update_dict.get("user_role")
-        && !role.as_str().is_some_and(|role| call.app().policy.load().has_role(role))
-    {
-        return Err(BAD_ROLE.refuse());
-    }
+    let policy = call.app().policy.load_full();
     let user_info = call.write(move |tx| {
+        let Some(_actor) = actor(tx, &session_token, user_id, &user_role)? else {
+            return Err(if edits_self { NO_SELF_SESSION.refuse() } else { NO_SESSION.refuse() });
+        };
+        let allowed = if edits_self { &SELF_KEYS[..] } else { &SUPERUSER_KEYS[..] };
+        if !update_dict.keys().all(|key| allowed.contains(&key.as_str())) {
+            return Err(other_keys(edits_self, &user_role, &update_dict).into());
+        }
+        if let Some(role) = update_dict.get("user_role")
+            && !role.as_str().is_some_and(|role| policy.has_role(role))
+        {
+            return Err(BAD_ROLE.refuse());
+        }
         let user = users::by_id(tx, target_userid)?.ok_or_else(|| NOT_EDITED.refuse())?;
         change(tx, user, update_dict).map_err(|fault| fault.or_refuse(NOT_EDITED))
     })?;

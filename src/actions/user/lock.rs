@@ -5,6 +5,7 @@ use super::super::locking::{self, Unlocked};
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::requests;
+use crate::store::Tx;
 use crate::store::locks::Lock;
 use crate::store::users::{self, User, is_system_user, other_active_superusers};
 use serde::Serialize;
@@ -94,10 +95,13 @@ fn user_lock(call: &mut Call<'_>, ask: UserLock) -> Outcome<Toggled> {
     if is_system_user(ask.target_userid) {
         return Err(SYSTEM_USER.refuse());
     }
-    let Some(_administrator) = actor(call, &ask.session_token, ask.user_id, SUPERUSER)? else {
-        return Err(NO_SESSION.refuse());
-    };
-    toggle(call, ask.target_userid, locks)
+    let user_info = call.write(move |tx| {
+        let Some(_administrator) = actor(tx, &ask.session_token, ask.user_id, SUPERUSER)? else {
+            return Err(NO_SESSION.refuse());
+        };
+        toggle(tx, ask.target_userid, locks)
+    })?;
+    Ok(toggled(user_info, locks))
 }
 
 fn internal_user_lock(call: &mut Call<'_>, ask: InternalUserLock) -> Outcome<Toggled> {
@@ -105,7 +109,8 @@ fn internal_user_lock(call: &mut Call<'_>, ask: InternalUserLock) -> Outcome<Tog
     if is_system_user(ask.target_userid) {
         return Err(INTERNAL_SYSTEM_USER.refuse());
     }
-    toggle(call, ask.target_userid, locks)
+    let user_info = call.write(move |tx| toggle(tx, ask.target_userid, locks))?;
+    Ok(toggled(user_info, locks))
 }
 
 fn is_lock(action: &str) -> Option<bool> {
@@ -116,23 +121,24 @@ fn is_lock(action: &str) -> Option<bool> {
     }
 }
 
-fn toggle(call: &Call<'_>, user_id: i64, locks: bool) -> Outcome<Toggled> {
-    let user_info = call.write(move |tx| {
-        let refuse = || -> Failure { NOT_TOGGLED.refuse() };
-        let user = users::by_id(tx, user_id)?.ok_or_else(refuse)?;
-        if locks {
-            let is_last_superuser =
-                user.is_active && user.user_role == SUPERUSER && other_active_superusers(tx, user_id)? == 0;
-            if is_last_superuser {
-                return Err(refuse());
-            }
-            locking::lock(tx, &user, Lock::ByPerson)?;
-        } else if locking::unlock(tx, &user)? == Unlocked::NotLocked {
-            // A sign-up that was never verified becomes active by its verification only.
+fn toggle(tx: &Tx<'_>, user_id: i64, locks: bool) -> Result<User, Failure> {
+    let refuse = || -> Failure { NOT_TOGGLED.refuse() };
+    let user = users::by_id(tx, user_id)?.ok_or_else(refuse)?;
+    if locks {
+        let is_last_superuser =
+            user.is_active && user.user_role == SUPERUSER && other_active_superusers(tx, user_id)? == 0;
+        if is_last_superuser {
             return Err(refuse());
         }
-        users::by_id(tx, user_id)?.ok_or_else(refuse)
-    })?;
+        locking::lock(tx, &user, Lock::ByPerson)?;
+    } else if locking::unlock(tx, &user)? == Unlocked::NotLocked {
+        // A sign-up that was never verified becomes active by its verification only.
+        return Err(refuse());
+    }
+    users::by_id(tx, user_id)?.ok_or_else(refuse)
+}
+
+fn toggled(user_info: User, locks: bool) -> Done<Toggled> {
     let message = if locks { "The account is locked." } else { "The account is unlocked." };
-    Ok(Done::new(Toggled { user_info }, message))
+    Done::new(Toggled { user_info }, message)
 }
