@@ -79,20 +79,29 @@ INSERT INTO preferences (pref_id, user_id, pref_name, pref_value)
 SELECT pref_id, user_id, pref_name, pref_value FROM python_preferences
 WHERE user_id IN (SELECT user_id FROM users);
 
--- The roles that locks took away stood in a note that callers could write. Each such list began with 'locked'.
+-- The roles that locks took away stood in a note that whoever signed somebody up could write, and that a lock began
+-- with 'locked' and then added to. So it is believed of accounts alone that were verified, where a lock came after the
+-- sign-up, and of those only the last entry, which the lock in force has added: the role that the account had then.
+WITH noted AS (
+    SELECT user_id, json_extract(extra_info, '$.previous_user_roles') AS roles
+    FROM users
+    WHERE user_role = 'locked' AND is_active = 0 AND email_verified = 1 AND user_id NOT IN (2, 3)
+      AND CASE WHEN json_valid(extra_info)
+               THEN json_type(extra_info, '$.previous_user_roles') = 'array' ELSE 0 END
+)
 INSERT INTO role_history (user_id, position, role)
-SELECT u.user_id, note.key + 1, note.value
-FROM users u,
-     json_each(CASE WHEN json_valid(u.extra_info) THEN u.extra_info ELSE '{}' END, '$.previous_user_roles') note
-WHERE note.type = 'text' AND typeof(note.key) = 'integer' AND note.value <> 'locked'
-  AND note.value IN (SELECT name FROM roles);
+SELECT user_id, 1, json_extract(roles, '$[#-1]') FROM noted
+WHERE json_extract(roles, '$[0]') = 'locked' AND json_type(roles, '$[#-1]') = 'text'
+  AND json_extract(roles, '$[#-1]') <> 'locked' AND json_extract(roles, '$[#-1]') IN (SELECT name FROM main.roles);
 
--- A locked account that was verified once, or that has such a history, was locked on purpose; the original
+-- A locked account that was verified once, or whose notes speak of a lock, was locked on purpose; the original
 -- forgets at each restart which of its locks were to end, so all of them last until a person lifts them.
 INSERT INTO locks (user_id, cause, locked_on, locked_until)
-SELECT user_id, 'person', last_updated, NULL FROM users u
+SELECT user_id, 'person', last_updated, NULL FROM users
 WHERE user_role = 'locked' AND is_active = 0 AND user_id NOT IN (2, 3)
-  AND (email_verified = 1 OR EXISTS (SELECT 1 FROM role_history h WHERE h.user_id = u.user_id));
+  AND (email_verified = 1
+       OR CASE WHEN json_valid(extra_info)
+               THEN json_extract(extra_info, '$.previous_user_roles[0]') IS 'locked' ELSE 0 END);
 
 -- name: drop_originals
 DROP TABLE python_preferences;

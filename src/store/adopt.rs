@@ -1,6 +1,7 @@
 //! Takes over a database that the Python authnzerver made: one way, in one transaction, after copying it.
 //! Users, passwords, live sessions and API keys go on working; tokens are stored hashed from then on.
 
+use super::identity::beside;
 use super::open::OpenError;
 use super::query::query;
 use super::{StoreError, migrate};
@@ -68,13 +69,27 @@ pub(super) fn adopt(connection: &Connection, path: &Path, clock: &dyn Clock) -> 
             other => other.into(),
         })?;
     let copy = copy_beside(path, clock.now()).map_err(&failed)?;
+    if let Err(error) = take_over(&transaction, path).and_then(|()| Ok(transaction.commit()?)) {
+        // Nothing was changed, so the copy is of no use; without this, each further try would leave another one.
+        let _ = std::fs::remove_file(&copy);
+        return Err(error);
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|error| OpenError::File(path.to_owned(), error))?;
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")?;
+    Ok(copy)
+}
+
+/// Moves everything into our tables. The caller commits, or forgets it all.
+fn take_over(transaction: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |error: String| OpenError::Adoption(path.to_owned(), error);
     for (table, column, statement) in LATER_COLUMNS {
-        if !columns(&transaction, table)?.iter().any(|name| name == column) {
+        if !columns(transaction, table)?.iter().any(|name| name == column) {
             transaction.execute_batch(statement)?;
         }
     }
     transaction.execute_batch(SET_ASIDE)?;
-    migrate::climb(&transaction, 0)?;
+    migrate::climb(transaction, 0)?;
     transaction.execute_batch(COPY).map_err(|error| failed(error.to_string()))?;
     transaction.execute_batch(DROP_ORIGINALS)?;
     let orphan: Option<String> =
@@ -82,14 +97,10 @@ pub(super) fn adopt(connection: &Connection, path: &Path, clock: &dyn Clock) -> 
             |error| if error == SqliteError::QueryReturnedNoRows { Ok(None) } else { Err(error) },
             |table| Ok(Some(table)),
         )?;
-    if let Some(table) = orphan {
-        return Err(failed(format!("a row of its table {table} refers to one that is not there")));
+    match orphan {
+        Some(table) => Err(failed(format!("a row of its table {table} refers to one that is not there"))),
+        None => Ok(()),
     }
-    transaction.commit()?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-        .map_err(|error| OpenError::File(path.to_owned(), error))?;
-    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")?;
-    Ok(copy)
 }
 
 fn define_functions(connection: &Connection) -> Result<(), OpenError> {
@@ -110,20 +121,30 @@ fn define_functions(connection: &Connection) -> Result<(), OpenError> {
 
 /// A consistent copy, log included, that only the owner may read. An earlier copy is never overwritten.
 fn copy_beside(path: &Path, now: Moment) -> Result<PathBuf, String> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".python-{}", now.unix_seconds()));
-    let copy = path.with_file_name(name);
+    let copy = beside(path, &format!(".python-{}", now.unix_seconds()));
+    // Under this name, so that a start that is killed while it copies leaves one file and not one each time.
+    let unfinished = beside(path, ".python-unfinished");
     let describe = |error: std::io::Error| format!("cannot make the copy {}: {error}", copy.display());
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy).map_err(describe)?;
-    let backup = || -> rusqlite::Result<()> {
-        let source = Connection::open(path)?;
-        source.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>)
-    };
-    if let Err(error) = backup() {
-        // A half-made copy would only mislead.
-        let _ = std::fs::remove_file(&copy);
-        return Err(format!("cannot make the copy {}: {error}", copy.display()));
+    if copy.exists() {
+        return Err(describe(std::io::ErrorKind::AlreadyExists.into()));
     }
-    std::fs::File::open(&copy).and_then(|file| file.sync_all()).map_err(describe)?;
+    let _ = std::fs::remove_file(&unfinished);
+    let make = || -> Result<(), String> {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unfinished)
+            .map_err(describe)?;
+        Connection::open(path)
+            .and_then(|source| source.backup("main", &unfinished, None::<fn(rusqlite::backup::Progress)>))
+            .map_err(|error| format!("cannot make the copy {}: {error}", copy.display()))?;
+        std::fs::File::open(&unfinished).and_then(|file| file.sync_all()).map_err(describe)?;
+        std::fs::rename(&unfinished, &copy).map_err(describe)
+    };
+    make().inspect_err(|_| {
+        // A half-made copy would only mislead.
+        let _ = std::fs::remove_file(&unfinished);
+    })?;
     Ok(copy)
 }

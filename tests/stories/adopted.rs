@@ -84,6 +84,59 @@ fn who_was_locked_is_unlocked_into_their_role_and_who_was_pending_is_verified() 
     assert!(newcomer.done()["user_id"].as_i64() > Some(10), "no number is given twice");
 }
 
+/// The role in which an unlock leaves Bob or Carol, after the note about their roles was this and they were as said.
+fn role_after_unlock(user_id: i64, state: &str, notes: &Value) -> String {
+    let notes = notes.to_string();
+    let server = adopted_after(|database| {
+        let sql = format!("UPDATE users SET {state}, extra_info = ?1 WHERE user_id = {user_id}");
+        database.execute(&sql, [&notes]).expect("updates");
+    });
+    let toggle = |action: &str| {
+        server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": action }))
+    };
+    let _ = toggle("unlock");
+    let email = server.stored(&format!("SELECT email FROM users WHERE user_id = {user_id}"));
+    let _ = server.ask("user-set-emailverified", json!({ "email": email }));
+    let _ = toggle("lock");
+    let _ = toggle("unlock");
+    server.stored(&format!("SELECT user_role FROM users WHERE user_id = {user_id}")).expect("a role")
+}
+
+#[test]
+fn nobody_becomes_what_they_wrote_into_their_own_notes() {
+    let (pending, locked) =
+        ("email_verified = 0, is_active = 0, user_role = 'locked'", "is_active = 0, user_role = 'locked'");
+    for roles in [
+        json!(["superuser"]),
+        json!(["locked", "superuser"]),
+        json!(["locked", "staff", "superuser"]),
+        json!(["superuser", "locked"]),
+        json!({ "0": "superuser" }),
+        json!("superuser"),
+    ] {
+        let notes = json!({ "previous_user_roles": roles });
+        for state in [pending, "email_verified = 0, is_active = 1, user_role = 'locked'"] {
+            let role = role_after_unlock(5, state, &notes);
+            assert!(["locked", "authenticated"].contains(&role.as_str()), "{roles} made {role} of {state}");
+        }
+    }
+    // Verified, so the lock in force has added the last entry; what stands before it may be anybody's.
+    for (roles, role) in [
+        (json!(["locked", "staff"]), "staff"),
+        (json!(["locked", "superuser", "authenticated"]), "authenticated"),
+        (json!(["superuser", "locked"]), "authenticated"),
+        (json!(["superuser"]), "authenticated"),
+        (json!(["locked", "no such role"]), "authenticated"),
+        (json!(["locked", 7]), "authenticated"),
+        (json!(["locked"]), "authenticated"),
+        (json!([]), "authenticated"),
+        (json!(null), "authenticated"),
+    ] {
+        let notes = json!({ "previous_user_roles": roles });
+        assert_eq!(role_after_unlock(6, locked, &notes), role, "{roles}");
+    }
+}
+
 #[test]
 fn live_sessions_are_found_also_after_a_restart() {
     let mut server = adopted();
