@@ -33,6 +33,7 @@ pub mod files;
 pub mod guard;
 pub mod health;
 pub mod initialise;
+pub mod json;
 pub mod log;
 pub mod outbound;
 pub mod outcome;

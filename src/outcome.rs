@@ -1,10 +1,10 @@
 //! How a request ends: done, refused or broken, and the reply that each becomes.
 
 use crate::guard::password::HasherBusy;
+use crate::json::Json;
 use crate::store::StoreError;
 use crate::wire::{ascii_escaped, ascii_json};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
@@ -256,12 +256,12 @@ impl Answer {
 
     /// The whole envelope as JSON text.
     #[must_use]
-    pub fn into_envelope(self, reqid: &RawValue) -> String {
+    pub fn into_envelope(self, reqid: Json<'_>) -> String {
         let messages = ascii_json(&self.messages);
         let reason = self.reason.map(|reason| format!(r#", "failure_reason": {}"#, ascii_json(&reason)));
         let reason = reason.unwrap_or_default();
         let success = self.success;
-        let reqid = ascii_escaped(reqid.get());
+        let reqid = ascii_escaped(reqid.text());
         // The action's own keys stand between braces; ours go before them.
         let keys = self.body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
         let keys = if keys.is_empty() { String::new() } else { format!(", {keys}") };

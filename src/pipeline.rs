@@ -4,8 +4,8 @@ use crate::actions::REQUESTS_BY_NAME;
 use crate::actions::locking::lift_ended;
 use crate::app::{App, Call};
 use crate::client_address::ClientAddress;
-use crate::guard::envelope::Opened;
 use crate::guard::ratelimit::Admission;
+use crate::json::{self, Json, JsonError, Limits, WipedObject};
 use crate::log;
 use crate::outcome::{Answer, Error, Failure};
 use crate::presence::Presence;
@@ -13,9 +13,7 @@ use crate::request::Request;
 use crate::store::StoreError;
 use crate::wire::{FromWire, Object, is_falsy};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// After so many seconds a caller may try again when too much was waiting.
@@ -39,10 +37,10 @@ impl Rejected {
 }
 
 /// A sealed request after opening, its parts not yet looked into.
-struct Message {
+struct Message<'t> {
     request: String,
-    body: Option<Box<RawValue>>,
-    reqid: Box<RawValue>,
+    body: Option<Json<'t>>,
+    reqid: Json<'t>,
     client: ClientAddress,
 }
 
@@ -54,20 +52,26 @@ struct Message {
 pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, Rejected> {
     let begun = app.clock.steady();
     let opened = app.config.secret.open(sealed).ok_or(Rejected::UNSEALED)?;
-    let message = read_message(app, &opened)?;
+    let repaired;
+    let text = if let Ok(text) = std::str::from_utf8(opened.plaintext.expose()) {
+        text
+    } else {
+        repaired = json::without_surrogates(opened.plaintext.expose()).ok_or(Rejected::UNSEALED)?;
+        repaired.as_str()
+    };
+    let message = read_message(app, text)?;
     let result = act(app, &message, presence);
     note(app, &message, begun, &result);
-    let envelope = result?.into_envelope(&message.reqid);
+    let envelope = result?.into_envelope(message.reqid);
     Ok(opened.key.seal(envelope.as_bytes(), app.clock.now()))
 }
 
 /// Admits the request, runs its action and pays what a failed password check costs.
-fn act(app: &App, message: &Message, presence: &Presence) -> Result<Answer, Rejected> {
+fn act(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, Rejected> {
     let request = REQUESTS_BY_NAME.get(message.request.as_str()).copied();
-    let body = message.body.as_deref().map_or(Ok(Value::Null), |body| serde_json::from_str(body.get()));
-    let body = body.map_err(|_| Rejected::MALFORMED)?;
-    admit(app, request, message, &body)?;
-    let (Some(request), Ok(body)) = (request, Object::from_wire(body)) else {
+    let body = message.body.and_then(read_body);
+    admit(app, request, message, body.as_deref())?;
+    let (Some(request), Some(body)) = (request, body) else {
         return Err(Rejected::MALFORMED);
     };
     // Should this fail, accounts stay locked, and the action meets the same failing database.
@@ -87,21 +91,22 @@ fn act(app: &App, message: &Message, presence: &Presence) -> Result<Answer, Reje
 
 /// Reads the envelope's top level. What is sealed but is not a request at all is told apart from what is not even
 /// JSON: the former is answered as malformed, the latter as unsealed.
-fn read_message(app: &App, opened: &Opened) -> Result<Message, Rejected> {
-    let bytes = opened.plaintext.expose();
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|_| Rejected::UNSEALED)?;
-    let mut keys: BTreeMap<String, Box<RawValue>> =
-        serde_json::from_str(text).map_err(|_| not_an_object(text))?;
-    if keys.is_empty() {
-        return Err(Rejected::UNSEALED);
-    }
-    let value = |key: &str| {
-        let raw = keys.get(key).map(|raw| serde_json::from_str::<Value>(raw.get()));
-        raw.transpose().map_err(|_| Rejected::MALFORMED)
+fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, Rejected> {
+    let limits = Limits { bytes: app.config.body_bytes_max, ..Limits::REQUEST };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let json = json::check(text, &limits).map_err(|error| match error {
+        JsonError::Syntax { .. } => Rejected::UNSEALED,
+        JsonError::TooDeep if !text.trim_start().starts_with('{') => Rejected::UNSEALED,
+        _ => Rejected::MALFORMED,
+    })?;
+    let Some(members) = json.members().filter(|members| !members.is_empty()) else {
+        let is_nothing = json.value().is_ok_and(|value| is_falsy(&value));
+        return Err(if is_nothing { Rejected::UNSEALED } else { Rejected::MALFORMED });
     };
-    let Some(Value::String(request)) = value("request")? else { return Err(Rejected::MALFORMED) };
-    let client = value("client_ipaddr")?.filter(|client| !is_falsy(client));
+    let member = |name| members.iter().rfind(|(key, _)| key == name).map(|(_, value)| *value);
+    let request = member("request").and_then(Json::string).ok_or(Rejected::MALFORMED)?;
+    let client = member("client_ipaddr").and_then(|client| client.value().ok());
+    let client = client.filter(|client| !is_falsy(client));
     if client.is_none() && !app.limiter.limits().are_off() {
         return Err(Rejected::MALFORMED);
     }
@@ -109,36 +114,31 @@ fn read_message(app: &App, opened: &Opened) -> Result<Message, Rejected> {
         let text = String::from_wire(client).unwrap_or_else(|other| other.to_string());
         ClientAddress::from_frontend(&text)
     });
-    let body = keys.remove("body");
-    let reqid = keys.remove("reqid").filter(|reqid| reqid.get() != "null").ok_or(Rejected::MALFORMED)?;
-    Ok(Message { request, body, reqid, client })
+    let reqid = member("reqid").filter(|reqid| reqid.text() != "null").ok_or(Rejected::MALFORMED)?;
+    Ok(Message { request, body: member("body"), reqid, client })
 }
 
-/// Why a text is not an object of keys: another JSON value, JSON that is not taken here, or no JSON.
-fn not_an_object(text: &str) -> Rejected {
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) if is_falsy(&value) => Rejected::UNSEALED,
-        Ok(_) => Rejected::MALFORMED,
-        Err(error) if stopped_at_a_python_number(text, &error) => Rejected::MALFORMED,
-        Err(_) => Rejected::UNSEALED,
+/// The body as a tree; `None` for anything but an object.
+fn read_body(body: Json<'_>) -> Option<WipedObject> {
+    match body.value().ok()? {
+        Value::Object(body) => Some(body.into()),
+        other => {
+            json::wipe(other);
+            None
+        }
     }
 }
 
-/// Python writes `NaN` and `Infinity` into JSON. They are refused, but the message was one.
-fn stopped_at_a_python_number(text: &str, error: &serde_json::Error) -> bool {
-    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default().as_bytes();
-    let column = error.column().saturating_sub(1);
-    let starts = [column.saturating_sub(1), column];
-    starts.iter().filter_map(|start| line.get(*start..)).any(|rest| {
-        rest.starts_with(b"NaN") || rest.starts_with(b"Infinity") || rest.starts_with(b"-Infinity")
-    })
-}
-
-fn admit(app: &App, request: Option<&Request>, message: &Message, body: &Value) -> Result<(), Rejected> {
+fn admit(
+    app: &App,
+    request: Option<&Request>,
+    message: &Message<'_>,
+    body: Option<&Object>,
+) -> Result<(), Rejected> {
     let email = ["email", "email_address"]
         .iter()
         .filter(|_| message.request.contains("email"))
-        .find_map(|key| body.get(*key)?.as_str().filter(|email| !email.is_empty()));
+        .find_map(|key| body?.get(*key)?.as_str().filter(|email| !email.is_empty()));
     let built_in = request.and_then(|request| request.per_minute);
     match app.limiter.admit(&message.request, built_in, &message.client, email, app.clock.steady()) {
         Admission::Admitted => Ok(()),
@@ -160,12 +160,12 @@ fn broken(request: &Request, error: &Error) -> Result<Answer, Rejected> {
 }
 
 /// A request's ID as a person writes it down: a text without its quotes, anything else as JSON.
-fn shown(reqid: &RawValue) -> Cow<'_, str> {
-    serde_json::from_str::<String>(reqid.get()).map_or(Cow::Borrowed(reqid.get()), Cow::Owned)
+fn shown(reqid: Json<'_>) -> Cow<'_, str> {
+    reqid.string().map_or(Cow::Borrowed(reqid.text()), Cow::Owned)
 }
 
 /// One line per request.
-fn note(app: &App, message: &Message, begun: Duration, result: &Result<Answer, Rejected>) {
+fn note(app: &App, message: &Message<'_>, begun: Duration, result: &Result<Answer, Rejected>) {
     if !log::shows_requests() {
         return;
     }
@@ -177,7 +177,7 @@ fn note(app: &App, message: &Message, begun: Duration, result: &Result<Answer, R
     };
     let took = app.clock.steady().saturating_sub(begun).as_micros();
     let fields = [
-        ("reqid", log::escaped(&shown(&message.reqid))),
+        ("reqid", log::escaped(&shown(message.reqid))),
         ("request", log::escaped(&message.request)),
         ("outcome", outcome.into()),
         ("micros", took.into()),

@@ -2,6 +2,7 @@
 //! the parser that reports every problem at once, and the row in the registry.
 
 use crate::app::Call;
+use crate::json::{WipedObject, wipe};
 use crate::outcome::{Answer, Failure, Problem, Refusal};
 use crate::wire::{FromWire, Object, is_falsy};
 use serde_json::Value;
@@ -46,7 +47,11 @@ impl Param {
             problems.push(self.problem("missing"));
             return None;
         };
-        T::from_wire(value).map_err(|_| problems.push(self.problem("incorrect type"))).ok()
+        let taken = T::from_wire(value).map_err(|value| {
+            wipe(value);
+            problems.push(self.problem("incorrect type"));
+        });
+        taken.ok()
     }
 
     /// Takes a parameter that may be left out. Null, and an empty value of another type, count as left out.
@@ -58,6 +63,7 @@ impl Param {
                 if !is_falsy(&value) {
                     problems.push(self.problem("incorrect type"));
                 }
+                wipe(value);
                 None
             }
         }
@@ -99,7 +105,7 @@ pub struct Request {
     /// The ways in which it says no.
     pub refusals: &'static [&'static Refusal],
     /// Takes the parameters out of the body and acts.
-    pub act: fn(&mut Call<'_>, Object) -> Acted,
+    pub act: fn(&mut Call<'_>, WipedObject) -> Acted,
 }
 
 /// Declares the requests of a file of `actions/`. See [`crate::request`].
@@ -141,7 +147,7 @@ macro_rules! requests {
                 ];
 
                 #[allow(unused_mut, unused_variables, unused_assignments, reason = "a request may have no parameters of one kind")]
-                fn take(mut body: $crate::wire::Object) -> Result<Self, Vec<$crate::outcome::Problem>> {
+                fn take(mut body: $crate::json::WipedObject) -> Result<Self, Vec<$crate::outcome::Problem>> {
                     let mut problems = Vec::new();
                     let mut table = Self::PARAMS.iter();
                     let mut next = || table.next().expect("the table has a row for every field, in the fields' order");

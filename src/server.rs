@@ -6,9 +6,10 @@ use crate::client_address::ClientAddress;
 use crate::edge::{Allow, ContentType, Handler, HttpReply, HttpRequest, error_page};
 use crate::guard::ratelimit::Admission;
 use crate::health::HealthCheck;
+use crate::json::{self, Limits, WipedObject};
 use crate::pipeline::{self, Rejected};
 use crate::store::roles;
-use crate::wire::{Object, ascii_json};
+use crate::wire::ascii_json;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -55,16 +56,16 @@ impl Server {
             return error_page(400);
         }
         let Some(opened) = self.app.config.secret.open(request.body) else { return error_page(401) };
-        let Ok(mut message) = serde_json::from_slice::<Object>(opened.plaintext.expose()) else {
-            return error_page(400);
-        };
+        let text = std::str::from_utf8(opened.plaintext.expose()).unwrap_or_default();
+        let Ok(message) = json::read_object(text, &Limits::REQUEST) else { return error_page(400) };
+        let mut message = WipedObject::from(message);
         let Ok(roles) = self.app.store.read(roles::list) else { return error_page(400) };
         if message.get("request") != Some(&Value::from("echo")) {
             return error_page(400);
         }
         let roles = roles.iter().map(|role| json!({ "name": role.name, "desc": role.description }));
         message.insert("dbtest".to_owned(), roles.collect());
-        HttpReply::text(200, opened.key.seal(ascii_json(&message).as_bytes(), self.app.clock.now()))
+        HttpReply::text(200, opened.key.seal(ascii_json(&*message).as_bytes(), self.app.clock.now()))
     }
 
     fn allows(&self, host: &str) -> bool {

@@ -2,14 +2,16 @@
 //! what clients written in Python send and what the database of the original holds.
 
 use crate::guard::secret::Secret;
+use crate::json::{self, JsonError, JsonText, Limits};
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::ser::Formatter as _;
-use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
+use zeroize::Zeroize;
 
-/// A JSON object.
-pub type Object = Map<String, Value>;
+pub use crate::json::Object;
 
 /// A Rust type that stands for a type word, or for a union of words, in a request's parameter list.
 pub trait FromWire: Sized {
@@ -140,7 +142,13 @@ impl FromWire for ObjectOrText {
     fn from_wire(value: Value) -> Result<Self, Value> {
         match value {
             Value::Object(object) => Ok(Self(object)),
-            Value::String(text) => serde_json::from_str(&text).map(Self).map_err(|_| Value::String(text)),
+            Value::String(mut text) => match json::read_object(&text, &Limits::PARAMETER) {
+                Ok(object) => {
+                    text.zeroize();
+                    Ok(Self(object))
+                }
+                Err(_) => Err(Value::String(text)),
+            },
             other => Err(other),
         }
     }
@@ -162,18 +170,27 @@ pub fn is_falsy(value: &Value) -> bool {
 /// What removes a key when it is given as the key's new value.
 const DELETE_MARK: &str = "__delete__";
 
-/// The object with the changes made: a key whose new value is `"__delete__"` is removed, any other is set. Only the
-/// top level is looked at; the mark inside a nested object is data.
-#[must_use]
-pub fn merge(mut object: Object, changes: Object) -> Object {
+/// What is noted, with the changes made, as JSON text: a key whose new value is `"__delete__"` is removed, any other is
+/// set. Only the top level is looked at; the mark inside a nested object is data. What is not changed stays letter by
+/// letter what it was.
+///
+/// # Errors
+///
+/// What is noted is not an object that can be read. Then it must stay as it is.
+pub fn merge(noted: Option<&JsonText>, changes: Object) -> Result<String, JsonError> {
+    let members = noted.map(JsonText::members).transpose()?.unwrap_or_default();
+    let members = members.into_iter().map(|(key, value)| (key, ascii_escaped(value.text())));
+    let mut members: BTreeMap<String, Cow<'_, str>> = members.collect();
     for (key, value) in changes {
         if value == DELETE_MARK {
-            object.remove(&key);
+            members.remove(&key);
         } else {
-            object.insert(key, value);
+            members.insert(key, ascii_json(&value).into());
         }
     }
-    object
+    let members: Vec<_> =
+        members.iter().map(|(key, value)| format!("{}: {value}", ascii_json(key))).collect();
+    Ok(format!("{{{}}}", members.join(", ")))
 }
 
 /// Writes a value as ASCII JSON.
@@ -186,7 +203,7 @@ pub fn ascii_json<T: Serialize + ?Sized>(value: &T) -> String {
     let mut bytes = Vec::with_capacity(256);
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, AsciiFormatter);
     value.serialize(&mut serializer).expect("plain structs with text keys serialise into memory");
-    String::from_utf8(bytes).expect("the formatter writes ASCII, and raw values are UTF-8")
+    String::from_utf8(bytes).expect("the formatter writes ASCII")
 }
 
 /// The same JSON text, but with everything beyond ASCII escaped. Outside of strings JSON is ASCII anyway.
@@ -225,6 +242,14 @@ impl serde_json::ser::Formatter for AsciiFormatter {
         Ok(())
     }
 
+    fn write_raw_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        self.write_string_fragment(writer, fragment)
+    }
+
     fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
         writer.write_all(if first { b"" } else { b", " })
     }
@@ -254,7 +279,7 @@ mod tests {
         let text = r#"{"é": ["😀", "\\u00e9", 1.0]}"#;
         let escaped = ascii_escaped(text);
         assert_eq!(escaped, r#"{"\u00e9": ["\ud83d\ude00", "\\u00e9", 1.0]}"#);
-        let read = |text: &str| serde_json::from_str::<Value>(text).expect("is JSON");
+        let read = |text: &str| json::read(text, &Limits::REQUEST).expect("is JSON");
         assert_eq!(read(&escaped), read(text));
     }
 
@@ -263,7 +288,7 @@ mod tests {
         assert!(i64::from_wire(json!(true)).is_err());
         assert!(i64::from_wire(json!(1.0)).is_err());
         assert_eq!(f64::from_wire(json!(1)).ok(), Some(1.0));
-        let huge = |text: &str| serde_json::from_str::<Value>(text).expect("is JSON");
+        let huge = |text: &str| json::read(text, &Limits::REQUEST).expect("is JSON");
         assert!(i64::from_wire(huge("9223372036854775808")).is_err());
         assert!(f64::from_wire(huge("1e999")).is_err());
     }
@@ -275,14 +300,40 @@ mod tests {
         assert!(Option::<i64>::from_wire(json!("4")).is_err());
     }
 
+    fn merged(noted: Option<&str>, changes: Value) -> Result<String, JsonError> {
+        let noted = noted.map(|noted| JsonText::new(noted.to_owned()));
+        merge(noted.as_ref(), Object::from_wire(changes).expect("an object"))
+    }
+
     #[test]
     fn merging_sets_and_removes_at_the_top_level() {
-        let object = |value: Value| Object::from_wire(value).expect("an object");
-        let stored = object(json!({"kept": 1, "gone": 2, "nested": {"a": 1}}));
+        let stored = r#"{"kept": 1, "gone": 2, "nested": {"a": 1}}"#;
         let changes =
             json!({"gone": "__delete__", "absent": "__delete__", "nested": {"b": "__delete__"}, "new": null});
-        let merged = Value::Object(merge(stored, object(changes)));
-        assert_eq!(merged, json!({"kept": 1, "nested": {"b": "__delete__"}, "new": null}));
+        let expected = r#"{"kept": 1, "nested": {"b": "__delete__"}, "new": null}"#;
+        assert_eq!(merged(Some(stored), changes.clone()).as_deref(), Ok(expected));
+        let from_nothing = r#"{"nested": {"b": "__delete__"}, "new": null}"#;
+        for nothing in [None, Some("null"), Some("{}")] {
+            assert_eq!(merged(nothing, changes.clone()).as_deref(), Ok(from_nothing));
+        }
+    }
+
+    #[test]
+    fn merging_leaves_what_is_not_changed_as_it_was_written() {
+        let stored = r#"{"z": "\ud800", "é": [1.0,1e999,{"$serde_json::private::RawValue":"[1"}], "a": 0}"#;
+        let expected =
+            r#"{"a": 1, "z": "\ud800", "\u00e9": [1.0,1e999,{"$serde_json::private::RawValue":"[1"}]}"#;
+        assert_eq!(merged(Some(stored), json!({"a": 1})).as_deref(), Ok(expected));
+        let deep = format!(r#"{{"deep": {}{}}}"#, "[".repeat(1000), "]".repeat(1000));
+        assert_eq!(merged(Some(&deep), json!({})).as_deref(), Ok(deep.as_str()));
+    }
+
+    #[test]
+    fn merging_into_what_is_no_object_fails() {
+        let too_deep = format!(r#"{{"deep": {}{}}}"#, "[".repeat(40_000), "]".repeat(40_000));
+        for noted in [r#"{"a": NaN}"#, "[]", "1", "\"x\"", "", "{", &too_deep] {
+            assert!(merged(Some(noted), json!({"a": 1})).is_err(), "{noted:.40}");
+        }
     }
 
     #[test]

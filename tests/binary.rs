@@ -1,6 +1,8 @@
 //! The real program, as an operator meets it: files, exit statuses, signals, log lines, and what is left after it was
 //! killed.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 #[path = "binary/authority.rs"]
 mod authority;
 #[path = "binary/confvars.rs"]

@@ -1,5 +1,7 @@
 //! What is measured. A new scenario is a line in [`SCENARIOS`] and a function that gives its messages.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads its own server's answers")]
+
 use crate::Outcome;
 use crate::client::Client;
 use crate::load::Requests;

@@ -1,6 +1,8 @@
 //! The sealed form in which requests and answers travel, written here a second time, so that the server is
 //! not tested against itself.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads its own server's answers")]
+
 use crate::Outcome;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::store::locks::{self, Lock};
 use crate::store::users::{LOCKED_ROLE, User};
 use crate::store::{StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
-use crate::wire::{Object, ascii_json};
+use crate::wire::{Object, merge};
 use serde_json::Value;
 
 /// The key under which answers show a user's role history. It is shown only; the history itself is a table.
@@ -26,7 +26,7 @@ pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     if !is_locked {
         locks::push_role(tx, user.user_id, &user.user_role)?;
         let extra_info = with_history(tx, user)?;
-        users::set_state(tx, user.user_id, false, LOCKED_ROLE, Some(&extra_info))?;
+        users::set_state(tx, user.user_id, false, LOCKED_ROLE, extra_info.as_deref())?;
     }
     if !is_locked || lock == Lock::ByPerson {
         locks::insert(tx, user.user_id, lock)?;
@@ -81,7 +81,7 @@ pub fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
         None => VERIFIED_ROLE.to_owned(),
     };
     let extra_info = with_history(tx, user)?;
-    users::set_state(tx, user.user_id, true, &role, Some(&extra_info))?;
+    users::set_state(tx, user.user_id, true, &role, extra_info.as_deref())?;
     Ok(Unlocked::Active)
 }
 
@@ -114,12 +114,11 @@ fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {
     Ok(ended.len())
 }
 
-/// What is noted about a user, with the role history as it is to be shown.
-fn with_history(tx: &Tx<'_>, user: &User) -> Result<String, StoreError> {
-    let noted = user.extra_info.as_ref().and_then(|noted| serde_json::from_str::<Object>(noted.get()).ok());
-    let mut noted = noted.unwrap_or_default();
+/// What is noted about a user, with the role history as it is to be shown. What cannot be read stays as it is.
+fn with_history(tx: &Tx<'_>, user: &User) -> Result<Option<String>, StoreError> {
     let roles = locks::roles_of_user(tx, user.user_id)?;
     let shown = std::iter::once(LOCKED_ROLE.to_owned()).chain(roles).map(Value::from).collect();
-    noted.insert(HISTORY_KEY.to_owned(), shown);
-    Ok(ascii_json(&noted))
+    let history = Object::from_iter([(HISTORY_KEY.to_owned(), shown)]);
+    let noted = user.extra_info.as_ref();
+    Ok(merge(noted, history).ok().or_else(|| noted.map(|noted| noted.as_str().to_owned())))
 }

@@ -4,13 +4,13 @@ use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::{StoredToken, Token};
+use crate::json::JsonText;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
 use crate::requests;
 use crate::store::sessions::{self, LiveSession, NewSession};
 use crate::store::users::{self, ANONYMOUS_ID, LOCKED_ROLE};
-use crate::wire::{Object, StrOrInt, ascii_json, merge};
+use crate::wire::{StrOrInt, ascii_json, merge};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use time::format_description::BorrowedFormatItem;
 
 /// Bytes of what may be noted about a session, as JSON text.
@@ -212,7 +212,7 @@ struct SessionAndOwner {
     system_id: String,
     full_name: Option<String>,
     email: String,
-    extra_info: Option<Box<RawValue>>,
+    extra_info: Option<JsonText>,
     email_verified: bool,
     emailverify_sent_datetime: Option<Moment>,
     is_active: bool,
@@ -225,7 +225,7 @@ struct SessionAndOwner {
     user_agent: String,
     created: Moment,
     expires: Moment,
-    extra_info_json: Option<Box<RawValue>>,
+    extra_info_json: Option<JsonText>,
 }
 
 fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFound> {
@@ -286,7 +286,7 @@ struct SessionAlone {
     user_agent: String,
     created: Moment,
     expires: Moment,
-    extra_info_json: Box<RawValue>,
+    extra_info_json: JsonText,
 }
 
 fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outcome<SessionEdited> {
@@ -294,17 +294,15 @@ fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outco
         return Err(NOTHING_TO_EDIT.refuse());
     }
     let stored = StoredToken::of(ask.target_session_token.expose());
-    let (session, extra_info): (LiveSession, Box<RawValue>) = call.write(move |tx| {
+    let (session, extra_info): (LiveSession, JsonText) = call.write(move |tx| {
         let session = sessions::live_by_token(tx, &stored)?.ok_or_else(|| NOT_THERE_TO_EDIT.refuse())?;
-        let noted = session.extra_info_json.as_ref();
-        let noted = noted.and_then(|noted| serde_json::from_str::<Object>(noted.get()).ok());
-        let merged = ascii_json(&merge(noted.unwrap_or_default(), ask.update_dict));
+        let merged = merge(session.extra_info_json.as_ref(), ask.update_dict);
+        let merged = merged.map_err(|_| NOT_EDITED.refuse())?;
         if merged.len() > EXTRA_INFO_BYTES_MAX {
             return Err(NOT_EDITED.refuse());
         }
         sessions::set_extra_info(tx, &stored, &merged)?;
-        let merged = RawValue::from_string(merged);
-        Ok((session, merged.expect("what was just serialised is JSON")))
+        Ok((session, JsonText::new(merged)))
     })?;
     let session_info = SessionAlone {
         user_id: session.user_id,

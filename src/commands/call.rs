@@ -3,6 +3,7 @@
 use super::{Parts, Streams};
 use crate::config::arguments::Call;
 use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Invocation, Problems, Surroundings, Trust};
+use crate::json::{self, Limits};
 use crate::outbound::web::{WebClient, is_untrusted};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -60,11 +61,10 @@ fn body(call: &Call, streams: &mut Streams<'_>) -> Result<Map<String, Value>, St
         }
         Some(text) => text.to_owned(),
     };
-    match serde_json::from_str(&text) {
+    match json::read(&text, &Limits::REQUEST) {
         Ok(Value::Object(body)) => Ok(body),
         Ok(_) => Err("the body must be a JSON object, such as '{\"email\": \"me@example.org\"}'".into()),
-        // The parser's own text may repeat a piece of the body, which may hold a password.
-        Err(error) => Err(format!("the body is not JSON: line {}, column {}", error.line(), error.column())),
+        Err(error) => Err(format!("the body is {error}")),
     }
 }
 
@@ -88,7 +88,10 @@ fn exchange(
     let answer = settings
         .secret
         .open(&post(&settings.url, &settings.trust, &sealed)?)
-        .and_then(|opened| serde_json::from_slice::<Value>(opened.plaintext.expose()).ok())
+        .and_then(|opened| {
+            let text = std::str::from_utf8(opened.plaintext.expose()).ok()?;
+            json::read(text, &Limits::ANSWER).ok()
+        })
         .ok_or("the answer cannot be opened: the server has another key, or this is another server")?;
     if answer["reqid"] != request_id {
         return Err("the answer belongs to another request".into());

@@ -4,6 +4,7 @@ use super::*;
 use crate::chance::SeededChance;
 use crate::clock::{ManualClock, Moment};
 use crate::guard::envelope::Keyring;
+use crate::json::{self, Limits};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -285,7 +286,8 @@ fn server(answer: impl FnOnce(&Value) -> (u16, Vec<u8>) + Send + 'static) -> (St
         let mut body = vec![0; length];
         reader.read_exact(&mut body).expect("the body");
         let opened = keyring().open(&body).expect("sealed");
-        let message = serde_json::from_slice(opened.plaintext.expose()).expect("JSON");
+        let text = std::str::from_utf8(opened.plaintext.expose()).expect("a text");
+        let message = json::read(text, &Limits::REQUEST).expect("JSON");
         let (status, body) = answer(&message);
         write!(stream, "HTTP/1.1 {status} X\r\nRetry-After: 7\r\nContent-Length: {}\r\n\r\n", body.len())
             .and_then(|()| stream.write_all(&body))

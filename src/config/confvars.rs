@@ -9,6 +9,7 @@ use super::remote::{self, Template, WebRequest};
 use super::sources::content;
 use super::table::SETTINGS;
 use crate::files;
+use crate::json::{self, Limits};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -135,9 +136,9 @@ impl Form {
         let text = match self {
             Self::Text => content(bytes).ok_or("what came is not UTF-8 text")?,
             Self::Json(steps) => {
-                let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
-                    format!("what came is not JSON: line {}, column {}", error.line(), error.column())
-                })?;
+                let content = content(bytes).ok_or("what came is not UTF-8 text")?;
+                let value =
+                    json::read(&content, &Limits::FILE).map_err(|error| format!("what came is {error}"))?;
                 text(follow(&value, steps)?)
                     .ok_or_else(|| format!("{} is neither a text nor a number", place(steps)))?
             }
@@ -169,9 +170,9 @@ fn place(steps: &[String]) -> String {
 
 fn parse(bytes: &[u8], shown_path: &str) -> Result<BTreeMap<&'static str, Item>, Problems> {
     let refuse = |problem: String| Problems::one(format!("{shown_path}: {problem}"));
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-        refuse(format!("this is not JSON: line {}, column {}", error.line(), error.column()))
-    })?;
+    let content = std::str::from_utf8(bytes).map_err(|_| refuse("this is not UTF-8 text".into()))?;
+    let value = json::read(content.trim_start_matches('\u{feff}'), &Limits::FILE);
+    let value = value.map_err(|error| refuse(format!("this is {error}")))?;
     let Value::Object(entries) = value else {
         return Err(refuse("an object is needed, with the names of settings and an object for each".into()));
     };

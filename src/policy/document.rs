@@ -6,9 +6,8 @@
 
 use std::fmt::{self, Display};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use crate::json::{self, Json, JsonError, Limits};
 use serde_json::Number;
-use serde_json::value::RawValue;
 
 /// How many problems are spelled out. Beyond, they are only counted, so that a file of the wrong kind
 /// does not fill a log.
@@ -16,6 +15,9 @@ pub(super) const PROBLEMS_MAX: usize = 20;
 
 /// The longest name of a role, an item, an action and so on.
 pub(super) const NAME_CHARACTERS_MAX: usize = 100;
+
+/// Parts are looked at one level at a time, so that the levels below do not matter. The length is checked before.
+const LIMITS: Limits = Limits { levels: usize::MAX, values: usize::MAX, ..Limits::FILE };
 
 /// What is wrong with a document so far.
 #[derive(Debug, Default)]
@@ -43,13 +45,13 @@ impl Problems {
 /// One value in the document, unparsed, and the place where it stands.
 pub(super) struct Part<'a> {
     pub(super) place: String,
-    raw: &'a RawValue,
+    json: Json<'a>,
 }
 
 impl<'a> Part<'a> {
     /// The document as a whole. Errors if it is not JSON.
-    pub(super) fn whole(text: &'a str) -> Result<Self, serde_json::Error> {
-        Ok(Self { place: String::new(), raw: serde_json::from_str(text)? })
+    pub(super) fn whole(text: &'a str) -> Result<Self, JsonError> {
+        Ok(Self { place: String::new(), json: json::check(text, &LIMITS)? })
     }
 
     /// The members of an object: those that `names` lists, in that order. A missing member and one that is
@@ -93,7 +95,7 @@ impl<'a> Part<'a> {
     /// The members of an object by name, or `None` if this is not an object. A name that stands twice is a
     /// problem, since its two readers might each believe another one; the first is returned.
     pub(super) fn members(&self, problems: &mut Problems) -> Option<Vec<(String, Part<'a>)>> {
-        let Ok(Members(mut members)) = serde_json::from_str::<Members<'a>>(self.raw.get()) else {
+        let Some(mut members) = self.json.members() else {
             problems.note(&self.place, "must be an object");
             return None;
         };
@@ -106,26 +108,26 @@ impl<'a> Part<'a> {
             }
             twice
         });
-        let parts = members.into_iter().map(|(name, raw)| {
+        let parts = members.into_iter().map(|(name, json)| {
             let place = self.place_of(&name);
-            (name, Part { place, raw })
+            (name, Part { place, json })
         });
         Some(parts.collect())
     }
 
     /// The entries of a list, or `None` if this is not a list.
     pub(super) fn entries(&self, problems: &mut Problems) -> Option<Vec<Part<'a>>> {
-        let Ok(entries) = serde_json::from_str::<Vec<&'a RawValue>>(self.raw.get()) else {
+        let Some(entries) = self.json.entries() else {
             problems.note(&self.place, "must be a list");
             return None;
         };
-        let part = |(at, raw)| Part { place: format!("{}[{at}]", self.place), raw };
+        let part = |(at, json)| Part { place: format!("{}[{at}]", self.place), json };
         Some(entries.into_iter().enumerate().map(part).collect())
     }
 
     /// A string.
     pub(super) fn text(&self, problems: &mut Problems) -> Option<String> {
-        let text = serde_json::from_str(self.raw.get()).ok();
+        let text = self.json.string();
         if text.is_none() {
             problems.note(&self.place, "must be a string");
         }
@@ -134,7 +136,7 @@ impl<'a> Part<'a> {
 
     /// A number, as it was written.
     pub(super) fn number(&self, problems: &mut Problems) -> Option<Number> {
-        let number = serde_json::from_str(self.raw.get()).ok();
+        let number = self.json.number();
         if number.is_none() {
             problems.note(&self.place, "must be a number");
         }
@@ -157,33 +159,5 @@ impl Display for Shown<'_> {
             write!(formatter, "{}", character.escape_debug())?;
         }
         if characters.next().is_some() { formatter.write_str("...") } else { Ok(()) }
-    }
-}
-
-/// An object's members in the order of the text. serde_json's own map silently keeps the last of two
-/// members with one name.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collector;
-
-        impl<'de> Visitor<'de> for Collector {
-            type Value = Members<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Collector)
     }
 }

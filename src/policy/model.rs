@@ -96,7 +96,7 @@ impl Policy {
                 if problems.count() == 0 { Ok(policy) } else { Err(PolicyError(problems)) }
             }
             Err(error) => {
-                problems.note("", format_args!("not JSON: {error}"));
+                problems.note("", error);
                 Err(PolicyError(problems))
             }
         }

@@ -25,11 +25,11 @@ pub use error::StoreError;
 pub use open::{OpenError, Origin};
 
 use crate::clock::{Clock, Moment};
+use crate::json::JsonText;
 use condition::{Condition, Writing};
 use identity::{FileId, OpenFiles};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, Row};
-use serde_json::value::RawValue;
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -235,10 +235,10 @@ fn moment_or_null(row: &Row<'_>, name: &str) -> Result<Option<Moment>, StoreErro
     text.map(|text| Moment::parse(text).ok_or(StoreError::Unreadable("time"))).transpose()
 }
 
-/// A column that holds JSON text. What is not JSON, such as the `NaN` that Python writes, counts as absent.
-fn json_or_null(row: &Row<'_>, name: &str) -> Result<Option<Box<RawValue>>, StoreError> {
+/// A column that holds JSON text, which is not looked into here: a reader is in use, and the text may be long.
+fn json_or_null(row: &Row<'_>, name: &str) -> Result<Option<JsonText>, StoreError> {
     let text: Option<String> = row.get(name)?;
-    Ok(text.and_then(|text| RawValue::from_string(text).ok()))
+    Ok(text.map(JsonText::new))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::StoredToken;
+use crate::json::JsonText;
 use rusqlite::named_params;
-use serde_json::value::RawValue;
 
 const FILE: &str = include_str!("../../sql/sessions.sql");
 const INSERT: &str = query(FILE, "insert");
@@ -53,7 +53,7 @@ pub struct LiveSession {
     /// The owner's address in folded form.
     pub email: String,
     /// What is noted about the owner: JSON.
-    pub extra_info: Option<Box<RawValue>>,
+    pub extra_info: Option<JsonText>,
     /// Whether the owner proved to hold the address.
     pub email_verified: bool,
     /// When the last verification letter went out.
@@ -77,7 +77,7 @@ pub struct LiveSession {
     /// When it ends.
     pub expires: Moment,
     /// What is noted about the session: JSON.
-    pub extra_info_json: Option<Box<RawValue>>,
+    pub extra_info_json: Option<JsonText>,
 }
 
 /// Adds a session.

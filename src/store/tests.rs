@@ -95,7 +95,7 @@ fn a_python_file_is_adopted_with_everybody_in_it() {
     let alice = store.read(|db| users::by_id(db, 4)).expect("reads").expect("alice is there");
     assert_eq!(alice.email, "alice@fixture.test");
     assert_eq!(alice.full_name.as_deref(), Some("Alice Ärmel"));
-    assert!(alice.extra_info.expect("has notes").get().contains(r#""nested": {"a": [1, 2, 3]}"#));
+    assert!(alice.extra_info.expect("has notes").as_str().contains(r#""nested": {"a": [1, 2, 3]}"#));
 
     let live = StoredToken::of("xtSAwkDaPvQAOLT7iskYQffeyFGNEDu5CuIqMoVfZ8g");
     let session = store.read(|db| sessions::live_by_token(db, &live)).expect("reads").expect("is live");

@@ -4,9 +4,9 @@ use super::query::query;
 use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
+use crate::json::JsonText;
 use rusqlite::{Row, ToSql, named_params};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 const FILE: &str = include_str!("../../sql/users.sql");
 const BY_ID: &str = query(FILE, "by_id");
@@ -77,7 +77,7 @@ pub struct User {
     /// The user's role.
     pub user_role: String,
     /// What is noted about the user: JSON.
-    pub extra_info: Option<Box<RawValue>>,
+    pub extra_info: Option<JsonText>,
     /// When the last verification letter went out.
     pub emailverify_sent_datetime: Option<Moment>,
     /// When the last forgotten-password letter went out.
@@ -421,7 +421,7 @@ pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
         ":email_verified": user.email_verified,
         ":is_active": user.is_active,
         ":user_role": user.user_role,
-        ":extra_info": user.extra_info.as_ref().map(|noted| noted.get()),
+        ":extra_info": user.extra_info.as_ref().map(JsonText::as_str),
         ":now": tx.now().stored(),
     };
     Ok(tx.change(UPDATE, params)? == 1)

@@ -1,5 +1,7 @@
 //! A server that speaks TLS, as Python (which speaks it with OpenSSL) and its own `call` command meet it.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 use crate::authority::{Authority, Identity};
 use crate::machine::{Machine, Running, python};
 use serde_json::{Value, json};

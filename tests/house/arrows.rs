@@ -10,6 +10,7 @@ const COMMON: &[&str] = &[
     "guard::redact",
     "client_address",
     "clock",
+    "json",
     "chance",
     "wait",
     "pool",

@@ -1,5 +1,7 @@
 //! Limits: how the most different values compare with them.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 use authnzerver::policy::limits::LimitDecision::{self, Over, UnknownRole, Within};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! API keys without a session, and the refresh tokens that renew them.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 use crate::support::{Reply, TestServer};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! A lock after failed log-ins suspends an account: nothing of it works meanwhile, everything works again afterwards.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 use crate::support::{Person, Reply, TestServer, session_body};
 use authnzerver::actions::locking::lift_ended;
 use serde_json::{Value, json};

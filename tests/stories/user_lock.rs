@@ -1,5 +1,7 @@
 //! Locking and unlocking accounts by hand, and how that goes together with locks after failed log-ins.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 use crate::support::{Person, Reply, TestServer, session_body};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! Requests go through the public door, as sealed bytes. Time stands still until a story moves it, chance is seeded,
 //! hashes are cheap, and answers that are held back are only noted.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
 #![allow(dead_code, reason = "every test binary uses another part of the language")]
 
 use authnzerver::app::{App, Parts};

@@ -1,6 +1,8 @@
 //! The parameters of all requests there are: each left out, each of another type, all at once. Whatever does not
 //! fit is told in full and in order, and nothing is done.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 use crate::support::{Reply, TestServer};
 use authnzerver::actions::requests;
 use authnzerver::request::{Param, Request};

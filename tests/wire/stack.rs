@@ -1,9 +1,12 @@
 //! The deepest JSON that is taken fits on the stack that a connection's coroutine has. An overflow would end the
 //! process, so here each request is answered on such a stack.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 use crate::support::{GOOD_PASSWORD, TestServer, session_body};
 use authnzerver::clock::Clock;
 use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
+use authnzerver::json::{self, Limits, TREE_LEVELS_MAX};
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
 use authnzerver::wire::ascii_json;
@@ -147,4 +150,68 @@ fn signing_up_locking_and_keys_fit() {
     });
     let over = server.asks("user-check-limit", &limit).expect("is answered");
     assert!(over.contains("user is over limit"), "{over}");
+}
+
+#[test]
+fn notes_of_another_program_fit_however_deep_they_are() {
+    let server = Connected::new();
+    let mut session = session_body(Some(1));
+    session["extra_info_json"] = json!({});
+    let token = server.gets("session_token", "session-new", &session);
+    let store = rusqlite::Connection::open(server.0.database()).expect("the database opens");
+    for levels in [100, TREE_LEVELS_MAX - 1, TREE_LEVELS_MAX, 1000, 1024, 40_000, 1_000_000] {
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+            let deep = format!("{}0{}", open.repeat(levels), close.repeat(levels));
+            let notes = format!(r#"{{"deep": {deep}, "flat": 1}}"#);
+            for table in ["UPDATE users SET extra_info = ?1", "UPDATE sessions SET extra_info_json = ?1"] {
+                store.execute(table, [&notes]).expect("is written");
+            }
+            let readable = levels < Limits::NOTES.levels;
+            let listed = server.does("user-list", &json!({ "user_id": 2 }));
+            assert_eq!(listed.contains(&deep), readable);
+            let found = server.does("session-exists", &json!({ "session_token": token }));
+            assert_eq!(found.matches(&deep).count(), if readable { 2 } else { 0 });
+            for (wanted, match_found) in [(json!({ "flat": 1 }), readable), (json!({ "deep": 1 }), false)] {
+                let same = server.does("user-lookup-match", &json!({ "by": "extra_info", "match": wanted }));
+                assert_eq!(same.contains(r#""user_id": 2"#), match_found, "{levels} levels");
+            }
+
+            // What can be read is edited around, what can't be read stays.
+            let edit = json!({ "target_session_token": token, "update_dict": { "new": 1 } });
+            let edited = server.asks("internal-session-edit", &edit).expect("is answered");
+            let user_edit = json!({ "target_userid": 2, "update_dict": { "extra_info": { "new": 1 } } });
+            let user_edited = server.asks("internal-user-edit", &user_edit).expect("is answered");
+            for (answer, column) in [
+                (edited, "SELECT extra_info_json FROM sessions"),
+                (user_edited, "SELECT extra_info FROM users WHERE user_id = 2"),
+            ] {
+                assert_eq!(
+                    answer.starts_with(r#"{"success": true"#),
+                    readable,
+                    "{levels} levels: {answer:.300}"
+                );
+                let kept = server.0.stored(column).expect("has notes");
+                let expected = format!(r#"{{"deep": {deep}, "flat": 1, "new": 1}}"#);
+                assert!(kept == if readable { expected } else { notes.clone() }, "{levels} levels");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_within_a_text_fits_and_gets_no_further() {
+    let server = Connected::new();
+    let mut bomb = format!("{}{}", "[".repeat(118), "]".repeat(118));
+    for _ in 0..11 {
+        let marked = json!({ "$serde_json::private::RawValue": bomb }).to_string();
+        bomb = format!("{}{marked}{}", "[".repeat(100), "]".repeat(100));
+    }
+    let text = format!(r#"{{"a": {bomb}}}"#);
+    let tree = json::read(&text, &Limits::REQUEST).expect("is JSON");
+    for value in [tree, json!(text), json!(bomb)] {
+        for request in authnzerver::actions::requests() {
+            let body = request.params.iter().map(|param| (param.name.to_owned(), value.clone())).collect();
+            assert!(server.asks(request.name, &body).is_ok(), "{}", request.name);
+        }
+    }
 }

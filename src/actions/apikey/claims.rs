@@ -4,6 +4,7 @@
 use crate::app::Call;
 use crate::clock::Moment;
 use crate::guard::token::{StoredToken, Token};
+use crate::json::{self, Limits};
 use crate::store::apikeys::{KeyName, KeyTimes};
 use crate::wire::{FromWire, Object, StrOrInt, StrOrList, ascii_json};
 use serde::Serialize;
@@ -96,9 +97,9 @@ impl NewKey {
             exp: request.times.expires,
         };
         let text = ascii_json(&claims);
-        let claims_hash = serde_json::from_str::<Object>(&text)
+        let claims_hash = json::read_object(&text, &Limits::REQUEST)
             .map(|claims| hash_of(&claims))
-            .expect("what was just serialised is a JSON object");
+            .expect("what was just serialised is a JSON object, and made of less than a request");
         let name = KeyName { token: token.stored(), user_id: request.user_id, user_role: request.user_role };
         Self { name, times: request.times, claims_hash, text }
     }

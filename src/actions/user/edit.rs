@@ -3,6 +3,7 @@
 use super::super::actor::actor;
 use super::super::locking::{self, HISTORY_KEY, Unlocked};
 use crate::app::Call;
+use crate::json::JsonText;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::EmailAddress;
 use crate::policy::fullname::FullName;
@@ -12,10 +13,9 @@ use crate::store::users::{
     self, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, User, is_system_user, other_active_superusers,
 };
 use crate::store::{StoreError, Tx};
-use crate::wire::{FromWire, Object, ascii_json, merge};
+use crate::wire::{FromWire, Object, merge};
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 const SUPERUSER: &str = "superuser";
 const ANONYMOUS: &str = "anonymous";
@@ -276,16 +276,14 @@ fn truth(value: &Value) -> Result<bool, Fault> {
 }
 
 /// What is noted about the user, changed. The role history is the server's own.
-fn notes(before: &User, value: Value) -> Result<Box<RawValue>, Fault> {
+fn notes(before: &User, value: Value) -> Result<JsonText, Fault> {
     let changes = Object::from_wire(value).map_err(|_| Fault::Value)?;
     if changes.contains_key(HISTORY_KEY) {
         return Err(Fault::Value);
     }
-    let noted = before.extra_info.as_ref();
-    let noted = noted.and_then(|noted| serde_json::from_str::<Object>(noted.get()).ok());
-    let merged = ascii_json(&merge(noted.unwrap_or_default(), changes));
+    let merged = merge(before.extra_info.as_ref(), changes).map_err(|_| Fault::Value)?;
     if merged.len() > EXTRA_INFO_BYTES_MAX {
         return Err(Fault::Value);
     }
-    RawValue::from_string(merged).map_err(|_| Fault::Value)
+    Ok(JsonText::new(merged))
 }

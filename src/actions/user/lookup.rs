@@ -2,11 +2,10 @@
 
 use crate::app::Call;
 use crate::clock::Moment;
-use crate::outcome::{Done, Outcome, Refusal};
+use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::fold;
 use crate::requests;
 use crate::store::users::{self, Match, User};
-use crate::store::{Db, StoreError};
 use crate::wire::{FromWire, Object};
 use serde::Serialize;
 use serde_json::Value;
@@ -136,7 +135,7 @@ fn user_lookup_email(call: &mut Call<'_>, ask: UserLookupEmail) -> Outcome<OneUs
 fn user_lookup_match(call: &mut Call<'_>, ask: UserLookupMatch) -> Outcome<Users> {
     let page = Page::new(ask.limit, ask.after);
     let users = match (ask.by.as_str(), ask.matched) {
-        ("extra_info", Value::Object(noted)) => call.read(|db| with_notes(db, &noted, page))?,
+        ("extra_info", Value::Object(noted)) => with_notes(call, &noted, page)?,
         ("extra_info", _) | (_, Value::Object(_)) => return Err(MISMATCHED.refuse()),
         (by, value) => {
             let value = comparable(by, value).ok_or_else(|| MATCH_FAILED.refuse())?;
@@ -187,11 +186,12 @@ fn plain(value: Value) -> Option<Match> {
 }
 
 /// Users whose notes have all these keys with these values.
-fn with_notes(db: &Db<'_>, wanted: &Object, page: Page) -> Result<Vec<User>, StoreError> {
+fn with_notes(call: &Call<'_>, wanted: &Object, page: Page) -> Result<Vec<User>, Failure> {
     let mut found = Vec::new();
     let mut after = page.after;
     loop {
-        let users = users::list(db, after, PAGE_USERS)?;
+        // What is noted is read when the database is no longer in use for it.
+        let users = call.read(|db| users::list(db, after, PAGE_USERS))?;
         let Some(last) = users.last() else { return Ok(found) };
         after = last.user_id;
         for user in users {
@@ -210,6 +210,8 @@ fn has_notes(user: &User, wanted: &Object) -> bool {
         return true;
     }
     let Some(noted) = &user.extra_info else { return false };
-    let Ok(noted) = serde_json::from_str::<Object>(noted.get()) else { return false };
-    wanted.iter().all(|(key, value)| noted.get(key) == Some(value))
+    let Ok(noted) = noted.members() else { return false };
+    wanted.iter().all(|(key, wanted)| {
+        noted.get(key).and_then(|value| value.value().ok()).is_some_and(|value| value == *wanted)
+    })
 }
