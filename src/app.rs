@@ -68,7 +68,8 @@ pub struct App {
     /// Runs before each write is queued. Only tests set it: what they do there happens after a request has read
     /// and before it writes.
     pub before_write: Option<WriteHook>,
-    held: AtomicUsize,
+    /// The answers that are being held back.
+    pub held: HeldAnswers,
     letters_sent: Mutex<LruCache<(i64, String), Moment>>,
 }
 
@@ -130,7 +131,7 @@ impl App {
             slow_turnstiles: Turnstiles::new(TURNSTILES),
             guesses: Guesses::default(),
             before_write: None,
-            held: AtomicUsize::new(0),
+            held: HeldAnswers::default(),
             config,
             store,
             hasher,
@@ -164,12 +165,8 @@ impl App {
     /// Holds an answer back. `false`, at once, when too many are held already.
     #[must_use]
     pub fn hold(&self, time: Duration) -> bool {
-        if self.held.fetch_add(1, Ordering::Relaxed) >= HELD_ANSWERS_MAX {
-            self.held.fetch_sub(1, Ordering::Relaxed);
-            return false;
-        }
+        let Some(_held) = self.held.one_more() else { return false };
         self.pause.pause(time);
-        self.held.fetch_sub(1, Ordering::Relaxed);
         true
     }
 }
@@ -191,7 +188,30 @@ fn mail_settings(config: &Config, extra_roots: Option<Vec<u8>>) -> MailSettings 
 }
 
 /// Answers that may be held back at once after failed password checks.
-const HELD_ANSWERS_MAX: usize = 2048;
+pub const HELD_ANSWERS_MAX: usize = 2048;
+
+/// How many answers are being held back.
+#[derive(Default)]
+pub struct HeldAnswers(AtomicUsize);
+
+/// An answer that is being held back until this goes.
+#[must_use]
+pub struct HeldAnswer<'h>(&'h HeldAnswers);
+
+impl HeldAnswers {
+    /// Holds one more back, unless there are [`HELD_ANSWERS_MAX`] already.
+    pub fn one_more(&self) -> Option<HeldAnswer<'_>> {
+        // The place is given back by the drop, also when there was none.
+        let place = HeldAnswer(self);
+        (self.0.fetch_add(1, Ordering::Relaxed) < HELD_ANSWERS_MAX).then_some(place)
+    }
+}
+
+impl Drop for HeldAnswer<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// One request's view of the server.
 pub struct Call<'a> {

@@ -12,6 +12,8 @@ mod apikeys;
 mod apikeys_nosession;
 #[path = "stories/faults.rs"]
 mod faults;
+#[path = "stories/guesses.rs"]
+mod guesses;
 #[path = "stories/health.rs"]
 mod health;
 #[path = "stories/leaks.rs"]

@@ -147,22 +147,6 @@ fn a_success_forgets_the_failures() {
 }
 
 #[test]
-fn many_guesses_at_once_get_no_more_tries_than_one_after_another() {
-    let server = TestServer::start();
-    let (alice, _) = server.member("alice");
-    let tested = std::thread::scope(|scope| {
-        let guesses: Vec<_> = (0..200).map(|_| scope.spawn(|| alice.tries("wrong"))).collect();
-        let replies = guesses.into_iter().map(|guess| guess.join().expect("the server answered"));
-        replies
-            .filter(
-                |reply| matches!(reply, Reply::Answered(answer) if answer.get("failure_reason").is_some()),
-            )
-            .count()
-    });
-    assert_eq!(tested, 10, "the eleventh failure locks");
-}
-
-#[test]
 fn with_clients_told_apart_a_stranger_cannot_lock_the_owner_out() {
     let server = TestServer::start_with(&[("LOCKMODE", "account-and-client")]);
     let (alice, user_id) = server.member("alice");

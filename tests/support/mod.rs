@@ -240,6 +240,21 @@ impl TestServer {
         &self.app.config.database
     }
 
+    /// How many transactions were written since the log began, each with a wait for the disk. Few enough must have
+    /// been written that it did not begin anew.
+    pub fn commits(&self) -> usize {
+        let mut log = self.database().as_os_str().to_owned();
+        log.push("-wal");
+        let log = std::fs::read(log).expect("the log can be read");
+        let word = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("four bytes"));
+        let (header_bytes, frame_header_bytes) = (32, 24);
+        let page_bytes = usize::try_from(word(8)).expect("a page's size");
+        let frames = (header_bytes..).step_by(frame_header_bytes + page_bytes);
+        let frames = frames.take_while(|at| at + frame_header_bytes + page_bytes <= log.len());
+        // A frame of this log has its salt, and the last one of a transaction the database's size.
+        frames.filter(|at| word(at + 8) == word(16) && word(at + 12) == word(20) && word(at + 4) != 0).count()
+    }
+
     /// What the database has for a statement that yields one text.
     pub fn stored(&self, statement: &str) -> Option<String> {
         let connection = rusqlite::Connection::open(self.database()).expect("the database opens");

@@ -1,0 +1,329 @@
+//! What counts as a guess, and what guesses cost whom.
+
+use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
+use authnzerver::app::HELD_ANSWERS_MAX;
+use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
+use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const NO_MATCH: &str = "user does not exist or password doesn't match";
+const BY_CLIENT: &[(&str, &str)] = &[("LOCKMODE", "account-and-client")];
+/// How long a stranger's failure keeps other strangers from an account that has seen too many.
+const SLOWED_SECONDS: f64 = 10.0;
+/// A stored hash that takes a while to compute, about a second.
+const SLOW_HASH: &str =
+    "$argon2id$v=19$m=65536,t=16,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
+
+fn run(server: &TestServer, statements: &str) {
+    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
+    connection.execute_batch(statements).expect("the statements run");
+}
+
+fn number(server: &TestServer, statement: &str) -> i64 {
+    let text = server.stored(&format!("SELECT CAST(({statement}) AS TEXT)"));
+    text.and_then(|text| text.parse().ok()).expect("a number")
+}
+
+/// Checks a password without a session.
+fn checks(server: &TestServer, client: &str, email: &str, password: &str) -> Reply {
+    server.ask_from(client, "user-passcheck-nosession", json!({ "email": email, "password": password }))
+}
+
+/// A client in a network of its own.
+fn stranger(number: usize) -> String {
+    format!("198.51.{number}.7")
+}
+
+/// So many failed attempts, few enough from each network that none is locked.
+fn strangers_guess(alice: &Person<'_>, failures: usize) {
+    for number in 0..failures {
+        alice.tries_from(&stranger(number / 10), "wrong").refused(NO_MATCH);
+    }
+}
+
+#[track_caller]
+fn is_locked(reply: &Reply) {
+    reply.refused_without_reason();
+}
+
+#[test]
+fn a_right_password_that_finds_the_hashers_busy_is_no_failure() {
+    let mut server = TestServer::start();
+    let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
+    let settings = HasherSettings { cost, ceilings: HashCeilings::default(), threads: 1, queue_length: 1 };
+    server.app.hasher = Hasher::start(&settings, server.app.chance.clone()).expect("a thread starts");
+    let (alice, _) = server.member("alice");
+    let all_seen = AtomicBool::new(false);
+    let busy = std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !all_seen.load(Ordering::Relaxed) {
+                    let _ = server.app.hasher.verify("x", Some(SLOW_HASH));
+                    std::thread::yield_now();
+                }
+            });
+        }
+        let replies = (0..200).map(|_| alice.logs_in());
+        let busy = replies.filter(|reply| matches!(reply, Reply::Rejected(503, Some(_)))).take(30).count();
+        all_seen.store(true, Ordering::Relaxed);
+        busy
+    });
+    assert_eq!(busy, 30, "the hashers were busy");
+    assert_eq!(number(&server, "SELECT count(*) FROM attempts"), 0, "nothing is written ahead of the test");
+    alice.logs_in().done();
+}
+
+#[test]
+fn right_passwords_count_for_nothing_whatever_fails_around_them() {
+    for (fault, mended) in [
+        ("ALTER TABLE users RENAME TO mislaid", "ALTER TABLE mislaid RENAME TO users"),
+        ("ALTER TABLE attempts RENAME TO mislaid", "ALTER TABLE mislaid RENAME TO attempts"),
+        (
+            "CREATE TRIGGER full BEFORE DELETE ON attempts BEGIN SELECT RAISE(ABORT, 'full'); END",
+            "DROP TRIGGER full",
+        ),
+        (
+            "CREATE TRIGGER full BEFORE UPDATE ON users BEGIN SELECT RAISE(ABORT, 'full'); END",
+            "DROP TRIGGER full",
+        ),
+    ] {
+        let server = TestServer::start();
+        let (alice, _) = server.member("alice");
+        alice.tries("wrong").refused(NO_MATCH);
+        let before = number(&server, "SELECT sum(failures) FROM attempts");
+        let session = server.new_session(None);
+        run(&server, fault);
+        for _ in 0..20 {
+            let body = json!({ "session_token": session, "email": alice.email, "password": GOOD_PASSWORD });
+            assert!(!server.ask("user-login", body).succeeded(), "{fault}");
+            let _ = checks(&server, "192.0.2.1", &alice.email, GOOD_PASSWORD);
+        }
+        run(&server, mended);
+        let after = number(&server, "SELECT coalesce(sum(failures), 0) FROM attempts");
+        assert!(after <= before, "{fault}");
+        alice.logs_in().done();
+    }
+}
+
+#[test]
+fn guesses_are_not_for_free_while_failures_cannot_be_written() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
+    run(&server, "CREATE TRIGGER full BEFORE INSERT ON attempts BEGIN SELECT RAISE(ABORT, 'full'); END");
+    let guess = |password: &str| checks(&server, "192.0.2.1", &alice.email, password);
+    let (cost, first) = server.hashes_of(|| guess("wrong"));
+    assert!(matches!(first, Reply::Rejected(..)), "never a verdict: {first:?}");
+    assert_eq!(cost, 1);
+    for password in ["wrong", GOOD_PASSWORD] {
+        let (cost, next) = server.hashes_of(|| guess(password));
+        assert!(matches!(next, Reply::Rejected(..)), "{next:?}");
+        assert_eq!(cost, 0, "no further password is looked at");
+    }
+    run(&server, "DROP TRIGGER full");
+    guess("wrong").refused(NO_MATCH);
+    assert_eq!(server.holds(), [1.5], "the one before counts");
+    guess(GOOD_PASSWORD).done();
+}
+
+#[test]
+fn a_wrong_password_is_one_write_whether_or_not_the_address_is_known() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
+    let commits_of = |email: &str| {
+        let before = server.commits();
+        checks(&server, "192.0.2.1", email, "wrong").refused(NO_MATCH);
+        server.commits() - before
+    };
+    for round in 0..3 {
+        assert_eq!(commits_of(&alice.email), 1, "known, round {round}");
+        assert_eq!(commits_of("nobody@example.org"), 1, "unknown, round {round}");
+    }
+}
+
+#[test]
+fn when_somebody_tried_and_when_they_succeeded_is_noted() {
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    let noted = || {
+        let list = server.ask("user-list", json!({ "user_id": user_id }));
+        let user = &list.done()["user_info"][0];
+        ["last_login_try", "last_login_success", "failed_login_tries"].map(|key| user[key].clone())
+    };
+    let minute = std::time::Duration::from_secs(60);
+    alice.tries("wrong").refused(NO_MATCH);
+    assert_eq!(noted(), [json!("2026-11-23T15:00:00"), json!(null), json!(1)]);
+    server.later(minute);
+    alice.tries("wrong").refused(NO_MATCH);
+    assert_eq!(noted(), [json!("2026-11-23T15:01:00"), json!(null), json!(2)]);
+    server.later(minute);
+    alice.logs_in().done();
+    assert_eq!(noted(), [json!("2026-11-23T15:02:00"), json!("2026-11-23T15:02:00"), json!(0)]);
+    server.later(minute);
+    alice.tries("wrong").refused(NO_MATCH);
+    assert_eq!(noted(), [json!("2026-11-23T15:03:00"), json!("2026-11-23T15:02:00"), json!(1)]);
+}
+
+#[test]
+fn a_log_in_counts_only_if_the_account_is_still_as_it_was_when_the_password_fitted() {
+    for change in ["is_active = 0", "user_role = 'locked'", "email_verified = 0", "password = 'another'"] {
+        let server = TestServer::start();
+        let (alice, user_id) = server.member("alice");
+        // The session that a log-in ends goes in the transaction that commits the log-in.
+        run(
+            &server,
+            &format!(
+                "CREATE TRIGGER meanwhile AFTER DELETE ON sessions
+                 BEGIN UPDATE users SET {change} WHERE user_id = {user_id}; END"
+            ),
+        );
+        alice.logs_in().refused(NO_MATCH);
+        let success =
+            server.stored(&format!("SELECT last_login_success FROM users WHERE user_id = {user_id}"));
+        assert_eq!(success, None, "{change}");
+    }
+}
+
+#[test]
+fn no_more_answers_are_held_back_than_there_is_room_for() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
+    let mut held: Vec<_> = (0..HELD_ANSWERS_MAX).map(|_| server.app.held.one_more().expect("room")).collect();
+    for _ in 0..3 {
+        // Told to come again at once; it was a guess all the same.
+        alice.tries("wrong").rejected(503);
+    }
+    assert!(server.holds().is_empty());
+    held.pop();
+    alice.tries("wrong").refused(NO_MATCH);
+    assert_eq!(server.holds(), [3.375], "the fourth failure");
+    alice.logs_in().done();
+}
+
+#[test]
+fn failures_from_a_time_that_lies_ahead_do_not_count() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
+    for _ in 0..9 {
+        alice.tries("wrong").refused(NO_MATCH);
+    }
+    server.holds();
+    // As after a small correction of the clock.
+    run(&server, "UPDATE attempts SET last_try = '2026-11-23 15:00:30.000000'");
+    alice.tries("wrong").refused(NO_MATCH);
+    assert!(server.holds()[0] > 38.0);
+    run(&server, "UPDATE attempts SET last_try = '2056-11-23 15:00:00.000000'");
+    alice.tries("wrong").refused(NO_MATCH);
+    assert_eq!(server.holds(), [1.0]);
+}
+
+/// Tries until it is not told to come again.
+fn insists(server: &TestServer, email: &str) -> Reply {
+    loop {
+        match checks(server, "192.0.2.1", email, "wrong") {
+            Reply::Rejected(503, _) => may::coroutine::yield_now(),
+            answered => return answered,
+        }
+    }
+}
+
+fn tested(replies: impl Iterator<Item = Reply>) -> usize {
+    let has_reason = |answer: &serde_json::Value| answer.get("failure_reason").is_some();
+    replies.filter(|reply| matches!(reply, Reply::Answered(answer) if has_reason(answer))).count()
+}
+
+#[test]
+fn many_guesses_at_once_get_no_more_tries_than_one_after_another() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
+    let (hashes, tested) = server.hashes_of(|| {
+        std::thread::scope(|scope| {
+            let guesses: Vec<_> = (0..200).map(|_| scope.spawn(|| insists(&server, &alice.email))).collect();
+            tested(guesses.into_iter().map(|guess| guess.join().expect("the server answered")))
+        })
+    });
+    assert_eq!(tested, 10, "the eleventh failure locks");
+    assert!(hashes >= 11);
+    assert_eq!(number(&server, "SELECT failures FROM attempts"), 11);
+}
+
+#[test]
+fn many_guesses_at_once_on_coroutines_get_no_more_tries_either() {
+    let server = Arc::new(TestServer::start());
+    let (alice, _) = server.member("alice");
+    let email = alice.email.clone();
+    let words = (COROUTINE_STACK_BYTES / size_of::<usize>()) & !1;
+    let guesses: Vec<_> = (0..200)
+        .map(|_| {
+            let (server, email) = (Arc::clone(&server), email.clone());
+            let guess = move || insists(&server, &email);
+            may::go!(may::coroutine::Builder::new().stack_size(words), guess).expect("a coroutine starts")
+        })
+        .collect();
+    let replies = guesses.into_iter().map(|guess| guess.join().expect("the server answered"));
+    assert_eq!(tested(replies), 10, "the eleventh failure locks");
+    assert_eq!(number(&server, "SELECT failures FROM attempts"), 11);
+}
+
+#[test]
+fn nobody_waits_for_attempts_that_are_locked_or_from_another_network() {
+    let server = TestServer::start_with(BY_CLIENT);
+    let (alice, _) = server.member("alice");
+    for _ in 0..11 {
+        let _ = alice.tries_from(&stranger(1), "wrong");
+    }
+    // Attempts from both networks are under way, and stay so.
+    let _locked = server.app.turnstiles.enter("198.51.1.0/24 alice@example.org");
+    let _under_way = server.app.turnstiles.enter("198.51.2.0/24 alice@example.org");
+    is_locked(&alice.tries_from(&stranger(1), GOOD_PASSWORD));
+    alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
+}
+
+#[test]
+fn a_hundred_failures_in_all_slow_strangers_and_lock_nobody() {
+    let server = TestServer::start_with(BY_CLIENT);
+    let (alice, _) = server.member("alice");
+    alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
+    strangers_guess(&alice, 99);
+    assert!(!server.holds().contains(&SLOWED_SECONDS), "not yet");
+    alice.tries_from(&stranger(100), "wrong").refused(NO_MATCH);
+    assert_eq!(server.holds(), [1.0], "the hundredth");
+    alice.tries_from(&stranger(101), "wrong").refused(NO_MATCH);
+    assert_eq!(server.holds(), [SLOWED_SECONDS, 1.0]);
+    // The owner, from somewhere new and with the right password, is not held back.
+    alice.tries_from("192.0.2.200", GOOD_PASSWORD).done();
+    assert!(server.holds().is_empty());
+    // The owner, from where they logged in before, mistypes.
+    alice.tries_from("203.0.113.10", "wrong").refused(NO_MATCH);
+    assert_eq!(server.holds(), [1.0]);
+    alice.tries_from("203.0.113.11", GOOD_PASSWORD).done();
+    // A reset forgets strangers and places.
+    let reset = json!({ "email": alice.email, "email_address": alice.email, "new_password": "Zq7-tulip-Marble-42", "required_active": true });
+    server.ask("user-resetpass-nosession", reset).done();
+    alice.tries_from(&stranger(102), "wrong").refused(NO_MATCH);
+    assert_eq!(server.holds(), [1.0]);
+}
+
+#[test]
+fn the_owner_passes_strangers_at_a_slowed_account() {
+    let server = TestServer::start_with(BY_CLIENT);
+    let (alice, _) = server.member("alice");
+    alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
+    strangers_guess(&alice, 100);
+    let slowed = server.app.slow_turnstiles.enter("alice@example.org");
+    alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _ = alice.tries_from(&stranger(200), "wrong");
+            ended.store(true, Ordering::SeqCst);
+        });
+        // However long this takes, the stranger does not get past.
+        for _ in 0..5 {
+            alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
+        }
+        assert!(!ended.load(Ordering::SeqCst), "another stranger waits");
+        drop(slowed);
+    });
+}
