@@ -1,32 +1,29 @@
 //! One connection's requests: framing checked, body read, handler called, answer sent. Built on may_minihttp.
 //!
-//! Two ways lead out of a request. Usually the answer is handed to may_minihttp, which writes it and reads on. But
-//! after some requests nothing that follows on the connection can be trusted or is wanted. Then the answer is written
-//! here, directly, and the coroutine ends by unwinding, so that may_minihttp never sees what the client sent behind.
-//! Only where earlier answers of a pipeline still lie with may_minihttp must the last one queue behind them. It does,
-//! the phase `Last` keeps anything after it from being served, and the warden closes the connection.
+//! After some requests nothing that follows on the connection can be trusted or is wanted. Their answer is the last;
+//! may_minihttp then serves nothing of what the client sent behind. Where the warden has ended a connection, its
+//! coroutine ends by unwinding.
 //!
 //! Nothing here may wait in a `Drop`, because `Drop` also runs while a coroutine unwinds.
 
 use super::head::Head;
-use super::reply::{encode_last, encoded_bytes, error_page, header_lines, reason};
+use super::reply::{encoded_bytes, error_page, header_lines, reason};
 use super::tls::Peers;
 use super::warden::{Lease, Phase, Register};
 use super::{EdgeLimits, Handler, HttpReply, HttpRequest, head};
 use crate::clock::Clock;
 use crate::wait::pause;
-use may_minihttp::{BodyReader, HttpService, HttpServiceFactory, Request, Response};
+use may_minihttp::{BodyReader, Fault, HttpService, HttpServiceFactory, Request, Response};
 use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 /// How long the acceptor rests while there is no room: time for others to end, and a brake on a flood.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
-/// How often to look whether a full socket takes more, or whether a client that is refused sends more.
+/// How often to look whether a client that is refused sends more.
 const SOCKET_PAUSE: Duration = Duration::from_millis(25);
 const SOCKET_PAUSES_PER_SECOND: u32 = 40;
 /// How long, and for how many bytes, to go on reading from a client that is refused. If the socket were closed while
@@ -34,10 +31,6 @@ const SOCKET_PAUSES_PER_SECOND: u32 = 40;
 const LINGER_SECONDS_MAX: u32 = 2;
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const LINGER_BUFFER_BYTES: usize = 16 * 1024;
-/// A larger answer ends its connection, because may_minihttp never gives back the memory that it takes for one.
-const KEPT_ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// A client that pipelines requests may leave so much of their answers unread.
-const UNWRITTEN_BYTES_MAX: u64 = 64 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What all connections of an edge share.
@@ -64,12 +57,7 @@ impl HttpServiceFactory for Connections {
         if lease.is_none() && shared.register.is_full() {
             pause(FULL_PAUSE);
         }
-        Connection(lease.map(|lease| Open {
-            shared: Arc::clone(shared),
-            lease,
-            peer: None,
-            unwritten_bytes: 0,
-        }))
+        Connection(lease.map(|lease| Open { shared: Arc::clone(shared), lease, peer: None, refused: false }))
     }
 }
 
@@ -85,6 +73,26 @@ impl HttpService for Connection {
         }
         Ok(())
     }
+
+    fn head_bytes_max(&self) -> usize {
+        self.0.as_ref().map_or(0, |open| open.shared.limits.head_bytes_max)
+    }
+
+    fn refuse(&mut self, fault: Fault, out: &mut Response<'_>) {
+        let Some(open) = &mut self.0 else { leave() };
+        open.begin();
+        let status = match fault {
+            Fault::Malformed => 400,
+            Fault::TooLong => 431,
+        };
+        open.send(Answer::refusal(status), out);
+    }
+
+    fn finish(&mut self) {
+        if let Some(open) = &self.0 {
+            open.finish();
+        }
+    }
 }
 
 struct Open {
@@ -92,8 +100,8 @@ struct Open {
     lease: Lease,
     /// The client's address, once a request was there.
     peer: Option<IpAddr>,
-    /// At most so much of our answers lies unwritten with may_minihttp.
-    unwritten_bytes: u64,
+    /// The last answer refuses what the client may still be sending.
+    refused: bool,
 }
 
 /// What becomes of the connection after an answer.
@@ -121,13 +129,18 @@ impl Answer {
 
 impl Open {
     fn serve(&mut self, request: Request<'_, '_, '_>, out: &mut Response<'_>) {
-        if !self.lease.shift(Phase::Waiting, Phase::Handling) || self.lets_answers_pile_up() {
-            leave();
-        }
+        self.begin();
         // Whoever came to the plain edge around the terminator gets nothing.
         let Some(peer) = self.learn_peer() else { leave() };
         let answer = self.answer_to(request, peer).unwrap_or_else(Answer::refusal);
         self.send(answer, out);
+    }
+
+    /// Takes the request up, unless the warden has ended the connection.
+    fn begin(&self) {
+        if !self.lease.shift(Phase::Waiting, Phase::Handling) {
+            leave();
+        }
     }
 
     /// Reads the request and asks the handler; an error is the status to refuse it with.
@@ -146,14 +159,9 @@ impl Open {
         let handled = catch_unwind(AssertUnwindSafe(|| self.shared.handler.handle(&request)));
         let broke = handled.is_err();
         let reply = handled.unwrap_or_else(|_| error_page(500));
-        let is_head = head.method == "HEAD";
-        let closes = head.closes
-            || broke
-            // may_minihttp cannot write a length without the body, so this answer is written here.
-            || is_head
-            || reply.body.len() > KEPT_ANSWER_BYTES_MAX
-            || self.shared.register.is_stopping();
-        Ok(Answer { reply, after: if closes { After::Close } else { After::Keep }, with_body: !is_head })
+        let closes = head.closes || broke || self.shared.register.is_stopping();
+        let after = if closes { After::Close } else { After::Keep };
+        Ok(Answer { reply, after, with_body: head.method != "HEAD" })
     }
 
     /// Who asks. The terminator tells before it carries the first byte, but perhaps after the connection was accepted.
@@ -169,14 +177,6 @@ impl Open {
             };
         }
         self.peer
-    }
-
-    /// Whether the client goes on asking without reading the answers. The kernel is asked only now and then.
-    fn lets_answers_pile_up(&mut self) -> bool {
-        if self.unwritten_bytes > UNWRITTEN_BYTES_MAX {
-            self.unwritten_bytes = self.lease.unwritten_bytes().unwrap_or(0);
-        }
-        self.unwritten_bytes > UNWRITTEN_BYTES_MAX
     }
 
     /// Sends the 100 that a careful client waits for. Behind unwritten answers it must not overtake; then the client
@@ -210,44 +210,32 @@ impl Open {
     }
 
     fn send(&mut self, answer: Answer, out: &mut Response<'_>) {
-        let closes = answer.after != After::Keep;
-        if closes && self.lease.unwritten_bytes() == Some(0) {
-            self.send_and_leave(&answer);
-        }
-        let Answer { reply, with_body, .. } = answer;
+        let Answer { reply, after, with_body } = answer;
+        let closes = after != After::Keep;
         let lines = header_lines(&reply, closes);
-        let body = if with_body { reply.body } else { Vec::new() };
-        let bytes = encoded_bytes(reply.status, lines.clone(), body.len());
+        let sent_body_bytes = if with_body { reply.body.len() } else { 0 };
+        let bytes = encoded_bytes(reply.status, lines.clone(), reply.body.len(), sent_body_bytes);
         out.status_code(usize::from(reply.status), reason(reply.status));
         for line in lines {
             out.header(line);
         }
-        out.body_vec(body);
-        self.unwritten_bytes += bytes;
-        self.lease.answered(bytes, if closes { Phase::Last } else { Phase::Waiting });
-    }
-
-    fn send_and_leave(&self, answer: &Answer) -> ! {
-        self.lease.shift(Phase::Handling, Phase::Doomed);
-        self.write_all(&encode_last(&answer.reply, answer.with_body, &*self.shared.clock));
-        self.lease.close_writing();
-        if answer.after == After::Refuse {
-            self.linger(LINGER_SECONDS_MAX * SOCKET_PAUSES_PER_SECOND);
+        out.body_vec(reply.body);
+        if !with_body {
+            out.omit_body();
         }
-        leave()
+        if closes {
+            out.last();
+        }
+        self.refused = after == After::Refuse;
+        self.lease.answered(bytes, Phase::Waiting);
     }
 
-    /// Writes everything, or as much as the client takes in time.
-    fn write_all(&self, mut bytes: &[u8]) {
-        let mut pauses_left = self.shared.limits.send_seconds_max.saturating_mul(SOCKET_PAUSES_PER_SECOND);
-        while !bytes.is_empty() {
-            match self.lease.write(bytes) {
-                Ok(written) if written > 0 => bytes = &bytes[written..],
-                Err(error) if error.kind() == ErrorKind::WouldBlock && pauses_left > 0 => {
-                    pauses_left -= 1;
-                    pause(SOCKET_PAUSE);
-                }
-                _ => return,
+    /// The last answer has been written. The connection ends with this, unless the warden was faster.
+    fn finish(&self) {
+        if self.lease.shift(Phase::Waiting, Phase::Doomed) {
+            self.lease.close_writing();
+            if self.refused {
+                self.linger(LINGER_SECONDS_MAX * SOCKET_PAUSES_PER_SECOND);
             }
         }
     }
@@ -266,24 +254,6 @@ impl Open {
                 _ => return,
             }
         }
-    }
-}
-
-impl Drop for Open {
-    /// may_minihttp gives up without a word on a request that it cannot parse. If the client is still there and no
-    /// one else has ended the connection, then that is what happened, and the client is told.
-    fn drop(&mut self) {
-        if thread::panicking()
-            || !self.lease.shift(Phase::Waiting, Phase::Doomed)
-            || !self.lease.peer_is_there()
-            || self.lease.unwritten_bytes() != Some(0)
-        {
-            return;
-        }
-        // Nothing here waits: what cannot be done at once is left undone.
-        let _ = self.lease.write(&encode_last(&error_page(400), true, &*self.shared.clock));
-        self.lease.close_writing();
-        self.linger(0);
     }
 }
 

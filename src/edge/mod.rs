@@ -17,19 +17,16 @@
 //! What may_minihttp cannot do, and what comes of it:
 //!
 //! - It takes 16 header lines. A request with more counts as malformed.
-//! - It neither answers a malformed request (we do, as the connection is dropped: 400) nor keeps quiet about it: a
-//!   line with the kind of fault, never with the client's bytes, goes straight to standard error.
 //! - Under the targets `may` and `may_minihttp` it logs each connection, and the end of each as an error. Whoever
 //!   sets up logging must turn these targets off.
-//! - A client that shuts its sending side together with the last byte of its request is taken for gone.
 //! - It speaks neither HTTP/2 nor `Transfer-Encoding` (411) nor TLS. For TLS, a terminator of ours stands in front. It
 //!   hangs up without an answer on clients beyond the number that may be here, for there is no telling them before
 //!   hands are shaken.
 //! - Where `accept` fails it tries again at once. So the number of connections is kept well below the number of
 //!   descriptors, which is the one lasting reason for `accept` to fail.
 //!
-//! Where a pipeline of requests ends in a fault, the answers before the fault may be lost with the connection. Never
-//! is an answer sent out of order.
+//! Requests of a pipeline are served and answered in turn. While a client doesn't read its answers, no more of its
+//! requests are read.
 
 mod head;
 mod http;
@@ -47,7 +44,7 @@ use crate::clock::Clock;
 use crate::presence::Presence;
 use may::coroutine::JoinHandle;
 use may_minihttp::HttpServiceFactory;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Once};
 use std::thread;
@@ -202,7 +199,8 @@ impl Edge {
         identity: Option<Identity>,
     ) -> Result<Self, EdgeError> {
         let refused = |cause| EdgeError::Listen { address: format!("{host}:{port}"), cause };
-        let place = Place::take(host, port).map_err(refused)?;
+        let listener = listen(host, port).map_err(refused)?;
+        let address = listener.address;
         configure_process(workers);
         let descriptors = socket::raise_descriptor_limit().map_err(EdgeError::System)?;
         let descriptors_each = if identity.is_some() { tls::DESCRIPTORS_PER_CLIENT } else { 1 };
@@ -218,11 +216,11 @@ impl Edge {
             large_bodies_bytes: AtomicUsize::new(0),
             peers: identity.is_some().then(Arc::default),
         };
-        let doors = Doors::open(&place, Arc::new(shared), identity).map_err(refused)?;
+        let doors = Doors::open(listener, Arc::new(shared), identity).map_err(refused)?;
         let watching = Arc::clone(&register);
         let warden = thread::Builder::new().name("warden".to_owned()).spawn(move || watching.watch());
         match warden {
-            Ok(warden) => Ok(Self { address: place.address, doors, warden, register }),
+            Ok(warden) => Ok(Self { address, doors, warden, register }),
             Err(cause) => {
                 doors.close();
                 Err(EdgeError::System(cause))
@@ -281,15 +279,16 @@ struct Doors {
 }
 
 impl Doors {
-    fn open(place: &Place, shared: Arc<http::Shared>, identity: Option<Identity>) -> io::Result<Self> {
+    fn open(listener: Listener, shared: Arc<http::Shared>, identity: Option<Identity>) -> io::Result<Self> {
         let Some(identity) = identity else {
-            let acceptor = http::Connections(shared).start(place.address)?;
+            let acceptor = http::Connections(shared).start_on(socket::on_coroutines(listener.socket)?)?;
             return Ok(Self { acceptor, terminator: None });
         };
-        let inner = Place::take("127.0.0.1", 0).or_else(|_| Place::take("::1", 0))?;
-        let acceptor = http::Connections(Arc::clone(&shared)).start(inner.address)?;
+        let inner = listen("127.0.0.1", 0).or_else(|_| listen("::1", 0))?;
+        let acceptor =
+            http::Connections(Arc::clone(&shared)).start_on(socket::on_coroutines(inner.socket)?)?;
         let doors = Self { acceptor, terminator: None };
-        match Terminator::start(place.address, inner.address, &identity, shared) {
+        match Terminator::start(socket::on_coroutines(listener.socket)?, inner.address, &identity, shared) {
             Ok(terminator) => Ok(Self { terminator: Some(terminator), ..doors }),
             Err(error) => {
                 doors.close();
@@ -316,20 +315,18 @@ impl Doors {
     }
 }
 
-/// An address that nobody else listens on, kept until may_minihttp listens there too. That lets several processes
-/// share a port, and so a second server would start unnoticed; but while it binds, this one is in the way of others.
-struct Place {
-    address: SocketAddr,
-    _listener: TcpListener,
+/// Listens, where nobody else does.
+fn listen(host: &str, port: u16) -> io::Result<Listener> {
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let listener = std::net::TcpListener::bind((host, port))?;
+    let address = listener.local_addr()?;
+    Ok(Listener { address, socket: socket::lengthen_queue(listener)? })
 }
 
-impl Place {
-    fn take(host: &str, port: u16) -> io::Result<Self> {
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let listener = TcpListener::bind((host, port))?;
-        socket::share_port(&listener)?;
-        Ok(Self { address: listener.local_addr()?, _listener: listener })
-    }
+/// A socket that listens, and where.
+struct Listener {
+    address: SocketAddr,
+    socket: std::net::TcpListener,
 }
 
 fn configure_process(workers: Workers) {

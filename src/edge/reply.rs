@@ -139,16 +139,17 @@ pub(super) fn header_lines(
     .flatten()
 }
 
-/// How many bytes may_minihttp makes of an answer. The edge compares this with what the kernel was given.
+/// How many bytes may_minihttp makes of an answer whose body has so many bytes, of which so many are sent. The edge compares this with what the kernel was given.
 pub(super) fn encoded_bytes(
     status: u16,
     lines: impl Iterator<Item = &'static str>,
     body_bytes: usize,
+    sent_body_bytes: usize,
 ) -> u64 {
     let fixed = START.len() + " ".len() + BEFORE_DATE.len() + DATE_BYTES + BEFORE_LENGTH.len() + END.len();
     let numbers = digits(usize::from(status)) + digits(body_bytes);
     let lines: usize = lines.map(|line| BETWEEN_LINES.len() + line.len()).sum();
-    (fixed + reason(status).len() + numbers + lines + body_bytes) as u64
+    (fixed + reason(status).len() + numbers + lines + sent_body_bytes) as u64
 }
 
 /// The bytes of an answer that ends its connection. `Content-Length` tells the body's length even where
@@ -220,7 +221,7 @@ mod tests {
                 "HTTP 405: This server cannot serve the request, because this address does not know its method.",
             ]
         );
-        assert_eq!(encoded_bytes(405, header_lines(&page, true), length), bytes.len() as u64);
+        assert_eq!(encoded_bytes(405, header_lines(&page, true), length, length), bytes.len() as u64);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Deref;
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the kernel calls a connection that is no more.
@@ -155,9 +155,22 @@ impl Drop for Lent {
     }
 }
 
-/// Lets other sockets of this user listen on the port that this one has.
-pub(super) fn share_port(listener: &TcpListener) -> io::Result<()> {
-    set_option(listener.as_raw_fd(), libc::SO_REUSEPORT, 1)
+/// Lets as many clients wait to be accepted as the system allows, but not more than this.
+const ACCEPT_QUEUE: libc::c_int = 1024;
+
+/// Makes room for clients that come all at once.
+pub(super) fn lengthen_queue(listener: TcpListener) -> io::Result<TcpListener> {
+    // SAFETY: the descriptor is open, and listens already; this call only changes a number.
+    let result = unsafe { libc::listen(listener.as_raw_fd(), ACCEPT_QUEUE) };
+    if result == 0 { Ok(listener) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes it a listener from which coroutines accept.
+pub(super) fn on_coroutines(listener: TcpListener) -> io::Result<may::net::TcpListener> {
+    // The library panics where the system refuses, so what it could refuse is tried before.
+    listener.set_nonblocking(true)?;
+    // SAFETY: the descriptor is open and listens, and its ownership goes over.
+    Ok(unsafe { may::net::TcpListener::from_raw_fd(listener.into_raw_fd()) })
 }
 
 fn set_option(descriptor: RawFd, option: libc::c_int, value: libc::c_int) -> io::Result<()> {

@@ -46,14 +46,13 @@ pub(super) struct Terminator {
 }
 
 impl Terminator {
-    /// Listens on `address` and carries what comes to the plain edge at `inner`, which shares `edge`.
+    /// Carries what comes in at `listener` to the plain edge at `inner`, which shares `edge`.
     pub(super) fn start(
-        address: SocketAddr,
+        listener: TcpListener,
         inner: SocketAddr,
         identity: &Identity,
         edge: Arc<http::Shared>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
         let config = ArcSwap::new(identity.config());
         let shared = Arc::new(Shared { config, inner, edge, live: AtomicUsize::new(0) });
         let accepting = Arc::clone(&shared);

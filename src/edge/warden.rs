@@ -39,10 +39,8 @@ pub(super) enum Phase {
     Body = 2,
     /// The warden gave up on that body; the connection answers so and ends.
     BodyLate = 3,
-    /// Its last answer lies with may_minihttp; once written, the connection ends.
-    Last = 4,
     /// It ends. Whoever set this has the only say.
-    Doomed = 5,
+    Doomed = 4,
 }
 
 /// The word that a connection shares with the warden: answered bytes, and the phase in the lowest bits.
@@ -51,8 +49,7 @@ struct Word(u64);
 
 impl Word {
     fn phase(self) -> Phase {
-        let phases =
-            [Phase::Waiting, Phase::Handling, Phase::Body, Phase::BodyLate, Phase::Last, Phase::Doomed];
+        let phases = [Phase::Waiting, Phase::Handling, Phase::Body, Phase::BodyLate, Phase::Doomed];
         let number = self.0 & ((1 << PHASE_BITS) - 1);
         phases.into_iter().find(|phase| *phase as u64 == number).unwrap_or(Phase::Doomed)
     }
@@ -158,15 +155,6 @@ impl Lease {
     pub(super) fn announce_again(&self) {
         if let Some(socket) = self.entry.socket().as_ref() {
             socket.announce_again();
-        }
-    }
-
-    /// Whether the client has neither closed its side nor broken off, or has sent something still unread.
-    pub(super) fn peer_is_there(&self) -> bool {
-        match self.entry.socket().as_ref().map(|socket| socket.peek(&mut [0])) {
-            Some(Ok(bytes)) => bytes > 0,
-            Some(Err(error)) => error.kind() == io::ErrorKind::WouldBlock,
-            None => false,
         }
     }
 
@@ -314,7 +302,6 @@ enum Sight {
     HeadUnderWay,
     AnswerUnderWay,
     BodyUnderWay,
-    LastAnswerOut,
     Busy,
 }
 
@@ -361,9 +348,6 @@ impl Watched {
             Sight::AnswerUnderWay if self.rounds >= limits.send && entry.shift(word, Phase::Doomed) => {
                 shut(Some(socket), Shutdown::Both);
             }
-            Sight::LastAnswerOut if entry.shift(word, Phase::Doomed) => {
-                shut(Some(socket), Shutdown::Both);
-            }
             _ => {}
         }
     }
@@ -378,8 +362,7 @@ impl Watched {
         }
         let is_written = traffic.written_bytes >= answered_bytes;
         let sight = match word.phase() {
-            Phase::Waiting | Phase::Last if !is_written => Sight::AnswerUnderWay,
-            Phase::Last => Sight::LastAnswerOut,
+            Phase::Waiting if !is_written => Sight::AnswerUnderWay,
             Phase::Waiting if traffic.received_bytes > self.received_bytes_before => Sight::HeadUnderWay,
             Phase::Waiting => Sight::Idle,
             Phase::Body => Sight::BodyUnderWay,

@@ -1,8 +1,8 @@
 //! How things end: handlers that break, clients that vanish, and the server itself.
 
-use crate::support::{Server, listen, trivial_handler, until};
+use crate::support::{Client, Server, listen, trivial_handler, until};
 use authnzerver::edge::EdgeLimits;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -170,4 +170,24 @@ fn a_request_knows_whether_its_client_is_still_there() {
     let _others: Vec<_> = (0..8).map(|_| server.client()).collect();
     server.waits_for_connections(8);
     assert!(presence.is_gone());
+}
+
+#[test]
+fn whoever_is_let_in_is_answered_from_the_first_moment() {
+    for _ in 0..40 {
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let eager = thread::spawn(move || {
+            loop {
+                if let Ok(socket) = TcpStream::connect(("127.0.0.1", port)) {
+                    let mut client = Client::over(socket);
+                    client.send("GET /hello HTTP/1.0\r\n\r\n");
+                    return client.answer().is(200, "hello");
+                }
+            }
+        });
+        let edge = listen("127.0.0.1", port, EdgeLimits::default(), trivial_handler()).expect("a free port");
+        eager.join().expect("the first client of all is answered");
+        edge.stop(Duration::from_secs(5));
+    }
 }

@@ -128,19 +128,21 @@ fn what_exceeds_the_length_is_no_part_of_the_request() {
 }
 
 #[test]
-fn a_fault_in_a_pipeline_is_answered_in_order_or_not_at_all() {
+fn a_fault_in_a_pipeline_is_answered_in_order() {
     let server = Server::start();
     let mut client = server.client();
     client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\n\r\n");
     client.answer().is(200, "hello");
     client.answer().refuses_with(400);
     client.is_closed();
-    // Chunks cannot be parsed as a request, and so may_minihttp gives up before it writes.
+    // Chunks cannot be parsed as a request.
     let mut client = server.client();
     client.send(format!(
         "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n\
          POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n{SMUGGLED}"
     ));
+    client.answer().is(200, "hello");
+    client.answer().refuses_with(411);
     client.is_closed();
     assert_eq!(server.asked(), ["GET /hello \"x\" 0", "GET /hello \"x\" 0"]);
 }

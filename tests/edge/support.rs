@@ -72,8 +72,7 @@ impl Server {
     }
 
     pub fn client(&self) -> Client {
-        let stream = self.socket();
-        Client { stream: Transport::over(stream).expect("the server shakes hands"), received: Vec::new() }
+        Client::over(self.socket())
     }
 
     /// A bare connection, on which nothing was said.
@@ -176,6 +175,10 @@ pub struct Client {
 }
 
 impl Client {
+    pub fn over(socket: TcpStream) -> Self {
+        Self { stream: Transport::over(socket).expect("the server shakes hands"), received: Vec::new() }
+    }
+
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.send(bytes.as_ref()).expect("the server takes bytes");
     }
