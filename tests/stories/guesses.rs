@@ -53,7 +53,7 @@ fn a_right_password_that_finds_the_hashers_busy_is_no_failure() {
     let mut server = TestServer::start();
     let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
     let settings = HasherSettings { cost, ceilings: HashCeilings::default(), threads: 1, queue_length: 1 };
-    server.app.hasher = Hasher::start(&settings, server.app.chance.clone()).expect("a thread starts");
+    server.app_mut().hasher = Hasher::start(&settings, server.app.chance.clone()).expect("a thread starts");
     let (alice, _) = server.member("alice");
     let all_seen = AtomicBool::new(false);
     let busy = std::thread::scope(|scope| {

@@ -36,7 +36,7 @@ impl LeakLookup for Source {
 fn server_that_asks(source: &Arc<Source>, settings: &[(&str, &str)]) -> TestServer {
     let mut server = TestServer::start_with(settings);
     server.member("alice");
-    server.app.leaks = Some(source.clone());
+    server.app_mut().leaks = Some(source.clone());
     server
 }
 

@@ -38,7 +38,7 @@ pub const GOOD_PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 
 /// A server without a network.
 pub struct TestServer {
-    pub app: App,
+    pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
     /// The letters that were sent.
     pub outbox: Arc<Outbox>,
@@ -104,7 +104,7 @@ impl TestServer {
         });
         let before_write = gate.clone();
         app.before_write = Some(Arc::new(move || Gate::pass(&before_write)));
-        Self { app, clock, outbox, held, gate, directory, keep_directory: false }
+        Self { app: Arc::new(app), clock, outbox, held, gate, directory, keep_directory: false }
     }
 
     /// Stops this server and starts another on the same files, at the same time.
@@ -114,6 +114,12 @@ impl TestServer {
         self.app.store.close();
         drop(self);
         Self::start_at(directory, settings, clock)
+    }
+
+    /// The application, to exchange a part of it before anybody uses it.
+    #[allow(dead_code, reason = "not every test binary does that")]
+    pub fn app_mut(&mut self) -> &mut App {
+        Arc::get_mut(&mut self.app).expect("nobody else uses it yet")
     }
 
     /// Lets time pass.

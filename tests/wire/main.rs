@@ -8,6 +8,7 @@ mod hostile;
 mod limits;
 mod message;
 mod parameters;
+mod router;
 mod stack;
 
 use crate::support::TestServer;
