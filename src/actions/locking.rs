@@ -5,7 +5,7 @@
 use crate::app::App;
 use crate::store::locks::{self, Lock};
 use crate::store::users::{LOCKED_ROLE, User};
-use crate::store::{StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
+use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::wire::{Object, merge};
 use serde_json::Value;
 
@@ -33,6 +33,31 @@ pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+/// Whether failed log-ins have locked this user for a time.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn is_suspended(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+    Ok(matches!(locks::by_user(db, user_id)?, Some(Lock::ByAttempts(_))))
+}
+
+/// Whether a user in this state may administer, be it only once a lock after failed log-ins has ended.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn administers(db: &Db<'_>, user_id: i64, is_active: bool, role: &str) -> Result<bool, StoreError> {
+    if role != LOCKED_ROLE {
+        return Ok(is_active && role == SUPERUSER);
+    }
+    let taken = locks::roles_of_user(db, user_id)?;
+    Ok(is_suspended(db, user_id)? && taken.last().is_some_and(|role| role == SUPERUSER))
+}
+
+/// The role of those who administer.
+const SUPERUSER: &str = "superuser";
 
 /// Ends all sessions and API keys of a user, and keeps requests that are under way from issuing more.
 ///

@@ -219,3 +219,78 @@ fn guesses_lock_no_user_of_the_system() {
     assert_eq!(server.stored("SELECT CAST(count(*) AS TEXT) FROM locks").as_deref(), Some("0"));
     assert!(server.ask("session-new", session_body(None)).succeeded(), "visitors still get sessions");
 }
+
+/// An administrator's edit of a suspended account.
+fn edited(server: &TestServer, user_id: i64, update: Value) {
+    let session = server.new_session(Some(1));
+    let edit = json!({
+        "user_id": 1, "user_role": "superuser", "session_token": session,
+        "target_userid": user_id, "update_dict": update,
+    });
+    server.ask("user-edit", edit).done();
+}
+
+#[test]
+fn what_a_person_decides_about_a_suspended_account_holds() {
+    for (update, meanwhile, afterwards) in [
+        (json!({ "full_name": "Alice" }), false, true),
+        (json!({ "is_active": true }), true, true),
+        (json!({ "is_active": true, "user_role": "staff" }), true, true),
+        (json!({ "is_active": false }), false, false),
+        (json!({ "is_active": false, "full_name": "Alice" }), false, false),
+        (json!({ "user_role": "locked" }), false, false),
+        (json!({ "is_active": false, "user_role": "locked" }), false, false),
+        (json!({ "user_role": "staff" }), false, false),
+    ] {
+        let server = TestServer::start();
+        let (alice, user_id) = server.member("alice");
+        let session = server.new_session(Some(user_id));
+        guesses_too_often(&alice);
+        edited(&server, user_id, update.clone());
+        assert_eq!(alice.logs_in().succeeded(), meanwhile, "{update} at once");
+        server.later(2 * LOCK_TIME);
+        assert_eq!(alice.logs_in().succeeded(), afterwards, "{update} afterwards");
+        let state_is_kept = update.get("user_role").is_none() && afterwards;
+        assert_eq!(server.session_is_live(&session), state_is_kept, "{update}");
+    }
+}
+
+#[test]
+fn a_suspended_administrator_still_counts_as_the_last_one() {
+    let server = TestServer::start();
+    let session = server.new_session(Some(1));
+    guesses_too_often(&server.admin());
+    assert!(!server.session_is_live(&session));
+    let lock = json!({ "target_userid": 1, "action": "lock" });
+    server.ask("internal-user-lock", lock).refused("exception encountered when trying lock toggle action");
+    server.ask("internal-user-delete", json!({ "target_userid": 1 })).refused("user deletion failed in DB");
+    for update in [
+        json!({ "user_role": "staff" }),
+        json!({ "is_active": false }),
+        json!({ "user_role": "locked" }),
+        json!({ "user_role": "authenticated", "is_active": true }),
+    ] {
+        let edit = json!({ "target_userid": 1, "update_dict": update });
+        server.ask("internal-user-edit", edit).refused("DB error when updating user info");
+    }
+    let name = json!({ "target_userid": 1, "update_dict": { "full_name": "Admin" } });
+    server.ask("internal-user-edit", name).done();
+    server.later(LOCK_TIME);
+    assert!(server.session_is_live(&session));
+    guesses_too_often(&server.admin());
+    let active = json!({ "target_userid": 1, "update_dict": { "is_active": true } });
+    server.ask("internal-user-edit", active).done();
+    assert_eq!(server.admin().logs_in().done()["user_role"], "superuser");
+}
+
+#[test]
+fn a_lock_while_a_reset_is_under_way_does_not_stop_it() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
+    let reset = json!({
+        "email_address": alice.email, "new_password": "Zq7-tulip-Marble-42", "required_active": true,
+    });
+    let meanwhile = || guesses_too_often(&alice);
+    server.ask_and_meanwhile("user-resetpass-nosession", reset, 0, meanwhile).done();
+    alice.tries("Zq7-tulip-Marble-42").done();
+}

@@ -100,8 +100,16 @@ fn reset(
             Some(token) => sessions::live_by_token(tx, token)?.is_none(),
             None => false,
         };
-        let now = account.find(tx)?.filter(|now| now.user_id == user.user_id && !session_ended);
-        Ok(now.is_some() && store(tx, &user, &hash)?)
+        // Whether it is active may have changed: a lock after failed log-ins, or its end, is nothing to a reset.
+        let now = account.find(tx)?.filter(|now| {
+            now.user_id == user.user_id
+                && now.password.matches(user.password.expose().as_bytes())
+                && !session_ended
+        });
+        match now {
+            Some(now) => Ok(store(tx, &now, &hash)?),
+            None => Ok(false),
+        }
     })?;
     if stored { Ok(Done::new(Nothing {}, "Your password was changed.")) } else { Err(NOT_STORED.refuse()) }
 }

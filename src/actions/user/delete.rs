@@ -1,5 +1,6 @@
 //! Deleting users: by themselves with their password, or by the calling server.
 
+use super::super::locking;
 use super::super::proof::{Claim, LOCKED, Proof, prove};
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
@@ -96,7 +97,7 @@ fn internal_user_delete(call: &mut Call<'_>, ask: InternalUserDelete) -> Outcome
     let deleted = call.write(move |tx| match users::credentials_by_id(tx, user_id)? {
         None => Ok(true),
         // Somebody has to be left who may administer.
-        Some(user) if user.is_active && user.user_role == SUPERUSER => {
+        Some(user) if locking::administers(tx, user_id, user.is_active, &user.user_role)? => {
             Ok(other_active_superusers(tx, user_id)? > 0 && delete(tx, user_id)?)
         }
         Some(_) => Ok(delete(tx, user_id)?),

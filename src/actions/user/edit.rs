@@ -12,7 +12,7 @@ use crate::store::locks::{self, Lock};
 use crate::store::users::{
     self, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, User, is_system_user, other_active_superusers,
 };
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, attempts};
 use crate::wire::{FromWire, Object, merge};
 use serde::Serialize;
 use serde_json::Value;
@@ -192,10 +192,17 @@ impl From<StoreError> for Fault {
 
 /// Makes the changes and ends what they end. Returns the user as they are then.
 fn change(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
+    let decides_state = ["is_active", "user_role"].iter().any(|key| update.contains_key(*key));
     let after = changed(&before, update)?;
-    let acts = |user: &User| user.is_active && user.user_role != LOCKED_ROLE;
-    let administers = |user: &User| acts(user) && user.user_role == SUPERUSER;
-    if administers(&before) && !administers(&after) && other_active_superusers(tx, before.user_id)? == 0 {
+    let suspended = locking::is_suspended(tx, before.user_id)?;
+    let stays_locked = before.user_role == LOCKED_ROLE && after.user_role == LOCKED_ROLE;
+    let unlocks = stays_locked && after.is_active && !before.is_active;
+    let administers =
+        unlocks || (suspended && !decides_state) || (after.is_active && after.user_role == SUPERUSER);
+    if !administers
+        && locking::administers(tx, before.user_id, before.is_active, &before.user_role)?
+        && other_active_superusers(tx, before.user_id)? == 0
+    {
         return Err(Fault::Value);
     }
     if before.user_role != LOCKED_ROLE && after.user_role == LOCKED_ROLE {
@@ -203,11 +210,11 @@ fn change(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
         let rest = User { user_role: before.user_role.clone(), is_active: before.is_active, ..after };
         users::update(tx, &rest)?;
         locking::lock(tx, &rest, Lock::ByPerson)?;
-    } else if before.user_role == LOCKED_ROLE
-        && after.user_role == LOCKED_ROLE
-        && after.is_active
-        && !before.is_active
-    {
+    } else if suspended && decides_state && stays_locked && !unlocks {
+        // A person wants to have locked what failed log-ins only suspended.
+        users::update(tx, &after)?;
+        locking::lock(tx, &after, Lock::ByPerson)?;
+    } else if unlocks {
         let rest = User { is_active: false, ..after };
         users::update(tx, &rest)?;
         if locking::unlock(tx, &rest)? != Unlocked::Active {
@@ -219,6 +226,9 @@ fn change(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
         if role_changed || before.is_active != after.is_active {
             // Whatever lock there was, a person has decided otherwise now.
             locks::delete(tx, before.user_id)?;
+            if suspended {
+                attempts::delete_of_account(tx, &before.email)?;
+            }
         }
         if role_changed || (before.is_active && !after.is_active) {
             locking::end_everything(tx, before.user_id)?;

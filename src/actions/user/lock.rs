@@ -125,9 +125,8 @@ fn toggle(tx: &Tx<'_>, user_id: i64, locks: bool) -> Result<User, Failure> {
     let refuse = || -> Failure { NOT_TOGGLED.refuse() };
     let user = users::by_id(tx, user_id)?.ok_or_else(refuse)?;
     if locks {
-        let is_last_superuser =
-            user.is_active && user.user_role == SUPERUSER && other_active_superusers(tx, user_id)? == 0;
-        if is_last_superuser {
+        let administers = locking::administers(tx, user_id, user.is_active, &user.user_role)?;
+        if administers && other_active_superusers(tx, user_id)? == 0 {
             return Err(refuse());
         }
         locking::lock(tx, &user, Lock::ByPerson)?;
