@@ -28,10 +28,12 @@ VALUES (:system_id, :full_name, :password, :email, :email_verified, :is_active, 
         :extra_info, :now, :now, :user_role, :verification_letter_due);
 
 -- name: sign_up_again
-UPDATE users SET full_name = :full_name, password = :password, extra_info = :extra_info,
-                 emailverify_sent_datetime = :now, last_updated = :now, verification_letter_due = 1
-WHERE user_id = :user_id AND is_active = 0 AND email_verified = 0
-  AND emailverify_sent_datetime IS :last_sent;
+UPDATE users SET full_name = :full_name, extra_info = :extra_info, emailverify_sent_datetime = :now,
+                 last_updated = :now, verification_letter_due = 1
+WHERE user_id = :user_id;
+
+-- name: set_no_password
+UPDATE users SET password = :no_password WHERE user_id = :user_id;
 
 -- name: set_verified
 UPDATE users SET is_active = 1, email_verified = 1, user_role = :user_role, last_updated = :now

@@ -150,6 +150,13 @@ impl Hasher {
         self.verify(password, None).map(|_| ())
     }
 
+    /// What is stored for an account without a valid password: no password matches it, and finding that out costs
+    /// what it costs for any other. Always the same text, made without a computation.
+    #[must_use]
+    pub fn no_password(&self) -> PhcString {
+        PhcString(Secret::new(StoredHash::of_no_password(self.bench.cost).written()))
+    }
+
     /// How many computations were begun since the start.
     #[must_use]
     pub fn hash_operations(&self) -> u64 {

@@ -17,6 +17,7 @@ const COUNT: &str = query(FILE, "count");
 const ANY: &str = query(FILE, "any");
 const INSERT: &str = query(FILE, "insert");
 const SIGN_UP_AGAIN: &str = query(FILE, "sign_up_again");
+const SET_NO_PASSWORD: &str = query(FILE, "set_no_password");
 const SET_VERIFIED: &str = query(FILE, "set_verified");
 const SET_VERIFY_LETTER_SENT: &str = query(FILE, "set_verify_letter_sent");
 const SET_FORGOTPASS_LETTER_SENT: &str = query(FILE, "set_forgotpass_letter_sent");
@@ -222,27 +223,34 @@ pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
     Ok(tx.connection().last_insert_rowid())
 }
 
-/// Replaces what a never verified user signed up with, unless that has changed since it was read.
+/// Replaces what a user signed up with, but for the password.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub fn sign_up_again(
     tx: &Tx<'_>,
-    was: &Credentials,
+    user_id: i64,
     full_name: &str,
-    password: &Secret<String>,
     extra_info: &str,
 ) -> Result<bool, StoreError> {
     let params = named_params! {
-        ":user_id": was.user_id,
+        ":user_id": user_id,
         ":full_name": full_name,
-        ":password": password.expose(),
         ":extra_info": extra_info,
         ":now": tx.now().stored(),
-        ":last_sent": was.emailverify_sent_datetime.map(Moment::stored),
     };
     Ok(tx.change(SIGN_UP_AGAIN, params)? == 1)
+}
+
+/// Leaves a user without a valid password: `no_password` is a hash that none matches.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_no_password(tx: &Tx<'_>, user_id: i64, no_password: &Secret<String>) -> Result<bool, StoreError> {
+    let params = named_params! { ":user_id": user_id, ":no_password": no_password.expose() };
+    Ok(tx.change(SET_NO_PASSWORD, params)? == 1)
 }
 
 /// Marks the address as proven and lets the user act in this role.

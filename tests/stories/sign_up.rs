@@ -1,7 +1,7 @@
 //! Signing up and verifying an address.
 
-use crate::support::{GOOD_PASSWORD, TestServer};
-use serde_json::json;
+use crate::support::{GOOD_PASSWORD, Reply, TestServer};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -36,19 +36,230 @@ fn a_known_address_reads_like_a_new_one_to_the_end_user() {
 }
 
 #[test]
-fn a_pending_sign_up_can_be_repeated_after_a_while_and_the_newest_password_counts() {
+fn a_repeated_sign_up_with_the_same_password_changes_nothing_about_it() {
     let server = TestServer::start();
     let mut alice = server.person("alice");
-    alice.password = "first-of-two-Passwords".to_owned();
     alice.signs_up().done();
-    alice.password = GOOD_PASSWORD.to_owned();
     let too_soon = alice.signs_up();
     assert_eq!(too_soon.refused("user exists")["send_verification"], false);
     server.later(6 * HOUR + Duration::from_secs(1));
+    alice.full_name = "Alice".to_owned();
     let repeated = alice.signs_up();
     assert_eq!(repeated.refused("user exists")["send_verification"], true);
-    server.ask("user-set-emailverified", json!({ "email": alice.email })).done();
-    alice.tries("first-of-two-Passwords").refused("user does not exist or password doesn't match");
+    assert_eq!(stored(&server, "full_name").as_deref(), Some("Alice"));
+    verify(&server).done();
+    alice.logs_in().done();
+}
+
+fn verify(server: &TestServer) -> Reply {
+    server.ask("user-set-emailverified", json!({ "email": "alice@example.org" }))
+}
+
+fn stored(server: &TestServer, column: &str) -> Option<String> {
+    server.stored(&format!("SELECT {column} FROM users WHERE email = 'alice@example.org'"))
+}
+
+/// Signs alice's address up with this password.
+fn signs_up_with(server: &TestServer, password: &str) -> Reply {
+    let mut alice = server.person("alice");
+    alice.password = password.to_owned();
+    alice.signs_up()
+}
+
+const OWNERS: &str = "the owners Password 17";
+const STRANGERS: &str = "the strangers Password 1";
+
+/// That nobody gets in with a password from before the verification, however often they try, and a reset lets them in.
+fn only_a_reset_helps(server: &TestServer) {
+    let alice = server.person("alice");
+    for password in [OWNERS, STRANGERS, ""] {
+        let (cost, told) = server.hashes_of(|| alice.tries(password));
+        assert!(told.refused("user does not exist or password doesn't match")["user_id"].is_null());
+        assert_eq!(cost, 1, "as for any other account");
+    }
+    assert_eq!(server.holds().len(), 3);
+    let body = json!({
+        "email_address": alice.email, "new_password": GOOD_PASSWORD, "session_token": server.new_session(None),
+    });
+    server.ask("user-resetpass", body).done();
+    alice.logs_in().done();
+}
+
+#[test]
+fn of_two_passwords_from_before_the_verification_none_is_valid_until_a_reset() {
+    let week = 7 * 24 * HOUR;
+    for (first, second) in [(STRANGERS, OWNERS), (OWNERS, STRANGERS)] {
+        for wait in [Duration::ZERO, HOUR, 6 * HOUR + Duration::from_secs(1), week] {
+            let server = TestServer::start();
+            signs_up_with(&server, first).done();
+            server.later(wait);
+            signs_up_with(&server, second).refused("user exists");
+            verify(&server).done();
+            only_a_reset_helps(&server);
+        }
+    }
+}
+
+#[test]
+fn a_third_sign_up_with_the_first_password_does_not_make_it_valid_again() {
+    for last in [STRANGERS, OWNERS] {
+        let server = TestServer::start();
+        signs_up_with(&server, STRANGERS).done();
+        signs_up_with(&server, OWNERS).refused("user exists");
+        let none = stored(&server, "password");
+        server.later(7 * HOUR);
+        assert_eq!(signs_up_with(&server, last).refused("user exists")["send_verification"], true);
+        assert_eq!(stored(&server, "password"), none);
+        verify(&server).done();
+        only_a_reset_helps(&server);
+    }
+}
+
+#[test]
+fn it_does_not_matter_who_verifies_or_what_was_done_to_the_account_meanwhile() {
+    let edits = |server: &TestServer, changes: Value| {
+        let ask = json!({ "target_userid": 4, "update_dict": changes });
+        server.ask("internal-user-edit", ask).done();
+    };
+    let toggles = |server: &TestServer, action: &str| {
+        server.ask("internal-user-lock", json!({ "target_userid": 4, "action": action })).done();
+    };
+    for how in ["edited", "active before", "locked before", "locked between"] {
+        let server = TestServer::start();
+        signs_up_with(&server, STRANGERS).done();
+        match how {
+            "active before" => edits(&server, json!({ "is_active": true, "user_role": "authenticated" })),
+            "locked before" => toggles(&server, "lock"),
+            _ => {}
+        }
+        let again = signs_up_with(&server, OWNERS);
+        assert_eq!(again.refused("user exists")["send_verification"], false);
+        match how {
+            "edited" => edits(
+                &server,
+                json!({ "is_active": true, "user_role": "authenticated", "email_verified": true }),
+            ),
+            "locked before" => toggles(&server, "unlock"),
+            "locked between" => {
+                toggles(&server, "lock");
+                toggles(&server, "unlock");
+            }
+            _ => {}
+        }
+        if how != "edited" {
+            verify(&server).done();
+        }
+        only_a_reset_helps(&server);
+    }
+}
+
+#[test]
+fn what_is_no_sign_up_does_not_count_as_one() {
+    let server = TestServer::start();
+    signs_up_with(&server, OWNERS).done();
+    signs_up_with(&server, "short").refused("invalid password");
+    verify(&server).done();
+    signs_up_with(&server, STRANGERS).refused("user exists");
+    let alice = server.person("alice");
+    alice.tries(OWNERS).done();
+    alice.tries(STRANGERS).refused("user does not exist or password doesn't match");
+}
+
+#[test]
+fn what_was_opened_before_the_verification_does_not_outlive_it() {
+    let server = TestServer::start();
+    signs_up_with(&server, STRANGERS).done();
+    let changes = json!({ "is_active": true, "user_role": "authenticated" });
+    server.ask("internal-user-edit", json!({ "target_userid": 4, "update_dict": changes })).done();
+    let session = server.new_session(Some(4));
+    assert!(server.session_is_live(&session));
+    verify(&server).done();
+    assert!(!server.session_is_live(&session));
+}
+
+#[test]
+fn a_sign_up_costs_the_same_work_and_the_same_writes_whoever_has_the_address() {
+    let server = TestServer::start();
+    let (member, _) = server.member("member");
+    let waiting = server.person("waiting");
+    waiting.signs_up().done();
+    let mut other = server.person("waiting");
+    other.password = OWNERS.to_owned();
+    for (who, why) in [
+        (server.person("newcomer"), "unknown"),
+        (member, "verified"),
+        (waiting, "waiting, with the same password"),
+        (other, "waiting, with another password"),
+    ] {
+        let before = server.commits();
+        let (hashes, reply) = server.hashes_of(|| who.signs_up());
+        assert_eq!((hashes, server.commits() - before), (1, 1), "{why}");
+        assert_eq!(
+            reply.messages(),
+            ["Your account was made. Please verify your e-mail address before you log in."]
+        );
+    }
+}
+
+#[test]
+fn a_sign_up_that_is_overtaken_begins_anew() {
+    let sign_up = |password: &str| json!({ "full_name": "Mallory", "email": "alice@example.org", "password": password });
+    // By a first sign-up: of the same person, who clicked twice, or of somebody else.
+    for password in [OWNERS, STRANGERS] {
+        let server = TestServer::start();
+        let meanwhile = || {
+            signs_up_with(&server, OWNERS).done();
+        };
+        server.ask_and_meanwhile("user-new", sign_up(password), 0, meanwhile).refused("user exists");
+        verify(&server).done();
+        assert_eq!(server.person("alice").tries(OWNERS).succeeded(), password == OWNERS);
+        assert!(!server.person("alice").tries(STRANGERS).succeeded());
+    }
+    // By the verification: then it changes nothing, though it was due.
+    let server = TestServer::start();
+    signs_up_with(&server, OWNERS).done();
+    server.later(7 * HOUR);
+    let meanwhile = || {
+        verify(&server).done();
+    };
+    let late = server.ask_and_meanwhile("user-new", sign_up(STRANGERS), 0, meanwhile);
+    assert_eq!(late.refused("user exists")["send_verification"], false);
+    assert_eq!(stored(&server, "full_name").as_deref(), Some("Somebody alice"));
+    server.person("alice").tries(OWNERS).done();
+    // By a deletion: then it is the first.
+    let server = TestServer::start();
+    signs_up_with(&server, OWNERS).done();
+    let meanwhile = || {
+        server.ask("internal-user-delete", json!({ "target_userid": 4 })).done();
+    };
+    server.ask_and_meanwhile("user-new", sign_up(STRANGERS), 0, meanwhile).done();
+    verify(&server).done();
+    server.person("alice").tries(STRANGERS).done();
+    // By another sign-up than the one that it was compared with.
+    let server = TestServer::start();
+    signs_up_with(&server, OWNERS).done();
+    let meanwhile = || {
+        server.ask("internal-user-delete", json!({ "target_userid": 4 })).done();
+        signs_up_with(&server, STRANGERS).done();
+    };
+    server.ask_and_meanwhile("user-new", sign_up(OWNERS), 0, meanwhile).refused("user exists");
+    verify(&server).done();
+    only_a_reset_helps(&server);
+}
+
+#[test]
+fn a_proven_address_does_not_make_a_deactivated_account_active() {
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    let edit = |changes: Value| {
+        server.ask("internal-user-edit", json!({ "target_userid": user_id, "update_dict": changes })).done();
+    };
+    edit(json!({ "is_active": false, "email_verified": false }));
+    verify(&server).refused("could not update user verified status in DB");
+    assert!(!alice.logs_in().succeeded());
+    edit(json!({ "is_active": true }));
+    assert_eq!(verify(&server).done()["user_role"], "authenticated");
+    server.later(24 * HOUR);
     alice.logs_in().done();
 }
 

@@ -66,6 +66,8 @@ fn the_number_of_a_deleted_user_is_never_used_again() {
     assert_eq!(back, Some(user_id + 1));
     let email = alice.email.clone();
     deletes(&server, user_id + 1).done();
+    // Chance is seeded with the time.
+    server.later(std::time::Duration::from_secs(1));
     let server = server.restart(&[]);
     let body = json!({ "full_name": "", "email": email, "password": GOOD_PASSWORD });
     assert_eq!(server.ask("user-new", body).done()["user_id"], user_id + 2, "nor after a restart");

@@ -1,6 +1,6 @@
 //! What a calling server reports: that an address was proven, or that a letter was sent by other means.
 
-use super::super::locking::VERIFIED_ROLE;
+use super::super::locking::{VERIFIED_ROLE, end_everything};
 use crate::app::Call;
 use crate::clock::Moment;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
@@ -22,7 +22,8 @@ const NOT_NOTED: Refusal = Refusal::new(
 
 requests! {
     /// Marks an address as proven and makes its account active. The calling server has checked the proof. An account
-    /// that is locked stays locked.
+    /// that is locked stays locked, and one that was deactivated stays inactive. If the address was signed up more than
+    /// once with different passwords, none of them is valid: the user sets one with user-resetpass.
     "user-set-emailverified" => user_set_emailverified(UserSetEmailverified) {
         /// The address the user signed up with.
         email: str,
@@ -71,13 +72,17 @@ fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Out
         if user.is_active && user.email_verified {
             return Ok(user);
         }
+        // An inactive account with a role of its own was deactivated by somebody; a proven address undoes no decision.
+        let deactivated = !user.is_active && user.user_role != LOCKED_ROLE;
         let locked = locks::by_user(tx, user.user_id)?.is_some();
-        if locked || user.email_verified || is_system_user(user.user_id) {
+        if deactivated || locked || user.email_verified || is_system_user(user.user_id) {
             return Err(failed(NOT_VERIFIABLE));
         }
         // A role that an active, never verified account was given stays; a pending one starts as everybody does.
         let given = user.is_active && user.user_role != LOCKED_ROLE;
         let role = if given { user.user_role.as_str() } else { VERIFIED_ROLE };
+        // Whoever opened something before the address was proven need not be its owner.
+        end_everything(tx, user.user_id)?;
         users::set_verified(tx, user.user_id, role)?;
         users::by_id(tx, user.user_id)?.ok_or_else(|| failed(NOT_VERIFIABLE))
     })?;

@@ -4,14 +4,15 @@
 use super::super::judge::judge;
 use super::super::locking::HISTORY_KEY;
 use crate::app::Call;
+use crate::guard::password::Verification;
 use crate::guard::secret::Secret;
 use crate::guard::token::uuid4;
-use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::outcome::{Done, Error, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::policy::fullname::FullName;
 use crate::requests;
-use crate::store::users::{Credentials, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, NewUser};
-use crate::store::{StoreError, Tx, locks, users};
+use crate::store::users::{Credentials, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, NewUser, is_system_user};
+use crate::store::{StoreError, Tx, locks, server_state, users};
 use crate::wire::{Object, ascii_json};
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ const RETRY_HOURS: i64 = 6;
 const RETRY_HOURS_MIN: i64 = 1;
 const RETRY_HOURS_MAX: i64 = 24 * 365 * 10;
 const HOUR_SECONDS: i64 = 3600;
+/// How often a sign-up begins anew when others with the same address get in between.
+const ROUNDS_MAX: u32 = 4;
 /// Characters of a public identifier.
 const SYSTEM_ID_CHARACTERS_MAX: usize = 50;
 
@@ -88,12 +91,11 @@ fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {
     if extra_info.len() > EXTRA_INFO_BYTES_MAX || given_id.as_ref().is_some_and(too_long) {
         return Err(no_letter(NOT_ADDED).into());
     }
-    let password = hash_and_judge(call, &ask.password, email.as_str(), full_name.as_str())?;
     let sign_up = SignUp {
         new: NewUser {
             system_id: given_id.unwrap_or_else(|| uuid4(call.chance())),
             full_name: full_name.as_str().to_owned(),
-            password,
+            password: Secret::new(call.app().hasher.no_password().as_str().to_owned()),
             email: email.as_str().to_owned(),
             email_verified: false,
             is_active: false,
@@ -104,16 +106,36 @@ fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {
         },
         retry_hours,
     };
-    match call.write(move |tx| sign_up.carry_out(tx))? {
-        SignUpResult::Made(signed_up) => Ok(Done::new(signed_up, MADE)),
-        SignUpResult::Known(known, letter) => Err(USER_EXISTS
-            .made()
-            .with("user_email", known.email)
-            .with("user_id", known.user_id)
-            .with("system_id", known.system_id)
-            .with("send_verification", letter == Letter::Send)
-            .into()),
+    carry_out(call, sign_up, &ask.password)
+}
+
+fn carry_out(call: &Call<'_>, mut sign_up: SignUp, password: &Secret<String>) -> Outcome<SignedUp> {
+    for round in 0..ROUNDS_MAX {
+        let known = call.read(|db| users::credentials_by_email(db, &sign_up.new.email))?;
+        // Worked on before it is judged, so that a bad password takes as long as a good one.
+        let worked = Worked::on(call, password, known.as_ref())?;
+        if round == 0 {
+            let broken = judge(call, password, &sign_up.new.email, &[&sign_up.new.full_name])?;
+            if !broken.is_empty() {
+                let refused = BAD_PASSWORD.made().telling(broken).with("user_email", sign_up.new.email);
+                return Err(refused.with("send_verification", false).into());
+            }
+        }
+        match call.write(move |tx| sign_up.attempt(tx, worked))? {
+            SignUpResult::Made(signed_up) => return Ok(Done::new(signed_up, MADE)),
+            SignUpResult::Known(known, letter) => {
+                return Err(USER_EXISTS
+                    .made()
+                    .with("user_email", known.email)
+                    .with("user_id", known.user_id)
+                    .with("system_id", known.system_id)
+                    .with("send_verification", letter == Letter::Send)
+                    .into());
+            }
+            SignUpResult::Overtaken(again) => sign_up = again,
+        }
     }
+    Err(Error::Busy("sign-ups with the same address").into())
 }
 
 /// What is noted about a new user. The role history is the server's own; nobody brings one along.
@@ -125,23 +147,38 @@ fn noted(mut extra_info: Object, retry_hours: i64) -> String {
     ascii_json(&extra_info)
 }
 
-/// Hashes the password before judging it, so that a bad one takes as long as a good one.
-fn hash_and_judge(
-    call: &Call<'_>,
-    password: &Secret<String>,
-    email: &str,
-    full_name: &str,
-) -> Result<Secret<String>, Failure> {
-    let hash = call.hash(password)?;
-    let broken = judge(call, password, email, &[full_name])?;
-    if broken.is_empty() {
-        return Ok(hash);
+/// What one Argon2 computation found out about the password that was typed. There is exactly one for every sign-up,
+/// and exactly one write, so that nobody can tell by the time whether an address is known.
+enum Worked {
+    /// No sign-up was waiting for its verification: this is the password's hash.
+    Hashed(Secret<String>),
+    /// One was waiting, and this is whether it has the same password.
+    Compared {
+        /// What was stored for it.
+        with: Secret<String>,
+        is_same: bool,
+    },
+}
+
+impl Worked {
+    fn on(call: &Call<'_>, password: &Secret<String>, known: Option<&Credentials>) -> Result<Self, Failure> {
+        let Some(waiting) = known.filter(|known| is_waiting(known)) else {
+            return Ok(Self::Hashed(call.hash(password)?));
+        };
+        let stored = waiting.password.expose();
+        let verification = call.app().hasher.verify(password.expose(), Some(stored))?;
+        let is_same = matches!(verification, Verification::Matches { .. });
+        Ok(Self::Compared { with: Secret::new(stored.clone()), is_same })
     }
-    let refused = BAD_PASSWORD.made().telling(broken);
-    Err(refused.with("user_email", email).with("send_verification", false).into())
+}
+
+/// Whether nobody has proved yet that the address is theirs.
+fn is_waiting(known: &Credentials) -> bool {
+    !known.email_verified && !is_system_user(known.user_id)
 }
 
 struct SignUp {
+    /// The user if there is none yet, as yet without a valid password.
     new: NewUser,
     retry_hours: i64,
 }
@@ -150,6 +187,8 @@ struct SignUp {
 enum SignUpResult {
     Made(SignedUp),
     Known(Credentials, Letter),
+    /// Somebody else has signed the address up, verified or deleted it meanwhile: what was worked on is something else.
+    Overtaken(SignUp),
 }
 
 /// Whether a verification letter is to be sent.
@@ -160,20 +199,32 @@ enum Letter {
 }
 
 impl SignUp {
-    fn carry_out(self, tx: &Tx<'_>) -> Result<SignUpResult, Failure> {
-        if let Some(known) = users::credentials_by_email(tx, &self.new.email)? {
-            let letter = if self.may_replace(tx, &known)? && self.replace(tx, &known)? {
-                Letter::Send
-            } else {
-                Letter::DoNotSend
-            };
-            return Ok(SignUpResult::Known(known, letter));
+    fn attempt(self, tx: &Tx<'_>, worked: Worked) -> Result<SignUpResult, Failure> {
+        match (users::credentials_by_email(tx, &self.new.email)?, worked) {
+            (None, Worked::Hashed(password)) => self.insert(tx, password),
+            (Some(known), worked) if is_waiting(&known) => match worked {
+                Worked::Compared { with, is_same } if known.password.matches(with.expose().as_bytes()) => {
+                    let letter = self.repeat(tx, &known, is_same)?;
+                    Ok(SignUpResult::Known(known, letter))
+                }
+                _ => Ok(SignUpResult::Overtaken(self)),
+            },
+            (Some(known), _) => {
+                // A sign-up that adds nobody reaches the disk as often as one that does.
+                server_state::count_repeated_sign_up(tx)?;
+                Ok(SignUpResult::Known(known, Letter::DoNotSend))
+            }
+            (None, Worked::Compared { .. }) => Ok(SignUpResult::Overtaken(self)),
         }
-        match users::insert(tx, &self.new) {
+    }
+
+    fn insert(self, tx: &Tx<'_>, password: Secret<String>) -> Result<SignUpResult, Failure> {
+        let new = NewUser { password, ..self.new };
+        match users::insert(tx, &new) {
             Ok(user_id) => Ok(SignUpResult::Made(SignedUp {
-                user_email: self.new.email,
+                user_email: new.email,
                 user_id,
-                system_id: self.new.system_id,
+                system_id: new.system_id,
                 send_verification: true,
             })),
             Err(StoreError::Duplicate(_)) => Err(NOT_ADDED.made().with("send_verification", false).into()),
@@ -181,21 +232,28 @@ impl SignUp {
         }
     }
 
-    /// Only an account that was never verified, and that no lock holds, takes over what was typed now; and only
-    /// after a while, so that nobody can be flooded with letters.
-    fn may_replace(&self, tx: &Tx<'_>, known: &Credentials) -> Result<bool, StoreError> {
-        let never_verified = !known.is_active && !known.email_verified;
+    /// An address that nobody has verified was signed up once more. With another password, nobody knows whose is the
+    /// owner's: then neither is valid, and whoever can read the address's mail sets one.
+    fn repeat(&self, tx: &Tx<'_>, known: &Credentials, is_same: bool) -> Result<Letter, StoreError> {
+        server_state::count_repeated_sign_up(tx)?;
+        if !is_same {
+            users::set_no_password(tx, known.user_id, &self.new.password)?;
+        }
+        let sends = self.is_due(tx, known)?
+            && users::sign_up_again(tx, known.user_id, &self.new.full_name, &self.new.extra_info)?;
+        Ok(if sends { Letter::Send } else { Letter::DoNotSend })
+    }
+
+    /// Only an account that waits for its verification, and that no lock holds, takes over what was typed now; and
+    /// only after a while, so that nobody can be flooded with letters.
+    fn is_due(&self, tx: &Tx<'_>, known: &Credentials) -> Result<bool, StoreError> {
         let waited = known
             .emailverify_sent_datetime
             .and_then(|sent| sent.plus_seconds(self.retry_hours * HOUR_SECONDS))
             .is_some_and(|until| until < tx.now());
-        Ok(never_verified
+        Ok(!known.is_active
             && waited
             && locks::by_user(tx, known.user_id)?.is_none()
             && locks::roles_of_user(tx, known.user_id)?.is_empty())
-    }
-
-    fn replace(&self, tx: &Tx<'_>, known: &Credentials) -> Result<bool, StoreError> {
-        users::sign_up_again(tx, known, &self.new.full_name, &self.new.password, &self.new.extra_info)
     }
 }

@@ -191,6 +191,18 @@ impl StoredHash {
         fields.next().is_none().then_some(Self { variant, version, cost, salt, tag })
     }
 
+    /// A hash that no password has: its tag is all zeros. It costs as much to verify against as a new one.
+    pub(super) fn of_no_password(cost: Argon2Cost) -> Self {
+        let (variant, version) = (Variant::Argon2id, Version::V19);
+        Self { variant, version, cost, salt: vec![0; SALT_BYTES], tag: vec![0; TAG_BYTES] }
+    }
+
+    /// The written form of a hash of today's variant and version.
+    pub(super) fn written(&self) -> String {
+        let (salt, tag) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(&self.tag));
+        format!("$argon2id$v=19${}${salt}${tag}", self.cost)
+    }
+
     /// Whether it differs in any way from what a new hash of this cost would look like.
     pub(super) fn needs_rehash(&self, current: &Argon2Cost) -> bool {
         self.variant != Variant::Argon2id

@@ -153,6 +153,22 @@ fn not_even_the_password_of_the_dummy_gets_anybody_in() {
 }
 
 #[test]
+fn no_password_is_the_one_of_an_account_without() {
+    let hasher = hasher();
+    let none = hasher.no_password();
+    assert_eq!(none.as_str(), hasher.no_password().as_str(), "always the same text");
+    assert_eq!(none.as_str().len(), hasher.hash("").expect("hashes").as_str().len(), "like any other");
+    for password in ["", "\0", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", none.as_str(), "a password"] {
+        let (verification, cost) = verified(&hasher, password, none.as_str());
+        assert_eq!(
+            (verification, cost),
+            (Verification::Differs { stored_fault: None }, 1),
+            "and a sound one"
+        );
+    }
+}
+
+#[test]
 fn starting_costs_no_computation() {
     assert_eq!(hasher().hash_operations(), 0);
 }
