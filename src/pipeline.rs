@@ -19,20 +19,30 @@ use std::time::Duration;
 /// After so many seconds a caller may try again when too much was waiting.
 const BUSY_RETRY_SECONDS: u64 = 1;
 
+/// After so many seconds a caller may try again when the server could not find out.
+const BROKEN_RETRY_SECONDS: u64 = 5;
+
 /// What is answered without an envelope: an HTTP status and, for some, when to try again.
 pub struct Rejected {
     /// The status.
     pub status: u16,
     /// Seconds until another try may help.
     pub retry_after_seconds: Option<u64>,
+    /// What the log calls it, in fixed words.
+    kind: &'static str,
 }
 
 impl Rejected {
-    const UNSEALED: Self = Self { status: 401, retry_after_seconds: None };
-    const MALFORMED: Self = Self { status: 400, retry_after_seconds: None };
+    const UNSEALED: Self = Self { status: 401, retry_after_seconds: None, kind: "unsealed" };
+    const MALFORMED: Self = Self { status: 400, retry_after_seconds: None, kind: "malformed" };
+    const BUSY: Self = Self { status: 503, retry_after_seconds: Some(BUSY_RETRY_SECONDS), kind: "busy" };
+    const BROKEN: Self =
+        Self { status: 503, retry_after_seconds: Some(BROKEN_RETRY_SECONDS), kind: "broken" };
 
-    const fn later(status: u16, seconds: u64) -> Self {
-        Self { status, retry_after_seconds: Some(seconds) }
+    /// Asked more often than the limits allow.
+    #[must_use]
+    pub const fn over_limit(retry_after_seconds: u64) -> Self {
+        Self { status: 429, retry_after_seconds: Some(retry_after_seconds), kind: "over a rate limit" }
     }
 }
 
@@ -84,7 +94,7 @@ fn act(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, 
         Ok(Err(Failure::Broken(error))) => broken(request, &error)?,
     };
     if call.hold() > Duration::ZERO && !app.hold(call.hold()) {
-        return Err(Rejected::later(503, BUSY_RETRY_SECONDS));
+        return Err(Rejected::BUSY);
     }
     Ok(answer)
 }
@@ -142,7 +152,7 @@ fn admit(
     let built_in = request.and_then(|request| request.per_minute);
     match app.limiter.admit(&message.request, built_in, &message.client, email, app.clock.steady()) {
         Admission::Admitted => Ok(()),
-        Admission::Over { retry_after_seconds } => Err(Rejected::later(429, retry_after_seconds)),
+        Admission::Over { retry_after_seconds } => Err(Rejected::over_limit(retry_after_seconds)),
     }
 }
 
@@ -150,12 +160,12 @@ fn admit(
 fn broken(request: &Request, error: &Error) -> Result<Answer, Rejected> {
     log::error("request failed", &[("request", request.name.into()), ("cause", log::cause(error))]);
     match (error, request.broken) {
+        (Error::Busy(_), _) => Err(Rejected::BUSY),
         // Whatever the request, another server may do better; a balancer has to see it.
-        (Error::Busy(_) | Error::Store(StoreError::Replaced(_)), _) => {
-            Err(Rejected::later(503, BUSY_RETRY_SECONDS))
-        }
+        (Error::Store(StoreError::Replaced(_)), _) => Err(Rejected::BROKEN),
         (_, Some(refusal)) => Ok(Answer::refused(refusal.made())),
-        (_, None) => Err(Rejected::MALFORMED),
+        (Error::Store(error), None) if error.is_callers_fault() => Err(Rejected::MALFORMED),
+        (_, None) => Err(Rejected::BROKEN),
     }
 }
 
@@ -171,9 +181,7 @@ fn note(app: &App, message: &Message<'_>, begun: Duration, result: &Result<Answe
     }
     let outcome = match result {
         Ok(answer) => answer.kind(),
-        Err(Rejected { status: 429, .. }) => "over a rate limit",
-        Err(Rejected { status: 503, .. }) => "busy",
-        Err(_) => "malformed",
+        Err(rejected) => rejected.kind,
     };
     let took = app.clock.steady().saturating_sub(begun).as_micros();
     let fields = [

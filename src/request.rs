@@ -98,7 +98,7 @@ pub struct Request {
     pub params: &'static [Param],
     /// How often a client may ask it per minute, where that is less than its group's limit.
     pub per_minute: Option<u32>,
-    /// What is answered when the server could not find out; HTTP 400 where there is none.
+    /// What is answered when the server could not find out; HTTP 503 where there is none.
     pub broken: Option<&'static Refusal>,
     /// What its answer has, beside `success` and `messages`, when it was done.
     pub answers: &'static [Answered],

@@ -44,7 +44,7 @@ impl Server {
         let peer = ClientAddress::from(request.peer);
         let admission = self.app.limiter.admit(HEALTH_REQUEST, None, &peer, None, self.app.clock.steady());
         if let Admission::Over { retry_after_seconds } = admission {
-            return rejection(&Rejected { status: 429, retry_after_seconds: Some(retry_after_seconds) });
+            return rejection(&Rejected::over_limit(retry_after_seconds));
         }
         let health = self.health.check(&self.app);
         HttpReply {
@@ -63,7 +63,7 @@ impl Server {
         let text = std::str::from_utf8(opened.plaintext.expose()).unwrap_or_default();
         let Ok(message) = json::read_object(text, &Limits::REQUEST) else { return error_page(400) };
         let mut message = WipedObject::from(message);
-        let Ok(roles) = self.app.store.read(roles::list) else { return error_page(400) };
+        let Ok(roles) = self.app.store.read(roles::list) else { return error_page(503) };
         if message.get("request") != Some(&Value::from("echo")) {
             return error_page(400);
         }

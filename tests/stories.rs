@@ -10,6 +10,8 @@ mod adopted;
 mod apikeys;
 #[path = "stories/apikeys_nosession.rs"]
 mod apikeys_nosession;
+#[path = "stories/busy.rs"]
+mod busy;
 #[path = "stories/faults.rs"]
 mod faults;
 #[path = "stories/guesses.rs"]

@@ -38,12 +38,12 @@ names each one, as `missing` or of an `incorrect type`, with the `required_type`
 
 | HTTP status | meaning |
 | --- | --- |
-| 400 | the message is malformed, the request is unknown, or the server could not carry it out |
+| 400 | the message is malformed, or the request is unknown |
 | 401 | the message cannot be opened |
 | 404, 405 | the host is not allowed, or there is nothing at this path; `/` takes `POST` only |
 | 408, 411, 413 | the message came too slowly, without a length, or is too long |
 | 429 | over a rate limit; `Retry-After` tells the seconds to wait |
-| 503 | too much is waiting; `Retry-After` tells when to try again |
+| 503 | too much is waiting, or the server could not find out; `Retry-After` tells when to try again |
 
 Times are UTC, as `2026-11-23T14:06:11.930944`; the fraction is left out when it is zero. An `int` has 64 bits, a
 `float` may be a whole number, and `true` is neither.
@@ -125,7 +125,7 @@ fn section(page: &mut String, request: &Request) {
     line(page, &format!("| `{INVALID_PARAMETERS}` | which request it was |"));
     match request.broken.and_then(Refusal::reason) {
         Some(reason) => line(page, &format!("| `{reason}` | the server could not find out |")),
-        None => line(page, "\nWhere the server could not find out, it answers HTTP 400."),
+        None => line(page, "\nWhere the server could not find out, it answers HTTP 503."),
     }
 }
 

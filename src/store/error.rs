@@ -60,6 +60,17 @@ impl StoreError {
         }
     }
 
+    /// Whether it tells of what was asked: with other values the same would have worked.
+    #[must_use]
+    pub fn is_callers_fault(&self) -> bool {
+        use rusqlite::ErrorCode::TooBig;
+        match self {
+            Self::Duplicate(_) | Self::Dangling => true,
+            Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) => code.code == TooBig,
+            _ => false,
+        }
+    }
+
     /// The same error for another of those who shared its cause.
     pub(super) fn again(&self) -> Self {
         match self {

@@ -59,14 +59,14 @@ fn a_log_in_that_cannot_be_checked_is_neither_wrong_nor_counted() {
     };
     for table in ["sessions", "users", "attempts"] {
         for password in [GOOD_PASSWORD, "wrong"] {
-            without_table(&server, table, || log_in(password)).rejected(400);
+            without_table(&server, table, || log_in(password)).unavailable();
         }
         let by_email = json!({ "email": alice.email, "password": "wrong" });
         if table != "sessions" {
-            without_table(&server, table, || server.ask("user-passcheck-nosession", by_email)).rejected(400);
+            without_table(&server, table, || server.ask("user-passcheck-nosession", by_email)).unavailable();
         }
         let by_session = json!({ "session_token": session, "password": "wrong" });
-        without_table(&server, table, || server.ask("user-passcheck", by_session)).rejected(400);
+        without_table(&server, table, || server.ask("user-passcheck", by_session)).unavailable();
     }
     assert!(server.holds().is_empty());
     assert!(server.session_is_live(&session), "nothing ended");
@@ -84,7 +84,7 @@ fn twenty_log_ins_during_an_outage_lock_nobody_out() {
     };
     without_table(&server, "attempts", || {
         for _ in 0..20 {
-            log_in().rejected(400);
+            log_in().unavailable();
         }
     });
     log_in().done();
@@ -169,7 +169,7 @@ fn a_key_that_cannot_be_looked_up_is_not_said_to_be_invalid() {
     let ask = json!({ "apikey_dict": claims, "user_id": user_id, "user_role": "authenticated" });
     for table in ["apikeys_nosession", "users"] {
         for request in ["apikey-verify-nosession", "apikey-revoke-nosession", "apikey-revokeall-nosession"] {
-            without_table(&server, table, || server.ask(request, ask.clone())).rejected(400);
+            without_table(&server, table, || server.ask(request, ask.clone())).unavailable();
         }
         let mut refresh = ask.clone();
         for (key, value) in [
@@ -182,9 +182,9 @@ fn a_key_that_cannot_be_looked_up_is_not_said_to_be_invalid() {
         ] {
             refresh[key] = value;
         }
-        without_table(&server, table, || server.ask("apikey-refresh-nosession", refresh)).rejected(400);
+        without_table(&server, table, || server.ask("apikey-refresh-nosession", refresh)).unavailable();
     }
-    without_table(&server, "apikeys", || server.ask("apikey-verify", ask.clone())).rejected(400);
+    without_table(&server, "apikeys", || server.ask("apikey-verify", ask.clone())).unavailable();
     server.ask("apikey-verify-nosession", ask).done();
 }
 
@@ -202,7 +202,7 @@ fn a_refresh_that_fails_half_way_keeps_the_old_key() {
         &server,
         "CREATE TRIGGER full BEFORE INSERT ON apikeys_nosession BEGIN SELECT RAISE(ABORT, 'full'); END",
     );
-    server.ask("apikey-refresh-nosession", ask.clone()).rejected(400);
+    server.ask("apikey-refresh-nosession", ask.clone()).unavailable();
     let verify = json!({ "apikey_dict": claims, "user_id": user_id, "user_role": "authenticated" });
     server.ask("apikey-verify-nosession", verify).done();
     run(&server, "DROP TRIGGER full");

@@ -420,6 +420,12 @@ impl Reply {
         assert!(matches!(self, Self::Rejected(rejected, _) if *rejected == status), "{self:?}");
     }
 
+    /// That the server could not find out, and told when to try again.
+    #[track_caller]
+    pub fn unavailable(&self) {
+        assert!(matches!(self, Self::Rejected(503, Some(1..))), "{self:?}");
+    }
+
     /// Whether it was done.
     pub fn succeeded(&self) -> bool {
         matches!(self, Self::Answered(answer) if answer["success"] == true)
