@@ -7,8 +7,12 @@
 mod authority;
 #[path = "binary/confvars.rs"]
 mod confvars;
+#[path = "binary/log.rs"]
+mod log;
 #[path = "binary/machine.rs"]
 mod machine;
+#[path = "binary/signals.rs"]
+mod signals;
 #[path = "binary/storage.rs"]
 mod storage;
 #[path = "binary/tls.rs"]

@@ -78,13 +78,14 @@ impl Streams<'_> {
 
 /// Runs the command that this process was started for, and gives the exit status.
 pub fn run_here(parts: &Parts<'_>) -> u8 {
-    let (stdin, stdout) = (io::stdin(), io::stdout());
+    // Standard output is not locked: the server's threads may print, too, and would wait for ever.
+    let (stdin, mut stdout) = (io::stdin(), io::stdout());
     let mut streams = Streams {
         input_is_terminal: stdin.is_terminal(),
         input: &mut stdin.lock(),
         read_hidden: &rpassword::read_password,
         output_is_terminal: stdout.is_terminal(),
-        output: &mut stdout.lock(),
+        output: &mut stdout,
         errors: &mut io::stderr(),
     };
     match Surroundings::of_this_process() {

@@ -23,8 +23,11 @@ use crate::pool::Pool;
 use crate::server::Server;
 use crate::store::{Origin, Store, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::wait::Pause;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::signal::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
+};
 use signal_hook::iterator::Signals;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -33,6 +36,13 @@ use std::time::Duration;
 /// The stack of one connection's coroutine. The deepest path, a request nested as far as JSON may be, needs more than
 /// half of it in an unoptimised build and less than a fifth in an optimised one; a test runs it.
 pub const COROUTINE_STACK_BYTES: usize = 512 * 1024;
+/// Signals that stop the server, or have it read its policy and certificate again.
+const SIGNALS_OBEYED: &[i32] = &[SIGTERM, SIGINT, SIGHUP];
+/// Signals that would end the process if nobody cared: those that other daemons take for "write the log anew" and the
+/// like, timers that a parent may have left running, and the one for a file that may not grow any more, which is a
+/// failed write like others.
+const SIGNALS_IGNORED: &[i32] =
+    &[SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, libc::SIGPWR, SIGXFSZ];
 /// How often signals, and whether connections are still accepted, are looked at.
 const SIGNALS_EVERY: Duration = Duration::from_millis(100);
 /// How often locks that have ended are lifted, and how many such rounds lie between two clean-ups.
@@ -52,9 +62,13 @@ const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 /// Serves until a signal says to stop; returns the exit status. `notes` is what was made for this start.
 pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> u8 {
     let config = &loaded.config;
+    // Before anything is started, so that no signal finds the default action in place.
+    let signals = Signals::new(SIGNALS_OBEYED.iter().chain(SIGNALS_IGNORED));
     // The journal stamps each line itself.
     let timestamps = std::env::var_os("JOURNAL_STREAM").is_none();
-    if log::install(config.log_format, config.log_level, timestamps).is_err() {
+    if let Err(error) = log::start(config.log_format, config.log_level, timestamps, &**chance) {
+        // There is no log yet. Where even this cannot be written, the exit status has to do.
+        let _ = writeln!(std::io::stderr(), "authnzerver: cannot start logging: {error}");
         return EXIT_FAILED;
     }
     for note in notes {
@@ -63,27 +77,28 @@ pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Ar
     for warning in &loaded.warnings {
         log::warning("settings", &[("note", log::words(warning))]);
     }
-    tell_where_code_panics();
-    match serve(loaded, clock, chance) {
+    log::report_panics();
+    let served = match signals {
+        Ok(signals) => serve(loaded, signals, clock, chance),
+        Err(error) => Err(format!("signals: {error}")),
+    };
+    let status = match served {
         Ok(()) => 0,
         Err(problem) => {
             log::error("cannot serve", &[("cause", log::words(&problem))]);
             EXIT_FAILED
         }
-    }
+    };
+    log::finish();
+    status
 }
 
-/// A panic's message may hold data of a request; where it happened never does.
-fn tell_where_code_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(String::new, ToString::to_string);
-        log::error("a fault in the server", &[("at", log::words(&place))]);
-    }));
-}
-
-fn serve(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<(), String> {
-    // Before anything is started, so that no signal finds the default action in place.
-    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| format!("signals: {error}"))?;
+fn serve(
+    loaded: Loaded,
+    signals: Signals,
+    clock: &Arc<dyn Clock>,
+    chance: &Arc<dyn Chance>,
+) -> Result<(), String> {
     let identity = read_identity(&loaded.config)?;
     let speaks_tls = identity.is_some();
     let app = Arc::new(build(loaded, clock, chance)?);
@@ -347,11 +362,14 @@ fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>, identity: Option<Identity>)
 fn wait_for_stop(mut signals: Signals, app: &App, edge: &Edge) {
     while edge.is_accepting() {
         for signal in signals.pending() {
-            if signal != SIGHUP {
-                return;
+            match signal {
+                SIGHUP => {
+                    read_policy_again(app);
+                    read_identity_again(app, edge);
+                }
+                SIGTERM | SIGINT => return,
+                _ => {}
             }
-            read_policy_again(app);
-            read_identity_again(app, edge);
         }
         std::thread::park_timeout(SIGNALS_EVERY);
     }

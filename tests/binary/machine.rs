@@ -28,6 +28,12 @@ pub fn python() -> Command {
     Command::new(python)
 }
 
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
 /// A machine of its own.
 pub struct Machine {
     base: tempfile::TempDir,
@@ -102,6 +108,16 @@ impl Machine {
             reader: Some(reader),
         };
         running.port = running.waits_for("serving");
+        running
+    }
+
+    /// Starts the server with another standard error than ours, so that only its port tells that it serves. The
+    /// command has to set this port.
+    pub fn starts_unheard(&self, mut command: Command, port: u16) -> Running {
+        let child = command.spawn().expect("the program starts");
+        let (log, base) = (Arc::default(), self.base.path().to_owned());
+        let running = Running { base, port, child: Mutex::new(child), log, reader: None };
+        running.waits_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
         running
     }
 
@@ -190,11 +206,25 @@ impl Running {
         panic!("no {event:?} in {}", self.log());
     }
 
+    /// Waits for something that becomes true while the server runs.
+    #[expect(clippy::disallowed_methods, reason = "another process tells nobody when it has done something")]
+    pub fn waits_until(&self, happened: impl Fn() -> bool) {
+        for _ in 0..PATIENCE.as_millis() / POLL.as_millis() {
+            if happened() {
+                return;
+            }
+            let ended = self.child().try_wait().expect("a child of ours");
+            assert!(ended.is_none(), "it ended: {ended:?} {}", self.log());
+            std::thread::sleep(POLL);
+        }
+        panic!("it did not happen in time: {}", self.log());
+    }
+
     fn child(&self) -> std::sync::MutexGuard<'_, Child> {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn signals(&self, signal: &str) {
+    pub fn signals(&self, signal: &str) {
         let id = self.child().id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status().expect("kill is there");
         assert!(sent.success());
@@ -228,7 +258,7 @@ impl Running {
         self.try_http(method, path, host, body).expect("an answer")
     }
 
-    fn try_http(&self, method: &str, path: &str, host: &str, body: &[u8]) -> Option<Answer> {
+    pub fn try_http(&self, method: &str, path: &str, host: &str, body: &[u8]) -> Option<Answer> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         let length = body.len();
@@ -253,7 +283,7 @@ impl Running {
         self.try_ask(reqid, request, body).expect("an answer")
     }
 
-    fn try_ask(&self, reqid: &Value, request: &str, body: &Value) -> Option<Value> {
+    pub fn try_ask(&self, reqid: &Value, request: &str, body: &Value) -> Option<Value> {
         let key = read_key(&self.base);
         let message =
             json!({ "request": request, "body": body, "reqid": reqid, "client_ipaddr": "192.0.2.1" });

@@ -1,10 +1,28 @@
 //! The only writer of log lines. A line is made of fixed words, numbers and values that were redacted or escaped;
 //! a raw text does not fit into it.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `line.rs` | how a finished line looks, and how ours are told from others |
+//! | `logger.rs` | writes lines, ours and those that libraries log |
+//! | `forward.rs` | takes over standard error, and carries lines to where they belong without holding anybody up |
 
-use crate::clock::{Clock, SystemClock};
+mod forward;
+mod line;
+mod logger;
+
+use crate::chance::Chance;
 use crate::guard::redact::{self, Escaped, Redacted};
+use crate::os;
+use forward::Forwarder;
+use line::{Mark, Style};
+use logger::Logger;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 /// A value in a log line.
 pub enum Field {
@@ -97,43 +115,78 @@ pub enum LogFormat {
     Json,
 }
 
-static JSON: AtomicBool = AtomicBool::new(false);
+/// How long the end of the process waits for its last lines to be written.
+const FINISH_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Sets up logging on standard error. `timestamps` is off where the journal stamps each line itself.
+/// What is set up once for the process.
+struct Installed {
+    style: Style,
+    forwarder: Forwarder,
+}
+
+static INSTALLED: OnceLock<Installed> = OnceLock::new();
+
+/// Takes over standard error, and standard output with it, and sets up logging there. From now on printing never
+/// fails and never waits for whoever reads the log. `timestamps` is off where the journal stamps each line itself.
 ///
 /// # Errors
 ///
-/// When a logger is set up already.
-pub fn install(
+/// The system has no more descriptors or threads, or logging is set up already.
+pub fn start(
     format: LogFormat,
     level: log::LevelFilter,
     timestamps: bool,
-) -> Result<(), log::SetLoggerError> {
-    JSON.store(format == LogFormat::Json, Ordering::Relaxed);
-    if format == LogFormat::Json {
-        log::set_boxed_logger(Box::new(JsonLines { level }))?;
-        log::set_max_level(level);
-        return Ok(());
+    chance: &dyn Chance,
+) -> io::Result<()> {
+    let style = Style { format, timestamps };
+    let mut random = [0; 8];
+    chance.fill(&mut random);
+    let mark = Mark::new(random);
+    let log = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let (from, into) = io::pipe()?;
+    os::linger_at_abort(&from);
+    let forwarder = Forwarder::start(from, log, style, mark.clone())?;
+    os::replace_standard(os::STDERR, &into)?;
+    os::replace_standard(os::STDOUT, &into)?;
+    log::set_boxed_logger(Box::new(Logger::new(style, level, mark))).map_err(io::Error::other)?;
+    log::set_max_level(level);
+    // Somebody who came first would have set the logger, too.
+    let _ = INSTALLED.set(Installed { style, forwarder });
+    Ok(())
+}
+
+/// Waits a little until all lines are written. The last thing that a process does.
+pub fn finish() {
+    if let Some(installed) = INSTALLED.get() {
+        installed.forwarder.finish(FINISH_PATIENCE);
     }
-    let logger = simple_logger::SimpleLogger::new().with_level(level);
-    // This crate calls every closed connection an error.
-    let logger = logger.with_module_level("may_minihttp", log::LevelFilter::Off);
-    // And this one tells of every connection.
-    let logger = logger.with_module_level("may", log::LevelFilter::Warn);
-    if timestamps { logger.with_utc_timestamps() } else { logger.without_timestamps() }.init()
+}
+
+/// Has it logged where code panics. A panic's message may hold data of a request; its place never does.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        // A panic in here would end the process. The thread may have been in the midst of printing something, so
+        // this goes past standard error.
+        let Some(installed) = INSTALLED.get().filter(|_| log::max_level() >= log::Level::Error) else {
+            return;
+        };
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        installed.forwarder.write(log::Level::Error, "a fault in the server", &[("at", words(&place))]);
+    }));
 }
 
 fn write(level: log::Level, what: &'static str, fields: &[(&'static str, Field)]) {
     if !log::log_enabled!(target: TARGET, level) {
         return;
     }
-    let line = if JSON.load(Ordering::Relaxed) { json_line(what, fields) } else { text_line(what, fields) };
+    let is_json = INSTALLED.get().is_some_and(|installed| installed.style.format == LogFormat::Json);
+    let line = if is_json { fields_as_json(what, fields) } else { fields_as_text(what, fields) };
     log::log!(target: TARGET, level, "{line}");
 }
 
 const TARGET: &str = "authnzerver";
 
-fn text_line(what: &str, fields: &[(&'static str, Field)]) -> String {
+fn fields_as_text(what: &str, fields: &[(&'static str, Field)]) -> String {
     let mut line = what.to_owned();
     for (name, value) in fields {
         let text = value.to_string();
@@ -141,14 +194,19 @@ fn text_line(what: &str, fields: &[(&'static str, Field)]) -> String {
         // String cannot fail.
         let _ = match value {
             Field::Escaped(_) | Field::Redacted(_) => write!(line, " {name}=\"{text}\""),
-            _ if text.is_empty() || text.contains([' ', '"', '=']) => write!(line, " {name}={text:?}"),
+            _ if text.is_empty() || text.contains(needs_quotes) => write!(line, " {name}={text:?}"),
             _ => write!(line, " {name}={text}"),
         };
     }
     line
 }
 
-fn json_line(what: &str, fields: &[(&'static str, Field)]) -> String {
+/// What would end a value, or the line, if it stood in it unquoted.
+fn needs_quotes(letter: char) -> bool {
+    matches!(letter, '"' | '=' | '\\') || letter.is_whitespace() || letter.is_control()
+}
+
+fn fields_as_json(what: &str, fields: &[(&'static str, Field)]) -> String {
     let mut object = serde_json::Map::new();
     object.insert("event".to_owned(), what.into());
     for (name, value) in fields {
@@ -171,42 +229,6 @@ impl std::fmt::Display for Field {
     }
 }
 
-/// Prints one JSON object a line: our own lines are objects already, those of crates are wrapped.
-struct JsonLines {
-    level: log::LevelFilter,
-}
-
-impl log::Log for JsonLines {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() <= self.level && !is_noise(metadata)
-    }
-
-    #[expect(clippy::print_stderr, reason = "this is where log lines leave")]
-    fn log(&self, record: &log::Record<'_>) {
-        if !self.enabled(record.metadata()) {
-            return;
-        }
-        let time = SystemClock::new().now().wire();
-        let level = record.level();
-        let text = record.args().to_string();
-        if record.target() == TARGET {
-            let keys = text.strip_prefix('{').unwrap_or(&text);
-            eprintln!(r#"{{"time":"{time}Z","level":"{level}",{keys}"#);
-        } else {
-            let event = serde_json::Value::from(text);
-            eprintln!(r#"{{"time":"{time}Z","level":"{level}","event":{event}}}"#);
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-/// These crates report every connection that comes and goes.
-fn is_noise(metadata: &log::Metadata<'_>) -> bool {
-    let target = metadata.target();
-    target.starts_with("may_minihttp") || target.starts_with("may::") && metadata.level() > log::Level::Warn
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,7 +236,10 @@ mod tests {
     #[test]
     fn a_line_cannot_be_forged() {
         let fields = [("outcome", Field::Words("refused now")), ("count", Field::from(3_u32))];
-        assert_eq!(text_line("request", &fields), r#"request outcome="refused now" count=3"#);
-        assert_eq!(json_line("request", &fields), r#"{"count":3,"event":"request","outcome":"refused now"}"#);
+        assert_eq!(fields_as_text("request", &fields), r#"request outcome="refused now" count=3"#);
+        assert_eq!(
+            fields_as_json("request", &fields),
+            r#"{"count":3,"event":"request","outcome":"refused now"}"#
+        );
     }
 }

@@ -1,0 +1,76 @@
+//! Writes log lines on standard error, marked as ours. Text lines are simple_logger's. What libraries log is escaped
+//! and cut, for they repeat what strangers sent.
+
+use super::line::{Mark, Style, json};
+use super::{LogFormat, TARGET};
+use crate::clock::{Clock, SystemClock};
+use crate::guard::redact::escape_for_log;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use simple_logger::SimpleLogger;
+
+/// Characters that are shown of what a library logs.
+const LIBRARY_CHARACTERS_MAX: usize = 1000;
+
+/// The logger of this process.
+pub(super) struct Logger {
+    style: Style,
+    level: LevelFilter,
+    mark: Mark,
+    text: SimpleLogger,
+}
+
+impl Logger {
+    pub(super) fn new(style: Style, level: LevelFilter, mark: Mark) -> Self {
+        let text = SimpleLogger::new().with_level(level);
+        let text = if style.timestamps { text.with_utc_timestamps() } else { text.without_timestamps() };
+        Self { style, level, mark, text }
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= self.level && !is_noise(metadata)
+    }
+
+    #[expect(clippy::print_stderr, reason = "this is where log lines leave")]
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let is_ours = record.target() == TARGET;
+        let mut text = record.args().to_string();
+        match self.style.format {
+            LogFormat::Text => {
+                // Without a target, simple_logger writes another name, of a length that is not known here.
+                let target = if record.target().is_empty() { "unknown" } else { record.target() };
+                if !is_ours {
+                    text = escape_for_log(&text, LIBRARY_CHARACTERS_MAX).to_string();
+                }
+                let mark = self.mark.after(self.style.prefix_bytes(target) + text.len());
+                let mut marked = Record::builder();
+                marked.target(target).level(record.level());
+                self.text.log(&marked.args(format_args!("{text}{mark}")).build());
+            }
+            LogFormat::Json => {
+                if !is_ours {
+                    let event = serde_json::Value::from(
+                        text.chars().take(LIBRARY_CHARACTERS_MAX).collect::<String>(),
+                    );
+                    text = format!(r#"{{"event":{event}}}"#);
+                }
+                let line = json(SystemClock::new().now(), record.level(), &text);
+                let mark = self.mark.after(line.len());
+                eprintln!("{line}{mark}");
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// These crates report every connection that comes and goes.
+fn is_noise(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    target.starts_with("may_minihttp")
+        || (target == "may" || target.starts_with("may::")) && metadata.level() > Level::Warn
+}

@@ -1,0 +1,78 @@
+//! The few calls to the operating system about this process as a whole that the compiler cannot check. What concerns
+//! a socket stands in `edge/socket.rs`.
+#![expect(unsafe_code, reason = "descriptors and signals of the process have no safe interface")]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Standard output.
+pub const STDOUT: RawFd = libc::STDOUT_FILENO;
+/// Standard error.
+pub const STDERR: RawFd = libc::STDERR_FILENO;
+
+/// How long an aborting process waits for its last words to be written, in steps.
+const ABORT_STEPS: u32 = 40;
+const ABORT_STEP_NANOS: libc::c_long = 5_000_000;
+
+/// Bytes that were read from the pipe that [`linger_at_abort`] names and are not written to the log yet.
+pub static UNWRITTEN_LOG_BYTES: AtomicUsize = AtomicUsize::new(0);
+static LOG_PIPE: AtomicI32 = AtomicI32::new(-1);
+
+/// Makes one of the standard descriptors mean what `by` means. Nobody sees it closed in between.
+///
+/// # Errors
+/// What the system says.
+pub fn replace_standard(descriptor: RawFd, by: impl AsFd) -> io::Result<()> {
+    debug_assert!((0..=STDERR).contains(&descriptor), "others have an owner, who would be robbed");
+    // SAFETY: the source is open, as its borrow proves. The standard descriptors belong to the whole process: the
+    // standard library neither owns nor closes them.
+    if unsafe { libc::dup2(by.as_fd().as_raw_fd(), descriptor) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Waits until something may be written without waiting, or the other end has gone, or so much time has passed.
+pub fn wait_until_writable(to: impl AsFd, time: Duration) {
+    let mut wanted = libc::pollfd { fd: to.as_fd().as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    let millis = libc::c_int::try_from(time.as_millis()).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the pointer is to one live value on this stack. Whatever comes of it, the next write will tell.
+    unsafe { libc::poll(&raw mut wanted, 1, millis) };
+}
+
+/// Lets an abort wait a little until its message, which others have to carry from this pipe to the log, has arrived
+/// there. The pipe's reading end must stay open for as long as the process lives.
+pub fn linger_at_abort(pipe: impl AsFd) {
+    LOG_PIPE.store(pipe.as_fd().as_raw_fd(), Ordering::Relaxed);
+    let handler: extern "C" fn(libc::c_int) = linger;
+    // SAFETY: the structure holds integers and a set of signals, for which zero is a valid value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESETHAND;
+    // SAFETY: the handler only makes calls that a handler may make, and the pointers are to live values.
+    unsafe { libc::sigaction(libc::SIGABRT, &raw const action, std::ptr::null_mut()) };
+}
+
+/// Runs inside an abort, or where somebody sent its signal, and ends the process.
+extern "C" fn linger(signal: libc::c_int) {
+    let mut quiet = 0;
+    for _ in 0..ABORT_STEPS {
+        let mut unread: libc::c_int = 0;
+        // SAFETY: FIONREAD writes one integer to the given address, which is a live value on this stack.
+        let known =
+            unsafe { libc::ioctl(LOG_PIPE.load(Ordering::Relaxed), libc::FIONREAD, &raw mut unread) } == 0;
+        let is_quiet = unread == 0 && UNWRITTEN_LOG_BYTES.load(Ordering::Relaxed) == 0;
+        // Between the pipe and the count, bytes are seen in neither for a moment.
+        quiet = if is_quiet { quiet + 1 } else { 0 };
+        if !known || quiet == 2 {
+            break;
+        }
+        let step = libc::timespec { tv_sec: 0, tv_nsec: ABORT_STEP_NANOS };
+        // SAFETY: the pointer is to a live value, and the time that is left is not asked for.
+        unsafe { libc::nanosleep(&raw const step, std::ptr::null_mut()) };
+    }
+    // SAFETY: a handler may do this. The default action is in place again and takes effect when this returns.
+    unsafe { libc::raise(signal) };
+}

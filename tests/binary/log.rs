@@ -1,0 +1,212 @@
+//! A log that cannot be written, or that nobody reads: requests are answered, what is answered is on the disk, the
+//! server can be stopped, and nothing ends it. What was not meant for the log reaches it only in the log's own form.
+
+use crate::machine::{Machine, Running, free_port};
+use authnzerver::chance::SystemChance;
+use authnzerver::log::{self, LogFormat};
+use serde_json::{Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+/// The server's command, on a known port.
+fn command(machine: &Machine, settings: &[(&str, &str)]) -> (Command, u16) {
+    let port = free_port();
+    let text = port.to_string();
+    let mut settings = settings.to_vec();
+    settings.push(("PORT", &text));
+    (machine.command(&settings), port)
+}
+
+/// Sends what is no HTTP, which may_minihttp prints something about.
+fn sends_garbage(server: &Running) {
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connects");
+    stream.write_all(b"\x01GARBAGE\x1b[31m\r\n\r\n").expect("writes");
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+/// A request with the longest log line, as far as that is up to the caller.
+fn asks_wordily(server: &Running) {
+    let reqid = json!("\u{1}".repeat(64));
+    let body = json!({ "session_token": "x" });
+    server.try_ask(&reqid, "session-exists", &body).expect("an answer");
+}
+
+fn answers_and_stops(machine: &Machine, server: Running) {
+    let token = server.new_session();
+    sends_garbage(&server);
+    assert_eq!(server.http("GET", "/health", "localhost", b"").status, 200);
+    assert!(server.session_is_live(&token));
+    server.stops();
+    let server = machine.starts(&[]);
+    assert!(server.session_is_live(&token), "what was answered is on the disk");
+}
+
+#[test]
+fn a_server_whose_log_cannot_be_written_answers_and_stops() {
+    for format in ["text", "json"] {
+        let machine = Machine::new();
+        let (mut closed, port) = command(&machine, &[("LOGFORMAT", format)]);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        closed.stderr(writer);
+        answers_and_stops(&machine, machine.starts_unheard(closed, port));
+
+        let machine = Machine::new();
+        let (mut full, port) = command(&machine, &[("LOGFORMAT", format)]);
+        full.stderr(OpenOptions::new().write(true).open("/dev/full").expect("opens"));
+        answers_and_stops(&machine, machine.starts_unheard(full, port));
+    }
+}
+
+#[test]
+fn a_server_without_a_standard_error_answers_and_stops() {
+    let machine = Machine::new();
+    let (bare, port) = command(&machine, &[]);
+    answers_and_stops(&machine, machine.starts_unheard(in_shell(&bare, "exec \"$@\" 2>&- >&- <&-"), port));
+}
+
+/// The same command, started by a shell that does this first.
+fn in_shell(command: &Command, script: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    shell
+}
+
+#[test]
+fn a_log_file_that_may_not_grow_ends_nothing_and_is_told_of_later() {
+    let machine = Machine::new();
+    let (bare, port) = command(&machine, &[]);
+    let limit_bytes = 4096 * 512;
+    let path = machine.path("log");
+    // All but the room for half a line.
+    std::fs::write(&path, "-".repeat(limit_bytes - 30) + "\n").expect("writes");
+    let log = OpenOptions::new().append(true).open(&path).expect("opens");
+    let mut limited = in_shell(&bare, "ulimit -f 4096; exec \"$@\"");
+    limited.stderr(log);
+    let server = machine.starts_unheard(limited, port);
+    let token = server.new_session();
+    assert_eq!(std::fs::metadata(&path).expect("is there").len(), limit_bytes as u64, "the log is full");
+    File::options().write(true).open(&path).expect("opens").set_len(0).expect("is made empty");
+    assert!(server.session_is_live(&token));
+    server.stops();
+    let log = std::fs::read_to_string(&path).expect("text");
+    let notice = log.lines().find(|line| line.contains("log lines could not be written count="));
+    assert!(notice.is_some_and(|line| line.contains("ERROR [authnzerver] ")), "{log}");
+    assert!(log.lines().any(|line| line.contains("request=\"session-exists\"")), "{log}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_requests_nor_the_stop() {
+    let machine = Machine::new();
+    let (mut unread, port) = command(&machine, &[]);
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    unread.stderr(writer);
+    let server = machine.starts_unheard(unread, port);
+    // The pipe holds 64 KiB.
+    for _ in 0..300 {
+        asks_wordily(&server);
+        sends_garbage(&server);
+    }
+    answers_and_stops(&machine, server);
+    let mut log = String::new();
+    reader.read_to_string(&mut log).expect("text");
+    assert!(log.len() > 60_000, "{} bytes", log.len());
+}
+
+/// Runs one of the tests below in a process of its own, which they need because they take over its standard error.
+fn child(test: &str, stderr: Stdio) -> Command {
+    let mut child = Command::new(std::env::current_exe().expect("this program"));
+    child.args(["--exact", test, "--nocapture"]).env(CHILD, "1").stdout(Stdio::null()).stderr(stderr);
+    child
+}
+
+const CHILD: &str = "AUTHNZERVER_TEST_CHILD";
+
+fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+#[test]
+fn a_panic_ends_no_process_whose_log_cannot_be_written() {
+    if is_child() {
+        log::start(LogFormat::Text, ::log::LevelFilter::Info, true, &SystemChance).expect("starts");
+        log::report_panics();
+        for _ in 0..3 {
+            let fault = std::thread::spawn(|| panic!("a secret")).join();
+            assert!(fault.is_err());
+        }
+        log::finish();
+        return;
+    }
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let (closed, closed_writer) = std::io::pipe().expect("a pipe");
+    drop(closed);
+    let name = "log::a_panic_ends_no_process_whose_log_cannot_be_written";
+    assert!(child(name, closed_writer.into()).status().expect("runs").success());
+    assert!(child(name, writer.into()).status().expect("runs").success());
+    let mut log = String::new();
+    reader.read_to_string(&mut log).expect("text");
+    assert_eq!(log.matches("ERROR [authnzerver] a fault in the server at=").count(), 3, "{log}");
+    assert!(!log.contains("secret"), "{log}");
+}
+
+#[test]
+fn the_last_words_of_an_abort_are_in_the_log() {
+    if is_child() {
+        log::start(LogFormat::Text, ::log::LevelFilter::Info, true, &SystemChance).expect("starts");
+        std::io::stderr().write_all(b"last words\n").expect("the pipe is read");
+        std::process::abort();
+    }
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let status = child("log::the_last_words_of_an_abort_are_in_the_log", writer.into()).status();
+    assert!(!status.expect("runs").success());
+    let mut log = String::new();
+    reader.read_to_string(&mut log).expect("text");
+    assert!(log.contains("WARN  [authnzerver] printed by a library text=\"last words\""), "{log}");
+}
+
+#[test]
+fn nothing_reaches_the_log_in_another_form_than_the_chosen_one() {
+    const FORMAT: &str = "AUTHNZERVER_TEST_FORMAT";
+    if is_child() {
+        let is_json = std::env::var_os(FORMAT).is_some_and(|format| format == "json");
+        let format = if is_json { LogFormat::Json } else { LogFormat::Text };
+        log::start(format, ::log::LevelFilter::Info, true, &SystemChance).expect("starts");
+        for printed in ["raw \u{1b}[31m\r\n", "\"half", &format!("{{\n{}", "long ".repeat(10_000))] {
+            std::io::stderr().write_all(printed.as_bytes()).expect("the pipe is read");
+            std::io::stdout().write_all(printed.as_bytes()).expect("the pipe is read");
+            ::log::warn!(target: "a library", "{printed}");
+        }
+        log::info("our own", &[("count", 1_u32.into())]);
+        log::finish();
+        std::process::exit(0);
+    }
+    for format in ["text", "json"] {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let name = "log::nothing_reaches_the_log_in_another_form_than_the_chosen_one";
+        let mut child = child(name, writer.into());
+        assert!(child.env(FORMAT, format).status().expect("runs").success());
+        drop(child);
+        let mut log = String::new();
+        reader.read_to_string(&mut log).expect("text");
+        assert!(["raw", "half", "long", "our own"].iter().all(|word| log.contains(word)), "{log}");
+        for line in log.lines() {
+            let is_right = match format {
+                "json" => serde_json::from_str::<Value>(line).is_ok_and(|line| line["level"].is_string()),
+                _ => {
+                    line.starts_with("20")
+                        && [" INFO  [", " WARN  ["].iter().any(|level| line.contains(level))
+                }
+            };
+            assert!(is_right && line.len() < 1500 && !line.chars().any(char::is_control), "{line}");
+        }
+    }
+}
