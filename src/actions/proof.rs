@@ -6,7 +6,7 @@
 
 use super::locking;
 use crate::app::Call;
-use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
+use crate::clock::Moment;
 use crate::config::check::LockMode;
 use crate::guard::backoff::{SLOWED_SECONDS, STRANGERS_FAILURES_MAX, hold_seconds};
 use crate::guard::password::Verification;
@@ -195,7 +195,7 @@ impl Rules {
 
     /// The failures that still count: none after a lock, and none from a time that lies ahead.
     fn failures(self, known: Option<&Attempts>, now: Moment) -> i64 {
-        let latest = now.plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Moment::LAST);
+        let latest = attempts::latest(now);
         let counts = |known: &&Attempts| {
             known.last_try <= latest && (known.locked_until.is_none() || self.is_locked(known, now))
         };

@@ -71,9 +71,8 @@ pub fn by_account(db: &Db<'_>, key: &AttemptKey) -> Result<Option<Attempts>, Sto
 ///
 /// A failing database.
 pub fn total_failures(db: &Db<'_>, key: &AttemptKey) -> Result<i64, StoreError> {
-    let latest = db.now().plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Moment::LAST);
     let params = named_params! {
-        ":account_hash": key.account_hash, ":latest": latest.stored(), ":rows": NETWORKS_ADDED_UP_MAX
+        ":account_hash": key.account_hash, ":latest": latest(db.now()).stored(), ":rows": NETWORKS_ADDED_UP_MAX
     };
     Ok(db.one(TOTAL_FAILURES, params, |row| column(row, "total"))?.unwrap_or(0))
 }
@@ -100,6 +99,12 @@ pub fn upsert(
         },
     )?;
     Ok(())
+}
+
+/// The latest time that can have been written by now; what lies ahead of it was written under a wrong clock.
+#[must_use]
+pub fn latest(now: Moment) -> Moment {
+    now.plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Moment::LAST)
 }
 
 /// Forgets the failures from a network after a success, and remembers that success.
@@ -144,5 +149,6 @@ pub fn delete_of_account(tx: &Tx<'_>, folded_email: &str) -> Result<(), StoreErr
 pub fn trim(tx: &Tx<'_>, cutoff: Moment) -> Result<usize, StoreError> {
     let params = named_params! { ":cutoff": cutoff.stored(), ":now": tx.now().stored() };
     let old = tx.change(DELETE_OLDER_THAN, params)?;
-    Ok(old + tx.change(DELETE_SURPLUS, named_params! { ":kept": ROWS_MAX })?)
+    let params = named_params! { ":kept": ROWS_MAX, ":latest": latest(tx.now()).stored() };
+    Ok(old + tx.change(DELETE_SURPLUS, params)?)
 }

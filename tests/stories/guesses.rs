@@ -2,11 +2,15 @@
 
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use authnzerver::app::HELD_ANSWERS_MAX;
+use authnzerver::clock::Moment;
 use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
 use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use authnzerver::store::{Tx, attempts};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 const NO_MATCH: &str = "user does not exist or password doesn't match";
 const BY_CLIENT: &[(&str, &str)] = &[("LOCKMODE", "account-and-client")];
@@ -31,6 +35,13 @@ fn checks(server: &TestServer, client: &str, email: &str, password: &str) -> Rep
     server.ask_from(client, "user-passcheck-nosession", json!({ "email": email, "password": password }))
 }
 
+/// A single thread that hashes, and room for so many who wait for it.
+fn one_hasher(server: &TestServer, queue_length: usize) -> Hasher {
+    let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
+    let settings = HasherSettings { cost, ceilings: HashCeilings::default(), threads: 1, queue_length };
+    Hasher::start(&settings, server.app.chance.clone()).expect("a thread starts")
+}
+
 /// A client in a network of its own.
 fn stranger(number: usize) -> String {
     format!("198.51.{number}.7")
@@ -51,9 +62,8 @@ fn is_locked(reply: &Reply) {
 #[test]
 fn a_right_password_that_finds_the_hashers_busy_is_no_failure() {
     let mut server = TestServer::start();
-    let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
-    let settings = HasherSettings { cost, ceilings: HashCeilings::default(), threads: 1, queue_length: 1 };
-    server.app_mut().hasher = Hasher::start(&settings, server.app.chance.clone()).expect("a thread starts");
+    let hasher = one_hasher(&server, 1);
+    server.app_mut().hasher = hasher;
     let (alice, _) = server.member("alice");
     let all_seen = AtomicBool::new(false);
     let busy = std::thread::scope(|scope| {
@@ -151,7 +161,7 @@ fn when_somebody_tried_and_when_they_succeeded_is_noted() {
         let user = &list.done()["user_info"][0];
         ["last_login_try", "last_login_success", "failed_login_tries"].map(|key| user[key].clone())
     };
-    let minute = std::time::Duration::from_secs(60);
+    let minute = Duration::from_secs(60);
     alice.tries("wrong").refused(NO_MATCH);
     assert_eq!(noted(), [json!("2026-11-23T15:00:00"), json!(null), json!(1)]);
     server.later(minute);
@@ -266,18 +276,70 @@ fn many_guesses_at_once_on_coroutines_get_no_more_tries_either() {
     assert_eq!(number(&server, "SELECT failures FROM attempts"), 11);
 }
 
+/// How long somebody is given who is not to wait at all.
+const AT_ONCE: Duration = Duration::from_secs(30);
+
 #[test]
-fn nobody_waits_for_attempts_that_are_locked_or_from_another_network() {
+fn nobody_waits_for_attempts_from_another_network() {
     let server = TestServer::start_with(BY_CLIENT);
     let (alice, _) = server.member("alice");
+    let (answers, answered) = mpsc::channel();
+    let owner = || answers.send(checks(&server, "203.0.113.9", &alice.email, GOOD_PASSWORD));
+    let mut at_once = None;
+    std::thread::scope(|scope| {
+        let guess = json!({ "email": alice.email, "password": "wrong" });
+        server.ask_and_meanwhile("user-passcheck-nosession", guess, 0, || {
+            // The stranger's attempt is under way, and stays so until the owner has had time enough.
+            scope.spawn(owner);
+            at_once = answered.recv_timeout(AT_ONCE).ok();
+        })
+    })
+    .refused(NO_MATCH);
+    at_once.expect("the owner does not wait").done();
+}
+
+#[test]
+fn attempts_that_are_locked_wait_for_nobody() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
     for _ in 0..11 {
-        let _ = alice.tries_from(&stranger(1), "wrong");
+        let _ = alice.tries("wrong");
     }
-    // Attempts from both networks are under way, and stay so.
-    let _locked = server.app.turnstiles.enter("198.51.1.0/24 alice@example.org");
-    let _under_way = server.app.turnstiles.enter("198.51.2.0/24 alice@example.org");
-    is_locked(&alice.tries_from(&stranger(1), GOOD_PASSWORD));
-    alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
+    let turn = server.app.turnstiles.enter(" alice@example.org");
+    let (answers, answered) = mpsc::channel();
+    let owner = || answers.send(alice.logs_in());
+    let at_once = std::thread::scope(|scope| {
+        scope.spawn(owner);
+        let at_once = answered.recv_timeout(AT_ONCE).ok();
+        drop(turn);
+        at_once
+    });
+    is_locked(&at_once.expect("nothing is tested, so nobody waits"));
+}
+
+#[test]
+fn of_many_locked_attempts_at_once_few_are_hashed() {
+    let mut server = TestServer::start();
+    let hasher = one_hasher(&server, 1024);
+    server.app_mut().hasher = hasher;
+    let (alice, _) = server.member("alice");
+    for _ in 0..11 {
+        let _ = alice.tries("wrong");
+    }
+    let (hashes, ()) = server.hashes_of(|| {
+        let before = server.app.hasher.hash_operations();
+        std::thread::scope(|scope| {
+            // The one thread that hashes has something to do for a while.
+            scope.spawn(|| server.app.hasher.verify("x", Some(SLOW_HASH)));
+            while server.app.hasher.hash_operations() == before {
+                std::thread::yield_now();
+            }
+            for _ in 0..20 {
+                scope.spawn(|| is_locked(&checks(&server, "192.0.2.1", &alice.email, GOOD_PASSWORD)));
+            }
+        });
+    });
+    assert!((2..12).contains(&hashes), "{hashes}");
 }
 
 #[test]
@@ -326,4 +388,43 @@ fn the_owner_passes_strangers_at_a_slowed_account() {
         assert!(!ended.load(Ordering::SeqCst), "another stranger waits");
         drop(slowed);
     });
+}
+
+#[test]
+fn what_is_remembered_of_guesses_is_bounded() {
+    let server = TestServer::start();
+    // One row a second before 15:00, of addresses that nobody has, and one from a clock that ran ahead.
+    run(
+        &server,
+        "INSERT INTO attempts (account_hash, network, failures, last_try)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100005)
+         SELECT randomblob(32), 'row ' || i, 1, datetime('2026-11-23 15:00:00', '-' || i || ' seconds') FROM n;
+         INSERT INTO attempts VALUES (randomblob(32), 'ahead', 1, '2056-01-01 00:00:00.000000', NULL, NULL);
+         INSERT INTO attempts VALUES (randomblob(32), 'old', 1, '2026-10-01 00:00:00.000000', NULL, NULL);",
+    );
+    let month_ago = Moment::parse("2026-10-24 15:00:00").expect("a time");
+    let trim = move |tx: &Tx<'_>| attempts::trim(tx, month_ago);
+    let removed = server.app.store.write(trim).expect("trims");
+    assert_eq!(removed, 1 + 6, "what is old, and what is more than there is room for");
+    assert_eq!(number(&server, "SELECT count(*) FROM attempts"), 100_000);
+    let is_there = |network: &str| {
+        number(&server, &format!("SELECT count(*) FROM attempts WHERE network = '{network}'")) == 1
+    };
+    assert!(is_there("row 100000") && !is_there("row 100001"), "the oldest go");
+    assert!(!is_there("old") && !is_there("ahead"));
+    server.app.store.write(move |tx: &Tx<'_>| attempts::trim(tx, month_ago)).expect("trims");
+    assert_eq!(number(&server, "SELECT count(*) FROM attempts"), 100_000);
+}
+
+#[test]
+fn an_old_lock_that_is_in_force_is_not_trimmed() {
+    let server = TestServer::start_with(&[("USERLOCKTIME", "31536000")]);
+    let nobody = server.person("nobody");
+    for _ in 0..11 {
+        let _ = nobody.tries("wrong");
+    }
+    server.later(Duration::from_secs(60 * 86_400));
+    let trim = |tx: &Tx<'_>| attempts::trim(tx, tx.now().plus_seconds(-30 * 86_400).expect("a time"));
+    assert_eq!(server.app.store.write(trim).expect("trims"), 0);
+    is_locked(&nobody.tries("wrong"));
 }
