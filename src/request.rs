@@ -32,6 +32,12 @@ impl Param {
         }
     }
 
+    /// Whether it names the account by its e-mail address.
+    #[must_use]
+    pub fn is_email(&self) -> bool {
+        matches!(self.name, "email" | "email_address")
+    }
+
     fn problem(&self, problem: &'static str) -> Problem {
         Problem {
             param: self.name,

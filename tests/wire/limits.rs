@@ -81,6 +81,25 @@ fn letters_to_one_address_are_limited_whoever_asks() {
 }
 
 #[test]
+fn an_address_is_counted_where_the_request_declares_it() {
+    let server = limited("ipaddr:720");
+    let session = server.new_session(None);
+    let asked = |number: usize, extra: &str| {
+        let body = json!({
+            "email": extra, "email_address": "alice@example.org", "session_token": session, "server_name": "x",
+            "server_baseurl": "https://x.example", "password_forgot_url": "/x", "verification_token": "x",
+            "verification_expiry": 900,
+        });
+        server.ask_from(&format!("192.0.{number}.1"), "user-sendemail-forgotpass", body)
+    };
+    for number in 0..2 {
+        asked(number, &format!("other{number}@example.org"))
+            .refused("invalid user for forgot-pass email request");
+    }
+    wait_of(&asked(2, "other2@example.org"));
+}
+
+#[test]
 fn requests_that_do_not_exist_are_limited_too() {
     let server = limited("ipaddr:3;burst:3");
     let ask = || server.ask("no-such-request", json!({}));
