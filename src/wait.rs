@@ -80,6 +80,17 @@ impl<T: Send> AnswerReceiver<T> {
     }
 }
 
+impl<T: Send> Drop for AnswerReceiver<T> {
+    /// Whoever goes without an answer, be it because its own caller hung up, wants none any more.
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        // An answer that nobody took is dropped after the lock, like any other.
+        let before = mem::replace(&mut *state, State::Closed);
+        drop(state);
+        drop(before);
+    }
+}
+
 struct Slot<T>(Mutex<State<T>>);
 
 enum State<T> {

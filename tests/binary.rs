@@ -7,6 +7,8 @@
 mod authority;
 #[path = "binary/confvars.rs"]
 mod confvars;
+#[path = "binary/leaks.rs"]
+mod leaks;
 #[path = "binary/log.rs"]
 mod log;
 #[path = "binary/machine.rs"]

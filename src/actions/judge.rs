@@ -4,15 +4,20 @@ use crate::app::Call;
 use crate::config::check::PwnedFail;
 use crate::guard::secret::Secret;
 use crate::log;
-use crate::outbound::pwned::{Leak, password_sha1};
-use crate::outcome::{Error, Failure};
+use crate::outbound::pwned::{Leak, LeakLookup, UnknownReason, password_sha1};
+use crate::outcome::Failure;
 use crate::policy::passwords::{BrokenRule, Context, truncated};
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is told when nobody could say whether a password has leaked, and the operator wants to know.
 const NOT_LOOKED_UP: &str =
     "It could not be checked whether this password has leaked. Please try again later.";
+
+/// How long a look-up may take, with the wait for its turn. Calling servers made for the original give up after five
+/// seconds.
+const LOOK_UP_MAX: Duration = Duration::from_secs(4);
 
 /// Judges a password by the operator's rules; returns a message for every rule that it breaks. Whether it has leaked
 /// is looked up only when it breaks no other.
@@ -30,20 +35,21 @@ pub fn judge(
     let context = Context { server_name: &call.app().server_name, email, full_names };
     let broken = policy.judge(truncated(password.expose()), &context);
     if broken.is_empty() {
-        return Ok(leaked(call, password)?.into_iter().collect());
+        return Ok(leaked(call, password).into_iter().collect());
     }
     Ok(broken.iter().map(|rule| Cow::Owned(rule.message())).collect())
 }
 
 /// The message for a password that has leaked too often, if it has.
-fn leaked(call: &Call<'_>, password: &Secret<String>) -> Result<Option<Cow<'static, str>>, Failure> {
-    let Some(leaks) = &call.app().leaks else { return Ok(None) };
-    let leaks = Arc::clone(leaks);
+fn leaked(call: &Call<'_>, password: &Secret<String>) -> Option<Cow<'static, str>> {
+    let leaks = call.app().leaks.as_ref()?;
     let hash = password_sha1(truncated(password.expose()).as_bytes());
-    let found = call.app().outbound.run(move || leaks.leaked(hash.expose()));
-    let found = found.ok_or(Error::Busy("the look-up of leaked passwords"))?;
+    let found = match leaks.leaked_here(hash.expose()) {
+        Some(found) => found,
+        None => look_up(call, Arc::clone(leaks), hash),
+    };
     let message = |times| Cow::Owned(BrokenRule::Leaked { times }.message());
-    Ok(match found {
+    match found {
         Leak::NotFound => None,
         Leak::Found { times: Some(times) } if times < call.config().password_policy.min_pwned_matches() => {
             None
@@ -53,5 +59,15 @@ fn leaked(call: &Call<'_>, password: &Secret<String>) -> Result<Option<Cow<'stat
             log::warning("could not look up whether a password has leaked", &[("why", reason.text().into())]);
             (call.config().pwned_fail == PwnedFail::Closed).then_some(Cow::Borrowed(NOT_LOOKED_UP))
         }
-    })
+    }
+}
+
+/// Looks a password up elsewhere. However many others do so, whoever waits is answered in time, and a look-up whose
+/// time is over, or whose caller is gone, is not begun.
+fn look_up(call: &Call<'_>, leaks: Arc<dyn LeakLookup>, hash: Secret<[u8; 20]>) -> Leak {
+    match call.app().outbound.run_for(LOOK_UP_MAX, move || leaks.leaked(hash.expose())) {
+        None => Leak::Unknown(UnknownReason::Busy),
+        Some(None) => Leak::Unknown(UnknownReason::TimedOut),
+        Some(Some(leak)) => leak,
+    }
 }

@@ -60,6 +60,8 @@ pub enum UnknownReason {
     TooLong,
     /// An answer, but not one of a range API: a log-in page of the network, for example.
     Garbled,
+    /// Too many look-ups are waiting already.
+    Busy,
     /// The filter file could not be read.
     FilterUnreadable(ErrorKind),
 }
@@ -76,6 +78,7 @@ impl UnknownReason {
             Self::Redirect => "redirected too often or to plain http",
             Self::TooLong => "an answer that is too long",
             Self::Garbled => "an answer that is not one of the range API",
+            Self::Busy => "too many look-ups at once",
             Self::FilterUnreadable(_) => "the filter file cannot be read",
         }
     }
@@ -95,6 +98,12 @@ impl fmt::Display for UnknownReason {
 pub trait LeakLookup: Send + Sync {
     /// What is known about the password with this hash. May wait for a disk or for the network.
     fn leaked(&self, password_sha1: &[u8; 20]) -> Leak;
+
+    /// What can be told without waiting for anybody else; `None` where only [`LeakLookup::leaked`] can tell. So a file
+    /// is asked also while the network is silent.
+    fn leaked_here(&self, _password_sha1: &[u8; 20]) -> Option<Leak> {
+        None
+    }
 }
 
 /// The name under which lists of leaked passwords know a password.
@@ -129,6 +138,10 @@ impl<First: LeakLookup, Second: LeakLookup> LeakLookup for InOrder<First, Second
             found @ Leak::Found { .. } => found,
             Leak::NotFound | Leak::Unknown(_) => self.second.leaked(password_sha1),
         }
+    }
+
+    fn leaked_here(&self, password_sha1: &[u8; 20]) -> Option<Leak> {
+        self.first.leaked_here(password_sha1).filter(|leak| matches!(leak, Leak::Found { .. }))
     }
 }
 

@@ -183,6 +183,10 @@ impl LeakLookup for PwnedFilter {
             Err(fault) => Leak::Unknown(UnknownReason::FilterUnreadable(fault.kind())),
         }
     }
+
+    fn leaked_here(&self, password_sha1: &[u8; 20]) -> Option<Leak> {
+        Some(self.leaked(password_sha1))
+    }
 }
 
 /// What the filter knows a hash by. That two leaked hashes agree in it is unlikely, and does no harm.

@@ -142,3 +142,57 @@ fn a_reset_looks_leaks_up_whether_or_not_there_is_such_an_account() {
     assert_eq!(source.asked(), 2);
     server.person("alice").logs_in().done();
 }
+
+/// A service that never answers. More passwords are looked up at once than there is room for.
+#[test]
+fn a_silent_service_holds_nobody_up_for_longer_than_one_look_up_may_take() {
+    for (setting, is_taken) in [("open", true), ("closed", false)] {
+        let silent = Arc::new(Silent::default());
+        let mut server = TestServer::start_with(&[("PWNEDFAIL", setting)]);
+        server.app.leaks = Some(silent.clone());
+        let turn = silent.0.lock().expect("no test panicked");
+        let body = json!({ "password": LEAKED, "email": "a@example.org", "full_name": "Somebody" });
+        std::thread::scope(|scope| {
+            let judged: Vec<_> =
+                (0..90).map(|_| scope.spawn(|| server.ask("user-validatepass", body.clone()))).collect();
+            for judged in judged {
+                let reply = judged.join().expect("was answered");
+                assert_eq!(reply.succeeded(), is_taken, "{setting}: {reply:?}");
+                assert!(matches!(reply, Reply::Answered(_)), "{reply:?}");
+            }
+        });
+        drop(turn);
+    }
+}
+
+#[derive(Default)]
+struct Silent(std::sync::Mutex<()>);
+
+impl LeakLookup for Silent {
+    fn leaked(&self, _: &[u8; 20]) -> Leak {
+        drop(self.0.lock());
+        Leak::NotFound
+    }
+}
+
+#[test]
+fn what_is_known_here_is_refused_also_while_the_service_is_silent() {
+    struct FileThenSilent(Silent);
+
+    impl LeakLookup for FileThenSilent {
+        fn leaked(&self, hash: &[u8; 20]) -> Leak {
+            self.0.leaked(hash)
+        }
+
+        fn leaked_here(&self, _: &[u8; 20]) -> Option<Leak> {
+            Some(Leak::Found { times: None })
+        }
+    }
+
+    let leaks = Arc::new(FileThenSilent(Silent::default()));
+    let mut server = TestServer::start();
+    server.app.leaks = Some(leaks.clone());
+    let _turn = leaks.0.0.lock().expect("no test panicked");
+    let body = json!({ "password": LEAKED, "email": "a@example.org", "full_name": "Somebody" });
+    server.ask("user-validatepass", body).refused("password is insecure or invalid");
+}
