@@ -4,12 +4,14 @@ use crate::chance::Chance;
 use crate::client_address::ClientAddress;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
+use crate::config::check::client_name;
 use crate::guard::guesses::Guesses;
 use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
 use crate::guard::secret::Secret;
 use crate::outbound::mail::{MailSettings, Mailer};
 use crate::outbound::pwned::LeakLookup;
+use crate::outbound::recent::RecentLetters;
 use crate::outcome::Failure;
 use crate::policy::model::Policy;
 use crate::pool::Pool;
@@ -17,10 +19,8 @@ use crate::presence::Presence;
 use crate::store::{Db, Store, StoreError, Tx};
 use crate::wait::{Pause, Turnstiles};
 use arc_swap::ArcSwap;
-use lru::LruCache;
-use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Accounts whose password checks can be under way at once without waiting for one another.
@@ -34,7 +34,7 @@ pub struct App {
     /// What the operator set.
     pub config: Config,
     /// The database.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Hashes and verifies passwords.
     pub hasher: Hasher,
     /// Counts requests.
@@ -70,7 +70,10 @@ pub struct App {
     pub before_write: Option<WriteHook>,
     /// The answers that are being held back.
     pub held: HeldAnswers,
-    letters_sent: Mutex<LruCache<(i64, String), Moment>>,
+    /// Who asked for letters lately.
+    pub recent_letters: Arc<RecentLetters>,
+    /// Set when letters that are under way should end.
+    pub mail_stops: Arc<AtomicBool>,
 }
 
 /// The parts that an [`App`] is built from.
@@ -122,7 +125,7 @@ impl App {
             chance,
             pause,
         } = parts;
-        let mail_settings = mail_settings(&config, extra_roots);
+        let mail_settings = mail_settings(&config, &machine_name, extra_roots);
         Self {
             limiter: Limiter::new(config.rate_limits.clone()),
             server_name: config.server_name.clone().unwrap_or(machine_name),
@@ -133,33 +136,19 @@ impl App {
             before_write: None,
             held: HeldAnswers::default(),
             config,
-            store,
+            store: Arc::new(store),
             hasher,
             leaks,
             outbound,
             mailer,
             post,
-            letters_sent: Mutex::new(LruCache::new(LETTERS_REMEMBERED_MAX)),
+            recent_letters: Arc::default(),
+            mail_stops: Arc::default(),
             mail_settings,
             clock,
             chance,
             pause,
         }
-    }
-
-    /// When a forgotten-password letter to this user was last asked for from this network, as far as is remembered.
-    #[must_use]
-    pub fn forgotpass_letter_sent(&self, user_id: i64, network: &str) -> Option<Moment> {
-        self.letters_sent().get(&(user_id, network.to_owned())).copied()
-    }
-
-    /// Remembers that a forgotten-password letter was sent.
-    pub fn note_forgotpass_letter(&self, user_id: i64, network: String, now: Moment) {
-        self.letters_sent().put((user_id, network), now);
-    }
-
-    fn letters_sent(&self) -> MutexGuard<'_, LruCache<(i64, String), Moment>> {
-        self.letters_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds an answer back. `false`, at once, when too many are held already.
@@ -171,13 +160,15 @@ impl App {
     }
 }
 
-/// Forgotten-password letters that are remembered; older ones may be sent again.
-const LETTERS_REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
-
-fn mail_settings(config: &Config, extra_roots: Option<Vec<u8>>) -> MailSettings {
+/// A name without a dot, as of most containers, means nothing to a mail server.
+fn mail_settings(config: &Config, machine_name: &str, extra_roots: Option<Vec<u8>>) -> MailSettings {
     MailSettings {
         server: config.email_server.clone(),
         port: config.email_port,
+        client_name: config.email_client_name.clone().or_else(|| {
+            let is_usable = machine_name.contains('.') && client_name(machine_name).is_ok();
+            is_usable.then(|| machine_name.to_owned())
+        }),
         user: config.email_user.clone(),
         password: config.email_password.clone(),
         sender: config.email_sender.clone(),

@@ -14,8 +14,8 @@ type Job = Box<dyn FnOnce() + Send>;
 /// Threads and the queue before them. Dropping it waits until what is queued is done.
 pub struct Pool {
     /// Taken only to let the threads end.
-    queue: Option<SyncSender<Job>>,
-    threads: Vec<JoinHandle<()>>,
+    queue: Mutex<Option<SyncSender<Job>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Pool {
@@ -33,7 +33,7 @@ impl Pool {
                 thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&jobs))
             })
             .collect::<io::Result<_>>()?;
-        Ok(Self { queue: Some(queue), threads })
+        Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
     }
 
     /// Has work done and waits for its result, on a coroutine or a thread. `None`, at once, if the queue is full;
@@ -63,17 +63,24 @@ impl Pool {
 
     /// Has work done some time. `None`, at once, if the queue is full.
     pub fn submit(&self, work: impl FnOnce() + Send + 'static) -> Option<()> {
-        self.queue.as_ref()?.try_send(Box::new(work)).ok()
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref()?.try_send(Box::new(work)).ok()
+    }
+
+    /// Waits until what is queued is done, and takes no more.
+    pub fn finish(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A panic inside a job was caught; there is nothing else that could have ended it early.
+            let _ = thread.join();
+        }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.queue = None;
-        for thread in self.threads.drain(..) {
-            // A panic inside a job was caught; there is nothing else that could have ended it early.
-            let _ = thread.join();
-        }
+        self.finish();
     }
 }
 

@@ -65,7 +65,11 @@ fn leaked(call: &Call<'_>, password: &Secret<String>) -> Option<Cow<'static, str
 /// Looks a password up elsewhere. However many others do so, whoever waits is answered in time, and a look-up whose
 /// time is over, or whose caller is gone, is not begun.
 fn look_up(call: &Call<'_>, leaks: Arc<dyn LeakLookup>, hash: Secret<[u8; 20]>) -> Leak {
-    match call.app().outbound.run_for(LOOK_UP_MAX, move || leaks.leaked(hash.expose())) {
+    let presence = call.presence().clone();
+    let work = move || {
+        if presence.is_gone() { Leak::Unknown(UnknownReason::Gone) } else { leaks.leaked(hash.expose()) }
+    };
+    match call.app().outbound.run_for(LOOK_UP_MAX, work) {
         None => Leak::Unknown(UnknownReason::Busy),
         Some(None) => Leak::Unknown(UnknownReason::TimedOut),
         Some(Some(leak)) => leak,

@@ -1,6 +1,7 @@
 //! Serving: from the settings to the last answered request.
 
 use super::EXIT_FAILED;
+use crate::actions::email::deliver;
 use crate::actions::locking;
 use crate::app::{App, Parts};
 use crate::chance::Chance;
@@ -54,8 +55,8 @@ const DAY_SECONDS: i64 = 86_400;
 /// Calls to the outside that are made at once, and that may wait for their turn.
 const OUTBOUND_THREADS: usize = 4;
 const OUTBOUND_WAITING_MAX: usize = 64;
-/// Letters that are sent at once.
-const POST_THREADS: usize = 4;
+/// Letters that are sent at once. A mail server may take minutes for one of them.
+const POST_THREADS: usize = 8;
 /// The largest policy file that is read.
 const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -126,6 +127,7 @@ fn serve(
     drop(stop);
     // It has nothing to return, and a fault in it was logged by itself.
     let _ = keeper.join();
+    deliver::stop(&app);
     app.store.close();
     log::info("stopped", &[]);
     if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }
@@ -144,7 +146,7 @@ fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
         leaks: open_leaks(&config)?,
         outbound: Pool::start("outbound", OUTBOUND_THREADS, OUTBOUND_WAITING_MAX)
             .map_err(|error| format!("cannot start a thread: {error}"))?,
-        mailer: Arc::new(SmtpMailer),
+        mailer: Arc::new(SmtpMailer { clock: Arc::clone(clock) }),
         post: Pool::start("post", POST_THREADS, OUTBOUND_WAITING_MAX)
             .map_err(|error| format!("cannot start a thread: {error}"))?,
         extra_roots: extra_roots_file().map(|path| read_roots(&path)).transpose()?,

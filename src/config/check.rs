@@ -7,7 +7,9 @@ use crate::guard::ratelimit::RateLimits;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::log::LogFormat;
+use crate::outbound::letters::link;
 use crate::outbound::mail::Protection;
+use crate::outbound::mailbox::Sender;
 use crate::policy::passwords::PasswordPolicy;
 use log::LevelFilter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -143,12 +145,32 @@ pub fn line(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) { Err("one line of text".into()) } else { Ok(text.into()) }
 }
 
-/// A sender as `Name <address>`, or just the address.
+/// A sender as `Name <address>`, or just the address, that letters can be sent from.
 pub fn sender(text: &str) -> Result<String, String> {
-    line(text)
-        .ok()
-        .filter(|sender| sender.contains('@'))
-        .ok_or_else(|| "an e-mail address, with or without a name: `Name <name@example.org>`".into())
+    Sender::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
+        "an e-mail address that mail can be sent from, with or without a name: `Name <name@example.org>`"
+            .into()
+    })
+}
+
+/// What to call ourselves towards a mail server: a host name, or an address in square brackets.
+pub fn client_name(text: &str) -> Result<String, String> {
+    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_literal = literal.is_some_and(|literal| match literal.strip_prefix("IPv6:") {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => literal.parse::<Ipv4Addr>().is_ok(),
+    });
+    let is_name = is_host_name(text) && !text.split('.').any(str::is_empty);
+    if is_literal || is_name {
+        Ok(text.into())
+    } else {
+        Err("`auto`, a host name, or an address in square brackets, such as [192.0.2.1] or [IPv6:2001:db8::1]".into())
+    }
+}
+
+/// The same, or `auto` for whatever suits.
+pub fn optional_client_name(text: &str) -> Result<Option<String>, String> {
+    if text.eq_ignore_ascii_case("auto") { Ok(None) } else { client_name(text).map(Some) }
 }
 
 /// Something that can pass for an e-mail address: one word with an `@` inside.
@@ -183,10 +205,10 @@ pub fn argon2_cost(text: &str) -> Result<Argon2Cost, String> {
 /// Base URLs, without a slash at the end.
 pub fn base_urls(text: &str) -> Result<Vec<String>, String> {
     let urls: Vec<String> = list(text).map(|url| url.trim_end_matches('/').to_owned()).collect();
-    if urls.iter().all(|url| is_web_url(url)) {
+    if urls.iter().all(|url| is_web_url(url) && link(url, "/", &[]).is_some()) {
         return Ok(urls);
     }
-    Err("http:// or https:// URLs with `;` between them".into())
+    Err("http:// or https:// URLs with `;` between them, without `?`, `#` or `@`".into())
 }
 
 /// The URL of a service, or `none`.
@@ -344,5 +366,14 @@ mod tests {
         assert_eq!(base_urls("https://a.org/;http://b"), Ok(vec!["https://a.org".into(), "http://b".into()]));
         assert!(base_urls("https://a b").is_err() && base_urls("") == Ok(vec![]));
         assert!(sender("A <a@b>").is_ok() && sender("a@b\r\nBcc: c@d").is_err() && sender("a").is_err());
+        assert!(sender("A <a@b").is_err() && sender("A <a@b_c>").is_err() && sender("\u{e4}@b").is_err());
+        assert!(base_urls("https://a@b").is_err() && base_urls("https://a?b").is_err());
+        for name in ["auth.example.org", "auth", "[192.0.2.1]", "[IPv6:::1]"] {
+            assert_eq!(optional_client_name(name), Ok(Some(name.to_owned())));
+        }
+        for name in ["", "a b", "a..b", "192.0.2.1]", "[a]", "[::1]", "a\r\nMAIL"] {
+            assert!(optional_client_name(name).is_err(), "{name}");
+        }
+        assert_eq!(optional_client_name("auto"), Ok(None));
     }
 }

@@ -201,6 +201,9 @@ settings! {
     email_tls: Protection = "emailtls", Plain, "auto", check::email_tls;
     /// 0 accepts any certificate from the mail server.
     email_verify: bool = "emailverify", Plain, "1", check::switch;
+    /// What this server calls itself towards the mail server. `auto` takes the name of this machine if there is a dot in
+    /// it, otherwise the domain of the sender.
+    email_client_name: Option<String> = "emailhelo", Plain, "auto", check::optional_client_name;
     /// 1 lets a request bring its own mail server, log-in and sender.
     email_overrides: bool = "emailoverrides", Plain, "0", check::switch;
     /// Hours before one account gets the next forgotten-password letter; 0 for no wait.

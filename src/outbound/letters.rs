@@ -28,8 +28,8 @@ pub struct Contents<'a> {
     pub site: &'a str,
     /// The site's address, such as `https://example.org`.
     pub base_url: &'a str,
-    /// Where the code is entered, appended to the site's address.
-    pub form: &'a str,
+    /// Where the code is entered; see [`link`].
+    pub link: &'a str,
     /// The code.
     pub code: &'a str,
     /// Until when the code is good.
@@ -85,11 +85,10 @@ fn text(
     purpose: &str,
     use_of_code: &str,
 ) -> Result<String, Unwritable> {
-    let Contents { to, site, base_url, form, code, expires, browser, ip_address } = contents;
-    let address = format!("{base_url}{form}");
+    let Contents { to, site, base_url, link, code, expires, browser, ip_address } = contents;
     let fits =
         |text: &str| !text.chars().any(|c| c.is_control() || c == ' ') && text.len() <= LINE_CHARACTERS_MAX;
-    if code.is_empty() || ![code, to, address.as_str()].iter().all(|text| fits(text)) {
+    if code.is_empty() || ![code, to, link].iter().all(|text| fits(text)) {
         return Err(Unwritable);
     }
     let site = one_line(site, SITE_CHARACTERS_MAX);
@@ -113,7 +112,7 @@ fn text(
          \n\
          in the form at\n\
          \n\
-         {address}\n\
+         {link}\n\
          \n\
          The code is good until {expires} (UTC). {use_of_code}\n\
          \n\
@@ -132,24 +131,42 @@ fn one_line(text: &str, characters_max: usize) -> String {
     text.chars().take(characters_max).map(|c| if breaks(c) { ' ' } else { c }).collect()
 }
 
-/// Whether a site's address has the form of one, and is among those allowed where any are named. The whole origin
-/// counts: a longer host name, another port, or a user name before the host makes another site of it.
+/// The form's address, if it lies on the site at `base_url` and that site is among those allowed, where any are named.
+/// What counts is the origin of the two put together: a `form` such as `.evil.example/x`, `:444/x` or
+/// `@evil.example/x` makes another site of the address. What browsers, mail programs and RFC 3986 read differently
+/// is refused.
 #[must_use]
-pub fn base_url_is_allowed(url: &str, allowed: &[String]) -> bool {
-    let Some(origin) = origin(url) else { return false };
-    allowed.is_empty() || allowed.iter().any(|one| self::origin(one).is_some_and(|one| one == origin))
+pub fn link(base_url: &str, form: &str, allowed: &[String]) -> Option<String> {
+    let site = origin(base_url).filter(|_| !base_url.contains(['?', '#', '@']))?;
+    let is_allowed = |one: &String| origin(one).is_some_and(|one| one == site);
+    if !allowed.is_empty() && !allowed.iter().any(is_allowed) {
+        return None;
+    }
+    // Two slashes begin another host wherever an address is taken to be relative.
+    if form.starts_with("//") {
+        return None;
+    }
+    let base_url = if form.starts_with('/') { base_url.trim_end_matches('/') } else { base_url };
+    let link = format!("{base_url}{form}");
+    (origin(&link)? == site).then_some(link)
 }
 
 /// Scheme and host of a web address, in lower case; `None` where it is none or hides another.
 fn origin(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
-    let host = rest.split('/').next()?;
+    let host = rest.split(['/', '?', '#']).next()?;
     let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+    // Browsers take a backslash for a slash, and leave out tabs and line ends wherever they stand.
+    let is_plain = |c: char| match c {
+        '\\' | '"' | '<' | '>' => false,
+        c if c.is_ascii() => c.is_ascii_graphic(),
+        c => c.is_alphanumeric(),
+    };
     let fine = matches!(scheme.as_str(), "http" | "https")
         && !host.is_empty()
         && host.chars().all(is_host)
-        && !rest.chars().any(|c| c.is_control() || matches!(c, ' ' | '\\' | '?' | '#' | '@'));
+        && rest.chars().all(is_plain);
     let host = host.to_ascii_lowercase();
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     fine.then(|| format!("{scheme}://{}", host.strip_suffix(default_port).unwrap_or(&host)))
@@ -167,7 +184,7 @@ mod tests {
             to: "alice@example.org",
             site: "Recipes",
             base_url: "https://recipes.example",
-            form: "/users/verify",
+            link: "https://recipes.example/users/verify",
             code: CODE,
             expires: Moment::parse("2026-11-23T16:00:00").expect("a time"),
             browser: "Browser_1.0",
@@ -200,7 +217,7 @@ mod tests {
             Contents { code: "a b", ..contents() },
             Contents { code: "a\nb", ..contents() },
             Contents { code: "", ..contents() },
-            Contents { form: "/x\r\ny", ..contents() },
+            Contents { link: "https://x\r\ny", ..contents() },
             Contents { to: "a@b\r\nBcc: c@d", ..contents() },
         ] {
             assert_eq!(sign_up(&odd).err(), Some(Unwritable));
@@ -212,13 +229,16 @@ mod tests {
     #[test]
     fn only_the_named_sites_are_linked_to() {
         let allowed = ["https://good.example".to_owned(), "http://localhost:8080".to_owned()];
-        for url in [
-            "https://good.example",
-            "https://GOOD.example/",
-            "https://good.example:443/app",
-            "http://localhost:8080",
+        for (url, form, expected) in [
+            ("https://good.example", "/x", "https://good.example/x"),
+            ("https://GOOD.example/", "/x", "https://GOOD.example/x"),
+            ("https://good.example/", "x", "https://good.example/x"),
+            ("https://good.example:443/app", "/x", "https://good.example:443/app/x"),
+            ("http://localhost:8080", "/x?a=b@c#d", "http://localhost:8080/x?a=b@c#d"),
+            ("https://good.example", "?a=//b", "https://good.example?a=//b"),
+            ("https://good.example", "/pr\u{fc}fen", "https://good.example/pr\u{fc}fen"),
         ] {
-            assert!(base_url_is_allowed(url, &allowed), "{url}");
+            assert_eq!(link(url, form, &allowed).as_deref(), Some(expected));
         }
         for url in [
             "http://good.example",
@@ -236,9 +256,45 @@ mod tests {
             "https://a b",
             "https://good.example\r\nX: y",
         ] {
-            assert!(!base_url_is_allowed(url, &allowed), "{url}");
+            assert_eq!(link(url, "/x", &allowed), None, "{url}");
         }
-        assert!(base_url_is_allowed("https://anything.example", &[]));
-        assert!(!base_url_is_allowed("ftp://anything.example", &[]));
+        assert!(link("https://anything.example", "/x", &[]).is_some());
+        assert_eq!(link("ftp://anything.example", "/x", &[]), None);
+    }
+
+    #[test]
+    fn what_is_appended_cannot_make_another_site_of_the_address() {
+        let allowed = ["https://good.example".to_owned()];
+        for form in [
+            ".evil.example/x",
+            "@evil.example/x",
+            ":pw@evil.example/x",
+            ":443@evil.example/x",
+            ":444/x",
+            ":/x",
+            "./x",
+            "-evil.example/x",
+            "evil.example/x",
+            "//evil.example/x",
+            "///evil.example/x",
+            "\\evil.example/x",
+            "\\@evil.example/x",
+            "/\\evil.example/x",
+            "/\t/evil.example/x",
+            "\n.evil.example/x",
+            "%2eevil.example/x",
+            "\u{3002}evil.example/x",
+            "\u{ff0e}evil.example/x",
+            " .evil.example/x",
+            "/x y",
+            "/x\u{a0}y",
+            "/x\u{202e}y",
+            "/x\0",
+            "/<x>",
+        ] {
+            for allowed in [&allowed[..], &[]] {
+                assert_eq!(link("https://good.example", form, allowed), None, "{form:?}");
+            }
+        }
     }
 }

@@ -2,6 +2,10 @@
 
 pub mod letters;
 pub mod mail;
+pub mod mailbox;
+mod message;
 pub mod pwned;
 pub mod pwned_filter;
+pub mod recent;
+mod smtp;
 pub mod web;

@@ -62,6 +62,8 @@ pub enum UnknownReason {
     Garbled,
     /// Too many look-ups are waiting already.
     Busy,
+    /// Nobody waits for the answer any more.
+    Gone,
     /// The filter file could not be read.
     FilterUnreadable(ErrorKind),
 }
@@ -79,6 +81,7 @@ impl UnknownReason {
             Self::TooLong => "an answer that is too long",
             Self::Garbled => "an answer that is not one of the range API",
             Self::Busy => "too many look-ups at once",
+            Self::Gone => "the client has hung up",
             Self::FilterUnreadable(_) => "the filter file cannot be read",
         }
     }

@@ -9,6 +9,9 @@ use std::borrow::Cow;
 /// The longest address that fits the path of an SMTP command (RFC 5321, 4.5.3.1.3, as corrected).
 const ADDRESS_BYTES_MAX: usize = 254;
 
+/// The longest part before the `@` that every mail server takes (RFC 5321, 4.5.3.1.1).
+const LOCAL_PART_BYTES_MAX: usize = 64;
+
 /// The longest label of a host name (RFC 1035, 2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
@@ -49,7 +52,7 @@ impl EmailAddress {
         if RESERVED_LOCAL_PARTS.contains(local_part) {
             return Err(EmailRefused::Reserved);
         }
-        if !is_valid_syntax(&folded) {
+        if !is_valid_syntax(&folded) || local_part.len() > LOCAL_PART_BYTES_MAX {
             return Err(EmailRefused::Syntax);
         }
         if is_disposable(domain) {
@@ -202,9 +205,23 @@ mod tests {
         let label = "a".repeat(LABEL_BYTES_MAX);
         assert!(signs_up(&format!("x@{label}.org")).is_ok());
         assert_eq!(signs_up(&format!("x@a{label}.org")), Err(EmailRefused::Syntax));
-        let longest = format!("{}@x.org", "a".repeat(ADDRESS_BYTES_MAX - 6));
+        let local_part = "a".repeat(LOCAL_PART_BYTES_MAX);
+        assert!(signs_up(&format!("{local_part}@x.org")).is_ok());
+        assert_eq!(
+            signs_up(&format!("a{local_part}@x.org")),
+            Err(EmailRefused::Syntax),
+            "nobody delivers there"
+        );
+        let curly = format!("{}\u{2019}@x.org", "a".repeat(LOCAL_PART_BYTES_MAX - 2));
+        assert_eq!(signs_up(&curly), Err(EmailRefused::Syntax), "bytes count");
+        let domain = [label.as_str(), &label, &label[..ADDRESS_BYTES_MAX - 64 - 1 - 2 * 64]].join(".");
+        let longest = format!("{local_part}@{domain}");
+        assert_eq!(longest.len(), ADDRESS_BYTES_MAX);
         assert!(signs_up(&longest).is_ok());
-        assert_eq!(signs_up(&format!("a{longest}")), Err(EmailRefused::Syntax));
+        assert_eq!(signs_up(&format!("{longest}b")), Err(EmailRefused::Syntax));
+        let taken_over = format!("{}@x.org", "a".repeat(ADDRESS_BYTES_MAX - 6));
+        assert!(is_valid_syntax(&taken_over), "an account that is there already stays what it is");
+        assert!(!is_valid_syntax(&format!("a{taken_over}")));
     }
 
     /// Spellings that look like, or by some normalisation become, `mike@test.org`, `fiss@test.org` or `kim@test.org`.

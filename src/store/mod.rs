@@ -15,6 +15,7 @@ mod writer;
 pub mod apikeys;
 pub mod apikeys_nosession;
 pub mod attempts;
+pub mod letters;
 pub mod locks;
 pub mod roles;
 pub mod server_state;

@@ -39,6 +39,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
 /// Action files that other actions may use, because they are made to be shared.
 const SHARED_ACTIONS: &[&str] = &[
     "actions::actor",
+    "actions::email::deliver",
     "actions::judge",
     "actions::locking",
     "actions::permission",

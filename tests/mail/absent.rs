@@ -20,10 +20,9 @@ fn a_mail_server_that_is_not_there_is_told_at_once_and_may_come_back() {
     assert!(log.contains("why=\"the mail server cannot be reached\""), "{log}");
 }
 
-/// The only test that waits for something to take too long, for all four deliveries at once: ten seconds, and as many
-/// again where the dialogue had begun, for the good-bye.
+/// A letter for a new password is answered after three seconds, whatever the mail server does; it stays on its way.
 #[test]
-fn mail_servers_that_stall_hold_up_letters_and_nothing_else() {
+fn mail_servers_that_stall_hold_up_nothing() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let silent_port = silent.local_addr().expect("bound").port();
     let stalling = MailServer::start_with(&[("stall", "bob@example.org")]);
@@ -34,8 +33,8 @@ fn mail_servers_that_stall_hold_up_letters_and_nothing_else() {
     let ask = |name: &str, changes| {
         site.asks_for_forgotpass_letter(&format!("{name}@example.org"), "code", &changes)
     };
-    std::thread::scope(|scope| {
-        // Three never get a greeting, one gets no answer in the middle. Four is as many as are sent at once.
+    let connections = std::thread::scope(|scope| {
+        // Three never get a greeting, one gets no answer in the middle.
         let mut waiting = vec![scope.spawn(|| ask("bob", json!({})))];
         for name in ["alice", "carol", "dave"] {
             waiting.push(scope.spawn(move || ask(name, json!({ "emailport": silent_port }))));
@@ -44,15 +43,20 @@ fn mail_servers_that_stall_hold_up_letters_and_nothing_else() {
         for _ in 0..20 {
             site.new_session();
         }
-        assert!(waiting.iter().all(|asked| !asked.is_finished()), "others are answered meanwhile");
-        // This one waits for its turn, and is then delivered.
         done(&ask("erin", json!({})));
         for asked in waiting {
-            assert_not_sent(&asked.join().expect("it was answered"), FORGOTPASS_NOT_SENT);
+            done(&asked.join().expect("it was answered"));
         }
-        drop(connections);
+        assert_not_sent(
+            &ask("alice", json!({})),
+            "forgot-pass verification email sent less than 24 hours ago",
+        );
+        connections
     });
     assert_eq!(stalling.only_letter().came["recipients"], json!(["erin@example.org"]));
+    // What is still under way ends with the server, and does not hold that up either.
     let log = site.stops();
-    assert_eq!(log.matches("why=\"the mail server took too long\"").count(), 4, "{log}");
+    assert_eq!(log.matches("why=\"this server stops\"").count(), 4, "{log}");
+    assert!(!log.contains("could not take back"), "{log}");
+    drop(connections);
 }

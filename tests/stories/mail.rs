@@ -1,12 +1,19 @@
 //! Letters: who gets one, when, and what is in it.
 
 use crate::support::{Reply, TestServer};
+use authnzerver::clock::Moment;
+use authnzerver::outbound::letters::Letter;
+use authnzerver::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const CODE: &str =
     "Z0FBQUFBQmZYaEFBQUFFQ0F3UUZCZ2NJQ1FvTERBME9EXzRRLU1Qd2pJdlI2RHN0RXFmN2otblQzS3E1ZnhScVROaA==";
 const NOT_DUE: &str = "not allowed to send verification email to target user, send_verification = False";
+const TOO_SOON: &str = "forgot-pass verification email sent less than 24 hours ago";
+const NOBODY: &str = "invalid user for forgot-pass email request";
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn signup_body(server: &TestServer, created: &Value) -> Value {
@@ -142,6 +149,32 @@ fn letters_link_only_to_the_sites_that_the_operator_named() {
 }
 
 #[test]
+fn what_a_caller_appends_to_the_address_leads_nowhere_else() {
+    let server = TestServer::start_with(&[("BASEURLS", "https://recipes.example")]);
+    server.member("alice");
+    let signed_up = server.person("bob").signs_up();
+    for form in [
+        ".evil.example/x",
+        "@evil.example/x",
+        ":pw@evil.example/x",
+        ":444/x",
+        "//evil.example/x",
+        "\\x",
+        "/\tx",
+    ] {
+        let mut signup = signup_body(&server, signed_up.done());
+        signup["account_verify_url"] = json!(form);
+        server.ask("user-sendemail-signup", signup).refused("invalid request: server_baseurl is not allowed");
+        let mut forgotpass = forgotpass_body(&server, "alice@example.org");
+        forgotpass["password_forgot_url"] = json!(form);
+        server
+            .ask("user-sendemail-forgotpass", forgotpass)
+            .refused("invalid request: server_baseurl is not allowed");
+    }
+    assert!(server.outbox.take().is_empty());
+}
+
+#[test]
 fn a_forgotten_password_gets_a_letter_to_the_stored_address() {
     let server = TestServer::start();
     let (_, user_id) = server.member("alice");
@@ -157,17 +190,168 @@ fn a_forgotten_password_gets_a_letter_to_the_stored_address() {
 fn the_same_asker_waits_long_and_a_stranger_cannot_make_the_owner_wait() {
     let server = TestServer::start();
     server.member("alice");
-    let too_soon = "forgot-pass verification email sent less than 24 hours ago";
     forgot(&server, "198.51.100.7", "alice@example.org").done();
-    forgot(&server, "203.0.113.9", "alice@example.org").refused(too_soon);
+    forgot(&server, "203.0.113.9", "alice@example.org").refused(TOO_SOON);
     server.later(Duration::from_secs(301));
-    forgot(&server, "198.51.100.99", "alice@example.org").refused(too_soon);
+    forgot(&server, "198.51.100.99", "alice@example.org").refused(TOO_SOON);
     forgot(&server, "203.0.113.9", "alice@example.org").done();
     server.later(23 * HOUR);
-    forgot(&server, "203.0.113.9", "alice@example.org").refused(too_soon);
+    forgot(&server, "203.0.113.9", "alice@example.org").refused(TOO_SOON);
     server.later(HOUR + Duration::from_secs(1));
     forgot(&server, "203.0.113.9", "alice@example.org").done();
     assert_eq!(server.outbox.take().len(), 3);
+}
+
+#[test]
+fn the_operator_decides_how_long_the_same_asker_waits() {
+    for (hours, waits) in [("0", 0), ("2", 2)] {
+        let server = TestServer::start_with(&[("MAILWAIT", hours)]);
+        server.member("alice");
+        let ask = || forgot(&server, "198.51.100.7", "alice@example.org");
+        ask().done();
+        if waits > 0 {
+            server.later(waits * HOUR);
+            ask().refused(TOO_SOON);
+            server.later(Duration::from_secs(1));
+        }
+        ask().done();
+        assert_eq!(server.outbox.take().len(), 2, "{hours}");
+    }
+}
+
+#[test]
+fn a_letter_of_the_future_makes_nobody_wait() {
+    let server = TestServer::start();
+    let signed_up = server.person("bob").signs_up();
+    server.member("alice");
+    server.changes("UPDATE users SET emailforgotpass_sent_datetime = '2056-01-01 00:00:00.000000'");
+    forgot(&server, "192.0.2.1", "alice@example.org").done();
+    forgot(&server, "192.0.2.1", "alice@example.org").refused(TOO_SOON);
+    server.changes("UPDATE users SET emailverify_sent_datetime = '2056-01-01 00:00:00.000000'");
+    let again = server.person("bob").signs_up();
+    let sent = |reply: &Reply| reply.response()["send_verification"].clone();
+    assert_eq!((sent(&signed_up), sent(&again)), (json!(true), json!(true)));
+}
+
+#[test]
+fn only_an_active_account_gets_a_letter_for_a_new_password() {
+    let server = TestServer::start();
+    server.person("pending").signs_up();
+    server.member("inactive");
+    server.changes("UPDATE users SET is_active = 0 WHERE email = 'inactive@example.org'");
+    for name in ["pending", "inactive"] {
+        forgot(&server, "192.0.2.1", &format!("{name}@example.org")).refused(NOBODY);
+    }
+    assert!(server.outbox.take().is_empty());
+    let noted = "SELECT emailforgotpass_sent_datetime FROM users WHERE email = 'inactive@example.org'";
+    assert_eq!(server.stored(noted), None);
+}
+
+/// What the end user reads is one text, and it comes after the same time, whoever has the address.
+#[test]
+fn nothing_tells_an_end_user_whose_address_is_known() {
+    let mailer = Arc::new(Scripted::default());
+    let server = TestServer::start().with_mailer(&mailer);
+    server.member("alice");
+    server.member("bob");
+    let reply = |email: &str| {
+        server.holds();
+        let reply = forgot(&server, "192.0.2.1", email);
+        (reply.messages(), server.holds())
+    };
+    let known = reply("alice@example.org");
+    assert_eq!(known.1, [3.0]);
+    let too_soon = reply("alice@example.org");
+    mailer.fails.store(true, Ordering::Relaxed);
+    let not_delivered = reply("bob@example.org");
+    let unknown = reply("nobody@example.org");
+    let no_address = reply("no address at all");
+    for other in [too_soon, not_delivered, unknown, no_address] {
+        assert_eq!(other, known);
+    }
+    assert_eq!(mailer.sent.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_mail_server_that_is_slow_tells_nothing_by_the_time_it_takes() {
+    let mailer = Arc::new(Scripted::default());
+    let server = TestServer::start().with_mailer(&mailer);
+    let (_, user_id) = server.member("alice");
+    let turn = mailer.turn.lock().expect("no test panicked");
+    // Answered as sent, for it is under way; nobody waits for the mail server any longer than for no letter at all.
+    assert_eq!(forgot(&server, "192.0.2.1", "alice@example.org").done()["user_id"], user_id);
+    forgot(&server, "192.0.2.1", "alice@example.org").refused(TOO_SOON);
+    drop(turn);
+}
+
+#[test]
+fn of_several_who_ask_at_once_one_gets_a_letter() {
+    let server = TestServer::start();
+    server.member("alice");
+    let signed_up = server.person("bob").signs_up();
+    let signup = signup_body(&server, signed_up.done());
+    let forgotpass = forgotpass_body(&server, "alice@example.org");
+    let done = |request: &str, client: fn(usize) -> String, body: &Value| {
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..8)
+                .map(|number| {
+                    let (server, body) = (&server, body.clone());
+                    scope.spawn(move || server.ask_from(&client(number), request, body).succeeded())
+                })
+                .collect();
+            asked.into_iter().map(|asked| asked.join().expect("was answered")).filter(|sent| *sent).count()
+        })
+    };
+    assert_eq!(done("user-sendemail-signup", |_| "192.0.2.1".to_owned(), &signup), 1);
+    assert_eq!(done("user-sendemail-forgotpass", |_| "192.0.2.1".to_owned(), &forgotpass), 1);
+    server.later(Duration::from_secs(301));
+    assert_eq!(done("user-sendemail-forgotpass", |number| format!("203.0.{number}.1"), &forgotpass), 1);
+    assert_eq!(server.outbox.take().len(), 3);
+}
+
+#[test]
+fn a_letter_that_was_not_sent_does_not_count_and_one_that_may_have_been_does() {
+    let mailer = Arc::new(Scripted::default());
+    let server = TestServer::start().with_mailer(&mailer);
+    server.member("alice");
+    let signed_up = server.person("bob").signs_up();
+    let sent_before = "SELECT emailverify_sent_datetime FROM users WHERE email = 'bob@example.org'";
+    let before = server.stored(sent_before);
+    server.later(Duration::from_secs(60));
+    let signup = || server.ask("user-sendemail-signup", signup_body(&server, signed_up.done()));
+    mailer.fails.store(true, Ordering::Relaxed);
+    forgot(&server, "192.0.2.1", "alice@example.org")
+        .refused("forgot-pass verification email could not be sent because email server issue");
+    signup().refused("verification email could not be sent because of an email server problem");
+    assert_eq!(server.stored(sent_before), before, "as if it had not been asked for");
+    mailer.fails.store(false, Ordering::Relaxed);
+    mailer.is_unsure.store(true, Ordering::Relaxed);
+    forgot(&server, "192.0.2.1", "alice@example.org").done();
+    signup().done();
+    forgot(&server, "192.0.2.1", "alice@example.org").refused(TOO_SOON);
+    signup().refused(NOT_DUE);
+    assert_eq!(mailer.sent.load(Ordering::Relaxed), 4);
+}
+
+/// Takes letters one at a time, while nobody else has the turn, and does with them what a test says.
+#[derive(Default)]
+struct Scripted {
+    turn: Mutex<()>,
+    fails: AtomicBool,
+    is_unsure: AtomicBool,
+    sent: AtomicUsize,
+}
+
+impl Mailer for Scripted {
+    fn send(&self, _: &Letter, _: &MailSettings, _: Moment, _: &Watch<'_>) -> Result<Receipt, MailError> {
+        let _turn = self.turn.lock().expect("no test panicked");
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        match (self.fails.load(Ordering::Relaxed), self.is_unsure.load(Ordering::Relaxed)) {
+            (true, _) => Err(MailError::Unreachable),
+            (false, true) => Ok(Receipt::Unconfirmed),
+            (false, false) => Ok(Receipt::Confirmed),
+        }
+    }
 }
 
 #[test]
@@ -180,10 +364,9 @@ fn without_a_session_nobody_learns_whether_there_is_an_account() {
         let reply = server.ask("user-sendemail-forgotpass", body);
         reply.refused("invalid session for forgot-pass request");
     }
-    let unknown = "invalid user for forgot-pass email request";
-    forgot(&server, "192.0.2.1", "nobody@example.org").refused(unknown);
-    forgot(&server, "192.0.2.1", "anonuser@localhost").refused(unknown);
+    forgot(&server, "192.0.2.1", "nobody@example.org").refused(NOBODY);
+    forgot(&server, "192.0.2.1", "anonuser@localhost").refused(NOBODY);
     server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": "lock" })).done();
-    forgot(&server, "192.0.2.1", "alice@example.org").refused(unknown);
+    forgot(&server, "192.0.2.1", "alice@example.org").refused(NOBODY);
     assert!(server.outbox.take().is_empty());
 }

@@ -13,7 +13,7 @@ use authnzerver::config::{self, Invocation, Surroundings};
 use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
 use authnzerver::guard::secret::Secret;
 use authnzerver::initialise::{Initialised, initialise};
-use authnzerver::outbound::mail::Outbox;
+use authnzerver::outbound::mail::{Mailer, Outbox};
 use authnzerver::pipeline;
 use authnzerver::policy::model::Policy;
 use authnzerver::pool::Pool;
@@ -105,6 +105,12 @@ impl TestServer {
         let before_write = gate.clone();
         app.before_write = Some(Arc::new(move || Gate::pass(&before_write)));
         Self { app: Arc::new(app), clock, outbox, held, gate, directory, keep_directory: false }
+    }
+
+    /// The same server with another way to send letters.
+    pub fn with_mailer<M: Mailer + 'static>(mut self, mailer: &Arc<M>) -> Self {
+        self.app_mut().mailer = mailer.clone();
+        self
     }
 
     /// Stops this server and starts another on the same files, at the same time.
@@ -261,6 +267,12 @@ impl TestServer {
         frames.filter(|at| word(at + 8) == word(16) && word(at + 12) == word(20) && word(at + 4) != 0).count()
     }
 
+    /// Changes the database behind the server's back.
+    pub fn changes(&self, statement: &str) {
+        let connection = rusqlite::Connection::open(self.database()).expect("the database opens");
+        connection.execute(statement, []).expect("the statement is sound");
+    }
+
     /// What the database has for a statement that yields one text.
     pub fn stored(&self, statement: &str) -> Option<String> {
         let connection = rusqlite::Connection::open(self.database()).expect("the database opens");
@@ -399,6 +411,13 @@ impl Reply {
             }
             other => panic!("this was not refused: {other:?}"),
         }
+    }
+
+    /// The answer, whatever it says.
+    #[track_caller]
+    pub fn response(&self) -> &Value {
+        let Self::Answered(answer) = self else { panic!("{self:?}") };
+        &answer["response"]
     }
 
     /// The answer of a request that was refused without a reason.

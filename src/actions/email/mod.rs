@@ -1,4 +1,5 @@
 //! E-mail: letters that the server sends, and what calling servers report about letters and addresses.
 
+pub mod deliver;
 pub mod mark;
 pub mod send;

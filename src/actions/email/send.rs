@@ -1,27 +1,31 @@
 //! Sending letters: to verify a sign-up, and to choose a new password. A letter goes to the address that is stored,
 //! whatever was asked for.
 
+use super::deliver::{self, Claim, ClaimKind, Delivery};
 use crate::app::Call;
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
 use crate::guard::token::StoredToken;
 use crate::log;
-use crate::outbound::letters::{self, Contents, Letter, Unwritable, base_url_is_allowed};
+use crate::outbound::letters::{self, Contents, Unwritable, link};
 use crate::outbound::mail::{MailError, MailSettings};
-use crate::outcome::{Done, Error, Failure, Outcome, Refusal};
+use crate::outbound::recent::is_recent;
+use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::{fold, is_valid_syntax};
 use crate::requests;
+use crate::store::Db;
+use crate::store::letters as letters_noted;
 use crate::store::locks::{self, Lock};
 use crate::store::sessions::{self, LiveSession};
-use crate::store::users::{self, LOCKED_ROLE, User};
+use crate::store::users::{self, LOCKED_ROLE};
 use crate::wire::{Object, ObjectOrText};
 use serde::Serialize;
-use std::sync::Arc;
 use std::time::Duration;
 
 const ANONYMOUS_ROLE: &str = "anonymous";
-/// A delivery that takes longer is reported as failed.
-const DELIVERY_MAX: Duration = Duration::from_secs(30);
+/// When the outcome of a forgotten-password letter is answered, for addresses of nobody too. A mail server is mostly done
+/// by then, and calling servers made for the original wait five seconds.
+const FORGOTPASS_ANSWERS_AFTER: Duration = Duration::from_secs(3);
 /// Seconds that always lie between two forgotten-password letters to one account.
 const FORGOTPASS_GAP_SECONDS: i64 = 300;
 const HOUR_SECONDS: i64 = 3600;
@@ -65,16 +69,18 @@ const FORGOTPASS_BAD_SETTINGS: Refusal = Refusal::new(
 .nulls(FORGOTPASS_NULLS);
 const FORGOTPASS_BAD_SITE: Refusal =
     Refusal::new("invalid request: server_baseurl is not allowed", NOT_SENT).nulls(FORGOTPASS_NULLS);
+/// What the end user reads, whoever has the address and whatever came of it.
+const FORGOTPASS_ANSWERED: &str = "If somebody with this address may get a letter now, it is on its way. If none comes, please try again later.";
 const FORGOTPASS_UNKNOWN: Refusal =
-    Refusal::new("invalid user for forgot-pass email request", NOT_SENT).nulls(FORGOTPASS_NULLS);
+    Refusal::new("invalid user for forgot-pass email request", FORGOTPASS_ANSWERED).nulls(FORGOTPASS_NULLS);
 const FORGOTPASS_TOO_SOON: Refusal =
-    Refusal::new("forgot-pass verification email sent less than 24 hours ago", NOT_SENT)
+    Refusal::new("forgot-pass verification email sent less than 24 hours ago", FORGOTPASS_ANSWERED)
         .nulls(FORGOTPASS_NULLS);
 const FORGOTPASS_NO_SESSION: Refusal =
     Refusal::new("invalid session for forgot-pass request", NOT_SENT).nulls(FORGOTPASS_NULLS);
 const FORGOTPASS_NOT_DELIVERED: Refusal = Refusal::new(
     "forgot-pass verification email could not be sent because email server issue",
-    "The letter could not be sent. Please try again later.",
+    FORGOTPASS_ANSWERED,
 )
 .nulls(FORGOTPASS_NULLS);
 
@@ -164,7 +170,7 @@ requests! {
 struct SignupSent {
     user_id: i64,
     email_address: String,
-    emailverify_sent_datetime: Option<Moment>,
+    emailverify_sent_datetime: Moment,
 }
 
 fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outcome<SignupSent> {
@@ -177,50 +183,64 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
     };
     let settings = overrides.settings(call).ok_or_else(|| BAD_SETTINGS.refuse())?;
     let created = Created::of(&ask.created_info).ok_or_else(|| INCOMPLETE.refuse())?;
-    if !base_url_is_allowed(&ask.server_baseurl, &call.config().base_urls) {
-        return Err(BAD_SITE.refuse());
-    }
+    let link = link(&ask.server_baseurl, &ask.account_verify_url, &call.config().base_urls);
+    let link = link.ok_or_else(|| BAD_SITE.refuse())?;
     if !created.send_verification {
         return Err(NOT_DUE.refuse());
     }
     let address = fold(&ask.email_address).into_owned();
-    let user = user_by_email(call, &address)?.filter(|user| user.user_id == created.user_id);
-    let user = user.filter(|user| user.email == fold(&created.user_email)).ok_or_else(|| UNKNOWN.refuse())?;
-    if user.is_active || user.email_verified || user.user_role != LOCKED_ROLE {
-        return Err(VERIFIED.refuse());
+    if address != fold(&created.user_email) {
+        return Err(UNKNOWN.refuse());
     }
+    let user_id = created.user_id;
+    call.app().store.read(|db| signup_letter_is_due(db, user_id, &address))?;
     let session = live_session(call, &ask.session_token)?.ok_or_else(|| NO_SESSION.refuse())?;
-    let user_id = user.user_id;
-    if !call.read(|db| users::verification_letter_is_due(db, user_id))? {
-        return Err(NOT_DUE.refuse());
-    }
     let letter = letters::sign_up(&Contents {
-        to: &user.email,
+        to: &address,
         site: &ask.server_name,
         base_url: ask.server_baseurl.trim_end_matches('/'),
-        form: &ask.account_verify_url,
+        link: &link,
         code: ask.verification_token.expose(),
         expires: expiry(call, ask.verification_expiry).ok_or_else(|| NOT_DELIVERED.refuse())?,
         browser: &session.user_agent,
         ip_address: &session.ip_address,
     });
-    if !deliver(call, letter, settings)? {
+    let letter = letter.map_err(|Unwritable| not_delivered(NOT_DELIVERED))?;
+    let folded = address.clone();
+    let claim = call.write(move |tx| {
+        let before = signup_letter_is_due(tx, user_id, &folded)?;
+        if !letters_noted::claim_verify(tx, user_id)? {
+            return Err(NOT_DUE.refuse());
+        }
+        Ok(Claim { user_id, at: tx.now(), before, kind: ClaimKind::Verify })
+    })?;
+    let sent = claim.at;
+    if !deliver::send(call, letter, settings, claim, true).is_some_and(Delivery::wait) {
         return Err(NOT_DELIVERED.refuse());
     }
-    let user = call.write(move |tx| {
-        users::set_verify_letter_sent(tx, user_id)?;
-        Ok(users::by_id(tx, user_id)?)
-    })?;
-    let sent = user.and_then(|user| user.emailverify_sent_datetime);
     let answer = SignupSent { user_id, email_address: address, emailverify_sent_datetime: sent };
     Ok(Done::new(answer, "The letter was sent."))
+}
+
+/// Whether somebody who signed up with this address is still to get their letter. Gives back when one was last sent or
+/// asked for. Asked once in order to answer, and once more where it is noted that the letter goes out.
+fn signup_letter_is_due(db: &Db<'_>, user_id: i64, address: &str) -> Result<Option<Moment>, Failure> {
+    let user = users::by_id(db, user_id)?.filter(|user| user.email == address);
+    let user = user.ok_or_else(|| UNKNOWN.refuse())?;
+    if user.is_active || user.email_verified || user.user_role != LOCKED_ROLE {
+        return Err(VERIFIED.refuse());
+    }
+    if !users::verification_letter_is_due(db, user_id)? {
+        return Err(NOT_DUE.refuse());
+    }
+    Ok(user.emailverify_sent_datetime)
 }
 
 #[derive(Serialize)]
 struct ForgotpassSent {
     user_id: i64,
     email_address: String,
-    emailforgotpass_sent_datetime: Option<Moment>,
+    emailforgotpass_sent_datetime: Moment,
 }
 
 fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) -> Outcome<ForgotpassSent> {
@@ -234,57 +254,84 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
     let settings = overrides.settings(call).ok_or_else(|| FORGOTPASS_BAD_SETTINGS.refuse())?;
     // The session comes first, so that nobody without one can find out about accounts.
     let session = live_session(call, &ask.session_token)?.ok_or_else(|| FORGOTPASS_NO_SESSION.refuse())?;
-    if !base_url_is_allowed(&ask.server_baseurl, &call.config().base_urls) {
-        return Err(FORGOTPASS_BAD_SITE.refuse());
-    }
-    let address = fold(&ask.email_address).into_owned();
-    let user = user_by_email(call, &address)?;
-    let user =
-        user.filter(|user| user.user_role != ANONYMOUS_ROLE).ok_or_else(|| FORGOTPASS_UNKNOWN.refuse())?;
-    // A lock that failed log-ins made does not keep the owner from choosing a new password.
-    let lock = call.read(|db| locks::by_user(db, user.user_id))?;
-    let may = user.is_active && user.user_role != LOCKED_ROLE || matches!(lock, Some(Lock::ByAttempts(_)));
-    if !may {
-        return Err(FORGOTPASS_UNKNOWN.refuse());
-    }
-    let network = call.client().network().to_string();
-    if is_too_soon(call, &user, &network) {
-        return Err(FORGOTPASS_TOO_SOON.refuse());
-    }
-    let letter = letters::forgot_password(&Contents {
-        to: &user.email,
+    let link = link(&ask.server_baseurl, &ask.password_forgot_url, &call.config().base_urls);
+    let link = link.ok_or_else(|| FORGOTPASS_BAD_SITE.refuse())?;
+    let expires = expiry(call, ask.verification_expiry);
+    // Whatever comes of it is answered after the same time, so that the time does not tell whose address is known.
+    let begun = call.app().clock.steady();
+    let rest = |call: &Call<'_>| FORGOTPASS_ANSWERS_AFTER.saturating_sub(call.app().clock.steady() - begun);
+    let contents = |to| Contents {
+        to,
         site: &ask.server_name,
         base_url: ask.server_baseurl.trim_end_matches('/'),
-        form: &ask.password_forgot_url,
+        link: &link,
         code: ask.verification_token.expose(),
-        expires: expiry(call, ask.verification_expiry).ok_or_else(|| FORGOTPASS_NOT_DELIVERED.refuse())?,
+        expires: expires.unwrap_or(call.now()),
         browser: &session.user_agent,
         ip_address: &session.ip_address,
+    };
+    let address = fold(&ask.email_address).into_owned();
+    let letter = letters::forgot_password(&contents(&address)).ok().filter(|_| expires.is_some());
+    let sent = claim_forgotpass(call, &address).and_then(|claim| {
+        let answer = ForgotpassSent {
+            user_id: claim.user_id,
+            email_address: address,
+            emailforgotpass_sent_datetime: claim.at,
+        };
+        let Some(letter) = letter else {
+            deliver::give_back(call, claim);
+            return Err(not_delivered(FORGOTPASS_NOT_DELIVERED));
+        };
+        let delivery = deliver::send(call, letter, settings, claim, false);
+        if !delivery.is_some_and(|delivery| delivery.wait_for(rest(call))) {
+            return Err(FORGOTPASS_NOT_DELIVERED.refuse());
+        }
+        Ok(Done::new(answer, FORGOTPASS_ANSWERED))
     });
-    if !deliver(call, letter, settings)? {
-        return Err(FORGOTPASS_NOT_DELIVERED.refuse());
-    }
-    let user_id = user.user_id;
-    call.app().note_forgotpass_letter(user_id, network, call.now());
-    let user = call.write(move |tx| {
-        users::set_forgotpass_letter_sent(tx, user_id)?;
-        Ok(users::by_id(tx, user_id)?)
-    })?;
-    let sent = user.and_then(|user| user.emailforgotpass_sent_datetime);
-    let answer = ForgotpassSent { user_id, email_address: address, emailforgotpass_sent_datetime: sent };
-    Ok(Done::new(answer, "The letter was sent."))
+    call.hold_answer_for(rest(call));
+    sent
 }
 
-/// Whether the next forgotten-password letter has to wait. The long wait is for the one who asked before: somebody
-/// else, who may be the owner, waits only the short one.
-fn is_too_soon(call: &Call<'_>, user: &User, network: &str) -> bool {
-    let is_after =
-        |sent: Moment, seconds: i64| sent.plus_seconds(seconds).is_none_or(|until| until >= call.now());
+/// Notes that a forgotten-password letter goes out to this address, if it may. The long wait between two is for the one
+/// who asked before: somebody else, who may be the owner, waits only the short one.
+fn claim_forgotpass(call: &Call<'_>, address: &str) -> Result<Claim, Failure> {
+    let (user_id, _) = call.app().store.read(|db| forgotpass_recipient(db, address))?;
     let wait_seconds = i64::from(call.config().mail_wait_hours) * HOUR_SECONDS;
-    let by_same = call.app().forgotpass_letter_sent(user.user_id, network);
-    user.emailforgotpass_sent_datetime
-        .is_some_and(|sent| is_after(sent, FORGOTPASS_GAP_SECONDS.min(wait_seconds)) && wait_seconds > 0)
-        || by_same.is_some_and(|sent| is_after(sent, wait_seconds) && wait_seconds > 0)
+    let network = call.client().network().to_string();
+    let recent = &call.app().recent_letters;
+    let noted = recent.claim(user_id, &network, wait_seconds, call.app().clock.now());
+    let noted = noted.ok_or_else(|| FORGOTPASS_TOO_SOON.refuse())?;
+    let address = address.to_owned();
+    let claimed = call.write(move |tx| {
+        let (user_id, before) = forgotpass_recipient(tx, &address)?;
+        let gap_seconds = FORGOTPASS_GAP_SECONDS.min(wait_seconds);
+        if before.is_some_and(|sent| is_recent(sent, gap_seconds, tx.now())) {
+            return Err(FORGOTPASS_TOO_SOON.refuse());
+        }
+        users::set_forgotpass_letter_sent(tx, user_id)?;
+        Ok((user_id, tx.now(), before))
+    });
+    match claimed {
+        Ok((user_id, at, before)) => Ok(Claim { user_id, at, before, kind: ClaimKind::Forgotpass(noted) }),
+        Err(failure) => {
+            recent.give_back(noted);
+            Err(failure)
+        }
+    }
+}
+
+/// Who may choose a new password by a letter to this address, and when one was last sent. A lock that failed log-ins
+/// made does not keep the owner from it.
+fn forgotpass_recipient(db: &Db<'_>, folded: &str) -> Result<(i64, Option<Moment>), Failure> {
+    let user_id = if is_valid_syntax(folded) { users::id_by_email(db, folded)? } else { None };
+    let user = user_id.map(|user_id| users::by_id(db, user_id)).transpose()?.flatten();
+    let user = user.filter(|user| user.user_role != ANONYMOUS_ROLE);
+    let user = user.ok_or_else(|| FORGOTPASS_UNKNOWN.refuse())?;
+    let may_act = user.is_active && user.user_role != LOCKED_ROLE;
+    if may_act || matches!(locks::by_user(db, user.user_id)?, Some(Lock::ByAttempts(_))) {
+        return Ok((user.user_id, user.emailforgotpass_sent_datetime));
+    }
+    Err(FORGOTPASS_UNKNOWN.refuse())
 }
 
 /// What a sign-up answered, as far as it matters here.
@@ -332,16 +379,6 @@ impl Overrides {
     }
 }
 
-fn user_by_email(call: &Call<'_>, folded: &str) -> Result<Option<User>, Failure> {
-    if !is_valid_syntax(folded) {
-        return Ok(None);
-    }
-    call.read(|db| match users::id_by_email(db, folded)? {
-        Some(user_id) => users::by_id(db, user_id),
-        None => Ok(None),
-    })
-}
-
 fn live_session(call: &Call<'_>, token: &Secret<String>) -> Result<Option<LiveSession>, Failure> {
     call.read(|db| sessions::live_by_token(db, &StoredToken::of(token.expose())))
 }
@@ -350,23 +387,8 @@ fn expiry(call: &Call<'_>, seconds: i64) -> Option<Moment> {
     (0..=CODE_SECONDS_MAX).contains(&seconds).then(|| call.now().plus_seconds(seconds)).flatten()
 }
 
-/// Hands a letter to the mail server and waits for it, but not for ever. Tells whether it was taken.
-fn deliver(
-    call: &Call<'_>,
-    letter: Result<Letter, Unwritable>,
-    settings: MailSettings,
-) -> Result<bool, Failure> {
-    let (mailer, now) = (Arc::clone(&call.app().mailer), call.now());
-    let sent = match letter {
-        Err(Unwritable) => Err(MailError::Unwritable),
-        Ok(letter) => {
-            let work = move || mailer.send(&letter, &settings, now);
-            let sent = call.app().post.run_for(DELIVERY_MAX, work);
-            sent.ok_or(Error::Busy("the mail server"))?.unwrap_or(Err(MailError::TimedOut))
-        }
-    };
-    let Err(error) = sent else { return Ok(true) };
-    let fields = [("why", error.text().into()), ("code", u32::from(error.code()).into())];
-    log::warning("could not send a letter", &fields);
-    Ok(false)
+/// A letter that cannot be written is told like one that cannot be sent.
+fn not_delivered(refusal: Refusal) -> Failure {
+    log::warning("could not send a letter", &[("why", MailError::Unwritable.text().into())]);
+    refusal.refuse()
 }

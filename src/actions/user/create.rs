@@ -7,6 +7,7 @@ use crate::app::Call;
 use crate::guard::password::Verification;
 use crate::guard::secret::Secret;
 use crate::guard::token::uuid4;
+use crate::outbound::recent::is_recent;
 use crate::outcome::{Done, Error, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::policy::fullname::FullName;
@@ -247,10 +248,9 @@ impl SignUp {
     /// Only an account that waits for its verification, and that no lock holds, takes over what was typed now; and
     /// only after a while, so that nobody can be flooded with letters.
     fn is_due(&self, tx: &Tx<'_>, known: &Credentials) -> Result<bool, StoreError> {
-        let waited = known
-            .emailverify_sent_datetime
-            .and_then(|sent| sent.plus_seconds(self.retry_hours * HOUR_SECONDS))
-            .is_some_and(|until| until < tx.now());
+        let wait_seconds = self.retry_hours * HOUR_SECONDS;
+        let waited =
+            known.emailverify_sent_datetime.is_some_and(|sent| !is_recent(sent, wait_seconds, tx.now()));
         Ok(!known.is_active
             && waited
             && locks::by_user(tx, known.user_id)?.is_none()

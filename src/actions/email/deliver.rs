@@ -1,0 +1,196 @@
+//! Hands letters to the threads that send them. A letter is noted as sent before; the note is taken back, by whoever
+//! learns of it, when the letter was certainly not sent, and never when it may have been.
+
+use crate::app::{App, Call};
+use crate::clock::Moment;
+use crate::log;
+use crate::outbound::letters::Letter;
+use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
+use crate::outbound::recent::{Noted, RecentLetters};
+use crate::outcome::Failure;
+use crate::store::{Store, Tx, letters};
+use crate::wait::{AnswerReceiver, AnswerSender, answer_slot};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a letter may wait for its turn, and the mail server with each reply, while somebody waits for the outcome.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A note that a letter was sent, as long as it may have to be taken back.
+pub struct Claim {
+    /// Whose letter it is.
+    pub user_id: i64,
+    /// What was noted.
+    pub at: Moment,
+    /// What was noted before.
+    pub before: Option<Moment>,
+    /// Which letter it is; a forgotten-password letter is noted in memory, too.
+    pub kind: ClaimKind,
+}
+
+/// What kind of letter a [`Claim`] is for.
+pub enum ClaimKind {
+    /// The letter that verifies a sign-up.
+    Verify,
+    /// The letter that lets somebody choose a new password.
+    Forgotpass(Noted),
+}
+
+/// What is known about a letter that was handed over.
+pub struct Delivery {
+    shared: Arc<Shared>,
+    begun: AnswerReceiver<()>,
+    outcome: AnswerReceiver<bool>,
+}
+
+struct Shared {
+    store: Arc<Store>,
+    recent: Arc<RecentLetters>,
+    /// Set by who takes the letter up: the thread that sends it, or the caller who will not wait for it any longer.
+    is_taken: AtomicBool,
+    claim: Mutex<Option<Claim>>,
+}
+
+/// Hands a letter over. `wait` tells whether the caller is going to wait for the outcome; if not, the mail server gets
+/// all the time that the protocol gives it. `None` if too many letters are waiting; then the note is taken back.
+pub fn send(
+    call: &Call<'_>,
+    letter: Letter,
+    settings: MailSettings,
+    claim: Claim,
+    wait: bool,
+) -> Option<Delivery> {
+    let app = call.app();
+    let shared = Arc::new(Shared {
+        store: Arc::clone(&app.store),
+        recent: Arc::clone(&app.recent_letters),
+        is_taken: AtomicBool::new(false),
+        claim: Mutex::new(Some(claim)),
+    });
+    let (begin, begun) = answer_slot();
+    let (tell, outcome) = answer_slot();
+    let work = Work {
+        letter,
+        settings,
+        now: call.now(),
+        patience: wait.then_some(PATIENCE),
+        mailer: Arc::clone(&app.mailer),
+        stopping: Arc::clone(&app.mail_stops),
+        shared: Arc::clone(&shared),
+    };
+    let is_queued = app.post.submit(move || work.run(begin, tell)).is_some();
+    if !is_queued {
+        log::warning("could not send a letter", &[("why", "too many letters are waiting".into())]);
+        shared.give_back();
+        return None;
+    }
+    Some(Delivery { shared, begun, outcome })
+}
+
+/// Takes a note back: its letter was never handed over.
+pub fn give_back(call: &Call<'_>, claim: Claim) {
+    let app = call.app();
+    undo(&app.store, &app.recent_letters, claim);
+}
+
+impl Delivery {
+    /// Waits until the letter was sent or certainly not. A letter that does not get its turn in time is not sent.
+    pub fn wait(self) -> bool {
+        if self.begun.wait_for(PATIENCE).is_err() && self.shared.take() {
+            log::warning("could not send a letter", &[("why", MailError::TimedOut.text().into())]);
+            self.shared.give_back();
+            return false;
+        }
+        // A fault in the work leaves no outcome; the letter may have been sent before it.
+        self.outcome.wait().unwrap_or(true)
+    }
+
+    /// Waits for so long at most. What is still under way then counts as sent, and its note is taken back should it
+    /// fail after all.
+    pub fn wait_for(self, limit: Duration) -> bool {
+        limit.is_zero() || self.outcome.wait_for(limit).unwrap_or(true)
+    }
+}
+
+impl Shared {
+    /// Whether the letter is now this one's.
+    fn take(&self) -> bool {
+        !self.is_taken.swap(true, Ordering::AcqRel)
+    }
+
+    /// Takes the note back: the letter was not sent.
+    fn give_back(&self) {
+        let claim = self.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(claim) = claim {
+            undo(&self.store, &self.recent, claim);
+        }
+    }
+}
+
+fn undo(store: &Store, recent: &RecentLetters, claim: Claim) {
+    let Claim { user_id, at, before, kind } = claim;
+    let undo: fn(&Tx<'_>, i64, Moment, Option<Moment>) -> _ = match kind {
+        ClaimKind::Verify => letters::give_back_verify,
+        ClaimKind::Forgotpass(noted) => {
+            recent.give_back(noted);
+            letters::give_back_forgotpass
+        }
+    };
+    let undone = store.write(move |tx| Ok::<_, Failure>(undo(tx, user_id, at, before)?));
+    if let Err(Failure::Broken(error)) = undone {
+        log::error("could not take back that a letter was sent", &[("cause", log::cause(&error))]);
+    }
+}
+
+/// One letter, on its way.
+struct Work {
+    letter: Letter,
+    settings: MailSettings,
+    now: Moment,
+    patience: Option<Duration>,
+    mailer: Arc<dyn Mailer>,
+    stopping: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+}
+
+impl Work {
+    fn run(self, begin: AnswerSender<()>, tell: AnswerSender<bool>) {
+        if !self.shared.take() {
+            return;
+        }
+        begin.send(());
+        let tell = Mutex::new(Some(tell));
+        let tell = |sent: bool| {
+            if let Some(tell) = tell.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                tell.send(sent);
+            }
+        };
+        let handed_over = || tell(true);
+        let watch = Watch { stopping: &self.stopping, patience: self.patience, handed_over: &handed_over };
+        let sent = if self.stopping.load(Ordering::Relaxed) {
+            Err(MailError::Stopped)
+        } else {
+            self.mailer.send(&self.letter, &self.settings, self.now, &watch)
+        };
+        match sent {
+            Ok(Receipt::Confirmed) => {}
+            Ok(Receipt::Unconfirmed) => {
+                log::warning("the mail server did not say whether it has a letter; it counts as sent", &[]);
+            }
+            Err(error) => {
+                let fields = [("why", error.text().into()), ("code", u32::from(error.code()).into())];
+                log::warning("could not send a letter", &fields);
+                self.shared.give_back();
+            }
+        }
+        tell(sent.is_ok());
+    }
+}
+
+/// Ends every delivery soon: what is not handed over yet is not sent, and its note is taken back. To be called before
+/// the database is closed.
+pub fn stop(app: &App) {
+    app.mail_stops.store(true, Ordering::Relaxed);
+    app.post.finish();
+}

@@ -1,0 +1,130 @@
+//! A letter as it travels: its headers and its text. `lettre` writes the headers; the text is neither folded nor
+//! encoded where that can be helped, so that the code in it stays whole.
+
+use super::letters::Letter;
+use super::mail::MailError;
+use super::mailbox::{Address, Sender};
+use crate::clock::Moment;
+use lettre::message::Body;
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, Date, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, Subject,
+};
+use sha2::{Digest, Sha256};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Bytes of a line in a letter without its end (RFC 5322).
+const LINE_BYTES_MAX: usize = 998;
+
+/// Whether a text can be sent without folding it: no line is too long, and there are only lines.
+#[must_use]
+pub fn is_sendable(text: &str) -> bool {
+    !text.contains(['\0', '\r']) && text.lines().all(|line| line.len() <= LINE_BYTES_MAX)
+}
+
+/// The whole letter. ASCII text goes as it is; other text too where the server takes eight bits, and otherwise as
+/// quoted-printable, which whoever reads the letter never sees.
+///
+/// # Errors
+///
+/// The text cannot be sent.
+pub fn write(
+    letter: &Letter,
+    sender: &Sender,
+    recipient: &Address,
+    now: Moment,
+    eight_bit: bool,
+) -> Result<Vec<u8>, MailError> {
+    if !is_sendable(&letter.text) {
+        return Err(MailError::Unwritable);
+    }
+    let text = letter.text.replace('\n', "\r\n");
+    let body = if text.is_ascii() {
+        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
+    } else if eight_bit {
+        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::EightBit)
+    } else {
+        let encoded = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
+        encoded.map_err(|_| MailError::Unwritable)?
+    };
+    let mut headers = Headers::new();
+    raw(&mut headers, "From", sender.header());
+    raw(&mut headers, "To", recipient.path());
+    headers.set(Subject::from(letter.subject.clone()));
+    headers.set(Date::from(UNIX_EPOCH + Duration::from_secs(u64::try_from(now.unix_seconds()).unwrap_or(0))));
+    raw(&mut headers, "Message-ID", message_id(letter, sender, now));
+    raw(&mut headers, "Auto-Submitted", "auto-generated".to_owned());
+    headers.set(MIME_VERSION_1_0);
+    headers.set(ContentType::TEXT_PLAIN);
+    headers.set(body.encoding());
+    let mut message = headers.to_string().into_bytes();
+    message.extend_from_slice(b"\r\n");
+    message.extend_from_slice(&body.into_vec());
+    Ok(message)
+}
+
+/// Nobody else sends at this microsecond with this code; of the code itself nothing can be read from it.
+fn message_id(letter: &Letter, sender: &Sender, now: Moment) -> String {
+    let hash = Sha256::digest(&letter.text);
+    let unique = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes of a hash"));
+    format!("<{}.{unique}@{}>", now.micros(), sender.address.domain())
+}
+
+/// Adds a header whose value is already as it must be.
+fn raw(headers: &mut Headers, name: &'static str, value: String) {
+    let name = HeaderName::new_from_ascii_str(name);
+    headers.insert_raw(HeaderValue::dangerous_new_pre_encoded(name, value.clone(), value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &str =
+        "Z0FBQUFBQmZYaEFBQUFFQ0F3UUZCZ2NJQ1FvTERBME9EXzRRLU1Qd2pJdlI2RHN0RXFmN2otblQzS3E1ZnhScVROaA==";
+
+    fn written(text: &str, eight_bit: bool) -> Vec<u8> {
+        let letter = Letter { to: String::new(), subject: "A subject".to_owned(), text: text.to_owned() };
+        let sender = Sender::parse("Recipes <post@recipes.example>").expect("a sender");
+        let recipient = Address::parse("alice@example.org").expect("an address");
+        write(&letter, &sender, &recipient, Moment::from_micros(0).expect("a time"), eight_bit)
+            .expect("a letter")
+    }
+
+    /// What a reader of quoted-printable text sees.
+    fn decoded(text: &str) -> Vec<u8> {
+        let joined = text.replace("=\r\n", "");
+        let mut pieces = joined.split('=');
+        let mut bytes = pieces.next().expect("a first piece").as_bytes().to_vec();
+        for piece in pieces {
+            let (digits, rest) = piece.split_at(2);
+            bytes.push(u8::from_str_radix(digits, 16).expect("two digits"));
+            bytes.extend_from_slice(rest.as_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn ascii_goes_as_it_is() {
+        for eight_bit in [true, false] {
+            let message =
+                String::from_utf8(written(&format!("Hello\n\n{CODE}\n"), eight_bit)).expect("UTF-8");
+            assert!(message.contains("Content-Transfer-Encoding: 7bit\r\n"), "{message}");
+            assert!(message.ends_with(&format!("\r\n\r\nHello\r\n\r\n{CODE}\r\n")), "{message}");
+        }
+    }
+
+    #[test]
+    fn other_text_is_encoded_only_where_it_must_be() {
+        let text = format!("K\u{fc}che =\n\n{CODE}\n\nhttps://a.example/?a=b&c=d\n.\nends with a blank \n");
+        let message = String::from_utf8(written(&text, true)).expect("UTF-8");
+        assert!(
+            message.contains("Content-Transfer-Encoding: 8bit\r\n")
+                && message.contains(&format!("\r\n{CODE}\r\n"))
+        );
+        let message = String::from_utf8(written(&text, false)).expect("ASCII");
+        assert!(message.is_ascii() && message.contains("Content-Transfer-Encoding: quoted-printable\r\n"));
+        let (_, body) = message.split_once("\r\n\r\n").expect("a body");
+        assert!(body.split("\r\n").all(|line| line.len() <= 76), "{body}");
+        assert_eq!(decoded(body), text.replace('\n', "\r\n").into_bytes());
+    }
+}
