@@ -9,6 +9,8 @@ mod authority;
 mod confvars;
 #[path = "binary/leaks.rs"]
 mod leaks;
+#[path = "binary/limits.rs"]
+mod limits;
 #[path = "binary/log.rs"]
 mod log;
 #[path = "binary/machine.rs"]

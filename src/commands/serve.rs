@@ -350,6 +350,8 @@ fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>, identity: Option<Identity>)
         head_seconds_max: config.head_seconds_max,
         body_seconds_max: config.body_seconds_max,
         idle_seconds_max: config.idle_seconds_max,
+        // At least one body of the largest size must have room.
+        large_bodies_bytes_max: EdgeLimits::LARGE_BODIES_BYTES_MAX.max(config.body_bytes_max),
         ..EdgeLimits::default()
     };
     let workers = Workers { threads: config.workers, stack_bytes: COROUTINE_STACK_BYTES };

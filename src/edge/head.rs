@@ -14,6 +14,8 @@ pub(super) struct Head {
     pub body_bytes: usize,
     /// The client wants the connection closed after the answer, or is too old to keep it open.
     pub closes: bool,
+    /// The client reads on where an answer only says that another will follow.
+    pub knows_interim_answers: bool,
     /// The client waits for a 100 before it sends the body.
     pub expects_continue: bool,
 }
@@ -54,6 +56,7 @@ pub(super) fn read<'a>(
         host: host.to_owned(),
         body_bytes,
         closes: facts.closes || minor_version == 0,
+        knows_interim_answers: minor_version > 0,
         expects_continue: facts.expects_continue && minor_version > 0,
     })
 }

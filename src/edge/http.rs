@@ -8,17 +8,18 @@
 
 use super::head::Head;
 use super::reply::{encoded_bytes, error_page, header_lines, reason};
+use super::room::{Share, next_size};
 use super::tls::Peers;
-use super::warden::{Lease, Phase, Register};
+use super::warden::{CONTINUE, Lease, Phase, Register};
 use super::{EdgeLimits, Handler, HttpReply, HttpRequest, head};
 use crate::clock::Clock;
 use crate::wait::pause;
 use may_minihttp::{BodyReader, Fault, HttpService, HttpServiceFactory, Request, Response};
 use std::io::{self, ErrorKind, Read};
+use std::mem;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How long the acceptor rests while there is no room: time for others to end, and a brake on a flood.
@@ -31,7 +32,6 @@ const SOCKET_PAUSES_PER_SECOND: u32 = 40;
 const LINGER_SECONDS_MAX: u32 = 2;
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const LINGER_BUFFER_BYTES: usize = 16 * 1024;
-const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What all connections of an edge share.
 pub(super) struct Shared {
@@ -39,7 +39,6 @@ pub(super) struct Shared {
     pub register: Arc<Register>,
     pub handler: Arc<dyn Handler>,
     pub clock: Arc<dyn Clock>,
-    pub large_bodies_bytes: AtomicUsize,
     /// Where all connections come from the terminator of TLS: who is behind each.
     pub peers: Option<Arc<Peers>>,
 }
@@ -148,15 +147,17 @@ impl Open {
         let limits = &self.shared.limits;
         let headers = request.headers().iter().map(|header| (header.name, header.value));
         let head = head::read(request.method(), request.path(), request.version(), headers, limits)?;
-        let _share = Share::take(&self.shared, head.body_bytes).ok_or(503_u16)?;
+        let mut share = Share::none(&self.shared.register.room);
         if head.expects_continue && head.body_bytes > 0 {
             self.invite_body();
         }
-        let body = self.read_body(request.body(), head.body_bytes)?;
+        let body = self.read_body(request.body(), head.body_bytes, &mut share)?;
         let presence = self.lease.presence();
         let Head { method, path, host, .. } = &head;
         let request = HttpRequest { peer, method, path, host, body: &body, presence };
+        self.lease.lets_probe(head.knows_interim_answers);
         let handled = catch_unwind(AssertUnwindSafe(|| self.shared.handler.handle(&request)));
+        self.lease.lets_probe(false);
         let broke = handled.is_err();
         let reply = handled.unwrap_or_else(|_| error_page(500));
         let closes = head.closes || broke || self.shared.register.is_stopping();
@@ -191,14 +192,22 @@ impl Open {
 
     /// Reads the body, or tells the status to refuse the request with. What the reader has not given out when it is
     /// dropped it reads and throws away. So it must be gone before anything unwinds.
-    fn read_body(&self, mut reader: BodyReader<'_, '_>, body_bytes: usize) -> Result<Vec<u8>, u16> {
+    fn read_body(
+        &self,
+        mut reader: BodyReader<'_, '_>,
+        body_bytes: usize,
+        share: &mut Share<'_>,
+    ) -> Result<Vec<u8>, u16> {
         if body_bytes == 0 {
             return Ok(Vec::new());
         }
         self.lease.shift(Phase::Handling, Phase::Body);
-        // Memory beyond this is taken as bytes arrive, not because a client announces them.
-        let mut body = Vec::with_capacity(body_bytes.min(EdgeLimits::SMALL_BODY_BYTES_MAX));
-        let result = reader.read_to_end(&mut body);
+        let result = self.receive(&mut reader, body_bytes, share);
+        if result == Err(503) {
+            // It is not even to be thrown away here.
+            mem::forget(reader);
+            return result;
+        }
         drop(reader);
         // Reading a body forgets the news of what came behind it, which may_minihttp then would wait for in vain.
         self.lease.announce_again();
@@ -206,7 +215,36 @@ impl Open {
             self.lease.shift(Phase::BodyLate, Phase::Handling);
             return Err(408);
         }
-        if result.is_err() || body.len() < body_bytes { Err(400) } else { Ok(body) }
+        result
+    }
+
+    /// Receives the body in steps, with room for each.
+    fn receive(
+        &self,
+        reader: &mut BodyReader<'_, '_>,
+        body_bytes: usize,
+        share: &mut Share<'_>,
+    ) -> Result<Vec<u8>, u16> {
+        let mut body = Vec::new();
+        while body.len() < body_bytes {
+            let bytes = next_size(body.len(), body_bytes);
+            if !share.try_grow(bytes) {
+                // It is our delay now, not the client's.
+                let is_late = !self.lease.shift(Phase::Body, Phase::Handling);
+                if is_late || !share.grow(bytes) {
+                    return Err(if is_late { 408 } else { 503 });
+                }
+                self.lease.shift(Phase::Handling, Phase::Body);
+            }
+            self.lease.takes_room(bytes > EdgeLimits::SMALL_BODY_BYTES_MAX);
+            body.reserve_exact(bytes - body.len());
+            let missing = (bytes - body.len()) as u64;
+            // Exactly that much is read, so the memory is enough.
+            if !matches!(reader.take(missing).read_to_end(&mut body), Ok(read) if read as u64 == missing) {
+                return Err(400);
+            }
+        }
+        Ok(body)
     }
 
     fn send(&mut self, answer: Answer, out: &mut Response<'_>) {
@@ -254,31 +292,6 @@ impl Open {
                 _ => return,
             }
         }
-    }
-}
-
-/// A share of the memory that large bodies may take together. Without this bound, every connection could hold a
-/// body of the largest size.
-struct Share<'a> {
-    taken_bytes: &'a AtomicUsize,
-    bytes: usize,
-}
-
-impl<'a> Share<'a> {
-    fn take(shared: &'a Shared, body_bytes: usize) -> Option<Self> {
-        let bytes = if body_bytes > EdgeLimits::SMALL_BODY_BYTES_MAX { body_bytes } else { 0 };
-        let taken_bytes = &shared.large_bodies_bytes;
-        let fits = |taken: usize| {
-            taken.checked_add(bytes).filter(|total| *total <= shared.limits.large_bodies_bytes_max)
-        };
-        taken_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).ok()?;
-        Some(Self { taken_bytes, bytes })
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.taken_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 

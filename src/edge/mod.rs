@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | `head.rs` | decides from a request's head whether its framing can be trusted |
 //! | `http.rs` | serves one connection on top of may_minihttp |
+//! | `room.rs` | the memory that large bodies share |
 //! | `warden.rs` | watches all connections, for time, size and number |
+//! | `phase.rs` | what a connection is doing, in one word that it shares with the warden |
 //! | `tls.rs` | ends TLS in front of all this, where the operator wants it |
 //! | `identity.rs` | the certificate and key for that |
 //! | `reply.rs` | what goes back, and the error pages |
@@ -31,7 +33,9 @@
 mod head;
 mod http;
 mod identity;
+mod phase;
 mod reply;
+mod room;
 mod socket;
 mod tls;
 mod warden;
@@ -45,7 +49,6 @@ use crate::presence::Presence;
 use may::coroutine::JoinHandle;
 use may_minihttp::HttpServiceFactory;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
@@ -213,7 +216,6 @@ impl Edge {
             register: Arc::clone(&register),
             handler,
             clock,
-            large_bodies_bytes: AtomicUsize::new(0),
             peers: identity.is_some().then(Arc::default),
         };
         let doors = Doors::open(listener, Arc::new(shared), identity).map_err(refused)?;

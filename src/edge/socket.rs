@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the kernel calls a connection that is no more.
 const TCP_CLOSE: u8 = 7;
+/// What the kernel calls a connection whose other side has nothing more to send, or is closed: that looks the same.
+const TCP_CLOSE_WAIT: u8 = 8;
 
 /// A connection's socket, used beside the code that owns it and never closed from here.
 pub(super) struct Socket(ManuallyDrop<TcpStream>);
@@ -44,6 +46,11 @@ impl Socket {
     /// more to send.
     fn is_closed(&self) -> bool {
         self.info().is_none_or(|(info, _)| info.tcpi_state == TCP_CLOSE)
+    }
+
+    /// Whether the other side has said that it has nothing more to send.
+    pub(super) fn has_heard_the_end(&self) -> bool {
+        self.info().is_some_and(|(info, _)| info.tcpi_state == TCP_CLOSE_WAIT)
     }
 
     /// Asks the kernel for its byte counts; `None` where it does not keep them (Linux before 4.19).

@@ -11,7 +11,10 @@
 #![expect(unsafe_code, reason = "borrows the descriptor that may_minihttp names and closes")]
 
 use super::EdgeLimits;
+pub(super) use super::phase::Phase;
+use super::phase::Word;
 use super::reply::{encode_last, error_page};
+use super::room::BodyRoom;
 use super::socket::{Shared, Socket, Traffic};
 use crate::clock::Clock;
 use crate::presence::{Peer, Presence};
@@ -25,43 +28,13 @@ use std::time::Duration;
 
 /// How often a second each connection is looked at.
 const ROUNDS_PER_SECOND: u32 = 4;
-const PHASE_BITS: u32 = 3;
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Phase {
-    /// It waits for a head, or may_minihttp still writes the answers before.
-    Waiting = 0,
-    /// A request is being handled, for as long as that takes.
-    Handling = 1,
-    /// It waits for the rest of a body.
-    Body = 2,
-    /// The warden gave up on that body; the connection answers so and ends.
-    BodyLate = 3,
-    /// It ends. Whoever set this has the only say.
-    Doomed = 4,
-}
-
-/// The word that a connection shares with the warden: answered bytes, and the phase in the lowest bits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Word(u64);
-
-impl Word {
-    fn phase(self) -> Phase {
-        let phases = [Phase::Waiting, Phase::Handling, Phase::Body, Phase::BodyLate, Phase::Doomed];
-        let number = self.0 & ((1 << PHASE_BITS) - 1);
-        phases.into_iter().find(|phase| *phase as u64 == number).unwrap_or(Phase::Doomed)
-    }
-
-    fn answered_bytes(self) -> u64 {
-        self.0 >> PHASE_BITS
-    }
-
-    fn with(self, phase: Phase) -> Self {
-        Self(self.answered_bytes() << PHASE_BITS | phase as u64)
-    }
-}
+/// While bodies wait for room, another that holds some must receive so much in a round, or in one of a few rounds.
+const ROOM_BYTES_PER_ROUND_MIN: u64 = 4 * 1024;
+const ROOM_QUIET_ROUNDS_MAX: u32 = 4;
+/// So long after a client's end has come it is found out whether the client is still there.
+const PROBE_ROUNDS: u32 = 4;
+/// An answer that says that another will follow.
+pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What a connection and the warden share.
 struct Entry {
@@ -70,6 +43,10 @@ struct Entry {
     socket: Shared,
     /// The client's own connection, where a terminator of TLS stands in between.
     client: OnceLock<Arc<Shared>>,
+    /// Whether something may be sent before the answer.
+    lets_probe: AtomicBool,
+    /// Whether the body under way takes room from others.
+    takes_room: AtomicBool,
 }
 
 impl Entry {
@@ -79,11 +56,39 @@ impl Entry {
 
     /// Changes the phase, unless anything changed since `seen`.
     fn shift(&self, seen: Word, to: Phase) -> bool {
-        self.word.compare_exchange(seen.0, seen.with(to).0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.change(seen, seen.with(to))
+    }
+
+    fn change(&self, seen: Word, to: Word) -> bool {
+        self.word.compare_exchange(seen.0, to.0, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     fn socket(&self) -> MutexGuard<'_, Option<Socket>> {
         self.socket.lock()
+    }
+
+    /// Whether the client has nothing more to send.
+    fn has_heard_the_end(&self, socket: &Socket) -> bool {
+        match self.client.get() {
+            Some(client) => client.lock().as_ref().is_some_and(Socket::has_heard_the_end),
+            None => socket.has_heard_the_end(),
+        }
+    }
+
+    /// Finds out whether a client that has nothing more to send is still there. One that has closed its connection
+    /// looks the same until something is sent to it, which its system then rejects. For a client that waits, this
+    /// means to go on waiting.
+    fn probe(&self, seen: Word, socket: &Socket) {
+        if !self.lets_probe.swap(false, Ordering::AcqRel) || !self.shift(seen, Phase::Probed) {
+            return;
+        }
+        let written = (&**socket).write(CONTINUE).unwrap_or(0);
+        if written > 0 && written < CONTINUE.len() {
+            // Whoever takes not even this is not going to take the answer.
+            shut(Some(socket), Shutdown::Both);
+        }
+        let word = seen.plus(written as u64).with(Phase::Handling);
+        self.word.store(word.0, Ordering::Release);
     }
 }
 
@@ -125,10 +130,25 @@ impl Lease {
 
     /// Counts bytes of an answer that was handed to may_minihttp, and moves on from `Handling`.
     pub(super) fn answered(&self, bytes: u64, to: Phase) {
-        // In the phase `Handling` nobody else changes the word.
-        let word = self.entry.word();
-        let word = Word((word.answered_bytes() + bytes) << PHASE_BITS).with(to);
-        self.entry.word.store(word.0, Ordering::Release);
+        loop {
+            let seen = self.entry.word();
+            let word = seen.plus(bytes).with(to);
+            if seen.phase() != Phase::Probed && self.entry.change(seen, word) {
+                return;
+            }
+            // The warden is just sending something, and has the socket meanwhile.
+            drop(self.entry.socket());
+        }
+    }
+
+    /// Says whether something may be sent to the client before its answer.
+    pub(super) fn lets_probe(&self, lets: bool) {
+        self.entry.lets_probe.store(lets, Ordering::Release);
+    }
+
+    /// Says whether the body under way takes room from others.
+    pub(super) fn takes_room(&self, takes: bool) {
+        self.entry.takes_room.store(takes, Ordering::Release);
     }
 
     /// How many bytes of answers may_minihttp has not written yet; `None` if that is unknown.
@@ -174,6 +194,8 @@ impl Drop for Lease {
 /// Every live connection of one edge.
 pub(super) struct Register {
     limits: EdgeLimits,
+    /// The memory for large bodies.
+    pub room: BodyRoom,
     clock: Arc<dyn Clock>,
     live: AtomicUsize,
     newcomers: Mutex<Vec<Weak<Entry>>>,
@@ -184,6 +206,7 @@ pub(super) struct Register {
 impl Register {
     pub(super) fn new(limits: EdgeLimits, clock: Arc<dyn Clock>) -> Self {
         Self {
+            room: BodyRoom::new(limits.large_bodies_bytes_max),
             limits,
             clock,
             live: AtomicUsize::new(0),
@@ -237,7 +260,13 @@ impl Register {
             return None;
         };
         let word = AtomicU64::new(Word(0).with(Phase::Waiting).0);
-        let entry = Arc::new(Entry { word, socket: Shared::new(socket), client: OnceLock::new() });
+        let entry = Arc::new(Entry {
+            word,
+            socket: Shared::new(socket),
+            client: OnceLock::new(),
+            lets_probe: AtomicBool::new(false),
+            takes_room: AtomicBool::new(false),
+        });
         self.newcomers().push(Arc::downgrade(&entry));
         Some(Lease { entry, register: Arc::clone(self), peer })
     }
@@ -248,7 +277,10 @@ impl Register {
         while !self.ended.load(Ordering::Acquire) {
             thread::park_timeout(Duration::from_secs(1) / ROUNDS_PER_SECOND);
             watched.extend(self.newcomers().drain(..).map(Watched::new));
-            let limits = Rounds::of(&self.limits, self.live(), self.is_stopping());
+            let limits = Rounds {
+                room_is_short: self.room.is_short(),
+                ..Rounds::of(&self.limits, self.live(), self.is_stopping())
+            };
             watched.retain_mut(|watched| {
                 let entry = watched.entry.upgrade();
                 entry.inspect(|entry| watched.look(entry, &limits, &*self.clock)).is_some()
@@ -270,6 +302,7 @@ impl Register {
 /// The limits of one round, in rounds.
 struct Rounds {
     head_bytes_max: u64,
+    room_is_short: bool,
     head: u32,
     body: u32,
     idle: u32,
@@ -287,6 +320,7 @@ impl Rounds {
         };
         Self {
             head_bytes_max: limits.head_bytes_max as u64,
+            room_is_short: false,
             head: rounds(limits.head_seconds_max),
             body: rounds(limits.body_seconds_max),
             idle: rounds(idle_seconds),
@@ -314,11 +348,22 @@ struct Watched {
     answered_bytes: u64,
     /// What had been received when its last answer was noticed. More than that is the beginning of a new head.
     received_bytes_before: u64,
+    /// What had been received in the round before, and for how many rounds little came.
+    received_bytes: u64,
+    quiet_rounds: u32,
 }
 
 impl Watched {
     fn new(entry: Weak<Entry>) -> Self {
-        Self { entry, sight: Sight::Idle, rounds: 0, answered_bytes: 0, received_bytes_before: 0 }
+        Self {
+            entry,
+            sight: Sight::Idle,
+            rounds: 0,
+            answered_bytes: 0,
+            received_bytes_before: 0,
+            received_bytes: 0,
+            quiet_rounds: 0,
+        }
     }
 
     fn look(&mut self, entry: &Entry, limits: &Rounds, clock: &dyn Clock) {
@@ -327,8 +372,9 @@ impl Watched {
         let Some(socket) = guard.as_ref() else { return };
         let answered_bytes = word.answered_bytes();
         // Without the kernel's counts nothing seems to move, and only the limit on idling is left.
-        let traffic = socket
-            .traffic()
+        let traffic = socket.traffic();
+        let counted = traffic.is_some();
+        let traffic = traffic
             .unwrap_or(Traffic { received_bytes: self.received_bytes_before, written_bytes: answered_bytes });
         let sight = self.recognise(word, traffic);
         match sight {
@@ -342,14 +388,33 @@ impl Watched {
                     farewell(socket, &encode_last(&error_page(status), true, clock));
                 }
             }
-            Sight::BodyUnderWay if self.rounds >= limits.body && entry.shift(word, Phase::BodyLate) => {
+            Sight::BodyUnderWay
+                if (self.rounds >= limits.body || self.is_in_the_way(entry, limits))
+                    && entry.shift(word, Phase::BodyLate) =>
+            {
                 shut(Some(socket), Shutdown::Read);
             }
             Sight::AnswerUnderWay if self.rounds >= limits.send && entry.shift(word, Phase::Doomed) => {
                 shut(Some(socket), Shutdown::Both);
             }
+            Sight::Busy
+                if word.phase() == Phase::Handling
+                    && self.rounds >= PROBE_ROUNDS
+                    && counted
+                    && traffic.written_bytes >= answered_bytes
+                    && entry.has_heard_the_end(socket) =>
+            {
+                entry.probe(word, socket);
+            }
             _ => {}
         }
+    }
+
+    /// Whether its body holds room that others wait for, and hardly anything of it comes.
+    fn is_in_the_way(&self, entry: &Entry, limits: &Rounds) -> bool {
+        limits.room_is_short
+            && self.quiet_rounds >= ROOM_QUIET_ROUNDS_MAX
+            && entry.takes_room.load(Ordering::Acquire)
     }
 
     /// Names what the connection looks like, and counts for how long it has.
@@ -366,10 +431,13 @@ impl Watched {
             Phase::Waiting if traffic.received_bytes > self.received_bytes_before => Sight::HeadUnderWay,
             Phase::Waiting => Sight::Idle,
             Phase::Body => Sight::BodyUnderWay,
-            Phase::Handling | Phase::BodyLate | Phase::Doomed => Sight::Busy,
+            Phase::Handling | Phase::Probed | Phase::BodyLate | Phase::Doomed => Sight::Busy,
         };
         self.rounds = if sight == self.sight && !answered_since { self.rounds.saturating_add(1) } else { 0 };
         self.sight = sight;
+        let is_quiet = traffic.received_bytes < self.received_bytes + ROOM_BYTES_PER_ROUND_MIN;
+        self.quiet_rounds = if is_quiet { self.quiet_rounds.saturating_add(1) } else { 0 };
+        self.received_bytes = traffic.received_bytes;
         sight
     }
 

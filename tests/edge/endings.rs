@@ -191,3 +191,33 @@ fn whoever_is_let_in_is_answered_from_the_first_moment() {
         edge.stop(Duration::from_secs(5));
     }
 }
+
+#[test]
+fn a_request_knows_a_client_that_has_left_from_one_that_only_listens() {
+    let server = Server::start();
+    let ask = |version: &str| {
+        let gate = server.close_gate();
+        let before = server.asked().len();
+        let mut client = server.client();
+        client.send(format!("GET /gate HTTP/{version}\r\nHost: x\r\n\r\n"));
+        until(|| server.asked().len() > before);
+        (gate, client, server.presence())
+    };
+    let (left_gate, left, left_presence) = ask("1.1");
+    let (gate, mut listener, presence) = ask("1.1");
+    let (old_gate, mut old_listener, old_presence) = ask("1.0");
+    drop(left);
+    listener.shuts_sending();
+    old_listener.shuts_sending();
+    until(|| left_presence.is_gone());
+    assert_eq!(listener.head().status(), 100, "the listener was asked whether it is there");
+    assert!(!presence.is_gone() && !old_presence.is_gone());
+    drop(left_gate);
+    drop(gate);
+    drop(old_gate);
+    listener.answer().is(200, "through the gate");
+    listener.is_closed();
+    // In HTTP/1.0 nothing may be said before the answer.
+    old_listener.answer().is(200, "through the gate");
+    server.waits_for_connections(0);
+}

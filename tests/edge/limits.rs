@@ -199,3 +199,56 @@ fn two_thousand_silent_connections_disturb_nobody() {
     drop(idle);
     server.waits_for_connections(0);
 }
+
+/// So many clients announce a body of 1 MiB each and send so much of it.
+fn announce_large_bodies(server: &Server, clients: usize, sent_bytes: usize) -> Vec<Client> {
+    let head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n";
+    let mut clients: Vec<_> = (0..clients).map(|_| server.client()).collect();
+    for client in &mut clients {
+        client.send(head);
+        client.tries_to_send(vec![b'x'; sent_bytes]);
+    }
+    clients
+}
+
+fn takes_an_honest_body(server: &Server, bytes: usize) {
+    let mut client = server.client();
+    let body = vec![b'y'; bytes];
+    client.send(format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {bytes}\r\n\r\n"));
+    client.send(&body);
+    let answer = client.answer();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.body == body);
+}
+
+#[test]
+fn bodies_that_are_only_announced_take_no_room_from_others() {
+    let server = Server::start();
+    for sent_bytes in [0, 100, 16 * 1024] {
+        let _announced = announce_large_bodies(&server, 40, sent_bytes);
+        for bytes in [17_000, 300_000, 1024 * 1024] {
+            takes_an_honest_body(&server, bytes);
+        }
+    }
+}
+
+#[test]
+fn bodies_that_do_not_come_on_make_room_for_others() {
+    let limits = EdgeLimits {
+        large_bodies_bytes_max: 4 * 1024 * 1024,
+        body_seconds_max: 3600,
+        ..EdgeLimits::default()
+    };
+    for sent_bytes in [70_000, 600_000, 1024 * 1024 - 1] {
+        let server = Server::with(limits.clone());
+        let mut stuck = announce_large_bodies(&server, 8, sent_bytes);
+        for _ in 0..3 {
+            takes_an_honest_body(&server, 1024 * 1024);
+        }
+        // A few bytes now and then are too little.
+        for client in &mut stuck {
+            client.tries_to_send("x");
+        }
+        takes_an_honest_body(&server, 1024 * 1024);
+    }
+}

@@ -29,6 +29,8 @@ struct Desk {
 impl Handler for Desk {
     fn handle(&self, request: &HttpRequest<'_>) -> HttpReply {
         *self.seen.lock().expect("never poisoned") = Some(request.presence.clone());
+        let is_gate = request.path == "/gate";
+        let gate = if is_gate { self.gate.lock().expect("never poisoned").take() } else { None };
         let asked = format!("{} {} {:?} {}", request.method, request.path, request.host, request.body.len());
         self.asked.lock().expect("never poisoned").push(asked.clone());
         match request.path {
@@ -39,7 +41,6 @@ impl Handler for Desk {
             // Unlike `panic!` this prints nothing.
             "/panic" => resume_unwind(Box::new("a handler that breaks")),
             "/gate" => {
-                let gate = self.gate.lock().expect("never poisoned").take();
                 gate.and_then(AnswerReceiver::wait);
                 HttpReply::text(200, "through the gate")
             }
