@@ -81,17 +81,26 @@ impl Keyring {
 
     /// Opens an envelope with whichever key fits, or not at all. Its age does not matter.
     ///
-    /// Characters that base64 does not know are skipped in the outer layer, as the original did: white space
-    /// and line breaks at least are common. Nothing is skipped inside.
+    /// In both layers base64 is read as Python reads it, with [`python_base64`]: characters that it does not know are
+    /// skipped, and white space and line breaks at least are common. A cut envelope stays shut, and so does one with
+    /// anything else inside: the signature covers every byte.
     #[must_use]
     pub fn open(&self, body: &[u8]) -> Option<Opened> {
-        let token = String::from_utf8(decode_body(body)?).ok()?;
+        let token = STANDARD.decode(body).ok().or_else(|| python_base64(body, Alphabet::Standard))?;
+        let plain = std::str::from_utf8(&token).ok().and_then(|token| self.open_token(token));
+        plain.or_else(|| {
+            let tidy = URL_SAFE.encode(python_base64(&token, Alphabet::UrlSafe)?);
+            if tidy.as_bytes() == token { None } else { self.open_token(&tidy) }
+        })
+    }
+
+    fn open_token(&self, token: &str) -> Option<Opened> {
         // The crate would also take a token that lost its padding; a cut envelope has to stay shut.
         if !token.len().is_multiple_of(4) {
             return None;
         }
         self.0.iter().find_map(|key| {
-            let plaintext = key.0.decrypt_at_time(&token, None, UNIX_SECONDS_FAR_FUTURE).ok()?;
+            let plaintext = key.0.decrypt_at_time(token, None, UNIX_SECONDS_FAR_FUTURE).ok()?;
             Some(Opened { plaintext: Secret::new(plaintext), key: key.clone() })
         })
     }
@@ -191,12 +200,53 @@ fn decode_key(letters: &str, position: usize) -> Result<Zeroizing<Vec<u8>>, KeyE
     if raw.len() == KEY_BYTES { Ok(raw) } else { Err(KeyError::WrongLength { position, bytes: raw.len() }) }
 }
 
-/// The outer layer. Only where it does not decode as it stands is it copied without what has to be skipped.
-fn decode_body(body: &[u8]) -> Option<Vec<u8>> {
-    STANDARD.decode(body).ok().or_else(|| {
-        let letters: Vec<u8> = body.iter().copied().filter(|&byte| is_base64(byte)).collect();
-        STANDARD.decode(letters).ok()
-    })
+/// Which characters base64 is written in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alphabet {
+    /// With `+` and `/`.
+    Standard,
+    /// With `-` and `_`; the others are taken too.
+    UrlSafe,
+}
+
+/// What Python's `b64decode` and `urlsafe_b64decode` make of bytes. They skip what is not of the alphabet, stop where
+/// the padding is complete, skip padding that is out of place, and ignore bits that do not make a whole byte.
+fn python_base64(written: &[u8], alphabet: Alphabet) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(written.len() / 4 * 3 + 3);
+    // How many characters of the current four have been read, the bits of them that make no byte yet, and how
+    // much padding has come since the last one.
+    let (mut place, mut left_over, mut padding) = (0, 0_u8, 0);
+    for &byte in written {
+        let bits = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            b'-' if alphabet == Alphabet::UrlSafe => 62,
+            b'_' if alphabet == Alphabet::UrlSafe => 63,
+            b'=' => {
+                if place >= 2 {
+                    padding += 1;
+                    if place + padding >= 4 {
+                        return Some(bytes);
+                    }
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        padding = 0;
+        match place {
+            0 => {}
+            1 => bytes.push(left_over << 2 | bits >> 4),
+            2 => bytes.push(left_over << 4 | bits >> 2),
+            _ => bytes.push(left_over << 6 | bits),
+        }
+        left_over = bits;
+        place = (place + 1) % 4;
+    }
+    (place == 0).then_some(bytes)
 }
 
 const fn is_base64(byte: u8) -> bool {

@@ -89,6 +89,74 @@ fn skips_stray_characters_outside() {
 }
 
 #[test]
+fn skips_stray_characters_inside() {
+    let keys = ring(KEY);
+    let token = STANDARD.decode(BODY).expect("the outer base64");
+    for noise in [b"\n".as_slice(), b"\r\n", b" ", b"\t", b"!", b"\xff\x00", "é".as_bytes(), b"."] {
+        for step in [1, 7, 64] {
+            let mut noisy = noise.to_vec();
+            for chunk in token.chunks(step) {
+                noisy.extend_from_slice(chunk);
+                noisy.extend_from_slice(noise);
+            }
+            let body = STANDARD.encode(noisy);
+            assert_eq!(opened(&keys, body.as_bytes()).as_deref(), Some(PLAINTEXT), "{noise:?} each {step}");
+        }
+    }
+    let standard: Vec<u8> = token
+        .iter()
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => *other,
+        })
+        .collect();
+    assert_ne!(standard, token);
+    assert_eq!(opened(&keys, STANDARD.encode(standard).as_bytes()).as_deref(), Some(PLAINTEXT));
+    let followed = [&token[..], b"AAAA"].concat();
+    assert!(token.ends_with(b"=="), "what comes after complete padding is nothing");
+    assert_eq!(opened(&keys, STANDARD.encode(followed).as_bytes()).as_deref(), Some(PLAINTEXT));
+    let unpadded = &token[..token.len() - 1];
+    assert_eq!(opened(&keys, STANDARD.encode(unpadded).as_bytes()), None);
+}
+
+/// What Python 3.11's `b64decode` and `urlsafe_b64decode` give, in hexadecimal; `None` where they raise an error.
+#[test]
+fn base64_is_read_as_python_reads_it() {
+    for (written, standard, url_safe) in [
+        ("", Some(""), Some("")),
+        ("!", Some(""), Some("")),
+        ("=", Some(""), Some("")),
+        ("====", Some(""), Some("")),
+        ("QQ==", Some("41"), Some("41")),
+        ("QR==", Some("41"), Some("41")),
+        ("QQ=", None, None),
+        ("QQ", None, None),
+        ("QQ=A=", Some("4100"), Some("4100")),
+        ("QQ=A", None, None),
+        ("Q=Q==", Some("41"), Some("41")),
+        ("=QQ==", Some("41"), Some("41")),
+        ("QQ==QUFB", Some("41"), Some("41")),
+        ("QUE=", Some("4141"), Some("4141")),
+        ("QUE=\n", Some("4141"), Some("4141")),
+        ("QU\r\nE =", Some("4141"), Some("4141")),
+        ("QUF=", Some("4141"), Some("4141")),
+        ("QUFB", Some("414141"), Some("414141")),
+        ("QUFB=", Some("414141"), Some("414141")),
+        ("QUFBQ", None, None),
+        ("-_-_", Some(""), Some("fbffbf")),
+        ("+/+/", Some("fbffbf"), Some("fbffbf")),
+        ("Q-Q_==", Some("41"), Some("43e43f")),
+    ] {
+        for (alphabet, expected) in [(Alphabet::Standard, standard), (Alphabet::UrlSafe, url_safe)] {
+            let read = python_base64(written.as_bytes(), alphabet);
+            let shown = read.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            assert_eq!(shown.as_deref(), expected, "{written:?}");
+        }
+    }
+}
+
+#[test]
 fn refuses_every_truncation() {
     let keys = ring(KEY);
     // Of three lengths in a row one ends each layer with no, one and two padding characters.
@@ -101,19 +169,31 @@ fn refuses_every_truncation() {
     }
 }
 
+/// What an envelope is beneath both layers of base64.
+fn raw(body: &[u8]) -> Option<Vec<u8>> {
+    python_base64(&python_base64(body, Alphabet::Standard)?, Alphabet::UrlSafe)
+}
+
+/// Bits that base64 does not read are not part of what is signed.
 #[test]
 fn refuses_every_flipped_bit() {
     let keys = ring(KEY);
     for bit in 0..BODY.len() * 8 {
         let mut body = BODY.as_bytes().to_vec();
         body[bit / 8] ^= 1 << (bit % 8);
-        assert!(keys.open(&body).is_none(), "bit {bit} of the outer text");
+        assert_eq!(
+            keys.open(&body).is_some(),
+            raw(&body) == raw(BODY.as_bytes()),
+            "bit {bit} of the outer text"
+        );
     }
     let token = STANDARD.decode(BODY).expect("the outer base64");
     for bit in 0..token.len() * 8 {
         let mut flipped = token.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        assert!(keys.open(STANDARD.encode(flipped).as_bytes()).is_none(), "bit {bit} of the token");
+        let body = STANDARD.encode(flipped);
+        let is_same = raw(body.as_bytes()) == raw(BODY.as_bytes());
+        assert_eq!(keys.open(body.as_bytes()).is_some(), is_same, "bit {bit} of the token");
     }
     let raw = URL_SAFE.decode(&token).expect("the inner base64");
     for bit in 0..raw.len() * 8 {
