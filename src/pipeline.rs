@@ -111,7 +111,11 @@ fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, Rejected> {
         _ => Rejected::MALFORMED,
     })?;
     let Some(members) = json.members().filter(|members| !members.is_empty()) else {
-        let is_nothing = json.value().is_ok_and(|value| is_falsy(&value));
+        let is_nothing = json.value().is_ok_and(|value| {
+            let is_nothing = is_falsy(&value);
+            json::wipe(value);
+            is_nothing
+        });
         return Err(if is_nothing { Rejected::UNSEALED } else { Rejected::MALFORMED });
     };
     let member = |name| members.iter().rfind(|(key, _)| key == name).map(|(_, value)| *value);

@@ -6,7 +6,7 @@
 
 use super::lists::{COMMON_PASSWORDS, is_digit};
 use super::similarity;
-use super::text::{casefold, squeeze};
+use super::text::{casefold, characters, squeeze};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -260,16 +260,29 @@ fn rests_on_known_words(folded_password: &str, known: &[String]) -> bool {
     words.sort_unstable_by_key(|word| std::cmp::Reverse(word.len()));
     let mut rest = Zeroizing::new(folded_password.to_owned());
     for word in words {
-        // A blank keeps what stands on both sides from becoming a word together.
-        rest = Zeroizing::new(rest.replace(word, " "));
+        rest = without(&rest, word);
     }
     let left_over = rest.chars().filter(|character| !character.is_whitespace()).count();
     rest.len() < folded_password.len() && left_over < LEFT_OVER_CHARACTERS_MIN
 }
 
+/// The text with a blank in place of each `word`, which keeps what stands on both sides from becoming a word together.
+fn without(text: &str, word: &str) -> Zeroizing<String> {
+    let mut rest = Zeroizing::new(String::with_capacity(text.len()));
+    for part in text.split_inclusive(word) {
+        if let Some(before) = part.strip_suffix(word) {
+            rest.push_str(before);
+            rest.push(' ');
+        } else {
+            rest.push_str(part);
+        }
+    }
+    rest
+}
+
 /// The share of the most frequent character; 0 for an empty text.
 fn greatest_share(text: &str) -> f64 {
-    let mut characters: Zeroizing<Vec<char>> = Zeroizing::new(text.chars().collect());
+    let mut characters = Zeroizing::new(characters(text));
     characters.sort_unstable();
     let most = characters.chunk_by(|a, b| a == b).map(<[char]>::len).max().unwrap_or(0);
     most as f64 / characters.len().max(1) as f64

@@ -2,6 +2,7 @@
 //! with its `autojunk` rule. Thresholds in existing settings are measured on this scale, so it must agree exactly;
 //! `tests/data/similarity.tsv` holds what Python said.
 
+use super::text::characters;
 use std::ops::Range;
 use zeroize::Zeroizing;
 
@@ -15,8 +16,7 @@ const AUTOJUNK_CHARACTERS_MIN: usize = 200;
 /// product of both lengths, and in contrived cases faster: callers bound both.
 #[must_use]
 pub fn ratio(a: &str, b: &str) -> f64 {
-    let a: Zeroizing<Vec<char>> = Zeroizing::new(a.chars().collect());
-    let b: Vec<char> = b.chars().collect();
+    let (a, b) = (Zeroizing::new(characters(a)), Zeroizing::new(characters(b)));
     let total = a.len() + b.len();
     if total == 0 { 1.0 } else { 2.0 * matching(&a, &b) as f64 / total as f64 }
 }

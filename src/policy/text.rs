@@ -1,12 +1,28 @@
 //! How texts are made comparable before a rule looks at them. Every rule for names and passwords folds, squeezes and
 //! trims by these functions, so that they all agree on what a letter or a space is.
+//!
+//! A text that grows leaves its earlier copies behind. Passwords pass through here, so everything gets its room at once.
 
 use caseless::Caseless;
+
+/// How many times as long a text may become when it is folded: `ΐ` becomes three characters of its own length.
+const FOLDED_GROWTH_MAX: usize = 3;
 
 /// Full Unicode case folding (statuses C and F), without normalisation: `ß` becomes `ss`.
 #[must_use]
 pub fn casefold(text: &str) -> String {
-    text.chars().default_case_fold().collect()
+    let growth = if text.is_ascii() { 1 } else { FOLDED_GROWTH_MAX };
+    let mut folded = String::with_capacity(text.len() * growth);
+    folded.extend(text.chars().default_case_fold());
+    folded
+}
+
+/// The characters of a text.
+#[must_use]
+pub fn characters(text: &str) -> Vec<char> {
+    let mut characters = Vec::with_capacity(text.len());
+    characters.extend(text.chars());
+    characters
 }
 
 /// Makes each run of U+0000 to U+0020 one space, then trims white space at both ends.
@@ -23,13 +39,19 @@ pub fn squeeze(text: &str) -> String {
         }
         in_run = is_low;
     }
-    trim(&squeezed).to_owned()
+    squeezed.truncate(squeezed.trim_end_matches(is_white_space).len());
+    squeezed.drain(..squeezed.len() - squeezed.trim_start_matches(is_white_space).len());
+    squeezed
 }
 
 /// The text without white space at its ends. White space is what Python calls so: Unicode's, and U+001C to U+001F.
 #[must_use]
 pub fn trim(text: &str) -> &str {
-    text.trim_matches(|character: char| character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}'))
+    text.trim_matches(is_white_space)
+}
+
+fn is_white_space(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}')
 }
 
 #[cfg(test)]
@@ -47,6 +69,15 @@ mod tests {
             ("\0A", "\0a"),
         ] {
             assert_eq!(casefold(text), folded);
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_folded_needs_more_room_than_it_was_given() {
+        for character in '\0'..=char::MAX {
+            let text = character.to_string();
+            assert!(casefold(&text).len() <= text.len() * FOLDED_GROWTH_MAX, "{character}");
+            assert!(!text.is_ascii() || casefold(&text).len() <= text.len());
         }
     }
 
