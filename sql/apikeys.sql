@@ -17,4 +17,5 @@ DELETE FROM apikeys WHERE token_hash = :token_hash AND user_id = :user_id AND us
 DELETE FROM apikeys WHERE user_id = :user_id;
 
 -- name: delete_expired_before
-DELETE FROM apikeys WHERE expires < :cutoff;
+DELETE FROM apikeys WHERE token_hash IN
+    (SELECT token_hash FROM apikeys WHERE expires < :cutoff LIMIT :limit);

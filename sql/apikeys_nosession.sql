@@ -25,4 +25,5 @@ WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role
 DELETE FROM apikeys_nosession WHERE user_id = :user_id;
 
 -- name: delete_expired_before
-DELETE FROM apikeys_nosession WHERE expires < :cutoff AND refresh_expires < :cutoff;
+DELETE FROM apikeys_nosession WHERE token_hash IN
+    (SELECT token_hash FROM apikeys_nosession WHERE expires < :cutoff AND refresh_expires < :cutoff LIMIT :limit);

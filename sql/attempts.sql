@@ -26,9 +26,12 @@ DELETE FROM attempts WHERE account_hash = :account_hash AND network = :network;
 DELETE FROM attempts WHERE account_hash = :account_hash;
 
 -- name: delete_older_than
-DELETE FROM attempts WHERE last_try < :cutoff AND (locked_until IS NULL OR locked_until < :now);
+DELETE FROM attempts WHERE (account_hash, network) IN
+    (SELECT account_hash, network FROM attempts
+     WHERE last_try < :cutoff AND (locked_until IS NULL OR locked_until < :now) LIMIT :limit);
 
 -- name: delete_surplus
 -- What lies ahead was written under a wrong clock, and goes first.
 DELETE FROM attempts WHERE (account_hash, network) IN
-    (SELECT account_hash, network FROM attempts ORDER BY last_try > :latest, last_try DESC LIMIT -1 OFFSET :kept);
+    (SELECT account_hash, network FROM attempts WHERE (SELECT count(*) FROM attempts) > :kept
+     ORDER BY last_try > :latest, last_try DESC LIMIT :limit OFFSET :kept);

@@ -35,6 +35,7 @@ pub mod health;
 pub mod initialise;
 pub mod json;
 pub mod log;
+pub mod maintenance;
 pub mod os;
 pub mod outbound;
 pub mod outcome;

@@ -2,7 +2,6 @@
 
 use super::EXIT_FAILED;
 use crate::actions::email::deliver;
-use crate::actions::locking;
 use crate::app::{App, Parts};
 use crate::chance::Chance;
 use crate::clock::{Clock, Moment};
@@ -15,6 +14,7 @@ use crate::guard::password::{
 };
 use crate::initialise::{Initialised, initialise};
 use crate::log;
+use crate::maintenance;
 use crate::outbound::mail::{SmtpMailer, read_extra_roots};
 use crate::outbound::pwned::{LeakLookup, RangeClient, RangeSettings, file_then_network};
 use crate::outbound::pwned_filter::PwnedFilter;
@@ -22,7 +22,7 @@ use crate::outcome::Failure;
 use crate::policy::model::Policy;
 use crate::pool::Pool;
 use crate::server::Server;
-use crate::store::{Origin, Store, apikeys, apikeys_nosession, attempts, sessions, users};
+use crate::store::{Origin, Store, users};
 use crate::wait::Pause;
 use signal_hook::consts::signal::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
@@ -31,7 +31,7 @@ use signal_hook::iterator::Signals;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 /// The stack of one connection's coroutine. The deepest path, a request nested as far as JSON may be, needs more than
@@ -46,12 +46,6 @@ const SIGNALS_IGNORED: &[i32] =
     &[SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, libc::SIGPWR, SIGXFSZ];
 /// How often signals, and whether connections are still accepted, are looked at.
 const SIGNALS_EVERY: Duration = Duration::from_millis(100);
-/// How often locks that have ended are lifted, and how many such rounds lie between two clean-ups.
-const ROUND_SECONDS: u64 = 30;
-const ROUNDS_PER_CLEAN_UP: u64 = 60 * 60 / ROUND_SECONDS;
-/// Days for which failed attempts are remembered.
-const ATTEMPTS_KEPT_DAYS: i64 = 30;
-const DAY_SECONDS: i64 = 86_400;
 /// Calls to the outside that are made at once, and that may wait for their turn.
 const OUTBOUND_THREADS: usize = 4;
 const OUTBOUND_WAITING_MAX: usize = 64;
@@ -117,7 +111,9 @@ fn serve(
     let (stop, stopped) = channel::<()>();
     let keeper = {
         let app = Arc::clone(&app);
-        std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || keep_house(&app, &stopped))
+        std::thread::Builder::new()
+            .name("housekeeper".to_owned())
+            .spawn(move || maintenance::run(&app, &stopped))
     }
     .map_err(|error| format!("cannot start a thread: {error}"))?;
     wait_for_stop(signals, &app, &edge);
@@ -158,8 +154,7 @@ fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Re
         chance: Arc::clone(chance),
         pause: Pause::Real,
     });
-    clean_up(&app);
-    lift_locks(&app);
+    maintenance::lift_locks(&app);
     Ok(app)
 }
 
@@ -399,44 +394,6 @@ fn read_identity_again(app: &App, edge: &Edge) {
         }
         Ok(None) => {}
         Err(problem) => log::error("kept the old certificate", &[("cause", log::words(&problem))]),
-    }
-}
-
-/// Lifts locks that have ended and, once an hour, removes what nobody needs any more.
-fn keep_house(app: &App, stopped: &Receiver<()>) {
-    for round in 1_u64.. {
-        match stopped.recv_timeout(Duration::from_secs(ROUND_SECONDS)) {
-            Err(RecvTimeoutError::Timeout) => {}
-            _ => return,
-        }
-        lift_locks(app);
-        if round.is_multiple_of(ROUNDS_PER_CLEAN_UP) {
-            clean_up(app);
-        }
-    }
-}
-
-fn lift_locks(app: &App) {
-    match locking::lift_ended(app) {
-        Ok(0) => {}
-        Ok(count) => log::info("lifted locks that had ended", &[("count", count.into())]),
-        Err(error) => log::error("could not lift locks", &[("cause", log::cause(&error))]),
-    }
-}
-
-fn clean_up(app: &App) {
-    let keep_days = i64::from(app.config.session_keep_days);
-    let days_before = |now: Moment, days: i64| now.plus_seconds(-days * DAY_SECONDS).unwrap_or(Moment::FIRST);
-    let removed = app.store.write(move |tx| {
-        attempts::trim(tx, days_before(tx.now(), ATTEMPTS_KEPT_DAYS))?;
-        apikeys::delete_expired_before(tx, tx.now())?;
-        apikeys_nosession::delete_expired_before(tx, tx.now())?;
-        sessions::delete_expired_before(tx, days_before(tx.now(), keep_days))
-    });
-    match removed {
-        Ok(0) => {}
-        Ok(sessions) => log::info("removed old sessions", &[("count", sessions.into())]),
-        Err(error) => log::error("could not remove old sessions", &[("cause", log::cause(&error))]),
     }
 }
 

@@ -129,11 +129,11 @@ pub fn delete_of_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
     tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id })
 }
 
-/// Removes keys that can be neither used nor renewed since before `cutoff`; tells how many.
+/// Removes keys that can be neither used nor renewed since before `cutoff`, at most `limit`; tells how many.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment) -> Result<usize, StoreError> {
-    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored() })
+pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment, limit: i64) -> Result<usize, StoreError> {
+    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

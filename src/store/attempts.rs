@@ -141,14 +141,22 @@ pub fn delete_of_account(tx: &Tx<'_>, folded_email: &str) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Removes what is older than `cutoff` and what exceeds the table's bound.
+/// Removes attempts that were last tried before `cutoff` and lock nobody, at most `limit`; tells how many.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn trim(tx: &Tx<'_>, cutoff: Moment) -> Result<usize, StoreError> {
-    let params = named_params! { ":cutoff": cutoff.stored(), ":now": tx.now().stored() };
-    let old = tx.change(DELETE_OLDER_THAN, params)?;
-    let params = named_params! { ":kept": ROWS_MAX, ":latest": latest(tx.now()).stored() };
-    Ok(old + tx.change(DELETE_SURPLUS, params)?)
+pub fn delete_older_than(tx: &Tx<'_>, cutoff: Moment, limit: i64) -> Result<usize, StoreError> {
+    let now = tx.now().stored();
+    tx.change(DELETE_OLDER_THAN, named_params! { ":cutoff": cutoff.stored(), ":now": now, ":limit": limit })
+}
+
+/// Removes the oldest of what is more than the table may have, at most `limit`; tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_surplus(tx: &Tx<'_>, limit: i64) -> Result<usize, StoreError> {
+    let latest = latest(tx.now()).stored();
+    tx.change(DELETE_SURPLUS, named_params! { ":kept": ROWS_MAX, ":latest": latest, ":limit": limit })
 }

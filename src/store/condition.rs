@@ -18,6 +18,12 @@ pub(super) struct Condition {
     files: OpenFiles,
     files_are_gone: AtomicBool,
     failures: Mutex<Failures>,
+    /// Whether the file is to be checked for damage.
+    unchecked: AtomicBool,
+    /// Whether SQLite has come upon damage since the last check.
+    suspect: AtomicBool,
+    /// What the last check found.
+    damage: Mutex<Option<String>>,
 }
 
 /// Writes that have failed one after another.
@@ -38,9 +44,62 @@ pub(super) enum Writing {
 }
 
 impl Condition {
-    pub(super) const fn new(files: OpenFiles) -> Self {
-        let failures = Failures { count: 0, last: Duration::ZERO };
-        Self { files, files_are_gone: AtomicBool::new(false), failures: Mutex::new(failures) }
+    /// `unchecked`: whether the files have not been checked for damage yet.
+    pub(super) const fn new(files: OpenFiles, unchecked: bool) -> Self {
+        Self {
+            files,
+            files_are_gone: AtomicBool::new(false),
+            failures: Mutex::new(Failures { count: 0, last: Duration::ZERO }),
+            unchecked: AtomicBool::new(unchecked),
+            suspect: AtomicBool::new(false),
+            damage: Mutex::new(None),
+        }
+    }
+
+    /// Looks at an error that SQLite reported.
+    pub(super) fn note(&self, error: &StoreError) {
+        if error.is_damage() {
+            self.suspect.store(true, Ordering::Relaxed);
+            self.unchecked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the file is to be checked for damage.
+    pub(super) fn is_unchecked(&self) -> bool {
+        self.unchecked.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a check begins: what is come upon from now on asks for another one.
+    pub(super) fn check_begins(&self) {
+        self.unchecked.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that a check was broken off.
+    pub(super) fn check_was_broken_off(&self) {
+        self.unchecked.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes what a check has found.
+    pub(super) fn checked(&self, damage: Option<String>) {
+        if damage.is_none() && !self.is_unchecked() {
+            self.suspect.store(false, Ordering::Relaxed);
+        }
+        *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
+    }
+
+    /// Whether the file is sound, as far as is known.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`].
+    pub(super) fn check_damage(&self) -> Result<(), StoreError> {
+        if let Some(what) = &*self.damage.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Err(StoreError::Damaged(what.clone()));
+        }
+        if self.suspect.load(Ordering::Relaxed) {
+            return Err(StoreError::Damaged("a statement came upon it".to_owned()));
+        }
+        Ok(())
     }
 
     /// Whether what is written now can be found again. Logs when that changes.

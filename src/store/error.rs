@@ -22,6 +22,8 @@ pub enum StoreError {
     Unreadable(&'static str),
     /// Another file, or none, lies under this name now; what was written would be lost.
     Replaced(PathBuf),
+    /// The file is damaged here.
+    Damaged(String),
     /// So many writes have failed one after another.
     WritesFail(u32),
     /// Anything else that SQLite reports.
@@ -52,7 +54,7 @@ impl StoreError {
     pub fn is_outage(&self) -> bool {
         use rusqlite::ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, TooBig};
         match self {
-            Self::RolledBack | Self::Replaced(_) | Self::WritesFail(_) => true,
+            Self::RolledBack | Self::Replaced(_) | Self::Damaged(_) | Self::WritesFail(_) => true,
             Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) => {
                 !matches!(code.code, ConstraintViolation | DatabaseBusy | DatabaseLocked | TooBig)
             }
@@ -71,6 +73,13 @@ impl StoreError {
         }
     }
 
+    /// Whether SQLite found that the file is not as it has to be.
+    pub(super) fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(code, _))
+            if matches!(code.code, DatabaseCorrupt | NotADatabase))
+    }
+
     /// The same error for another of those who shared its cause.
     pub(super) fn again(&self) -> Self {
         match self {
@@ -82,6 +91,7 @@ impl StoreError {
             Self::RolledBack => Self::RolledBack,
             Self::Unreadable(what) => Self::Unreadable(what),
             Self::Replaced(path) => Self::Replaced(path.clone()),
+            Self::Damaged(what) => Self::Damaged(what.clone()),
             Self::WritesFail(count) => Self::WritesFail(*count),
             Self::Sqlite(rusqlite::Error::SqliteFailure(code, text)) => {
                 Self::Sqlite(rusqlite::Error::SqliteFailure(*code, text.clone()))
@@ -111,6 +121,7 @@ impl fmt::Display for StoreError {
                 "{} was replaced or removed under the server: put it back, or restart the server",
                 path.display()
             ),
+            Self::Damaged(what) => write!(out, "the database is damaged ({what}); restore a copy"),
             Self::WritesFail(count) => write!(out, "the last {count} writes failed"),
             Self::Sqlite(error) => write!(out, "database: {error}"),
         }

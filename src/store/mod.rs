@@ -5,6 +5,7 @@
 
 mod adopt;
 mod condition;
+mod damage;
 mod error;
 mod identity;
 mod migrate;
@@ -17,6 +18,7 @@ pub mod apikeys_nosession;
 pub mod attempts;
 pub mod letters;
 pub mod locks;
+mod removal;
 pub mod roles;
 pub mod server_state;
 pub mod sessions;
@@ -24,16 +26,18 @@ pub mod users;
 
 pub use error::StoreError;
 pub use open::{OpenError, Origin};
+pub use removal::Removal;
 
 use crate::clock::{Clock, Moment};
 use crate::json::JsonText;
+use crate::log;
 use condition::{Condition, Writing};
 use identity::{FileId, OpenFiles};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, Row};
 use std::cell::Cell;
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use writer::{Purpose, Writer};
 
@@ -43,6 +47,7 @@ pub struct Store {
     next_reader: AtomicUsize,
     writer: Writer,
     condition: Arc<Condition>,
+    path: PathBuf,
     clock: Arc<dyn Clock>,
 }
 
@@ -63,10 +68,11 @@ impl Store {
         if FileId::of(path).map_err(refuse)? != id {
             return Err(refuse(std::io::Error::other("it was replaced while it was being opened")));
         }
-        let condition = Arc::new(Condition::new(files));
+        let condition = Arc::new(Condition::new(files, damage::is_too_large_to_wait_for(path)));
         let writer =
             Writer::start(first, clock.clone(), Arc::clone(&condition)).map_err(OpenError::Thread)?;
-        Ok((Self { readers, next_reader: AtomicUsize::new(0), writer, condition, clock }, origin))
+        let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
+        Ok((Self { readers, next_reader, writer, condition, path, clock }, origin))
     }
 
     /// Reads. Each statement sees the newest commit; `work` must not wait for anything.
@@ -76,7 +82,7 @@ impl Store {
     /// What `work` returns.
     pub fn read<T, E>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E>) -> Result<T, E> {
         let connection = self.reader();
-        work(&Db::new(&connection, self.clock.now()))
+        work(&Db::new(&connection, &self.condition, self.clock.now()))
     }
 
     /// Writes: runs `work` in a transaction and returns once its commit is on the disk. When `work` returns an
@@ -100,6 +106,7 @@ impl Store {
     /// What is wrong.
     pub fn check(&self) -> Result<(), StoreError> {
         self.read(users::any)?;
+        self.condition.check_damage()?;
         self.writer.write(Purpose::Probe, server_state::set_last_write_check)?;
         match self.condition.writing(self.clock.steady()) {
             Writing::Works => {}
@@ -112,6 +119,60 @@ impl Store {
             }
         }
         self.condition.check_files()
+    }
+
+    /// Whether the file is to be checked for damage: it was too large for that at the start, or a statement has come
+    /// upon damage.
+    #[must_use]
+    pub fn may_be_damaged(&self) -> bool {
+        self.condition.is_unchecked()
+    }
+
+    /// Checks the whole file for damage, on a connection of its own, until `stopping` is set. What it finds is
+    /// remembered for [`Store::check`], and logged.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be checked.
+    pub fn look_for_damage(&self, stopping: &Arc<AtomicBool>) -> Result<(), StoreError> {
+        self.condition.check_begins();
+        let checked = damage::look(&self.path, stopping);
+        if !matches!(checked, Ok(Some(_))) {
+            self.condition.check_was_broken_off();
+        }
+        let Some(found) = checked? else { return Ok(()) };
+        if let Some(what) = &found {
+            log::error("the database is damaged; restore a copy", &[("cause", log::words(what))]);
+        }
+        self.condition.checked(found);
+        Ok(())
+    }
+
+    /// When the clock was last known to be right; for a database that has no note of it, when a user was last changed.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn last_seen_time(&self) -> Result<Moment, StoreError> {
+        self.read(server_state::last_seen_time)
+    }
+
+    /// Notes down that the clock was right at this time.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn set_last_seen_time(&self, now: Moment) -> Result<(), StoreError> {
+        self.write(move |tx| server_state::set_last_seen_time(tx, now))
+    }
+
+    /// Removes at most `limit` rows that have become old; tells how many.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn remove(&self, removal: Removal, limit: i64) -> Result<usize, StoreError> {
+        self.write(move |tx| removal.run(tx, limit))
     }
 
     /// Finishes the writes that wait, moves the log into the database file and closes it. Whoever reads after this
@@ -139,6 +200,7 @@ impl Store {
 /// What statements run on: a connection and the time at which the work began.
 pub struct Db<'c> {
     connection: &'c Connection,
+    condition: &'c Condition,
     now: Moment,
     outage: Cell<bool>,
 }
@@ -155,8 +217,8 @@ impl<'c> std::ops::Deref for Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    fn new(connection: &'c Connection, now: Moment) -> Self {
-        Self(Db::new(connection, now))
+    fn new(connection: &'c Connection, condition: &'c Condition, now: Moment) -> Self {
+        Self(Db::new(connection, condition, now))
     }
 
     /// Whether a statement failed because of the database, rather than because of what it was to do.
@@ -175,8 +237,8 @@ impl<'c> Tx<'c> {
 }
 
 impl<'c> Db<'c> {
-    const fn new(connection: &'c Connection, now: Moment) -> Self {
-        Self { connection, now, outage: Cell::new(false) }
+    const fn new(connection: &'c Connection, condition: &'c Condition, now: Moment) -> Self {
+        Self { connection, condition, now, outage: Cell::new(false) }
     }
 
     /// The time at which this piece of work began.
@@ -217,7 +279,10 @@ impl<'c> Db<'c> {
 
     /// Remembers whether the database itself failed. Every statement runs in here.
     fn noting<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        work().inspect_err(|error| self.outage.set(self.outage.get() || error.is_outage()))
+        work().inspect_err(|error| {
+            self.condition.note(error);
+            self.outage.set(self.outage.get() || error.is_outage());
+        })
     }
 }
 

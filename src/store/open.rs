@@ -2,7 +2,7 @@
 
 use super::identity::FileId;
 use super::migrate::{self, APPLICATION_ID};
-use super::{StoreError, adopt};
+use super::{StoreError, adopt, damage};
 use crate::clock::Clock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -13,8 +13,6 @@ use std::path::{Path, PathBuf};
 const PRAGMAS: &str = include_str!("../../sql/pragmas.sql");
 /// Prepared statements kept per connection; more than there are in `sql/`.
 const STATEMENTS_CACHED_MAX: usize = 192;
-/// Up to this size the whole file is checked for damage at each start; reading a larger one would delay it.
-const CHECKED_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Where the open database came from.
 #[derive(Debug, PartialEq, Eq)]
@@ -128,7 +126,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Not earlier: on an overlay, a file becomes another one when it is first opened for writing.
     let id = FileId::of(path).map_err(|error| OpenError::File(path.to_owned(), error))?;
-    let kind = kind_of(&connection).map_err(|error| damage(path, error))?;
+    let kind = kind_of(&connection).map_err(|error| refusal(path, error))?;
     let open_to_others = mode & 0o077 != 0;
     if open_to_others && !matches!(kind, Kind::Python | Kind::Unknown) {
         return Err(OpenError::OpenToOthers(path.to_owned(), mode));
@@ -139,7 +137,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId
             return Err(OpenError::Newer(path.to_owned(), version));
         }
         Kind::Python => {
-            check_for_damage(&connection, path)?;
+            damage::check_before_serving(&connection, path)?;
             let copy = adopt::adopt(&connection, path, clock)?;
             Origin::Adopted { copy, mode_tightened: open_to_others }
         }
@@ -149,7 +147,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId
             if made { Origin::Made } else { Origin::Updated }
         }
         Kind::Ours(version) => {
-            check_for_damage(&connection, path)?;
+            damage::check_before_serving(&connection, path)?;
             prepare(&connection, path)?;
             if version == migrate::newest_version() {
                 Origin::Found
@@ -192,7 +190,7 @@ fn mode_of(path: &Path) -> Result<u32, OpenError> {
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     // One thread uses a connection at a time, so SQLite need not lock it once more.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(|error| damage(path, error.into()))?;
+        .map_err(|error| refusal(path, error.into()))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     // A statement keeps its plan, whatever its parameters. Otherwise it is planned anew each time that one which is
     // compared with an indexed column is bound, which took as long as all the rest of looking up a session.
@@ -201,11 +199,11 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
 }
 
 fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    connection.execute_batch(PRAGMAS).map_err(|error| damage(path, error.into()))
+    connection.execute_batch(PRAGMAS).map_err(|error| refusal(path, error.into()))
 }
 
 /// Tells damage and a file in use from other faults.
-fn damage(path: &Path, error: StoreError) -> OpenError {
+pub(super) fn refusal(path: &Path, error: StoreError) -> OpenError {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     match error {
         StoreError::Busy => OpenError::InUse(path.to_owned()),
@@ -235,17 +233,6 @@ fn kind_of(connection: &Connection) -> Result<Kind, StoreError> {
         (0, 0) if adopt::recognises(connection, &tables)? => Kind::Python,
         _ => Kind::Unknown,
     })
-}
-
-fn check_for_damage(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    if bytes > CHECKED_FILE_BYTES_MAX {
-        return Ok(());
-    }
-    let verdict: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|error| damage(path, error.into()))?;
-    if verdict == "ok" { Ok(()) } else { Err(OpenError::Damaged(path.to_owned(), verdict)) }
 }
 
 fn climb(connection: &Connection, version: i64) -> Result<(), OpenError> {

@@ -1,7 +1,8 @@
 //! What the server remembers about itself.
 
 use super::query::query;
-use super::{StoreError, Tx};
+use super::{Db, StoreError, Tx, moment_or_null};
+use crate::clock::Moment;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/server_state.sql");
@@ -9,6 +10,7 @@ const SET: &str = query(FILE, "set");
 const COUNT: &str = query(FILE, "count");
 const FILL_PROBE: &str = query(FILE, "fill_probe");
 const CLEAR_PROBE: &str = query(FILE, "clear_probe");
+const LAST_SEEN_TIME: &str = query(FILE, "last_seen_time");
 
 /// More than any request writes at once.
 const PROBE_BYTES: i64 = 256 * 1024;
@@ -50,5 +52,25 @@ pub fn fill_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
 /// A failing database.
 pub fn clear_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
     tx.change(CLEAR_PROBE, [])?;
+    Ok(())
+}
+
+/// When the clock was last known to be right; where there is no note of it, when a user was last changed.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn last_seen_time(db: &Db<'_>) -> Result<Moment, StoreError> {
+    let seen = db.one(LAST_SEEN_TIME, [], |row| moment_or_null(row, "last_seen"))?;
+    Ok(seen.flatten().unwrap_or(Moment::FIRST))
+}
+
+/// Notes down that the clock was right at this time.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_last_seen_time(tx: &Tx<'_>, now: Moment) -> Result<(), StoreError> {
+    tx.change(SET, named_params! { ":name": "last_seen_time", ":value": now.stored() })?;
     Ok(())
 }

@@ -166,6 +166,6 @@ pub fn delete_of_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> 
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment) -> Result<usize, StoreError> {
-    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored() })
+pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment, limit: i64) -> Result<usize, StoreError> {
+    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

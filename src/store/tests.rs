@@ -6,6 +6,8 @@ use crate::guard::token::StoredToken;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+mod damage;
+mod removal;
 mod replaced;
 
 /// A directory of its own, removed at the end.

@@ -212,7 +212,7 @@ impl Thread<'_> {
             batch.answers.push(job.give_up());
             return Err(error);
         }
-        let tx = Tx::new(connection, self.clock.now());
+        let tx = Tx::new(connection, self.condition, self.clock.now());
         let is_request = job.purpose() == Purpose::Request;
         let changes_before = connection.total_changes();
         // A panic drops the job with its sender, which tells the one who waits.
@@ -240,6 +240,7 @@ impl Thread<'_> {
             Ok(()) if batch.changed => self.condition.write_worked(),
             Ok(()) => self.condition.writes_failed(batch.failed, self.clock.steady()),
             Err(error) if error.is_outage() => {
+                self.condition.note(error);
                 self.condition.writes_failed(batch.requests, self.clock.steady());
             }
             Err(_) => {}

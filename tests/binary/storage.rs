@@ -1,6 +1,7 @@
 //! What happens to the files of the database while the server runs: moved, replaced, full.
 
 use crate::machine::{Machine, Running};
+use rusqlite::Connection;
 use serde_json::json;
 
 /// Waits until the health check has looked again: it keeps a result for a second.
@@ -50,4 +51,58 @@ fn a_log_that_is_removed_under_the_server_stops_writes_and_takes_nothing_along()
     let server = machine.starts(&[]);
     assert!(server.session_is_live(&session));
     health_becomes(&server, 200);
+}
+
+/// How many sessions there are, as another process sees it.
+fn sessions(machine: &Machine) -> i64 {
+    let connection = Connection::open(machine.path(".authdb.sqlite")).expect("opens");
+    connection.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).expect("reads")
+}
+
+fn run(machine: &Machine, statements: &str) {
+    let connection = Connection::open(machine.path(".authdb.sqlite")).expect("opens");
+    connection.execute_batch(statements).expect("the statements run");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "another process tells nobody when it has removed a row")]
+fn what_expired_long_ago_is_removed_after_the_start() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    for _ in 0..5 {
+        server.new_session();
+    }
+    server.stops();
+    run(
+        &machine,
+        "UPDATE sessions SET expires = '2001-01-01 00:00:00.000000'
+         WHERE token_hash <> (SELECT max(token_hash) FROM sessions)",
+    );
+    let server = machine.starts(&[]);
+    for _ in 0..600 {
+        if sessions(&machine) == 1 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("{} sessions; {}", sessions(&machine), server.log());
+}
+
+#[test]
+fn nothing_is_removed_under_a_clock_that_jumped_ahead() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    server.new_session();
+    server.stops();
+    // To a server whose clock is right, this looks as everything looks to one whose clock went ahead by years.
+    run(
+        &machine,
+        "DELETE FROM server_state;
+         UPDATE users SET last_updated = '2001-01-01 00:00:00.000000';
+         UPDATE sessions SET expires = '2001-01-04 00:00:00.000000';",
+    );
+    let server = machine.starts(&[]);
+    server.waits_for("the clock is far ahead");
+    server.stops();
+    assert_eq!(sessions(&machine), 1);
 }

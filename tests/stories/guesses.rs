@@ -2,10 +2,10 @@
 
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use authnzerver::app::HELD_ANSWERS_MAX;
-use authnzerver::clock::Moment;
+use authnzerver::clock::{Clock, Moment};
 use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
 use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
-use authnzerver::store::{Tx, attempts};
+use authnzerver::store::Removal;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -390,6 +390,12 @@ fn the_owner_passes_strangers_at_a_slowed_account() {
     });
 }
 
+/// Removes what a clean-up removes of the attempts; how many rows that were.
+fn trim(server: &TestServer, cutoff: Moment) -> usize {
+    let removals = [Removal::Attempts(cutoff), Removal::SurplusAttempts];
+    removals.into_iter().map(|removal| server.app.store.remove(removal, 10_000).expect("removes")).sum()
+}
+
 #[test]
 fn what_is_remembered_of_guesses_is_bounded() {
     let server = TestServer::start();
@@ -403,8 +409,7 @@ fn what_is_remembered_of_guesses_is_bounded() {
          INSERT INTO attempts VALUES (randomblob(32), 'old', 1, '2026-10-01 00:00:00.000000', NULL, NULL);",
     );
     let month_ago = Moment::parse("2026-10-24 15:00:00").expect("a time");
-    let trim = move |tx: &Tx<'_>| attempts::trim(tx, month_ago);
-    let removed = server.app.store.write(trim).expect("trims");
+    let removed = trim(&server, month_ago);
     assert_eq!(removed, 1 + 6, "what is old, and what is more than there is room for");
     assert_eq!(number(&server, "SELECT count(*) FROM attempts"), 100_000);
     let is_there = |network: &str| {
@@ -412,7 +417,7 @@ fn what_is_remembered_of_guesses_is_bounded() {
     };
     assert!(is_there("row 100000") && !is_there("row 100001"), "the oldest go");
     assert!(!is_there("old") && !is_there("ahead"));
-    server.app.store.write(move |tx: &Tx<'_>| attempts::trim(tx, month_ago)).expect("trims");
+    assert_eq!(trim(&server, month_ago), 0);
     assert_eq!(number(&server, "SELECT count(*) FROM attempts"), 100_000);
 }
 
@@ -424,7 +429,7 @@ fn an_old_lock_that_is_in_force_is_not_trimmed() {
         let _ = nobody.tries("wrong");
     }
     server.later(Duration::from_secs(60 * 86_400));
-    let trim = |tx: &Tx<'_>| attempts::trim(tx, tx.now().plus_seconds(-30 * 86_400).expect("a time"));
-    assert_eq!(server.app.store.write(trim).expect("trims"), 0);
+    let month_ago = server.clock.now().plus_seconds(-30 * 86_400).expect("a time");
+    assert_eq!(trim(&server, month_ago), 0);
     is_locked(&nobody.tries("wrong"));
 }

@@ -1,0 +1,102 @@
+//! Looks for damage inside the file: before the first request as far as that is quick, and otherwise while it is served.
+
+use super::StoreError;
+use super::open::{OpenError, connect_to_read, refusal};
+use rusqlite::{Connection, Error as SqliteError, ErrorCode, ffi};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Up to this size the whole file is checked at each start; reading a larger one would delay it.
+const CHECKED_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// After so many steps of SQLite's machine it asks whether to go on.
+const STEPS_BETWEEN_LOOKS: i32 = 1_000;
+
+/// Whether the file's check has to wait until it is served.
+pub(super) fn is_too_large_to_wait_for(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > CHECKED_FILE_BYTES_MAX)
+}
+
+/// Checks a small file as a whole, and of a large one what is quick: its length, its schema, and that each table and
+/// each index can be entered at both ends.
+pub(super) fn check_before_serving(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let found = if is_too_large_to_wait_for(path) {
+        ends(connection, path).map(|found| found.then(|| "it is cut off".to_owned()))
+    } else {
+        check(connection, "PRAGMA quick_check(1)")
+    };
+    match found.map_err(|error| refusal(path, error))? {
+        Some(what) => Err(OpenError::Damaged(path.to_owned(), what)),
+        None => Ok(()),
+    }
+}
+
+/// Checks everything, a table at a time, so that no single read keeps the log from shrinking. `None` when it was told
+/// to stop; otherwise what it found, if anything.
+pub(super) fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Option<Option<String>>, StoreError> {
+    let mut connection = connect_to_read(path).map_err(|error| match error {
+        OpenError::Store(error) => error,
+        other => StoreError::Damaged(other.to_string()),
+    })?;
+    let asked = Arc::clone(stopping);
+    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || asked.load(Ordering::Relaxed)))?;
+    let checked = tables(&connection).and_then(|tables| {
+        for table in tables {
+            if stopping.load(Ordering::Relaxed) {
+                return Err(SqliteError::SqliteFailure(ffi::Error::new(ffi::SQLITE_INTERRUPT), None).into());
+            }
+            if let Some(what) = check(&connection, &format!("PRAGMA quick_check('{table}')"))? {
+                return Ok(Some(what));
+            }
+        }
+        Ok(None)
+    });
+    match checked {
+        Ok(found) => Ok(Some(found)),
+        Err(StoreError::Sqlite(SqliteError::SqliteFailure(code, _)))
+            if code.code == ErrorCode::OperationInterrupted =>
+        {
+            Ok(None)
+        }
+        Err(error) if error.is_damage() => Ok(Some(Some(error.to_string()))),
+        Err(error) => Err(error),
+    }
+}
+
+fn check(connection: &Connection, statement: &str) -> Result<Option<String>, StoreError> {
+    let verdict: String = connection.query_row(statement, [], |row| row.get(0))?;
+    Ok((verdict != "ok").then_some(verdict))
+}
+
+/// The tables that have pages of their own. The names are ours or the original's and need no quoting.
+fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(names)
+}
+
+/// Whether the file is shorter than it says; an error when an end of a table or index cannot be read.
+fn ends(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let said = pragma("page_count")?.saturating_mul(pragma("page_size")?);
+    let wal = std::fs::metadata(super::identity::beside(path, "-wal")).map_or(0, |log| log.len());
+    let there = std::fs::metadata(path).map_or(0, |file| file.len());
+    if wal == 0 && there < said.cast_unsigned() {
+        return Ok(true);
+    }
+    for table in tables(connection)? {
+        let mut columns = connection.prepare(
+            "SELECT x.name FROM pragma_index_list(?1) l JOIN pragma_index_info(l.name) x WHERE x.seqno = 0
+             UNION SELECT name FROM pragma_table_info(?1) WHERE pk = 1",
+        )?;
+        let columns = columns.query_map([&table], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        for column in columns {
+            for order in ["ASC", "DESC"] {
+                let row = format!(r#"SELECT * FROM "{table}" ORDER BY "{column}" {order} LIMIT 1"#);
+                connection.prepare(&row)?.query([])?.next()?;
+            }
+        }
+    }
+    Ok(false)
+}

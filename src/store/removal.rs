@@ -1,0 +1,32 @@
+//! What the server removes by itself when it is old enough, a few rows at a time.
+
+use super::{StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions};
+use crate::clock::Moment;
+
+/// Which rows may go.
+#[derive(Clone, Copy)]
+pub enum Removal {
+    /// Attempts that were last tried before this.
+    Attempts(Moment),
+    /// Attempts beyond the number that is kept.
+    SurplusAttempts,
+    /// API keys that expired before this.
+    ApiKeys(Moment),
+    /// Those without a session that can be neither used nor renewed since before this.
+    ApiKeysNosession(Moment),
+    /// Sessions that expired before this.
+    Sessions(Moment),
+}
+
+impl Removal {
+    /// Removes at most `limit` of them; tells how many.
+    pub(super) fn run(self, tx: &Tx<'_>, limit: i64) -> Result<usize, StoreError> {
+        match self {
+            Self::Attempts(cutoff) => attempts::delete_older_than(tx, cutoff, limit),
+            Self::SurplusAttempts => attempts::delete_surplus(tx, limit),
+            Self::ApiKeys(cutoff) => apikeys::delete_expired_before(tx, cutoff, limit),
+            Self::ApiKeysNosession(cutoff) => apikeys_nosession::delete_expired_before(tx, cutoff, limit),
+            Self::Sessions(cutoff) => sessions::delete_expired_before(tx, cutoff, limit),
+        }
+    }
+}
