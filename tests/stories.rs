@@ -4,6 +4,8 @@ mod support;
 
 #[path = "stories/access.rs"]
 mod access;
+#[path = "stories/administrators.rs"]
+mod administrators;
 #[path = "stories/adopted.rs"]
 mod adopted;
 #[path = "stories/apikeys.rs"]
@@ -24,6 +26,8 @@ mod leaks;
 mod login;
 #[path = "stories/mail.rs"]
 mod mail;
+#[path = "stories/notes.rs"]
+mod notes;
 #[path = "stories/passwords.rs"]
 mod passwords;
 #[path = "stories/races.rs"]

@@ -3,6 +3,7 @@
 //! works meanwhile, because it is inactive and in no role of its own, and everything works again afterwards.
 
 use crate::app::App;
+use crate::json::JsonText;
 use crate::store::locks::{self, Lock};
 use crate::store::users::{LOCKED_ROLE, User};
 use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
@@ -43,21 +44,26 @@ pub fn is_suspended(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
     Ok(matches!(locks::by_user(db, user_id)?, Some(Lock::ByAttempts(_))))
 }
 
-/// Whether a user in this state may administer, be it only once a lock after failed log-ins has ended.
+/// Makes a change to accounts, unless it would leave nobody who can log in and administer. Everything that could lock
+/// the last administrator out goes through here: edits, locks and deletions. One whom failed log-ins have suspended
+/// counts, since they will be back.
 ///
 /// # Errors
 ///
-/// A failing database.
-pub fn administers(db: &Db<'_>, user_id: i64, is_active: bool, role: &str) -> Result<bool, StoreError> {
-    if role != LOCKED_ROLE {
-        return Ok(is_active && role == SUPERUSER);
+/// What `change` returns; `refused` when nobody would be left; a failing database. The caller's transaction undoes the
+/// change then.
+pub fn keeping_an_administrator<T, E: From<StoreError>>(
+    tx: &Tx<'_>,
+    refused: impl FnOnce() -> E,
+    change: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let was_there = users::somebody_administers(tx)?;
+    let done = change()?;
+    if was_there && !users::somebody_administers(tx)? {
+        return Err(refused());
     }
-    let taken = locks::roles_of_user(db, user_id)?;
-    Ok(is_suspended(db, user_id)? && taken.last().is_some_and(|role| role == SUPERUSER))
+    Ok(done)
 }
-
-/// The role of those who administer.
-const SUPERUSER: &str = "superuser";
 
 /// Ends all sessions and API keys of a user, and keeps requests that are under way from issuing more.
 ///
@@ -92,11 +98,15 @@ pub enum Unlocked {
 pub fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
     let was_locked = locks::delete(tx, user.user_id)?;
     attempts::delete_of_account(tx, &user.email)?;
-    let role = if user.user_role == LOCKED_ROLE {
-        locks::pop_role(tx, user.user_id)?
-    } else {
-        Some(user.user_role.clone())
-    };
+    if user.user_role != LOCKED_ROLE {
+        // Only deactivated, or not even that: nothing was taken, and there is no history to show.
+        if !user.is_active {
+            let noted = user.extra_info.as_ref().map(JsonText::as_str);
+            users::set_state(tx, user.user_id, true, &user.user_role, noted)?;
+        }
+        return Ok(Unlocked::Active);
+    }
+    let role = locks::pop_role(tx, user.user_id)?;
     let role = match role {
         Some(role) => role,
         None if !user.email_verified => {

@@ -40,6 +40,11 @@ const NOTHING_TO_EDIT: Refusal = Refusal::new(
 .nulls(&["session_info"]);
 const NOT_THERE_TO_EDIT: Refusal =
     Refusal::new("no such session", "The session could not be changed.").nulls(&["session_info"]);
+const NOTES_UNREADABLE: Refusal = Refusal::new(
+    "stored extra_info_json can't be read as an object",
+    "What is noted about this session cannot be read. It was left as it is.",
+)
+.nulls(&["session_info"]);
 const NOT_EDITED: Refusal =
     Refusal::new("DB error when updating session info", "The session could not be changed.")
         .nulls(&["session_info"]);
@@ -100,7 +105,7 @@ requests! {
     } answers {
         /// The session: user_id, session_token, ip_address, user_agent, created, expires, extra_info_json.
         session_info: "object",
-    } refuses [NOTHING_TO_EDIT, NOT_THERE_TO_EDIT]
+    } refuses [NOTHING_TO_EDIT, NOT_THERE_TO_EDIT, NOTES_UNREADABLE]
 }
 
 #[derive(Serialize)]
@@ -297,7 +302,7 @@ fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outco
     let (session, extra_info): (LiveSession, JsonText) = call.write(move |tx| {
         let session = sessions::live_by_token(tx, &stored)?.ok_or_else(|| NOT_THERE_TO_EDIT.refuse())?;
         let merged = merge(session.extra_info_json.as_ref(), ask.update_dict);
-        let merged = merged.map_err(|_| NOT_EDITED.refuse())?;
+        let merged = merged.map_err(|_| NOTES_UNREADABLE.refuse())?;
         if merged.len() > EXTRA_INFO_BYTES_MAX {
             return Err(NOT_EDITED.refuse());
         }

@@ -1,6 +1,6 @@
 //! Which full names are accepted, and the form in which they are kept.
 //!
-//! A name is normalised (NFKC) as a whole, squeezed, looked at for a link, and HTML-escaped. The escaped form is what is
+//! A name loses its control characters, is normalised (NFKC) as a whole, squeezed, looked at for a link, and HTML-escaped. The escaped form is what is
 //! stored and given back, as the Python authnzerver did: frontends show it as it is.
 //!
 //! # What counts as a link
@@ -58,9 +58,11 @@ impl FullName {
     ///
     /// When it is too long or looks like a link.
     pub fn accept(text: &str) -> Result<Self, NameRefused> {
+        // Before the rest, so that nothing invisible comes between two spaces or a letter and its mark.
+        let text: String = text.chars().filter_map(without_control).collect();
         // Normalising can make eighteen characters of one, so no more of it is made than may be stored. It can also
         // make new spaces, hence the second squeeze.
-        let normalised: String = squeeze(text).nfkc().take(NAME_CHARACTERS_MAX + 1).collect();
+        let normalised: String = squeeze(&text).nfkc().take(NAME_CHARACTERS_MAX + 1).collect();
         let name = squeeze(&normalised);
         let escaped = escape(&name);
         if is_too_long(&normalised) || is_too_long(&escaped) {
@@ -76,6 +78,22 @@ impl FullName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Control characters that a name has no use for are taken out: those that turn the direction of what is written
+/// around, and those that show nothing. Ends of lines become spaces. Joiners and variation selectors stay, since some
+/// scripts need them, and so do the lower controls, of which runs become a space later.
+fn without_control(character: char) -> Option<char> {
+    match character {
+        '\u{85}' | '\u{2028}' | '\u{2029}' => Some(' '),
+        '\u{7f}'..='\u{9f}' | '\u{ad}' => None,
+        // Marks, embeddings, overrides and isolates of direction.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
+        // Without width: spaces and joiners of words, operators, switches, annotations, tags.
+        '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}' => None,
+        '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' => None,
+        other => Some(other),
     }
 }
 
@@ -108,7 +126,7 @@ fn looks_like_link(name: &str) -> bool {
 }
 
 /// Characters that show nothing, so that they could hide a link: control characters, and what Unicode calls default
-/// ignorable, such as joiners and marks of direction. A name may hold them, since some scripts need them.
+/// ignorable, such as joiners. A name may hold some of them, since some scripts need them.
 #[rustfmt::skip]
 fn is_invisible(character: char) -> bool {
     character.is_control() || matches!(
@@ -162,6 +180,20 @@ mod tests {
             ("@a@b@", "@a@b@"),
             ("山田 太郎", "山田 太郎"),
             ("admin", "admin"),
+            // What turns the direction around, or shows nothing, goes.
+            ("\u{202e}nimda\u{202c}", "nimda"),
+            ("\u{202a}\u{202b}\u{202d}A\u{2066}\u{2067}\u{2068}\u{2069} B", "A B"),
+            ("A \u{200f}\u{200e}\u{61c} B", "A B"),
+            ("ad\u{ad}m\u{200b}i\u{2060}n\u{feff}\u{e0061}", "admin"),
+            ("A\u{7f}\u{9b}B\u{fffa}", "AB"),
+            ("A\u{2028}B\u{85}\u{2029}C", "A B C"),
+            ("e\u{202e}\u{301}", "\u{e9}"),
+            // What scripts need stays: joiners, and selectors of an ideograph's form.
+            (
+                "\u{646}\u{200c}\u{647} \u{915}\u{94d}\u{200d}\u{937}",
+                "\u{646}\u{200c}\u{647} \u{915}\u{94d}\u{200d}\u{937}",
+            ),
+            ("\u{8fbb}\u{e0100}", "\u{8fbb}\u{e0100}"),
         ];
         for (text, expected) in cases {
             assert_eq!(stored(text).as_deref(), Ok(expected), "{text:?}");

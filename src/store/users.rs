@@ -32,7 +32,7 @@ const LIST: &str = query(FILE, "list");
 const MATCH: &str = query(FILE, "match");
 const UPDATE: &str = query(FILE, "update");
 const DELETE: &str = query(FILE, "delete");
-const OTHER_ACTIVE_SUPERUSERS: &str = query(FILE, "other_active_superusers");
+const SOMEBODY_ADMINISTERS: &str = query(FILE, "somebody_administers");
 
 /// The first superuser of a fresh database.
 pub const FIRST_SUPERUSER_ID: i64 = 1;
@@ -444,15 +444,13 @@ pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
     Ok(tx.change(DELETE, named_params! { ":user_id": user_id })? == 1)
 }
 
-/// How many may administer besides this user.
+/// Whether there is a superuser who can log in, be it only once a lock after failed log-ins has ended.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn other_active_superusers(db: &Db<'_>, user_id: i64) -> Result<i64, StoreError> {
-    let count =
-        db.one(OTHER_ACTIVE_SUPERUSERS, named_params! { ":user_id": user_id }, |row| Ok(row.get(0)?))?;
-    Ok(count.unwrap_or(0))
+pub fn somebody_administers(db: &Db<'_>) -> Result<bool, StoreError> {
+    Ok(db.one(SOMEBODY_ADMINISTERS, [], |row| Ok(row.get(0)?))?.unwrap_or(false))
 }
 
 fn user(row: &Row<'_>) -> Result<User, StoreError> {

@@ -282,3 +282,44 @@ fn a_long_history_of_locks_stays_short() {
     let kept = server.stored("SELECT CAST(count(*) AS TEXT) FROM role_history").expect("counts");
     assert_eq!(kept, "32");
 }
+
+#[test]
+fn an_unlock_without_a_lock_writes_nothing() {
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    let row =
+        || server.stored(&format!("SELECT extra_info || last_updated FROM users WHERE user_id = {user_id}"));
+    let before = row();
+    server.later(LOCK_TIME);
+    assert_eq!(toggles(&server, user_id, "unlock").done()["user_info"]["is_active"], true);
+    assert_eq!(row(), before);
+    let admins = server.new_session(Some(1));
+    let ask = json!({
+        "user_id": 1, "user_role": "superuser", "session_token": admins, "target_userid": user_id,
+        "action": "unlock",
+    });
+    server.ask("user-lock", ask).done();
+    assert_eq!(row(), before);
+
+    let noted = || server.stored(&format!("SELECT extra_info FROM users WHERE user_id = {user_id}"));
+    let before = noted();
+    let off = json!({ "target_userid": user_id, "update_dict": { "is_active": false } });
+    server.ask("internal-user-edit", off).done();
+    toggles(&server, user_id, "unlock").done();
+    assert_eq!(noted(), before, "a deactivation took no role, so there is no history to show");
+    alice.logs_in().done();
+}
+
+#[test]
+fn an_edit_to_active_forgets_the_guesses_also_where_only_networks_were_locked() {
+    let server = TestServer::start_with(&[("LOCKMODE", "account-and-client")]);
+    let (alice, user_id) = server.member("alice");
+    guesses_too_often(&alice);
+    let edit = |changes: Value| {
+        server.ask("internal-user-edit", json!({ "target_userid": user_id, "update_dict": changes })).done();
+    };
+    edit(json!({ "full_name": "Alice" }));
+    assert!(!alice.logs_in().succeeded(), "a name has nothing to do with it");
+    edit(json!({ "is_active": true }));
+    alice.logs_in().done();
+}

@@ -6,7 +6,7 @@ use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::fold;
 use crate::requests;
-use crate::store::users::{is_system_user, other_active_superusers};
+use crate::store::users::is_system_user;
 use crate::store::{StoreError, Tx, attempts, users};
 use serde::Serialize;
 
@@ -67,7 +67,11 @@ fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
     if proven.user_role == SUPERUSER {
         return Err(echo(IS_SUPERUSER.made()));
     }
-    let deleted = call.write(move |tx| {
+    let echoed = email.clone();
+    call.write(move |tx| {
+        let refuse = || -> Failure {
+            NOT_DELETED.made().with("user_id", user_id).with("email", echoed.as_str()).into()
+        };
         // Only the account that the password was tested against, as it was then.
         let now = users::credentials_by_id(tx, user_id)?;
         let unchanged = now.is_some_and(|now| {
@@ -75,13 +79,9 @@ fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
                 && !is_system_user(user_id)
                 && now.password.matches(proven.password.expose().as_bytes())
         });
-        Ok(unchanged && delete(tx, user_id)?)
+        if unchanged { delete(tx, user_id, refuse) } else { Err(refuse()) }
     })?;
-    if deleted {
-        Ok(Done::new(Deleted { user_id, email }, "The account was deleted."))
-    } else {
-        Err(echo(NOT_DELETED.made()))
-    }
+    Ok(Done::new(Deleted { user_id, email }, "The account was deleted."))
 }
 
 #[derive(Serialize)]
@@ -94,28 +94,20 @@ fn internal_user_delete(call: &mut Call<'_>, ask: InternalUserDelete) -> Outcome
     if is_system_user(user_id) {
         return Err(NOT_DELETED.refuse());
     }
-    let deleted = call.write(move |tx| match users::credentials_by_id(tx, user_id)? {
-        None => Ok(true),
-        // Somebody has to be left who may administer.
-        Some(user) if locking::administers(tx, user_id, user.is_active, &user.user_role)? => {
-            Ok(other_active_superusers(tx, user_id)? > 0 && delete(tx, user_id)?)
-        }
-        Some(_) => Ok(delete(tx, user_id)?),
-    })?;
-    if deleted {
-        Ok(Done::new(InternallyDeleted { user_id }, "The account was deleted."))
-    } else {
-        Err(NOT_DELETED.refuse())
-    }
+    call.write(move |tx| delete(tx, user_id, || NOT_DELETED.refuse()))?;
+    Ok(Done::new(InternallyDeleted { user_id }, "The account was deleted."))
 }
 
-/// Deletes a user with everything that is theirs. One who owns a group stays.
-fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
-    if let Some(user) = users::credentials_by_id(tx, user_id)? {
+/// Deletes a user with everything that is theirs, if there is one. One who owns a group stays, and so does the last who
+/// can administer.
+fn delete(tx: &Tx<'_>, user_id: i64, refuse: impl Fn() -> Failure) -> Result<(), Failure> {
+    let Some(user) = users::credentials_by_id(tx, user_id)? else { return Ok(()) };
+    locking::keeping_an_administrator(tx, &refuse, || {
         attempts::delete_of_account(tx, &user.email)?;
-    }
-    match users::delete(tx, user_id) {
-        Err(StoreError::Dangling) => Ok(false),
-        other => other,
-    }
+        match users::delete(tx, user_id) {
+            Ok(_) => Ok(()),
+            Err(StoreError::Dangling) => Err(refuse()),
+            Err(other) => Err(other.into()),
+        }
+    })
 }

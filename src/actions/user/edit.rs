@@ -9,9 +9,7 @@ use crate::policy::email::EmailAddress;
 use crate::policy::fullname::FullName;
 use crate::requests;
 use crate::store::locks::{self, Lock};
-use crate::store::users::{
-    self, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, User, is_system_user, other_active_superusers,
-};
+use crate::store::users::{self, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, User, is_system_user};
 use crate::store::{StoreError, Tx, attempts};
 use crate::wire::{FromWire, Object, merge};
 use serde::Serialize;
@@ -61,6 +59,10 @@ const NOTHING_TO_EDIT: Refusal =
     Refusal::new("invalid request: missing 'update_dict' in request", "There is nothing to change.");
 const FORBIDDEN: Refusal = Refusal::new("invalid request: disallowed keys in update_dict", FAILED);
 const NO_SUCH_USER: Refusal = Refusal::new("no such user", FAILED);
+const NOTES_UNREADABLE: Refusal = Refusal::new(
+    "stored extra_info can't be read as an object",
+    "What is noted about this user cannot be read. It was left as it is.",
+);
 const INTERNALLY_NOT_EDITED: Refusal = Refusal::new("DB error when updating user info", FAILED);
 
 requests! {
@@ -96,7 +98,7 @@ requests! {
         /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
         /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
         user_info: "object",
-    } refuses [NOTHING_TO_EDIT, FORBIDDEN, NO_SUCH_USER, INTERNALLY_NOT_EDITED]
+    } refuses [NOTHING_TO_EDIT, FORBIDDEN, NO_SUCH_USER, NOTES_UNREADABLE, INTERNALLY_NOT_EDITED]
 }
 
 #[derive(Serialize)]
@@ -170,6 +172,8 @@ fn internal_user_edit(call: &mut Call<'_>, ask: InternalUserEdit) -> Outcome<Edi
 enum Fault {
     /// A value that cannot be set.
     Value,
+    /// What is noted about the user cannot be read, so it cannot be changed without losing something.
+    Notes,
     /// The database.
     Store(StoreError),
 }
@@ -179,6 +183,7 @@ impl Fault {
     fn or_refuse(self, refusal: Refusal) -> Failure {
         match self {
             Self::Value | Self::Store(StoreError::Duplicate(_) | StoreError::Dangling) => refusal.refuse(),
+            Self::Notes => NOTES_UNREADABLE.refuse(),
             Self::Store(other) => other.into(),
         }
     }
@@ -190,21 +195,19 @@ impl From<StoreError> for Fault {
     }
 }
 
-/// Makes the changes and ends what they end. Returns the user as they are then.
+/// Makes the changes and ends what they end, unless nobody would be left to administer. Returns the user as they are
+/// then.
 fn change(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
+    locking::keeping_an_administrator(tx, || Fault::Value, || carry_out(tx, before, update))
+}
+
+fn carry_out(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
+    let says_active = update.contains_key("is_active");
     let decides_state = ["is_active", "user_role"].iter().any(|key| update.contains_key(*key));
     let after = changed(&before, update)?;
     let suspended = locking::is_suspended(tx, before.user_id)?;
     let stays_locked = before.user_role == LOCKED_ROLE && after.user_role == LOCKED_ROLE;
     let unlocks = stays_locked && after.is_active && !before.is_active;
-    let administers =
-        unlocks || (suspended && !decides_state) || (after.is_active && after.user_role == SUPERUSER);
-    if !administers
-        && locking::administers(tx, before.user_id, before.is_active, &before.user_role)?
-        && other_active_superusers(tx, before.user_id)? == 0
-    {
-        return Err(Fault::Value);
-    }
     if before.user_role != LOCKED_ROLE && after.user_role == LOCKED_ROLE {
         // The rest of the changes first, then the lock as everywhere.
         let rest = User { user_role: before.user_role.clone(), is_active: before.is_active, ..after };
@@ -226,9 +229,10 @@ fn change(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
         if role_changed || before.is_active != after.is_active {
             // Whatever lock there was, a person has decided otherwise now.
             locks::delete(tx, before.user_id)?;
-            if suspended {
-                attempts::delete_of_account(tx, &before.email)?;
-            }
+        }
+        if suspended || (says_active && after.is_active) {
+            // Also where guesses locked single networks out and the account itself stayed active.
+            attempts::delete_of_account(tx, &before.email)?;
         }
         if role_changed || (before.is_active && !after.is_active) {
             locking::end_everything(tx, before.user_id)?;
@@ -291,7 +295,7 @@ fn notes(before: &User, value: Value) -> Result<JsonText, Fault> {
     if changes.contains_key(HISTORY_KEY) {
         return Err(Fault::Value);
     }
-    let merged = merge(before.extra_info.as_ref(), changes).map_err(|_| Fault::Value)?;
+    let merged = merge(before.extra_info.as_ref(), changes).map_err(|_| Fault::Notes)?;
     if merged.len() > EXTRA_INFO_BYTES_MAX {
         return Err(Fault::Value);
     }

@@ -7,7 +7,7 @@ use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::requests;
 use crate::store::Tx;
 use crate::store::locks::Lock;
-use crate::store::users::{self, User, is_system_user, other_active_superusers};
+use crate::store::users::{self, User, is_system_user};
 use serde::Serialize;
 
 const SUPERUSER: &str = "superuser";
@@ -125,11 +125,8 @@ fn toggle(tx: &Tx<'_>, user_id: i64, locks: bool) -> Result<User, Failure> {
     let refuse = || -> Failure { NOT_TOGGLED.refuse() };
     let user = users::by_id(tx, user_id)?.ok_or_else(refuse)?;
     if locks {
-        let administers = locking::administers(tx, user_id, user.is_active, &user.user_role)?;
-        if administers && other_active_superusers(tx, user_id)? == 0 {
-            return Err(refuse());
-        }
-        locking::lock(tx, &user, Lock::ByPerson)?;
+        let lock = || -> Result<(), Failure> { Ok(locking::lock(tx, &user, Lock::ByPerson)?) };
+        locking::keeping_an_administrator(tx, refuse, lock)?;
     } else if locking::unlock(tx, &user)? == Unlocked::NotLocked {
         // A sign-up that was never verified becomes active by its verification only.
         return Err(refuse());

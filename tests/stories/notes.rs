@@ -1,0 +1,91 @@
+//! Notes that cannot be read as an object: whatever an older server or somebody else's program has written there is
+//! never lost.
+
+use crate::support::{Reply, TestServer};
+use serde_json::{Value, json};
+
+const USER_NOTES_UNREADABLE: &str = "stored extra_info can't be read as an object";
+const SESSION_NOTES_UNREADABLE: &str = "stored extra_info_json can't be read as an object";
+
+const UNREADABLE: [&str; 6] = [
+    r#"{"score": NaN, "kept": 1}"#,
+    r#"{"score": -Infinity}"#,
+    r#"["a", "list"]"#,
+    r#""a text""#,
+    r#"{"cut": "off"#,
+    "no JSON at all",
+];
+
+fn run(server: &TestServer, statement: &str, text: &str) {
+    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
+    connection.execute(statement, [text]).expect("the statement runs");
+}
+
+fn edits(server: &TestServer, user_id: i64, changes: Value) -> Reply {
+    server.ask("internal-user-edit", json!({ "target_userid": user_id, "update_dict": changes }))
+}
+
+#[test]
+fn notes_about_a_user_that_cannot_be_read_are_kept_and_the_edit_of_them_is_refused() {
+    for noted in UNREADABLE {
+        let server = TestServer::start();
+        let (alice, user_id) = server.member("alice");
+        run(&server, "UPDATE users SET extra_info = ?1 WHERE user_id = 4", noted);
+        let kept = || server.stored("SELECT extra_info FROM users WHERE user_id = 4").expect("is there");
+        for changes in [json!({ "a": 1 }), json!({ "score": "__delete__" }), json!({})] {
+            let both = json!({ "extra_info": changes, "full_name": "Other" });
+            let refused = edits(&server, user_id, both);
+            refused.refused(USER_NOTES_UNREADABLE);
+            assert_eq!(
+                refused.messages(),
+                ["What is noted about this user cannot be read. It was left as it is."]
+            );
+            assert_eq!(kept(), noted);
+        }
+        let name = server.stored("SELECT full_name FROM users WHERE user_id = 4");
+        assert_eq!(name.as_deref(), Some("Somebody alice"), "all of an edit or nothing");
+
+        edits(&server, user_id, json!({ "full_name": "Alice", "extra_info": null })).done();
+        for action in ["lock", "unlock"] {
+            server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": action })).done();
+            assert_eq!(kept(), noted, "after {action}");
+        }
+        for _ in 0..11 {
+            let _ = alice.tries("wrong");
+        }
+        edits(&server, user_id, json!({ "is_active": true })).done();
+        edits(&server, user_id, json!({ "is_active": false, "email_verified": false })).done();
+        edits(&server, user_id, json!({ "is_active": true })).done();
+        server.ask("user-set-emailverified", json!({ "email": alice.email })).done();
+        alice.logs_in().done();
+        assert_eq!(kept(), noted);
+    }
+}
+
+#[test]
+fn notes_about_a_session_that_cannot_be_read_are_kept_and_the_edit_of_them_is_refused() {
+    for noted in UNREADABLE {
+        let server = TestServer::start();
+        let session = server.new_session(None);
+        run(&server, "UPDATE sessions SET extra_info_json = ?1", noted);
+        let edit = json!({ "target_session_token": session, "update_dict": { "a": 1 } });
+        let refused = server.ask("internal-session-edit", edit);
+        assert!(refused.refused(SESSION_NOTES_UNREADABLE)["session_info"].is_null());
+        let kept = server.stored("SELECT extra_info_json FROM sessions");
+        assert_eq!(kept.as_deref(), Some(noted));
+        assert!(server.session_is_live(&session));
+    }
+}
+
+#[test]
+fn no_notes_are_an_empty_object() {
+    for noted in ["NULL", "'null'", "' null '"] {
+        let server = TestServer::start();
+        let (_, user_id) = server.member("alice");
+        let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
+        let statement = format!("UPDATE users SET extra_info = {noted} WHERE user_id = {user_id}");
+        connection.execute_batch(&statement).expect("the statement runs");
+        let edited = edits(&server, user_id, json!({ "extra_info": { "a": 1 } }));
+        assert_eq!(edited.done()["user_info"]["extra_info"], json!({ "a": 1 }), "{noted}");
+    }
+}
