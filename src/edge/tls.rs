@@ -5,8 +5,8 @@
 //! The plain edge asks [`Peers`] who is really at the other end. A connection that did not come from here is not known
 //! there, and none of its requests is served.
 //!
-//! Two coroutines carry a connection, one each way. Only the one that carries answers writes to the client, so that
-//! records stay whole and in order; what TLS itself has to say waits for the next answer, or for the end.
+//! Two coroutines carry a connection, one each way. Whoever writes to the client, be it an answer or what TLS itself
+//! has to say, has it alone from the sealing to the last byte, so that records stay whole and in order.
 
 use super::identity::Identity;
 use super::reply::{encode_last, error_page};
@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 use may::coroutine::JoinHandle;
 use may::io::{SplitIo, SplitReader, SplitWriter};
 use may::net::{TcpListener, TcpStream};
+use may::sync::{Mutex as CoroutineMutex, MutexGuard as CoroutineMutexGuard};
 use rustls::{ServerConfig, ServerConnection};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -176,12 +177,13 @@ fn serve(seat: Seat, mut client: TcpStream, peer: IpAddr) -> Option<()> {
     let introduction = shared.edge.peers.as_ref()?.introduce(inner.local_addr().ok()?, client);
     let link = Arc::new(Link {
         tls: Mutex::new(tls),
+        outlet: CoroutineMutex::new(Outlet { client: client_writer, sealed: Vec::new() }),
         nothing_more_comes: AtomicBool::new(false),
         _introduction: introduction,
         seat,
     });
     let (inner_reader, inner_writer) = inner.split().ok()?;
-    let outward = Outward { link: Arc::clone(&link), inner: inner_reader, client: client_writer };
+    let outward = Outward { link: Arc::clone(&link), inner: inner_reader };
     let inward = Inward { link, client: client_reader, inner: inner_writer, plain: early };
     socket::spawn(move || outward.carry()).ok()?;
     inward.carry();
@@ -220,6 +222,7 @@ fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnecti
 struct Link {
     /// Locked only for reckoning, never across a wait.
     tls: Mutex<ServerConnection>,
+    outlet: CoroutineMutex<Outlet>,
     /// The client's side has ended, or can't be carried any further.
     nothing_more_comes: AtomicBool,
     _introduction: Introduction,
@@ -230,6 +233,29 @@ impl Link {
     fn tls(&self) -> MutexGuard<'_, ServerConnection> {
         self.tls.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn outlet(&self) -> CoroutineMutexGuard<'_, Outlet> {
+        self.outlet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what TLS has to say after this; nothing if that fails or the client does not take it.
+    fn send(&self, say: impl FnOnce(&mut ServerConnection) -> io::Result<()>) -> Option<()> {
+        let mut outlet = self.outlet();
+        let Outlet { client, sealed } = &mut *outlet;
+        {
+            let mut tls = self.tls();
+            say(&mut tls).ok()?;
+            take_records(&mut tls, sealed);
+        }
+        let edge = &self.seat.0.edge;
+        Deadline::after(&*edge.clock, edge.limits.send_seconds_max).write_all(client.stream(), sealed)
+    }
+}
+
+/// The client's end of a connection, where it is written to.
+struct Outlet {
+    client: socket::Lent,
+    sealed: Vec<u8>,
 }
 
 /// From the client to the plain edge. The link is dropped before the connections are closed.
@@ -255,7 +281,15 @@ impl Inward {
         // First without a byte, for the handshake may have brought a request, and the end, too.
         let mut count = 0;
         loop {
-            let is_over = open_records(&mut self.link.tls(), &received[..count], &mut self.plain)?;
+            let (is_over, has_to_speak) = {
+                let mut tls = self.link.tls();
+                let is_over = open_records(&mut tls, &received[..count], &mut self.plain)?;
+                (is_over, tls.wants_write())
+            };
+            if has_to_speak {
+                // Say, that the handshake will not be repeated, or that keys have changed.
+                self.link.send(|_| Ok(())).ok_or(ErrorKind::BrokenPipe)?;
+            }
             self.inner.write_all(&self.plain)?;
             self.plain.clear();
             if is_over {
@@ -273,7 +307,6 @@ impl Inward {
 struct Outward {
     link: Arc<Link>,
     inner: SplitReader<TcpStream>,
-    client: socket::Lent,
 }
 
 impl Outward {
@@ -282,31 +315,24 @@ impl Outward {
             self.linger();
         }
         // Either may be gone already, which is as well.
-        let _ = self.client.stream().shutdown(Shutdown::Both);
+        let _ = self.link.outlet().client.stream().shutdown(Shutdown::Both);
         let _ = self.inner.inner().shutdown(Shutdown::Both);
     }
 
     /// Carries everything and says that it was the last; nothing if the client does not take it.
     fn carry_all(&mut self) -> Option<()> {
         let mut plain = vec![0; BUFFER_BYTES];
-        let mut sealed = Vec::new();
         loop {
             // An error is an end as well: the plain edge has no other way to hang up on a client.
             let count = self.inner.read(&mut plain).unwrap_or(0);
-            {
-                let mut tls = self.link.tls();
-                match count {
-                    0 => tls.send_close_notify(),
-                    _ => tls.writer().write_all(&plain[..count]).ok()?,
-                }
-                take_records(&mut tls, &mut sealed);
-            }
-            let shared = &self.link.seat.0;
-            let deadline = Deadline::after(&*shared.edge.clock, shared.edge.limits.send_seconds_max);
-            deadline.write_all(self.client.stream(), &sealed)?;
             if count == 0 {
-                return self.client.stream().shutdown(Shutdown::Write).ok();
+                self.link.send(|tls| {
+                    tls.send_close_notify();
+                    Ok(())
+                })?;
+                return self.link.outlet().client.stream().shutdown(Shutdown::Write).ok();
             }
+            self.link.send(|tls| tls.writer().write_all(&plain[..count]))?;
         }
     }
 

@@ -45,6 +45,42 @@ with socket.create_connection(("localhost", int(port)), timeout=60) as plain:
             sys.stdout.buffer.write(received)
 "#;
 
+/// Asks for another handshake in the middle of a connection, which only OpenSSL's own interface lets a client do, and
+/// prints whether the server refused that in words of TLS.
+const RENEGOTIATION: &str = r#"
+import ctypes, ctypes.util, socket, sys
+
+try:
+    ssl = ctypes.CDLL(ctypes.util.find_library("ssl") or "libssl.so.3")
+    crypto = ctypes.CDLL(ctypes.util.find_library("crypto") or "libcrypto.so.3")
+except OSError:
+    print("no OpenSSL")
+    sys.exit()
+for function in (ssl.TLS_client_method, ssl.SSL_CTX_new, ssl.SSL_new):
+    function.restype = ctypes.c_void_p
+crypto.ERR_get_error.restype = ctypes.c_ulong
+crypto.ERR_reason_error_string.restype = ctypes.c_char_p
+crypto.ERR_reason_error_string.argtypes = [ctypes.c_ulong]
+plain = socket.create_connection(("localhost", int(sys.argv[1])))
+# The system's own time limit: a server that says nothing is noticed.
+plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, b"\x14" + bytes(15))
+context = ctypes.c_void_p(ssl.SSL_CTX_new(ctypes.c_void_p(ssl.TLS_client_method())))
+TLS_1_2, SET_MAX_PROTO_VERSION = 0x0303, 124
+ssl.SSL_CTX_ctrl(context, SET_MAX_PROTO_VERSION, ctypes.c_long(TLS_1_2), None)
+connection = ctypes.c_void_p(ssl.SSL_new(context))
+ssl.SSL_set_fd(connection, plain.fileno())
+assert ssl.SSL_connect(connection) == 1
+request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+assert ssl.SSL_write(connection, request, len(request)) == len(request)
+buffer = ctypes.create_string_buffer(4096)
+assert ssl.SSL_read(connection, buffer, 4096) > 0 and buffer.value.startswith(b"HTTP/1.1 200 ")
+ssl.SSL_renegotiate(connection)
+while ssl.SSL_do_handshake(connection) == 1:
+    if ssl.SSL_read(connection, buffer, 4096) <= 0:
+        break
+print((crypto.ERR_reason_error_string(crypto.ERR_get_error()) or b"silence").decode())
+"#;
+
 /// A server with a certificate for `localhost`.
 struct Site {
     // It is dropped first, while its files are still there.
@@ -186,4 +222,15 @@ fn tls_that_cannot_be_spoken_stops_the_start() {
         assert!(status == 1 && log.contains(said), "{log}");
     }
     assert!(!machine.path(".authdb.sqlite").exists(), "nothing was made before that");
+}
+
+#[test]
+fn a_second_handshake_is_refused_aloud() {
+    let site = Site::start();
+    let mut command = python();
+    command.args(["-c", RENEGOTIATION, &site.server.port.to_string()]);
+    let output = command.output().expect("Python starts");
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(["no renegotiation", "no OpenSSL"].contains(&text.trim()), "{text}{errors}");
+    assert!(site.is_trusted_below(&site.authority.root()), "others are served");
 }
