@@ -2,7 +2,9 @@
 
 use crate::scripted::{letter, mail_server, send_by, send_with, settings, texts};
 use authnzerver::clock::{Clock, Moment, SystemClock};
-use authnzerver::outbound::mail::{MailError, Receipt, Watch};
+use authnzerver::outbound::mail::{MailError, MailSettings, Protection, Receipt, Watch};
+use std::io::Write;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -59,6 +61,34 @@ fn while_somebody_waits_no_step_takes_longer_than_they_will() {
         assert_eq!(sent, Err(MailError::TimedOut), "{step}");
         drop(give_up);
         server.join().expect("the mail server ends");
+    }
+}
+
+/// A server that sends a byte now and then, of a reply or of a TLS record that is never complete.
+#[test]
+fn bytes_that_trickle_in_buy_no_time() {
+    for (protection, begins) in [
+        (Protection::None, &b"220-"[..]),
+        // A handshake record of 16 KiB, and in it a ServerHello of as many.
+        (Protection::Tls, b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("somebody connects");
+            stream.set_nodelay(true).expect("set");
+            stream.write_all(begins).expect("sent");
+            // Ends by itself, should it never be left.
+            (0..600).find(|_| {
+                wait(Duration::from_millis(50));
+                stream.write_all(b"x").is_err()
+            })
+        });
+        let settings = MailSettings { protection, ..settings(port) };
+        let patience = Some(Duration::from_secs(1));
+        let sent = send_with(&settings, &letter(), patience, &AtomicBool::new(false), &|| ());
+        assert_eq!(sent, Err(MailError::TimedOut), "{protection:?}");
+        assert!(server.join().expect("the server ends").is_some(), "it was left");
     }
 }
 

@@ -5,7 +5,7 @@ use super::reply::{Replies, Reply};
 use super::{Watch, tls};
 use crate::clock::Clock;
 use crate::outbound::mail::{MailError, MailSettings};
-use rustls::{ClientConnection, StreamOwned};
+use rustls::ClientConnection;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -15,16 +15,11 @@ const CONNECT_SECONDS_MAX: Duration = Duration::from_secs(10);
 /// How often it is looked whether the delivery should end.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-    /// Between the two, and after a handshake that failed.
-    None,
-}
-
-/// A connection.
+/// A connection. Every wait for bytes is one system call, between two looks at the time: what `rustls` has to complete a
+/// message by itself would let a server that sends a byte now and then hold on to us.
 pub struct Connection<'a> {
-    stream: Stream,
+    socket: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     replies: Replies,
     clock: &'a dyn Clock,
     watch: &'a Watch<'a>,
@@ -54,9 +49,8 @@ impl<'a> Connection<'a> {
                 Ok((stream.local_addr()?, stream))
             });
             match opened {
-                Ok((local, stream)) => {
-                    let stream = Stream::Plain(stream);
-                    return Ok(Self { stream, replies: Replies::default(), clock, watch, local });
+                Ok((local, socket)) => {
+                    return Ok(Self { socket, tls: None, replies: Replies::default(), clock, watch, local });
                 }
                 Err(error) if is_over_time(&error) => fault = MailError::TimedOut,
                 Err(_) => fault = MailError::Unreachable,
@@ -80,19 +74,21 @@ impl<'a> Connection<'a> {
         if !self.replies.is_empty() {
             return Err(MailError::Tls);
         }
-        let mut client = tls::client(&settings.server, settings.verify, settings.extra_roots.as_deref())?;
-        let Stream::Plain(mut socket) = std::mem::replace(&mut self.stream, Stream::None) else {
-            return Err(MailError::Tls);
-        };
+        let client = tls::client(&settings.server, settings.verify, settings.extra_roots.as_deref())?;
+        let client = self.tls.insert(Box::new(client));
         let ends = self.clock.steady() + limit;
-        while client.is_handshaking() {
-            match client.complete_io(&mut socket) {
-                Ok(_) => {}
-                Err(error) if is_over_time(&error) => self.go_on_until(ends)?,
-                Err(_) => return Err(MailError::Tls),
+        // The last word is ours, and a server that speaks next waits for it.
+        while client.is_handshaking() || client.wants_write() {
+            let done = if client.wants_write() {
+                client.write_tls(&mut self.socket).map(drop)
+            } else {
+                read_tls(client, &mut self.socket)
+            };
+            match done {
+                Err(error) if !is_over_time(&error) => return Err(MailError::Tls),
+                _ => go_on_until(self.clock, self.watch, ends)?,
             }
         }
-        self.stream = Stream::Tls(Box::new(StreamOwned::new(client, socket)));
         Ok(())
     }
 
@@ -103,28 +99,19 @@ impl<'a> Connection<'a> {
     /// They are not taken in time, or the connection is gone.
     pub fn send(&mut self, mut bytes: &[u8], limit: Duration) -> Result<(), MailError> {
         let ends = self.clock.steady() + limit;
-        while !bytes.is_empty() {
-            let written = match &mut self.stream {
-                Stream::Plain(stream) => stream.write(bytes),
-                Stream::Tls(stream) => stream.write(bytes),
-                Stream::None => return Err(MailError::Closed),
+        while !bytes.is_empty() || self.tls.as_ref().is_some_and(|client| client.wants_write()) {
+            let taken = match &mut self.tls {
+                None => self.socket.write(bytes),
+                Some(client) if client.wants_write() => client.write_tls(&mut self.socket).map(|_| 0),
+                Some(client) => client.writer().write(bytes),
             };
-            match written {
-                Ok(0) => return Err(MailError::Closed),
+            match taken {
                 Ok(count) => bytes = &bytes[count..],
-                Err(error) => self.bear(&error, ends)?,
+                Err(error) => bear(&error)?,
             }
+            go_on_until(self.clock, self.watch, ends)?;
         }
-        loop {
-            let flushed = match &mut self.stream {
-                Stream::Tls(stream) => stream.flush(),
-                Stream::Plain(_) | Stream::None => return Ok(()),
-            };
-            match flushed {
-                Ok(()) => return Ok(()),
-                Err(error) => self.bear(&error, ends)?,
-            }
-        }
+        Ok(())
     }
 
     /// Waits for the next reply.
@@ -139,41 +126,53 @@ impl<'a> Connection<'a> {
             if let Some(reply) = self.replies.next().map_err(|_| MailError::Protocol)? {
                 return Ok(reply);
             }
-            let read = match &mut self.stream {
-                Stream::Plain(stream) => stream.read(&mut bytes),
-                Stream::Tls(stream) => stream.read(&mut bytes),
-                Stream::None => return Err(MailError::Closed),
-            };
-            match read {
+            go_on_until(self.clock, self.watch, ends)?;
+            match self.read(&mut bytes) {
                 Ok(0) => return Err(MailError::Closed),
-                Ok(count) => {
-                    self.replies.push(&bytes[..count]);
-                    // A server that sends a byte now and then does not get more time for it.
-                    self.go_on_until(ends)?;
-                }
-                Err(error) => self.bear(&error, ends)?,
+                Ok(count) => self.replies.push(&bytes[..count]),
+                Err(error) => bear(&error)?,
             }
         }
     }
 
-    /// Bears with a wait that was only cut short.
-    fn bear(&self, error: &io::Error, ends: Duration) -> Result<(), MailError> {
-        match error.kind() {
-            _ if is_over_time(error) => self.go_on_until(ends),
-            ErrorKind::Interrupted => Ok(()),
-            ErrorKind::InvalidData => Err(MailError::Tls),
-            _ => Err(MailError::Closed),
+    /// Reads what is there, or waits for the next bytes from the network.
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let Some(client) = &mut self.tls else { return self.socket.read(bytes) };
+        match client.reader().read(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                read_tls(client, &mut self.socket)?;
+                client.reader().read(bytes)
+            }
+            read => read,
         }
     }
+}
 
-    fn go_on_until(&self, ends: Duration) -> Result<(), MailError> {
-        if self.watch.is_over() {
-            Err(MailError::Stopped)
-        } else if self.clock.steady() >= ends {
-            Err(MailError::TimedOut)
-        } else {
-            Ok(())
-        }
+/// Reads once from the network and opens what is complete.
+fn read_tls(client: &mut ClientConnection, socket: &mut TcpStream) -> io::Result<()> {
+    if client.read_tls(socket)? == 0 {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    client.process_new_packets().map(drop).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+}
+
+/// Bears with a wait that was only cut short.
+fn bear(error: &io::Error) -> Result<(), MailError> {
+    match error.kind() {
+        _ if is_over_time(error) => Ok(()),
+        ErrorKind::Interrupted => Ok(()),
+        ErrorKind::InvalidData => Err(MailError::Tls),
+        _ => Err(MailError::Closed),
+    }
+}
+
+fn go_on_until(clock: &dyn Clock, watch: &Watch<'_>, ends: Duration) -> Result<(), MailError> {
+    if watch.is_over() {
+        Err(MailError::Stopped)
+    } else if clock.steady() >= ends {
+        Err(MailError::TimedOut)
+    } else {
+        Ok(())
     }
 }
 
