@@ -91,7 +91,10 @@ pub fn deliver(
         }
         dialogue.hand_over(letter, &sender, &recipient, &extensions, now)
     });
-    dialogue.quit();
+    // A server that is gone, or has no time, is left without a word.
+    if !matches!(delivered, Err(MailError::TimedOut | MailError::Closed | MailError::Stopped)) {
+        dialogue.quit();
+    }
     delivered
 }
 
