@@ -1,10 +1,13 @@
 //! Files and directories that belong to the operator alone. A file gets its final mode at the moment it is
 //! made, so that there is no time in which others could read it, and a file that exists is never overwritten.
+//!
+//! Whatever a setting names is read by [`read_small`] or opened by [`open_regular`]: regular files only, so that no
+//! named pipe, device or terminal can hold up a start or a hang-up, or feed it without end.
 
 use crate::clock::Moment;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The mode of a key or of credentials: readable by the owner, writable by nobody.
@@ -94,22 +97,59 @@ pub struct SmallFile {
     pub open_to_others: bool,
 }
 
-/// Reads a whole file, or pipe, of at most `bytes_max`.
+/// Reads a whole regular file of at most `bytes_max`, without the byte order mark that some editors put in front.
 ///
 /// # Errors
-/// `FileTooLarge` above `bytes_max`, `IsADirectory` for a directory; otherwise what the file system says.
+/// `FileTooLarge` above `bytes_max`; `IsADirectory` for a directory and `InvalidInput` for anything else that is no
+/// regular file; otherwise what the file system says.
 pub fn read_small(path: &Path, bytes_max: u64) -> io::Result<SmallFile> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
+    let (file, metadata) = open_regular(path)?;
     let mut bytes = Vec::new();
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(SmallFile { bytes, open_to_others: metadata.is_file() && metadata.mode() & OTHERS_MODE_BITS != 0 })
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(SmallFile { bytes, open_to_others: metadata.mode() & OTHERS_MODE_BITS != 0 })
+}
+
+/// U+FEFF in UTF-8. It says nothing about a text that is UTF-8 anyway.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Opens a regular file for reading, without waiting for whatever else has the name.
+///
+/// # Errors
+/// `IsADirectory` for a directory and `InvalidInput` for anything else that is no regular file; otherwise what the
+/// file system says.
+pub fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    // Some devices do something when they are opened; the second look is at what was really opened.
+    ensure_regular(&std::fs::metadata(path)?)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let metadata = file.metadata()?;
+    ensure_regular(&metadata)?;
+    Ok((file, metadata))
+}
+
+/// Refuses what is no regular file.
+///
+/// # Errors
+/// `IsADirectory` for a directory and `InvalidInput` for anything else.
+pub fn ensure_regular(metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}; a regular file is needed")))
 }
 
 fn holds(path: &Path, bytes: &[u8]) -> bool {
@@ -187,5 +227,32 @@ mod tests {
         assert!(read_small(room.path(), 100).is_err());
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o640)).expect("owned");
         assert!(read_small(&path, 4).expect("fits").open_to_others);
+    }
+
+    #[test]
+    fn only_regular_files_are_read_and_nothing_is_waited_for() {
+        let room = tempfile::tempdir().expect("a directory");
+        let pipe = room.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
+        assert!(made.success());
+        let socket = room.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+        for (path, what) in [
+            (pipe.as_path(), "it is a pipe"),
+            (socket.as_path(), "it is a socket"),
+            (Path::new("/dev/zero"), "it is a device"),
+            (Path::new("/dev/null"), "it is a device"),
+        ] {
+            let error = read_small(path, 100).err().expect("refused").to_string();
+            assert!(error.starts_with(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text() {
+        let room = tempfile::tempdir().expect("a directory");
+        let path = room.path().join("note");
+        std::fs::write(&path, "\u{feff}x\u{feff}").expect("written");
+        assert_eq!(read_small(&path, 100).expect("fits").bytes, "x\u{feff}".as_bytes());
     }
 }

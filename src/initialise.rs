@@ -8,7 +8,7 @@ use crate::outcome::Failure;
 use crate::policy::email::fold;
 use crate::policy::model::Policy;
 use crate::store::users::{self, LOCKED_ROLE, NewUser};
-use crate::store::{Store, roles};
+use crate::store::{Store, Tx, roles};
 
 /// What was missing and has been added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +41,7 @@ pub fn initialise(
     let first_users =
         if is_empty { Some(first_users(hasher, chance, admin_email, admin_password)?) } else { None };
     store.write(move |tx| {
-        let mut roles_added = 0;
-        for name in &names {
-            roles_added += usize::from(roles::insert(tx, name)?);
-        }
+        let roles_added = insert_roles(tx, &names)?;
         // Counted again where nobody else can write: two servers may start at once.
         let Some(first_users) = first_users.filter(|_| users::count(tx).is_ok_and(|count| count == 0)) else {
             return Ok(Initialised::Before { roles_added });
@@ -54,6 +51,24 @@ pub fn initialise(
         }
         Ok(Initialised::JustNow)
     })
+}
+
+/// Adds the policy's roles that are missing, so that they can be given to users. Tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn add_roles(store: &Store, policy: &Policy) -> Result<usize, Failure> {
+    let names: Vec<String> = policy.roles().map(str::to_owned).collect();
+    store.write(move |tx| insert_roles(tx, &names))
+}
+
+fn insert_roles(tx: &Tx<'_>, names: &[String]) -> Result<usize, Failure> {
+    let mut added = 0;
+    for name in names {
+        added += usize::from(roles::insert(tx, name)?);
+    }
+    Ok(added)
 }
 
 /// In the order of their numbers: 1, 2 and 3 mean these users everywhere.

@@ -7,6 +7,8 @@
 mod authority;
 #[path = "binary/confvars.rs"]
 mod confvars;
+#[path = "binary/files.rs"]
+mod files;
 #[path = "binary/leaks.rs"]
 mod leaks;
 #[path = "binary/limits.rs"]

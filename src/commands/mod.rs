@@ -57,15 +57,19 @@ pub struct Streams<'a> {
     pub output_is_terminal: bool,
     /// Standard error.
     pub errors: &'a mut dyn Write,
+    /// Whether something could not be written to standard output.
+    pub output_failed: bool,
 }
 
 impl Streams<'_> {
-    /// Writes to standard output. A reader who has left, as `head` does, is no fault of ours.
+    /// Writes to standard output. A reader who has left, as `head` does, is no fault of ours; of anything else, the
+    /// exit status tells.
     fn say(&mut self, text: &str) {
         let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
-        if let Err(error) = written.as_ref().map_err(io::Error::kind)
-            && error != io::ErrorKind::BrokenPipe
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
         {
+            self.output_failed = true;
             self.complain(&format!("standard output: {error}"));
         }
     }
@@ -87,6 +91,7 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
         output_is_terminal: stdout.is_terminal(),
         output: &mut stdout,
         errors: &mut io::stderr(),
+        output_failed: false,
     };
     match Surroundings::of_this_process() {
         Ok(surroundings) => run(&surroundings, parts, &mut streams),
@@ -98,6 +103,11 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
 
 /// Runs one command to its end and gives the exit status.
 pub fn run(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams<'_>) -> u8 {
+    let status = run_command(surroundings, parts, streams);
+    if status == EXIT_DONE && streams.output_failed { EXIT_FAILED } else { status }
+}
+
+fn run_command(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams<'_>) -> u8 {
     if let Some((_, arguments)) = surroundings.arguments.split_first().filter(|(word, _)| *word == "pwned") {
         return pwned::run(arguments, streams.input, streams.output, streams.errors);
     }

@@ -50,6 +50,10 @@ pub fn run(
         Some(Command::Help) => write!(output, "{USAGE}").map(|()| EXIT_DONE).map_err(Into::into),
         None => Err(USAGE.trim_end().into()),
     };
+    let done = done.and_then(|ending| {
+        output.flush()?;
+        Ok(ending)
+    });
     done.unwrap_or_else(|fault| {
         // When standard error is closed too, the exit code has to do.
         let _ = writeln!(errors, "{fault}");

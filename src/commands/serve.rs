@@ -8,11 +8,12 @@ use crate::clock::{Clock, Moment};
 use crate::config::base_directory::{AdminAccount, write_admin_credentials};
 use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded};
 use crate::edge::{Edge, EdgeLimits, Identity, IdentityFile, Workers};
+use crate::files::read_small;
 use crate::guard::password::{
     Argon2Cost, HashCeilings, Hasher, HasherSettings, QUEUE_LENGTH_DEFAULT, memory_available_bytes,
     threads_for,
 };
-use crate::initialise::{Initialised, initialise};
+use crate::initialise::{Initialised, add_roles, initialise};
 use crate::log;
 use crate::maintenance;
 use crate::outbound::mail::{SmtpMailer, read_extra_roots};
@@ -279,11 +280,8 @@ pub fn start_hasher(config: &Config, chance: &Arc<dyn Chance>) -> Result<Hasher,
 pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
     let Some(path) = path else { return Ok(Policy::default_policy()) };
     let refuse = |what: String| format!("permissions policy {}: {what}", path.display());
-    let bytes = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
-    if bytes > POLICY_BYTES_MAX {
-        return Err(refuse(format!("it is larger than {POLICY_BYTES_MAX} bytes")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let bytes = read_small(path, POLICY_BYTES_MAX).map_err(|error| refuse(error.to_string()))?.bytes;
+    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".to_owned()))?;
     Policy::from_json(&text).map_err(|error| refuse(error.to_string()))
 }
 
@@ -375,10 +373,15 @@ fn wait_for_stop(mut signals: Signals, app: &App, edge: &Edge) {
 }
 
 fn read_policy_again(app: &App) {
-    match read_policy(app.config.permissions_file.as_deref()) {
-        Ok(policy) => {
+    let read = read_policy(app.config.permissions_file.as_deref()).and_then(|policy| {
+        // A role that the database does not know could not be given to anybody.
+        let added = add_roles(&app.store, &policy).map_err(|failure| describe(&failure))?;
+        Ok((policy, added))
+    });
+    match read {
+        Ok((policy, added)) => {
             app.policy.store(Arc::new(policy));
-            log::info("read the permissions policy again", &[]);
+            log::info("read the permissions policy again", &[("roles_added", added.into())]);
         }
         Err(problem) => {
             log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);

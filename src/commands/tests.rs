@@ -94,6 +94,7 @@ impl Machine {
             output: &mut output,
             output_is_terminal: false,
             errors: &mut errors,
+            output_failed: false,
         };
         let status = run(&surroundings, &parts, &mut streams);
         let text = |bytes| String::from_utf8(bytes).expect("text");

@@ -100,9 +100,9 @@ impl Sources<'_> {
                     Some(_) => "a file".to_owned(),
                     None => format!("{path:?}"),
                 };
-                match std::fs::metadata(&path) {
-                    Ok(metadata) if metadata.is_dir() => Err(format!("names {shown}, which is a directory")),
-                    Ok(_) => path_text(&path),
+                let found = std::fs::metadata(&path).and_then(|metadata| files::ensure_regular(&metadata));
+                match found {
+                    Ok(()) => path_text(&path),
                     Err(error) => Err(format!("names {shown}, which cannot be read: {error}")),
                 }
             }

@@ -250,9 +250,11 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// A file's text without line ends before and after it; blanks stay, they may be part of a secret.
+/// A file's text without line ends before and after it, and without a byte order mark; blanks stay, they may be part
+/// of a secret.
 pub(super) fn content(bytes: Vec<u8>) -> Option<String> {
-    String::from_utf8(bytes).ok().map(|text| text.trim_matches(['\r', '\n']).to_owned())
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.trim_start_matches('\u{feff}').trim_matches(['\r', '\n']).to_owned())
 }
 
 pub(super) fn path_text(path: &Path) -> Result<String, String> {

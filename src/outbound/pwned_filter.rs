@@ -23,6 +23,7 @@
 //! The file is not trusted: whatever it holds, opening and asking return, and read within it.
 
 use super::pwned::{Leak, LeakLookup, UnknownReason};
+use crate::files::open_regular;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::File;
@@ -106,13 +107,11 @@ impl PwnedFilter {
     /// # Errors
     /// The file cannot be read, or is not a sound filter of a known format.
     pub fn open(path: &Path) -> Result<Self, FilterFault> {
-        // Opening a named pipe would wait for somebody to write to it.
-        let metadata = std::fs::metadata(path)?;
-        if !metadata.is_file() || metadata.len() < HEADER_BYTES {
+        let (file, metadata) = open_regular(path)?;
+        let file_bytes = metadata.len();
+        if file_bytes < HEADER_BYTES {
             return Err(FilterFault::NotAFilter);
         }
-        let file = File::open(path)?;
-        let file_bytes = file.metadata()?.len();
         let mut header = [0; HEADER_BYTES as usize];
         file.read_exact_at(&mut header, 0)?;
         if header[..MAGIC.len()] != MAGIC {

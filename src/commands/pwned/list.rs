@@ -2,6 +2,7 @@
 //! with either line end. Never shows what a line holds, since a wrong file might hold anything.
 
 use super::build::BuildFault;
+use crate::files::BYTE_ORDER_MARK;
 use crate::outbound::pwned_filter::key;
 use std::io::{BufRead, Read};
 
@@ -34,7 +35,10 @@ impl<Source: BufRead> List<Source> {
                 return Ok(None);
             }
             self.lines += 1;
-            let line = self.line.trim_ascii();
+            let line = self.line.as_slice();
+            let line =
+                if self.lines == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
+            let line = line.trim_ascii();
             if line.is_empty() {
                 continue;
             }
