@@ -17,6 +17,8 @@ mod limits;
 mod log;
 #[path = "binary/machine.rs"]
 mod machine;
+#[path = "binary/races.rs"]
+mod races;
 #[path = "binary/signals.rs"]
 mod signals;
 #[path = "binary/storage.rs"]
