@@ -16,6 +16,8 @@ mod apikeys_nosession;
 mod busy;
 #[path = "stories/faults.rs"]
 mod faults;
+#[path = "stories/foreign_notes.rs"]
+mod foreign_notes;
 #[path = "stories/guesses.rs"]
 mod guesses;
 #[path = "stories/health.rs"]

@@ -327,6 +327,8 @@ fn escaped(escape: &str) -> (char, usize) {
 
 /// JSON text as the database holds it: whatever this or an older server or the Python authnzerver wrote. It is not
 /// looked into until somebody asks, so that it can be taken from a row while the database is in use.
+///
+/// It is for writing out, never for a tree (`json!`): serde_json would read it for that, with marks and all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonText(String);
 

@@ -13,6 +13,7 @@ use authnzerver::config::{self, Invocation, Surroundings};
 use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
 use authnzerver::guard::secret::Secret;
 use authnzerver::initialise::{Initialised, initialise};
+use authnzerver::json::{self, Limits};
 use authnzerver::outbound::mail::{Mailer, Outbox};
 use authnzerver::pipeline;
 use authnzerver::policy::model::Policy;
@@ -176,7 +177,8 @@ impl TestServer {
                 let opened = keys.open(&sealed).expect("the answer is sealed with the same key");
                 let plaintext = opened.plaintext.expose();
                 assert!(plaintext.is_ascii(), "answers are ASCII");
-                Reply::Answered(serde_json::from_slice(plaintext).expect("the answer is JSON"))
+                let text = std::str::from_utf8(plaintext).expect("answers are ASCII");
+                Reply::Answered(json::read(text, &Limits::ANSWER).expect("the answer is JSON"))
             }
         }
     }

@@ -8,6 +8,7 @@ mod hostile;
 mod limits;
 mod message;
 mod parameters;
+mod python;
 mod router;
 mod stack;
 
