@@ -1,5 +1,7 @@
 //! Mail servers that are not there, or do not go on.
 
+use crate::machine::Machine;
+use crate::scripted::{HANG_UP, mail_server, texts};
 use crate::server::MailServer;
 use crate::site::{FORGOTPASS_NOT_SENT, Site, assert_not_sent, done};
 use serde_json::json;
@@ -18,6 +20,36 @@ fn a_mail_server_that_is_not_there_is_told_at_once_and_may_come_back() {
     mail.only_letter();
     let log = site.stops();
     assert!(log.contains("why=\"the mail server cannot be reached\""), "{log}");
+}
+
+#[test]
+fn a_letter_that_the_mail_server_took_without_a_word_is_not_sent_again() {
+    let (port, server) = mail_server(|command| if command == "." { HANG_UP } else { None });
+    let site = Site::at(port, &[]);
+    let created = site.signs_up("Alice Liddell", "alice@example.org");
+    done(&site.asks_for_signup_letter(&created, "code", &json!({})));
+    assert!(texts(server).contains(&".".to_owned()));
+    let again = site.asks_for_signup_letter(&created, "code", &json!({}));
+    assert_not_sent(
+        &again,
+        "not allowed to send verification email to target user, send_verification = False",
+    );
+    let log = site.stops();
+    assert!(log.contains("did not say whether it has a letter"), "{log}");
+}
+
+#[test]
+fn a_sender_that_no_mail_can_be_sent_from_stops_the_start() {
+    for sender in [
+        "Recipes",
+        "Recipes <post@recipes_example>",
+        "Recipes <post@recipes.example",
+        "K\u{fc}che <k\u{fc}che@x>",
+    ] {
+        let (status, output) = Machine::new().fails(&[("EMAILSENDER", sender)]);
+        assert_ne!(status, 0);
+        assert!(output.contains("emailsender") || output.contains("EMAILSENDER"), "{output}");
+    }
 }
 
 /// A letter for a new password is answered after three seconds, whatever the mail server does; it stays on its way.

@@ -24,6 +24,11 @@ impl Site {
         Self::start(None, &[&[("EMAILPORT", mail.port().as_str())], settings].concat())
     }
 
+    /// A site whose letters go to this port of the same machine.
+    pub fn at(port: u16, settings: &[(&str, &str)]) -> Self {
+        Self::start(None, &[&[("EMAILPORT", port.to_string().as_str())], settings].concat())
+    }
+
     /// The same for a site that trusts an authority of its own.
     pub fn trusting(authority: &Authority, mail: &MailServer, settings: &[(&str, &str)]) -> Self {
         Self::start(Some(authority), &[&[("EMAILPORT", mail.port().as_str())], settings].concat())

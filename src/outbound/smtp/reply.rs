@@ -221,6 +221,32 @@ mod tests {
         assert_eq!(read(&b"250-\n".repeat(100_000)), Err(Malformed));
     }
 
+    /// Bytes that look like replies now and then, in pieces of any length.
+    #[test]
+    fn whatever_comes_is_read_to_its_end_within_its_bounds() {
+        let alphabet = b"2355 0-\r\n\n AUTHauth=SIZE 9\0\xff\xc3";
+        let mut rng = fastrand::Rng::with_seed(10);
+        let mut found = 0;
+        for _ in 0..20_000 {
+            let mut replies = Replies::default();
+            for _ in 0..rng.usize(1..12) {
+                let piece: Vec<u8> =
+                    (0..rng.usize(..9)).map(|_| alphabet[rng.usize(..alphabet.len())]).collect();
+                replies.push(&piece);
+                match replies.next() {
+                    Ok(Some(reply)) => {
+                        found += 1;
+                        assert!((200..600).contains(&reply.code) && !reply.lines.is_empty());
+                        let _ = Extensions::of(&reply);
+                    }
+                    Ok(None) => {}
+                    Err(Malformed) => break,
+                }
+            }
+        }
+        assert!(found > 10, "{found}");
+    }
+
     #[test]
     fn keywords_come_in_any_case_and_in_their_old_form() {
         let extensions = |text: &str| Extensions::of(&read(text.as_bytes()).expect("sound").expect("whole"));
