@@ -1,6 +1,7 @@
 //! What an operator limits, as a client of the real program meets it.
 
 use crate::machine::{Machine, Running};
+use authnzerver::edge::EdgeLimits;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
@@ -100,5 +101,30 @@ fn drainseconds_is_the_patience_with_what_is_under_way() {
         let hearing = thread::spawn(move || hears(socket));
         server.stops();
         assert_eq!(status(&hearing.join().expect("it ends")), expected, "drainseconds={drain}");
+    }
+}
+
+#[test]
+fn what_a_waiting_connection_takes_is_known() {
+    const CLIENTS: usize = 400;
+    let unread = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200);
+    let head = format!("GET /health HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(15_000));
+    let body =
+        format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16384\r\n\r\n{}", "x".repeat(16_000));
+    for words in [HALF_A_HEAD, &unread, &head, &body] {
+        let machine = Machine::new();
+        let server = machine.starts(&[("HEADSECONDS", "3600"), ("BODYSECONDS", "3600")]);
+        let come = || -> (Vec<_>, usize) {
+            let clients = (0..CLIENTS).map(|_| says(&server, words)).collect();
+            // By the time of the last answer, what they said has been read.
+            for _ in 0..20 {
+                assert_eq!(server.health().0, 200);
+            }
+            (clients, server.anonymous_bytes())
+        };
+        // The first ones also bring what is made once, on first use.
+        let ((_first, before), (_second, after)) = (come(), come());
+        let each = after.saturating_sub(before) / CLIENTS;
+        assert!(each <= EdgeLimits::CONNECTION_BYTES_MAX, "{each} bytes for {} of {words:.40}", words.len());
     }
 }

@@ -241,6 +241,13 @@ impl Running {
         self.log()
     }
 
+    /// The memory that it has written to and that is no file's.
+    pub fn anonymous_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child().id())).expect("reads");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line about it");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+    }
+
     /// Kills it, so that it cannot do anything any more.
     pub fn kills(&self) {
         self.child().kill().expect("a child of ours");

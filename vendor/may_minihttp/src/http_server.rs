@@ -145,6 +145,8 @@ fn write_all(stream: &mut TcpStream, rsp_buf: &mut BytesMut) -> io::Result<bool>
             if rsp_buf.capacity() > 2 * BUF_LEN {
                 *rsp_buf = BytesMut::with_capacity(BUF_LEN);
             }
+            // Begins anew at the front, where memory has been touched already.
+            rsp_buf.reserve(BUF_LEN);
             return Ok(waited);
         }
         waited = true;
