@@ -25,10 +25,12 @@ fn a_mail_server_that_is_not_there_is_told_at_once_and_may_come_back() {
 #[test]
 fn a_letter_that_the_mail_server_took_without_a_word_is_not_sent_again() {
     let (port, server) = mail_server(|command| if command == "." { HANG_UP } else { None });
-    let site = Site::at(port, &[]);
+    let site = Site::at(port, &[("EMAILHELO", "auth.example")]);
     let created = site.signs_up("Alice Liddell", "alice@example.org");
     done(&site.asks_for_signup_letter(&created, "code", &json!({})));
-    assert!(texts(server).contains(&".".to_owned()));
+    let told = texts(server);
+    assert_eq!(told[0], "EHLO auth.example");
+    assert!(told.contains(&".".to_owned()));
     let again = site.asks_for_signup_letter(&created, "code", &json!({}));
     assert_not_sent(
         &again,
