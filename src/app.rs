@@ -6,7 +6,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::config::check::client_name;
 use crate::guard::guesses::Guesses;
-use crate::guard::password::Hasher;
+use crate::guard::password::{Asker, Hasher, Verification};
 use crate::guard::ratelimit::Limiter;
 use crate::guard::secret::Secret;
 use crate::outbound::mail::{MailSettings, Mailer};
@@ -17,14 +17,12 @@ use crate::policy::model::Policy;
 use crate::pool::Pool;
 use crate::presence::Presence;
 use crate::store::{Db, Store, StoreError, Tx};
-use crate::wait::{Pause, Turnstiles};
+use crate::wait::Pause;
+use crate::wait::turnstile::{Turn, Turnstiles};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// Accounts whose password checks can be under way at once without waiting for one another.
-const TURNSTILES: usize = 1024;
 
 /// See [`App::before_write`].
 pub type WriteHook = Arc<dyn Fn() + Send + Sync>;
@@ -130,8 +128,8 @@ impl App {
             limiter: Limiter::new(config.rate_limits.clone()),
             server_name: config.server_name.clone().unwrap_or(machine_name),
             policy: ArcSwap::from_pointee(policy),
-            turnstiles: Turnstiles::new(TURNSTILES),
-            slow_turnstiles: Turnstiles::new(TURNSTILES),
+            turnstiles: Turnstiles::default(),
+            slow_turnstiles: Turnstiles::default(),
             guesses: Guesses::default(),
             before_write: None,
             held: HeldAnswers::default(),
@@ -209,6 +207,7 @@ pub struct Call<'a> {
     app: &'a App,
     client: &'a ClientAddress,
     presence: &'a Presence,
+    account: Option<String>,
     now: Moment,
     hold: Duration,
 }
@@ -217,7 +216,7 @@ impl<'a> Call<'a> {
     /// A call that begins now, made for the end user at this address.
     #[must_use]
     pub fn new(app: &'a App, client: &'a ClientAddress, presence: &'a Presence) -> Self {
-        Self { app, client, presence, now: app.clock.now(), hold: Duration::ZERO }
+        Self { app, client, presence, account: None, now: app.clock.now(), hold: Duration::ZERO }
     }
 
     /// When the request came.
@@ -262,8 +261,58 @@ impl<'a> Call<'a> {
     ///
     /// Too many passwords waiting.
     pub fn hash(&self, password: &Secret<String>) -> Result<Secret<String>, Failure> {
-        let hash = self.app.hasher.hash(password.expose())?;
+        let hash = self.app.hasher.hash(&self.asker(), password.expose())?;
         Ok(Secret::new(hash.as_str().to_owned()))
+    }
+
+    /// Verifies a password against what is stored for it, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn verify(&self, password: &Secret<String>, stored: Option<&str>) -> Result<Verification, Failure> {
+        Ok(self.app.hasher.verify(&self.asker(), password.expose(), stored)?)
+    }
+
+    /// The same for a refresh token of the original's, which counts as a whole.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn verify_token(&self, token: &Secret<String>, stored: &str) -> Result<Verification, Failure> {
+        Ok(self.app.hasher.verify_untruncated(&self.asker(), token.expose(), Some(stored))?)
+    }
+
+    /// Does the work of a verification where there is nothing to verify against.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn verify_dummy(&self, password: &Secret<String>) -> Result<(), Failure> {
+        Ok(self.app.hasher.verify_dummy(&self.asker(), password.expose())?)
+    }
+
+    /// Says which account this is about: whatever is hashed from now on takes a place of that account's few.
+    pub fn concerns(&mut self, account: &str) {
+        self.account = Some(account.to_owned());
+    }
+
+    /// Waits for the turn under this key.
+    ///
+    /// # Errors
+    ///
+    /// Too many waiting under it.
+    pub fn enter(&self, turnstiles: &Turnstiles, key: &str) -> Result<Turn, Failure> {
+        Ok(turnstiles.enter(key, self.presence)?)
+    }
+
+    /// Whose share of the hashing queue this call takes.
+    fn asker(&self) -> Asker {
+        Asker {
+            network: Some(self.client.customer_network()),
+            account: self.account.clone(),
+            presence: self.presence.clone(),
+        }
     }
 
     /// Reads from the database.

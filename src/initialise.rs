@@ -1,7 +1,7 @@
 //! What a database must hold before anybody can use it: the policy's roles and the first three users.
 
 use crate::chance::Chance;
-use crate::guard::password::Hasher;
+use crate::guard::password::{Asker, Hasher};
 use crate::guard::secret::Secret;
 use crate::guard::token::{Token, uuid4};
 use crate::outcome::Failure;
@@ -82,7 +82,7 @@ fn first_users(
         Ok::<_, Failure>(NewUser {
             system_id: uuid4(chance),
             full_name: full_name.to_owned(),
-            password: Secret::new(hasher.hash(password.expose())?.as_str().to_owned()),
+            password: Secret::new(hasher.hash(&Asker::server(), password.expose())?.as_str().to_owned()),
             email: email.to_owned(),
             email_verified: true,
             is_active: role != LOCKED_ROLE,

@@ -36,6 +36,7 @@ pub mod initialise;
 pub mod json;
 pub mod log;
 pub mod maintenance;
+pub mod memory;
 pub mod os;
 pub mod outbound;
 pub mod outcome;

@@ -3,6 +3,7 @@
 use crate::guard::password::HasherBusy;
 use crate::json::Json;
 use crate::store::StoreError;
+use crate::wait::turnstile::NoTurn;
 use crate::wire::{ascii_escaped, ascii_json};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -183,8 +184,17 @@ impl From<Error> for Failure {
 }
 
 impl From<HasherBusy> for Failure {
-    fn from(_: HasherBusy) -> Self {
-        Self::Broken(Error::Busy("the password hasher"))
+    fn from(busy: HasherBusy) -> Self {
+        Self::Broken(Error::Busy(match busy {
+            HasherBusy::Queue => "the password hasher",
+            HasherBusy::Memory => "memory to compute a stored password hash in",
+        }))
+    }
+}
+
+impl From<NoTurn> for Failure {
+    fn from(_: NoTurn) -> Self {
+        Self::Broken(Error::Busy("a turn at this account's password"))
     }
 }
 

@@ -6,6 +6,8 @@
 //! `Drop` may wait: a coroutine that is put aside while it unwinds wakes up on a thread that knows nothing of the
 //! panic.
 
+pub mod turnstile;
+
 use may::coroutine;
 use may::sync::Blocker;
 use std::mem;
@@ -68,7 +70,7 @@ impl<T: Send> AnswerReceiver<T> {
     /// Waits for the answer, for as long as it takes; `None` if the sender went away without one.
     #[must_use]
     pub fn wait(self) -> Option<T> {
-        self.0.take(None).ok()
+        self.0.take(None, || true).ok()
     }
 
     /// Waits for the answer, but no longer than `limit` (at least a millisecond, at most a day).
@@ -76,7 +78,15 @@ impl<T: Send> AnswerReceiver<T> {
     /// # Errors
     /// The time is over, or the sender went away without an answer.
     pub fn wait_for(self, limit: Duration) -> Result<T, NoAnswer> {
-        self.0.take(Some(limit.clamp(WAIT_MIN, WAIT_MAX)))
+        self.0.take(Some(limit.clamp(WAIT_MIN, WAIT_MAX)), || false)
+    }
+
+    /// Waits for the answer for as long as `goes_on` says so, which is asked each time that `period` is over.
+    ///
+    /// # Errors
+    /// It said no, or the sender went away without an answer.
+    pub fn wait_while(self, period: Duration, goes_on: impl Fn() -> bool) -> Result<T, NoAnswer> {
+        self.0.take(Some(period.clamp(WAIT_MIN, WAIT_MAX)), goes_on)
     }
 }
 
@@ -116,7 +126,8 @@ impl<T> Slot<T> {
         }
     }
 
-    fn take(&self, limit: Option<Duration>) -> Result<T, NoAnswer> {
+    /// Gives up when `limit` is over, unless `goes_on` says that it begins anew.
+    fn take(&self, limit: Option<Duration>, goes_on: impl Fn() -> bool) -> Result<T, NoAnswer> {
         let mut blocker = None;
         let mut timed_out = false;
         loop {
@@ -131,8 +142,8 @@ impl<T> Slot<T> {
             *state = State::Awaited(Arc::clone(blocker));
             drop(state);
             if blocker.park(limit).is_err() {
-                timed_out = true;
                 leave_timer_thread();
+                timed_out = !goes_on();
             }
         }
     }
@@ -165,32 +176,6 @@ impl Pause {
             Self::Real => pause(time),
             Self::Noted(noted) => noted.lock().unwrap_or_else(PoisonError::into_inner).push(time),
         }
-    }
-}
-
-/// Lets those who come with the same key pass one after another. Different keys rarely share a turnstile, and if
-/// they do, they wait for each other and nothing worse.
-pub struct Turnstiles {
-    stiles: Box<[may::sync::Mutex<()>]>,
-    hasher: std::hash::RandomState,
-}
-
-impl Turnstiles {
-    /// So many turnstiles.
-    #[must_use]
-    pub fn new(count: usize) -> Self {
-        Self {
-            stiles: (0..count.max(1)).map(|_| may::sync::Mutex::new(())).collect(),
-            hasher: std::hash::RandomState::new(),
-        }
-    }
-
-    /// Waits until the turnstile of this key is free and holds it until the guard goes.
-    #[must_use]
-    pub fn enter(&self, key: &str) -> may::sync::MutexGuard<'_, ()> {
-        let hash = std::hash::BuildHasher::hash_one(&self.hasher, key);
-        let index = usize::try_from(hash % self.stiles.len() as u64).unwrap_or(0);
-        self.stiles[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

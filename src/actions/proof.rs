@@ -70,11 +70,12 @@ pub fn prove(
     may: fn(&Credentials) -> bool,
 ) -> Result<Proof, Failure> {
     let counted = Counted::new(call, &account_of(call, claim)?);
+    call.concerns(&counted.account);
     // Before the queue too: where nothing is tested, nobody is to wait for anybody.
     if counted.is_locked(call)? {
         return locked(call, &counted, password);
     }
-    let turn = call.app().turnstiles.enter(&counted.lane);
+    let turn = call.enter(&call.app().turnstiles, &counted.lane)?;
     write_down_unwritten(call, &counted)?;
     if counted.is_locked(call)? {
         drop(turn);
@@ -82,7 +83,8 @@ pub fn prove(
     }
     let under_way = call.app().guesses.begin(counted.account.clone());
     let is_slowed = counted.is_slowed(call, under_way.others)?;
-    let slow_turn = is_slowed.then(|| call.app().slow_turnstiles.enter(&counted.account));
+    let slow_turn =
+        if is_slowed { Some(call.enter(&call.app().slow_turnstiles, &counted.account)?) } else { None };
     let proof = test(call, claim, &counted, password, may)?;
     if slow_turn.is_some() && !matches!(proof, Proof::Right(_)) {
         // Whoever is next waits for this too.
@@ -100,7 +102,7 @@ fn test(
 ) -> Result<Proof, Failure> {
     let found = look_up(call, claim)?;
     let stored = found.as_ref().map(|user| user.password.expose().as_str());
-    let verification = call.app().hasher.verify(password.expose(), stored)?;
+    let verification = call.verify(password, stored)?;
     if let (Verification::Differs { stored_fault: Some(fault) }, Some(user)) = (verification, &found) {
         let user_id = call.config().pii_salt.redact(user.user_id);
         log::warning(
@@ -126,7 +128,7 @@ fn test(
 fn locked(call: &Call<'_>, counted: &Counted, password: &Secret<String>) -> Result<Proof, Failure> {
     let under_way = call.app().guesses.begin(format!("locked {}", counted.account));
     if under_way.others == 0 {
-        call.app().hasher.verify_dummy(password.expose())?;
+        call.verify_dummy(password)?;
     }
     Ok(Proof::Locked)
 }

@@ -9,13 +9,11 @@ use crate::config::base_directory::{AdminAccount, write_admin_credentials};
 use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded};
 use crate::edge::{Edge, EdgeLimits, Identity, IdentityFile, Workers};
 use crate::files::read_small;
-use crate::guard::password::{
-    Argon2Cost, HashCeilings, Hasher, HasherSettings, QUEUE_LENGTH_DEFAULT, memory_available_bytes,
-    threads_for,
-};
+use crate::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
 use crate::initialise::{Initialised, add_roles, initialise};
 use crate::log;
 use crate::maintenance;
+use crate::memory::{self, Plan, Wanted};
 use crate::outbound::mail::{SmtpMailer, read_extra_roots};
 use crate::outbound::pwned::{LeakLookup, RangeClient, RangeSettings, file_then_network};
 use crate::outbound::pwned_filter::PwnedFilter;
@@ -97,8 +95,9 @@ fn serve(
 ) -> Result<(), String> {
     let identity = read_identity(&loaded.config)?;
     let speaks_tls = identity.is_some();
-    let app = Arc::new(build(loaded, clock, chance)?);
-    let edge = open_edge(&app, clock, identity)?;
+    let plan = plan_memory(&loaded.config)?;
+    let app = Arc::new(build(loaded, &plan, clock, chance)?);
+    let edge = open_edge(&app, &plan, clock, identity)?;
     let address = edge.local_addr();
     log::info(
         "serving",
@@ -131,10 +130,15 @@ fn serve(
 }
 
 /// Opens the database, reads the policy and starts the hashing threads.
-fn build(loaded: Loaded, clock: &Arc<dyn Clock>, chance: &Arc<dyn Chance>) -> Result<App, String> {
+fn build(
+    loaded: Loaded,
+    plan: &Plan,
+    clock: &Arc<dyn Clock>,
+    chance: &Arc<dyn Chance>,
+) -> Result<App, String> {
     let Loaded { config, admin_email, admin_password, .. } = loaded;
     let policy = read_policy(config.permissions_file.as_deref())?;
-    let hasher = start_hasher(&config, chance)?;
+    let hasher = start_hasher(&config, plan.threads, clock, chance)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
     let admin = AdminAccount::new(admin_email, admin_password, &**chance);
     prepare_database(&store, &policy, &hasher, &**chance, &admin, &config.base_directory, clock.now())?;
@@ -212,9 +216,11 @@ pub fn make_database(
         cost: Argon2Cost::default(),
         ceilings: HashCeilings::default(),
         threads: 1,
-        queue_length: QUEUE_LENGTH_DEFAULT,
+        places: None,
+        memory_free: memory::free_bytes,
     };
-    let hasher = Hasher::start(&settings, Arc::clone(chance)).map_err(|error| error.to_string())?;
+    let hasher = Hasher::start(&settings, Arc::clone(chance), Arc::clone(clock));
+    let hasher = hasher.map_err(|error| error.to_string())?;
     let store = open_store(path, 1, Arc::clone(clock))?;
     let initialised = initialise(&store, &policy, &hasher, &**chance, &admin.email, &admin.password);
     store.close();
@@ -245,15 +251,49 @@ pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<
     Ok(store)
 }
 
-/// Starts the hashing threads, as many as the operator said or as fit the machine.
+/// Shares out the memory that there is, and says so if it does not suffice for all that was wanted.
 ///
 /// # Errors
 ///
 /// One line for the operator.
-pub fn start_hasher(config: &Config, chance: &Arc<dyn Chance>) -> Result<Hasher, String> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads =
-        config.hash_threads.unwrap_or_else(|| threads_for(cores, memory_available_bytes(), &config.argon2));
+fn plan_memory(config: &Config) -> Result<Plan, String> {
+    let wanted = Wanted {
+        threads: config.hash_threads,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        arena_bytes: u64::from(config.argon2.memory_kib()) * 1024,
+        connections: config.connections_max,
+        stack_bytes: COROUTINE_STACK_BYTES as u64,
+        body_bytes: config.body_bytes_max as u64,
+        bodies_bytes: EdgeLimits::LARGE_BODIES_BYTES_MAX.max(config.body_bytes_max) as u64,
+        tls: config.tls_certificate_file.is_some(),
+    };
+    let plan = memory::plan(memory::room(), &wanted).map_err(|problem| problem.to_string())?;
+    if config.hash_threads.is_some_and(|threads| plan.threads < threads) {
+        log::warning(
+            "there is memory for fewer hashing threads than are set",
+            &[("hashthreads", plan.threads.into()), ("kib_each", config.argon2.memory_kib().into())],
+        );
+    }
+    if plan.connections < config.connections_max {
+        log::warning(
+            "there is memory for fewer connections than are set",
+            &[("connectionsmax", plan.connections.into()), ("set", config.connections_max.into())],
+        );
+    }
+    Ok(plan)
+}
+
+/// Starts the hashing threads.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn start_hasher(
+    config: &Config,
+    threads: usize,
+    clock: &Arc<dyn Clock>,
+    chance: &Arc<dyn Chance>,
+) -> Result<Hasher, String> {
     let settings = HasherSettings {
         cost: config.argon2,
         ceilings: HashCeilings {
@@ -262,9 +302,11 @@ pub fn start_hasher(config: &Config, chance: &Arc<dyn Chance>) -> Result<Hasher,
             lanes: config.hash_lanes_max,
         },
         threads,
-        queue_length: QUEUE_LENGTH_DEFAULT,
+        places: None,
+        memory_free: memory::free_bytes,
     };
-    let hasher = Hasher::start(&settings, Arc::clone(chance)).map_err(|error| error.to_string())?;
+    let hasher = Hasher::start(&settings, Arc::clone(chance), Arc::clone(clock));
+    let hasher = hasher.map_err(|error| error.to_string())?;
     log::info(
         "hashing passwords",
         &[("threads", threads.into()), ("kib_each", config.argon2.memory_kib().into())],
@@ -335,16 +377,20 @@ fn read_identity(config: &Config) -> Result<Option<Identity>, String> {
     Ok(Some(identity))
 }
 
-fn open_edge(app: &Arc<App>, clock: &Arc<dyn Clock>, identity: Option<Identity>) -> Result<Edge, String> {
+fn open_edge(
+    app: &Arc<App>,
+    plan: &Plan,
+    clock: &Arc<dyn Clock>,
+    identity: Option<Identity>,
+) -> Result<Edge, String> {
     let config = &app.config;
     let limits = EdgeLimits {
-        connections_max: config.connections_max,
+        connections_max: plan.connections,
+        large_bodies_bytes_max: usize::try_from(plan.bodies_bytes).unwrap_or(usize::MAX),
         body_bytes_max: config.body_bytes_max,
         head_seconds_max: config.head_seconds_max,
         body_seconds_max: config.body_seconds_max,
         idle_seconds_max: config.idle_seconds_max,
-        // At least one body of the largest size must have room.
-        large_bodies_bytes_max: EdgeLimits::LARGE_BODIES_BYTES_MAX.max(config.body_bytes_max),
         ..EdgeLimits::default()
     };
     let workers = Workers { threads: config.workers, stack_bytes: COROUTINE_STACK_BYTES };

@@ -221,7 +221,8 @@ settings! {
     refresh_token_days_max: u32 = "refreshmax", Plain, "36500", check::whole::<_, 1, 36_500>;
     /// The cost of a new password hash (Argon2id): memory in KiB, passes, lanes.
     argon2: Argon2Cost = "argon2", Plain, "m=65536,t=3,p=4", check::argon2_cost;
-    /// Threads that hash passwords. `auto` takes up to four, as many as processors and memory allow.
+    /// Threads that hash passwords. `auto` takes up to four, as many as processors and half of the memory allow.
+    /// Each keeps the memory of one hash from the start; what doesn't fit is lowered with a warning.
     hash_threads: Option<usize> = "hashthreads", Plain, "auto", check::automatic::<_, 1, 64>;
     /// The most memory, in MiB, that a stored password hash may ask for.
     hash_memory_mib_max: u32 = "hashmemorymax", Plain, "512", check::whole::<_, 1, 65_536>;
@@ -237,7 +238,7 @@ settings! {
     pwned_file: Option<PathBuf> = "pwnedfile", File, "", check::optional_file;
     /// The name that a new password must not resemble. Without one, the name of this machine.
     server_name: Option<String> = "servername", Plain, "", check::optional_host;
-    /// Connections open at a time.
+    /// Connections open at a time. Where memory or descriptors suffice for fewer, there are fewer.
     connections_max: usize = "connectionsmax", Plain, "2048", check::whole::<_, 1, 1_000_000>;
     /// Bytes of a request's body.
     body_bytes_max: usize = "bodymax", Plain, "1048576", check::whole::<_, 1024, 104_857_600>;

@@ -1,37 +1,51 @@
 //! Hashes and verifies passwords with Argon2 on a fixed number of threads of its own, so that hashing neither
-//! holds up other requests nor takes more memory than was planned for.
+//! holds up other requests nor takes more memory than was planned for: each thread has the memory for one computation
+//! from the start, and uses it again and again.
 //!
-//! This is the only file that knows Argon2. Every call costs exactly one computation, whatever is stored: nobody
+//! This folder alone knows Argon2. Every call costs exactly one computation, whatever is stored: nobody
 //! can tell from the time whether an account exists, has a password or has a broken one. (A sound hash of another
 //! cost takes the time that it takes, until the next log-in replaces it.) Nothing here may skip the computation
 //! or keep a password longer than that takes.
 //!
-//! The crate offers no way to keep the memory from one computation to the next, so each takes it anew.
+//! | file | does |
+//! | --- | --- |
+//! | `phc.rs` | reads and bounds what is stored |
+//! | `arena.rs` | computes, in memory that is there already |
+//! | `queue.rs` | says who may wait for a thread |
 
-mod capacity;
+mod arena;
 mod phc;
+mod queue;
 #[cfg(test)]
 mod tests;
 
-pub use capacity::{memory_available_bytes, threads_for};
 pub use phc::{Argon2Cost, CostError, HashCeilings};
+pub use queue::Asker;
 
 use crate::chance::Chance;
+use crate::clock::Clock;
 use crate::guard::secret::Secret;
-use crate::pool::Pool;
-use argon2::{Config, ThreadMode};
+use crate::wait::answer_slot;
+use arena::Arena;
 use phc::{SALT_BYTES, StoredHash, TAG_BYTES, Variant, Version};
+use queue::{Queue, Ticket};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use std::{fmt, io};
+use subtle::ConstantTimeEq;
 
 /// A password counts up to this many code points. What follows is ignored, as it was in every hash that
 /// the original stored.
 pub const PASSWORD_CHARACTERS_MAX: usize = 256;
 
-/// How many computations may wait for a thread. At a tenth of a second each, the last of them waits a few
-/// seconds, which is as long as somebody at a log-in form does.
-pub const QUEUE_LENGTH_DEFAULT: usize = 64;
+/// What a computation takes for each KiB and pass, as long as none was measured.
+const NANOS_PER_KIB_AND_PASS: u64 = 1000;
+
+/// What must stay free beside a computation that takes memory of its own.
+const MEMORY_KEPT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What a [`Hasher`] works with.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +54,13 @@ pub struct HasherSettings {
     pub cost: Argon2Cost,
     /// What verifying a stored hash may cost.
     pub ceilings: HashCeilings,
-    /// How many threads hash; see [`threads_for`].
+    /// How many threads hash. Each takes the memory of one new hash.
     pub threads: usize,
-    /// How many computations may wait for one of them.
-    pub queue_length: usize,
+    /// How many computations may wait for one of them. None: as many as are worked off in about ten seconds.
+    pub places: Option<usize>,
+    /// Tells how many bytes this process may still take. Asked before a stored hash is computed that needs more
+    /// memory than a new one.
+    pub memory_free: fn() -> u64,
 }
 
 /// A new hash in its written form (PHC string format), for the database and nothing else.
@@ -76,16 +93,28 @@ pub enum StoredFault {
     OverCeiling,
 }
 
-/// The work was not done: more is waiting already than can be done in good time, or it broke down. Whoever asked
-/// has learnt nothing and may try again later.
+/// The work was not done. Whoever asked has learnt nothing and may try again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HasherBusy;
+pub enum HasherBusy {
+    /// More is waiting already than can be done in good time or than one asker may have waiting; or the asker has
+    /// gone; or the work broke down.
+    Queue,
+    /// The stored hash takes more memory than there is at the moment.
+    Memory,
+}
 
 /// Why a [`Hasher`] did not start.
 #[derive(Debug)]
 pub enum HasherStartError {
     /// New hashes would exceed the ceilings, so nobody could log in with them.
     CostOverCeilings,
+    /// There is not enough memory for the threads.
+    Memory {
+        /// What each of them takes.
+        kib_each: u32,
+        /// How many there were to be.
+        threads: usize,
+    },
     /// The system gave no thread.
     Thread(io::Error),
 }
@@ -94,60 +123,85 @@ pub enum HasherStartError {
 pub struct Hasher {
     bench: Arc<Bench>,
     chance: Arc<dyn Chance>,
-    pool: Pool,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Hasher {
-    /// Starts the threads.
+    /// Reserves the memory and starts the threads.
     ///
     /// # Errors
-    /// If the cost exceeds the ceilings, or the system gives no thread.
-    pub fn start(settings: &HasherSettings, chance: Arc<dyn Chance>) -> Result<Self, HasherStartError> {
+    /// If the cost exceeds the ceilings, or the system gives no memory or no thread.
+    pub fn start(
+        settings: &HasherSettings,
+        chance: Arc<dyn Chance>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, HasherStartError> {
         if !settings.ceilings.allow(&settings.cost) {
             return Err(HasherStartError::CostOverCeilings);
         }
-        let pool = Pool::start("hasher", settings.threads, settings.queue_length);
-        let bench = Arc::new(Bench::new(settings, chance.as_ref()));
-        Ok(Self { bench, chance, pool: pool.map_err(HasherStartError::Thread)? })
+        let count = settings.threads.max(1);
+        let no_memory = |_| HasherStartError::Memory { kib_each: settings.cost.memory_kib(), threads: count };
+        let arenas: Result<Vec<Arena>, _> = (0..count).map(|_| Arena::reserve(&settings.cost)).collect();
+        let arenas = arenas.map_err(no_memory)?;
+        let bench = Arc::new(Bench::new(settings, &*chance, clock));
+        let mut hasher = Self { bench, chance, threads: Vec::with_capacity(count) };
+        for (number, arena) in arenas.into_iter().enumerate() {
+            let bench = Arc::clone(&hasher.bench);
+            let thread = thread::Builder::new().name(format!("hasher-{number}"));
+            let thread = thread.spawn(move || bench.work(arena)).map_err(HasherStartError::Thread)?;
+            hasher.threads.push(thread);
+        }
+        Ok(hasher)
     }
 
     /// Hashes a password with a new salt.
     ///
     /// # Errors
-    /// At once, if the queue is full.
-    pub fn hash(&self, password: &str) -> Result<PhcString, HasherBusy> {
+    /// At once, if there is no place in the queue.
+    pub fn hash(&self, asker: &Asker, password: &str) -> Result<PhcString, HasherBusy> {
         let mut salt = [0; SALT_BYTES];
         self.chance.fill(&mut salt);
         let password = waiting(first_characters(password));
         let bench = Arc::clone(&self.bench);
-        self.pool.run(move || bench.hash(password.expose(), &salt)).ok_or(HasherBusy)
+        self.run(asker, false, move |arena| bench.hash(arena, password.expose(), &salt))
     }
 
     /// Verifies a password against what is stored for it, if anything is.
     ///
     /// # Errors
-    /// At once, if the queue is full.
-    pub fn verify(&self, password: &str, stored: Option<&str>) -> Result<Verification, HasherBusy> {
-        self.verify_untruncated(first_characters(password), stored)
+    /// At once, if there is no place in the queue; or if there is no memory for what is stored.
+    pub fn verify(
+        &self,
+        asker: &Asker,
+        password: &str,
+        stored: Option<&str>,
+    ) -> Result<Verification, HasherBusy> {
+        self.verify_untruncated(asker, first_characters(password), stored)
     }
 
     /// The same for a text that is not a password and counts as a whole: a refresh token of the original's.
     ///
     /// # Errors
-    /// At once, if the queue is full.
-    pub fn verify_untruncated(&self, text: &str, stored: Option<&str>) -> Result<Verification, HasherBusy> {
+    /// At once, if there is no place in the queue; or if there is no memory for what is stored.
+    pub fn verify_untruncated(
+        &self,
+        asker: &Asker,
+        text: &str,
+        stored: Option<&str>,
+    ) -> Result<Verification, HasherBusy> {
         let stored = self.bench.read(stored);
+        let is_large = stored.as_ref().is_ok_and(|hash| self.bench.is_large(hash));
         let text = waiting(text);
         let bench = Arc::clone(&self.bench);
-        self.pool.run(move || bench.verify(text.expose(), stored.as_ref())).ok_or(HasherBusy)
+        self.run(asker, is_large, move |arena| bench.verify(arena, text.expose(), stored.as_ref()))?
     }
 
     /// Does the work of a verification where there is nothing to verify against, so that it takes as long.
     ///
     /// # Errors
-    /// At once, if the queue is full.
-    pub fn verify_dummy(&self, password: &str) -> Result<(), HasherBusy> {
-        self.verify(password, None).map(|_| ())
+    /// At once, if there is no place in the queue.
+    pub fn verify_dummy(&self, asker: &Asker, password: &str) -> Result<(), HasherBusy> {
+        self.verify(asker, password, None).map(|_| ())
     }
 
     /// What is stored for an account without a valid password: no password matches it, and finding that out costs
@@ -161,6 +215,30 @@ impl Hasher {
     #[must_use]
     pub fn hash_operations(&self) -> u64 {
         self.bench.operations.load(Ordering::Relaxed)
+    }
+
+    /// Has work done on one of the threads and waits for its result.
+    fn run<T: Send + 'static>(
+        &self,
+        asker: &Asker,
+        is_large: bool,
+        work: impl FnOnce(&mut Arena) -> T + Send + 'static,
+    ) -> Result<T, HasherBusy> {
+        let (sender, answer) = answer_slot();
+        let work = Box::new(move |arena: &mut Arena| sender.send(work(arena)));
+        let ticket = Ticket { asker: asker.clone(), is_large, work };
+        self.bench.queue.push(ticket).map_err(|_| HasherBusy::Queue)?;
+        answer.wait().ok_or(HasherBusy::Queue)
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.bench.queue.end();
+        for thread in self.threads.drain(..) {
+            // A panic inside a computation was caught; there is nothing else that could have ended it early.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -184,7 +262,10 @@ impl fmt::Display for StoredFault {
 
 impl fmt::Display for HasherBusy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "too many passwords are waiting to be hashed")
+        out.write_str(match self {
+            Self::Queue => "too many passwords are waiting to be hashed",
+            Self::Memory => "there is no memory for a stored password hash of this cost",
+        })
     }
 }
 
@@ -194,6 +275,10 @@ impl fmt::Display for HasherStartError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CostOverCeilings => write!(out, "new password hashes would cost more than stored ones may"),
+            Self::Memory { kib_each, threads } => write!(
+                out,
+                "no memory for hashing passwords: {threads} threads take {kib_each} KiB each (hashthreads, argon2)"
+            ),
             Self::Thread(error) => write!(out, "no thread for hashing passwords: {error}"),
         }
     }
@@ -201,26 +286,48 @@ impl fmt::Display for HasherStartError {
 
 impl std::error::Error for HasherStartError {}
 
-/// What the computations share.
+/// What the threads share.
 struct Bench {
+    queue: Queue,
     cost: Argon2Cost,
     ceilings: HashCeilings,
     /// Looks like a new hash, but is just random bytes: comparing takes as long, and nothing matches.
     dummy: StoredHash,
     operations: AtomicU64,
+    memory_free: fn() -> u64,
+    clock: Arc<dyn Clock>,
 }
 
 impl Bench {
-    fn new(settings: &HasherSettings, chance: &dyn Chance) -> Self {
+    fn new(settings: &HasherSettings, chance: &dyn Chance, clock: Arc<dyn Clock>) -> Self {
         let (mut salt, mut tag) = (vec![0; SALT_BYTES], vec![0; TAG_BYTES]);
         chance.fill(&mut salt);
         chance.fill(&mut tag);
         let (variant, version, cost) = (Variant::Argon2id, Version::V19, settings.cost);
+        let nanos = u64::from(cost.memory_kib()) * u64::from(cost.passes()) * NANOS_PER_KIB_AND_PASS;
         Self {
+            queue: Queue::new(settings.threads.max(1), settings.places, Duration::from_nanos(nanos)),
             cost,
             ceilings: settings.ceilings,
             dummy: StoredHash { variant, version, cost, salt, tag },
             operations: AtomicU64::new(0),
+            memory_free: settings.memory_free,
+            clock,
+        }
+    }
+
+    /// What each thread does from its start to its end.
+    fn work(&self, mut arena: Arena) {
+        arena.touch();
+        while let Some(Ticket { is_large, work, .. }) = self.queue.pop() {
+            let begun = self.clock.steady();
+            // A fault in one computation must not cost us the thread. What it leaves behind is gone with it.
+            let _ = catch_unwind(AssertUnwindSafe(|| work(&mut arena)));
+            if is_large {
+                self.queue.large_is_done();
+            } else {
+                self.queue.learn(self.clock.steady().saturating_sub(begun));
+            }
         }
     }
 
@@ -229,46 +336,46 @@ impl Bench {
         if self.ceilings.allow(&hash.cost) { Ok(hash) } else { Err(StoredFault::OverCeiling) }
     }
 
-    fn hash(&self, password: &[u8], salt: &[u8]) -> PhcString {
-        self.operations.fetch_add(1, Ordering::Relaxed);
-        let config = config(Variant::Argon2id, Version::V19, &self.cost);
-        let written = argon2::hash_encoded(password, salt, &config);
-        PhcString(Secret::new(written.expect("a cost can be computed, and the salt is long enough")))
+    /// Whether a stored hash takes more memory than a thread has.
+    fn is_large(&self, stored: &StoredHash) -> bool {
+        stored.cost.memory_kib() > self.cost.memory_kib()
     }
 
-    fn verify(&self, text: &[u8], stored: Result<&StoredHash, &StoredFault>) -> Verification {
-        let against = stored.unwrap_or(&self.dummy);
+    fn hash(&self, arena: &mut Arena, password: &[u8], salt: &[u8]) -> PhcString {
+        let (variant, version, cost) = (Variant::Argon2id, Version::V19, self.cost);
+        let mut hash = StoredHash { variant, version, cost, salt: salt.to_vec(), tag: vec![0; TAG_BYTES] };
         self.operations.fetch_add(1, Ordering::Relaxed);
-        let config = config(against.variant, against.version, &against.cost);
-        let equal = argon2::verify_raw(text, &against.salt, &against.tag, &config)
-            .expect("a cost can be computed, and the lengths of salt and tag were checked");
-        match stored {
+        arena.compute((variant, version, &cost), password, salt, &mut hash.tag);
+        PhcString(Secret::new(hash.written()))
+    }
+
+    fn verify(
+        &self,
+        arena: &mut Arena,
+        text: &[u8],
+        stored: Result<&StoredHash, &StoredFault>,
+    ) -> Result<Verification, HasherBusy> {
+        let against = stored.unwrap_or(&self.dummy);
+        let mut own = if self.is_large(against) { Some(self.large_arena(against)?) } else { None };
+        let arena = own.as_mut().unwrap_or(arena);
+        let mut tag = vec![0; against.tag.len()];
+        self.operations.fetch_add(1, Ordering::Relaxed);
+        arena.compute((against.variant, against.version, &against.cost), text, &against.salt, &mut tag);
+        let equal: bool = tag.ct_eq(&against.tag).into();
+        Ok(match stored {
             Ok(hash) if equal => Verification::Matches { needs_rehash: hash.needs_rehash(&self.cost) },
             Ok(_) => Verification::Differs { stored_fault: None },
             Err(&fault) => Verification::Differs { stored_fault: Some(fault) },
-        }
+        })
     }
-}
 
-fn config(variant: Variant, version: Version, cost: &Argon2Cost) -> Config<'static> {
-    Config {
-        ad: &[],
-        secret: &[],
-        hash_length: TAG_BYTES as u32, // for a new hash; a stored one is computed to the length it has
-        lanes: cost.lanes(),
-        mem_cost: cost.memory_kib(),
-        time_cost: cost.passes(),
-        // One after the other: the number of threads is ours to choose.
-        thread_mode: ThreadMode::Sequential,
-        variant: match variant {
-            Variant::Argon2d => argon2::Variant::Argon2d,
-            Variant::Argon2i => argon2::Variant::Argon2i,
-            Variant::Argon2id => argon2::Variant::Argon2id,
-        },
-        version: match version {
-            Version::V16 => argon2::Version::Version10,
-            Version::V19 => argon2::Version::Version13,
-        },
+    /// Memory for one stored hash that was made with more of it, if there is as much.
+    fn large_arena(&self, stored: &StoredHash) -> Result<Arena, HasherBusy> {
+        let bytes = u64::from(stored.cost.memory_kib()) * 1024;
+        if (self.memory_free)() < bytes + MEMORY_KEPT_BYTES {
+            return Err(HasherBusy::Memory);
+        }
+        Arena::reserve(&stored.cost).map_err(|_| HasherBusy::Memory)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is answered when more waits than can be done: come again soon, never that something is wrong with the request.
 
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
-use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use authnzerver::guard::password::{Argon2Cost, Asker, HashCeilings, Hasher, HasherSettings};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ fn until_busy(server: &TestServer, request: &str, user_id: i64, mut body: Value)
         for _ in 0..6 {
             scope.spawn(|| {
                 while !enough.load(Ordering::Relaxed) {
-                    let _ = server.app.hasher.hash("somebody's");
+                    let _ = server.app.hasher.hash(&Asker::server(), "somebody's");
                 }
             });
         }
@@ -41,10 +41,12 @@ fn whoever_finds_the_hashers_busy_is_asked_to_come_again() {
         cost: Argon2Cost::parse("m=8192,t=4,p=1", true).expect("a cost"),
         ceilings: HashCeilings::default(),
         threads: 1,
-        queue_length: 1,
+        places: Some(1),
+        memory_free: || u64::MAX,
     };
     let chance = std::sync::Arc::new(authnzerver::chance::SeededChance::new(1));
-    server.app_mut().hasher = Hasher::start(&settings, chance).expect("a hashing thread starts");
+    let hasher = Hasher::start(&settings, chance, server.clock.clone());
+    server.app_mut().hasher = hasher.expect("a hashing thread starts");
     let change = json!({
         "user_id": user_id, "full_name": full_name, "email": email,
         "current_password": GOOD_PASSWORD, "new_password": GOOD_PASSWORD,

@@ -215,15 +215,15 @@ fn an_old_hash_is_renewed_at_log_in_only() {
 
 /// A hash with other parameters than the stories' server has.
 fn argon2_of(password: &str) -> String {
-    let config = argon2::Config {
+    let config = reference_argon2::Config {
         mem_cost: 32,
         time_cost: 1,
         lanes: 2,
-        variant: argon2::Variant::Argon2id,
-        version: argon2::Version::Version13,
-        ..argon2::Config::default()
+        variant: reference_argon2::Variant::Argon2id,
+        version: reference_argon2::Version::Version13,
+        ..reference_argon2::Config::default()
     };
-    argon2::hash_encoded(password.as_bytes(), b"0123456789abcdef", &config).expect("hashes")
+    reference_argon2::hash_encoded(password.as_bytes(), b"0123456789abcdef", &config).expect("hashes")
 }
 
 #[track_caller]

@@ -34,6 +34,8 @@ pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The first administrator.
 pub const ADMIN_EMAIL: &str = "admin@localhost";
 pub const ADMIN_PASSWORD: &str = "the first admin's password";
+/// How many may wait for a hashing thread; one client network gets a quarter.
+pub const HASH_PLACES: usize = 1024;
 /// A password that no rule refuses.
 pub const GOOD_PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 
@@ -76,9 +78,14 @@ impl TestServer {
         let seed = u64::try_from(clock.now().micros()).unwrap_or(0);
         let chance = Arc::new(SeededChance::new(seed));
         let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
-        let hashing =
-            HasherSettings { cost, ceilings: HashCeilings::default(), threads: 2, queue_length: 1024 };
-        let hasher = Hasher::start(&hashing, chance.clone()).expect("hashing threads start");
+        let hashing = HasherSettings {
+            cost,
+            ceilings: HashCeilings::default(),
+            threads: 2,
+            places: Some(HASH_PLACES),
+            memory_free: || u64::MAX,
+        };
+        let hasher = Hasher::start(&hashing, chance.clone(), clock.clone()).expect("hashing threads start");
         let (store, origin) = Store::open(&config.database, 2, clock.clone()).expect("the database opens");
         let policy = Policy::default_policy();
         let password = Secret::new(ADMIN_PASSWORD.to_owned());

@@ -344,7 +344,7 @@ fn fits(call: &Call<'_>, token: &Secret<String>, stored: &Refreshable) -> Result
     match &stored.token {
         StoredRefresh::Sha256(hash) => Ok(StoredToken::of(token.expose()) == *hash),
         StoredRefresh::Argon2(phc) => {
-            let verification = call.app().hasher.verify_untruncated(token.expose(), Some(phc))?;
+            let verification = call.verify_token(token, phc)?;
             Ok(matches!(verification, Verification::Matches { .. }))
         }
     }

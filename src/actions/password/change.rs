@@ -120,7 +120,7 @@ fn carry_out(call: &mut Call<'_>, change: Change, kept: Option<StoredToken>) -> 
     let proven = current_is_right(call, &change)?;
     let user = proven.credentials;
     let stored = user.password.expose().as_str();
-    if let Verification::Matches { .. } = call.app().hasher.verify(change.new.expose(), Some(stored))? {
+    if let Verification::Matches { .. } = call.verify(&change.new, Some(stored))? {
         return Err(change.echo(UNCHANGED.made()));
     }
     let hash = call.hash(&change.new)?;

@@ -79,12 +79,13 @@ impl Account {
 }
 
 fn reset(
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     account: Account,
     new: &Secret<String>,
     session: Option<StoredToken>,
     (unknown, insecure): (Refusal, Refusal),
 ) -> Outcome<Nothing> {
+    call.concerns(&account.email);
     let user = call.read(|db| account.find(db))?;
     // Hashed and judged for nobody too, so that an unknown address takes as long.
     let hash = call.hash(new)?;

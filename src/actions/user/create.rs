@@ -92,6 +92,7 @@ fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {
     if extra_info.len() > EXTRA_INFO_BYTES_MAX || given_id.as_ref().is_some_and(too_long) {
         return Err(no_letter(NOT_ADDED).into());
     }
+    call.concerns(email.as_str());
     let sign_up = SignUp {
         new: NewUser {
             system_id: given_id.unwrap_or_else(|| uuid4(call.chance())),
@@ -167,7 +168,7 @@ impl Worked {
             return Ok(Self::Hashed(call.hash(password)?));
         };
         let stored = waiting.password.expose();
-        let verification = call.app().hasher.verify(password.expose(), Some(stored))?;
+        let verification = call.verify(password, Some(stored))?;
         let is_same = matches!(verification, Verification::Matches { .. });
         Ok(Self::Compared { with: Secret::new(stored.clone()), is_same })
     }

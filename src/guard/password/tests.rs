@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::chance::SeededChance;
+use crate::client_address::ClientAddress;
+use crate::clock::{ManualClock, Moment};
+use crate::presence::{Peer, Presence};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
 
@@ -21,13 +25,21 @@ fn settings() -> HasherSettings {
         cost: Argon2Cost::parse("m=32,t=1,p=2", true).expect("a weak cost"),
         ceilings: HashCeilings::default(),
         threads: 2,
-        queue_length: 16,
+        places: Some(64),
+        memory_free: || u64::MAX,
     }
 }
 
-fn started(settings: HasherSettings) -> Hasher {
-    Hasher::start(&settings, Arc::new(SeededChance::new(1))).expect("threads for the test")
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Moment::FIRST))
 }
+
+fn started(settings: HasherSettings) -> Hasher {
+    Hasher::start(&settings, Arc::new(SeededChance::new(1)), clock()).expect("threads for the test")
+}
+
+/// Somebody who takes nobody's share.
+const ANYBODY: &Asker = &Asker::server();
 
 fn hasher() -> Hasher {
     started(settings())
@@ -36,14 +48,14 @@ fn hasher() -> Hasher {
 /// What a verification says, and how many computations it took.
 fn verified(hasher: &Hasher, password: &str, stored: &str) -> (Verification, u64) {
     let before = hasher.hash_operations();
-    let verification = hasher.verify(password, Some(stored)).expect("room in the queue");
+    let verification = hasher.verify(ANYBODY, password, Some(stored)).expect("room in the queue");
     (verification, hasher.hash_operations() - before)
 }
 
 #[test]
 fn a_new_hash_has_the_usual_form_and_matches_its_password_only() {
     let hasher = hasher();
-    let hash = hasher.hash(PASSWORD).expect("room in the queue");
+    let hash = hasher.hash(ANYBODY, PASSWORD).expect("room in the queue");
     let fields: Vec<&str> = hash.as_str().split('$').collect();
     assert_eq!(fields[..4], ["", "argon2id", "v=19", "m=32,t=1,p=2"]);
     assert_eq!((fields[4].len(), fields[5].len(), fields.len()), (22, 43, 6));
@@ -56,7 +68,7 @@ fn a_new_hash_has_the_usual_form_and_matches_its_password_only() {
 #[test]
 fn equal_passwords_get_different_hashes() {
     let hasher = hasher();
-    let (one, other) = (hasher.hash(PASSWORD), hasher.hash(PASSWORD));
+    let (one, other) = (hasher.hash(ANYBODY, PASSWORD), hasher.hash(ANYBODY, PASSWORD));
     assert_ne!(one.expect("room in the queue").as_str(), other.expect("room in the queue").as_str());
 }
 
@@ -108,13 +120,13 @@ fn a_broken_hash_costs_the_same_and_matches_nothing() {
         }
     }
     let missing = Verification::Differs { stored_fault: Some(StoredFault::Missing) };
-    assert_eq!(hasher.verify(PASSWORD, None), Ok(missing));
+    assert_eq!(hasher.verify(ANYBODY, PASSWORD, None), Ok(missing));
 }
 
 #[test]
 fn a_hash_over_the_ceilings_is_never_computed() {
     let hasher = hasher();
-    let right = hasher.hash(PASSWORD).expect("room in the queue");
+    let right = hasher.hash(ANYBODY, PASSWORD).expect("room in the queue");
     for cost in [
         "m=4294967295,t=3,p=4",
         "m=524289,t=1,p=1",
@@ -127,28 +139,32 @@ fn a_hash_over_the_ceilings_is_never_computed() {
         assert_eq!(verified(&hasher, PASSWORD, &stored), (differs, 1), "{cost}");
     }
     let tight = HashCeilings { memory_kib: 31, ..HashCeilings::default() };
-    let refused =
-        Hasher::start(&HasherSettings { ceilings: tight, ..settings() }, Arc::new(SeededChance::new(1)));
+    let refused = Hasher::start(
+        &HasherSettings { ceilings: tight, ..settings() },
+        Arc::new(SeededChance::new(1)),
+        clock(),
+    );
     assert!(matches!(refused, Err(HasherStartError::CostOverCeilings)));
 }
 
 #[test]
 fn a_dummy_costs_the_same_as_a_user() {
     let hasher = hasher();
-    hasher.verify_dummy(PASSWORD).expect("room in the queue");
+    hasher.verify_dummy(ANYBODY, PASSWORD).expect("room in the queue");
     assert_eq!(hasher.hash_operations(), 1);
-    drop(hasher.hash(PASSWORD).expect("room in the queue"));
+    drop(hasher.hash(ANYBODY, PASSWORD).expect("room in the queue"));
     assert_eq!(hasher.hash_operations(), 2);
 }
 
 #[test]
 fn not_even_the_password_of_the_dummy_gets_anybody_in() {
-    let known = hasher().hash(PASSWORD).expect("room in the queue");
-    let mut bench = Bench::new(&settings(), &SeededChance::new(1));
+    let known = hasher().hash(ANYBODY, PASSWORD).expect("room in the queue");
+    let mut bench = Bench::new(&settings(), &SeededChance::new(1), clock());
+    let mut arena = Arena::reserve(&bench.cost).expect("a little memory");
     bench.dummy = StoredHash::read(known.as_str()).expect("our own form");
     for fault in [StoredFault::Missing, StoredFault::Malformed, StoredFault::OverCeiling] {
-        let verification = bench.verify(PASSWORD.as_bytes(), Err(&fault));
-        assert_eq!(verification, Verification::Differs { stored_fault: Some(fault) });
+        let verification = bench.verify(&mut arena, PASSWORD.as_bytes(), Err(&fault));
+        assert_eq!(verification, Ok(Verification::Differs { stored_fault: Some(fault) }));
     }
 }
 
@@ -157,7 +173,11 @@ fn no_password_is_the_one_of_an_account_without() {
     let hasher = hasher();
     let none = hasher.no_password();
     assert_eq!(none.as_str(), hasher.no_password().as_str(), "always the same text");
-    assert_eq!(none.as_str().len(), hasher.hash("").expect("hashes").as_str().len(), "like any other");
+    assert_eq!(
+        none.as_str().len(),
+        hasher.hash(ANYBODY, "").expect("hashes").as_str().len(),
+        "like any other"
+    );
     for password in ["", "\0", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", none.as_str(), "a password"] {
         let (verification, cost) = verified(&hasher, password, none.as_str());
         assert_eq!(
@@ -179,7 +199,7 @@ fn a_password_counts_up_to_256_code_points() {
     for character in ["a", "é", "パ", "😀", "e\u{301}"] {
         let points = character.chars().count();
         let counted = character.repeat(256 / points);
-        let hash = hasher.hash(&format!("{counted}tail")).expect("room in the queue");
+        let hash = hasher.hash(ANYBODY, &format!("{counted}tail")).expect("room in the queue");
         assert_eq!(verified(&hasher, &counted, hash.as_str()), (MATCHES, 1), "{character}");
         assert_eq!(verified(&hasher, &format!("{counted}other"), hash.as_str()), (MATCHES, 1), "{character}");
         let shorter = character.repeat(256 / points - 1);
@@ -190,8 +210,8 @@ fn a_password_counts_up_to_256_code_points() {
 #[test]
 fn a_refresh_token_counts_as_a_whole() {
     let hasher = hasher();
-    let hash = hasher.hash(&"x".repeat(256)).expect("room in the queue");
-    let verify = |length| hasher.verify_untruncated(&"x".repeat(length), Some(hash.as_str()));
+    let hash = hasher.hash(ANYBODY, &"x".repeat(256)).expect("room in the queue");
+    let verify = |length| hasher.verify_untruncated(ANYBODY, &"x".repeat(length), Some(hash.as_str()));
     assert_eq!(verify(256), Ok(MATCHES));
     assert_eq!(verify(257), Ok(DIFFERS));
     assert_eq!(verify(1 << 20), Ok(DIFFERS));
@@ -200,55 +220,241 @@ fn a_refresh_token_counts_as_a_whole() {
 #[test]
 fn spelling_counts_byte_by_byte() {
     let hasher = hasher();
-    let composed = hasher.hash("caf\u{e9}").expect("room in the queue");
+    let composed = hasher.hash(ANYBODY, "caf\u{e9}").expect("room in the queue");
     assert_eq!(verified(&hasher, "cafe\u{301}", composed.as_str()), (DIFFERS, 1));
+}
+
+/// A client that hangs up when told to.
+#[derive(Default)]
+struct Client(AtomicBool);
+
+impl Client {
+    fn leave(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Peer for Client {
+    fn is_gone(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Somebody at this address who asks about this account.
+fn asker(client: &str, account: &str) -> Asker {
+    Asker {
+        network: Some(ClientAddress::from_frontend(client).customer_network()),
+        account: Some(account.to_owned()),
+        presence: Presence::always(),
+    }
+}
+
+/// Keeps a thread busy until this is dropped.
+struct Busy(#[expect(dead_code, reason = "dropping it ends the work")] mpsc::Sender<()>);
+
+/// Keeps all threads busy.
+fn keep_busy(hasher: &Hasher, threads: usize) -> Vec<Busy> {
+    (0..threads).map(|_| keep_one_busy(hasher, false)).collect()
+}
+
+fn keep_one_busy(hasher: &Hasher, is_large: bool) -> Busy {
+    let (begun, has_begun) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let work = Box::new(move |_: &mut Arena| {
+        begun.send(()).expect("the test is waiting");
+        let _ = released.recv();
+    });
+    let ticket = Ticket { asker: Asker::server(), is_large, work };
+    assert!(hasher.bench.queue.push(ticket).is_ok(), "there is room");
+    has_begun.recv().expect("the work began");
+    Busy(release)
+}
+
+/// Queues work that does nothing but tell that it was done; says whether there was a place.
+fn queues(hasher: &Hasher, asker: &Asker) -> (bool, mpsc::Receiver<()>) {
+    let (done, is_done) = mpsc::channel();
+    let work = Box::new(move |_: &mut Arena| {
+        let _ = done.send(());
+    });
+    (hasher.bench.queue.push(Ticket { asker: asker.clone(), is_large: false, work }).is_ok(), is_done)
 }
 
 #[test]
 fn a_full_queue_says_so_at_once() {
-    let hasher = started(HasherSettings { threads: 1, queue_length: 1, ..settings() });
-    let (begun, has_begun) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
-    let hold = move || {
-        begun.send(()).expect("the test is waiting");
-        let _ = released.recv();
-    };
-    hasher.pool.submit(hold).expect("an idle thread");
-    has_begun.recv().expect("the job began");
-    let (done, is_done) = mpsc::channel();
-    hasher.pool.submit(move || done.send(()).expect("the test is waiting")).expect("room for one");
+    let hasher = started(HasherSettings { threads: 1, places: Some(1), ..settings() });
+    let busy = keep_busy(&hasher, 1);
+    let (queued, is_done) = queues(&hasher, ANYBODY);
+    assert!(queued, "there is room for one");
 
-    assert_eq!(hasher.hash(PASSWORD).err(), Some(HasherBusy));
-    assert_eq!(hasher.verify(PASSWORD, None), Err(HasherBusy));
-    assert_eq!(hasher.verify_dummy(PASSWORD), Err(HasherBusy));
+    assert_eq!(hasher.hash(ANYBODY, PASSWORD).err(), Some(HasherBusy::Queue));
+    assert_eq!(hasher.verify(ANYBODY, PASSWORD, None), Err(HasherBusy::Queue));
+    assert_eq!(hasher.verify_dummy(ANYBODY, PASSWORD), Err(HasherBusy::Queue));
     assert_eq!(hasher.hash_operations(), 0);
 
-    release.send(()).expect("the job is waiting");
-    is_done.recv().expect("the queued job was done");
-    hasher.verify_dummy(PASSWORD).expect("there is room again");
+    drop(busy);
+    is_done.recv().expect("what was queued is done");
+    hasher.verify_dummy(ANYBODY, PASSWORD).expect("there is room again");
+}
+
+#[test]
+fn a_network_gets_a_quarter_of_the_places_and_an_account_a_few() {
+    let hasher = started(HasherSettings { threads: 1, places: Some(32), ..settings() });
+    let _busy = keep_busy(&hasher, 1);
+    let place = |client: &str, account: usize| queues(&hasher, &asker(client, &format!("{account}"))).0;
+    // Addresses of one network are one asker, in whatever form.
+    let neighbours = ["192.0.2.1", "192.0.2.200", "::ffff:192.0.2.7", "64:ff9b::192.0.2.8"];
+    let taken = (0..32).filter(|number| place(neighbours[number % 4], *number)).count();
+    assert_eq!(taken, 8);
+    let subnets = (0..32).filter(|number| place(&format!("2001:db8:1:{number}::1"), 100 + number)).count();
+    assert_eq!(subnets, 8, "all networks of one customer share");
+    assert!(place("203.0.113.1", 200), "others have a place");
+    let of_one_account = (0..32).filter(|number| place(&format!("198.{number}.100.1"), 300)).count();
+    assert_eq!(of_one_account, 4);
+    let rest = (0..100).filter(|number| place(&format!("2001:db8:{number:x}::1"), 400 + number)).count();
+    assert_eq!(rest, 32 - 8 - 8 - 1 - 4, "and all together no more than there are places");
+}
+
+#[test]
+fn who_is_gone_is_not_worked_for_and_keeps_nobody_out() {
+    let hasher = started(HasherSettings { threads: 1, places: Some(16), ..settings() });
+    let busy = keep_busy(&hasher, 1);
+    let client: Arc<Client> = Arc::default();
+    let gone = Asker { presence: Presence::of(client.clone()), ..asker("192.0.2.1", "a") };
+    let theirs: Vec<_> = (0..4).map(|_| queues(&hasher, &gone)).collect();
+    assert!(theirs.iter().all(|(queued, _)| *queued));
+    let neighbour = asker("192.0.2.2", "b");
+    assert!(!queues(&hasher, &neighbour).0, "their network has no more places");
+    client.leave();
+    let (queued, is_done) = queues(&hasher, &neighbour);
+    assert!(queued, "the gone made room");
+    assert!(theirs.iter().all(|(_, done)| done.recv().is_err()), "their work is thrown away");
+
+    let late = Asker { presence: Presence::always(), ..gone.clone() };
+    let (_, late_is_done) = queues(&hasher, &late);
+    let client: Arc<Client> = Arc::default();
+    let (queued, gone_is_done) = queues(&hasher, &Asker { presence: Presence::of(client.clone()), ..gone });
+    assert!(queued);
+    client.leave();
+    drop(busy);
+    is_done.recv().expect("whoever stayed is worked for");
+    late_is_done.recv().expect("whoever stayed is worked for");
+    assert!(gone_is_done.recv().is_err(), "who left before their turn is not");
+    assert_eq!(hasher.bench.queue.waiting(), 0);
+}
+
+#[test]
+fn somebody_who_leaves_while_waiting_is_let_go() {
+    let hasher = started(HasherSettings { threads: 1, ..settings() });
+    let busy = keep_busy(&hasher, 1);
+    let client: Arc<Client> = Arc::default();
+    let gone = Asker { presence: Presence::of(client.clone()), ..Asker::server() };
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| hasher.verify(&gone, PASSWORD, None));
+        while hasher.bench.queue.waiting() == 0 {
+            thread::yield_now();
+        }
+        client.leave();
+        drop(busy);
+        assert_eq!(waiting.join().expect("it ends"), Err(HasherBusy::Queue));
+    });
+    assert_eq!(hasher.hash_operations(), 0);
+}
+
+#[test]
+fn the_queue_holds_ten_seconds_of_work() {
+    let clock = clock();
+    let cost = Argon2Cost::parse("m=50000,t=2,p=1", true).expect("a cost");
+    let measured = HasherSettings { cost, threads: 2, places: None, ..settings() };
+    let hasher = Hasher::start(&measured, Arc::new(SeededChance::new(1)), clock.clone()).expect("starts");
+    assert_eq!(hasher.bench.queue.places(), 200, "a tenth of a second each is assumed");
+    let takes = |time: Duration| {
+        for _ in 0..100 {
+            let ticking = clock.clone();
+            hasher.run(ANYBODY, false, move |_| ticking.advance(time)).expect("there is room");
+        }
+        hasher.verify_dummy(ANYBODY, PASSWORD).expect("the last one was measured too");
+        hasher.bench.queue.places()
+    };
+    let places = takes(Duration::from_secs(1));
+    assert!((20..=24).contains(&places), "two threads do 20 in ten seconds: {places}");
+    assert_eq!(takes(Duration::from_secs(30)), 8, "but never fewer than a few");
+    assert_eq!(takes(Duration::from_micros(1)), 1024, "nor more than can be waited for");
+}
+
+#[test]
+fn as_many_threads_as_asked_for_work_at_once() {
+    for threads in [1, 3] {
+        let hasher = started(HasherSettings { threads, ..settings() });
+        // Each of these begins although none of the others ends.
+        let busy = keep_busy(&hasher, threads);
+        let (queued, is_done) = queues(&hasher, ANYBODY);
+        assert!(queued);
+        assert_eq!(hasher.bench.queue.waiting(), 1, "nobody is left to begin one more");
+        drop(busy);
+        is_done.recv().expect("it is done in the end");
+    }
+}
+
+#[test]
+fn a_hash_over_the_threads_memory_is_computed_if_there_is_as_much() {
+    let stored = {
+        let cost = Argon2Cost::parse("m=512,t=1,p=2", true).expect("a cost");
+        let richer = started(HasherSettings { cost, ..settings() });
+        richer.hash(ANYBODY, PASSWORD).expect("room in the queue").as_str().to_owned()
+    };
+    let matches = Verification::Matches { needs_rehash: true };
+    assert_eq!(verified(&hasher(), PASSWORD, &stored), (matches, 1));
+    assert_eq!(verified(&hasher(), "wrong", &stored), (DIFFERS, 1));
+
+    let poor = started(HasherSettings { memory_free: || 512 * 1024, ..settings() });
+    assert_eq!(poor.verify(ANYBODY, PASSWORD, Some(&stored)), Err(HasherBusy::Memory));
+    assert_eq!(poor.hash_operations(), 0);
+    poor.verify_dummy(ANYBODY, PASSWORD).expect("what was reserved suffices for all others");
+
+    let huge = stored.replace("m=512,", "m=4294967295,");
+    let ceilings = HashCeilings { memory_kib: u32::MAX, ..HashCeilings::default() };
+    let hasher = started(HasherSettings { ceilings, ..settings() });
+    let outcomes = [(); 40].map(|()| hasher.bench.large_arena(&StoredHash::read(&huge).expect("a hash")));
+    assert!(outcomes.iter().any(Result::is_err), "what the system does not give ends nothing");
+}
+
+#[test]
+fn one_hash_over_the_threads_memory_is_computed_at_a_time() {
+    let hasher = started(HasherSettings { threads: 2, ..settings() });
+    let large = keep_one_busy(&hasher, true);
+    let (begun, has_begun) = mpsc::channel();
+    let work = Box::new(move |_: &mut Arena| begun.send(()).expect("the test is waiting"));
+    let second = Ticket { asker: Asker::server(), is_large: true, work };
+    assert!(hasher.bench.queue.push(second).is_ok());
+    // The other thread passes it over, and goes on with those behind it.
+    hasher.verify_dummy(ANYBODY, PASSWORD).expect("room in the queue");
+    assert!(has_begun.try_recv().is_err());
+    drop(large);
+    has_begun.recv().expect("now it is computed");
 }
 
 #[test]
 fn a_panic_ends_one_job_and_no_thread() {
     let hasher = started(HasherSettings { threads: 1, ..settings() });
-    for _ in 0..3 {
-        let lost: Option<()> = hasher.pool.run(|| std::panic::resume_unwind(Box::new("a fault")));
-        assert_eq!(lost, None);
+    for is_large in [false, true, true] {
+        let lost: Result<(), _> =
+            hasher.run(ANYBODY, is_large, |_| std::panic::resume_unwind(Box::new("a fault")));
+        assert_eq!(lost, Err(HasherBusy::Queue));
     }
-    hasher.verify_dummy(PASSWORD).expect("the thread lives");
+    hasher.verify_dummy(ANYBODY, PASSWORD).expect("the thread lives");
 }
 
 #[test]
 fn many_callers_share_few_threads() {
-    let hasher = started(HasherSettings { queue_length: 64, ..settings() });
-    let hash = hasher.hash(PASSWORD).expect("room in the queue");
+    let hasher = hasher();
+    let hash = hasher.hash(ANYBODY, PASSWORD).expect("room in the queue");
     thread::scope(|scope| {
         for caller in 0..32 {
             let (hasher, hash) = (&hasher, &hash);
             scope.spawn(move || {
                 let (password, expected) =
                     if caller % 2 == 0 { (PASSWORD, MATCHES) } else { ("wrong", DIFFERS) };
-                assert_eq!(hasher.verify(password, Some(hash.as_str())), Ok(expected));
+                assert_eq!(hasher.verify(ANYBODY, password, Some(hash.as_str())), Ok(expected));
             });
         }
     });
@@ -259,12 +465,8 @@ fn many_callers_share_few_threads() {
 fn dropping_finishes_what_is_queued_and_ends_the_threads() {
     let hasher = hasher();
     let bench = Arc::downgrade(&hasher.bench);
-    let (done, is_done) = mpsc::channel();
-    for number in 0..10 {
-        let done = done.clone();
-        hasher.pool.submit(move || done.send(number).expect("the test is waiting")).expect("room");
-    }
-    drop((hasher, done));
-    assert_eq!(is_done.iter().count(), 10);
+    let queued: Vec<_> = (0..10).map(|_| queues(&hasher, ANYBODY).1).collect();
+    drop(hasher);
+    assert!(queued.iter().all(|done| done.recv().is_ok()));
     assert!(bench.upgrade().is_none());
 }
