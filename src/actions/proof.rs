@@ -70,19 +70,21 @@ pub fn prove(
     may: fn(&Credentials) -> bool,
 ) -> Result<Proof, Failure> {
     let counted = Counted::new(call, &account_of(call, claim)?);
-    call.concerns(&counted.account);
+    let known = counted.known(call)?;
+    // Strangers share an account's few places in the queue of the hashers. The owner is not to wait for one of them.
+    call.concerns(if known.is_at_home { &counted.lane } else { &counted.account });
     // Before the queue too: where nothing is tested, nobody is to wait for anybody.
-    if counted.is_locked(call)? {
-        return locked(call, &counted, password);
+    if known.is_locked {
+        return Ok(locked(call, &counted, password));
     }
     let turn = call.enter(&call.app().turnstiles, &counted.lane)?;
     write_down_unwritten(call, &counted)?;
-    if counted.is_locked(call)? {
+    if counted.known(call)?.is_locked {
         drop(turn);
-        return locked(call, &counted, password);
+        return Ok(locked(call, &counted, password));
     }
     let under_way = call.app().guesses.begin(counted.account.clone());
-    let is_slowed = counted.is_slowed(call, under_way.others)?;
+    let is_slowed = !known.is_at_home && counted.is_slowed(call, under_way.others)?;
     let slow_turn =
         if is_slowed { Some(call.enter(&call.app().slow_turnstiles, &counted.account)?) } else { None };
     let proof = test(call, claim, &counted, password, may)?;
@@ -125,12 +127,13 @@ fn test(
 
 /// An attempt that is not looked at. It costs what a wrong password does, but of all such attempts on an account only
 /// one at a time: they are not to fill the queue of those who can still log in.
-fn locked(call: &Call<'_>, counted: &Counted, password: &Secret<String>) -> Result<Proof, Failure> {
+fn locked(call: &Call<'_>, counted: &Counted, password: &Secret<String>) -> Proof {
     let under_way = call.app().guesses.begin(format!("locked {}", counted.account));
     if under_way.others == 0 {
-        call.verify_dummy(password)?;
+        // Where there is no room for this, nobody waits for it either.
+        let _ = call.verify_dummy(password);
     }
-    Ok(Proof::Locked)
+    Proof::Locked
 }
 
 /// How an attempt is counted.
@@ -164,27 +167,36 @@ impl Counted {
         Self { account: account.to_owned(), lane, key: AttemptKey::new(account, network), rules }
     }
 
-    fn is_locked(&self, call: &Call<'_>) -> Result<bool, Failure> {
+    fn known(&self, call: &Call<'_>) -> Result<Known, Failure> {
         call.read(|db| {
             let known = attempts::by_account(db, &self.key)?;
-            Ok(known.is_some_and(|known| self.rules.is_locked(&known, db.now())))
+            let known = known.as_ref();
+            Ok(Known {
+                is_locked: known.is_some_and(|known| self.rules.is_locked(known, db.now())),
+                is_at_home: known.is_some_and(|known| known.last_success.is_some()),
+            })
         })
     }
 
     /// Whether the account has failed so often, from wherever, that strangers get to try only one after another and
-    /// slowly. Somebody from where it succeeded before is no stranger. Those under way count as if they had failed.
+    /// slowly. Those under way count as if they had failed.
     fn is_slowed(&self, call: &Call<'_>, under_way: u32) -> Result<bool, Failure> {
         if !self.rules.by_client {
             return Ok(false);
         }
         call.read(|db| {
-            let known = attempts::by_account(db, &self.key)?;
-            if known.is_some_and(|known| known.last_success.is_some()) {
-                return Ok(false);
-            }
             Ok(attempts::total_failures(db, &self.key)? + i64::from(under_way) >= STRANGERS_FAILURES_MAX)
         })
     }
+}
+
+/// What is known about attempts that are counted together.
+struct Known {
+    /// They are not looked at for now.
+    is_locked: bool,
+    /// One from the same network succeeded before, so this one hardly comes from a stranger. Never known where all
+    /// networks count together.
+    is_at_home: bool,
 }
 
 impl Rules {

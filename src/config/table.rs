@@ -211,7 +211,7 @@ settings! {
     /// The only base URLs that letters may link to, with `;` between them. Without any, every one is taken.
     base_urls: Vec<String> = "baseurls", Plain, "", check::base_urls;
     /// Whose failed log-ins count together: `account`, or `account-and-client`, which keeps a stranger on another
-    /// network from locking the owner out.
+    /// network from locking the owner out; after 100 failures on an account in all, strangers are slowed.
     lock_mode: LockMode = "lockmode", Plain, "account", check::lock_mode;
     /// Days from now at which a new session expires at the latest; 0 for no limit.
     session_days_max: u32 = "sessionmax", Plain, "0", check::whole::<_, 0, 36_500>;

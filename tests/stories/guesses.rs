@@ -139,6 +139,8 @@ fn guesses_are_not_for_free_while_failures_cannot_be_written() {
     guess("wrong").refused(NO_MATCH);
     assert_eq!(server.holds(), [1.5], "the one before counts");
     guess(GOOD_PASSWORD).done();
+    guess("wrong").refused(NO_MATCH);
+    assert_eq!(server.holds(), [1.0], "but only once");
 }
 
 #[test]
@@ -379,20 +381,58 @@ fn the_owner_passes_strangers_at_a_slowed_account() {
     alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
     strangers_guess(&alice, 100);
     let slowed = server.app.slow_turnstiles.enter("alice@example.org", &Presence::always());
-    alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
     let ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let (answers, answered) = mpsc::channel();
+    let owner = || answers.send(alice.tries_from("203.0.113.9", GOOD_PASSWORD));
+    let at_once = std::thread::scope(|scope| {
         scope.spawn(|| {
             let _ = alice.tries_from(&stranger(200), "wrong");
             ended.store(true, Ordering::SeqCst);
         });
-        // However long this takes, the stranger does not get past.
-        for _ in 0..5 {
-            alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
-        }
+        scope.spawn(owner);
+        let at_once = answered.recv_timeout(AT_ONCE).ok();
         assert!(!ended.load(Ordering::SeqCst), "another stranger waits");
         drop(slowed);
+        at_once
     });
+    at_once.expect("the owner does not wait").done();
+}
+
+#[test]
+fn strangers_do_not_take_the_owners_place_in_the_queue_of_the_hashers() {
+    let mut server = TestServer::start_with(BY_CLIENT);
+    let hasher = one_hasher(&server, 64);
+    server.app_mut().hasher = hasher;
+    let (alice, _) = server.member("alice");
+    alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
+    let done = AtomicBool::new(false);
+    let owners = std::thread::scope(|scope| {
+        // Something slow is always under way, so that guesses pile up.
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _ = server.app.hasher.verify(&Asker::server(), "x", Some(SLOW_HASH));
+            }
+        });
+        let (refusals, refused) = mpsc::channel();
+        for number in 0..8 {
+            let (refusals, server, alice, done) = (refusals.clone(), &server, &alice, &done);
+            scope.spawn(move || {
+                while !done.load(Ordering::Relaxed) {
+                    let guess = checks(server, &stranger(number), &alice.email, "wrong");
+                    if matches!(guess, Reply::Rejected(503, _)) {
+                        let _ = refusals.send(());
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+        let full = refused.recv_timeout(AT_ONCE);
+        let owners = checks(&server, "203.0.113.9", &alice.email, GOOD_PASSWORD);
+        done.store(true, Ordering::Relaxed);
+        full.expect("strangers have no more places");
+        owners
+    });
+    owners.done();
 }
 
 /// Removes what a clean-up removes of the attempts; how many rows that were.
