@@ -77,31 +77,6 @@ SELECT user_id, system_id, full_name, email, email_verified, is_active, last_log
        emailforgotpass_sent_datetime, emailchangepass_sent_datetime
 FROM users WHERE user_id > :after ORDER BY user_id LIMIT :limit;
 
--- name: match
--- The column that `:by` names equals `:match`. Text compares as text, letter by letter.
-SELECT user_id, system_id, full_name, email, email_verified, is_active, last_login_try, last_login_success,
-       failed_login_tries, created_on, last_updated, user_role, extra_info, emailverify_sent_datetime,
-       emailforgotpass_sent_datetime, emailchangepass_sent_datetime
-FROM users
-WHERE user_id > :after AND :match = CASE :by
-    WHEN 'user_id' THEN user_id
-    WHEN 'system_id' THEN system_id
-    WHEN 'full_name' THEN full_name
-    WHEN 'email' THEN email
-    WHEN 'email_verified' THEN email_verified
-    WHEN 'is_active' THEN is_active
-    WHEN 'last_login_try' THEN last_login_try
-    WHEN 'last_login_success' THEN last_login_success
-    WHEN 'failed_login_tries' THEN failed_login_tries
-    WHEN 'created_on' THEN created_on
-    WHEN 'last_updated' THEN last_updated
-    WHEN 'user_role' THEN user_role
-    WHEN 'emailverify_sent_datetime' THEN emailverify_sent_datetime
-    WHEN 'emailforgotpass_sent_datetime' THEN emailforgotpass_sent_datetime
-    WHEN 'emailchangepass_sent_datetime' THEN emailchangepass_sent_datetime
-END
-ORDER BY user_id LIMIT :limit;
-
 -- name: update
 UPDATE users SET full_name = :full_name, email = :email, email_verified = :email_verified, is_active = :is_active,
                  user_role = :user_role, extra_info = :extra_info, last_updated = :now

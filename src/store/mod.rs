@@ -22,6 +22,7 @@ mod removal;
 pub mod roles;
 pub mod server_state;
 pub mod sessions;
+pub mod user_lists;
 pub mod users;
 
 pub use error::StoreError;
@@ -31,6 +32,7 @@ pub use removal::Removal;
 use crate::clock::{Clock, Moment};
 use crate::json::JsonText;
 use crate::log;
+use crate::pool::Pool;
 use condition::{Condition, Writing};
 use identity::{FileId, OpenFiles};
 use rusqlite::types::FromSql;
@@ -41,10 +43,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use writer::{Purpose, Writer};
 
+/// Scans that may wait; more are refused at once as [`StoreError::Busy`].
+const WAITING_SCANS_MAX: usize = 16;
+
 /// An open database.
 pub struct Store {
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
+    scanner: Arc<Mutex<Connection>>,
+    scans: Pool,
     writer: Writer,
     condition: Arc<Condition>,
     path: PathBuf,
@@ -71,8 +78,10 @@ impl Store {
         let condition = Arc::new(Condition::new(files, damage::is_too_large_to_wait_for(path)));
         let writer =
             Writer::start(first, clock.clone(), Arc::clone(&condition)).map_err(OpenError::Thread)?;
+        let scanner = Arc::new(Mutex::new(open::connect_to_read(path)?));
+        let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
-        Ok((Self { readers, next_reader, writer, condition, path, clock }, origin))
+        Ok((Self { readers, next_reader, scanner, scans, writer, condition, path, clock }, origin))
     }
 
     /// Reads. Each statement sees the newest commit; `work` must not wait for anything.
@@ -83,6 +92,26 @@ impl Store {
     pub fn read<T, E>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E>) -> Result<T, E> {
         let connection = self.reader();
         work(&Db::new(&connection, &self.condition, self.clock.now()))
+    }
+
+    /// Reads what takes long, away from the threads on which requests are answered: one such piece of work at a time,
+    /// on a connection of its own, while the others wait in line.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns; [`StoreError::Busy`] when too many are waiting.
+    pub fn scan<T, E>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (scanner, condition) = (Arc::clone(&self.scanner), Arc::clone(&self.condition));
+        let now = self.clock.now();
+        let scan = move || {
+            let connection = scanner.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&Db::new(&connection, &condition, now))
+        };
+        self.scans.run(scan).unwrap_or_else(|| Err(StoreError::Busy.into()))
     }
 
     /// Writes: runs `work` in a transaction and returns once its commit is on the disk. When `work` returns an
@@ -178,7 +207,7 @@ impl Store {
     /// Finishes the writes that wait, moves the log into the database file and closes it. Whoever reads after this
     /// finds an empty database.
     pub fn close(&self) {
-        for reader in &self.readers {
+        for reader in self.readers.iter().chain([&*self.scanner]) {
             // The writer has to be the last one who has the file open, or the log would stay behind.
             if let Ok(nothing) = Connection::open_in_memory() {
                 *reader.lock().unwrap_or_else(PoisonError::into_inner) = nothing;

@@ -5,7 +5,7 @@ use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
 use crate::json::JsonText;
-use rusqlite::{Row, ToSql, named_params};
+use rusqlite::{Row, named_params};
 use serde::Serialize;
 
 const FILE: &str = include_str!("../../sql/users.sql");
@@ -29,7 +29,6 @@ const SET_LOGIN_SUCCESS: &str = query(FILE, "set_login_success");
 const SET_LOGIN_FAILURE: &str = query(FILE, "set_login_failure");
 const SET_STATE: &str = query(FILE, "set_state");
 const LIST: &str = query(FILE, "list");
-const MATCH: &str = query(FILE, "match");
 const UPDATE: &str = query(FILE, "update");
 const DELETE: &str = query(FILE, "delete");
 const SOMEBODY_ADMINISTERS: &str = query(FILE, "somebody_administers");
@@ -382,37 +381,6 @@ pub fn set_state(
 /// A failing database.
 pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<User>, StoreError> {
     db.all(LIST, named_params! { ":after": after, ":limit": limit }, user)
-}
-
-/// A value that a column is compared with.
-pub enum Match {
-    /// A text.
-    Text(String),
-    /// A whole number; 1 and 0 for true and false.
-    Integer(i64),
-    /// Any other number.
-    Real(f64),
-}
-
-/// Users whose column `by` equals a value, in the order of their numbers, those after `after`, at most `limit`. A
-/// column that does not exist equals nothing.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn matching(
-    db: &Db<'_>,
-    by: &str,
-    value: &Match,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<User>, StoreError> {
-    let value: &dyn ToSql = match value {
-        Match::Text(text) => text,
-        Match::Integer(number) => number,
-        Match::Real(number) => number,
-    };
-    db.all(MATCH, named_params! { ":by": by, ":match": value, ":after": after, ":limit": limit }, user)
 }
 
 /// Writes what can be changed about a user.

@@ -166,6 +166,66 @@ fn times_match_as_they_are_shown_and_as_they_are_stored() {
 }
 
 #[test]
+fn values_compare_by_the_columns_type() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("alice");
+    let id = user_id.to_string();
+    for (by, value) in [
+        ("user_id", json!(id)),
+        ("user_id", json!(format!(" {id} "))),
+        ("user_id", json!(format!("{id}.0"))),
+        ("user_id", json!(user_id as f64)),
+    ] {
+        assert_eq!(ids(&matching(&server, by, &value)), [user_id], "{by} = {value}");
+    }
+    assert_eq!(ids(&matching(&server, "is_active", &json!("1"))), [1, 2, user_id]);
+    assert_eq!(ids(&matching(&server, "failed_login_tries", &json!("0"))), [1, 2, 3, user_id]);
+    for (by, value) in [("user_id", json!(format!("{id}x"))), ("user_id", json!("")), ("user_role", json!(1))]
+    {
+        assert!(ids(&matching(&server, by, &value)).is_empty(), "{by} = {value}");
+    }
+    let number = "UPDATE users SET system_id = '17' WHERE user_id = 3";
+    rusqlite::Connection::open(server.database()).and_then(|db| db.execute(number, [])).expect("updates");
+    assert_eq!(ids(&matching(&server, "system_id", &json!(17))), [3], "a number equals the text that it is");
+}
+
+/// Adds users by the thousand.
+fn crowd(server: &TestServer, users: i64, note_bytes: i64) {
+    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+        INSERT INTO users (system_id, full_name, password, email, email_verified, is_active, extra_info, created_on,
+                           last_updated, user_role)
+        SELECT 's' || i, 'Name', 'p', i || '@example.org', 1, 1, '{\"x\": \"' || hex(zeroblob(?2)) || '\"}',
+               '2026-11-23 15:00:00.000000', '2026-11-23 15:00:00.000000', 'authenticated' FROM n";
+    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
+    connection.execute(sql, [users, note_bytes / 2]).expect("inserts");
+}
+
+#[test]
+fn an_answer_is_bounded_in_bytes_and_the_refusal_says_how_to_go_on() {
+    let server = TestServer::start();
+    crowd(&server, 9_000, 2_000);
+    let too_many = |reply: &Reply| {
+        reply.refused("exception when checking the DB");
+        let messages = reply.messages().concat();
+        assert!(messages.contains("limit") && messages.contains("after"), "{messages}");
+    };
+    too_many(&server.ask("user-list", json!({ "user_id": null })));
+    too_many(&server.ask("user-list", json!({ "user_id": null, "limit": 8_900 })));
+    for (by, value) in
+        [("user_role", json!("authenticated")), ("is_active", json!(true)), ("extra_info", json!({}))]
+    {
+        too_many(&matching(&server, by, &value));
+    }
+    let (mut seen, mut after) = (0, 0);
+    loop {
+        let piece = ids(&server.ask("user-list", json!({ "user_id": null, "limit": 4_000, "after": after })));
+        let Some(last) = piece.last() else { break };
+        (seen, after) = (seen + piece.len(), *last);
+    }
+    assert_eq!(seen, 9_003);
+}
+
+#[test]
 fn notes_match_by_json_value_key_by_key() {
     let server = TestServer::start();
     let (_, user_id) = server.member("alice");

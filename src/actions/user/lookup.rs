@@ -5,21 +5,25 @@ use crate::clock::Moment;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::fold;
 use crate::requests;
-use crate::store::users::{self, Match, User};
-use crate::wire::{FromWire, Object};
+use crate::store::Db;
+use crate::store::user_lists::{self, Match, Wanted};
+use crate::store::users::{self, User};
+use crate::wire::{FromWire, Object, ascii_json};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Users in one answer at most. Who has more asks for them in pieces.
 const USERS_PER_ANSWER_MAX: i64 = 50_000;
-/// Users that are looked at in one go when their notes are compared.
-const PAGE_USERS: i64 = 500;
+/// Bytes of one answer's users, as JSON. Sealing and sending them takes several times as much memory.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 const FAILED: &str = "Looking up users did not work.";
 const LIST_FAILED: Refusal = Refusal::new("exception when checking the DB", FAILED).nulls(&["user_info"]);
 const TOO_MANY: Refusal = Refusal::new(
     "exception when checking the DB",
-    "There are too many users for one answer. Ask for them in pieces, with limit and after.",
+    "There are too many users for one answer, or too much is noted about them. Ask for fewer at a time, with limit and \
+     after.",
 )
 .nulls(&["user_info"]);
 const EMAIL_UNKNOWN: Refusal = Refusal::new("user email not found in DB", FAILED).nulls(&["user_info"]);
@@ -77,7 +81,7 @@ requests! {
 
 #[derive(Serialize)]
 struct Users {
-    user_info: Vec<User>,
+    user_info: Vec<Box<RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -101,26 +105,90 @@ impl Page {
             limit_was_given: limit.is_some(),
         }
     }
+}
 
-    /// The users, unless they are more than one answer takes and nobody asked for a part of them.
-    fn answer(self, mut users: Vec<User>) -> Outcome<Users> {
-        if users.len() as i64 > USERS_PER_ANSWER_MAX {
-            if !self.limit_was_given {
-                return Err(TOO_MANY.refuse());
-            }
-            users.truncate(USERS_PER_ANSWER_MAX as usize);
+/// The users of an answer, each made text as soon as it is read: so nobody is in memory twice.
+struct Listing {
+    page: Page,
+    users: Vec<Box<RawValue>>,
+    bytes: usize,
+}
+
+impl Listing {
+    const fn new(page: Page) -> Self {
+        Self { page, users: Vec::new(), bytes: 0 }
+    }
+
+    /// Adds a user; tells whether there is room for more, and refuses when the answer would be too long.
+    fn add(&mut self, user: &User) -> Result<bool, Failure> {
+        let count = self.users.len() as i64;
+        if count >= self.page.limit {
+            return Ok(false);
         }
-        Ok(Done::new(Users { user_info: users }, "The users were looked up."))
+        if count >= USERS_PER_ANSWER_MAX {
+            return if self.page.limit_was_given { Ok(false) } else { Err(TOO_MANY.refuse()) };
+        }
+        let text = ascii_json(user);
+        self.bytes += text.len();
+        if self.bytes > ANSWER_BYTES_MAX && count > 0 {
+            return Err(TOO_MANY.refuse());
+        }
+        self.users.push(RawValue::from_string(text).expect("what was just serialised is JSON"));
+        Ok(true)
+    }
+
+    /// Adds those of the wanted users who pass.
+    fn collect(
+        mut self,
+        db: &Db<'_>,
+        wanted: &Wanted,
+        passes: impl Fn(&User) -> bool,
+    ) -> Result<Self, Failure> {
+        let mut next = Some(self.page.after);
+        while let Some(after) = next {
+            // What is noted is read when the database is no longer in use for it.
+            let slice = user_lists::slice(db, wanted, after).map_err(Failure::from)?;
+            for user in slice.users.iter().filter(|user| passes(user)) {
+                if !self.add(user)? {
+                    return Ok(self);
+                }
+            }
+            next = slice.next;
+        }
+        Ok(self)
+    }
+
+    fn answer(self) -> Outcome<Users> {
+        Ok(Done::new(Users { user_info: self.users }, "The users were looked up."))
     }
 }
 
 fn user_list(call: &mut Call<'_>, ask: UserList) -> Outcome<Users> {
     let page = Page::new(ask.limit, ask.after);
-    let users = match ask.user_id {
-        Some(user_id) => call.read(|db| users::by_id(db, user_id))?.into_iter().collect(),
-        None => call.read(|db| users::list(db, page.after, page.limit))?,
-    };
-    page.answer(users)
+    let Some(user_id) = ask.user_id else { return find(call, page, Wanted::All, |_| true)?.answer() };
+    let mut listing = Listing::new(page);
+    if let Some(user) = call.read(|db| users::by_id(db, user_id))? {
+        listing.add(&user)?;
+    }
+    listing.answer()
+}
+
+/// Looks for users: at once where that is quick, and otherwise where it keeps no other request waiting.
+fn find(
+    call: &Call<'_>,
+    page: Page,
+    wanted: Wanted,
+    passes: impl Fn(&User) -> bool + Send + 'static,
+) -> Result<Listing, Failure> {
+    if wanted.is_one_at_most() {
+        let slice = call.read(|db| user_lists::slice(db, &wanted, page.after))?;
+        let mut listing = Listing::new(page);
+        for user in &slice.users {
+            let _ = listing.add(user)?;
+        }
+        return Ok(listing);
+    }
+    call.app().store.scan(move |db| Listing::new(page).collect(db, &wanted, passes))
 }
 
 fn user_lookup_email(call: &mut Call<'_>, ask: UserLookupEmail) -> Outcome<OneUser> {
@@ -134,15 +202,17 @@ fn user_lookup_email(call: &mut Call<'_>, ask: UserLookupEmail) -> Outcome<OneUs
 
 fn user_lookup_match(call: &mut Call<'_>, ask: UserLookupMatch) -> Outcome<Users> {
     let page = Page::new(ask.limit, ask.after);
-    let users = match (ask.by.as_str(), ask.matched) {
-        ("extra_info", Value::Object(noted)) => with_notes(call, &noted, page)?,
+    let listing = match (ask.by.as_str(), ask.matched) {
+        ("extra_info", Value::Object(noted)) => {
+            find(call, page, Wanted::All, move |user| has_notes(user, &noted))?
+        }
         ("extra_info", _) | (_, Value::Object(_)) => return Err(MISMATCHED.refuse()),
         (by, value) => {
             let value = comparable(by, value).ok_or_else(|| MATCH_FAILED.refuse())?;
-            call.read(|db| users::matching(db, by, &value, page.after, page.limit))?
+            find(call, page, Wanted::Column(by.to_owned(), value), |_| true)?
         }
     };
-    page.answer(users)
+    listing.answer()
 }
 
 /// A value as the column stores it; `None` where there is no such column or the value is a list.
@@ -182,26 +252,6 @@ fn plain(value: Value) -> Option<Match> {
             Ok(integer) => Some(Match::Integer(integer)),
             Err(other) => f64::from_wire(other).ok().map(Match::Real),
         },
-    }
-}
-
-/// Users whose notes have all these keys with these values.
-fn with_notes(call: &Call<'_>, wanted: &Object, page: Page) -> Result<Vec<User>, Failure> {
-    let mut found = Vec::new();
-    let mut after = page.after;
-    loop {
-        // What is noted is read when the database is no longer in use for it.
-        let users = call.read(|db| users::list(db, after, PAGE_USERS))?;
-        let Some(last) = users.last() else { return Ok(found) };
-        after = last.user_id;
-        for user in users {
-            if found.len() as i64 >= page.limit {
-                return Ok(found);
-            }
-            if has_notes(&user, wanted) {
-                found.push(user);
-            }
-        }
     }
 }
 
