@@ -22,12 +22,58 @@ pub const PRIVATE_DIRECTORY_MODE: u32 = 0o700;
 /// What the mode of a private file must not have: any right for the group or for others.
 const OTHERS_MODE_BITS: u32 = 0o077;
 
-/// Makes a file that did not exist, with its final mode, and puts it safely on the disk.
+/// Makes a file that did not exist, with its final mode, and puts it safely on the disk. Whoever finds it finds all
+/// of it, even if this process is killed meanwhile.
 ///
 /// # Errors
 /// `AlreadyExists` if anything has that name, even a dangling link; otherwise what the file system says. A
 /// file that could not be written whole is taken away again.
 pub fn create_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = with_suffix(path, UNFINISHED_SUFFIX);
+    if path.symlink_metadata().is_ok() {
+        // What a killed process left half done is of no use to anybody.
+        let _ = std::fs::remove_file(unfinished);
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    write_new(&unfinished, mode, bytes)?;
+    let named = match std::fs::hard_link(&unfinished, path) {
+        // Some file systems know no second name for a file.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => create_at_once(path, mode, bytes),
+        linked => linked.and_then(|()| sync_directory_of(path)),
+    };
+    // It has its name, or has failed to get it.
+    let _ = std::fs::remove_file(&unfinished);
+    named
+}
+
+/// Makes a file, with its final mode, and puts it safely on the disk, in place of one that may have its name. Whoever
+/// looks finds the old one or the new one.
+///
+/// # Errors
+/// What the file system says. Then the old file is still there.
+pub fn replace_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = with_suffix(path, UNFINISHED_SUFFIX);
+    write_new(&unfinished, mode, bytes)?;
+    let renamed = std::fs::rename(&unfinished, path).and_then(|()| sync_directory_of(path));
+    if renamed.is_err() {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    renamed
+}
+
+/// Stands at the end of a file's name until all of it is written.
+const UNFINISHED_SUFFIX: &str = ".unfinished";
+
+/// Writes a file under a name that nobody reads. One that a killed process left there makes way.
+fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => create_at_once(path, mode, bytes),
+    }
+}
+
+fn create_at_once(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_directory_of(path));
     if written.is_err() {
@@ -112,7 +158,7 @@ pub fn read_small(path: &Path, bytes_max: u64) -> io::Result<SmallFile> {
     if bytes.starts_with(BYTE_ORDER_MARK) {
         bytes.drain(..BYTE_ORDER_MARK.len());
     }
-    Ok(SmallFile { bytes, open_to_others: metadata.mode() & OTHERS_MODE_BITS != 0 })
+    Ok(SmallFile { bytes, open_to_others: is_open_to_others(&metadata) })
 }
 
 /// U+FEFF in UTF-8. It says nothing about a text that is UTF-8 anyway.
@@ -130,6 +176,12 @@ pub fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     let metadata = file.metadata()?;
     ensure_regular(&metadata)?;
     Ok((file, metadata))
+}
+
+/// Whether the group or others have any right on what has this mode.
+#[must_use]
+pub fn is_open_to_others(metadata: &Metadata) -> bool {
+    metadata.mode() & OTHERS_MODE_BITS != 0
 }
 
 /// Refuses what is no regular file.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The name under which health checks are counted.
-const HEALTH_REQUEST: &str = "apikey-healthcheck";
+pub const HEALTH_REQUEST: &str = "apikey-healthcheck";
 
 const HEALTH: &str = "/health";
 /// A request that names no host, as HTTP/1.0 allows, counts as made to this one.

@@ -9,6 +9,8 @@ mod authority;
 mod confvars;
 #[path = "binary/files.rs"]
 mod files;
+#[path = "binary/first_start.rs"]
+mod first_start;
 #[path = "binary/leaks.rs"]
 mod leaks;
 #[path = "binary/limits.rs"]
@@ -21,6 +23,8 @@ mod machine;
 mod races;
 #[path = "binary/signals.rs"]
 mod signals;
+#[path = "binary/startup.rs"]
+mod startup;
 #[path = "binary/storage.rs"]
 mod storage;
 #[path = "binary/tls.rs"]

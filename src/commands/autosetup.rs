@@ -3,7 +3,7 @@
 //! that exists is overwritten, so it can be run again.
 
 use super::{Parts, Streams};
-use crate::config::base_directory::{self, AdminAccount, ENV_FILE, PERMISSIONS_FILE};
+use crate::config::base_directory::{self, AdminChoice, ENV_FILE, PERMISSIONS_FILE};
 use crate::config::{
     self, Config, Invocation, Kind, Loaded, Problems, SETTINGS, Setting, Surroundings, check,
 };
@@ -43,12 +43,12 @@ pub fn run(
     for note in notes {
         streams.say(&format!("{note}\n"));
     }
-    let Loaded { config, admin_email, admin_password, .. } = loaded;
+    let Loaded { config, admin, .. } = loaded;
     let database = surroundings.directory.join(&config.database);
     let permissions = permissions_file(&config, &base, parts, streams)?;
-    let admin = match admin_password {
-        None if streams.input_is_terminal => ask_for_admin(admin_email, parts, streams)?,
-        password => AdminAccount::new(admin_email, password, parts.chance),
+    let admin = match admin.password {
+        None if streams.input_is_terminal => ask_for_admin(&admin.email, streams)?,
+        _ => admin,
     };
     make_database(&base, &database, &permissions, &admin, parts, streams)?;
     let values = Values { invocation: &invocation, surroundings, base: &base, database, permissions };
@@ -101,20 +101,16 @@ fn ask_for_files(
     Ok(())
 }
 
-fn ask_for_admin(
-    default_email: String,
-    parts: &Parts<'_>,
-    streams: &mut Streams<'_>,
-) -> Result<AdminAccount, Problems> {
+fn ask_for_admin(default_email: &str, streams: &mut Streams<'_>) -> Result<AdminChoice, Problems> {
     let question = "What is the first administrator's e-mail address?";
-    let email = ask(question, &default_email, check::email_address, streams)?;
+    let email = ask(question, default_email, check::email_address, streams)?;
     loop {
         let password = ask_hidden("And the password? Without one, a random password is made.", streams)?;
         if password.expose().is_empty() {
-            return Ok(AdminAccount::new(email, None, parts.chance));
+            return Ok(AdminChoice { email, email_is_given: true, password: None });
         }
         if ask_hidden("Once more, please.", streams)?.matches(password.expose().as_bytes()) {
-            return Ok(AdminAccount::new(email, Some(password), parts.chance));
+            return Ok(AdminChoice { email, email_is_given: true, password: Some(password) });
         }
         streams.say("These were two different passwords.\n");
     }
@@ -169,32 +165,28 @@ fn make_database(
     base: &Path,
     database: &Path,
     permissions: &Path,
-    admin: &AdminAccount,
+    admin: &AdminChoice,
     parts: &Parts<'_>,
     streams: &mut Streams<'_>,
 ) -> Result<(), Problems> {
-    let credentials = base_directory::write_admin_credentials(base, admin, parts.clock.now())
-        .map_err(|error| Problems::one(format!("the administrator's credentials: {error}")))?;
-    let (database_shown, credentials_shown) = (database.display(), credentials.display());
-    let mut problems = Problems::default();
-    match (parts.make_database)(database, Some(permissions), admin) {
-        Ok(Initialised::JustNow) => {
+    let first_admin = || {
+        base_directory::settle_first_admin(base, admin, parts.chance)
+            .map_err(|error| format!("the administrator's credentials: {error}"))
+    };
+    let shown = database.display();
+    match (parts.make_database)(database, Some(permissions), &first_admin).map_err(Problems::one)? {
+        Initialised::JustNow => {
+            let credentials = base.join(base_directory::ADMIN_CREDENTIALS_FILE);
             streams.say(&format!(
-                "made the database: {database_shown}\nmade the administrator's credentials: {credentials_shown}\n"
-            ));
-            return Ok(());
-        }
-        Ok(Initialised::Before { .. }) => {
-            streams.say(&format!(
-                "kept the database: {database_shown}; it was set up before, with its own users\n"
+                "made the database: {shown}\nmade the administrator's credentials: {}\n",
+                credentials.display()
             ));
         }
-        Err(problem) => problems.add(problem),
+        Initialised::Before { .. } => {
+            streams.say(&format!("kept the database: {shown}; it was set up before, with its own users\n"));
+        }
     }
-    if let Err(error) = std::fs::remove_file(&credentials) {
-        problems.add(format!("{credentials_shown} is of no use, but could not be removed: {error}"));
-    }
-    problems.or(())
+    Ok(())
 }
 
 /// What the settings of the new server are taken from.

@@ -72,6 +72,8 @@ A setting is looked up in this order, and a blank value counts as none:
 A file of rules given by `--confvars=FILE.json` can change variables, option and default of single settings, and have
 their values fetched from a file or over HTTP: see [confvars.md](confvars.md).
 
+In the environment, quotes around a value and a carriage return at its end do not count.
+
 A file of variables holds `NAME=value` lines; lines that begin with `#` or `;` are comments, `%%` stands for `%`,
 and a value may stand in quotes. In paths, `[[basedir]]` stands for the base directory and `[[homedir]]` for `HOME`.
 

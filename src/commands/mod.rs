@@ -7,13 +7,14 @@ pub mod help;
 pub mod pwned;
 pub mod schema;
 pub mod serve;
+pub mod startup;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::arguments::{Command, Listing};
-use crate::config::base_directory::AdminAccount;
 use crate::config::{self, Invocation, Loaded, Problems, Surroundings};
 use crate::initialise::Initialised;
+use startup::FirstAdmin;
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::Path;
 
@@ -41,7 +42,7 @@ pub struct Parts<'a> {
 
 /// Makes a database at a path, with the roles of a policy file (or of the built-in policy), and the first
 /// administrator; or sees that it was set up before, and leaves it as it is. An error is one line for the operator.
-pub type MakeDatabase<'a> = dyn Fn(&Path, Option<&Path>, &AdminAccount) -> Result<Initialised, String> + 'a;
+pub type MakeDatabase<'a> = dyn Fn(&Path, Option<&Path>, &FirstAdmin<'_>) -> Result<Initialised, String> + 'a;
 
 /// What a command reads from and writes to.
 pub struct Streams<'a> {

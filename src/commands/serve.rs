@@ -1,27 +1,27 @@
 //! Serving: from the settings to the last answered request.
 
 use super::EXIT_FAILED;
+use super::startup::{self, FirstAdmin, describe, prepare_database};
 use crate::actions::email::deliver;
 use crate::app::{App, Parts};
 use crate::chance::Chance;
-use crate::clock::{Clock, Moment};
-use crate::config::base_directory::{AdminAccount, write_admin_credentials};
-use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded};
+use crate::clock::Clock;
+use crate::config::base_directory::{self, settle_first_admin};
+use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded, as_meant};
 use crate::edge::{Edge, EdgeLimits, Identity, IdentityFile, Workers};
 use crate::files::read_small;
 use crate::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
-use crate::initialise::{Initialised, add_roles, initialise};
+use crate::initialise::{Initialised, add_roles};
 use crate::log;
 use crate::maintenance;
 use crate::memory::{self, Plan, Wanted};
 use crate::outbound::mail::{SmtpMailer, read_extra_roots};
 use crate::outbound::pwned::{LeakLookup, RangeClient, RangeSettings, file_then_network};
 use crate::outbound::pwned_filter::PwnedFilter;
-use crate::outcome::Failure;
 use crate::policy::model::Policy;
 use crate::pool::Pool;
 use crate::server::Server;
-use crate::store::{Origin, Store, users};
+use crate::store::{Origin, Store};
 use crate::wait::Pause;
 use signal_hook::consts::signal::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
@@ -71,6 +71,10 @@ pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Ar
     for warning in &loaded.warnings {
         log::warning("settings", &[("note", log::words(warning))]);
     }
+    for concern in base_directory::concerns(&config.base_directory, &config.database, !notes.is_empty()) {
+        log::warning("base directory", &[("note", log::words(&concern))]);
+    }
+    startup::warn_of_unknown_rate_limits(config);
     log::report_panics();
     let served = match signals {
         Ok(signals) => serve(loaded, signals, clock, chance),
@@ -95,6 +99,7 @@ fn serve(
 ) -> Result<(), String> {
     let identity = read_identity(&loaded.config)?;
     let speaks_tls = identity.is_some();
+    startup::ensure_resources(&loaded.config, speaks_tls)?;
     let plan = plan_memory(&loaded.config)?;
     let app = Arc::new(build(loaded, &plan, clock, chance)?);
     let edge = open_edge(&app, &plan, clock, identity)?;
@@ -136,12 +141,15 @@ fn build(
     clock: &Arc<dyn Clock>,
     chance: &Arc<dyn Chance>,
 ) -> Result<App, String> {
-    let Loaded { config, admin_email, admin_password, .. } = loaded;
+    let Loaded { config, admin, .. } = loaded;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = start_hasher(&config, plan.threads, clock, chance)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
-    let admin = AdminAccount::new(admin_email, admin_password, &**chance);
-    prepare_database(&store, &policy, &hasher, &**chance, &admin, &config.base_directory, clock.now())?;
+    let first_admin = || {
+        settle_first_admin(&config.base_directory, &admin, &**chance)
+            .map_err(|error| format!("cannot write the administrator's password: {error}"))
+    };
+    let _ = prepare_database(&store, &policy, &hasher, &**chance, &first_admin)?;
     let app = App::new(Parts {
         machine_name: machine_name(),
         leaks: open_leaks(&config)?,
@@ -163,42 +171,6 @@ fn build(
     Ok(app)
 }
 
-/// Adds what the database lacks. A fresh one gets its first users; their administrator's password is written down
-/// before that, so that it is never lost.
-fn prepare_database(
-    store: &Store,
-    policy: &Policy,
-    hasher: &Hasher,
-    chance: &dyn Chance,
-    admin: &AdminAccount,
-    base: &Path,
-    now: Moment,
-) -> Result<(), String> {
-    let is_fresh = store.read(users::count).map_err(|error| error.to_string())? == 0;
-    let noted = if is_fresh {
-        let noted = write_admin_credentials(base, admin, now);
-        Some(noted.map_err(|error| format!("cannot write the administrator's password: {error}"))?)
-    } else {
-        None
-    };
-    let initialised = initialise(store, policy, hasher, chance, &admin.email, &admin.password);
-    match (initialised, noted) {
-        (Ok(Initialised::JustNow), Some(path)) => {
-            log::info("made the first users", &[("admin_password_in", log::words(&path.display()))]);
-        }
-        (Ok(Initialised::Before { roles_added }), None) if roles_added > 0 => {
-            log::info("added roles of the policy", &[("count", roles_added.into())]);
-        }
-        (Ok(_), None) => {}
-        (result, noted) => {
-            // Somebody else was faster, or it failed: the password that was noted is nobody's.
-            noted.map(std::fs::remove_file);
-            let _ = result.map_err(|failure| describe(&failure))?;
-        }
-    }
-    Ok(())
-}
-
 /// Makes a database with its first users, for set-up; or sees that it has them.
 ///
 /// # Errors
@@ -207,7 +179,7 @@ fn prepare_database(
 pub fn make_database(
     path: &Path,
     policy: Option<&Path>,
-    admin: &AdminAccount,
+    first_admin: &FirstAdmin<'_>,
     clock: &Arc<dyn Clock>,
     chance: &Arc<dyn Chance>,
 ) -> Result<Initialised, String> {
@@ -222,9 +194,9 @@ pub fn make_database(
     let hasher = Hasher::start(&settings, Arc::clone(chance), Arc::clone(clock));
     let hasher = hasher.map_err(|error| error.to_string())?;
     let store = open_store(path, 1, Arc::clone(clock))?;
-    let initialised = initialise(&store, &policy, &hasher, &**chance, &admin.email, &admin.password);
+    let initialised = prepare_database(&store, &policy, &hasher, &**chance, first_admin);
     store.close();
-    initialised.map_err(|failure| describe(&failure))
+    initialised
 }
 
 /// Opens a database and logs where it came from.
@@ -329,7 +301,8 @@ pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
 
 /// The file of certificates that the operator trusts beside the built-in ones.
 fn extra_roots_file() -> Option<PathBuf> {
-    std::env::var_os(EXTRA_ROOTS_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from)
+    let path = std::env::var_os(EXTRA_ROOTS_VARIABLE).filter(|path| !path.is_empty())?;
+    Some(path.to_str().map_or_else(|| PathBuf::from(&path), |path| as_meant(path).into()))
 }
 
 fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
@@ -451,11 +424,4 @@ fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
-}
-
-fn describe(failure: &Failure) -> String {
-    match failure {
-        Failure::Broken(error) => error.to_string(),
-        Failure::Refused(_) => "the first users could not be made".to_owned(),
-    }
 }

@@ -1,8 +1,8 @@
 //! The files that a server keeps in its base directory, under the names that the Python authnzerver gave them,
 //! and how they come into being. Nothing here overwrites anything.
 
+use super::check;
 use crate::chance::Chance;
-use crate::clock::Moment;
 use crate::files::{self, KEY_FILE_MODE};
 use crate::guard::secret::Secret;
 use base64::Engine as _;
@@ -26,6 +26,8 @@ pub const PERMISSIONS_FILE: &str = "default-permissions-model.json";
 
 const KEY_BYTES: usize = 32;
 const ADMIN_PASSWORD_BYTES: usize = 16;
+/// The longest file of credentials that can be ours.
+const CREDENTIALS_BYTES_MAX: u64 = 4096;
 /// Stands in the credentials file for a password that its owner knows.
 const PASSWORD_WAS_GIVEN: &str = "password-was-user-generated";
 
@@ -72,46 +74,114 @@ pub fn make_what_is_missing(
     Ok(notes)
 }
 
-/// The first administrator of a new database.
-pub struct AdminAccount {
+/// How the operator wants the first administrator of a new database to be.
+pub struct AdminChoice {
     /// The e-mail address, one word with an `@`.
     pub email: String,
-    /// The password, given or made up.
+    /// Whether the operator gave that address; otherwise it is a default.
+    pub email_is_given: bool,
+    /// The password, unless a random one is to be made.
+    pub password: Option<Secret<String>>,
+}
+
+/// The first administrator of a new database.
+pub struct AdminAccount {
+    /// The e-mail address.
+    pub email: String,
+    /// The password.
     pub password: Secret<String>,
-    password_was_given: bool,
+    /// The file that tells how to log in.
+    pub credentials: PathBuf,
 }
 
-impl AdminAccount {
-    /// An account with the given password, or with a random one.
-    #[must_use]
-    pub fn new(email: String, password: Option<Secret<String>>, chance: &dyn Chance) -> Self {
-        let password_was_given = password.is_some();
-        let password = password.unwrap_or_else(|| {
-            let mut bytes = Zeroizing::new([0; ADMIN_PASSWORD_BYTES]);
-            chance.fill(bytes.as_mut());
-            Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()))
-        });
-        Self { email, password, password_was_given }
-    }
-}
-
-/// Writes down how the first administrator logs in, for the owner's eyes only, and tells where. A password that
-/// was given is not written. Best done before the account is made: a random password that is written nowhere is
-/// lost, whereas a file too many does no harm and can be removed.
+/// Writes down how the first administrator logs in, for the owner's eyes only. To be called only where there are no
+/// users yet, and before they are made, for a random password that is written nowhere is lost.
+///
+/// A file that is there already was written by a first start that was cut short, or by another one that is under way:
+/// its password is the one that counts, and its address unless another was given. So the file always tells what is in
+/// the database, whenever a start is killed. A password that was given is not written, and a file that names another
+/// one is replaced.
 ///
 /// # Errors
 /// What the file system says.
-pub fn write_admin_credentials(base: &Path, admin: &AdminAccount, now: Moment) -> io::Result<PathBuf> {
-    let password = if admin.password_was_given { PASSWORD_WAS_GIVEN } else { admin.password.expose() };
-    let line = Zeroizing::new(format!("{} {password}\n", admin.email));
-    let path = base.join(ADMIN_CREDENTIALS_FILE);
-    match files::create_private(&path, KEY_FILE_MODE, line.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let path = files::with_suffix(&path, &format!("-{}", now.unix_seconds()));
-            files::create_private(&path, KEY_FILE_MODE, line.as_bytes()).map(|()| path)
-        }
-        other => other.map(|()| path),
+pub fn settle_first_admin(
+    base: &Path,
+    choice: &AdminChoice,
+    chance: &dyn Chance,
+) -> io::Result<AdminAccount> {
+    let credentials = base.join(ADMIN_CREDENTIALS_FILE);
+    if let Some(password) = &choice.password {
+        let line = credentials_line(&choice.email, PASSWORD_WAS_GIVEN);
+        files::replace_private(&credentials, KEY_FILE_MODE, line.as_bytes())?;
+        return Ok(AdminAccount { email: choice.email.clone(), password: password.clone(), credentials });
     }
+    let mut random = Zeroizing::new([0; ADMIN_PASSWORD_BYTES]);
+    chance.fill(random.as_mut());
+    let random = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_ref()));
+    let line = credentials_line(&choice.email, &random);
+    match files::create_private(&credentials, KEY_FILE_MODE, line.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => {
+            made?;
+            let password = Secret::new(random.as_str().to_owned());
+            return Ok(AdminAccount { email: choice.email.clone(), password, credentials });
+        }
+    }
+    let (email, password) = match written_credentials(&credentials)? {
+        Some((email, password)) if !choice.email_is_given || email == choice.email => (email, password),
+        found => {
+            let password =
+                found.map_or_else(|| Secret::new(random.as_str().to_owned()), |(_, password)| password);
+            let line = credentials_line(&choice.email, password.expose());
+            files::replace_private(&credentials, KEY_FILE_MODE, line.as_bytes())?;
+            (choice.email.clone(), password)
+        }
+    };
+    Ok(AdminAccount { email, password, credentials })
+}
+
+fn credentials_line(email: &str, password: &str) -> Zeroizing<String> {
+    Zeroizing::new(format!("{email} {password}\n"))
+}
+
+/// Address and password of a file of credentials; nothing if it is damaged, or tells no password.
+fn written_credentials(path: &Path) -> io::Result<Option<(String, Secret<String>)>> {
+    let bytes = Zeroizing::new(files::read_small(path, CREDENTIALS_BYTES_MAX)?.bytes);
+    let line = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
+    let words: Vec<&str> = line.map(|line| line.split(' ').collect()).unwrap_or_default();
+    Ok(match words.as_slice() {
+        [email, password]
+            if check::email_address(email).is_ok()
+                && !password.is_empty()
+                && *password != PASSWORD_WAS_GIVEN =>
+        {
+            Some(((*email).to_owned(), Secret::new((*password).to_owned())))
+        }
+        _ => None,
+    })
+}
+
+/// What about the base directory and the database the operator should know before the server makes or uses them; a
+/// line each. A directory that has nothing of ours is nobody's business. In a first start, the key was just made.
+#[must_use]
+pub fn concerns(base: &Path, database: &Path, is_first_start: bool) -> Vec<String> {
+    let ours = [SECRET_FILE, PII_SALT_FILE, ADMIN_CREDENTIALS_FILE, DATABASE_FILE];
+    let found: Vec<&str> = ours.into_iter().filter(|name| base.join(name).exists()).collect();
+    let mut concerns = Vec::new();
+    let is_open = std::fs::metadata(base).is_ok_and(|about| files::is_open_to_others(&about));
+    if !found.is_empty() && is_open {
+        let base = base.display();
+        concerns.push(format!("others have rights on the base directory; take them away: chmod 0700 {base}"));
+    }
+    let left = [ADMIN_CREDENTIALS_FILE, SECRET_FILE].into_iter().find(|name| found.contains(name));
+    if let Some(left) = left.filter(|_| !is_first_start && !database.exists()) {
+        concerns.push(format!(
+            "there is no database {}, though {left} is there: unless this is a first start, the database is gone; \
+             stop the server and put it back, for a new one without your users is made now",
+            database.display()
+        ));
+    }
+    concerns
 }
 
 /// 32 random bytes in base64, which serve as a key for messages and as a salt alike.
@@ -153,24 +223,48 @@ mod tests {
         assert_eq!(text(&base.join(SECRET_FILE)), key);
     }
 
+    fn choice(email_is_given: bool, password: Option<&str>) -> AdminChoice {
+        let password = password.map(|password| Secret::new(password.to_owned()));
+        AdminChoice { email: "me@localhost".into(), email_is_given, password }
+    }
+
     #[test]
-    fn credentials_never_replace_older_ones() {
+    fn the_credentials_that_are_there_are_the_ones_that_count() {
         let room = tempfile::tempdir().expect("a directory");
-        let now = Moment::parse("2026-11-23 14:06:11").expect("a time");
-        let random = AdminAccount::new("me@localhost".into(), None, &SeededChance::new(1));
-        let first = write_admin_credentials(room.path(), &random, now).expect("written");
-        assert_eq!(first, room.path().join(".authnzerver-admin-credentials"));
-        assert_eq!(text(&first), format!("me@localhost {}\n", random.password.expose()));
-        assert_eq!((random.password.expose().len(), mode(&first)), (22, 0o400));
-        let given = AdminAccount::new(
-            "me@localhost".into(),
-            Some(Secret::new("hidden".into())),
-            &SeededChance::new(1),
+        let path = room.path().join(".authnzerver-admin-credentials");
+        let settle = |seed, choice: &AdminChoice| {
+            settle_first_admin(room.path(), choice, &SeededChance::new(seed)).expect("written")
+        };
+        let admin = settle(1, &choice(false, None));
+        let password = admin.password.expose().to_owned();
+        assert_eq!((text(&path), mode(&path)), (format!("me@localhost {password}\n"), 0o400));
+        assert_eq!(password.len(), 22);
+        assert_eq!(
+            settle(2, &choice(false, None)).password.expose(),
+            &password,
+            "a start after one that was killed"
         );
-        let second = write_admin_credentials(room.path(), &given, now).expect("written");
-        assert_eq!(second, room.path().join(".authnzerver-admin-credentials-1795442771"));
-        assert_eq!(text(&second), "me@localhost password-was-user-generated\n");
-        assert!(write_admin_credentials(room.path(), &given, now).is_err());
-        assert_eq!(text(&first), format!("me@localhost {}\n", random.password.expose()));
+
+        std::fs::remove_file(&path).expect("is there");
+        std::fs::write(&path, "you@localhost other\n").expect("writes");
+        let admin = settle(3, &choice(false, None));
+        assert_eq!((admin.email.as_str(), admin.password.expose().as_str()), ("you@localhost", "other"));
+        assert_eq!(settle(3, &choice(true, None)).email, "me@localhost");
+        assert_eq!(text(&path), "me@localhost other\n");
+
+        assert_eq!(settle(4, &choice(true, Some("hidden"))).password.expose(), "hidden");
+        assert_eq!(
+            (text(&path).as_str(), mode(&path)),
+            ("me@localhost password-was-user-generated\n", 0o400)
+        );
+        for damaged in ["", "me@localhost", "me@localhost half", "me@localhost password-was-user-generated\n"]
+        {
+            std::fs::remove_file(&path).expect("is there");
+            std::fs::write(&path, damaged).expect("writes");
+            let admin = settle(5, &choice(false, None));
+            assert_eq!(text(&path), format!("me@localhost {}\n", admin.password.expose()), "{damaged}");
+            assert_eq!(admin.password.expose().len(), 22);
+        }
+        assert_eq!(std::fs::read_dir(room.path()).expect("reads").count(), 1, "nothing is left beside it");
     }
 }

@@ -21,12 +21,13 @@ mod table;
 mod tests;
 
 pub use arguments::Invocation;
-pub use problems::Problems;
+pub use problems::{Problems, nearest};
 pub use table::{Config, Kind, SETTINGS, Setting};
 
 use crate::chance::Chance;
 use crate::guard::envelope::Keyring;
 use crate::guard::secret::Secret;
+use base_directory::AdminChoice;
 use reader::{ADMIN_VARIABLES, Reader, URL_VARIABLE};
 use sources::Sources;
 use std::collections::BTreeMap;
@@ -76,9 +77,15 @@ impl Surroundings {
     fn variable(&self, name: &str) -> Result<Option<&str>, String> {
         match self.variables.get(OsStr::new(name)).map(|text| text.to_str()) {
             Some(None) => Err(format!("{name} in the environment is not UTF-8 text")),
-            Some(Some(text)) => Ok(Some(text).filter(|text| !text.trim().is_empty())),
+            Some(Some(text)) => Ok(Some(as_meant(text)).filter(|text| !text.trim().is_empty())),
             None => Ok(None),
         }
+    }
+
+    /// Whether a variable has quotes around it that are not taken for a part of it.
+    fn is_quoted(&self, name: &str) -> bool {
+        let text = self.variables.get(OsStr::new(name)).and_then(|text| text.to_str());
+        text.is_some_and(|text| as_meant(text) != text.trim_end_matches('\r'))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -86,14 +93,21 @@ impl Surroundings {
     }
 }
 
+/// A variable's text without what belongs to the file that it was read from: Docker and others keep the quotes around
+/// a value, and the `\r` of a line that ends in two characters.
+#[must_use]
+pub fn as_meant(text: &str) -> &str {
+    let text = text.trim_end_matches('\r');
+    let within = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(text)
+}
+
 /// Everything that a server starts with.
 pub struct Loaded {
     /// The settings.
     pub config: Config,
-    /// The first administrator's e-mail address, should the database be new.
-    pub admin_email: String,
-    /// The first administrator's password, if the operator chose one.
-    pub admin_password: Option<Secret<String>>,
+    /// The first administrator, should the database be new.
+    pub admin: AdminChoice,
     /// What the operator should know, one line each. Holds no secret.
     pub warnings: Vec<String>,
 }
@@ -205,17 +219,17 @@ fn load_from(sources: &Sources<'_>) -> Result<Loaded, Problems> {
         reader.problem::<()>("tlscertfile and tlscertkey: one without the other; TLS needs both");
     }
     let admin = admin(sources, &mut reader);
-    let ((mut config, (admin_email, admin_password)), warnings) = reader.finish(config.zip(admin))?;
+    let ((mut config, admin), warnings) = reader.finish(config.zip(admin))?;
     config.base_directory.clone_from(&sources.base);
     if config.email_user.is_empty() {
         config.email_user = sources.surroundings.user_name().unwrap_or(NAMELESS_USER).to_owned();
     }
-    Ok(Loaded { config, admin_email, admin_password, warnings })
+    Ok(Loaded { config, admin, warnings })
 }
 
 /// The first administrator. The process's variables are asked even if a file stands in for them, for a password
 /// that counts once is better not kept in a file.
-fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<(String, Option<Secret<String>>)> {
+fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<AdminChoice> {
     let mut given = Vec::new();
     for name in ADMIN_VARIABLES {
         let text = sources.surroundings.variable(name).and_then(|text| match text {
@@ -228,12 +242,14 @@ fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<(String, Opti
         }
     }
     let password = given.pop().flatten().map(Secret::new);
-    let email = given.pop().flatten().unwrap_or_else(|| default_admin_email(sources.surroundings));
+    let email = given.pop().flatten();
+    let email_is_given = email.is_some();
+    let email = email.unwrap_or_else(|| default_admin_email(sources.surroundings));
     if check::email_address(&email).is_err() {
         let [variable, _] = ADMIN_VARIABLES;
         return reader.problem(format!("{variable} is not an e-mail address"));
     }
-    Some((email, password))
+    Some(AdminChoice { email, email_is_given, password })
 }
 
 /// The address that a first administrator gets who has chosen none.

@@ -1,7 +1,7 @@
 //! Reads settings one by one and remembers everything that was wrong or odd, to be told at once.
 
 use super::problems::{Problems, nearest, shown};
-use super::sources::{Found, Source, Sources};
+use super::sources::{Found, Source, Sources, is_address_of_service};
 use super::table::{
     RETIRED_BECAUSE, RETIRED_SETTING, SETTINGS, Setting, VARIABLE_PREFIX, by_name, variable_of,
 };
@@ -150,6 +150,29 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What other programs put around a value, or in place of one.
+    fn look_for_foreign_forms(&mut self) {
+        let surroundings = self.sources.surroundings;
+        for name in surroundings.names().filter(|name| is_setting(name) || ADMIN_VARIABLES.contains(name)) {
+            if surroundings.is_quoted(name) {
+                self.warnings.push(format!(
+                    "{name} in the environment: the quotes around it are not taken as part of it"
+                ));
+            }
+        }
+        let port = by_name("port");
+        for name in self.sources.variables_of(port) {
+            if let Ok(Some(found)) = self.sources.variable(&name)
+                && is_address_of_service(port, &found)
+            {
+                self.warnings.push(format!(
+                    "{} is passed over: it is the address of a service, as Kubernetes sets it, and no port",
+                    found.source
+                ));
+            }
+        }
+    }
+
     /// A misspelt name must not pass for a default. In our own file that is an error; the environment may hold
     /// what other programs, or other versions, put there.
     fn look_for_unknown_variables(&mut self) {
@@ -161,6 +184,7 @@ impl<'a> Reader<'a> {
             |name: &str| self.sources.conf_vars.as_ref().is_some_and(|file| file.names_variable(name));
         let is_unknown = |name: &str| is_unknown(name) && !named(name);
         let Some(file) = self.sources.env_file() else {
+            self.look_for_foreign_forms();
             for name in self.sources.surroundings.names().filter(|name| is_unknown(name)) {
                 self.warnings.push(format!("{} in the environment {}", shown(name), unknown(name)));
             }
@@ -195,8 +219,18 @@ fn is_unknown(variable: &str) -> bool {
     variable.starts_with(VARIABLE_PREFIX)
         && !is_setting(variable)
         && variable != URL_VARIABLE
+        && !is_of_kubernetes(variable)
         && variable != variable_of(RETIRED_SETTING)
         && !ADMIN_VARIABLES.contains(&variable)
+}
+
+/// What Kubernetes tells about a service of our name beside `AUTHNZERVER_PORT`.
+fn is_of_kubernetes(variable: &str) -> bool {
+    let name = variable.trim_start_matches(VARIABLE_PREFIX);
+    let numbered = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    name == "SERVICE_HOST"
+        || name.starts_with("SERVICE_PORT")
+        || name.strip_prefix("PORT_").is_some_and(numbered)
 }
 
 fn unknown(variable: &str) -> String {

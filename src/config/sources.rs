@@ -115,7 +115,7 @@ impl<'a> Sources<'a> {
     pub(super) fn all(&self, setting: &Setting) -> Result<Vec<Found>, String> {
         let mut found = Vec::new();
         for name in self.variables_of(setting) {
-            found.extend(self.variable(&name)?);
+            found.extend(self.variable(&name)?.filter(|found| !is_address_of_service(setting, found)));
         }
         let option = self.option_of(setting);
         if let Some(text) = self.invocation.setting(option) {
@@ -248,6 +248,14 @@ impl<'a> Sources<'a> {
             None => Ok(text),
         }
     }
+}
+
+/// Kubernetes sets `AUTHNZERVER_PORT=tcp://10.96.0.7:13431` in every container beside a service of that name.
+pub(super) fn is_address_of_service(setting: &Setting, found: &Found) -> bool {
+    let scheme = found.text.split_once("://").map(|(scheme, _)| scheme);
+    setting.name == "port"
+        && matches!(found.source, Source::Variable(_))
+        && scheme.is_some_and(|scheme| ["tcp", "udp", "sctp"].contains(&scheme))
 }
 
 /// A file's text without line ends before and after it, and without a byte order mark; blanks stay, they may be part

@@ -94,8 +94,8 @@ fn every_default_is_a_good_value_and_the_original_ones_are_kept() {
     assert_eq!(config.database, Path::new("db.sqlite"));
     assert!(!config.debug_mode && config.permissions_file.is_none() && config.tls_key_file.is_none());
     assert_eq!(config.email_user, "authnzerver");
-    assert_eq!(loaded.admin_email, "admin@localhost");
-    assert!(loaded.admin_password.is_none());
+    assert_eq!(loaded.admin.email, "admin@localhost");
+    assert!(loaded.admin.password.is_none());
 }
 
 #[test]
@@ -310,13 +310,13 @@ fn the_first_administrator_is_chosen_by_variables_even_beside_a_file() {
             0o600,
         );
     let loaded = operator.starts(&["--envfile=my.env"]);
-    assert_eq!(loaded.admin_email, "root@localhost");
-    assert!(loaded.admin_password.expect("given").matches(b" kept as it is "));
+    assert_eq!(loaded.admin.email, "root@localhost");
+    assert!(loaded.admin.password.expect("given").matches(b" kept as it is "));
     assert_eq!(loaded.config.email_user, "root");
     let operator = operator.sets("AUTHNZERVER_ADMIN_EMAIL", "not an address");
     assert!(operator.is_refused(&[]).contains("AUTHNZERVER_ADMIN_EMAIL is not an e-mail address"));
     let operator = operator.sets("AUTHNZERVER_ADMIN_EMAIL", "me@example.org");
-    assert_eq!(operator.starts(&[]).admin_email, "me@example.org");
+    assert_eq!(operator.starts(&[]).admin.email, "me@example.org");
 }
 
 #[test]
@@ -372,6 +372,43 @@ fn a_client_needs_only_the_key() {
     assert_eq!(url(&operator, &[], Some("https://x/")), "https://x/");
     assert!(operator.client(&[], Some("ftp://x/")).is_err());
     assert!(Operator::new().client(&[], None).err().expect("no key").to_string().contains("secret: missing"));
+}
+
+#[test]
+fn variables_of_docker_and_of_lines_that_end_in_two_characters_are_taken_as_meant() {
+    let operator = Operator::new()
+        .sets("AUTHNZERVER_AUTHDB", "\"sqlite:///db.sqlite\"")
+        .sets("AUTHNZERVER_SECRET", &format!("'{KEY}'\r"))
+        .sets("AUTHNZERVER_PIISALT", "salt\r")
+        .sets("AUTHNZERVER_PORT", "\"8080\"\r")
+        .sets("AUTHNZERVER_EMAILPASS", "\"\"in quotes\"\"")
+        .sets("AUTHNZERVER_EMAILUSER", "\"half")
+        .sets("AUTHNZERVER_LISTEN", "\"\"\r");
+    let loaded = operator.starts(&[]);
+    assert_eq!((loaded.config.database.as_path(), loaded.config.port), (Path::new("db.sqlite"), 8080));
+    assert!(has_key(&loaded.config, KEY) && has_salt(&loaded.config, b"salt"));
+    assert!(loaded.config.email_password.matches(b"\"in quotes\""));
+    assert_eq!(loaded.config.email_user, "\"half");
+    let warnings = loaded.warnings.join("\n");
+    assert!(warnings.contains("AUTHNZERVER_SECRET in the environment: the quotes around it"), "{warnings}");
+    assert!(!warnings.contains("PIISALT") && !warnings.contains(KEY), "{warnings}");
+}
+
+#[test]
+fn the_address_of_a_service_in_kubernetes_is_not_taken_for_a_port() {
+    let operator = Operator::ready()
+        .sets("AUTHNZERVER_PORT", "tcp://10.96.0.7:13431")
+        .sets("AUTHNZERVER_SERVICE_HOST", "10.96.0.7")
+        .sets("AUTHNZERVER_SERVICE_PORT", "13431")
+        .sets("AUTHNZERVER_SERVICE_PORT_HTTP", "13431")
+        .sets("AUTHNZERVER_PORT_13431_TCP", "tcp://10.96.0.7:13431")
+        .sets("AUTHNZERVER_PORT_13431_TCP_ADDR", "10.96.0.7");
+    let loaded = operator.starts(&[]);
+    assert_eq!(loaded.config.port, 13431);
+    let [warning] = loaded.warnings.as_slice() else { panic!("{:?}", loaded.warnings) };
+    assert!(warning.contains("AUTHNZERVER_PORT in the environment is passed over"), "{warning}");
+    assert_eq!(operator.starts(&["--port=1"]).config.port, 1);
+    assert!(Operator::ready().sets("AUTHNZERVER_PORT", "http://x:1").is_refused(&[]).contains("port: "));
 }
 
 mod confvars;

@@ -183,6 +183,35 @@ impl fmt::Display for EdgeError {
 
 impl std::error::Error for EdgeError {}
 
+/// How many connections the process may have at a time, by the number of descriptors that it may open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Descriptors that may be open.
+    pub descriptors: usize,
+    /// Connections that these allow.
+    pub connections: usize,
+    descriptors_each: usize,
+}
+
+impl Capacity {
+    /// Descriptors that so many connections need.
+    #[must_use]
+    pub const fn descriptors_for(self, connections: usize) -> usize {
+        connections.saturating_mul(self.descriptors_each).saturating_add(RESERVED_DESCRIPTORS)
+    }
+}
+
+/// Raises the number of descriptors as far as it may be, and tells what that allows.
+///
+/// # Errors
+/// The system does not tell its limit.
+pub fn capacity(speaks_tls: bool) -> io::Result<Capacity> {
+    let descriptors = socket::raise_descriptor_limit()?;
+    let descriptors_each = if speaks_tls { tls::DESCRIPTORS_PER_CLIENT } else { 1 };
+    let connections = descriptors.saturating_sub(RESERVED_DESCRIPTORS) / descriptors_each;
+    Ok(Capacity { descriptors, connections, descriptors_each })
+}
+
 /// The coroutines' side of the program. Set once for the whole process, by whatever edge is started first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workers {
@@ -219,9 +248,7 @@ impl Edge {
         let listener = listen(host, port).map_err(refused)?;
         let address = listener.address;
         configure_process(workers);
-        let descriptors = socket::raise_descriptor_limit().map_err(EdgeError::System)?;
-        let descriptors_each = if identity.is_some() { tls::DESCRIPTORS_PER_CLIENT } else { 1 };
-        let connections_max = descriptors.saturating_sub(RESERVED_DESCRIPTORS) / descriptors_each;
+        let connections_max = capacity(identity.is_some()).map_err(EdgeError::System)?.connections;
         limits.connections_max = limits.connections_max.min(connections_max.max(1));
 
         let register = Arc::new(Register::new(limits.clone(), Arc::clone(&clock)));

@@ -68,7 +68,7 @@ fn a_server_without_a_standard_error_answers_and_stops() {
 }
 
 /// The same command, started by a shell that does this first.
-fn in_shell(command: &Command, script: &str) -> Command {
+pub fn in_shell(command: &Command, script: &str) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell.env_clear().args(["-c", script, "sh"]).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {

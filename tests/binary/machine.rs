@@ -113,12 +113,25 @@ impl Machine {
 
     /// Starts the server with another standard error than ours, so that only its port tells that it serves. The
     /// command has to set this port.
-    pub fn starts_unheard(&self, mut command: Command, port: u16) -> Running {
+    pub fn starts_unheard(&self, command: Command, port: u16) -> Running {
+        self.tries_to_start(command, port).unwrap_or_else(|status| panic!("it ended: {status}"))
+    }
+
+    /// The same for a server that may end at once.
+    ///
+    /// # Errors
+    /// Its exit status.
+    pub fn tries_to_start(&self, mut command: Command, port: u16) -> Result<Running, i32> {
         let child = command.spawn().expect("the program starts");
         let (log, base) = (Arc::default(), self.base.path().to_owned());
         let running = Running { base, port, child: Mutex::new(child), log, reader: None };
-        running.waits_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
-        running
+        let ended = || running.child().try_wait().expect("a child of ours");
+        running.waits_until(|| ended().is_some() || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let status = ended();
+        match status {
+            Some(status) => Err(status.code().unwrap_or(-1)),
+            None => Ok(running),
+        }
     }
 
     /// Starts the server, which does not come to serving; its exit status and log.
@@ -246,6 +259,11 @@ impl Running {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child().id())).expect("reads");
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line about it");
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+    }
+
+    /// The number by which the system knows it.
+    pub fn process_id(&self) -> u32 {
+        self.child().id()
     }
 
     /// Kills it, so that it cannot do anything any more.

@@ -209,13 +209,15 @@ fn tls_that_cannot_be_spoken_stops_the_start() {
     let (one, other) = (authority.certifies("localhost"), authority.certifies("elsewhere"));
     let [certificate, key] = tls_settings(&one);
     let [_, other_key] = tls_settings(&other);
+    let empty = machine.path("empty.pem").display().to_string();
+    std::fs::write(&empty, "").expect("writes");
     for (settings, said) in [
         (&[certificate][..], "TLS needs both"),
         (&[key], "TLS needs both"),
         (&[certificate, other_key], "tlscertkey: /"),
         (&[certificate, other_key], "is not the key of the certificate"),
-        (&[certificate, ("TLSCERTKEY", "/dev/null")], "tlscertkey: /dev/null: it holds no private key"),
-        (&[("TLSCERTFILE", "/dev/null"), key], "tlscertfile: /dev/null: it holds no certificate"),
+        (&[certificate, ("TLSCERTKEY", &empty)], "empty.pem: it holds no private key"),
+        (&[("TLSCERTFILE", &empty), key], "empty.pem: it holds no certificate"),
         (&[("TLSCERTFILE", "/nowhere"), key], "tlscertfile"),
     ] {
         let (status, log) = machine.fails(settings);

@@ -51,6 +51,29 @@ fn a_repeated_sign_up_with_the_same_password_changes_nothing_about_it() {
     alice.logs_in().done();
 }
 
+#[test]
+fn the_wait_before_another_sign_up_letter_is_the_one_that_the_caller_asks_for() {
+    for (hours, too_soon, late_enough) in [
+        (json!(48), 47 * HOUR, 49 * HOUR),
+        (json!(1), 59 * HOUR / 60, 61 * HOUR / 60),
+        (Value::Null, 5 * HOUR, 7 * HOUR),
+    ] {
+        let server = TestServer::start();
+        let sign_up = || {
+            let body = json!({
+                "full_name": "Alice Liddell", "email": "alice@example.org", "password": GOOD_PASSWORD,
+                "verify_retry_wait": hours,
+            });
+            server.ask("user-new", body)
+        };
+        sign_up().done();
+        server.later(too_soon);
+        assert_eq!(sign_up().refused("user exists")["send_verification"], false, "{hours}");
+        server.later(late_enough - too_soon);
+        assert_eq!(sign_up().refused("user exists")["send_verification"], true, "{hours}");
+    }
+}
+
 fn verify(server: &TestServer) -> Reply {
     server.ask("user-set-emailverified", json!({ "email": "alice@example.org" }))
 }

@@ -1,0 +1,83 @@
+//! A first start, killed at any point: the next one goes on, and the credentials on the disk are those that log in.
+
+use crate::machine::{Machine, Running};
+use serde_json::json;
+use std::process::Stdio;
+
+const CREDENTIALS: &str = ".authnzerver-admin-credentials";
+
+/// Whether the file's administrator can log in.
+fn credentials_are_good(machine: &Machine, server: &Running) -> bool {
+    let text = std::fs::read_to_string(machine.path(CREDENTIALS)).expect("reads");
+    let (email, password) = text.trim_end().split_once(' ').expect("an address and a password");
+    let body = json!({ "session_token": server.new_session(), "email": email, "password": password });
+    server.ask("user-login", &body)["response"]["user_role"] == "superuser"
+}
+
+/// Every file that tells how somebody logs in.
+fn files_of_credentials(machine: &Machine) -> usize {
+    let files = std::fs::read_dir(machine.path("")).expect("reads").filter_map(Result::ok);
+    files.filter(|file| file.file_name().to_string_lossy().starts_with(CREDENTIALS)).count()
+}
+
+#[test]
+fn after_a_first_start_that_was_killed_the_credentials_on_the_disk_log_in() {
+    let files = [".authnzerver-secret-key", ".authnzerver-salt", ".authdb.sqlite", CREDENTIALS];
+    for awaited in files.into_iter().chain(files.map(|_| CREDENTIALS)) {
+        let machine = Machine::new();
+        for _ in 0..2 {
+            let mut command = machine.command(&[]);
+            let mut child = command.stderr(Stdio::null()).spawn().expect("starts");
+            while !machine.path(awaited).exists() {
+                std::thread::yield_now();
+            }
+            child.kill().expect("a child of ours");
+            child.wait().expect("a child of ours");
+        }
+        let server = machine.starts(&[]);
+        assert!(credentials_are_good(&machine, &server), "killed when {awaited} was there");
+        assert_eq!(files_of_credentials(&machine), 1, "killed when {awaited} was there");
+    }
+}
+
+#[test]
+fn a_first_start_takes_the_credentials_that_an_earlier_one_left() {
+    let machine = Machine::new();
+    std::fs::write(machine.path(CREDENTIALS), "me@example.org the-password-that-is-there\n").expect("writes");
+    let server = machine.starts(&[]);
+    assert!(credentials_are_good(&machine, &server));
+    server.stops();
+
+    let machine = Machine::new();
+    std::fs::write(machine.path(CREDENTIALS), "me@example.org half-a-pass").expect("writes");
+    let server = machine.starts(&[]);
+    assert!(credentials_are_good(&machine, &server), "half a file is written anew");
+    server.stops();
+
+    let machine = Machine::new();
+    std::fs::write(machine.path(CREDENTIALS), "me@example.org another-password\n").expect("writes");
+    let given = [("ADMIN_EMAIL", "you@example.org"), ("ADMIN_PASSWORD", "a password that was given")];
+    machine.starts(&given).stops();
+    let text = std::fs::read_to_string(machine.path(CREDENTIALS)).expect("reads");
+    assert_eq!(text, "you@example.org password-was-user-generated\n");
+}
+
+#[test]
+fn a_database_that_is_gone_and_a_directory_that_is_open_are_told_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let machine = Machine::new();
+    std::fs::set_permissions(machine.path(""), std::fs::Permissions::from_mode(0o700)).expect("ours");
+    let first = machine.starts(&[]).stops();
+    assert!(!first.contains("there is no database") && !first.contains("others have rights"), "{first}");
+    std::fs::remove_file(machine.path(".authdb.sqlite")).expect("is there");
+    let server = machine.starts(&[]);
+    assert!(server.log().contains("there is no database"), "{}", server.log());
+    assert!(credentials_are_good(&machine, &server));
+    server.stops();
+    for mode in [0o755, 0o770, 0o701] {
+        std::fs::set_permissions(machine.path(""), std::fs::Permissions::from_mode(mode)).expect("ours");
+        let log = machine.starts(&[]).stops();
+        assert!(log.contains("others have rights on the base directory"), "{mode:o} {log}");
+        assert!(!log.contains("there is no database"), "{log}");
+    }
+}
