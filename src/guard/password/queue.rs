@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// The queue holds about as much work as is done in this time.
 const QUEUE_SECONDS: u64 = 10;
-/// So many places there are at least, and at most.
-const PLACES_MIN: usize = 8;
+/// So many places there are at least, and at most. However slow the machine, one network gets a few.
+const PLACES_MIN: usize = 32;
 const PLACES_MAX: usize = 1024;
 /// One client network gets this part of the places at most.
 const NETWORK_SHARE: usize = 4;
