@@ -1,13 +1,13 @@
 //! Opens the file: finds out what it is, refuses what is not safe or not ours, and prepares connections.
 
-use super::identity::FileId;
+use super::identity::{COMPANIONS, FileId, beside};
 use super::migrate::{self, APPLICATION_ID};
 use super::{StoreError, adopt, damage};
 use crate::clock::Clock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fmt;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const PRAGMAS: &str = include_str!("../../sql/pragmas.sql");
@@ -41,6 +41,8 @@ pub enum OpenError {
     NotAFile(PathBuf),
     /// Others than its owner may read or write it.
     OpenToOthers(PathBuf, u32),
+    /// This belongs to the first user, and the server runs as the second.
+    NotOurs(PathBuf, u32, u32),
     /// It is damaged, or no SQLite file at all.
     Damaged(PathBuf, String),
     /// A newer authnzerver has changed it.
@@ -65,6 +67,11 @@ impl fmt::Display for OpenError {
             Self::OpenToOthers(path, mode) => write!(
                 out,
                 "others may read or write {0} (mode {mode:04o}); it holds password hashes: run `chmod 600 {0}`",
+                path.display()
+            ),
+            Self::NotOurs(path, owner, us) => write!(
+                out,
+                "cannot use {0}, which belongs to user {owner}, while the server runs as user {us}: run `chown {us} {0}`",
                 path.display()
             ),
             Self::Damaged(path, what) => write!(
@@ -175,8 +182,28 @@ fn make_if_missing(path: &Path) -> Result<bool, OpenError> {
     match made {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            let foreign = our_user().and_then(|us| not_ours(path, us));
+            Err(foreign.unwrap_or_else(|| OpenError::File(path.to_owned(), error)))
+        }
         Err(error) => Err(OpenError::File(path.to_owned(), error)),
     }
+}
+
+/// Whom the process runs as.
+fn our_user() -> Option<u32> {
+    std::fs::metadata("/proc/self").map(|metadata| metadata.uid()).ok()
+}
+
+/// The first of what SQLite has to write that belongs to somebody else: the directory, the database, or what somebody
+/// who opened it as another user has left beside it.
+pub(super) fn not_ours(path: &Path, us: u32) -> Option<OpenError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = COMPANIONS.map(|suffix| beside(path, suffix));
+    [directory, path].into_iter().chain(beside.iter().map(PathBuf::as_path)).find_map(|name| {
+        let owner = std::fs::metadata(name).ok()?.uid();
+        (owner != us).then(|| OpenError::NotOurs(name.to_owned(), owner, us))
+    })
 }
 
 fn mode_of(path: &Path) -> Result<u32, OpenError> {
@@ -204,8 +231,13 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
 
 /// Tells damage and a file in use from other faults.
 pub(super) fn refusal(path: &Path, error: StoreError) -> OpenError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, NotADatabase, PermissionDenied, ReadOnly};
     match error {
+        StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, _))
+            if matches!(code.code, CannotOpen | ReadOnly | PermissionDenied) =>
+        {
+            our_user().and_then(|us| not_ours(path, us)).unwrap_or(OpenError::Store(error))
+        }
         StoreError::Busy => OpenError::InUse(path.to_owned()),
         StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, ref text))
             if matches!(code.code, DatabaseCorrupt | NotADatabase) =>
