@@ -330,6 +330,14 @@ impl Running {
         self.http("POST", "/", "localhost", sealed.as_bytes()).status
     }
 
+    /// Lets its files grow no further than this many bytes, or as far as they like.
+    pub fn limits_files_to(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let id = self.child().id().to_string();
+        let set = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={limit}:")]).status();
+        assert!(set.expect("prlimit is there").success());
+    }
+
     /// The status of the health check, and what it tells.
     pub fn health(&self) -> (u16, Value) {
         let answer = self.http("GET", "/health", "localhost", b"");

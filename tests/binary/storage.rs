@@ -106,3 +106,19 @@ fn nothing_is_removed_under_a_clock_that_jumped_ahead() {
     server.stops();
     assert_eq!(sessions(&machine), 1);
 }
+
+#[test]
+fn a_file_that_may_not_grow_is_a_failed_write_and_not_the_end() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let session = server.new_session();
+    server.limits_files_to(Some(4096));
+    for _ in 0..5 {
+        assert!(server.try_new_session().is_none(), "a session was acknowledged that cannot be written");
+    }
+    health_becomes(&server, 500);
+    assert!(server.session_is_live(&session), "reading goes on");
+    server.limits_files_to(None);
+    server.new_session();
+    health_becomes(&server, 200);
+}
