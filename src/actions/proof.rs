@@ -115,9 +115,10 @@ fn test(
     let fits = matches!(verification, Verification::Matches { .. });
     match found.filter(|_| fits) {
         Some(credentials) if may(&credentials) => {
-            succeed(call, counted)?;
             let needs_rehash = verification == Verification::Matches { needs_rehash: true };
-            Ok(Proof::Right(Proven { credentials, needs_rehash }))
+            let credentials = succeed(call, counted, credentials, may)?;
+            Ok(credentials
+                .map_or(Proof::Wrong, |credentials| Proof::Right(Proven { credentials, needs_rehash })))
         }
         _ if fail(call, counted)? == Consequence::Locked => Ok(Proof::Locked),
         Some(credentials) => Ok(Proof::Barred(credentials)),
@@ -240,16 +241,27 @@ fn look_up(call: &Call<'_>, claim: &Claim) -> Result<Option<Credentials>, Failur
     })
 }
 
-/// Forgets the failures, and remembers where the success came from where that matters.
-fn succeed(call: &Call<'_>, counted: &Counted) -> Result<(), Failure> {
+/// Forgets the failures, remembers where the success came from where that matters, and returns what the user is now:
+/// nothing if the password was changed while it was tested, or the account may not do any more what was asked.
+fn succeed(
+    call: &Call<'_>,
+    counted: &Counted,
+    tested: Credentials,
+    may: fn(&Credentials) -> bool,
+) -> Result<Option<Credentials>, Failure> {
     let (key, by_client) = (counted.key.clone(), counted.rules.by_client);
     call.write(move |tx| {
+        let now = users::credentials_by_id(tx, tested.user_id)?;
+        let now = now.filter(|now| may(now) && now.password.matches(tested.password.expose().as_bytes()));
+        if now.is_none() {
+            return Ok(None);
+        }
         if by_client {
             attempts::upsert_success(tx, &key)?;
         } else {
             attempts::delete(tx, &key)?;
         }
-        Ok(())
+        Ok(now)
     })
 }
 

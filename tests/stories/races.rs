@@ -352,3 +352,27 @@ fn nobody_is_deleted_behind_a_change_of_their_password_or_role() {
         assert_eq!(stored_password(&server, user_id).is_some(), how != "deletion", "{how}");
     }
 }
+
+#[test]
+fn no_password_is_confirmed_behind_what_made_it_or_its_account_invalid() {
+    // No password change among them: it would wait for this check to be over.
+    for how in ["lock", "reset", "deactivation", "deletion"] {
+        let server = TestServer::start();
+        let (alice, user_id) = server.member("alice");
+        let body = json!({ "email": alice.email, "password": GOOD_PASSWORD });
+        let meanwhile = || match how {
+            "deactivation" => edits(&server, user_id, json!({ "is_active": false })),
+            _ => ends(&server, &alice.email, user_id, how),
+        };
+        let refused = server.ask_and_meanwhile("user-passcheck-nosession", body, 0, meanwhile);
+        let told = refused.refused("user does not exist or password doesn't match");
+        assert!(told["user_id"].is_null(), "{how}");
+        assert!(server.holds().is_empty(), "it was right when it was tested, so nothing is counted");
+    }
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    let body = json!({ "email": alice.email, "password": GOOD_PASSWORD });
+    let meanwhile = || edits(&server, user_id, json!({ "user_role": "staff" }));
+    let confirmed = server.ask_and_meanwhile("user-passcheck-nosession", body, 0, meanwhile);
+    assert_eq!(confirmed.done()["user_role"], "staff", "the role that they have now");
+}
