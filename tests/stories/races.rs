@@ -252,6 +252,20 @@ fn nobody_administers_behind_what_took_their_power() {
 }
 
 #[test]
+fn one_session_serves_for_one_login() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
+    let session = server.new_session(None);
+    let body = json!({ "session_token": session, "email": alice.email, "password": GOOD_PASSWORD });
+    let meanwhile = || {
+        server.ask("user-login", body.clone()).done();
+    };
+    // Both have read the session; the other one's last write comes first.
+    let late = server.ask_and_meanwhile("user-login", body.clone(), 1, meanwhile);
+    assert!(late.refused("session does not exist")["user_id"].is_null());
+}
+
+#[test]
 fn nobody_edits_themself_behind_the_end_of_their_session() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
