@@ -8,7 +8,7 @@ use crate::config::check::client_name;
 use crate::guard::guesses::Guesses;
 use crate::guard::password::{Asker, Hasher, Verification};
 use crate::guard::ratelimit::Limiter;
-use crate::guard::secret::Secret;
+use crate::guard::secret::{Password, Secret};
 use crate::outbound::mail::{MailSettings, Mailer};
 use crate::outbound::pwned::LeakLookup;
 use crate::outbound::recent::RecentLetters;
@@ -260,8 +260,8 @@ impl<'a> Call<'a> {
     /// # Errors
     ///
     /// Too many passwords waiting.
-    pub fn hash(&self, password: &Secret<String>) -> Result<Secret<String>, Failure> {
-        let hash = self.app.hasher.hash(&self.asker(), password.expose())?;
+    pub fn hash(&self, password: &Password) -> Result<Secret<String>, Failure> {
+        let hash = self.app.hasher.hash(&self.asker(), password)?;
         Ok(Secret::new(hash.as_str().to_owned()))
     }
 
@@ -270,8 +270,8 @@ impl<'a> Call<'a> {
     /// # Errors
     ///
     /// Too many passwords waiting.
-    pub fn verify(&self, password: &Secret<String>, stored: Option<&str>) -> Result<Verification, Failure> {
-        Ok(self.app.hasher.verify(&self.asker(), password.expose(), stored)?)
+    pub fn verify(&self, password: &Password, stored: Option<&str>) -> Result<Verification, Failure> {
+        Ok(self.app.hasher.verify(&self.asker(), password, stored)?)
     }
 
     /// The same for a refresh token of the original's, which counts as a whole.
@@ -280,7 +280,7 @@ impl<'a> Call<'a> {
     ///
     /// Too many passwords waiting.
     pub fn verify_token(&self, token: &Secret<String>, stored: &str) -> Result<Verification, Failure> {
-        Ok(self.app.hasher.verify_untruncated(&self.asker(), token.expose(), Some(stored))?)
+        Ok(self.app.hasher.verify_text(&self.asker(), token.expose(), Some(stored))?)
     }
 
     /// Does the work of a verification where there is nothing to verify against.
@@ -288,8 +288,8 @@ impl<'a> Call<'a> {
     /// # Errors
     ///
     /// Too many passwords waiting.
-    pub fn verify_dummy(&self, password: &Secret<String>) -> Result<(), Failure> {
-        Ok(self.app.hasher.verify_dummy(&self.asker(), password.expose())?)
+    pub fn verify_dummy(&self, password: &Password) -> Result<(), Failure> {
+        Ok(self.app.hasher.verify_dummy(&self.asker(), password)?)
     }
 
     /// Says which account this is about: whatever is hashed from now on takes a place of that account's few.

@@ -2,7 +2,7 @@
 
 use crate::chance::Chance;
 use crate::guard::password::{Asker, Hasher};
-use crate::guard::secret::Secret;
+use crate::guard::secret::{Password, Secret};
 use crate::guard::token::{Token, uuid4};
 use crate::outcome::Failure;
 use crate::policy::email::fold;
@@ -78,11 +78,11 @@ fn first_users(
     admin_email: &str,
     admin_password: &Secret<String>,
 ) -> Result<[NewUser; 3], Failure> {
-    let user = |full_name: &str, email: &str, role: &str, kind: &str, password: &Secret<String>| {
+    let user = |full_name: &str, email: &str, role: &str, kind: &str, password: &Password| {
         Ok::<_, Failure>(NewUser {
             system_id: uuid4(chance),
             full_name: full_name.to_owned(),
-            password: Secret::new(hasher.hash(&Asker::server(), password.expose())?.as_str().to_owned()),
+            password: Secret::new(hasher.hash(&Asker::server(), password)?.as_str().to_owned()),
             email: email.to_owned(),
             email_verified: true,
             is_active: role != LOCKED_ROLE,
@@ -92,10 +92,11 @@ fn first_users(
             verification_letter_due: false,
         })
     };
+    let admin_password = Password::from(admin_password.expose().as_str());
     // Passwords that nobody ever learns.
-    let unknown = || Secret::new(Token::new(chance).reveal().to_owned());
+    let unknown = || Password::from(Token::new(chance).reveal());
     Ok([
-        user("Administrator", &fold(admin_email), "superuser", "system-user", admin_password)?,
+        user("Administrator", &fold(admin_email), "superuser", "system-user", &admin_password)?,
         user("Anonymous visitor", "anonuser@localhost", "anonymous", "system-user", &unknown())?,
         user("Locked placeholder", "dummyuser@localhost", LOCKED_ROLE, "locked-user", &unknown())?,
     ])

@@ -25,7 +25,8 @@ impl Param {
     /// The types as a problem list shows them: one word, or a list for a union.
     #[must_use]
     pub fn required_type(&self) -> Value {
-        let shown = |word: &&str| Value::from(if *word == "secret" { "str" } else { word });
+        let shown =
+            |word: &&str| Value::from(if matches!(*word, "secret" | "password") { "str" } else { word });
         match self.words {
             [word] => shown(word),
             words => words.iter().map(shown).collect(),

@@ -1,7 +1,7 @@
 //! The wire's type words, and JSON as the wire wants it: pure ASCII with `, ` and `: ` between items, which is
 //! what clients written in Python send and what the database of the original holds.
 
-use crate::guard::secret::Secret;
+use crate::guard::secret::{Password, Secret};
 use crate::json::{self, JsonError, JsonText, Limits};
 use serde::Serialize;
 use serde_json::Value;
@@ -28,6 +28,7 @@ pub trait FromWire: Sized {
 macro_rules! wire_type {
     (str) => { String };
     (secret) => { $crate::guard::secret::Secret<String> };
+    (password) => { $crate::guard::secret::Password };
     (int) => { i64 };
     (bool) => { bool };
     (dict) => { $crate::wire::Object };
@@ -51,6 +52,12 @@ impl FromWire for String {
 }
 
 impl FromWire for Secret<String> {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        String::from_wire(value).map(Self::new)
+    }
+}
+
+impl FromWire for Password {
     fn from_wire(value: Value) -> Result<Self, Value> {
         String::from_wire(value).map(Self::new)
     }

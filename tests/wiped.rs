@@ -75,7 +75,7 @@ fn left_behind(server: &TestServer, text: &str) -> Vec<String> {
     let answer = pipeline::answer(&server.app, &sealed, &Presence::always());
     // Whatever the hashing threads still have to put away, they do before they take up another password.
     for _ in 0..4 {
-        let _ = server.app.hasher.hash(&Asker::server(), "another");
+        let _ = server.app.hasher.hash(&Asker::server(), &"another".into());
     }
     ARMED.store(false, Ordering::SeqCst);
     drop(answer);

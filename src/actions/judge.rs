@@ -2,11 +2,11 @@
 
 use crate::app::Call;
 use crate::config::check::PwnedFail;
-use crate::guard::secret::Secret;
+use crate::guard::secret::{Password, Secret};
 use crate::log;
 use crate::outbound::pwned::{Leak, LeakLookup, UnknownReason, password_sha1};
 use crate::outcome::Failure;
-use crate::policy::passwords::{BrokenRule, Context, truncated};
+use crate::policy::passwords::{BrokenRule, Context};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +27,13 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(4);
 /// When too much is waiting.
 pub fn judge(
     call: &Call<'_>,
-    password: &Secret<String>,
+    password: &Password,
     email: &str,
     full_names: &[&str],
 ) -> Result<Vec<Cow<'static, str>>, Failure> {
     let policy = &call.config().password_policy;
     let context = Context { server_name: &call.app().server_name, email, full_names };
-    let broken = policy.judge(truncated(password.expose()), &context);
+    let broken = policy.judge(password, &context);
     if broken.is_empty() {
         return Ok(leaked(call, password).into_iter().collect());
     }
@@ -41,9 +41,9 @@ pub fn judge(
 }
 
 /// The message for a password that has leaked too often, if it has.
-fn leaked(call: &Call<'_>, password: &Secret<String>) -> Option<Cow<'static, str>> {
+fn leaked(call: &Call<'_>, password: &Password) -> Option<Cow<'static, str>> {
     let leaks = call.app().leaks.as_ref()?;
-    let hash = password_sha1(truncated(password.expose()).as_bytes());
+    let hash = password_sha1(password.expose().as_bytes());
     let found = match leaks.leaked_here(hash.expose()) {
         Some(found) => found,
         None => look_up(call, Arc::clone(leaks), hash),

@@ -3,7 +3,7 @@
 
 use super::proof::{Claim, LOCKED, Proof, Proven, prove};
 use crate::app::Call;
-use crate::guard::secret::Secret;
+use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::requests;
@@ -31,7 +31,7 @@ requests! {
         /// The address the user signed up with.
         email: str,
         /// What the user typed.
-        password: secret,
+        password: password,
     } answers {
         /// The user's number.
         user_id: "int",
@@ -78,12 +78,7 @@ fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
 }
 
 /// Ends the old session and notes the log-in, provided that the account is still as it was when the password fitted.
-fn log_in(
-    call: &mut Call<'_>,
-    proven: Proven,
-    password: &Secret<String>,
-    token: StoredToken,
-) -> Outcome<LoggedIn> {
+fn log_in(call: &mut Call<'_>, proven: Proven, password: &Password, token: StoredToken) -> Outcome<LoggedIn> {
     // Best effort: whoever knows the password is not sent away because the hashers are busy.
     let rehashed = if proven.needs_rehash { call.hash(password).ok() } else { None };
     let user = proven.credentials;

@@ -10,7 +10,7 @@ use crate::clock::Moment;
 use crate::config::check::LockMode;
 use crate::guard::backoff::{SLOWED_SECONDS, STRANGERS_FAILURES_MAX, hold_seconds};
 use crate::guard::password::Verification;
-use crate::guard::secret::Secret;
+use crate::guard::secret::Password;
 use crate::log;
 use crate::outcome::{Failure, Refusal};
 use crate::policy::email::fold;
@@ -66,7 +66,7 @@ pub struct Proven {
 pub fn prove(
     call: &mut Call<'_>,
     claim: &Claim,
-    password: &Secret<String>,
+    password: &Password,
     may: fn(&Credentials) -> bool,
 ) -> Result<Proof, Failure> {
     let counted = Counted::new(call, &account_of(call, claim)?);
@@ -99,7 +99,7 @@ fn test(
     call: &mut Call<'_>,
     claim: &Claim,
     counted: &Counted,
-    password: &Secret<String>,
+    password: &Password,
     may: fn(&Credentials) -> bool,
 ) -> Result<Proof, Failure> {
     let found = look_up(call, claim)?;
@@ -128,7 +128,7 @@ fn test(
 
 /// An attempt that is not looked at. It costs what a wrong password does, but of all such attempts on an account only
 /// one at a time: they are not to fill the queue of those who can still log in.
-fn locked(call: &Call<'_>, counted: &Counted, password: &Secret<String>) -> Proof {
+fn locked(call: &Call<'_>, counted: &Counted, password: &Password) -> Proof {
     let under_way = call.app().guesses.begin(format!("locked {}", counted.account));
     if under_way.others == 0 {
         // Where there is no room for this, nobody waits for it either.

@@ -24,7 +24,7 @@ pub use queue::Asker;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::guard::secret::Secret;
+use crate::guard::secret::{Password, Secret};
 use crate::wait::answer_slot;
 use arena::Arena;
 use phc::{SALT_BYTES, StoredHash, TAG_BYTES, Variant, Version};
@@ -36,10 +36,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
 use subtle::ConstantTimeEq;
-
-/// A password counts up to this many code points. What follows is ignored, as it was in every hash that
-/// the original stored.
-pub const PASSWORD_CHARACTERS_MAX: usize = 256;
 
 /// What a computation takes for each KiB and pass, as long as none was measured.
 const NANOS_PER_KIB_AND_PASS: u64 = 1000;
@@ -158,10 +154,10 @@ impl Hasher {
     ///
     /// # Errors
     /// At once, if there is no place in the queue.
-    pub fn hash(&self, asker: &Asker, password: &str) -> Result<PhcString, HasherBusy> {
+    pub fn hash(&self, asker: &Asker, password: &Password) -> Result<PhcString, HasherBusy> {
         let mut salt = [0; SALT_BYTES];
         self.chance.fill(&mut salt);
-        let password = waiting(first_characters(password));
+        let password = waiting(password.expose());
         let bench = Arc::clone(&self.bench);
         self.run(asker, false, move |arena| bench.hash(arena, password.expose(), &salt))
     }
@@ -173,17 +169,17 @@ impl Hasher {
     pub fn verify(
         &self,
         asker: &Asker,
-        password: &str,
+        password: &Password,
         stored: Option<&str>,
     ) -> Result<Verification, HasherBusy> {
-        self.verify_untruncated(asker, first_characters(password), stored)
+        self.verify_text(asker, password.expose(), stored)
     }
 
     /// The same for a text that is not a password and counts as a whole: a refresh token of the original's.
     ///
     /// # Errors
     /// At once, if there is no place in the queue; or if there is no memory for what is stored.
-    pub fn verify_untruncated(
+    pub fn verify_text(
         &self,
         asker: &Asker,
         text: &str,
@@ -200,7 +196,7 @@ impl Hasher {
     ///
     /// # Errors
     /// At once, if there is no place in the queue.
-    pub fn verify_dummy(&self, asker: &Asker, password: &str) -> Result<(), HasherBusy> {
+    pub fn verify_dummy(&self, asker: &Asker, password: &Password) -> Result<(), HasherBusy> {
         self.verify(asker, password, None).map(|_| ())
     }
 
@@ -377,12 +373,6 @@ impl Bench {
         }
         Arena::reserve(&stored.cost).map_err(|_| HasherBusy::Memory)
     }
-}
-
-/// The part of a password that counts.
-fn first_characters(password: &str) -> &str {
-    let end = password.char_indices().nth(PASSWORD_CHARACTERS_MAX).map_or(password.len(), |(end, _)| end);
-    &password[..end]
 }
 
 /// A copy for the queue, wiped when its turn is over.

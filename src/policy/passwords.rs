@@ -7,12 +7,9 @@
 use super::lists::{COMMON_PASSWORDS, is_digit};
 use super::similarity;
 use super::text::{casefold, characters, squeeze};
+use crate::guard::secret::{PASSWORD_CHARACTERS_MAX, Password};
 use std::fmt;
 use zeroize::Zeroizing;
-
-/// What is hashed of a password: its first characters, counted in code points. The Python authnzerver cut passwords off
-/// here, so its hashes verify only if we do too.
-pub const PASSWORD_CHARACTERS_MAX: usize = 256;
 
 /// What is compared of an address, a name or the server's name. More than the longest address (254), stored name (280)
 /// or host name (253); so it cuts off only what nobody honest sends, and bounds the work of one comparison.
@@ -28,13 +25,6 @@ const LEFT_OVER_CHARACTERS_MIN: usize = 8;
 /// Name and position of the settings in a policy.
 const FIELDS: [&str; 4] =
     ["min_pass_length", "max_unsafe_similarity", "max_char_frequency", "min_pwned_matches"];
-
-/// The part of a password that is hashed, and so the part that is judged.
-#[must_use]
-pub fn truncated(password: &str) -> &str {
-    let end = password.char_indices().nth(PASSWORD_CHARACTERS_MAX).map_or(password.len(), |(end, _)| end);
-    &password[..end]
-}
 
 /// How good a password must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -201,10 +191,10 @@ impl PasswordPolicy {
         self.min_pwned_matches
     }
 
-    /// The rules that the password breaks, in the order in which they are told. Only the part that is hashed counts.
+    /// The rules that the password breaks, in the order in which they are told.
     #[must_use]
-    pub fn judge(&self, password: &str, context: &Context<'_>) -> Vec<BrokenRule> {
-        let password = truncated(password);
+    pub fn judge(&self, password: &Password, context: &Context<'_>) -> Vec<BrokenRule> {
+        let password = password.expose();
         let folded = Zeroizing::new(casefold(password));
         let mut broken = Vec::new();
         if Zeroizing::new(squeeze(password)).chars().count() < self.min_length {

@@ -12,7 +12,7 @@ fn until_busy(server: &TestServer, request: &str, user_id: i64, mut body: Value)
         for _ in 0..6 {
             scope.spawn(|| {
                 while !enough.load(Ordering::Relaxed) {
-                    let _ = server.app.hasher.hash(&Asker::server(), "somebody's");
+                    let _ = server.app.hasher.hash(&Asker::server(), &"somebody's".into());
                 }
             });
         }

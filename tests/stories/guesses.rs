@@ -74,7 +74,7 @@ fn a_right_password_that_finds_the_hashers_busy_is_no_failure() {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !all_seen.load(Ordering::Relaxed) {
-                    let _ = server.app.hasher.verify(&Asker::server(), "x", Some(SLOW_HASH));
+                    let _ = server.app.hasher.verify(&Asker::server(), &"x".into(), Some(SLOW_HASH));
                     std::thread::yield_now();
                 }
             });
@@ -337,7 +337,7 @@ fn of_many_locked_attempts_at_once_few_are_hashed() {
         let before = server.app.hasher.hash_operations();
         std::thread::scope(|scope| {
             // The one thread that hashes has something to do for a while.
-            scope.spawn(|| server.app.hasher.verify(&Asker::server(), "x", Some(SLOW_HASH)));
+            scope.spawn(|| server.app.hasher.verify(&Asker::server(), &"x".into(), Some(SLOW_HASH)));
             while server.app.hasher.hash_operations() == before {
                 std::thread::yield_now();
             }
@@ -410,7 +410,7 @@ fn strangers_do_not_take_the_owners_place_in_the_queue_of_the_hashers() {
         // Something slow is always under way, so that guesses pile up.
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                let _ = server.app.hasher.verify(&Asker::server(), "x", Some(SLOW_HASH));
+                let _ = server.app.hasher.verify(&Asker::server(), &"x".into(), Some(SLOW_HASH));
             }
         });
         let (refusals, refused) = mpsc::channel();

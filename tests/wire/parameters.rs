@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 /// A value that fits a parameter.
 fn fitting(param: &Param) -> Value {
     match param.words[0] {
-        "str" | "secret" => json!("some text"),
+        "str" | "secret" | "password" => json!("some text"),
         "int" => json!(77),
         "float" => json!(0.5),
         "bool" => json!(false),
@@ -29,7 +29,7 @@ fn fitting_body(request: &Request) -> Map<String, Value> {
 /// Values that fit none of the parameter's types. Empty ones stand for nothing where a parameter may be left out.
 fn misfits(param: &Param) -> Vec<Value> {
     let takes = |word: &str| param.words.contains(&word);
-    let text = takes("str") || takes("secret");
+    let text = takes("str") || takes("secret") || takes("password");
     let mut values = Vec::new();
     let mut add = |fits: bool, value: Value| {
         if !fits && !takes("Any") {

@@ -4,7 +4,7 @@ use super::super::judge::judge;
 use super::super::proof::{Claim, LOCKED, Proof, Proven, prove};
 use crate::app::Call;
 use crate::guard::password::Verification;
-use crate::guard::secret::Secret;
+use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::fold;
@@ -36,9 +36,9 @@ requests! {
         /// Their address.
         email: str,
         /// The password they have.
-        current_password: secret,
+        current_password: password,
         /// The password they want.
-        new_password: secret,
+        new_password: password,
     } answers {
         /// The user's number.
         user_id: "int",
@@ -55,9 +55,9 @@ requests! {
         /// Their address.
         email: str,
         /// The password they have.
-        current_password: secret,
+        current_password: password,
         /// The password they want.
-        new_password: secret,
+        new_password: password,
     } answers {
         /// The user's number.
         user_id: "int",
@@ -77,8 +77,8 @@ struct Change {
     user_id: i64,
     full_name: String,
     email: String,
-    current: Secret<String>,
-    new: Secret<String>,
+    current: Password,
+    new: Password,
 }
 
 impl Change {

@@ -23,7 +23,7 @@ requests! {
         /// The session's token.
         session_token: secret,
         /// What the user typed.
-        password: secret,
+        password: password,
     } answers {
         /// The user's number.
         user_id: "int",
@@ -36,7 +36,7 @@ requests! {
         /// The address the user signed up with.
         email: str,
         /// What the user typed.
-        password: secret,
+        password: password,
     } answers {
         /// The user's number.
         user_id: "int",

@@ -4,7 +4,7 @@
 use super::super::judge::judge;
 use super::super::locking;
 use crate::app::Call;
-use crate::guard::secret::Secret;
+use crate::guard::secret::{Password, Secret};
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
 use crate::policy::email::fold;
@@ -29,7 +29,7 @@ requests! {
         /// The address of the account.
         email_address: str,
         /// The password the user wants.
-        new_password: secret,
+        new_password: password,
         /// Any live session.
         session_token: secret,
     } refuses [NO_SESSION, UNKNOWN, INSECURE, NOT_STORED]
@@ -40,7 +40,7 @@ requests! {
         /// The address of the account.
         email_address: str,
         /// The password the user wants.
-        new_password: secret,
+        new_password: password,
         /// Whether the account has to be active, or has to be inactive.
         required_active: bool,
     } refuses [NOT_AS_REQUIRED, NOSESSION_INSECURE, NOT_STORED]
@@ -81,7 +81,7 @@ impl Account {
 fn reset(
     call: &mut Call<'_>,
     account: Account,
-    new: &Secret<String>,
+    new: &Password,
     session: Option<StoredToken>,
     (unknown, insecure): (Refusal, Refusal),
 ) -> Outcome<Nothing> {

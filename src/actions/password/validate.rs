@@ -11,7 +11,7 @@ requests! {
     /// Tells whether a password would be accepted, and why not. Nothing is changed.
     "user-validatepass" => user_validatepass(UserValidatepass) {
         /// The password.
-        password: secret,
+        password: password,
         /// The address of its user; the password must not resemble it.
         email: str,
         /// The name of its user; the password must not resemble it.

@@ -5,7 +5,7 @@ use super::super::judge::judge;
 use super::super::locking::HISTORY_KEY;
 use crate::app::Call;
 use crate::guard::password::Verification;
-use crate::guard::secret::Secret;
+use crate::guard::secret::{Password, Secret};
 use crate::guard::token::uuid4;
 use crate::outbound::recent::is_recent;
 use crate::outcome::{Done, Error, Failure, Outcome, Refusal};
@@ -52,7 +52,7 @@ requests! {
         /// The user's address, which is what they log in with.
         email: str,
         /// The password the user chose.
-        password: secret,
+        password: password,
     } optional {
         /// Anything to note about the user.
         extra_info: dict|None,
@@ -111,7 +111,7 @@ fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {
     carry_out(call, sign_up, &ask.password)
 }
 
-fn carry_out(call: &Call<'_>, mut sign_up: SignUp, password: &Secret<String>) -> Outcome<SignedUp> {
+fn carry_out(call: &Call<'_>, mut sign_up: SignUp, password: &Password) -> Outcome<SignedUp> {
     for round in 0..ROUNDS_MAX {
         let known = call.read(|db| users::credentials_by_email(db, &sign_up.new.email))?;
         // Worked on before it is judged, so that a bad password takes as long as a good one.
@@ -163,7 +163,7 @@ enum Worked {
 }
 
 impl Worked {
-    fn on(call: &Call<'_>, password: &Secret<String>, known: Option<&Credentials>) -> Result<Self, Failure> {
+    fn on(call: &Call<'_>, password: &Password, known: Option<&Credentials>) -> Result<Self, Failure> {
         let Some(waiting) = known.filter(|known| is_waiting(known)) else {
             return Ok(Self::Hashed(call.hash(password)?));
         };

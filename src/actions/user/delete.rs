@@ -27,7 +27,7 @@ requests! {
         /// The user's number.
         user_id: int,
         /// What the user typed.
-        password: secret,
+        password: password,
     } answers {
         /// The user's number.
         user_id: "int",

@@ -48,14 +48,14 @@ fn hasher() -> Hasher {
 /// What a verification says, and how many computations it took.
 fn verified(hasher: &Hasher, password: &str, stored: &str) -> (Verification, u64) {
     let before = hasher.hash_operations();
-    let verification = hasher.verify(ANYBODY, password, Some(stored)).expect("room in the queue");
+    let verification = hasher.verify(ANYBODY, &password.into(), Some(stored)).expect("room in the queue");
     (verification, hasher.hash_operations() - before)
 }
 
 #[test]
 fn a_new_hash_has_the_usual_form_and_matches_its_password_only() {
     let hasher = hasher();
-    let hash = hasher.hash(ANYBODY, PASSWORD).expect("room in the queue");
+    let hash = hasher.hash(ANYBODY, &PASSWORD.into()).expect("room in the queue");
     let fields: Vec<&str> = hash.as_str().split('$').collect();
     assert_eq!(fields[..4], ["", "argon2id", "v=19", "m=32,t=1,p=2"]);
     assert_eq!((fields[4].len(), fields[5].len(), fields.len()), (22, 43, 6));
@@ -68,7 +68,7 @@ fn a_new_hash_has_the_usual_form_and_matches_its_password_only() {
 #[test]
 fn equal_passwords_get_different_hashes() {
     let hasher = hasher();
-    let (one, other) = (hasher.hash(ANYBODY, PASSWORD), hasher.hash(ANYBODY, PASSWORD));
+    let (one, other) = (hasher.hash(ANYBODY, &PASSWORD.into()), hasher.hash(ANYBODY, &PASSWORD.into()));
     assert_ne!(one.expect("room in the queue").as_str(), other.expect("room in the queue").as_str());
 }
 
@@ -120,13 +120,13 @@ fn a_broken_hash_costs_the_same_and_matches_nothing() {
         }
     }
     let missing = Verification::Differs { stored_fault: Some(StoredFault::Missing) };
-    assert_eq!(hasher.verify(ANYBODY, PASSWORD, None), Ok(missing));
+    assert_eq!(hasher.verify(ANYBODY, &PASSWORD.into(), None), Ok(missing));
 }
 
 #[test]
 fn a_hash_over_the_ceilings_is_never_computed() {
     let hasher = hasher();
-    let right = hasher.hash(ANYBODY, PASSWORD).expect("room in the queue");
+    let right = hasher.hash(ANYBODY, &PASSWORD.into()).expect("room in the queue");
     for cost in [
         "m=4294967295,t=3,p=4",
         "m=524289,t=1,p=1",
@@ -150,15 +150,15 @@ fn a_hash_over_the_ceilings_is_never_computed() {
 #[test]
 fn a_dummy_costs_the_same_as_a_user() {
     let hasher = hasher();
-    hasher.verify_dummy(ANYBODY, PASSWORD).expect("room in the queue");
+    hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("room in the queue");
     assert_eq!(hasher.hash_operations(), 1);
-    drop(hasher.hash(ANYBODY, PASSWORD).expect("room in the queue"));
+    drop(hasher.hash(ANYBODY, &PASSWORD.into()).expect("room in the queue"));
     assert_eq!(hasher.hash_operations(), 2);
 }
 
 #[test]
 fn not_even_the_password_of_the_dummy_gets_anybody_in() {
-    let known = hasher().hash(ANYBODY, PASSWORD).expect("room in the queue");
+    let known = hasher().hash(ANYBODY, &PASSWORD.into()).expect("room in the queue");
     let mut bench = Bench::new(&settings(), &SeededChance::new(1), clock());
     let mut arena = Arena::reserve(&bench.cost).expect("a little memory");
     bench.dummy = StoredHash::read(known.as_str()).expect("our own form");
@@ -175,7 +175,7 @@ fn no_password_is_the_one_of_an_account_without() {
     assert_eq!(none.as_str(), hasher.no_password().as_str(), "always the same text");
     assert_eq!(
         none.as_str().len(),
-        hasher.hash(ANYBODY, "").expect("hashes").as_str().len(),
+        hasher.hash(ANYBODY, &"".into()).expect("hashes").as_str().len(),
         "like any other"
     );
     for password in ["", "\0", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", none.as_str(), "a password"] {
@@ -199,7 +199,7 @@ fn a_password_counts_up_to_256_code_points() {
     for character in ["a", "é", "パ", "😀", "e\u{301}"] {
         let points = character.chars().count();
         let counted = character.repeat(256 / points);
-        let hash = hasher.hash(ANYBODY, &format!("{counted}tail")).expect("room in the queue");
+        let hash = hasher.hash(ANYBODY, &Password::new(format!("{counted}tail"))).expect("room in the queue");
         assert_eq!(verified(&hasher, &counted, hash.as_str()), (MATCHES, 1), "{character}");
         assert_eq!(verified(&hasher, &format!("{counted}other"), hash.as_str()), (MATCHES, 1), "{character}");
         let shorter = character.repeat(256 / points - 1);
@@ -210,8 +210,8 @@ fn a_password_counts_up_to_256_code_points() {
 #[test]
 fn a_refresh_token_counts_as_a_whole() {
     let hasher = hasher();
-    let hash = hasher.hash(ANYBODY, &"x".repeat(256)).expect("room in the queue");
-    let verify = |length| hasher.verify_untruncated(ANYBODY, &"x".repeat(length), Some(hash.as_str()));
+    let hash = hasher.hash(ANYBODY, &Password::new("x".repeat(256))).expect("room in the queue");
+    let verify = |length| hasher.verify_text(ANYBODY, &"x".repeat(length), Some(hash.as_str()));
     assert_eq!(verify(256), Ok(MATCHES));
     assert_eq!(verify(257), Ok(DIFFERS));
     assert_eq!(verify(1 << 20), Ok(DIFFERS));
@@ -220,7 +220,7 @@ fn a_refresh_token_counts_as_a_whole() {
 #[test]
 fn spelling_counts_byte_by_byte() {
     let hasher = hasher();
-    let composed = hasher.hash(ANYBODY, "caf\u{e9}").expect("room in the queue");
+    let composed = hasher.hash(ANYBODY, &"caf\u{e9}".into()).expect("room in the queue");
     assert_eq!(verified(&hasher, "cafe\u{301}", composed.as_str()), (DIFFERS, 1));
 }
 
@@ -286,14 +286,14 @@ fn a_full_queue_says_so_at_once() {
     let (queued, is_done) = queues(&hasher, ANYBODY);
     assert!(queued, "there is room for one");
 
-    assert_eq!(hasher.hash(ANYBODY, PASSWORD).err(), Some(HasherBusy::Queue));
-    assert_eq!(hasher.verify(ANYBODY, PASSWORD, None), Err(HasherBusy::Queue));
-    assert_eq!(hasher.verify_dummy(ANYBODY, PASSWORD), Err(HasherBusy::Queue));
+    assert_eq!(hasher.hash(ANYBODY, &PASSWORD.into()).err(), Some(HasherBusy::Queue));
+    assert_eq!(hasher.verify(ANYBODY, &PASSWORD.into(), None), Err(HasherBusy::Queue));
+    assert_eq!(hasher.verify_dummy(ANYBODY, &PASSWORD.into()), Err(HasherBusy::Queue));
     assert_eq!(hasher.hash_operations(), 0);
 
     drop(busy);
     is_done.recv().expect("what was queued is done");
-    hasher.verify_dummy(ANYBODY, PASSWORD).expect("there is room again");
+    hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("there is room again");
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn somebody_who_leaves_while_waiting_is_let_go() {
     let client: Arc<Client> = Arc::default();
     let gone = Asker { presence: Presence::of(client.clone()), ..Asker::server() };
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| hasher.verify(&gone, PASSWORD, None));
+        let waiting = scope.spawn(|| hasher.verify(&gone, &PASSWORD.into(), None));
         while hasher.bench.queue.waiting() == 0 {
             thread::yield_now();
         }
@@ -372,7 +372,7 @@ fn the_queue_holds_ten_seconds_of_work() {
             let ticking = clock.clone();
             hasher.run(ANYBODY, false, move |_| ticking.advance(time)).expect("there is room");
         }
-        hasher.verify_dummy(ANYBODY, PASSWORD).expect("the last one was measured too");
+        hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("the last one was measured too");
         hasher.bench.queue.places()
     };
     let places = takes(Duration::from_millis(500));
@@ -400,16 +400,16 @@ fn a_hash_over_the_threads_memory_is_computed_if_there_is_as_much() {
     let stored = {
         let cost = Argon2Cost::parse("m=512,t=1,p=2", true).expect("a cost");
         let richer = started(HasherSettings { cost, ..settings() });
-        richer.hash(ANYBODY, PASSWORD).expect("room in the queue").as_str().to_owned()
+        richer.hash(ANYBODY, &PASSWORD.into()).expect("room in the queue").as_str().to_owned()
     };
     let matches = Verification::Matches { needs_rehash: true };
     assert_eq!(verified(&hasher(), PASSWORD, &stored), (matches, 1));
     assert_eq!(verified(&hasher(), "wrong", &stored), (DIFFERS, 1));
 
     let poor = started(HasherSettings { memory_free: || 512 * 1024, ..settings() });
-    assert_eq!(poor.verify(ANYBODY, PASSWORD, Some(&stored)), Err(HasherBusy::Memory));
+    assert_eq!(poor.verify(ANYBODY, &PASSWORD.into(), Some(&stored)), Err(HasherBusy::Memory));
     assert_eq!(poor.hash_operations(), 0);
-    poor.verify_dummy(ANYBODY, PASSWORD).expect("what was reserved suffices for all others");
+    poor.verify_dummy(ANYBODY, &PASSWORD.into()).expect("what was reserved suffices for all others");
 
     let huge = stored.replace("m=512,", "m=4294967295,");
     let ceilings = HashCeilings { memory_kib: u32::MAX, ..HashCeilings::default() };
@@ -427,7 +427,7 @@ fn one_hash_over_the_threads_memory_is_computed_at_a_time() {
     let second = Ticket { asker: Asker::server(), is_large: true, work };
     assert!(hasher.bench.queue.push(second).is_ok());
     // The other thread passes it over, and goes on with those behind it.
-    hasher.verify_dummy(ANYBODY, PASSWORD).expect("room in the queue");
+    hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("room in the queue");
     assert!(has_begun.try_recv().is_err());
     drop(large);
     has_begun.recv().expect("now it is computed");
@@ -441,20 +441,20 @@ fn a_panic_ends_one_job_and_no_thread() {
             hasher.run(ANYBODY, is_large, |_| std::panic::resume_unwind(Box::new("a fault")));
         assert_eq!(lost, Err(HasherBusy::Queue));
     }
-    hasher.verify_dummy(ANYBODY, PASSWORD).expect("the thread lives");
+    hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("the thread lives");
 }
 
 #[test]
 fn many_callers_share_few_threads() {
     let hasher = hasher();
-    let hash = hasher.hash(ANYBODY, PASSWORD).expect("room in the queue");
+    let hash = hasher.hash(ANYBODY, &PASSWORD.into()).expect("room in the queue");
     thread::scope(|scope| {
         for caller in 0..32 {
             let (hasher, hash) = (&hasher, &hash);
             scope.spawn(move || {
                 let (password, expected) =
                     if caller % 2 == 0 { (PASSWORD, MATCHES) } else { ("wrong", DIFFERS) };
-                assert_eq!(hasher.verify(ANYBODY, password, Some(hash.as_str())), Ok(expected));
+                assert_eq!(hasher.verify(ANYBODY, &password.into(), Some(hash.as_str())), Ok(expected));
             });
         }
     });
