@@ -1,29 +1,41 @@
-//! One connection's requests: framing checked, body read, handler called, answer sent. Built on may_minihttp.
+//! Serves connections: each on a coroutine of its own, its requests in turn, its answers in order.
 //!
-//! After some requests nothing that follows on the connection can be trusted or is wanted. Their answer is the last;
-//! may_minihttp then serves nothing of what the client sent behind. Where the warden has ended a connection, its
-//! coroutine ends by unwinding.
+//! Answers gather until there are enough of them, or until there is nothing else to do. While they are being written
+//! no request is served and none is received, so a client that doesn't read can't make the server work or keep much.
+//! Nothing ever waits for a client that might be waiting for an answer which has not been written.
+//!
+//! After some requests nothing that follows on the connection can be trusted or is wanted. Their answer is the last.
+//!
+//! A coroutine learns only once that there is something to read. So each wait begins with an attempt: `read` and
+//! `write` of the coroutine library forget older news, try, and wait only for news that come after that.
 //!
 //! Nothing here may wait in a `Drop`, because `Drop` also runs while a coroutine unwinds.
 
 use super::head::Head;
-use super::reply::{encoded_bytes, error_page, header_lines, reason};
-use super::room::{Share, next_size};
+use super::received::{Next, Received};
+use super::reply::{encode_head, error_page};
+use super::room::Share;
 use super::tls::Peers;
 use super::warden::{CONTINUE, Lease, Phase, Register};
-use super::{EdgeLimits, Handler, HttpReply, HttpRequest, head};
+use super::{EdgeLimits, Handler, HttpReply, HttpRequest, body, socket};
 use crate::clock::Clock;
 use crate::wait::pause;
-use may_minihttp::{BodyReader, Fault, HttpService, HttpServiceFactory, Request, Response};
-use std::io::{self, ErrorKind, Read};
-use std::mem;
-use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use may::coroutine::JoinHandle;
+use may::net::{TcpListener, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Shutdown};
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the acceptor rests while there is no room: time for others to end, and a brake on a flood.
-const FULL_PAUSE: Duration = Duration::from_millis(5);
+/// How long the acceptor rests while there is no room or the system refuses: time for others to end, and a brake on a
+/// flood.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
+/// Answers are written once so many bytes of them have gathered. A longer body does not gather at all.
+const GATHERED_BYTES_MAX: usize = 16 * 1024;
+/// So much memory for answers a connection keeps while it waits.
+const KEPT_BYTES_MAX: usize = 4 * 1024;
 /// How often to look whether a client that is refused sends more.
 const SOCKET_PAUSE: Duration = Duration::from_millis(25);
 const SOCKET_PAUSES_PER_SECOND: u32 = 40;
@@ -43,64 +55,43 @@ pub(super) struct Shared {
     pub peers: Option<Arc<Peers>>,
 }
 
-/// Makes a service for each connection that is accepted.
-pub(super) struct Connections(pub Arc<Shared>);
-
-impl HttpServiceFactory for Connections {
-    type Service = Connection;
-
-    /// Runs on the coroutine that accepts.
-    fn new_service(&self, id: usize) -> Connection {
-        let shared = &self.0;
-        let lease = shared.register.admit(id);
-        if lease.is_none() && shared.register.is_full() {
-            pause(FULL_PAUSE);
+/// Serves whoever connects to this listener, until the coroutine that is returned is ended.
+pub(super) fn serve_all(shared: Arc<Shared>, listener: TcpListener) -> io::Result<JoinHandle<()>> {
+    socket::spawn(move || {
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => welcome(&shared, stream),
+                Err(_) => pause(ACCEPT_PAUSE),
+            }
         }
-        Connection(lease.map(|lease| Open { shared: Arc::clone(shared), lease, peer: None, refused: false }))
-    }
+    })
 }
 
-/// A connection's service; empty if the connection was refused.
-pub(super) struct Connection(Option<Open>);
-
-impl HttpService for Connection {
-    /// Never an error: may_minihttp would show it to the client.
-    fn call(&mut self, request: Request<'_, '_, '_>, out: &mut Response<'_>) -> io::Result<()> {
-        match &mut self.0 {
-            Some(open) => open.serve(request, out),
-            None => leave(),
+/// Runs on the coroutine that accepts.
+fn welcome(shared: &Arc<Shared>, stream: TcpStream) {
+    // The coroutine runs where the news of its socket arrive, if that thread is free.
+    let id = usize::try_from(stream.as_raw_fd()).unwrap_or(0);
+    match shared.register.admit(stream) {
+        Ok(lease) => {
+            let connection = Connection {
+                shared: Arc::clone(shared),
+                lease,
+                received: Received::new(),
+                answers: Vec::new(),
+                peer: None,
+            };
+            // Without memory for another coroutine, this client has to go, and the next one may be luckier.
+            let _ = socket::spawn_near(id, move || connection.run());
         }
-        Ok(())
-    }
-
-    fn head_bytes_max(&self) -> usize {
-        self.0.as_ref().map_or(0, |open| open.shared.limits.head_bytes_max)
-    }
-
-    fn refuse(&mut self, fault: Fault, out: &mut Response<'_>) {
-        let Some(open) = &mut self.0 else { leave() };
-        open.begin();
-        let status = match fault {
-            Fault::Malformed => 400,
-            Fault::TooLong => 431,
-        };
-        open.send(Answer::refusal(status), out);
-    }
-
-    fn finish(&mut self) {
-        if let Some(open) = &self.0 {
-            open.finish();
+        Err(stream) => {
+            if shared.register.is_full() {
+                pause(ACCEPT_PAUSE);
+            }
+            // What it has asked already must not lie here unread when the socket is closed: the reset would overtake
+            // the refusal.
+            let _ = stream.inner().read(&mut [0; 4096]);
         }
     }
-}
-
-struct Open {
-    shared: Arc<Shared>,
-    lease: Lease,
-    /// The client's address, once a request was there.
-    peer: Option<IpAddr>,
-    /// The last answer refuses what the client may still be sending.
-    refused: bool,
 }
 
 /// What becomes of the connection after an answer.
@@ -126,43 +117,61 @@ impl Answer {
     }
 }
 
-impl Open {
-    fn serve(&mut self, request: Request<'_, '_, '_>, out: &mut Response<'_>) {
-        self.begin();
+/// A connection that was let in. Its methods return nothing where it has come to an end: the client has gone, or the
+/// warden has ended it.
+struct Connection {
+    shared: Arc<Shared>,
+    lease: Lease,
+    received: Received,
+    /// Answers that gather until they are written.
+    answers: Vec<u8>,
+    /// The client's address, once a request was there.
+    peer: Option<IpAddr>,
+}
+
+impl Connection {
+    fn run(mut self) {
+        if let Some(after) = self.serve() {
+            self.finish(after);
+        }
+    }
+
+    /// Serves one request after the other; tells how to end after the last answer, which has then been written.
+    fn serve(&mut self) -> Option<After> {
+        loop {
+            let after = match self.received.next_head(&self.shared.limits) {
+                Next::Head(head) => self.serve_request(&head)?,
+                Next::Refused(status) => {
+                    self.begin()?;
+                    self.send(Answer::refusal(status))?
+                }
+                Next::Incomplete => {
+                    self.flush()?;
+                    self.receive()?;
+                    After::Keep
+                }
+            };
+            if after != After::Keep {
+                self.flush()?;
+                return Some(after);
+            }
+        }
+    }
+
+    fn serve_request(&mut self, head: &Head) -> Option<After> {
         // Whoever came to the plain edge around the terminator gets nothing.
-        let Some(peer) = self.learn_peer() else { leave() };
-        let answer = self.answer_to(request, peer).unwrap_or_else(Answer::refusal);
-        self.send(answer, out);
-    }
-
-    /// Takes the request up, unless the warden has ended the connection.
-    fn begin(&self) {
-        if !self.lease.shift(Phase::Waiting, Phase::Handling) {
-            leave();
+        let peer = self.learn_peer()?;
+        if self.received.len() < head.body_bytes {
+            // The client sends its body when it pleases, say once it has read the answers before.
+            if head.expects_continue {
+                self.lease.announce(CONTINUE.len() as u64)?;
+                self.answers.extend_from_slice(CONTINUE);
+            }
+            self.flush()?;
         }
-    }
-
-    /// Reads the request and asks the handler; an error is the status to refuse it with.
-    fn answer_to(&self, request: Request<'_, '_, '_>, peer: IpAddr) -> Result<Answer, u16> {
-        let limits = &self.shared.limits;
-        let headers = request.headers().iter().map(|header| (header.name, header.value));
-        let head = head::read(request.method(), request.path(), request.version(), headers, limits)?;
-        let mut share = Share::none(&self.shared.register.room);
-        if head.expects_continue && head.body_bytes > 0 {
-            self.invite_body();
-        }
-        let body = self.read_body(request.body(), head.body_bytes, &mut share)?;
-        let presence = self.lease.presence();
-        let Head { method, path, host, .. } = &head;
-        let request = HttpRequest { peer, method, path, host, body: &body, presence };
-        self.lease.lets_probe(head.knows_interim_answers);
-        let handled = catch_unwind(AssertUnwindSafe(|| self.shared.handler.handle(&request)));
-        self.lease.lets_probe(false);
-        let broke = handled.is_err();
-        let reply = handled.unwrap_or_else(|_| error_page(500));
-        let closes = head.closes || broke || self.shared.register.is_stopping();
-        let after = if closes { After::Close } else { After::Keep };
-        Ok(Answer { reply, after, with_body: head.method != "HEAD" })
+        self.begin()?;
+        let answer = self.answer_to(head, peer).unwrap_or_else(Answer::refusal);
+        self.send(answer)
     }
 
     /// Who asks. The terminator tells before it carries the first byte, but perhaps after the connection was accepted.
@@ -180,112 +189,90 @@ impl Open {
         self.peer
     }
 
-    /// Sends the 100 that a careful client waits for. Behind unwritten answers it must not overtake; then the client
-    /// sends its body after a moment anyway.
-    fn invite_body(&self) {
-        if self.lease.unwritten_bytes() == Some(0)
-            && let Ok(bytes) = self.lease.write(CONTINUE)
-        {
-            self.lease.answered(bytes as u64, Phase::Handling);
-        }
+    /// Takes a request up, unless the warden has ended the connection.
+    fn begin(&self) -> Option<()> {
+        self.lease.shift(Phase::Waiting, Phase::Handling).then_some(())
     }
 
-    /// Reads the body, or tells the status to refuse the request with. What the reader has not given out when it is
-    /// dropped it reads and throws away. So it must be gone before anything unwinds.
-    fn read_body(
-        &self,
-        mut reader: BodyReader<'_, '_>,
-        body_bytes: usize,
-        share: &mut Share<'_>,
-    ) -> Result<Vec<u8>, u16> {
-        if body_bytes == 0 {
-            return Ok(Vec::new());
-        }
-        self.lease.shift(Phase::Handling, Phase::Body);
-        let result = self.receive(&mut reader, body_bytes, share);
-        if result == Err(503) {
-            // It is not even to be thrown away here.
-            mem::forget(reader);
-            return result;
-        }
-        drop(reader);
-        // Reading a body forgets the news of what came behind it, which may_minihttp then would wait for in vain.
-        self.lease.announce_again();
-        if !self.lease.shift(Phase::Body, Phase::Handling) {
-            self.lease.shift(Phase::BodyLate, Phase::Handling);
-            return Err(408);
-        }
-        result
+    /// Reads the body and asks the handler; an error is the status to refuse the request with.
+    fn answer_to(&mut self, head: &Head, peer: IpAddr) -> Result<Answer, u16> {
+        let Self { shared, lease, received, .. } = self;
+        let mut share = Share::none(&shared.register.room);
+        let body = body::read(lease, received, head.body_bytes, &mut share)?;
+        let presence = lease.presence();
+        let Head { method, path, host, .. } = head;
+        let request = HttpRequest { peer, method, path, host, body: &body, presence };
+        lease.lets_probe(head.knows_interim_answers);
+        let handled = catch_unwind(AssertUnwindSafe(|| shared.handler.handle(&request)));
+        lease.lets_probe(false);
+        let closes = head.closes || handled.is_err() || shared.register.is_stopping();
+        let after = if closes { After::Close } else { After::Keep };
+        let reply = handled.unwrap_or_else(|_| error_page(500));
+        Ok(Answer { reply, after, with_body: head.method != "HEAD" })
     }
 
-    /// Receives the body in steps, with room for each.
-    fn receive(
-        &self,
-        reader: &mut BodyReader<'_, '_>,
-        body_bytes: usize,
-        share: &mut Share<'_>,
-    ) -> Result<Vec<u8>, u16> {
-        let mut body = Vec::new();
-        while body.len() < body_bytes {
-            let bytes = next_size(body.len(), body_bytes);
-            if !share.try_grow(bytes) {
-                // It is our delay now, not the client's.
-                let is_late = !self.lease.shift(Phase::Body, Phase::Handling);
-                if is_late || !share.grow(bytes) {
-                    return Err(if is_late { 408 } else { 503 });
-                }
-                self.lease.shift(Phase::Handling, Phase::Body);
-            }
-            self.lease.takes_room(bytes > EdgeLimits::SMALL_BODY_BYTES_MAX);
-            body.reserve_exact(bytes - body.len());
-            let missing = (bytes - body.len()) as u64;
-            // Exactly that much is read, so the memory is enough.
-            if !matches!(reader.take(missing).read_to_end(&mut body), Ok(read) if read as u64 == missing) {
-                return Err(400);
-            }
-        }
-        Ok(body)
-    }
-
-    fn send(&mut self, answer: Answer, out: &mut Response<'_>) {
+    /// Puts an answer behind those that have gathered, and writes them if they are enough.
+    fn send(&mut self, answer: Answer) -> Option<After> {
         let Answer { reply, after, with_body } = answer;
-        let closes = after != After::Keep;
-        let lines = header_lines(&reply, closes);
-        let sent_body_bytes = if with_body { reply.body.len() } else { 0 };
-        let bytes = encoded_bytes(reply.status, lines.clone(), reply.body.len(), sent_body_bytes);
-        out.status_code(usize::from(reply.status), reason(reply.status));
-        for line in lines {
-            out.header(line);
+        let before_bytes = self.answers.len();
+        encode_head(&reply, after != After::Keep, &*self.shared.clock, &mut self.answers);
+        let body: &[u8] = if with_body { &reply.body } else { &[] };
+        let bytes = self.answers.len() - before_bytes + body.len();
+        self.lease.answered(bytes as u64, Phase::Waiting);
+        if body.len() <= GATHERED_BYTES_MAX {
+            self.answers.extend_from_slice(body);
         }
-        out.body_vec(reply.body);
-        if !with_body {
-            out.omit_body();
+        if self.answers.len() >= GATHERED_BYTES_MAX || body.len() > GATHERED_BYTES_MAX {
+            self.flush()?;
         }
-        if closes {
-            out.last();
+        if body.len() > GATHERED_BYTES_MAX {
+            self.lease.stream().write_all(body).ok()?;
         }
-        self.refused = after == After::Refuse;
-        self.lease.answered(bytes, Phase::Waiting);
+        Some(after)
+    }
+
+    /// Writes what has gathered, however long the client takes for it.
+    fn flush(&mut self) -> Option<()> {
+        self.lease.stream().write_all(&self.answers).ok()?;
+        self.answers.clear();
+        if self.answers.capacity() > KEPT_BYTES_MAX {
+            self.answers = Vec::new();
+        }
+        Some(())
+    }
+
+    /// Waits until the client sends more; nothing if it has said that nothing more will come.
+    fn receive(&mut self) -> Option<()> {
+        let spare = self.received.spare(&self.shared.limits);
+        let bytes = self.lease.stream().read(spare).ok().filter(|bytes| *bytes > 0)?;
+        self.received.add(bytes);
+        Some(())
     }
 
     /// The last answer has been written. The connection ends with this, unless the warden was faster.
-    fn finish(&self) {
-        if self.lease.shift(Phase::Waiting, Phase::Doomed) {
-            self.lease.close_writing();
-            if self.refused {
-                self.linger(LINGER_SECONDS_MAX * SOCKET_PAUSES_PER_SECOND);
-            }
+    fn finish(&mut self, after: After) {
+        // If the client has gone meanwhile, it needs no more telling.
+        if self.lease.shift(Phase::Waiting, Phase::Doomed)
+            && self.lease.stream().shutdown(Shutdown::Write).is_ok()
+        {
+            self.linger(after == After::Refuse);
         }
     }
 
-    /// Reads and throws away what still comes, until the client is done or its time is over.
-    fn linger(&self, mut pauses_left: u32) {
+    /// Reads and throws away what still comes, until the client is done or its time is over. Who is not `expected` to
+    /// send more is only waited for if something is there already.
+    fn linger(&mut self, mut expected: bool) {
         let mut buffer = vec![0; LINGER_BUFFER_BYTES];
         let mut bytes_left = LINGER_BYTES_MAX;
+        let mut pauses_left = LINGER_SECONDS_MAX * SOCKET_PAUSES_PER_SECOND;
         loop {
-            match self.lease.read(&mut buffer) {
-                Ok(bytes) if bytes > 0 && bytes < bytes_left => bytes_left -= bytes,
-                Err(error) if error.kind() == ErrorKind::WouldBlock && pauses_left > 0 => {
+            // The bare socket doesn't wait.
+            match self.lease.stream().inner_mut().read(&mut buffer) {
+                Ok(bytes) if bytes > 0 && bytes < bytes_left => {
+                    bytes_left -= bytes;
+                    expected = true;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock && expected && pauses_left > 0 => {
                     pauses_left -= 1;
                     pause(SOCKET_PAUSE);
                 }
@@ -293,9 +280,4 @@ impl Open {
             }
         }
     }
-}
-
-/// Ends this connection's coroutine, quietly: no panic hook runs, nothing is printed.
-fn leave() -> ! {
-    resume_unwind(Box::new(generator::Error::Cancel))
 }

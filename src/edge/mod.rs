@@ -2,8 +2,10 @@
 //!
 //! | file | does |
 //! | --- | --- |
+//! | `http.rs` | accepts connections and serves each, request by request |
+//! | `received.rs` | what a client has sent and nobody has used yet |
 //! | `head.rs` | decides from a request's head whether its framing can be trusted |
-//! | `http.rs` | serves one connection on top of may_minihttp |
+//! | `body.rs` | reads a request's body, as far as its framing says |
 //! | `room.rs` | the memory that large bodies share |
 //! | `warden.rs` | watches all connections, for time, size and number |
 //! | `phase.rs` | what a connection is doing, in one word that it shares with the warden |
@@ -16,24 +18,23 @@
 //! 408, 411, 413, 431 and 503. No byte that a client sent is ever logged or sent back from here, and no query string
 //! is passed on. A handler that panics costs its own request (500), never the server.
 //!
-//! What may_minihttp cannot do, and what comes of it:
+//! What is not done here, and what comes of it:
 //!
-//! - It takes 16 header lines. A request with more counts as malformed.
-//! - Under the targets `may` and `may_minihttp` it logs each connection, and the end of each as an error. Whoever
-//!   sets up logging must turn these targets off.
 //! - It speaks neither HTTP/2 nor `Transfer-Encoding` (411) nor TLS. For TLS, a terminator of ours stands in front. It
 //!   hangs up without an answer on clients beyond the number that may be here, for there is no telling them before
 //!   hands are shaken.
-//! - Where `accept` fails it tries again at once. So the number of connections is kept well below the number of
-//!   descriptors, which is the one lasting reason for `accept` to fail.
+//! - A request has at most 64 header lines (431). Lines that go on in a next one, as HTTP once allowed, are refused.
+//! - Under the target `may` the coroutine library logs each connection. Whoever sets up logging must turn that off.
 //!
 //! Requests of a pipeline are served and answered in turn. While a client doesn't read its answers, no more of its
 //! requests are read.
 
+mod body;
 mod head;
 mod http;
 mod identity;
 mod phase;
+mod received;
 mod reply;
 mod room;
 mod socket;
@@ -47,7 +48,6 @@ pub use socket::avoid_huge_pages;
 use crate::clock::Clock;
 use crate::presence::Presence;
 use may::coroutine::JoinHandle;
-use may_minihttp::HttpServiceFactory;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Once};
 use std::thread;
@@ -111,7 +111,7 @@ pub struct EdgeLimits {
 impl EdgeLimits {
     /// Enough for a pool of connections from each of many frontends.
     pub const CONNECTIONS_MAX: usize = 4096;
-    /// Sixteen header lines are all that can come; this leaves a kilobyte for each.
+    /// What other servers take, too. Our own clients send a few hundred bytes.
     pub const HEAD_BYTES_MAX: usize = 16 * 1024;
     /// What a connection takes at most while it waits for its client: for a head, for a small body, or for its answers
     /// to be taken. Large bodies come on top ([`Self::large_bodies_bytes_max`]), as does what the kernel keeps for it.
@@ -324,12 +324,11 @@ struct Doors {
 impl Doors {
     fn open(listener: Listener, shared: Arc<http::Shared>, identity: Option<Identity>) -> io::Result<Self> {
         let Some(identity) = identity else {
-            let acceptor = http::Connections(shared).start_on(socket::on_coroutines(listener.socket)?)?;
+            let acceptor = http::serve_all(shared, socket::on_coroutines(listener.socket)?)?;
             return Ok(Self { acceptor, terminator: None });
         };
         let inner = listen("127.0.0.1", 0).or_else(|_| listen("::1", 0))?;
-        let acceptor =
-            http::Connections(Arc::clone(&shared)).start_on(socket::on_coroutines(inner.socket)?)?;
+        let acceptor = http::serve_all(Arc::clone(&shared), socket::on_coroutines(inner.socket)?)?;
         let doors = Self { acceptor, terminator: None };
         match Terminator::start(socket::on_coroutines(listener.socket)?, inner.address, &identity, shared) {
             Ok(terminator) => Ok(Self { terminator: Some(terminator), ..doors }),

@@ -6,7 +6,7 @@ const PHASE_BITS: u32 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// It waits for a head, or may_minihttp still writes the answers before.
+    /// It waits for a head, or the answers before are still being written.
     Waiting = 0,
     /// A request is being handled, for as long as that takes.
     Handling = 1,

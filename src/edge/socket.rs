@@ -85,15 +85,6 @@ impl Socket {
         (result == 0).then_some((info, size as usize))
     }
 
-    /// Makes the kernel announce once more what waits to be read, be it bytes or the end.
-    ///
-    /// Coroutines learn of news only once. Where news may have been passed over, the coroutine would wait for more
-    /// of it for ever. Setting the least number of bytes worth announcing, to what it is anyway, repeats the news.
-    pub(super) fn announce_again(&self) {
-        // A connection that is gone has no more news, and that is the only error.
-        let _ = set_option(self.as_raw_fd(), libc::SO_RCVLOWAT, 1);
-    }
-
     /// How many received bytes wait to be read.
     pub(super) fn unread_bytes(&self) -> u64 {
         let mut bytes: libc::c_int = 0;
@@ -180,16 +171,8 @@ pub(super) fn on_coroutines(listener: TcpListener) -> io::Result<may::net::TcpLi
     Ok(unsafe { may::net::TcpListener::from_raw_fd(listener.into_raw_fd()) })
 }
 
-fn set_option(descriptor: RawFd, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
-    let size = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: the pointer is to a live value on this stack, whose size is given.
-    let result =
-        unsafe { libc::setsockopt(descriptor, libc::SOL_SOCKET, option, (&raw const value).cast(), size) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Keeps this process off huge pages. A connection's buffers take 68 KiB, of which a few are ever touched. On small
-/// pages only those take memory; the allocator would ask for huge ones, where all of them do. Call it first of all.
+/// Keeps this process off huge pages. Of a connection's stack a few pages are ever touched. On small pages only those
+/// take memory; the allocator and the kernel would make huge ones, where all of it does. Call it first of all.
 pub fn avoid_huge_pages() {
     let (on, unused): (libc::c_ulong, libc::c_ulong) = (1, 0);
     // SAFETY: this call takes numbers only. Where it is refused, more memory is taken, and that is all.
@@ -214,15 +197,28 @@ pub(super) fn raise_descriptor_limit() -> io::Result<usize> {
 
 /// Runs something on a coroutine of its own.
 pub(super) fn spawn(body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    spawn_by(Builder::new(), body)
+}
+
+/// The same, at first on the thread that hears of the descriptor with this number.
+pub(super) fn spawn_near(
+    descriptor: usize,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    spawn_by(Builder::new().id(descriptor), body)
+}
+
+fn spawn_by(builder: Builder, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     // SAFETY: nothing that runs on the edge's coroutines keeps a thread's own data across a wait, and the stack is
     // proven to be large enough for the deepest request, next to which TLS is shallow.
-    unsafe { Builder::new().spawn(body) }
+    unsafe { builder.spawn(body) }
 }
 
 /// Ends the coroutine that accepts connections, and so closes its listener.
 pub(super) fn end_acceptor(acceptor: &JoinHandle<()>) {
-    // SAFETY: the coroutine is unwound where it waits next. It then owns a listener and the maker of services,
-    // whose `Drop`s are ordinary, and it never waits while it holds a lock.
+    // SAFETY: the coroutine is unwound where it waits next. It then owns a listener, what all
+    // connections share and perhaps a refused connection, whose `Drop`s are ordinary, and it never waits while it
+    // holds a lock.
     unsafe { acceptor.coroutine().cancel() };
 }
 

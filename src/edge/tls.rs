@@ -206,7 +206,7 @@ fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnecti
         let count = client.read(&mut received).ok().filter(|count| *count > 0)?;
         if is_first && received[0] != HANDSHAKE_RECORD {
             // Most likely a client that was told http:// where it should be https://. It must hear of it in its words.
-            let _ = deadline.write_all(client, &encode_last(&error_page(400), true, &*shared.edge.clock));
+            let _ = deadline.write_all(client, &encode_last(&error_page(400), &*shared.edge.clock));
             return None;
         }
         is_first = false;

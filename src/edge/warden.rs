@@ -1,5 +1,5 @@
-//! The warden watches every connection and ends those that misbehave: may_minihttp itself knows no time-out, no
-//! limit on connections and none on what it buffers.
+//! The warden watches every connection and ends those that misbehave. A connection's own coroutine waits for its
+//! client without any limit on time; all such limits are here.
 //!
 //! Each connection shares one word with the warden: what it is doing, and how many bytes it has answered so far.
 //! Whoever wants to change the word must have seen its last value. So the warden never ends a connection that has
@@ -8,7 +8,7 @@
 //!
 //! The warden counts its own rounds instead of reading a clock. On a machine that is too busy to wake it in time,
 //! limits become longer, never shorter. It never limits how long a request is handled.
-#![expect(unsafe_code, reason = "borrows the descriptor that may_minihttp names and closes")]
+#![expect(unsafe_code, reason = "borrows the descriptor of a stream that stands beside it")]
 
 use super::EdgeLimits;
 pub(super) use super::phase::Phase;
@@ -18,9 +18,10 @@ use super::room::BodyRoom;
 use super::socket::{Shared, Socket, Traffic};
 use crate::clock::Clock;
 use crate::presence::{Peer, Presence};
-use std::io::{self, Read, Write};
+use may::net::TcpStream;
+use std::io::Write;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::RawFd;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
@@ -103,12 +104,19 @@ pub(super) struct Lease {
     entry: Arc<Entry>,
     register: Arc<Register>,
     peer: SocketAddr,
+    /// Closed after the drop of this value has taken the borrowed socket away from everybody.
+    stream: TcpStream,
 }
 
 impl Lease {
     /// The address at the other end.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The connection itself. It must stay where it is.
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
     }
 
     /// Names the client's own connection, where a terminator of TLS stands in between.
@@ -128,7 +136,14 @@ impl Lease {
         seen.phase() == from && self.entry.shift(seen, to)
     }
 
-    /// Counts bytes of an answer that was handed to may_minihttp, and moves on from `Handling`.
+    /// Counts bytes that are about to be written before the next request is begun; nothing if the warden has ended the
+    /// connection.
+    pub(super) fn announce(&self, bytes: u64) -> Option<()> {
+        let seen = self.entry.word();
+        (seen.phase() == Phase::Waiting && self.entry.change(seen, seen.plus(bytes))).then_some(())
+    }
+
+    /// Counts bytes of an answer that is about to be written, and moves on from `Handling`.
     pub(super) fn answered(&self, bytes: u64, to: Phase) {
         loop {
             let seen = self.entry.word();
@@ -149,38 +164,6 @@ impl Lease {
     /// Says whether the body under way takes room from others.
     pub(super) fn takes_room(&self, takes: bool) {
         self.entry.takes_room.store(takes, Ordering::Release);
-    }
-
-    /// How many bytes of answers may_minihttp has not written yet; `None` if that is unknown.
-    pub(super) fn unwritten_bytes(&self) -> Option<u64> {
-        let answered = self.entry.word().answered_bytes();
-        if answered == 0 {
-            return Some(0);
-        }
-        let traffic = self.entry.socket().as_ref()?.traffic()?;
-        answered.checked_sub(traffic.written_bytes)
-    }
-
-    /// Writes what the socket takes without waiting.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.entry.socket().as_deref().ok_or(io::ErrorKind::NotConnected)?.write(bytes)
-    }
-
-    /// Reads what is there without waiting.
-    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.entry.socket().as_deref().ok_or(io::ErrorKind::NotConnected)?.read(buffer)
-    }
-
-    /// Makes sure that the coroutine learns of what waits to be read.
-    pub(super) fn announce_again(&self) {
-        if let Some(socket) = self.entry.socket().as_ref() {
-            socket.announce_again();
-        }
-    }
-
-    /// Tells the client that nothing more will come.
-    pub(super) fn close_writing(&self) {
-        shut(self.entry.socket().as_ref(), Shutdown::Write);
     }
 }
 
@@ -242,22 +225,17 @@ impl Register {
         self.ended.store(true, Ordering::Release);
     }
 
-    /// Takes a new connection in, or answers 503, shuts it and returns nothing.
-    ///
-    /// `id` is the number that may_minihttp gives a new service: the descriptor of its connection. The lease must
-    /// be dropped with that service, which may_minihttp does before it closes the descriptor.
-    pub(super) fn admit(self: &Arc<Self>, id: usize) -> Option<Lease> {
-        let descriptor = RawFd::try_from(id).ok()?;
-        // SAFETY: may_minihttp owns the open descriptor. `socket` ends with this function, or it moves into the entry
-        // and the drop of the lease removes it: when the connection's loop ends, which owns the service, while the
-        // stream that closes the descriptor belongs to the loop's caller.
-        let socket = unsafe { Socket::borrow(descriptor) };
+    /// Takes a new connection in, or answers 503, shuts it and gives it back.
+    pub(super) fn admit(self: &Arc<Self>, stream: TcpStream) -> Result<Lease, TcpStream> {
+        // SAFETY: `stream` keeps the descriptor open. `socket` ends with this function, or it moves into the entry,
+        // from which the drop of the lease takes it before the lease's own stream is closed.
+        let socket = unsafe { Socket::borrow(stream.as_raw_fd()) };
         let is_full = self.live.fetch_add(1, Ordering::AcqRel) >= self.limits.connections_max;
         let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr());
         let (false, false, Ok(peer)) = (is_full, self.is_stopping(), peer) else {
             self.live.fetch_sub(1, Ordering::AcqRel);
-            farewell(&socket, &encode_last(&error_page(503), true, &*self.clock));
-            return None;
+            farewell(&socket, &encode_last(&error_page(503), &*self.clock));
+            return Err(stream);
         };
         let word = AtomicU64::new(Word(0).with(Phase::Waiting).0);
         let entry = Arc::new(Entry {
@@ -268,7 +246,7 @@ impl Register {
             takes_room: AtomicBool::new(false),
         });
         self.newcomers().push(Arc::downgrade(&entry));
-        Some(Lease { entry, register: Arc::clone(self), peer })
+        Ok(Lease { entry, register: Arc::clone(self), peer, stream })
     }
 
     /// Watches until `end`. Runs on a plain thread of its own; unparking that makes it look at once.
@@ -385,7 +363,7 @@ impl Watched {
                 if let Some(status) = self.fault_of_head(socket, traffic, limits)
                     && entry.shift(word, Phase::Doomed)
                 {
-                    farewell(socket, &encode_last(&error_page(status), true, clock));
+                    farewell(socket, &encode_last(&error_page(status), clock));
                 }
             }
             Sight::BodyUnderWay
@@ -454,11 +432,7 @@ impl Watched {
         if is_large && head_bytes.saturating_sub(unread_bytes) > limits.head_bytes_max {
             return Some(431);
         }
-        if unread_bytes > 0 {
-            socket.announce_again();
-            return None;
-        }
-        is_late.then_some(408)
+        (is_late && unread_bytes == 0).then_some(408)
     }
 }
 

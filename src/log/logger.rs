@@ -68,9 +68,8 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// These crates report every connection that comes and goes.
+/// The coroutine library reports every connection that comes and goes.
 fn is_noise(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    target.starts_with("may_minihttp")
-        || (target == "may" || target.starts_with("may::")) && metadata.level() > Level::Warn
+    (target == "may" || target.starts_with("may::")) && metadata.level() > Level::Warn
 }

@@ -19,7 +19,7 @@ fn command(machine: &Machine, settings: &[(&str, &str)]) -> (Command, u16) {
     (machine.command(&settings), port)
 }
 
-/// Sends what is no HTTP, which may_minihttp prints something about.
+/// Sends what is no HTTP.
 fn sends_garbage(server: &Running) {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connects");
     stream.write_all(b"\x01GARBAGE\x1b[31m\r\n\r\n").expect("writes");

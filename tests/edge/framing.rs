@@ -267,7 +267,7 @@ fn what_arrives_behind_a_body_is_never_forgotten() {
         let mut client = server.client();
         client.send("POST /who HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5000\r\n\r\n");
         assert_eq!(client.head().status(), 100);
-        // Much more than may_minihttp takes in at once, so that the end of the first body is in the middle of it.
+        // Much more than is taken in at once, so that the end of the first body is in the middle of it.
         let mut bytes = vec![b'x'; 5000];
         let lengths: Vec<usize> = (0..5).map(|_| random.usize(10_000..60_000)).collect();
         for length in &lengths {
@@ -280,4 +280,35 @@ fn what_arrives_behind_a_body_is_never_forgotten() {
             client.answer().is(200, &format!("POST /who \"x\" {length} 127.0.0.1"));
         }
     }
+}
+
+#[test]
+fn answers_are_not_kept_from_a_client_that_waits_for_them_before_it_sends_its_body() {
+    let server = Server::start();
+    for (expects, body_begins_with) in [("Expect: 100-continue\r\n", ""), ("", ""), ("", "bo")] {
+        let mut client = server.client();
+        client.send(format!(
+            "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n\
+             POST /echo HTTP/1.1\r\nHost: x\r\n{expects}Content-Length: 4\r\n\r\n{body_begins_with}"
+        ));
+        client.answer().is(200, "hello");
+        if !expects.is_empty() {
+            assert_eq!(client.head().status(), 100);
+        }
+        client.send(&"body"[body_begins_with.len()..]);
+        client.answer().is(200, "body");
+    }
+}
+
+#[test]
+fn what_is_sent_behind_the_last_request_does_not_cost_the_last_answer() {
+    let server = Server::start();
+    let more = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3_000);
+    for _ in 0..20 {
+        let mut client = server.client();
+        client.send(format!("GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n{more}"));
+        client.answer().is(200, "hello");
+        client.is_closed();
+    }
+    assert_eq!(server.asked().len(), 20);
 }

@@ -116,7 +116,7 @@ fn a_client_that_does_not_read_is_closed() {
     let server = Server::with(impatient());
     let mut one = server.client();
     one.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
-    // With another answer before it, the large one lies with may_minihttp.
+    // The same with another answer before it.
     let mut two = server.client();
     two.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /big HTTP/1.1\r\nHost: x\r\n\r\n");
     until(|| server.asked().len() == 3);

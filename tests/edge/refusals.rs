@@ -72,10 +72,6 @@ fn a_large_head_is_refused() {
 
 #[test]
 fn what_cannot_be_parsed_is_refused() {
-    let mut many = String::from("GET /hello HTTP/1.1\r\nHost: x\r\n");
-    for number in 0..16 {
-        write!(many, "X-{number}: y\r\n").expect("a string takes text");
-    }
     for request in [
         "\u{0}\u{1}\u{2}\r\n\r\n",
         "GET /hello\r\n\r\n",
@@ -87,10 +83,25 @@ fn what_cannot_be_parsed_is_refused() {
         "GET /he\u{0}llo HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET /hello HTTP/1.1\r\nHost: x\r\nX: a\u{0}b\r\n\r\n",
         "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\u{3}",
-        &many,
     ] {
         refuses(400, request);
     }
+}
+
+#[test]
+fn sixty_four_header_lines_are_taken_and_no_more() {
+    let request = |lines: usize| {
+        let others = (1..lines).fold(String::new(), |mut text, number| {
+            write!(text, "X-{number}: y\r\n").expect("a string takes text");
+            text
+        });
+        format!("GET /hello HTTP/1.1\r\nHost: x\r\n{others}\r\n")
+    };
+    let server = Server::start();
+    let mut client = server.client();
+    client.send(request(64));
+    client.answer().is(200, "hello");
+    refuses(431, &request(65));
 }
 
 #[test]

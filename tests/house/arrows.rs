@@ -26,8 +26,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         &["src/edge", "src/wait", "src/main", "src/commands/serve"],
         "Coroutines are the edge's business; wait.rs has what others need in order to wait.",
     ),
-    ("may_minihttp", &["src/edge"], "HTTP ends at the edge."),
-    ("generator", &["src/edge"], "Only the edge ends a coroutine."),
+    ("httparse", &["src/edge/received"], "HTTP ends at the edge."),
     (
         "argon2",
         &["src/guard/password"],
