@@ -19,6 +19,8 @@ mod limits;
 mod log;
 #[path = "binary/machine.rs"]
 mod machine;
+#[path = "binary/pipeline.rs"]
+mod pipeline;
 #[path = "binary/races.rs"]
 mod races;
 #[path = "binary/signals.rs"]
