@@ -38,6 +38,8 @@ mod races;
 mod sessions;
 #[path = "stories/sign_up.rs"]
 mod sign_up;
+#[path = "stories/spelling.rs"]
+mod spelling;
 #[path = "stories/timed_locks.rs"]
 mod timed_locks;
 #[path = "stories/user_delete.rs"]

@@ -102,7 +102,9 @@ fn no_password_is_left_in_freed_memory() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     the_allocator_finds_copies();
     for settings in [&[][..], &[("PASSPOLICY", "nist")]] {
-        uses_passwords(&TestServer::start_with(settings));
+        uses_passwords(&TestServer::start_with(settings), [PASSWORD, NEXT_PASSWORD]);
+        let accented = [PASSWORD, NEXT_PASSWORD].map(|password| format!("{password} e\u{301}tude \u{fb01}n"));
+        uses_passwords(&TestServer::start_with(settings), accented.each_ref().map(String::as_str));
     }
 }
 
@@ -117,49 +119,49 @@ fn the_allocator_finds_copies() {
     }
 }
 
-fn uses_passwords(server: &TestServer) {
+fn uses_passwords(server: &TestServer, [password, next_password]: [&str; 2]) {
     let session = |user_id: i64| json!(server.new_session(Some(user_id)));
     let email = "alice@example.org";
-    let sign_up = json!({ "full_name": "Alice", "email": email, "password": PASSWORD });
+    let sign_up = json!({ "full_name": "Alice", "email": email, "password": password });
     leaves_nothing(server, "user-new", &sign_up.to_string());
     server.ask("user-set-emailverified", json!({ "email": email })).done();
     let user_id: i64 = 4;
     let change = |session: Option<Value>| {
         let mut body = json!({
             "user_id": user_id, "full_name": "Alice", "email": email,
-            "current_password": PASSWORD, "new_password": NEXT_PASSWORD,
+            "current_password": password, "new_password": next_password,
         });
         if let Some(session) = session {
             body["session_token"] = session;
         }
         body
     };
-    let validate = json!({ "password": PASSWORD, "email": email, "full_name": "Alice" });
+    let validate = json!({ "password": password, "email": email, "full_name": "Alice" });
     for (request, body) in [
-        ("user-login", json!({ "session_token": session(user_id), "email": email, "password": PASSWORD })),
+        ("user-login", json!({ "session_token": session(user_id), "email": email, "password": password })),
         (
             "user-login",
-            json!({ "session_token": session(user_id), "email": "x@y.org", "password": PASSWORD }),
+            json!({ "session_token": session(user_id), "email": "x@y.org", "password": password }),
         ),
         (
             "user-login",
-            json!({ "session_token": session(user_id), "email": email, "password": NEXT_PASSWORD }),
+            json!({ "session_token": session(user_id), "email": email, "password": next_password }),
         ),
-        ("user-passcheck", json!({ "session_token": session(user_id), "password": PASSWORD })),
-        ("user-passcheck-nosession", json!({ "email": email, "password": PASSWORD })),
+        ("user-passcheck", json!({ "session_token": session(user_id), "password": password })),
+        ("user-passcheck-nosession", json!({ "email": email, "password": password })),
         ("user-validatepass", validate),
         ("user-new", sign_up.clone()),
         ("user-changepass", change(Some(session(user_id)))),
         ("user-changepass-nosession", change(None)),
         (
             "user-resetpass-nosession",
-            json!({ "email_address": email, "new_password": PASSWORD, "required_active": true }),
+            json!({ "email_address": email, "new_password": password, "required_active": true }),
         ),
         (
             "user-resetpass",
-            json!({ "email_address": email, "new_password": PASSWORD, "session_token": session(user_id) }),
+            json!({ "email_address": email, "new_password": password, "session_token": session(user_id) }),
         ),
-        ("user-delete", json!({ "email": email, "user_id": user_id, "password": PASSWORD })),
+        ("user-delete", json!({ "email": email, "user_id": user_id, "password": password })),
     ] {
         leaves_nothing(server, request, &body.to_string());
     }

@@ -43,7 +43,7 @@ pub fn judge(
 /// The message for a password that has leaked too often, if it has.
 fn leaked(call: &Call<'_>, password: &Password) -> Option<Cow<'static, str>> {
     let leaks = call.app().leaks.as_ref()?;
-    let hash = password_sha1(password.expose().as_bytes());
+    let hash = password_sha1(password.expose(call.config().password_policy.form()).as_bytes());
     let found = match leaks.leaked_here(hash.expose()) {
         Some(found) => found,
         None => look_up(call, Arc::clone(leaks), hash),

@@ -11,6 +11,7 @@ use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded, as_meant};
 use crate::edge::{Edge, EdgeLimits, Identity, IdentityFile, Workers};
 use crate::files::read_small;
 use crate::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use crate::guard::secret::PasswordForm;
 use crate::initialise::{Initialised, add_roles};
 use crate::log;
 use crate::maintenance;
@@ -186,6 +187,7 @@ pub fn make_database(
     let policy = read_policy(policy)?;
     let settings = HasherSettings {
         cost: Argon2Cost::default(),
+        form: PasswordForm::AsTyped,
         ceilings: HashCeilings::default(),
         threads: 1,
         places: None,
@@ -268,6 +270,7 @@ pub fn start_hasher(
 ) -> Result<Hasher, String> {
     let settings = HasherSettings {
         cost: config.argon2,
+        form: config.password_policy.form(),
         ceilings: HashCeilings {
             memory_kib: config.hash_memory_mib_max.saturating_mul(1024),
             passes: config.hash_passes_max,

@@ -172,7 +172,9 @@ settings! {
     user_lock_tries: u32 = "userlocktries", Plain, "10", check::whole::<_, 1, 1000>;
     /// Seconds for which failed log-ins lock an account.
     user_lock_seconds: u32 = "userlocktime", Plain, "3600", check::whole::<_, 1, 31_536_000>;
-    /// What a new password must keep to: four numbers by name, or `nist` for the rules of NIST SP 800-63B-4.
+    /// What a new password must keep to: four numbers by name, or `nist` for the rules of NIST SP 800-63B-4. With
+    /// `nist` passwords are normalised (NFKC) before they are hashed, so that a password fits on every keyboard; hashes
+    /// made before stay good, and are replaced when their owner logs in.
     password_policy: PasswordPolicy = "passpolicy", Plain,
         "min_pass_length:12; max_unsafe_similarity:50; max_char_frequency:0.3; min_pwned_matches:25",
         check::password_policy;

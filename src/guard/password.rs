@@ -24,7 +24,7 @@ pub use queue::Asker;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::guard::secret::{Password, Secret};
+use crate::guard::secret::{Password, PasswordForm, Secret};
 use crate::wait::answer_slot;
 use arena::Arena;
 use phc::{SALT_BYTES, StoredHash, TAG_BYTES, Variant, Version};
@@ -48,6 +48,8 @@ const MEMORY_KEPT_BYTES: u64 = 16 * 1024 * 1024;
 pub struct HasherSettings {
     /// The cost of new hashes.
     pub cost: Argon2Cost,
+    /// Which text of a password new hashes are made from.
+    pub form: PasswordForm,
     /// What verifying a stored hash may cost.
     pub ceilings: HashCeilings,
     /// How many threads hash. Each takes the memory of one new hash.
@@ -68,7 +70,7 @@ pub struct PhcString(Secret<String>);
 pub enum Verification {
     /// It is.
     Matches {
-        /// The stored hash differs from what a new one would look like, so it is time to replace it.
+        /// The stored hash differs from what a new one of this password would look like, so it is time to replace it.
         needs_rehash: bool,
     },
     /// It is not, or there is nothing that could match. To a caller of the server both are the same.
@@ -157,7 +159,7 @@ impl Hasher {
     pub fn hash(&self, asker: &Asker, password: &Password) -> Result<PhcString, HasherBusy> {
         let mut salt = [0; SALT_BYTES];
         self.chance.fill(&mut salt);
-        let password = waiting(password.expose());
+        let password = waiting(password.expose(self.bench.form));
         let bench = Arc::clone(&self.bench);
         self.run(asker, false, move |arena| bench.hash(arena, password.expose(), &salt))
     }
@@ -172,7 +174,17 @@ impl Hasher {
         password: &Password,
         stored: Option<&str>,
     ) -> Result<Verification, HasherBusy> {
-        self.verify_text(asker, password.expose(), stored)
+        let stored = self.bench.read(stored);
+        // What a hash was made from, it says itself. So it stays good whatever new ones are made from.
+        let form = stored.as_ref().map_or(PasswordForm::AsTyped, |hash| hash.form);
+        let lacks_mark =
+            password.has_forms() && form == PasswordForm::AsTyped && self.bench.form == PasswordForm::Nfkc;
+        Ok(match self.verify_read(asker, password.expose(form), stored)? {
+            Verification::Matches { needs_rehash } => {
+                Verification::Matches { needs_rehash: needs_rehash || lacks_mark }
+            }
+            differs @ Verification::Differs { .. } => differs,
+        })
     }
 
     /// The same for a text that is not a password and counts as a whole: a refresh token of the original's.
@@ -185,7 +197,15 @@ impl Hasher {
         text: &str,
         stored: Option<&str>,
     ) -> Result<Verification, HasherBusy> {
-        let stored = self.bench.read(stored);
+        self.verify_read(asker, text, self.bench.read(stored))
+    }
+
+    fn verify_read(
+        &self,
+        asker: &Asker,
+        text: &str,
+        stored: Result<StoredHash, StoredFault>,
+    ) -> Result<Verification, HasherBusy> {
         let is_large = stored.as_ref().is_ok_and(|hash| self.bench.is_large(hash));
         let text = waiting(text);
         let bench = Arc::clone(&self.bench);
@@ -286,6 +306,7 @@ impl std::error::Error for HasherStartError {}
 struct Bench {
     queue: Queue,
     cost: Argon2Cost,
+    form: PasswordForm,
     ceilings: HashCeilings,
     /// Looks like a new hash, but is just random bytes: comparing takes as long, and nothing matches.
     dummy: StoredHash,
@@ -304,8 +325,9 @@ impl Bench {
         Self {
             queue: Queue::new(settings.threads.max(1), settings.places, Duration::from_nanos(nanos)),
             cost,
+            form: settings.form,
             ceilings: settings.ceilings,
-            dummy: StoredHash { variant, version, cost, salt, tag },
+            dummy: StoredHash { variant, version, cost, form: PasswordForm::AsTyped, salt, tag },
             operations: AtomicU64::new(0),
             memory_free: settings.memory_free,
             clock,
@@ -338,10 +360,11 @@ impl Bench {
     }
 
     fn hash(&self, arena: &mut Arena, password: &[u8], salt: &[u8]) -> PhcString {
-        let (variant, version, cost) = (Variant::Argon2id, Version::V19, self.cost);
-        let mut hash = StoredHash { variant, version, cost, salt: salt.to_vec(), tag: vec![0; TAG_BYTES] };
+        let (variant, version, cost, form) = (Variant::Argon2id, Version::V19, self.cost, self.form);
+        let (salt, tag) = (salt.to_vec(), vec![0; TAG_BYTES]);
+        let mut hash = StoredHash { variant, version, cost, form, salt, tag };
         self.operations.fetch_add(1, Ordering::Relaxed);
-        arena.compute((variant, version, &cost), password, salt, &mut hash.tag);
+        arena.compute((variant, version, &cost), password, &hash.salt, &mut hash.tag);
         PhcString(Secret::new(hash.written()))
     }
 

@@ -7,7 +7,7 @@
 use super::lists::{COMMON_PASSWORDS, is_digit};
 use super::similarity;
 use super::text::{casefold, characters, squeeze};
-use crate::guard::secret::{PASSWORD_CHARACTERS_MAX, Password};
+use crate::guard::secret::{PASSWORD_CHARACTERS_MAX, Password, PasswordForm};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -191,10 +191,19 @@ impl PasswordPolicy {
         self.min_pwned_matches
     }
 
+    /// Which text of a password is judged, and so has to be hashed.
+    #[must_use]
+    pub fn form(&self) -> PasswordForm {
+        match self.makeup {
+            Makeup::Mixed { .. } => PasswordForm::AsTyped,
+            Makeup::Free => PasswordForm::Nfkc,
+        }
+    }
+
     /// The rules that the password breaks, in the order in which they are told.
     #[must_use]
     pub fn judge(&self, password: &Password, context: &Context<'_>) -> Vec<BrokenRule> {
-        let password = password.expose();
+        let password = password.expose(self.form());
         let folded = Zeroizing::new(casefold(password));
         let mut broken = Vec::new();
         if Zeroizing::new(squeeze(password)).chars().count() < self.min_length {

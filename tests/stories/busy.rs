@@ -2,6 +2,7 @@
 
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use authnzerver::guard::password::{Argon2Cost, Asker, HashCeilings, Hasher, HasherSettings};
+use authnzerver::guard::secret::PasswordForm;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,6 +40,7 @@ fn whoever_finds_the_hashers_busy_is_asked_to_come_again() {
     let Person { email, full_name, .. } = alice;
     let settings = HasherSettings {
         cost: Argon2Cost::parse("m=8192,t=4,p=1", true).expect("a cost"),
+        form: PasswordForm::AsTyped,
         ceilings: HashCeilings::default(),
         threads: 1,
         places: Some(1),

@@ -5,6 +5,7 @@ use authnzerver::app::HELD_ANSWERS_MAX;
 use authnzerver::clock::{Clock, Moment};
 use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
 use authnzerver::guard::password::{Argon2Cost, Asker, HashCeilings, Hasher, HasherSettings};
+use authnzerver::guard::secret::PasswordForm;
 use authnzerver::presence::Presence;
 use authnzerver::store::Removal;
 use authnzerver::wait::pause;
@@ -41,8 +42,14 @@ fn checks(server: &TestServer, client: &str, email: &str, password: &str) -> Rep
 fn one_hasher(server: &TestServer, places: usize) -> Hasher {
     let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
     let ceilings = HashCeilings::default();
-    let settings =
-        HasherSettings { cost, ceilings, threads: 1, places: Some(places), memory_free: || u64::MAX };
+    let settings = HasherSettings {
+        cost,
+        form: PasswordForm::AsTyped,
+        ceilings,
+        threads: 1,
+        places: Some(places),
+        memory_free: || u64::MAX,
+    };
     Hasher::start(&settings, server.app.chance.clone(), server.clock.clone()).expect("a thread starts")
 }
 

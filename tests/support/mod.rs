@@ -80,6 +80,7 @@ impl TestServer {
         let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
         let hashing = HasherSettings {
             cost,
+            form: config.password_policy.form(),
             ceilings: HashCeilings::default(),
             threads: 2,
             places: Some(HASH_PLACES),

@@ -1,6 +1,7 @@
 //! The written form of a password hash, and what one may cost to compute. Reads strictly and computes nothing, so
 //! that a hostile line in the database is seen for what it is before it costs memory or time.
 
+use crate::guard::secret::PasswordForm;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use std::fmt;
@@ -10,6 +11,9 @@ use std::ops::RangeInclusive;
 pub(super) const SALT_BYTES: usize = 16;
 /// The tag of a new hash.
 pub(super) const TAG_BYTES: usize = 32;
+
+/// Marks a hash that was made from the password in NFKC, behind the parameters of Argon2.
+const NFKC_MARK: &str = ",norm=nfkc";
 
 /// Longer lines are not looked at; the longest sensible one has about 200 characters.
 const WRITTEN_BYTES_MAX: usize = 512;
@@ -163,12 +167,14 @@ pub(super) struct StoredHash {
     pub(super) variant: Variant,
     pub(super) version: Version,
     pub(super) cost: Argon2Cost,
+    pub(super) form: PasswordForm,
     pub(super) salt: Vec<u8>,
     pub(super) tag: Vec<u8>,
 }
 
 impl StoredHash {
-    /// Reads `$argon2id$v=19$m=65536,t=3,p=4$salt$tag`; the version may be missing, as it was in the beginning.
+    /// Reads `$argon2id$v=19$m=65536,t=3,p=4$salt$tag`; the version may be missing, as it was in the beginning,
+    /// and the parameters may end in [`NFKC_MARK`].
     pub(super) fn read(text: &str) -> Option<Self> {
         if text.len() > WRITTEN_BYTES_MAX {
             return None;
@@ -185,25 +191,31 @@ impl StoredHash {
             Some("v=19") => Version::V19,
             Some(_) => return None,
         };
-        let cost = Argon2Cost::read(fields.next()?)?;
+        let parameters = fields.next()?;
+        let (parameters, form) = match parameters.strip_suffix(NFKC_MARK) {
+            Some(parameters) => (parameters, PasswordForm::Nfkc),
+            None => (parameters, PasswordForm::AsTyped),
+        };
+        let cost = Argon2Cost::read(parameters)?;
         let salt = read_bytes(fields.next()?, &SALT_BYTES_ALLOWED)?;
         let tag = read_bytes(fields.next()?, &TAG_BYTES_ALLOWED)?;
-        fields.next().is_none().then_some(Self { variant, version, cost, salt, tag })
+        fields.next().is_none().then_some(Self { variant, version, cost, form, salt, tag })
     }
 
     /// A hash that no password has: its tag is all zeros. It costs as much to verify against as a new one.
     pub(super) fn of_no_password(cost: Argon2Cost) -> Self {
-        let (variant, version) = (Variant::Argon2id, Version::V19);
-        Self { variant, version, cost, salt: vec![0; SALT_BYTES], tag: vec![0; TAG_BYTES] }
+        let (variant, version, form) = (Variant::Argon2id, Version::V19, PasswordForm::AsTyped);
+        Self { variant, version, cost, form, salt: vec![0; SALT_BYTES], tag: vec![0; TAG_BYTES] }
     }
 
     /// The written form of a hash of today's variant and version.
     pub(super) fn written(&self) -> String {
         let (salt, tag) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(&self.tag));
-        format!("$argon2id$v=19${}${salt}${tag}", self.cost)
+        let mark = if self.form == PasswordForm::Nfkc { NFKC_MARK } else { "" };
+        format!("$argon2id$v=19${}{mark}${salt}${tag}", self.cost)
     }
 
-    /// Whether it differs in any way from what a new hash of this cost would look like.
+    /// Whether it differs in anything but its mark from what a new hash of this cost would look like.
     pub(super) fn needs_rehash(&self, current: &Argon2Cost) -> bool {
         self.variant != Variant::Argon2id
             || self.version != Version::V19
@@ -240,6 +252,17 @@ mod tests {
         assert_eq!((hash.variant, hash.version), (Variant::Argon2id, Version::V19));
         assert_eq!(hash.cost, Argon2Cost::default());
         assert_eq!((hash.salt.len(), hash.tag.len()), (16, 32));
+        assert!(!hash.needs_rehash(&Argon2Cost::default()));
+    }
+
+    #[test]
+    fn a_mark_says_what_a_hash_was_made_from() {
+        let marked = CURRENT.replace("p=4", "p=4,norm=nfkc");
+        let plain = StoredHash::read(CURRENT).expect("a good hash");
+        assert_eq!(plain.form, PasswordForm::AsTyped);
+        let hash = StoredHash::read(&marked).expect("a good hash");
+        assert_eq!(hash, StoredHash { form: PasswordForm::Nfkc, ..plain });
+        assert_eq!(hash.written(), marked);
         assert!(!hash.needs_rehash(&Argon2Cost::default()));
     }
 
@@ -293,6 +316,10 @@ mod tests {
             CURRENT.replace("p=4", "p=16777216"),
             CURRENT.replace("p=4", "p=4,data=AAAA"),
             CURRENT.replace("p=4", "p=4,"),
+            CURRENT.replace("p=4", "p=4,norm=nfc"),
+            CURRENT.replace("p=4", "p=4,norm=nfkc,norm=nfkc"),
+            CURRENT.replace("m=65536", "norm=nfkc,m=65536"),
+            CURRENT.replace("v=19", "v=19,norm=nfkc"),
             CURRENT.replace("m=65536,t=3", "t=3,m=65536"),
             CURRENT.replace(",p=4", ""),
             CURRENT.replace("eCHylzm26QlNNtZNOWh80w", ""),

@@ -70,6 +70,16 @@ fn only_what_is_hashed_is_judged() {
 }
 
 #[test]
+fn nist_judges_what_is_hashed_the_normalised_text() {
+    let full_width = "\u{ff50}\u{ff41}\u{ff53}\u{ff53}\u{ff57}\u{ff4f}\u{ff52}\u{ff44}";
+    assert!(judged_by_nist(full_width, &NOBODY_NEAR).contains(&Common));
+    assert!(!judged(full_width, &NOBODY_NEAR).contains(&Common), "the original's rules know one text");
+    let decomposed = "e\u{301}a\u{300}o\u{308}u\u{302}c\u{327}n\u{303}i\u{308}e\u{300}";
+    assert_eq!(decomposed.chars().count(), 16);
+    assert_eq!(judged_by_nist(decomposed, &NOBODY_NEAR), [BrokenRule::TooShort { min_length: 15 }]);
+}
+
+#[test]
 fn nist_asks_for_length_and_leaves_the_mix_of_characters_to_the_person() {
     assert_eq!(judged_by_nist("kC4!pWxq-2vLmA", &TEST_USER), [BrokenRule::TooShort { min_length: 15 }]);
     assert_eq!(judged_by_nist("239420349823904802398402375025", &TEST_USER), []);
