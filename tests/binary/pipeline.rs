@@ -65,7 +65,7 @@ fn requests_of_a_pipeline_are_all_answered_in_order() {
     let server = machine.starts(&[]);
     let session = json!({
         "ip_address": "192.0.2.1", "user_agent": "x", "user_id": null, "expires": 1,
-        "extra_info_json": { "note": "x".repeat(1_000) },
+        "extra_info_json": { "note": "x".repeat(3_000) },
     });
     let made = asks_at_once(&machine, &server, 120, "session-new", &session);
     for (number, answer) in made.iter().enumerate() {
