@@ -236,6 +236,27 @@ mod tests {
     }
 
     #[test]
+    fn whoever_finds_a_file_finds_all_of_it() {
+        let room = tempfile::tempdir().expect("a directory");
+        let content = vec![b'x'; 16 * 1024 * 1024];
+        for number in 0..4 {
+            let path = room.path().join(format!("key{number}"));
+            let first_seen = || loop {
+                match std::fs::metadata(&path) {
+                    Ok(found) => break found.len(),
+                    Err(_) => std::thread::yield_now(),
+                }
+            };
+            let found = std::thread::scope(|scope| {
+                let looking = scope.spawn(first_seen);
+                create_private(&path, KEY_FILE_MODE, &content).expect("a new file");
+                looking.join().expect("no panic")
+            });
+            assert_eq!(found, content.len() as u64);
+        }
+    }
+
+    #[test]
     fn a_dangling_link_is_not_followed() {
         let room = tempfile::tempdir().expect("a directory");
         let (link, target) = (room.path().join("link"), room.path().join("target"));

@@ -23,6 +23,8 @@ mod machine;
 mod pipeline;
 #[path = "binary/races.rs"]
 mod races;
+#[path = "binary/settings.rs"]
+mod settings;
 #[path = "binary/signals.rs"]
 mod signals;
 #[path = "binary/startup.rs"]

@@ -47,6 +47,8 @@ fn a_first_start_takes_the_credentials_that_an_earlier_one_left() {
     let server = machine.starts(&[]);
     assert!(credentials_are_good(&machine, &server));
     server.stops();
+    let text = std::fs::read_to_string(machine.path(CREDENTIALS)).expect("reads");
+    assert_eq!(text, "me@example.org the-password-that-is-there\n", "it stays as it was");
 
     let machine = Machine::new();
     std::fs::write(machine.path(CREDENTIALS), "me@example.org half-a-pass").expect("writes");

@@ -2,13 +2,19 @@
 //! server can be stopped, and nothing ends it. What was not meant for the log reaches it only in the log's own form.
 
 use crate::machine::{Machine, Running, free_port};
-use authnzerver::chance::SystemChance;
+use authnzerver::chance::{Chance, SystemChance};
+use authnzerver::clock::{Clock, SystemClock};
+use authnzerver::commands::serve;
+use authnzerver::config::{self, Invocation, Surroundings};
 use authnzerver::log::{self, LogFormat};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// The server's command, on a known port.
 fn command(machine: &Machine, settings: &[(&str, &str)]) -> (Command, u16) {
@@ -156,6 +162,49 @@ fn a_panic_ends_no_process_whose_log_cannot_be_written() {
     reader.read_to_string(&mut log).expect("text");
     assert_eq!(log.matches("ERROR [authnzerver] a fault in the server at=").count(), 3, "{log}");
     assert!(!log.contains("secret"), "{log}");
+}
+
+/// Random bytes, until a file of this name is there; then a fault.
+struct FaultyChance(PathBuf);
+
+impl Chance for FaultyChance {
+    fn fill(&self, buffer: &mut [u8]) {
+        assert!(!self.0.exists(), "a secret");
+        SystemChance.fill(buffer);
+    }
+}
+
+#[test]
+fn a_fault_in_a_request_costs_that_request_and_is_logged_by_its_place_alone() {
+    const BASE: &str = "AUTHNZERVER_TEST_BASE";
+    if is_child() {
+        let base = PathBuf::from(std::env::var_os(BASE).expect("is set"));
+        let mut surroundings = Surroundings::of_this_process().expect("a process");
+        surroundings.variables.remove(OsStr::new(BASE));
+        surroundings.variables.remove(OsStr::new(CHILD));
+        surroundings.arguments = vec![format!("--basedir={}", base.display()).into()];
+        let settings = Invocation::parse(&surroundings.arguments)
+            .and_then(|invocation| config::load(&invocation, &surroundings));
+        let Ok(settings) = settings else { std::process::exit(3) };
+        let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
+            (Arc::new(SystemClock::new()), Arc::new(FaultyChance(base.join("fault"))));
+        std::process::exit(serve::run(settings, &[], &clock, &chance).into());
+    }
+    let machine = Machine::new();
+    machine.starts(&[]).stops();
+    let (port, log) = (free_port(), machine.path("log"));
+    let name = "log::a_fault_in_a_request_costs_that_request_and_is_logged_by_its_place_alone";
+    let mut faulty = child(name, File::create(&log).expect("a file").into());
+    faulty.env(BASE, machine.path("")).env("AUTHNZERVER_PORT", port.to_string());
+    let server = machine.starts_unheard(faulty, port);
+    std::fs::write(machine.path("fault"), "").expect("writes");
+    assert_eq!(server.session_status(), 500);
+    std::fs::remove_file(machine.path("fault")).expect("is there");
+    server.new_session();
+    server.stops();
+    let log = std::fs::read_to_string(log).expect("text");
+    assert_eq!(log.matches("a fault in the server at=").count(), 1, "{log}");
+    assert!(!log.contains("a secret") && !log.contains("panicked"), "{log}");
 }
 
 #[test]

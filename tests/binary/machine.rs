@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -246,12 +246,24 @@ impl Running {
     /// Asks it to stop, which it does with a good exit status; its log.
     pub fn stops(mut self) -> String {
         self.signals("-TERM");
-        let status = self.child().wait().expect("a child of ours");
+        let status = self.ends();
         if let Some(reader) = self.reader.take() {
             reader.join().expect("the log was read");
         }
         assert_eq!(status.code(), Some(0), "{}", self.log());
         self.log()
+    }
+
+    /// Waits for its end.
+    #[expect(clippy::disallowed_methods, reason = "another process tells nobody when it has ended")]
+    fn ends(&self) -> ExitStatus {
+        for _ in 0..PATIENCE.as_millis() / POLL.as_millis() {
+            if let Some(status) = self.child().try_wait().expect("a child of ours") {
+                return status;
+            }
+            std::thread::sleep(POLL);
+        }
+        panic!("it does not end: {}", self.log());
     }
 
     /// The memory that it has written to and that is no file's.

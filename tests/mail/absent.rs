@@ -23,6 +23,18 @@ fn a_mail_server_that_is_not_there_is_told_at_once_and_may_come_back() {
 }
 
 #[test]
+fn letters_go_to_the_mail_server_that_the_operator_names() {
+    let mail = MailServer::start();
+    // Another address of the same machine, where no test listens.
+    let site = Site::with(&mail, &[("EMAILSERVER", "127.0.0.2")]);
+    site.has_member("alice@example.org");
+    let answer = site.asks_for_forgotpass_letter("alice@example.org", "code", &json!({}));
+    assert_not_sent(&answer, FORGOTPASS_NOT_SENT);
+    site.stops();
+    assert!(mail.letters().is_empty());
+}
+
+#[test]
 fn a_letter_that_the_mail_server_took_without_a_word_is_not_sent_again() {
     let (port, server) = mail_server(|command| if command == "." { HANG_UP } else { None });
     let site = Site::at(port, &[("EMAILHELO", "auth.example")]);

@@ -281,6 +281,7 @@ fn a_full_queue_says_so_at_once() {
     let busy = keep_busy(&hasher, 1);
     let (queued, is_done) = queues(&hasher, ANYBODY);
     assert!(queued, "there is room for one");
+    assert!(!queues(&hasher, ANYBODY).0, "and for no more");
 
     assert_eq!(hasher.hash(ANYBODY, &PASSWORD.into()).err(), Some(HasherBusy::Queue));
     assert_eq!(hasher.verify(ANYBODY, &PASSWORD.into(), None), Err(HasherBusy::Queue));
