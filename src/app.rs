@@ -9,6 +9,7 @@ use crate::guard::guesses::Guesses;
 use crate::guard::password::{Asker, Hasher, Verification};
 use crate::guard::ratelimit::Limiter;
 use crate::guard::secret::{Password, Secret};
+use crate::log::Repeated;
 use crate::outbound::mail::{MailSettings, Mailer};
 use crate::outbound::pwned::LeakLookup;
 use crate::outbound::recent::RecentLetters;
@@ -55,6 +56,8 @@ pub struct App {
     pub post: Pool,
     /// How to reach the mail server.
     pub mail_settings: MailSettings,
+    /// Requests that were told to come again, for the log.
+    pub busy: Repeated,
     /// How an answer is held back.
     pub pause: Pause,
     /// Lets one password check of an account pass at a time.
@@ -132,6 +135,7 @@ impl App {
             slow_turnstiles: Turnstiles::default(),
             guesses: Guesses::default(),
             before_write: None,
+            busy: Repeated::default(),
             held: HeldAnswers::default(),
             config,
             store: Arc::new(store),

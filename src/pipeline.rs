@@ -92,7 +92,7 @@ fn act(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, 
         Err(problems) => Answer::misfit(request.name, &problems),
         Ok(Ok(answer)) => answer,
         Ok(Err(Failure::Refused(refused))) => Answer::refused(*refused),
-        Ok(Err(Failure::Broken(error))) => broken(request, &error)?,
+        Ok(Err(Failure::Broken(error))) => broken(app, request, &error)?,
     };
     if call.hold() > Duration::ZERO && !app.hold(call.hold()) {
         return Err(Rejected::BUSY);
@@ -163,10 +163,18 @@ fn admit(
 }
 
 /// What a caller learns when the server could not find out: never a verdict.
-fn broken(request: &Request, error: &Error) -> Result<Answer, Rejected> {
-    log::error("request failed", &[("request", request.name.into()), ("cause", log::cause(error))]);
+fn broken(app: &App, request: &Request, error: &Error) -> Result<Answer, Rejected> {
+    let fields = [("request", request.name.into()), ("cause", log::cause(error))];
+    if let Error::Busy(_) = error {
+        // Whoever sends many requests at once decides how many these are, and is not to fill the log.
+        if let Some(count) = app.busy.count(app.clock.steady()) {
+            let [request, cause] = fields;
+            log::warning("requests refused while busy", &[("count", count.into()), request, cause]);
+        }
+        return Err(Rejected::BUSY);
+    }
+    log::error("request failed", &fields);
     match (error, request.broken) {
-        (Error::Busy(_), _) => Err(Rejected::BUSY),
         // Whatever the request, another server may do better; a balancer has to see it.
         (Error::Store(StoreError::Replaced(_)), _) => Err(Rejected::BROKEN),
         (_, Some(refusal)) => Ok(Answer::refused(refusal.made())),

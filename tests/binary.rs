@@ -11,6 +11,8 @@ mod confvars;
 mod files;
 #[path = "binary/first_start.rs"]
 mod first_start;
+#[path = "binary/hangups.rs"]
+mod hangups;
 #[path = "binary/leaks.rs"]
 mod leaks;
 #[path = "binary/limits.rs"]

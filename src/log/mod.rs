@@ -6,10 +6,14 @@
 //! | `line.rs` | how a finished line looks, and how ours are told from others |
 //! | `logger.rs` | writes lines, ours and those that libraries log |
 //! | `forward.rs` | takes over standard error, and carries lines to where they belong without holding anybody up |
+//! | `repeated.rs` | counts what would be a line for each of many requests |
 
 mod forward;
 mod line;
 mod logger;
+mod repeated;
+
+pub use repeated::Repeated;
 
 use crate::chance::Chance;
 use crate::guard::redact::{self, Escaped, Redacted};
