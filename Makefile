@@ -52,6 +52,7 @@ bench:  ## measure the server on this machine, and kill it while it writes (BENC
 	cargo build --release --locked --bin authnzerver --example bench
 	$(CARGO_TARGET_DIR)/release/examples/bench run $(BENCH)
 	$(CARGO_TARGET_DIR)/release/examples/bench kill9
+	$(CARGO_TARGET_DIR)/release/examples/bench argon2
 
 docs:  ## write docs/settings.md and docs/api.md anew from the program's own tables
 	cargo build --locked --bin authnzerver

@@ -1,7 +1,7 @@
 //! Measures the server on the machine that it runs on, and proves that what it answered survives `kill -9`.
 //!
 //! It starts the release binary itself, on a free port of the loopback interface and in a folder of its own
-//! that is removed afterwards. It shares no code with the server: what it knows is the wire. Rates depend on
+//! that is removed afterwards. But for `argon2`, it shares no code with the server: what it knows is the wire. Rates depend on
 //! the machine and on this program running beside the server, so each is also given as a share of the floor,
 //! a sealed echo of the same size that was measured in the same minute.
 //!
@@ -9,10 +9,12 @@
 //! bench run   [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16] [--crowd=1000]
 //!             [--seconds=3] [--rounds=5] [--only=NAME,NAME] [--tls]
 //! bench kill9 [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
+//! bench argon2 [--rounds=5]
 //! ```
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod argon2;
 mod client;
 mod durability;
 mod load;
@@ -54,7 +56,8 @@ fn main() -> ExitCode {
     let outcome = parse(arguments).and_then(|options| match command.as_str() {
         "run" => report::run(&options),
         "kill9" => durability::run(&options),
-        _ => Err("say `bench run` or `bench kill9`".to_owned()),
+        "argon2" => argon2::run(&options),
+        _ => Err("say `bench run`, `bench kill9` or `bench argon2`".to_owned()),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
