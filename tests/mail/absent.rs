@@ -35,6 +35,20 @@ fn letters_go_to_the_mail_server_that_the_operator_names() {
 }
 
 #[test]
+fn a_request_names_no_mail_server_unless_the_operator_lets_it() {
+    let mail = MailServer::start();
+    let site = Site::with(&mail, &[]);
+    site.has_member("alice@example.org");
+    let other = json!({
+        "emailserver": "127.0.0.2", "emailport": 1, "emailuser": "x", "emailpass": "y",
+        "emailsender": "Mallory <mallory@elsewhere.example>",
+    });
+    done(&site.asks_for_forgotpass_letter("alice@example.org", "code", &other));
+    assert_eq!(mail.only_letter().came["sender"], "post@recipes.example");
+    site.stops();
+}
+
+#[test]
 fn a_letter_that_the_mail_server_took_without_a_word_is_not_sent_again() {
     let (port, server) = mail_server(|command| if command == "." { HANG_UP } else { None });
     let site = Site::at(port, &[("EMAILHELO", "auth.example")]);

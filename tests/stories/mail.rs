@@ -4,6 +4,7 @@ use crate::support::{Reply, TestServer};
 use authnzerver::clock::Moment;
 use authnzerver::outbound::letters::Letter;
 use authnzerver::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
+use authnzerver::pool::Pool;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -369,4 +370,20 @@ fn without_a_session_nobody_learns_whether_there_is_an_account() {
     server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": "lock" })).done();
     forgot(&server, "192.0.2.1", "alice@example.org").refused(NOBODY);
     assert!(server.outbox.take().is_empty());
+}
+
+#[test]
+fn a_letter_that_finds_no_place_in_the_queue_does_not_count() {
+    let mut server = TestServer::start();
+    let email = server.member("alice").0.email;
+    // A queue that takes nothing any more is as good as a full one.
+    server.app.post.finish();
+    let reply = forgot(&server, "192.0.2.1", &email);
+    reply.refused("forgot-pass verification email could not be sent because email server issue");
+    let sent = "SELECT emailforgotpass_sent_datetime FROM users WHERE email LIKE 'alice%'";
+    assert_eq!(server.stored(sent), None);
+    assert!(server.outbox.take().is_empty());
+    server.app_mut().post = Pool::start("post", 1, 1).expect("a thread");
+    forgot(&server, "192.0.2.1", &email).done();
+    assert_eq!(server.outbox.take().len(), 1);
 }

@@ -1,7 +1,7 @@
 //! Notes that cannot be read as an object: whatever an older server or somebody else's program has written there is
 //! never lost.
 
-use crate::support::{Reply, TestServer};
+use crate::support::{Reply, TestServer, session_body};
 use serde_json::{Value, json};
 
 const USER_NOTES_UNREADABLE: &str = "stored extra_info can't be read as an object";
@@ -88,4 +88,28 @@ fn no_notes_are_an_empty_object() {
         let edited = edits(&server, user_id, json!({ "extra_info": { "a": 1 } }));
         assert_eq!(edited.done()["user_info"]["extra_info"], json!({ "a": 1 }), "{noted}");
     }
+}
+
+#[test]
+fn no_more_may_be_noted_than_there_is_room_for() {
+    let server = TestServer::start();
+    let long = json!({ "x": "y".repeat(64 * 1024) });
+    let alice = server.person("alice");
+    let body = json!({
+        "full_name": alice.full_name, "email": alice.email, "password": alice.password, "extra_info": long,
+    });
+    assert!(!server.ask("user-new", body).succeeded());
+    assert!(server.stored("SELECT email FROM users WHERE email LIKE 'alice%'").is_none(), "nobody was added");
+
+    let mut session = session_body(None);
+    session["extra_info_json"] = long.clone();
+    server.ask("session-new", session).refused("DB error when making new session");
+    let token = server.new_session(None);
+    let edit = |update: &Value| {
+        server.ask("internal-session-edit", json!({ "target_session_token": token, "update_dict": update }))
+    };
+    edit(&json!({ "kept": 1 })).done();
+    edit(&long).refused("DB error when updating session info");
+    let noted = server.ask("session-exists", json!({ "session_token": token }));
+    assert_eq!(noted.done()["session_info"]["extra_info_json"], json!({ "kept": 1 }));
 }

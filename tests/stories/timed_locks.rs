@@ -4,6 +4,7 @@
 
 use crate::support::{Person, Reply, TestServer, session_body};
 use authnzerver::actions::locking::lift_ended;
+use authnzerver::maintenance::lift_locks;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -147,8 +148,12 @@ fn maintenance_lifts_what_nobody_asks_about() {
     let (alice, _) = server.member("alice");
     guesses_too_often(&alice);
     assert_eq!(lift_ended(&server.app).expect("reads"), 0);
+    let role = || server.stored("SELECT user_role FROM users WHERE email LIKE 'alice%'");
+    lift_locks(&server.app);
+    assert_eq!(role().as_deref(), Some("locked"));
     server.later(LOCK_TIME);
-    assert_eq!(lift_ended(&server.app).expect("lifts"), 1);
+    lift_locks(&server.app);
+    assert_eq!(role().as_deref(), Some("authenticated"));
     assert_eq!(lift_ended(&server.app).expect("reads"), 0);
 }
 
