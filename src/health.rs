@@ -75,6 +75,7 @@ fn check_now(app: &App) -> (Health, Result<(), StoreError>) {
 const fn cause(error: &StoreError) -> &'static str {
     match error {
         StoreError::Replaced(_) => "the database file was replaced or removed",
+        StoreError::Overwritten(_) => "another program has written into the database file",
         StoreError::Damaged(_) => "the database is damaged",
         StoreError::WritesFail(_) => "writes fail",
         StoreError::Busy => "the database is busy",

@@ -176,7 +176,7 @@ fn broken(app: &App, request: &Request, error: &Error) -> Result<Answer, Rejecte
     log::error("request failed", &fields);
     match (error, request.broken) {
         // Whatever the request, another server may do better; a balancer has to see it.
-        (Error::Store(StoreError::Replaced(_)), _) => Err(Rejected::BROKEN),
+        (Error::Store(StoreError::Replaced(_) | StoreError::Overwritten(_)), _) => Err(Rejected::BROKEN),
         (_, Some(refusal)) => Ok(Answer::refused(refusal.made())),
         (Error::Store(error), None) if error.is_callers_fault() => Err(Rejected::MALFORMED),
         (_, None) => Err(Rejected::BROKEN),

@@ -17,6 +17,8 @@ const QUIET_FOR: Duration = Duration::from_secs(10);
 pub(super) struct Condition {
     files: OpenFiles,
     files_are_gone: AtomicBool,
+    /// Once true, what is read from the file means nothing any more.
+    is_overwritten: AtomicBool,
     failures: Mutex<Failures>,
     /// Whether the file is to be checked for damage.
     unchecked: AtomicBool,
@@ -49,6 +51,7 @@ impl Condition {
         Self {
             files,
             files_are_gone: AtomicBool::new(false),
+            is_overwritten: AtomicBool::new(false),
             failures: Mutex::new(Failures { count: 0, last: Duration::ZERO }),
             unchecked: AtomicBool::new(unchecked),
             suspect: AtomicBool::new(false),
@@ -106,10 +109,13 @@ impl Condition {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Replaced`].
+    /// [`StoreError::Replaced`], [`StoreError::Overwritten`].
     pub(super) fn check_files(&self) -> Result<(), StoreError> {
         let checked = self.files.check();
         let were_gone = self.files_are_gone.swap(checked.is_err(), Ordering::Relaxed);
+        if matches!(checked, Err(StoreError::Overwritten(_))) {
+            self.is_overwritten.store(true, Ordering::Relaxed);
+        }
         match &checked {
             Err(error) if !were_gone => {
                 log::error("nothing is written any more", &[("cause", log::cause(error))]);
@@ -118,6 +124,15 @@ impl Condition {
             _ => {}
         }
         checked
+    }
+
+    /// Whether what is read now can be believed. Cheap: whoever writes and whoever asks for the health looks closer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Overwritten`].
+    pub(super) fn check_content(&self) -> Result<(), StoreError> {
+        if self.is_overwritten.load(Ordering::Relaxed) { self.files.check() } else { Ok(()) }
     }
 
     /// Whether they were missing when they were last looked at.

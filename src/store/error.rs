@@ -22,6 +22,8 @@ pub enum StoreError {
     Unreadable(&'static str),
     /// Another file, or none, lies under this name now; what was written would be lost.
     Replaced(PathBuf),
+    /// Something else than SQLite has written into this file.
+    Overwritten(PathBuf),
     /// The file is damaged here.
     Damaged(String),
     /// So many writes have failed one after another.
@@ -54,7 +56,11 @@ impl StoreError {
     pub fn is_outage(&self) -> bool {
         use rusqlite::ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, TooBig};
         match self {
-            Self::RolledBack | Self::Replaced(_) | Self::Damaged(_) | Self::WritesFail(_) => true,
+            Self::RolledBack
+            | Self::Replaced(_)
+            | Self::Overwritten(_)
+            | Self::Damaged(_)
+            | Self::WritesFail(_) => true,
             Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) => {
                 !matches!(code.code, ConstraintViolation | DatabaseBusy | DatabaseLocked | TooBig)
             }
@@ -91,6 +97,7 @@ impl StoreError {
             Self::RolledBack => Self::RolledBack,
             Self::Unreadable(what) => Self::Unreadable(what),
             Self::Replaced(path) => Self::Replaced(path.clone()),
+            Self::Overwritten(path) => Self::Overwritten(path.clone()),
             Self::Damaged(what) => Self::Damaged(what.clone()),
             Self::WritesFail(count) => Self::WritesFail(*count),
             Self::Sqlite(rusqlite::Error::SqliteFailure(code, text)) => {
@@ -119,6 +126,12 @@ impl fmt::Display for StoreError {
             Self::Replaced(path) => write!(
                 out,
                 "{} was replaced or removed under the server: put it back, or restart the server",
+                path.display()
+            ),
+            Self::Overwritten(path) => write!(
+                out,
+                "another program has written into {0} under the server: stop the server, put the file that you want in \
+                 its place, remove {0}-wal and {0}-shm, and start again",
                 path.display()
             ),
             Self::Damaged(what) => write!(out, "the database is damaged ({what}); restore a copy"),

@@ -6,6 +6,7 @@
 //! SQLite has on it.
 
 use super::StoreError;
+use super::overwritten::ContentWatch;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -30,7 +31,10 @@ impl FileId {
 }
 
 /// The files of an open database.
-pub(super) struct OpenFiles(Vec<(PathBuf, FileId)>);
+pub(super) struct OpenFiles {
+    names: Vec<(PathBuf, FileId)>,
+    content: ContentWatch,
+}
 
 impl OpenFiles {
     /// The files that lie under these names now: the database, and what SQLite has made beside it.
@@ -39,17 +43,22 @@ impl OpenFiles {
         let target = std::fs::canonicalize(path)?;
         let companions = COMPANIONS.iter().map(|suffix| beside(&target, suffix));
         let names = std::iter::once(path.to_owned()).chain(companions);
-        names.map(|name| FileId::of(&name).map(|id| (name, id))).collect::<io::Result<_>>().map(Self)
+        let names = names.map(|name| FileId::of(&name).map(|id| (name, id))).collect::<io::Result<_>>()?;
+        Ok(Self { names, content: ContentWatch::begin(path)? })
     }
 
-    /// Whether every name still leads to its file.
+    /// Whether every name still leads to its file, and nobody else has written into the database.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Replaced`] with the first name that does not.
+    /// [`StoreError::Replaced`] with the first name that does not; [`StoreError::Overwritten`].
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let moved = |(name, id): &&(PathBuf, FileId)| FileId::of(name).ok() != Some(*id);
-        self.0.iter().find(moved).map_or(Ok(()), |(name, _)| Err(StoreError::Replaced(name.clone())))
+        if let Some((name, _)) = self.names.iter().find(moved) {
+            return Err(StoreError::Replaced(name.clone()));
+        }
+        let (database, _) = &self.names[0];
+        if self.content.is_sound() { Ok(()) } else { Err(StoreError::Overwritten(database.clone())) }
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod identity;
 mod migrate;
 mod open;
+mod overwritten;
 pub mod query;
 mod writer;
 
@@ -88,8 +89,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// What `work` returns.
-    pub fn read<T, E>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E>) -> Result<T, E> {
+    /// What `work` returns; [`StoreError::Overwritten`].
+    pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.condition.check_content()?;
         let connection = self.reader();
         work(&Db::new(&connection, &self.condition, self.clock.now()))
     }
@@ -105,6 +107,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.condition.check_content()?;
         let (scanner, condition) = (Arc::clone(&self.scanner), Arc::clone(&self.condition));
         let now = self.clock.now();
         let scan = move || {

@@ -281,7 +281,7 @@ fn every_named_statement_prepares_and_is_used() {
             std::fs::read_to_string(directory.join(format!("src/store/{stem}.rs"))).expect("has its module");
         for name in query::names(file) {
             let statement = query::query(file, name);
-            let prepared = store.read(|db| db.connection.prepare(statement).map(drop));
+            let prepared = store.read(|db| Ok::<_, StoreError>(db.connection.prepare(statement).map(drop)?));
             prepared.unwrap_or_else(|error| panic!("{stem}.sql, {name}: {error}"));
             assert!(code.contains(&format!("\"{name}\"")), "{stem}.sql: nobody uses {name}");
             checked += 1;

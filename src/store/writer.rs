@@ -163,12 +163,16 @@ impl Thread<'_> {
 
     /// Moves what the log holds into the database file; if that fails nothing is lost, the next start reads the log.
     fn close(&self) {
-        if self.condition.check_files().is_err() {
+        let files = self.condition.check_files();
+        if files.is_err() {
             // SQLite removes the log by its name when the last connection goes. It may be another database's by now.
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
-        self.checkpoint();
-        let _ = self.connection.execute_batch("PRAGMA optimize;");
+        // Into a file that another program has written, nothing of the log may go: the two do not belong together.
+        if !matches!(files, Err(StoreError::Overwritten(_))) {
+            self.checkpoint();
+            let _ = self.connection.execute_batch("PRAGMA optimize;");
+        }
     }
 
     fn checkpoint(&self) {
@@ -180,7 +184,7 @@ impl Thread<'_> {
     fn check_files(&self) -> Result<(), StoreError> {
         let were_gone = self.condition.files_are_gone();
         let checked = self.condition.check_files();
-        if checked.is_err() && !were_gone {
+        if matches!(checked, Err(StoreError::Replaced(_))) && !were_gone {
             self.checkpoint();
         }
         checked

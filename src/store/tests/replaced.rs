@@ -47,6 +47,83 @@ fn nothing_is_written_into_a_file_that_was_replaced() {
 }
 
 #[test]
+fn nothing_is_read_or_written_once_another_program_has_written_into_the_file() {
+    let deeds: [(&str, Deed); 5] = [
+        ("an old copy copied over it", |path| {
+            std::fs::copy(beside(path, ".old"), path).expect("copies");
+        }),
+        ("the same copied over it", |path| {
+            let same = std::fs::read(path).expect("reads");
+            std::fs::write(path, same).expect("writes");
+        }),
+        ("emptied", |path| std::fs::write(path, "").expect("writes")),
+        ("cut off", |path| {
+            let file = std::fs::OpenOptions::new().write(true).open(path).expect("opens");
+            file.set_len(file.metadata().expect("is there").len() / 2).expect("cuts");
+        }),
+        ("a page overwritten", |path| {
+            use std::os::unix::fs::FileExt;
+            let file = std::fs::OpenOptions::new().write(true).open(path).expect("opens");
+            file.write_all_at(&[7; 4096], 4096).expect("writes");
+        }),
+    ];
+    for (number, (what, deed)) in deeds.into_iter().enumerate() {
+        let scratch = Scratch::new(&format!("overwritten-{number}"));
+        let path = scratch.database();
+        let (store, _) = open(&path).expect("opens");
+        store.close();
+        drop(store);
+        std::fs::copy(&path, beside(&path, ".old")).expect("copies");
+        let (store, _) = open(&path).expect("opens");
+        adds(&store, "before").expect("writes");
+        store.check().expect("is sound");
+        deed(&path);
+        let overwritten = |result| matches!(result, Err(StoreError::Overwritten(_)));
+        assert!(overwritten(adds(&store, "lost").map(drop)), "{what}: a write was acknowledged");
+        assert!(overwritten(adds(&store, "lost again").map(drop)), "{what}: a later one was");
+        assert!(overwritten(store.check()), "{what}: it counts as sound");
+        assert!(overwritten(store.read(|db| roles::list(db).map(drop))), "{what}: it is read");
+        let left = std::fs::read(&path).expect("reads");
+        store.close();
+        drop(store);
+        assert!(std::fs::read(&path).expect("reads") == left, "{what}: the stop wrote into it");
+    }
+}
+
+#[test]
+fn what_sqlite_itself_writes_into_the_file_is_no_fault_whoever_has_it_done() {
+    let scratch = Scratch::new("checkpoints");
+    let path = scratch.database();
+    let (store, _) = open(&path).expect("opens");
+    let other = Connection::open(&path).expect("opens");
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            let mut looks = 0;
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                store.check().expect("is sound");
+                looks += 1;
+            }
+            looks
+        });
+        for round in 0..30 {
+            // More than what makes SQLite move pages into the file by itself.
+            store.write(server_state::fill_probe).expect("writes");
+            let deed = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][round % 4];
+            other
+                .execute_batch(&format!("PRAGMA wal_checkpoint({deed}); CREATE TABLE t (x); DROP TABLE t;"))
+                .or_else(|error| if StoreError::from(error).is_outage() { Err("fails") } else { Ok(()) })
+                .expect("is busy at worst");
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(looks.join().expect("no look found a fault") > 0);
+    });
+    other.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);").expect("cleans up");
+    adds(&store, "after").expect("writes");
+    store.check().expect("is sound");
+}
+
+#[test]
 fn nothing_is_written_when_the_log_or_its_index_has_gone() {
     for suffix in COMPANIONS {
         for replaced in [false, true] {
