@@ -68,7 +68,7 @@ const UNFINISHED_SUFFIX: &str = ".unfinished";
 /// Writes a file under a name that nobody reads. One that a killed process left there makes way.
 fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => create_at_once(path, mode, bytes),
     }
 }

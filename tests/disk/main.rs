@@ -1,5 +1,7 @@
 //! A database on a disk that fails: every request that writes, and opening and closing.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
