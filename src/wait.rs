@@ -165,8 +165,8 @@ fn leave_timer_thread() {
 pub enum Pause {
     /// For real; only the coroutine waits.
     Real,
-    /// Not at all, but noted: for tests.
-    Noted(Arc<Mutex<Vec<Duration>>>),
+    /// As a test wants it: it is told for how long.
+    Staged(Arc<dyn Fn(Duration) + Send + Sync>),
 }
 
 impl Pause {
@@ -174,7 +174,7 @@ impl Pause {
     pub fn pause(&self, time: Duration) {
         match self {
             Self::Real => pause(time),
-            Self::Noted(noted) => noted.lock().unwrap_or_else(PoisonError::into_inner).push(time),
+            Self::Staged(stage) => stage(time),
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The real program, as an operator meets it: files, exit statuses, signals, log lines, and what is left after it was
 //! killed.
 
-#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
-
 #[path = "binary/authority.rs"]
 mod authority;
 #[path = "binary/confvars.rs"]
@@ -21,6 +19,8 @@ mod limits;
 mod log;
 #[path = "binary/machine.rs"]
 mod machine;
+#[path = "support/parser.rs"]
+mod parser;
 #[path = "binary/pipeline.rs"]
 mod pipeline;
 #[path = "binary/races.rs"]
@@ -36,6 +36,7 @@ mod storage;
 #[path = "binary/tls.rs"]
 mod tls;
 
+use crate::parser::value_of;
 use machine::{KEY, Machine, python};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -74,7 +75,7 @@ fn the_call_command_asks_prints_and_exits_by_the_answer() {
         "ip_address": "192.0.2.1", "user_agent": "x", "user_id": null, "expires": 1, "extra_info_json": null
     });
     let (status, output) = call(&["session-new", &session.to_string()], "");
-    let answer: Value = serde_json::from_str(&output).expect("JSON");
+    let answer: Value = value_of(&output).expect("JSON");
     assert_eq!((status, &answer["success"]), (0, &json!(true)));
     let token = json!({ "session_token": answer["response"]["session_token"] }).to_string();
     assert_eq!(call(&["session-exists", "-"], &token).0, 0, "the body may come from standard input");
@@ -119,7 +120,7 @@ fn health_hosts_methods_and_the_echo_answer_as_they_should() {
     let server = machine.starts(&[]);
     let health = server.http("GET", "/health", "localhost", b"");
     assert_eq!(health.status, 200);
-    let told: Value = serde_json::from_slice(&health.body).expect("JSON");
+    let told: Value = value_of(&health.body).expect("JSON");
     for key in ["Expected-Workers", "Workers", "Check-Time", "Health-Ok", "Version", "Uptime"] {
         assert!(told.get(key).is_some(), "{key}");
     }
@@ -199,7 +200,7 @@ fn a_hang_up_reads_the_policy_again_and_keeps_the_old_one_if_it_is_bad() {
     std::fs::write(&policy, "{").expect("writes");
     server.hangs_up("kept the old permissions policy");
     assert!(may_view());
-    let mut changed: Value = serde_json::from_str(text).expect("JSON");
+    let mut changed: Value = value_of(text).expect("JSON");
     changed["item_policy"]["dataset"]["valid_role_actions"] = json!(["list"]);
     std::fs::write(&policy, changed.to_string()).expect("writes");
     server.hangs_up("read the permissions policy again");
@@ -227,7 +228,7 @@ fn the_log_names_nobody_and_cannot_be_forged() {
         assert!(!log.contains('\u{1b}'), "{log}");
         if format == "json" {
             for line in log.lines() {
-                assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()), "{line}");
+                assert!(value_of(line).is_ok_and(|line| line.is_object()), "{line}");
             }
         }
     }

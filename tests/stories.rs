@@ -1,4 +1,5 @@
-//! What the server does, told as stories through its door: sealed request in, sealed answer out.
+//! What the server does, told as stories through its door: sealed request in, sealed answer out. The stories of
+//! `stories_over_the_edge.rs` are the same.
 
 mod support;
 
@@ -50,3 +51,6 @@ mod user_edit;
 mod user_lock;
 #[path = "stories/user_lookup.rs"]
 mod user_lookup;
+
+/// Requests go straight into the pipeline.
+const OVER_THE_EDGE: bool = false;

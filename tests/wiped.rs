@@ -14,6 +14,9 @@ use std::backtrace::Backtrace;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// Requests go straight into the pipeline.
+const OVER_THE_EDGE: bool = false;
+
 /// How every password of these tests begins. There are no capitals in it, so that copies in lower case are found too.
 const NEEDLE: &str = "tangled-otter-39";
 const PASSWORD: &str = "tangled-otter-39-violet-kiln";

@@ -3,6 +3,7 @@
 
 use crate::authority::Authority;
 use crate::machine::{KEY, Machine};
+use crate::parser::value_of;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -100,7 +101,7 @@ fn a_hang_up_adds_the_roles_of_the_new_policy() {
         echo["dbtest"].as_array().expect("roles").iter().any(|role| role["name"] == "curator")
     };
     assert!(!roles());
-    let mut changed: Value = serde_json::from_str(original).expect("JSON");
+    let mut changed: Value = value_of(original).expect("JSON");
     changed["roles"].as_array_mut().expect("a list").push(json!("curator"));
     let like = changed["role_policy"]["authenticated"].clone();
     changed["role_policy"]["curator"] = like;

@@ -2,12 +2,13 @@
 //! server can be stopped, and nothing ends it. What was not meant for the log reaches it only in the log's own form.
 
 use crate::machine::{Machine, Running, free_port};
+use crate::parser::value_of;
 use authnzerver::chance::{Chance, SystemChance};
 use authnzerver::clock::{Clock, SystemClock};
 use authnzerver::commands::serve;
 use authnzerver::config::{self, Invocation, Surroundings};
 use authnzerver::log::{self, LogFormat};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -249,7 +250,7 @@ fn nothing_reaches_the_log_in_another_form_than_the_chosen_one() {
         assert!(["raw", "half", "long", "our own"].iter().all(|word| log.contains(word)), "{log}");
         for line in log.lines() {
             let is_right = match format {
-                "json" => serde_json::from_str::<Value>(line).is_ok_and(|line| line["level"].is_string()),
+                "json" => value_of(line).is_ok_and(|line| line["level"].is_string()),
                 _ => {
                     line.starts_with("20")
                         && [" INFO  [", " WARN  ["].iter().any(|level| line.contains(level))

@@ -1,10 +1,9 @@
 //! A server that speaks TLS, as Python (which speaks it with OpenSSL) and its own `call` command meet it.
 
-#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
-
 use crate::authority::{Authority, Identity};
 use crate::machine::{Machine, Running, python};
-use serde_json::{Value, json};
+use crate::parser::value_of;
+use serde_json::json;
 use std::path::Path;
 use std::process::Output;
 
@@ -186,9 +185,8 @@ fn a_renewed_certificate_is_read_at_a_hang_up_and_a_bad_one_is_not_taken() {
 fn the_call_command_follows_the_settings_and_trusts_whom_it_should() {
     let site = Site::start();
     let token = r#"{"session_token": "made up"}"#;
-    let answered = |output: &Output| {
-        serde_json::from_slice::<Value>(&output.stdout).is_ok_and(|answer| answer["success"] == json!(false))
-    };
+    let answered =
+        |output: &Output| value_of(&output.stdout).is_ok_and(|answer| answer["success"] == json!(false));
     let own = site.call(&["session-exists", token]);
     assert!(answered(&own), "{}", String::from_utf8_lossy(&own.stderr));
 

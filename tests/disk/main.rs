@@ -8,3 +8,6 @@ mod support;
 mod faults;
 mod requests;
 mod vfs;
+
+/// Requests go straight into the pipeline.
+const OVER_THE_EDGE: bool = false;

@@ -1,5 +1,6 @@
 //! Every request that writes, each with what it needs to be done.
 
+use crate::support::parser::value_of;
 use crate::support::{GOOD_PASSWORD, TestServer, session_body};
 use serde_json::{Value, json};
 
@@ -103,7 +104,7 @@ pub const WRITING: &[Prepare] = &[
         let user_id = server.member(name).1;
         let made = server.ask("apikey-new-nosession", key(user_id));
         let claims = made.done()["apikey"].as_str().expect("a text");
-        let claims: Value = serde_json::from_str(claims).expect("claims");
+        let claims: Value = value_of(claims).expect("claims");
         let body = json!({ "apikey_dict": claims, "user_id": user_id, "user_role": "authenticated" });
         ("apikey-revoke-nosession", body, true)
     },

@@ -5,6 +5,8 @@
 mod authority;
 #[path = "../binary/machine.rs"]
 mod machine;
+#[path = "../support/parser.rs"]
+mod parser;
 
 mod absent;
 mod delivery;

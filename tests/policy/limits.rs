@@ -1,20 +1,19 @@
 //! Limits: how the most different values compare with them.
 
-#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
-
+use crate::parser::value_of;
 use authnzerver::policy::limits::LimitDecision::{self, Over, UnknownRole, Within};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
 use serde_json::Value;
 
 /// Asks with a value written as JSON.
 fn check(policy: &Policy, role: &str, limit: &str, value: &str) -> LimitDecision {
-    let value: Value = serde_json::from_str(value).expect("a value in JSON");
+    let value: Value = value_of(value).expect("a value in JSON");
     policy.check_limit(role, limit, &value)
 }
 
 /// The default policy with more limits for the anonymous visitor: `(name, type, limit)`.
 fn policy_with(limits: &[(&str, &str, &str)]) -> Policy {
-    let mut document: Value = serde_json::from_str(DEFAULT_POLICY).expect("JSON");
+    let mut document: Value = value_of(DEFAULT_POLICY).expect("JSON");
     document["limits"] = serde_json::json!({
         "max": {"type": "int", "operator": "lt"},
         "min": {"type": "int", "operator": "gt"},
@@ -22,7 +21,7 @@ fn policy_with(limits: &[(&str, &str, &str)]) -> Policy {
         "above": {"type": "float", "operator": "gt"},
     });
     for (name, limit_type, limit) in limits {
-        let limit: Value = serde_json::from_str(limit).expect("a number");
+        let limit: Value = value_of(limit).expect("a number");
         document["role_policy"]["anonymous"]["limits"][name] =
             serde_json::json!({"type": limit_type, "limit": limit});
     }

@@ -1,5 +1,8 @@
 //! The permissions policy: what it permits, what it refuses to read, and what its page promises.
 
+#[path = "../support/parser.rs"]
+mod parser;
+
 mod decisions;
 mod limits;
 mod page;

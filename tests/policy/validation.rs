@@ -1,7 +1,6 @@
 //! Policies that are refused, and what the operator is told.
 
-#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
-
+use crate::parser::value_of;
 use authnzerver::policy::model::{DEFAULT_POLICY, NAMES_MAX, POLICY_BYTES_MAX, Policy};
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ fn complaint(text: &str) -> String {
 
 /// The default policy with another value at `pointer`; with `None` there is nothing any more.
 fn changed(pointer: &str, value: Option<Value>) -> String {
-    let mut document: Value = serde_json::from_str(DEFAULT_POLICY).expect("JSON");
+    let mut document: Value = value_of(DEFAULT_POLICY).expect("JSON");
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer with a slash");
     match (document.pointer_mut(parent).expect("a place in the default policy"), value) {
         (Value::Object(members), Some(value)) => {
@@ -169,7 +168,7 @@ fn limits_must_make_sense() {
         ),
         (
             "/role_policy/staff/limits/max_requests/limit",
-            Some(serde_json::from_str("1e999").expect("a number")),
+            Some(value_of("1e999").expect("a number")),
             "role_policy.staff.limits.max_requests.limit: too large a number",
         ),
         (
@@ -282,7 +281,7 @@ fn of_many_problems_only_the_first_are_told() {
 
 #[test]
 fn a_list_that_cannot_be_read_does_not_blame_what_refers_to_it() {
-    let mut document: Value = serde_json::from_str(&changed("/actions", None)).expect("JSON");
+    let mut document: Value = value_of(&changed("/actions", None)).expect("JSON");
     document["limits"]["max"]["type"] = json!("str");
     document["items"] = json!("dataset");
     assert_eq!(

@@ -1,7 +1,6 @@
 //! API keys without a session, and the refresh tokens that renew them.
 
-#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
-
+use crate::support::parser::value_of;
 use crate::support::{Reply, TestServer};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
 use serde_json::{Value, json};
@@ -35,7 +34,7 @@ impl<'s> Pair<'s> {
     fn of(server: &'s TestServer, user_id: i64, made: &Reply) -> Self {
         let made = made.done();
         let text = |key: &str| made[key].as_str().expect("a text").to_owned();
-        let claims = serde_json::from_str(&text("apikey")).expect("claims");
+        let claims = value_of(&text("apikey")).expect("claims");
         Self { server, user_id, role: "authenticated", claims, refresh_token: text("refresh_token") }
     }
 
@@ -362,7 +361,7 @@ fn a_key_is_renewed_only_by_who_may_both_delete_and_make_one() {
         let server = TestServer::start();
         let (_, user_id) = server.member("alice");
         let pair = Pair::issued(&server, user_id);
-        let mut policy: Value = serde_json::from_str(DEFAULT_POLICY).expect("JSON");
+        let mut policy: Value = value_of(DEFAULT_POLICY).expect("JSON");
         let actions = &mut policy["item_policy"]["apikey"]["valid_role_actions"];
         actions.as_array_mut().expect("a list").retain(|action| action != missing);
         let policy = Policy::from_json(&policy.to_string()).unwrap_or_else(|_| panic!("a sound policy"));

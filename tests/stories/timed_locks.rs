@@ -1,7 +1,6 @@
 //! A lock after failed log-ins suspends an account: nothing of it works meanwhile, everything works again afterwards.
 
-#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
-
+use crate::support::parser::value_of;
 use crate::support::{Person, Reply, TestServer, session_body};
 use authnzerver::actions::locking::lift_ended;
 use authnzerver::maintenance::lift_locks;
@@ -86,7 +85,7 @@ impl Belongings {
 }
 
 fn claims(issued: &Reply) -> Value {
-    serde_json::from_str(issued.done()["apikey"].as_str().expect("a text")).expect("claims")
+    value_of(issued.done()["apikey"].as_str().expect("a text")).expect("claims")
 }
 
 fn guesses_too_often(person: &Person<'_>) {

@@ -1,10 +1,14 @@
 //! The test language: a server without a network, front ends that seal requests for it, and people who use them.
 //!
-//! Requests go through the public door, as sealed bytes. Time stands still until a story moves it, chance is seeded,
-//! hashes are cheap, and answers that are held back are only noted.
+//! Requests go in as sealed bytes: straight into the pipeline, or, in a test binary that says so with a constant
+//! `OVER_THE_EDGE`, over a socket. Time stands still until a story moves it, chance is seeded, hashes are cheap, and
+//! answers that are held back are noted: straight into the pipeline, they are not held at all, and over the edge a
+//! hundredth of the time.
 
-#![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
 #![allow(dead_code, reason = "every test binary uses another part of the language")]
+
+mod door;
+pub mod parser;
 
 use authnzerver::app::{App, Parts};
 use authnzerver::chance::SeededChance;
@@ -15,18 +19,17 @@ use authnzerver::guard::secret::Secret;
 use authnzerver::initialise::{Initialised, initialise};
 use authnzerver::json::{self, Limits};
 use authnzerver::outbound::mail::{Mailer, Outbox};
-use authnzerver::pipeline;
 use authnzerver::policy::model::Policy;
 use authnzerver::pool::Pool;
-use authnzerver::presence::Presence;
 use authnzerver::store::{Origin, Store};
-use authnzerver::wait::Pause;
+use authnzerver::wait::{AnswerReceiver, Pause, answer_slot, pause};
+use door::Door;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 /// The key that servers and front ends of the stories share.
@@ -36,11 +39,15 @@ pub const ADMIN_EMAIL: &str = "admin@localhost";
 pub const ADMIN_PASSWORD: &str = "the first admin's password";
 /// How many may wait for a hashing thread; one client network gets a quarter.
 pub const HASH_PLACES: usize = 1024;
+/// How many times faster than in truth an answer is held back over the edge.
+pub const HOLDS_FASTER: u32 = 100;
 /// A password that no rule refuses.
 pub const GOOD_PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 
-/// A server without a network.
+/// A server of a test's own.
 pub struct TestServer {
+    /// Opened by the first request.
+    door: OnceLock<Door>,
     pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
     /// The letters that were sent.
@@ -109,11 +116,12 @@ impl TestServer {
             extra_roots: None,
             clock: clock.clone(),
             chance,
-            pause: Pause::Noted(held.clone()),
+            pause: held_as_told(&held),
         });
         let before_write = gate.clone();
         app.before_write = Some(Arc::new(move || Gate::pass(&before_write)));
-        Self { app: Arc::new(app), clock, outbox, held, gate, directory, keep_directory: false }
+        let (door, app) = (OnceLock::new(), Arc::new(app));
+        Self { door, app, clock, outbox, held, gate, directory, keep_directory: false }
     }
 
     /// The same server with another way to send letters.
@@ -126,15 +134,23 @@ impl TestServer {
     pub fn restart(mut self, settings: &[(&str, &str)]) -> Self {
         self.keep_directory = true;
         let (directory, clock) = (self.directory.clone(), self.clock.clone());
+        self.leave_door();
         self.app.store.close();
         drop(self);
         Self::start_at(directory, settings, clock)
     }
 
-    /// The application, to exchange a part of it before anybody uses it.
-    #[allow(dead_code, reason = "not every test binary does that")]
+    /// The application, to exchange a part of it while nobody uses it.
     pub fn app_mut(&mut self) -> &mut App {
+        self.leave_door();
         Arc::get_mut(&mut self.app).expect("nobody else uses it yet")
+    }
+
+    /// Closes the door until the next request.
+    fn leave_door(&mut self) {
+        if let Some(door) = self.door.take() {
+            door.close(&self.app);
+        }
     }
 
     /// Lets time pass.
@@ -175,12 +191,9 @@ impl TestServer {
     /// Seals a text and opens the answer.
     pub fn send(&self, plaintext: &[u8]) -> Reply {
         let keys = &self.app.config.secret;
-        match pipeline::answer(
-            &self.app,
-            &keys.first().seal(plaintext, self.clock.now()),
-            &Presence::always(),
-        ) {
-            Err(rejected) => Reply::Rejected(rejected.status, rejected.retry_after_seconds),
+        let door = self.door.get_or_init(|| Door::open(&self.app));
+        match door.answer(&self.app, &keys.first().seal(plaintext, self.clock.now())) {
+            Err((status, retry_after_seconds)) => Reply::Rejected(status, retry_after_seconds),
             Ok(sealed) => {
                 let opened = keys.open(&sealed).expect("the answer is sealed with the same key");
                 let plaintext = opened.plaintext.expose();
@@ -201,7 +214,7 @@ impl TestServer {
         meanwhile: impl FnOnce(),
     ) -> Reply {
         let (arrived, arrives) = mpsc::channel();
-        let (go, goes) = mpsc::channel();
+        let (go, goes) = answer_slot();
         let closed = Gate { writes, arrived, goes };
         *self.gate.lock().expect("no test panicked while it held this") = Some(closed);
         std::thread::scope(|scope| {
@@ -292,10 +305,22 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
+        self.leave_door();
         if !self.keep_directory {
             let _ = std::fs::remove_dir_all(&self.directory);
         }
     }
+}
+
+/// Holds answers back only in the notes; over the edge really, but not for long.
+fn held_as_told(held: &Arc<Mutex<Vec<Duration>>>) -> Pause {
+    let held = held.clone();
+    Pause::Staged(Arc::new(move |time| {
+        held.lock().expect("no test panicked while it held this").push(time);
+        if crate::OVER_THE_EDGE {
+            pause(time / HOLDS_FASTER);
+        }
+    }))
 }
 
 fn load(directory: &Path, settings: &[(&str, &str)]) -> config::Config {
@@ -324,7 +349,7 @@ fn load(directory: &Path, settings: &[(&str, &str)]) -> config::Config {
 struct Gate {
     writes: usize,
     arrived: mpsc::Sender<()>,
-    goes: mpsc::Receiver<()>,
+    goes: AnswerReceiver<()>,
 }
 
 impl Gate {
@@ -336,8 +361,8 @@ impl Gate {
                 if let Some(gate) = closed.take() {
                     drop(closed);
                     let _ = gate.arrived.send(());
-                    // Ends when the other side drops its end.
-                    let _ = gate.goes.recv();
+                    // Ends when the other side drops its end. A coroutine waits here, so none of its threads may.
+                    let _ = gate.goes.wait();
                 }
             }
         }
@@ -464,6 +489,7 @@ impl Reply {
     #[track_caller]
     pub fn messages(&self) -> Vec<String> {
         let Self::Answered(answer) = self else { panic!("{self:?}") };
-        serde_json::from_value(answer["messages"].clone()).expect("messages are texts")
+        let messages = answer["messages"].as_array().expect("a list of messages");
+        messages.iter().map(|message| message.as_str().expect("messages are texts").to_owned()).collect()
     }
 }

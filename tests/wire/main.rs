@@ -16,6 +16,9 @@ use crate::support::TestServer;
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
 
+/// Requests go straight into the pipeline.
+const OVER_THE_EDGE: bool = false;
+
 /// The text of the answer to a text, letter by letter; or the HTTP status instead.
 fn text_of_answer(server: &TestServer, message: &str) -> Result<String, u16> {
     bytes_answered(server, message.as_bytes())
