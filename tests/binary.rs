@@ -85,6 +85,20 @@ fn the_call_command_asks_prints_and_exits_by_the_answer() {
 }
 
 #[test]
+fn a_call_for_no_request_is_told_which_one_was_meant() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let (status, told) = machine.fails_to_call(&server, &["user-lgin", "{}"]);
+    assert_eq!(status, 2, "{told}");
+    assert!(told.contains("no request `user-lgin`") && told.contains("perhaps user-login"), "{told}");
+    let (status, told) = machine.fails_to_call(&server, &["something-else-altogether"]);
+    assert_eq!(status, 2, "{told}");
+    assert!(told.contains("no request `something-else-altogether`") && !told.contains("perhaps"), "{told}");
+    let (status, told) = machine.fails_to_call(&server, &["user-login", "{"]);
+    assert_eq!((status, told.contains("no request")), (2, false), "{told}");
+}
+
+#[test]
 fn wrong_settings_are_told_all_at_once_and_show_no_secret() {
     let machine = Machine::new();
     let (status, log) =

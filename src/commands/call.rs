@@ -1,8 +1,11 @@
 //! `authnzerver call REQUEST [JSON]`: asks a running server, as a frontend does, and prints its answer.
 
 use super::{Parts, Streams};
+use crate::actions::REQUESTS_BY_NAME;
 use crate::config::arguments::Call;
-use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Invocation, Problems, Surroundings, Trust};
+use crate::config::{
+    self, ClientSettings, EXTRA_ROOTS_VARIABLE, Invocation, Problems, Surroundings, Trust, nearest, shown,
+};
 use crate::json::{self, Limits};
 use crate::outbound::web::{WebClient, is_untrusted};
 use base64::Engine as _;
@@ -40,7 +43,8 @@ pub fn run(
         streams.complain(warning);
     }
     let body = body(call, streams).map_err(Problems::one)?;
-    let answer = exchange(call, body, &settings, parts).map_err(Problems::one)?;
+    let answer = exchange(call, body, &settings, parts)
+        .map_err(|problem| Problems::one(problem + &unknown_request(&call.request)))?;
     let text = if streams.output_is_terminal { format!("{answer:#}\n") } else { format!("{answer}\n") };
     streams.say(&text);
     Ok(answer["success"] == Value::Bool(true))
@@ -66,6 +70,16 @@ fn body(call: &Call, streams: &mut Streams<'_>) -> Result<Map<String, Value>, St
         Ok(_) => Err("the body must be a JSON object, such as '{\"email\": \"me@example.org\"}'".into()),
         Err(error) => Err(format!("the body is {error}")),
     }
+}
+
+/// What is added to a problem when we know of no such request. The server is asked all the same: it may be a newer one.
+fn unknown_request(name: &str) -> String {
+    if REQUESTS_BY_NAME.contains_key(name) {
+        return String::new();
+    }
+    let known = REQUESTS_BY_NAME.keys().copied();
+    let meant = nearest(name, known).map_or_else(String::new, |meant| format!("perhaps {meant} is meant; "));
+    format!("; there is no request {}: {meant}--schema lists them all", shown(name))
 }
 
 fn exchange(

@@ -75,7 +75,7 @@ pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Ar
     for concern in base_directory::concerns(&config.base_directory, &config.database, !notes.is_empty()) {
         log::warning("base directory", &[("note", log::words(&concern))]);
     }
-    startup::warn_of_unknown_rate_limits(config);
+    startup::warn_of_idle_rate_limits(config);
     log::report_panics();
     let served = match signals {
         Ok(signals) => serve(loaded, signals, clock, chance),

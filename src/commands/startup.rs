@@ -85,8 +85,14 @@ fn ensure_threads(count: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Warns of rate limits for requests that there are not.
-pub fn warn_of_unknown_rate_limits(config: &Config) {
+/// Warns of rate limits without effect: those for requests that there are not, and those that a later one replaces.
+pub fn warn_of_idle_rate_limits(config: &Config) {
+    for name in config.rate_limits.repeated_names() {
+        log::warning(
+            "a rate limit is set more than once: the last one counts",
+            &[("ratelimits", log::escaped(name))],
+        );
+    }
     let requests = || REQUESTS_BY_NAME.keys().copied().chain([HEALTH_REQUEST]);
     for name in config.rate_limits.request_names() {
         if name.starts_with("internal-") || requests().any(|known| known == name) {

@@ -21,7 +21,7 @@ mod table;
 mod tests;
 
 pub use arguments::Invocation;
-pub use problems::{Problems, nearest};
+pub use problems::{Problems, nearest, shown};
 pub use table::{Config, Kind, SETTINGS, Setting};
 
 use crate::chance::Chance;

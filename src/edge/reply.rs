@@ -81,7 +81,7 @@ pub fn error_page(status: u16) -> HttpReply {
         413 => "This server cannot serve the request, because its body is too large.",
         429 => "This server cannot serve the request, because a rate limit is exceeded.",
         431 => "This server cannot serve the request, because its headers are too large.",
-        503 => "This server cannot serve the request, because it is busy. Please try again soon.",
+        503 => "This server cannot answer the request at the moment. Please try again soon.",
         _ => "This server cannot serve the request.",
     };
     let retry_after_seconds = (status == 503).then_some(BUSY_RETRY_AFTER_SECONDS);
@@ -180,6 +180,13 @@ mod tests {
                 "HTTP 405: This server cannot serve the request, because this address does not know its method.",
             ]
         );
+    }
+
+    #[test]
+    fn a_request_that_is_put_off_is_not_told_why() {
+        let page = String::from_utf8(error_page(503).body).expect("text");
+        assert!(page.contains("at the moment") && page.contains("try again soon"), "{page}");
+        assert!(!page.contains("busy"), "a failing disk is not a busy server: {page}");
     }
 
     #[test]

@@ -162,6 +162,14 @@ impl Machine {
         (output.status.code().expect("an exit status"), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Runs `authnzerver call` with these words after it, to no good end; its exit status and standard error.
+    pub fn fails_to_call(&self, server: &Running, words: &[&str]) -> (i32, String) {
+        let mut command = self.command(&[]);
+        command.arg("call").args(words).arg(format!("--url=http://127.0.0.1:{}/", server.port));
+        let output = command.output().expect("the program starts");
+        (output.status.code().expect("an exit status"), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     pub fn seal(&self, message: &Value) -> Vec<u8> {
         STANDARD.encode(read_key(self.base.path()).encrypt(message.to_string().as_bytes())).into_bytes()
     }

@@ -17,6 +17,15 @@ fn a_rate_limit_for_no_request_is_told_with_the_name_that_was_meant() {
     assert!(log.contains("ratelimits=\"sesion\" perhaps=session"), "{log}");
 }
 
+#[test]
+fn a_rate_limit_that_is_set_twice_is_told() {
+    let machine = Machine::new();
+    let log = machine.starts(&[("RATELIMITS", "ipaddr:100; user:5; ipaddr:200")]).stops();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("set more than once")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains("ratelimits=\"ipaddr\""), "{log}");
+}
+
 /// Runs the server in a shell that lowers a limit first; its exit status, if it ends within a moment, and its log.
 fn under_a_limit(script: &str, settings: &[(&str, &str)]) -> (Option<i32>, String) {
     let machine = Machine::new();

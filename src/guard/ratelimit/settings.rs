@@ -1,6 +1,6 @@
 //! The setting that says how many requests are allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The value that turns all limits off.
@@ -23,6 +23,7 @@ pub(super) struct Limits {
     /// So many requests of one name pass before a group's limit is looked at.
     pub(super) burst: u32,
     by_request: BTreeMap<String, u32>,
+    repeated: BTreeSet<String>,
 }
 
 impl RateLimits {
@@ -37,12 +38,16 @@ impl RateLimits {
             return Ok(Self(None));
         }
         let mut limits = Limits::default();
+        let mut seen = BTreeSet::new();
         for written in text.split(';') {
             let part: String = written.split_whitespace().collect();
             if part.is_empty() {
                 continue;
             }
             let (name, number) = read_part(&part)?;
+            if !seen.insert(name.to_owned()) {
+                limits.repeated.insert(name.to_owned());
+            }
             match name {
                 "ipaddr" => limits.other = number,
                 "user" => limits.user = number,
@@ -66,6 +71,11 @@ impl RateLimits {
         self.0.iter().flat_map(|limits| limits.by_request.keys()).map(String::as_str)
     }
 
+    /// The names that are given more than once, so that somebody can be told which of their limits counts.
+    pub fn repeated_names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|limits| &limits.repeated).map(String::as_str)
+    }
+
     pub(super) const fn in_force(&self) -> Option<&Limits> {
         self.0.as_ref()
     }
@@ -79,7 +89,15 @@ impl Default for RateLimits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { other: 720, user: 480, session: 600, apikey: 720, burst: 150, by_request: BTreeMap::new() }
+        Self {
+            other: 720,
+            user: 480,
+            session: 600,
+            apikey: 720,
+            burst: 150,
+            by_request: BTreeMap::new(),
+            repeated: BTreeSet::new(),
+        }
     }
 }
 
@@ -185,6 +203,14 @@ mod tests {
     fn lists_the_names_of_requests() {
         let limits = RateLimits::parse("user:1;user-new:2;user-nwe:3").expect("good limits");
         assert_eq!(limits.request_names().collect::<Vec<_>>(), ["user-new", "user-nwe"]);
+    }
+
+    #[test]
+    fn lists_the_names_that_are_given_twice() {
+        let limits = RateLimits::parse("ipaddr:1; user:2; ipaddr :3; user-new:4;user-new:4;ipaddr:5");
+        let limits = limits.expect("good limits");
+        assert_eq!(limits.repeated_names().collect::<Vec<_>>(), ["ipaddr", "user-new"]);
+        assert_eq!(RateLimits::default().repeated_names().count(), 0);
     }
 
     #[test]
