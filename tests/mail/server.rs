@@ -62,7 +62,7 @@ impl MailServer {
         let numbered = (0..).map_while(|number| Some((number, file(format!("{number}.eml")).ok()?)));
         numbered
             .map(|(number, bytes)| ReceivedLetter {
-                came: value_of(&file(format!("{number}.json")).expect("was written before")).expect("JSON"),
+                came: value_of(file(format!("{number}.json")).expect("was written before")).expect("JSON"),
                 text: String::from_utf8(bytes).expect("the letters of these tests are UTF-8"),
             })
             .collect()

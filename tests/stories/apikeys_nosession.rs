@@ -34,7 +34,7 @@ impl<'s> Pair<'s> {
     fn of(server: &'s TestServer, user_id: i64, made: &Reply) -> Self {
         let made = made.done();
         let text = |key: &str| made[key].as_str().expect("a text").to_owned();
-        let claims = value_of(&text("apikey")).expect("claims");
+        let claims = value_of(text("apikey")).expect("claims");
         Self { server, user_id, role: "authenticated", claims, refresh_token: text("refresh_token") }
     }
 

@@ -32,7 +32,7 @@ fn nosession_key(server: &TestServer, user_id: i64) -> (Value, String) {
     let made = server.ask("apikey-new-nosession", ask);
     server.later(Duration::from_secs(1));
     let text = |key: &str| made.done()[key].as_str().expect("a text").to_owned();
-    (value_of(&text("apikey")).expect("claims"), text("refresh_token"))
+    (value_of(text("apikey")).expect("claims"), text("refresh_token"))
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl Connected {
     /// One key of the answer of a request that was done.
     #[track_caller]
     fn gets(&self, key: &str, request: &str, body: &Value) -> Value {
-        let mut answer: Value = value_of(&self.does(request, body)).expect("is JSON");
+        let mut answer: Value = value_of(self.does(request, body)).expect("is JSON");
         answer["response"][key].take()
     }
 }
