@@ -244,7 +244,9 @@ fn what_a_person_decides_about_a_suspended_account_holds() {
         (json!({ "is_active": false, "full_name": "Alice" }), false, false),
         (json!({ "user_role": "locked" }), false, false),
         (json!({ "is_active": false, "user_role": "locked" }), false, false),
-        (json!({ "user_role": "staff" }), false, false),
+        (json!({ "user_role": "staff" }), true, true),
+        (json!({ "user_role": "authenticated" }), true, true),
+        (json!({ "user_role": "staff", "is_active": false }), false, false),
     ] {
         let server = TestServer::start();
         let (alice, user_id) = server.member("alice");

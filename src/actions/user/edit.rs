@@ -204,8 +204,12 @@ fn change(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
 fn carry_out(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
     let says_active = update.contains_key("is_active");
     let decides_state = ["is_active", "user_role"].iter().any(|key| update.contains_key(*key));
-    let after = changed(&before, update)?;
+    let mut after = changed(&before, update)?;
     let suspended = locking::is_suspended(tx, before.user_id)?;
+    if suspended && after.user_role != LOCKED_ROLE && !says_active {
+        // The account was only suspended: a new role ends that, as the lock's end would have.
+        after.is_active = true;
+    }
     let stays_locked = before.user_role == LOCKED_ROLE && after.user_role == LOCKED_ROLE;
     let unlocks = stays_locked && after.is_active && !before.is_active;
     if before.user_role != LOCKED_ROLE && after.user_role == LOCKED_ROLE {
