@@ -2,8 +2,11 @@
 //! a socket stands in `edge/socket.rs`.
 #![expect(unsafe_code, reason = "descriptors and signals of the process have no safe interface")]
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -29,6 +32,32 @@ pub fn replace_standard(descriptor: RawFd, by: impl AsFd) -> io::Result<()> {
     // SAFETY: the source is open, as its borrow proves. The standard descriptors belong to the whole process: the
     // standard library neither owns nor closes them.
     if unsafe { libc::dup2(by.as_fd().as_raw_fd(), descriptor) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// What the process wants to do with a file.
+#[derive(Clone, Copy, Debug)]
+pub enum Access {
+    /// Read and write it.
+    File,
+    /// Read it as a directory, and make, remove and reach files in it.
+    Directory,
+}
+
+/// Whether the process may do this, without opening anything.
+///
+/// # Errors
+/// What the system would say.
+pub fn may_access(path: &Path, access: Access) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mode = match access {
+        Access::File => libc::R_OK | libc::W_OK,
+        Access::Directory => libc::R_OK | libc::W_OK | libc::X_OK,
+    };
+    // SAFETY: the pointer is to a text that ends with a zero byte and lives until the call returns.
+    if unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) } < 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())

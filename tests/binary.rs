@@ -1,6 +1,8 @@
 //! The real program, as an operator meets it: files, exit statuses, signals, log lines, and what is left after it was
 //! killed.
 
+#[path = "binary/access.rs"]
+mod access;
 #[path = "binary/authority.rs"]
 mod authority;
 #[path = "binary/confvars.rs"]

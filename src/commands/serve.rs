@@ -75,6 +75,11 @@ pub fn run(loaded: Loaded, notes: &[String], clock: &Arc<dyn Clock>, chance: &Ar
     for concern in base_directory::concerns(&config.base_directory, &config.database, !notes.is_empty()) {
         log::warning("base directory", &[("note", log::words(&concern))]);
     }
+    // Kept until the end.
+    let _claim = base_directory::claim(&config.base_directory).unwrap_or_else(|concern| {
+        log::warning("base directory", &[("note", log::words(&concern))]);
+        None
+    });
     startup::warn_of_idle_rate_limits(config);
     log::report_panics();
     let served = match signals {
@@ -397,7 +402,7 @@ fn wait_for_stop(mut signals: Signals, app: &App, edge: &Edge) {
 fn read_policy_again(app: &App) {
     let read = read_policy(app.config.permissions_file.as_deref()).and_then(|policy| {
         // A role that the database does not know could not be given to anybody.
-        let added = add_roles(&app.store, &policy).map_err(|failure| describe(&failure))?;
+        let added = add_roles(&app.store, &policy).map_err(|failure| describe(&failure, &app.store))?;
         Ok((policy, added))
     });
     match read {

@@ -9,10 +9,10 @@ use crate::edge;
 use crate::guard::password::Hasher;
 use crate::initialise::{Initialised, add_roles, initialise};
 use crate::log;
-use crate::outcome::Failure;
+use crate::outcome::{Error, Failure};
 use crate::policy::model::Policy;
 use crate::server::HEALTH_REQUEST;
-use crate::store::{Store, users};
+use crate::store::{Store, StoreError, users};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
@@ -123,9 +123,9 @@ pub fn prepare_database(
     chance: &dyn Chance,
     first_admin: &FirstAdmin<'_>,
 ) -> Result<Initialised, String> {
-    let is_fresh = store.read(users::count).map_err(|error| error.to_string())? == 0;
+    let is_fresh = store.read(users::count).map_err(|error: StoreError| error.about(store.path()))? == 0;
     if !is_fresh {
-        let roles_added = add_roles(store, policy).map_err(|failure| describe(&failure))?;
+        let roles_added = add_roles(store, policy).map_err(|failure| describe(&failure, store))?;
         if roles_added > 0 {
             log::info("added roles of the policy", &[("count", roles_added.into())]);
         }
@@ -133,7 +133,7 @@ pub fn prepare_database(
     }
     let admin = first_admin()?;
     let initialised = initialise(store, policy, hasher, chance, &admin.email, &admin.password)
-        .map_err(|failure| describe(&failure))?;
+        .map_err(|failure| describe(&failure, store))?;
     if initialised == Initialised::JustNow {
         let path = log::words(&admin.credentials.display());
         log::info("made the first users", &[("admin_password_in", path)]);
@@ -142,8 +142,9 @@ pub fn prepare_database(
 }
 
 /// One line for the operator.
-pub(super) fn describe(failure: &Failure) -> String {
+pub(super) fn describe(failure: &Failure, store: &Store) -> String {
     match failure {
+        Failure::Broken(Error::Store(error)) => error.about(store.path()),
         Failure::Broken(error) => error.to_string(),
         Failure::Refused(_) => "the first users could not be made".to_owned(),
     }

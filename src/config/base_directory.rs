@@ -7,6 +7,7 @@ use crate::files::{self, KEY_FILE_MODE};
 use crate::guard::secret::Secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -182,6 +183,24 @@ pub fn concerns(base: &Path, database: &Path, is_first_start: bool) -> Vec<Strin
         ));
     }
     concerns
+}
+
+/// Says that a server runs on this base directory, for as long as the result lives; nothing if another one says so
+/// already. Where a directory cannot be locked, as on some network file systems, nobody is known to run there.
+///
+/// # Errors
+/// Another server's claim, in words for the operator.
+pub fn claim(base: &Path) -> Result<Option<File>, String> {
+    let Ok(directory) = File::open(base) else { return Ok(None) };
+    match directory.try_lock() {
+        Ok(()) => Ok(Some(directory)),
+        Err(TryLockError::Error(_)) => Ok(None),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another server is running on the base directory {}: unless it is about to stop, stop one of them; \
+             each counts requests and waits for the database on its own",
+            base.display()
+        )),
+    }
 }
 
 /// 32 random bytes in base64, which serve as a key for messages and as a salt alike.

@@ -1,7 +1,7 @@
 //! What can go wrong in the store. The texts name tables and columns, never what was in them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a read or a write did not happen. After any of these nothing was changed.
 #[derive(Debug)]
@@ -84,6 +84,29 @@ impl StoreError {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(code, _))
             if matches!(code.code, DatabaseCorrupt | NotADatabase))
+    }
+
+    /// What the operator reads about it at the start: which file it is about, and what to look at.
+    #[must_use]
+    pub fn about(&self, path: &Path) -> String {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+        let Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) = self else {
+            return match self {
+                Self::Sqlite(_) | Self::RolledBack => format!("{}: {self}", path.display()),
+                _ => self.to_string(),
+            };
+        };
+        let remedy = match code.code {
+            SystemIoFailure | DiskFull => {
+                "; look at the disk, its free room and its quota, and at the largest file that the process may write \
+                 (`ulimit -f`, systemd's LimitFSIZE=)"
+            }
+            CannotOpen | PermissionDenied | ReadOnly => {
+                "; the server's user has to be able to write the file and its directory"
+            }
+            _ => "",
+        };
+        format!("cannot use {}: {self}{remedy}", path.display())
     }
 
     /// The same error for another of those who shared its cause.

@@ -3,6 +3,7 @@
 //! Knows no request, reply or HTTP. What SQLite is told lies in `sql/`; a module here per file there.
 //! [`Store::read`] runs at once on the caller's thread; [`Store::write`] waits until the change is on the disk.
 
+mod access;
 mod adopt;
 mod condition;
 mod damage;
@@ -67,6 +68,10 @@ impl Store {
     ///
     /// When the file is damaged, newer than this program, not ours, or readable by others. Nothing is changed then.
     pub fn open(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<(Self, Origin), OpenError> {
+        Self::open_all(path, readers, clock).map_err(|error| error.about(path))
+    }
+
+    fn open_all(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<(Self, Origin), OpenError> {
         let (first, id, origin) = open::open(path, &*clock)?;
         let readers = (0..readers.max(1))
             .map(|_| open::connect_to_read(path).map(Mutex::new))
@@ -83,6 +88,12 @@ impl Store {
         let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
         Ok((Self { readers, next_reader, scanner, scans, writer, condition, path, clock }, origin))
+    }
+
+    /// The database's file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads. Each statement sees the newest commit; `work` must not wait for anything.

@@ -1,13 +1,14 @@
 //! Opens the file: finds out what it is, refuses what is not safe or not ours, and prepares connections.
 
-use super::identity::{COMPANIONS, FileId, beside};
+use super::access::{self, not_ours, our_user};
+use super::identity::FileId;
 use super::migrate::{self, APPLICATION_ID};
 use super::{StoreError, adopt, damage};
 use crate::clock::Clock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fmt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const PRAGMAS: &str = include_str!("../../sql/pragmas.sql");
@@ -43,6 +44,17 @@ pub enum OpenError {
     OpenToOthers(PathBuf, u32),
     /// This belongs to the first user, and the server runs as the second.
     NotOurs(PathBuf, u32, u32),
+    /// It belongs to the server's user, who may not write it for its mode.
+    NotWritable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Whether it is a directory.
+        is_directory: bool,
+    },
+    /// It lies on a file system that is mounted read-only.
+    ReadOnlyMount(PathBuf),
     /// It is damaged, or no SQLite file at all.
     Damaged(PathBuf, String),
     /// A newer authnzerver has changed it.
@@ -57,6 +69,8 @@ pub enum OpenError {
     Thread(std::io::Error),
     /// Anything else that SQLite reports.
     Store(StoreError),
+    /// The same about this file.
+    Failed(PathBuf, StoreError),
 }
 
 impl fmt::Display for OpenError {
@@ -72,6 +86,18 @@ impl fmt::Display for OpenError {
             Self::NotOurs(path, owner, us) => write!(
                 out,
                 "cannot use {0}, which belongs to user {owner}, while the server runs as user {us}: run `chown {us} {0}`",
+                path.display()
+            ),
+            Self::NotWritable { path, mode, is_directory } => write!(
+                out,
+                "the server may not read and write {0} (mode {mode:04o}): run `chmod {1} {0}`",
+                path.display(),
+                if *is_directory { "u+rwx" } else { "u+rw" }
+            ),
+            Self::ReadOnlyMount(path) => write!(
+                out,
+                "cannot write {}, which is on a file system that is mounted read-only: mount it for writing \
+                 (systemd's ReadWritePaths=, a container's volume without `:ro`)",
                 path.display()
             ),
             Self::Damaged(path, what) => write!(
@@ -100,6 +126,7 @@ impl fmt::Display for OpenError {
             ),
             Self::Thread(error) => write!(out, "cannot start the writing thread: {error}"),
             Self::Store(error) => write!(out, "{error}"),
+            Self::Failed(path, error) => out.write_str(&error.about(path)),
         }
     }
 }
@@ -118,6 +145,16 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
+impl OpenError {
+    /// The same with the file's name in it.
+    pub(super) fn about(self, path: &Path) -> Self {
+        match self {
+            Self::Store(error) => Self::Failed(path.to_owned(), error),
+            named => named,
+        }
+    }
+}
+
 /// What kind of database a file holds.
 enum Kind {
     Empty,
@@ -128,6 +165,7 @@ enum Kind {
 
 /// Opens the file for writing and brings it to today's schema.
 pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId, Origin), OpenError> {
+    access::check(path)?;
     let made = make_if_missing(path)?;
     let mode = mode_of(path)?;
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -188,22 +226,6 @@ fn make_if_missing(path: &Path) -> Result<bool, OpenError> {
         }
         Err(error) => Err(OpenError::File(path.to_owned(), error)),
     }
-}
-
-/// Whom the process runs as.
-fn our_user() -> Option<u32> {
-    std::fs::metadata("/proc/self").map(|metadata| metadata.uid()).ok()
-}
-
-/// The first of what SQLite has to write that belongs to somebody else: the directory, the database, or what somebody
-/// who opened it as another user has left beside it.
-pub(super) fn not_ours(path: &Path, us: u32) -> Option<OpenError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let beside = COMPANIONS.map(|suffix| beside(path, suffix));
-    [directory, path].into_iter().chain(beside.iter().map(PathBuf::as_path)).find_map(|name| {
-        let owner = std::fs::metadata(name).ok()?.uid();
-        (owner != us).then(|| OpenError::NotOurs(name.to_owned(), owner, us))
-    })
 }
 
 fn mode_of(path: &Path) -> Result<u32, OpenError> {

@@ -188,14 +188,16 @@ fn what_belongs_to_another_user_is_named_with_its_owner_and_the_remedy() {
     let scratch = Scratch::new("foreign");
     let (_store, _) = open(&scratch.database()).expect("opens");
     let us = std::fs::metadata(scratch.database()).expect("is there").uid();
-    assert!(crate::store::open::not_ours(&scratch.database(), us).is_none(), "all of it is ours");
-    let told = crate::store::open::not_ours(&scratch.database(), us + 1).expect("none of it is").to_string();
+    assert!(crate::store::access::not_ours(&scratch.database(), us).is_none(), "all of it is ours");
+    let told =
+        crate::store::access::not_ours(&scratch.database(), us + 1).expect("none of it is").to_string();
     assert!(told.contains(&format!("belongs to user {us}")), "{told}");
     assert!(told.contains(&format!("chown {} {}", us + 1, scratch.0.display())), "{told}");
     let log = crate::store::identity::beside(&scratch.database(), "-wal");
     if std::os::unix::fs::chown(&log, Some(us + 1), None).is_ok() {
-        let told =
-            crate::store::open::not_ours(&scratch.database(), us).expect("the log is another's").to_string();
+        let told = crate::store::access::not_ours(&scratch.database(), us)
+            .expect("the log is another's")
+            .to_string();
         assert!(told.contains("-wal") && told.contains(&format!("belongs to user {}", us + 1)), "{told}");
     }
 }

@@ -89,7 +89,8 @@ impl Machine {
         self.serves(command)
     }
 
-    fn serves(&self, mut command: Command) -> Running {
+    /// Starts the server by this command and waits until it serves.
+    pub fn serves(&self, mut command: Command) -> Running {
         let mut child = command.spawn().expect("the program starts");
         let log = Arc::new(Mutex::new(String::new()));
         let reader = {
