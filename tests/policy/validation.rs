@@ -281,7 +281,7 @@ fn of_many_problems_only_the_first_are_told() {
 
 #[test]
 fn a_list_that_cannot_be_read_does_not_blame_what_refers_to_it() {
-    let mut document: Value = value_of(&changed("/actions", None)).expect("JSON");
+    let mut document: Value = value_of(changed("/actions", None)).expect("JSON");
     document["limits"]["max"]["type"] = json!("str");
     document["items"] = json!("dataset");
     assert_eq!(
