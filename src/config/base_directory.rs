@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -69,10 +70,28 @@ pub fn make_what_is_missing(
         match files::create_private(&path, KEY_FILE_MODE, random_key(chance).as_bytes()) {
             Ok(()) => notes.push(format!("made the {purpose}: {}", path.display())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(format!("{} cannot be made: {error}", path.display())),
+            Err(error) => {
+                return Err(format!("{} cannot be made: {error}{}", path.display(), remedy(base, &error)));
+            }
         }
     }
     Ok(notes)
+}
+
+/// What helps whoever may not make files in the base directory.
+fn remedy(base: &Path, error: &io::Error) -> String {
+    let Ok(about) = std::fs::metadata(base) else { return String::new() };
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    format!(
+        "; the base directory (mode {:04o}, of user {}) has to be the server's own: run `chmod u+rwx {3}`, or \
+         `chown` it to the server's user ({}), or set another one (basedir)",
+        about.mode() & 0o7777,
+        about.uid(),
+        std::fs::metadata("/proc/self").map_or_else(|_| "see `id`".to_owned(), |us| us.uid().to_string()),
+        base.display()
+    )
 }
 
 /// How the operator wants the first administrator of a new database to be.

@@ -38,7 +38,11 @@ fn explain(path: &Path, error: io::Error) -> OpenError {
         return OpenError::File(path, error);
     };
     let needed = if about.is_dir() { 0o700 } else { 0o600 };
-    if error.kind() != io::ErrorKind::PermissionDenied || error.raw_os_error() == Some(libc::EPERM) {
+    if error.raw_os_error() == Some(libc::EPERM) {
+        let told =
+            format!("{error}; `lsattr` shows whether it is immutable, and `chattr -i` makes it a usual file");
+        OpenError::File(path, io::Error::new(error.kind(), told))
+    } else if error.kind() != io::ErrorKind::PermissionDenied {
         OpenError::File(path, error)
     } else if about.uid() != us {
         OpenError::NotOurs(path, about.uid(), us)
@@ -80,6 +84,9 @@ mod tests {
     fn a_file_that_nobody_may_change_is_not_blamed_on_its_mode() {
         let path = std::env::current_exe().expect("a program");
         let told = explain(&path, io::Error::from_raw_os_error(libc::EPERM)).to_string();
-        assert!(told.contains("not permitted") && !told.contains("chmod"), "{told}");
+        assert!(
+            told.contains("not permitted") && told.contains("`lsattr`") && !told.contains("chmod"),
+            "{told}"
+        );
     }
 }

@@ -118,6 +118,16 @@ fn a_directory_that_may_not_be_written_is_named() {
 }
 
 #[test]
+fn a_first_start_in_a_directory_that_may_not_be_written_names_it() {
+    let plain = Plain::new();
+    plain.sets_mode("", 0o500);
+    let log = plain.fails();
+    plain.sets_mode("", 0o700);
+    says(&log, &plain.machine.path(".authnzerver-secret-key"), &["mode 0500", "run `chmod u+rwx "]);
+    plain.starts();
+}
+
+#[test]
 fn a_first_start_that_may_write_no_large_files_names_the_database_and_the_limit() {
     // The last is enough for a database, but not for its first users.
     for blocks in [1, 9, 40, 100] {
