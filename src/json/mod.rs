@@ -8,7 +8,8 @@
 //! [`JsonText`] is what the database holds.
 //!
 //! Numbers keep their digits, but `E` becomes `e`. Of a key that is there twice the last counts. Half of a surrogate pair, which
-//! no Rust text can hold, becomes U+FFFD in a tree and stays what it was in the text.
+//! no Rust text can hold, becomes U+FFFD in a tree and stays what it was in the text. An object in which that would make
+//! two keys one is refused.
 
 mod scanner;
 mod wiped;
@@ -78,6 +79,8 @@ pub enum JsonError {
     TooMany,
     /// It is JSON, but not an object.
     NotAnObject,
+    /// An object has keys that differ only in halves of surrogate pairs.
+    KeysCollide,
 }
 
 impl fmt::Display for JsonError {
@@ -91,6 +94,9 @@ impl fmt::Display for JsonError {
             Self::TooDeep => out.write_str("nested too deeply"),
             Self::TooMany => out.write_str("made of too many values"),
             Self::NotAnObject => out.write_str("not a JSON object"),
+            Self::KeysCollide => {
+                out.write_str("an object whose keys differ only in halves of surrogate pairs")
+            }
         }
     }
 }
@@ -199,7 +205,7 @@ impl<'t> Json<'t> {
     ///
     /// # Errors
     ///
-    /// [`JsonError::TooDeep`] beyond [`TREE_LEVELS_MAX`].
+    /// [`JsonError::TooDeep`] beyond [`TREE_LEVELS_MAX`]; [`JsonError::KeysCollide`].
     pub fn value(self) -> Result<Value, JsonError> {
         let mut scanner = Scanner::new(self.0);
         let mut open = Vec::new();
@@ -228,21 +234,30 @@ impl<'t> Json<'t> {
 }
 
 /// An array or object that is still being read.
-enum Open {
+enum Open<'t> {
     Array(Vec<Value>),
-    Object(Object, String),
+    Object(OpenObject<'t>),
 }
 
-impl Open {
+#[derive(Default)]
+struct OpenObject<'t> {
+    members: Object,
+    /// The key whose value is to come.
+    key: String,
+    /// Keys with U+FFFD, as they were written.
+    replaced: Vec<&'t str>,
+}
+
+impl Open<'_> {
     fn into_value(self) -> Value {
         match self {
             Self::Array(entries) => Value::Array(entries),
-            Self::Object(members, _) => Value::Object(members),
+            Self::Object(object) => Value::Object(object.members),
         }
     }
 }
 
-fn tree(scanner: &mut Scanner<'_>, open: &mut Vec<Open>) -> Result<Value, JsonError> {
+fn tree<'t>(scanner: &mut Scanner<'t>, open: &mut Vec<Open<'t>>) -> Result<Value, JsonError> {
     while let Some(token) = scanner.next()? {
         if scanner.levels() > TREE_LEVELS_MAX {
             return Err(JsonError::TooDeep);
@@ -253,16 +268,26 @@ fn tree(scanner: &mut Scanner<'_>, open: &mut Vec<Open>) -> Result<Value, JsonEr
                 continue;
             }
             Token::OpenObject => {
-                open.push(Open::Object(Object::new(), String::new()));
+                open.push(Open::Object(OpenObject::default()));
                 continue;
             }
             Token::Key(raw) => {
-                if let Some(Open::Object(_, key)) = open.last_mut() {
-                    *key = unescaped(raw);
+                if let Some(Open::Object(object)) = open.last_mut() {
+                    object.key = unescaped(raw);
+                    if object.key.contains(char::REPLACEMENT_CHARACTER) {
+                        object.replaced.push(raw);
+                    }
                 }
                 continue;
             }
-            Token::Close => open.pop().map_or(Value::Null, Open::into_value),
+            Token::Close => {
+                if let Some(Open::Object(object)) = open.last_mut()
+                    && collide(&mut object.replaced)
+                {
+                    return Err(JsonError::KeysCollide);
+                }
+                open.pop().map_or(Value::Null, Open::into_value)
+            }
             Token::Text(raw) => Value::String(unescaped(raw)),
             Token::Number(raw) => Value::Number(number(raw)),
             Token::Bool(truth) => Value::Bool(truth),
@@ -271,8 +296,8 @@ fn tree(scanner: &mut Scanner<'_>, open: &mut Vec<Open>) -> Result<Value, JsonEr
         match open.last_mut() {
             None => return Ok(value),
             Some(Open::Array(entries)) => entries.push(value),
-            Some(Open::Object(members, key)) => {
-                if let Some(earlier) = members.insert(std::mem::take(key), value) {
+            Some(Open::Object(object)) => {
+                if let Some(earlier) = object.members.insert(std::mem::take(&mut object.key), value) {
                     wipe(earlier);
                 }
             }
@@ -299,6 +324,32 @@ fn unescaped(raw: &str) -> String {
     }
     text.push_str(rest);
     text
+}
+
+/// Whether some of these keys are different and become the same once halves of surrogate pairs are replaced.
+fn collide(keys: &mut [&str]) -> bool {
+    // Compared character by character: no copy of a key stays behind.
+    let replaced = |raw| characters(raw).map(|(character, _)| character);
+    keys.sort_unstable_by(|one, other| replaced(one).cmp(replaced(other)));
+    keys.windows(2)
+        .any(|pair| replaced(pair[0]).eq(replaced(pair[1])) && !characters(pair[0]).eq(characters(pair[1])))
+}
+
+/// The characters of a text between its quotes, each with the half of a surrogate pair that it replaces, if any.
+fn characters(raw: &str) -> impl Iterator<Item = (char, Option<u16>)> {
+    let mut rest = raw;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let Some(escape) = rest.strip_prefix('\\') else {
+            rest = &rest[first.len_utf8()..];
+            return Some((first, None));
+        };
+        let (character, bytes) = escaped(escape);
+        let digits = (character == char::REPLACEMENT_CHARACTER).then(|| escape.get(1..5)).flatten();
+        let half = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        rest = escape.get(bytes..).unwrap_or_default();
+        Some((character, half.filter(|half| (0xd800..0xe000).contains(half))))
+    })
 }
 
 /// The character that an escape stands for, and how long the escape is behind its backslash.
@@ -359,10 +410,15 @@ impl JsonText {
     ///
     /// # Errors
     ///
-    /// See [`check`]; [`JsonError::NotAnObject`].
+    /// See [`check`]; [`JsonError::NotAnObject`]; [`JsonError::KeysCollide`].
     pub fn members(&self) -> Result<BTreeMap<String, Json<'_>>, JsonError> {
         let json = self.json()?;
         let nothing = (json.text() == "null").then(Vec::new);
+        if json.0.starts_with('{')
+            && collide(&mut json.parts().iter().map(|(key, _)| *key).collect::<Vec<_>>())
+        {
+            return Err(JsonError::KeysCollide);
+        }
         Ok(json.members().or(nothing).ok_or(JsonError::NotAnObject)?.into_iter().collect())
     }
 }

@@ -273,3 +273,27 @@ fn agrees_with_another_reader_on_whatever_has_no_marks() {
     }
     assert!(taken > 20_000 && refused > 5_000, "{taken} taken, {refused} refused");
 }
+
+#[test]
+fn keys_that_only_halves_of_surrogate_pairs_tell_apart_are_refused() {
+    for text in [
+        r#"{"\ud800":1,"\ud801":2}"#,
+        r#"{"\ud800":1,"\ufffd":2}"#,
+        r#"{"a":[{"x\udc00":1,"b":2,"x\udfff":3}]}"#,
+        "{\"\u{fffd}\":1,\"\\ud800\":2}",
+        r#"{"\ud800\ud801":1,"\ud801\ud800":2}"#,
+    ] {
+        assert_eq!(read(text, &Limits::REQUEST), Err(JsonError::KeysCollide), "{text}");
+    }
+    let stored = JsonText::new(r#"{"\ud800":1,"\ud801":2}"#.to_owned());
+    assert_eq!(stored.members().err(), Some(JsonError::KeysCollide), "or a merge would lose one");
+    for text in [
+        r#"{"\ud800":1,"\uD800":2}"#,
+        "{\"\u{fffd}\":1,\"\\ufffd\":2}",
+        r#"{"\ud800":1,"\ud801a":2}"#,
+        r#"{"a":{"\ud800":1},"b":{"\ud801":1}}"#,
+        r#"{"\ud83d\ude00":1,"\ud83d\ude01":2}"#,
+    ] {
+        assert!(read(text, &Limits::REQUEST).is_ok(), "{text}");
+    }
+}

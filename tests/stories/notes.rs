@@ -113,3 +113,22 @@ fn no_more_may_be_noted_than_there_is_room_for() {
     let noted = server.ask("session-exists", json!({ "session_token": token }));
     assert_eq!(noted.done()["session_info"]["extra_info_json"], json!({ "kept": 1 }));
 }
+
+#[test]
+fn notes_whose_keys_only_halves_of_surrogate_pairs_tell_apart_are_refused_whole() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("alice");
+    edits(&server, user_id, json!({ "extra_info": { "kept": 1 } })).done();
+    let before = server.stored("SELECT extra_info FROM users WHERE user_id = 4");
+    let asks = |notes: &str| {
+        let body = format!(r#"{{"target_userid": {user_id}, "update_dict": {{"extra_info": {notes}}}}}"#);
+        let message =
+            r#"{"request": "internal-user-edit", "reqid": 1, "client_ipaddr": "192.0.2.1", "body": "#;
+        server.send(format!("{message}{body}}}").as_bytes())
+    };
+    for notes in [r#"{"\ud800": 1, "\ud801": 2}"#, r#"{"a": [{"\udfff": 1, "\ufffd": 2}]}"#] {
+        asks(notes).rejected(400);
+        assert_eq!(server.stored("SELECT extra_info FROM users WHERE user_id = 4"), before);
+    }
+    assert_eq!(asks(r#"{"\ud800": 1, "\uD800": 2}"#).done()["user_info"]["extra_info"]["\u{fffd}"], 2);
+}
