@@ -14,9 +14,11 @@ use crate::clock::Clock;
 use crate::config::arguments::{Command, Listing};
 use crate::config::{self, Invocation, Loaded, Problems, Surroundings};
 use crate::initialise::Initialised;
+use signal_hook::consts::signal::SIGXFSZ;
 use startup::FirstAdmin;
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The exit status when all went well.
 pub const EXIT_DONE: u8 = 0;
@@ -83,6 +85,9 @@ impl Streams<'_> {
 
 /// Runs the command that this process was started for, and gives the exit status.
 pub fn run_here(parts: &Parts<'_>) -> u8 {
+    // A file that may not grow any more is a failed write like others, not the end. Where no handler can be put in place,
+    // nothing is worse than it was.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     // Standard output is not locked: the server's threads may print, too, and would wait for ever.
     let (stdin, mut stdout) = (io::stdin(), io::stdout());
     let mut streams = Streams {

@@ -141,6 +141,22 @@ fn a_first_start_that_may_write_no_large_files_names_the_database_and_the_limit(
 }
 
 #[test]
+fn whatever_may_write_no_large_files_says_so_instead_of_being_killed() {
+    let machine = Machine::new();
+    let mut set_up = machine.command(&[]);
+    set_up.arg("--autosetup");
+    for (command, blocks, file) in
+        [(set_up, 40, ".authdb.sqlite"), (Machine::new().command(&[]), 0, ".authnzerver-secret-key")]
+    {
+        let mut command = in_shell(&command, &format!("ulimit -f {blocks}; exec \"$@\""));
+        let output = command.stderr(Stdio::piped()).output().expect("a shell");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{file}: {log}");
+        assert!(log.contains(file), "no {file}: {log}");
+    }
+}
+
+#[test]
 fn a_second_server_on_one_base_directory_is_told_of() {
     let machine = Machine::new();
     let first = machine.starts(&[]);
