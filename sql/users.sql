@@ -8,11 +8,13 @@ FROM users WHERE user_id = :user_id;
 SELECT user_id FROM users WHERE email = :email;
 
 -- name: credentials_by_email
-SELECT user_id, system_id, password, email, full_name, is_active, email_verified, user_role, emailverify_sent_datetime
+SELECT user_id, system_id, password, email, full_name, is_active, email_verified, user_role, emailverify_sent_datetime,
+       address_unproven
 FROM users WHERE email = :email;
 
 -- name: credentials_by_id
-SELECT user_id, system_id, password, email, full_name, is_active, email_verified, user_role, emailverify_sent_datetime
+SELECT user_id, system_id, password, email, full_name, is_active, email_verified, user_role, emailverify_sent_datetime,
+       address_unproven
 FROM users WHERE user_id = :user_id;
 
 -- name: count
@@ -34,6 +36,15 @@ WHERE user_id = :user_id;
 
 -- name: set_no_password
 UPDATE users SET password = :no_password WHERE user_id = :user_id;
+
+-- name: set_address_unproven
+UPDATE users SET address_unproven = :unproven WHERE user_id = :user_id;
+
+-- name: contest_address
+INSERT OR IGNORE INTO contested_addresses (email) VALUES (:email);
+
+-- name: end_contest
+DELETE FROM contested_addresses WHERE email = :email;
 
 -- name: set_verified
 UPDATE users SET is_active = 1, email_verified = 1, user_role = :user_role, last_updated = :now

@@ -29,6 +29,8 @@ mod leaks;
 mod login;
 #[path = "stories/mail.rs"]
 mod mail;
+#[path = "stories/moved_addresses.rs"]
+mod moved_addresses;
 #[path = "stories/notes.rs"]
 mod notes;
 #[path = "stories/passwords.rs"]

@@ -3,6 +3,7 @@
 //! works meanwhile, because it is inactive and in no role of its own, and everything works again afterwards.
 
 use crate::app::App;
+use crate::guard::secret::Secret;
 use crate::json::JsonText;
 use crate::store::locks::{self, Lock};
 use crate::store::users::{LOCKED_ROLE, User};
@@ -75,6 +76,21 @@ pub fn end_everything(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
     sessions::delete_of_user(tx, user_id, None)?;
     apikeys::delete_of_user(tx, user_id)?;
     apikeys_nosession::delete_of_user(tx, user_id)?;
+    Ok(())
+}
+
+/// The address was proven. If somebody signed it up after an account had been moved there, nobody knows whose password
+/// the account has: then it has none, and whatever was opened with it ends.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn settle_address(tx: &Tx<'_>, user: &User, no_password: &Secret<String>) -> Result<(), StoreError> {
+    users::set_address_unproven(tx, user.user_id, false)?;
+    if users::end_contest(tx, &user.email)? {
+        users::set_no_password(tx, user.user_id, no_password)?;
+        end_everything(tx, user.user_id)?;
+    }
     Ok(())
 }
 

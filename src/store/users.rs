@@ -18,6 +18,9 @@ const ANY: &str = query(FILE, "any");
 const INSERT: &str = query(FILE, "insert");
 const SIGN_UP_AGAIN: &str = query(FILE, "sign_up_again");
 const SET_NO_PASSWORD: &str = query(FILE, "set_no_password");
+const SET_ADDRESS_UNPROVEN: &str = query(FILE, "set_address_unproven");
+const CONTEST_ADDRESS: &str = query(FILE, "contest_address");
+const END_CONTEST: &str = query(FILE, "end_contest");
 const SET_VERIFIED: &str = query(FILE, "set_verified");
 const SET_VERIFY_LETTER_SENT: &str = query(FILE, "set_verify_letter_sent");
 const SET_FORGOTPASS_LETTER_SENT: &str = query(FILE, "set_forgotpass_letter_sent");
@@ -106,6 +109,8 @@ pub struct Credentials {
     pub user_role: String,
     /// When the last verification letter went out.
     pub emailverify_sent_datetime: Option<Moment>,
+    /// Whether the account was moved to the address by an edit, and nobody has verified the address since.
+    pub address_unproven: bool,
 }
 
 /// The role of an account that is locked or was never verified.
@@ -250,6 +255,35 @@ pub fn sign_up_again(
 pub fn set_no_password(tx: &Tx<'_>, user_id: i64, no_password: &Secret<String>) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":no_password": no_password.expose() };
     Ok(tx.change(SET_NO_PASSWORD, params)? == 1)
+}
+
+/// Notes whether the account was moved to its address by an edit, and nobody has verified the address since.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_address_unproven(tx: &Tx<'_>, user_id: i64, unproven: bool) -> Result<(), StoreError> {
+    tx.change(SET_ADDRESS_UNPROVEN, named_params! { ":user_id": user_id, ":unproven": unproven })?;
+    Ok(())
+}
+
+/// Notes that somebody signed an address up to which an account had been moved.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn contest_address(tx: &Tx<'_>, email: &str) -> Result<(), StoreError> {
+    tx.change(CONTEST_ADDRESS, named_params! { ":email": email })?;
+    Ok(())
+}
+
+/// Forgets that again; tells whether it was so.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn end_contest(tx: &Tx<'_>, email: &str) -> Result<bool, StoreError> {
+    Ok(tx.change(END_CONTEST, named_params! { ":email": email })? == 1)
 }
 
 /// Marks the address as proven and lets the user act in this role.
@@ -453,5 +487,6 @@ fn credentials(row: &Row<'_>) -> Result<Credentials, StoreError> {
         email_verified: column(row, "email_verified")?,
         user_role: column(row, "user_role")?,
         emailverify_sent_datetime: moment_or_null(row, "emailverify_sent_datetime")?,
+        address_unproven: column(row, "address_unproven")?,
     })
 }

@@ -1,8 +1,9 @@
 //! What a calling server reports: that an address was proven, or that a letter was sent by other means.
 
-use super::super::locking::{VERIFIED_ROLE, end_everything};
+use super::super::locking::{VERIFIED_ROLE, end_everything, settle_address};
 use crate::app::Call;
 use crate::clock::Moment;
+use crate::guard::secret::Secret;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::fold;
 use crate::requests;
@@ -23,7 +24,8 @@ const NOT_NOTED: Refusal = Refusal::new(
 requests! {
     /// Marks an address as proven and makes its account active. The calling server has checked the proof. An account
     /// that is locked stays locked, and one that was deactivated stays inactive. If the address was signed up more than
-    /// once with different passwords, none of them is valid: the user sets one with user-resetpass.
+    /// once with different passwords, none of them is valid: the user sets one with user-resetpass. The same holds if it
+    /// was signed up after an account had been moved there by an edit.
     "user-set-emailverified" => user_set_emailverified(UserSetEmailverified) {
         /// The address the user signed up with.
         email: str,
@@ -67,9 +69,11 @@ struct Verified {
 
 fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Outcome<Verified> {
     let email = fold(&ask.email).into_owned();
+    let no_password = Secret::new(call.app().hasher.no_password().as_str().to_owned());
     let user = call.write(move |tx| {
         let user = user_by_email(tx, &email)?.ok_or_else(|| failed(UNKNOWN))?;
         if user.is_active && user.email_verified {
+            settle_address(tx, &user, &no_password)?;
             return Ok(user);
         }
         // An inactive account with a role of its own was deactivated by somebody; a proven address undoes no decision.
@@ -83,6 +87,7 @@ fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Out
         let role = if given { user.user_role.as_str() } else { VERIFIED_ROLE };
         // Whoever opened something before the address was proven need not be its owner.
         end_everything(tx, user.user_id)?;
+        settle_address(tx, &user, &no_password)?;
         users::set_verified(tx, user.user_id, role)?;
         users::by_id(tx, user.user_id)?.ok_or_else(|| failed(NOT_VERIFIABLE))
     })?;

@@ -174,9 +174,9 @@ impl Worked {
     }
 }
 
-/// Whether nobody has proved yet that the address is theirs.
+/// Whether nobody has proved yet that the address is theirs: never, or not since the account was moved there.
 fn is_waiting(known: &Credentials) -> bool {
-    !known.email_verified && !is_system_user(known.user_id)
+    (!known.email_verified || known.address_unproven) && !is_system_user(known.user_id)
 }
 
 struct SignUp {
@@ -238,6 +238,13 @@ impl SignUp {
     /// owner's: then neither is valid, and whoever can read the address's mail sets one.
     fn repeat(&self, tx: &Tx<'_>, known: &Credentials, is_same: bool) -> Result<Letter, StoreError> {
         server_state::count_repeated_sign_up(tx)?;
+        if known.email_verified {
+            // Moved here by its user, who may well own the address: their password counts until somebody proves that.
+            if !is_same {
+                users::contest_address(tx, &known.email)?;
+            }
+            return Ok(Letter::DoNotSend);
+        }
         if !is_same {
             users::set_no_password(tx, known.user_id, &self.new.password)?;
         }

@@ -3,6 +3,7 @@
 use super::super::actor::actor;
 use super::super::locking::{self, HISTORY_KEY, Unlocked};
 use crate::app::Call;
+use crate::guard::secret::Secret;
 use crate::json::JsonText;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::EmailAddress;
@@ -116,6 +117,7 @@ fn user_edit(call: &mut Call<'_>, ask: UserEdit) -> Outcome<Edited> {
         return Err(NO_SESSION.refuse());
     }
     let policy = call.app().policy.load_full();
+    let no_password = Secret::new(call.app().hasher.no_password().as_str().to_owned());
     let user_info = call.write(move |tx| {
         let Some(_actor) = actor(tx, &session_token, user_id, &user_role)? else {
             return Err(if edits_self { NO_SELF_SESSION.refuse() } else { NO_SESSION.refuse() });
@@ -130,7 +132,7 @@ fn user_edit(call: &mut Call<'_>, ask: UserEdit) -> Outcome<Edited> {
             return Err(BAD_ROLE.refuse());
         }
         let user = users::by_id(tx, target_userid)?.ok_or_else(|| NOT_EDITED.refuse())?;
-        change(tx, user, update_dict).map_err(|fault| fault.or_refuse(NOT_EDITED))
+        change(tx, user, update_dict, &no_password).map_err(|fault| fault.or_refuse(NOT_EDITED))
     })?;
     Ok(Done::new(Edited { user_info }, "The changes were made."))
 }
@@ -156,6 +158,7 @@ fn internal_user_edit(call: &mut Call<'_>, ask: InternalUserEdit) -> Outcome<Edi
         let reason = format!("invalid request: disallowed keys in update_dict: {{{}}}", keys.join(", "));
         return Err(FORBIDDEN.made().because(reason).into());
     }
+    let no_password = Secret::new(call.app().hasher.no_password().as_str().to_owned());
     let user_info = call.write(move |tx| {
         let user = users::by_id(tx, target_userid)?.ok_or_else(|| NO_SUCH_USER.refuse())?;
         let touches_state =
@@ -163,7 +166,7 @@ fn internal_user_edit(call: &mut Call<'_>, ask: InternalUserEdit) -> Outcome<Edi
         if is_system_user(target_userid) && touches_state {
             return Err(INTERNALLY_NOT_EDITED.refuse());
         }
-        change(tx, user, update_dict).map_err(|fault| fault.or_refuse(INTERNALLY_NOT_EDITED))
+        change(tx, user, update_dict, &no_password).map_err(|fault| fault.or_refuse(INTERNALLY_NOT_EDITED))
     })?;
     Ok(Done::new(Edited { user_info }, "The changes were made."))
 }
@@ -197,14 +200,16 @@ impl From<StoreError> for Fault {
 
 /// Makes the changes and ends what they end, unless nobody would be left to administer. Returns the user as they are
 /// then.
-fn change(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
-    locking::keeping_an_administrator(tx, || Fault::Value, || carry_out(tx, before, update))
+fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<String>) -> Result<User, Fault> {
+    locking::keeping_an_administrator(tx, || Fault::Value, || carry_out(tx, before, update, no_password))
 }
 
-fn carry_out(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
+fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<String>) -> Result<User, Fault> {
     let says_active = update.contains_key("is_active");
     let decides_state = ["is_active", "user_role"].iter().any(|key| update.contains_key(*key));
+    let proves_address = update.get("email_verified").is_some_and(|proven| matches!(truth(proven), Ok(true)));
     let mut after = changed(&before, update)?;
+    let after_email = after.email.clone();
     let suspended = locking::is_suspended(tx, before.user_id)?;
     if suspended && after.user_role != LOCKED_ROLE && !says_active {
         // The account was only suspended: a new role ends that, as the lock's end would have.
@@ -241,6 +246,14 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object) -> Result<User, Fault> {
         if role_changed || (before.is_active && !after.is_active) {
             locking::end_everything(tx, before.user_id)?;
         }
+    }
+    if before.email != after_email {
+        users::set_address_unproven(tx, before.user_id, !proves_address)?;
+        if proves_address {
+            users::end_contest(tx, &after_email)?;
+        }
+    } else if proves_address {
+        locking::settle_address(tx, &before, no_password)?;
     }
     users::by_id(tx, before.user_id)?.ok_or(Fault::Value)
 }
