@@ -11,9 +11,11 @@ BASEDIR ?= run
 export CARGO_TARGET_DIR ?= target
 # Options for the benchmark, such as BENCH='--rows=100000'.
 BENCH   ?=
+# Options for trying mutants: --minutes, --seed, --count, --only.
+MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python check static test-static install bench docs clean
+.PHONY: help run test test-python check mutants static test-static install bench docs clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +33,9 @@ test-python:
 check:  ## check the formatting, and lint everything
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+mutants:  ## put faults into the code and see whether the tests notice (MUTANTS='--minutes=60 --seed=2')
+	tools/mutants.py $(MUTANTS)
 
 static:  ## build the one file to ship, dist/authnzerver, and check that it needs nothing else
 	tools/musl-cargo.sh $(TARGET) build --release --locked --bin authnzerver
