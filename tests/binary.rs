@@ -25,6 +25,8 @@ mod machine;
 mod parser;
 #[path = "binary/pipeline.rs"]
 mod pipeline;
+#[path = "support/python.rs"]
+mod python;
 #[path = "binary/races.rs"]
 mod races;
 #[path = "binary/settings.rs"]
@@ -39,7 +41,8 @@ mod storage;
 mod tls;
 
 use crate::parser::value_of;
-use machine::{KEY, Machine, python};
+use machine::{KEY, Machine};
+use python::python;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;

@@ -21,13 +21,6 @@ pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// Python with the packages that the tests need, as `make test` has prepared it.
-pub fn python() -> Command {
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python").join("bin/python");
-    assert!(python.exists(), "{} is missing: run `make test-python` first", python.display());
-    Command::new(python)
-}
-
 /// A port that is free now.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");

@@ -1,8 +1,9 @@
 //! A server that speaks TLS, as Python (which speaks it with OpenSSL) and its own `call` command meet it.
 
 use crate::authority::{Authority, Identity};
-use crate::machine::{Machine, Running, python};
+use crate::machine::{Machine, Running};
 use crate::parser::value_of;
+use crate::python::python;
 use serde_json::json;
 use std::path::Path;
 use std::process::Output;

@@ -14,6 +14,8 @@ mod dialogue;
 mod login;
 mod patience;
 mod protection;
+#[path = "../support/python.rs"]
+mod python;
 mod scripted;
 mod server;
 mod site;

@@ -9,6 +9,7 @@
 
 mod door;
 pub mod parser;
+pub mod python;
 
 use authnzerver::app::{App, Parts};
 use authnzerver::chance::SeededChance;

@@ -1,11 +1,11 @@
 //! The reader of JSON beside Python's, which the servers that call use: both take the same texts for the same values.
 
+use crate::support::python::python;
 use authnzerver::json::{self, JsonError, Limits};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Reads a text a line, in hexadecimal, and writes what each means in a line; `error` for what is not JSON, and
 /// `constant` where one of Python's own numbers stands.
@@ -165,9 +165,7 @@ fn every_text_means_what_it_means_to_python() {
         .iter()
         .map(|text| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n")
         .collect();
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python").join("bin/python");
-    assert!(python.exists(), "{} is missing: run `make test-python` first", python.display());
-    let mut python = Command::new(python)
+    let mut python = python()
         .args(["-c", PYTHON])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
