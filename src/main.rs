@@ -1,10 +1,11 @@
 //! The program: hands the command line to the commands, with the real clock and the real chance.
 
 use authnzerver::chance::{Chance, SystemChance};
+use authnzerver::cli::{self, Parts};
 use authnzerver::clock::{Clock, SystemClock};
-use authnzerver::commands::{self, Parts, serve};
 use authnzerver::edge;
 use authnzerver::policy::model::DEFAULT_POLICY;
+use authnzerver::server::boot;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ fn main() -> ExitCode {
         clock: &*clock,
         chance: &*chance,
         default_policy: DEFAULT_POLICY,
-        make_database: &|path, policy, admin| serve::make_database(path, policy, admin, &clock, &chance),
-        serve: &|loaded, notes| serve::run(loaded, &notes, &clock, &chance),
+        make_database: &|path, policy, admin| boot::make_database(path, policy, admin, &clock, &chance),
+        serve: &|loaded, notes| boot::run(loaded, &notes, &clock, &chance),
     };
-    commands::run_here(&parts).into()
+    cli::run_here(&parts).into()
 }

@@ -5,7 +5,7 @@ mod build;
 mod list;
 mod sort;
 
-use super::EXIT_DONE;
+use crate::cli::EXIT_DONE;
 use crate::outbound::pwned::password_sha1;
 use crate::outbound::pwned_filter::PwnedFilter;
 use build::{Order, Portions, build};

@@ -5,9 +5,9 @@ use crate::machine::{Machine, Running, free_port};
 use crate::parser::value_of;
 use authnzerver::chance::{Chance, SystemChance};
 use authnzerver::clock::{Clock, SystemClock};
-use authnzerver::commands::serve;
 use authnzerver::config::{self, Invocation, Surroundings};
 use authnzerver::log::{self, LogFormat};
+use authnzerver::server::boot;
 use serde_json::json;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -189,7 +189,7 @@ fn a_fault_in_a_request_costs_that_request_and_is_logged_by_its_place_alone() {
         let Ok(settings) = settings else { std::process::exit(3) };
         let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
             (Arc::new(SystemClock::new()), Arc::new(FaultyChance(base.join("fault"))));
-        std::process::exit(serve::run(settings, &[], &clock, &chance).into());
+        std::process::exit(boot::run(settings, &[], &clock, &chance).into());
     }
     let machine = Machine::new();
     machine.starts(&[]).stops();

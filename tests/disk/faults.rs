@@ -5,7 +5,7 @@ use crate::support::{Reply, TestServer, session_body};
 use crate::vfs::{self, Operation};
 use authnzerver::actions::REQUESTS_BY_NAME;
 use authnzerver::clock::{ManualClock, Moment};
-use authnzerver::health::HealthCheck;
+use authnzerver::server::health::HealthCheck;
 use authnzerver::store::{Store, roles};
 use rusqlite::types::ValueRef;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -23,7 +23,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("rusqlite", &["src/store"], "Give store/ a verb for what you need, with its statement in sql/."),
     (
         "may",
-        &["src/edge", "src/wait", "src/main", "src/commands/serve"],
+        &["src/edge", "src/wait", "src/main", "src/server/boot"],
         "Coroutines are the edge's business; wait.rs has what others need in order to wait.",
     ),
     ("httparse", &["src/edge/received"], "HTTP ends at the edge."),
@@ -76,7 +76,7 @@ fn policy_decides_without_touching_the_world() {
 #[test]
 fn the_store_knows_no_request_reply_or_http() {
     let unknown =
-        ["request", "wire", "outcome", "pipeline", "edge", "actions", "outbound", "commands", "app"];
+        ["request", "wire", "outcome", "pipeline", "edge", "actions", "outbound", "cli", "server", "app"];
     let advice = "The store takes values and gives rows; turn them into requests and replies above it.";
     assert_kept(&names_forbidden(&ours(), "store", &unknown, advice));
 }
@@ -84,7 +84,7 @@ fn the_store_knows_no_request_reply_or_http() {
 #[test]
 fn an_action_does_not_know_how_it_was_reached() {
     let advice = "An action gets a Call and gives an Outcome; whatever else it needs, the Call should offer.";
-    assert_kept(&names_forbidden(&ours(), "actions", &["edge", "pipeline", "commands"], advice));
+    assert_kept(&names_forbidden(&ours(), "actions", &["edge", "pipeline", "server", "cli"], advice));
 }
 
 #[test]

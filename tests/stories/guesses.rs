@@ -3,10 +3,10 @@
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use authnzerver::app::HELD_ANSWERS_MAX;
 use authnzerver::clock::{Clock, Moment};
-use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
 use authnzerver::guard::password::{Argon2Cost, Asker, HashCeilings, Hasher, HasherSettings};
 use authnzerver::guard::secret::PasswordForm;
 use authnzerver::presence::Presence;
+use authnzerver::server::boot::COROUTINE_STACK_BYTES;
 use authnzerver::store::Removal;
 use authnzerver::wait::pause;
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use crate::support::parser::value_of;
 use crate::support::{TestServer, session_body};
-use authnzerver::health::HealthCheck;
+use authnzerver::server::health::HealthCheck;
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -3,11 +3,11 @@
 
 use authnzerver::app::App;
 use authnzerver::clock::SystemClock;
-use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
 use authnzerver::edge::{Edge, EdgeLimits, Workers};
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
-use authnzerver::server::Server;
+use authnzerver::server::boot::COROUTINE_STACK_BYTES;
+use authnzerver::server::router::Server;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;

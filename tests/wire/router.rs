@@ -4,7 +4,7 @@ use crate::support::TestServer;
 use authnzerver::clock::Clock;
 use authnzerver::edge::{Allow, Handler, HttpReply, HttpRequest};
 use authnzerver::presence::Presence;
-use authnzerver::server::Server;
+use authnzerver::server::router::Server;
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -4,10 +4,10 @@
 use crate::support::parser::value_of;
 use crate::support::{GOOD_PASSWORD, TestServer, session_body};
 use authnzerver::clock::Clock;
-use authnzerver::commands::serve::COROUTINE_STACK_BYTES;
 use authnzerver::json::{self, Limits, TREE_LEVELS_MAX};
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
+use authnzerver::server::boot::COROUTINE_STACK_BYTES;
 use authnzerver::wire::ascii_json;
 use serde_json::{Value, json};
 use std::sync::Arc;

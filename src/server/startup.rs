@@ -1,6 +1,7 @@
 //! What is looked at, and made, before the server serves: whether the system gives it enough to serve with, what in the
 //! settings or around the database is probably not meant, and what a database must hold.
 
+use super::router::HEALTH_REQUEST;
 use crate::actions::REQUESTS_BY_NAME;
 use crate::chance::Chance;
 use crate::config::base_directory::AdminAccount;
@@ -11,7 +12,6 @@ use crate::initialise::{Initialised, add_roles, initialise};
 use crate::log;
 use crate::outcome::{Error, Failure};
 use crate::policy::model::Policy;
-use crate::server::HEALTH_REQUEST;
 use crate::store::{Store, StoreError, users};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;

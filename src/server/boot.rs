@@ -1,10 +1,13 @@
 //! Serving: from the settings to the last answered request.
 
-use super::EXIT_FAILED;
+use super::maintenance;
+use super::memory::{self, Plan, Wanted};
+use super::router::Server;
 use super::startup::{self, FirstAdmin, describe, prepare_database};
 use crate::actions::email::deliver;
 use crate::app::{App, Parts};
 use crate::chance::Chance;
+use crate::cli::EXIT_FAILED;
 use crate::clock::Clock;
 use crate::config::base_directory::{self, settle_first_admin};
 use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded, as_meant};
@@ -14,14 +17,11 @@ use crate::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
 use crate::guard::secret::PasswordForm;
 use crate::initialise::{Initialised, add_roles};
 use crate::log;
-use crate::maintenance;
-use crate::memory::{self, Plan, Wanted};
 use crate::outbound::mail::{SmtpMailer, read_extra_roots};
 use crate::outbound::pwned::{LeakLookup, RangeClient, RangeSettings, file_then_network};
 use crate::outbound::pwned_filter::PwnedFilter;
 use crate::policy::model::Policy;
 use crate::pool::Pool;
-use crate::server::Server;
 use crate::store::{Origin, Store};
 use crate::wait::Pause;
 use signal_hook::consts::signal::{

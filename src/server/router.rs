@@ -1,11 +1,11 @@
 //! Where requests of HTTP go: the API, the health check and, for debugging, the echo. Hosts that are not allowed
 //! find nothing here.
 
+use super::health::HealthCheck;
 use crate::app::App;
 use crate::client_address::ClientAddress;
 use crate::edge::{Allow, ContentType, Handler, HttpReply, HttpRequest, error_page};
 use crate::guard::ratelimit::Admission;
-use crate::health::HealthCheck;
 use crate::json::{self, Limits, WipedObject};
 use crate::pipeline::{self, Rejected};
 use crate::store::roles;
