@@ -183,8 +183,10 @@ def build(sample):
         for line in checked.stdout.splitlines():
             message = json.loads(line).get("message")
             for span in message["spans"] if message and message["level"] == "error" else []:
-                source = (TREE / span["file_name"]).read_text()
-                broken |= mutants_at(source, span["line_start"], span["line_end"])
+                # The compiler points into the standard library too, whose sources need not be there.
+                if span["file_name"] in by_file:
+                    source = (TREE / span["file_name"]).read_text()
+                    broken |= mutants_at(source, span["line_start"], span["line_end"])
         sample = {number: mutant for number, mutant in sample.items() if number in present - broken}
         if checked.returncode == 0:
             break
