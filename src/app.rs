@@ -4,7 +4,6 @@ use crate::chance::Chance;
 use crate::client_address::ClientAddress;
 use crate::clock::{Clock, Moment};
 use crate::config::Config;
-use crate::config::check::client_name;
 use crate::guard::guesses::Guesses;
 use crate::guard::password::{Asker, Hasher, Verification};
 use crate::guard::ratelimit::Limiter;
@@ -77,106 +76,13 @@ pub struct App {
     pub mail_stops: Arc<AtomicBool>,
 }
 
-/// The parts that an [`App`] is built from.
-pub struct Parts {
-    /// See [`App::config`].
-    pub config: Config,
-    /// What this machine is called, should the operator not have said.
-    pub machine_name: String,
-    /// See [`App::store`].
-    pub store: Store,
-    /// See [`App::hasher`].
-    pub hasher: Hasher,
-    /// See [`App::policy`].
-    pub policy: Policy,
-    /// See [`App::leaks`].
-    pub leaks: Option<Arc<dyn LeakLookup>>,
-    /// See [`App::outbound`].
-    pub outbound: Pool,
-    /// See [`App::mailer`].
-    pub mailer: Arc<dyn Mailer>,
-    /// See [`App::post`].
-    pub post: Pool,
-    /// Certificates to trust beside the built-in ones, as PEM.
-    pub extra_roots: Option<Vec<u8>>,
-    /// See [`App::clock`].
-    pub clock: Arc<dyn Clock>,
-    /// See [`App::chance`].
-    pub chance: Arc<dyn Chance>,
-    /// See [`App::pause`].
-    pub pause: Pause,
-}
-
 impl App {
-    /// Puts the parts together.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts {
-            config,
-            machine_name,
-            store,
-            hasher,
-            policy,
-            leaks,
-            outbound,
-            mailer,
-            post,
-            extra_roots,
-            clock,
-            chance,
-            pause,
-        } = parts;
-        let mail_settings = mail_settings(&config, &machine_name, extra_roots);
-        Self {
-            limiter: Limiter::new(config.rate_limits.clone()),
-            server_name: config.server_name.clone().unwrap_or(machine_name),
-            policy: ArcSwap::from_pointee(policy),
-            turnstiles: Turnstiles::default(),
-            slow_turnstiles: Turnstiles::default(),
-            guesses: Guesses::default(),
-            before_write: None,
-            busy: Repeated::default(),
-            held: HeldAnswers::default(),
-            config,
-            store: Arc::new(store),
-            hasher,
-            leaks,
-            outbound,
-            mailer,
-            post,
-            recent_letters: Arc::default(),
-            mail_stops: Arc::default(),
-            mail_settings,
-            clock,
-            chance,
-            pause,
-        }
-    }
-
     /// Holds an answer back. `false`, at once, when too many are held already.
     #[must_use]
     pub fn hold(&self, time: Duration) -> bool {
         let Some(_held) = self.held.one_more() else { return false };
         self.pause.pause(time);
         true
-    }
-}
-
-/// A name without a dot, as of most containers, means nothing to a mail server.
-fn mail_settings(config: &Config, machine_name: &str, extra_roots: Option<Vec<u8>>) -> MailSettings {
-    MailSettings {
-        server: config.email_server.clone(),
-        port: config.email_port,
-        client_name: config.email_client_name.clone().or_else(|| {
-            let is_usable = machine_name.contains('.') && client_name(machine_name).is_ok();
-            is_usable.then(|| machine_name.to_owned())
-        }),
-        user: config.email_user.clone(),
-        password: config.email_password.clone(),
-        sender: config.email_sender.clone(),
-        protection: config.email_tls,
-        verify: config.email_verify,
-        extra_roots,
     }
 }
 

@@ -5,25 +5,30 @@ use super::memory::{self, Plan, Wanted};
 use super::router::Server;
 use super::startup::{self, FirstAdmin, describe, prepare_database};
 use crate::actions::email::deliver;
-use crate::app::{App, Parts};
+use crate::app::{App, HeldAnswers};
 use crate::chance::Chance;
 use crate::cli::EXIT_FAILED;
 use crate::clock::Clock;
 use crate::config::base_directory::{self, settle_first_admin};
+use crate::config::check::client_name;
 use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded, as_meant};
 use crate::edge::{Edge, EdgeLimits, Identity, IdentityFile, Workers};
 use crate::files::read_small;
+use crate::guard::guesses::Guesses;
 use crate::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use crate::guard::ratelimit::Limiter;
 use crate::guard::secret::PasswordForm;
 use crate::initialise::{Initialised, add_roles};
-use crate::log;
-use crate::outbound::mail::{SmtpMailer, read_extra_roots};
+use crate::log::{self, Repeated};
+use crate::outbound::mail::{MailSettings, SmtpMailer, read_extra_roots};
 use crate::outbound::pwned::{LeakLookup, RangeClient, RangeSettings, file_then_network};
 use crate::outbound::pwned_filter::PwnedFilter;
 use crate::policy::model::Policy;
 use crate::pool::Pool;
 use crate::store::{Origin, Store};
 use crate::wait::Pause;
+use crate::wait::turnstile::Turnstiles;
+use arc_swap::ArcSwap;
 use signal_hook::consts::signal::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
 };
@@ -156,25 +161,56 @@ fn build(
             .map_err(|error| format!("cannot write the administrator's password: {error}"))
     };
     let _ = prepare_database(&store, &policy, &hasher, &**chance, &first_admin)?;
-    let app = App::new(Parts {
-        machine_name: machine_name(),
+    let machine_name = machine_name();
+    let extra_roots = extra_roots_file().map(|path| read_roots(&path)).transpose()?;
+    let app = App {
+        mail_settings: mail_settings(&config, &machine_name, extra_roots),
+        limiter: Limiter::new(config.rate_limits.clone()),
+        server_name: config.server_name.clone().unwrap_or(machine_name),
+        policy: ArcSwap::from_pointee(policy),
         leaks: open_leaks(&config)?,
         outbound: Pool::start("outbound", OUTBOUND_THREADS, OUTBOUND_WAITING_MAX)
             .map_err(|error| format!("cannot start a thread: {error}"))?,
         mailer: Arc::new(SmtpMailer { clock: Arc::clone(clock) }),
         post: Pool::start("post", POST_THREADS, OUTBOUND_WAITING_MAX)
             .map_err(|error| format!("cannot start a thread: {error}"))?,
-        extra_roots: extra_roots_file().map(|path| read_roots(&path)).transpose()?,
         config,
-        store,
+        store: Arc::new(store),
         hasher,
-        policy,
         clock: Arc::clone(clock),
         chance: Arc::clone(chance),
         pause: Pause::Real,
-    });
+        turnstiles: Turnstiles::default(),
+        slow_turnstiles: Turnstiles::default(),
+        guesses: Guesses::default(),
+        before_write: None,
+        busy: Repeated::default(),
+        held: HeldAnswers::default(),
+        recent_letters: Arc::default(),
+        mail_stops: Arc::default(),
+    };
     maintenance::lift_locks(&app);
     Ok(app)
+}
+
+/// How to reach the mail server. What the machine is called stands in for a client's name that the operator did not
+/// set, unless it has no dot, as in most containers: that means nothing to a mail server.
+#[must_use]
+pub fn mail_settings(config: &Config, machine_name: &str, extra_roots: Option<Vec<u8>>) -> MailSettings {
+    MailSettings {
+        server: config.email_server.clone(),
+        port: config.email_port,
+        client_name: config.email_client_name.clone().or_else(|| {
+            let is_usable = machine_name.contains('.') && client_name(machine_name).is_ok();
+            is_usable.then(|| machine_name.to_owned())
+        }),
+        user: config.email_user.clone(),
+        password: config.email_password.clone(),
+        sender: config.email_sender.clone(),
+        protection: config.email_tls,
+        verify: config.email_verify,
+        extra_roots,
+    }
 }
 
 /// Makes a database with its first users, for set-up; or sees that it has them.

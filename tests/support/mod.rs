@@ -10,21 +10,29 @@
 mod door;
 pub mod parser;
 pub mod python;
+mod reply;
 
-use authnzerver::app::{App, Parts};
+use arc_swap::ArcSwap;
+use authnzerver::app::{App, HeldAnswers};
 use authnzerver::chance::SeededChance;
 use authnzerver::clock::{Clock, ManualClock, Moment};
 use authnzerver::config::{self, Invocation, Surroundings};
+use authnzerver::guard::guesses::Guesses;
 use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use authnzerver::guard::ratelimit::Limiter;
 use authnzerver::guard::secret::Secret;
 use authnzerver::initialise::{Initialised, initialise};
 use authnzerver::json::{self, Limits};
+use authnzerver::log::Repeated;
 use authnzerver::outbound::mail::{Mailer, Outbox};
 use authnzerver::policy::model::Policy;
 use authnzerver::pool::Pool;
+use authnzerver::server::boot::mail_settings;
 use authnzerver::store::{Origin, Store};
+use authnzerver::wait::turnstile::Turnstiles;
 use authnzerver::wait::{AnswerReceiver, Pause, answer_slot, pause};
 use door::Door;
+pub use reply::Reply;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -104,23 +112,31 @@ impl TestServer {
         let held = Arc::new(Mutex::new(Vec::new()));
         let outbox = Arc::new(Outbox::default());
         let gate = Arc::new(Mutex::new(None));
-        let mut app = App::new(Parts {
+        let before_write = gate.clone();
+        let app = App {
+            limiter: Limiter::new(config.rate_limits.clone()),
+            server_name: config.server_name.clone().unwrap_or_else(|| "localhost".to_owned()),
+            policy: ArcSwap::from_pointee(policy),
+            mail_settings: mail_settings(&config, "localhost", None),
             config,
-            machine_name: "localhost".to_owned(),
-            store,
+            store: Arc::new(store),
             hasher,
-            policy,
             leaks: None,
             outbound: Pool::start("outbound", 1, 8).expect("a thread starts"),
             mailer: outbox.clone(),
             post: Pool::start("post", 1, 8).expect("a thread starts"),
-            extra_roots: None,
             clock: clock.clone(),
             chance,
             pause: held_as_told(&held),
-        });
-        let before_write = gate.clone();
-        app.before_write = Some(Arc::new(move || Gate::pass(&before_write)));
+            before_write: Some(Arc::new(move || Gate::pass(&before_write))),
+            turnstiles: Turnstiles::default(),
+            slow_turnstiles: Turnstiles::default(),
+            guesses: Guesses::default(),
+            busy: Repeated::default(),
+            held: HeldAnswers::default(),
+            recent_letters: Arc::default(),
+            mail_stops: Arc::default(),
+        };
         let (door, app) = (OnceLock::new(), Arc::new(app));
         Self { door, app, clock, outbox, held, gate, directory, keep_directory: false }
     }
@@ -411,86 +427,5 @@ impl Person<'_> {
         let session_token = self.server.new_session(None);
         let body = json!({ "session_token": session_token, "email": self.email, "password": password });
         self.server.ask_from(client, "user-login", body)
-    }
-}
-
-/// What came back.
-#[derive(Debug)]
-pub enum Reply {
-    /// An envelope, opened.
-    Answered(Value),
-    /// An HTTP status instead, and after how many seconds to try again.
-    Rejected(u16, Option<u64>),
-}
-
-impl Reply {
-    /// The answer of a request that was done.
-    #[track_caller]
-    pub fn done(&self) -> &Value {
-        match self {
-            Self::Answered(answer) if answer["success"] == true => {
-                assert!(answer.get("failure_reason").is_none(), "{answer}");
-                &answer["response"]
-            }
-            other => panic!("this was not done: {other:?}"),
-        }
-    }
-
-    /// The answer of a request that was refused for this reason.
-    #[track_caller]
-    pub fn refused(&self, reason: &str) -> &Value {
-        match self {
-            Self::Answered(answer) if answer["success"] == false => {
-                assert_eq!(answer["failure_reason"], reason, "{answer}");
-                assert_eq!(answer["response"]["failure_reason"], reason, "{answer}");
-                &answer["response"]
-            }
-            other => panic!("this was not refused: {other:?}"),
-        }
-    }
-
-    /// The answer, whatever it says.
-    #[track_caller]
-    pub fn response(&self) -> &Value {
-        let Self::Answered(answer) = self else { panic!("{self:?}") };
-        &answer["response"]
-    }
-
-    /// The answer of a request that was refused without a reason.
-    #[track_caller]
-    pub fn refused_without_reason(&self) -> &Value {
-        match self {
-            Self::Answered(answer) if answer["success"] == false => {
-                assert!(answer.get("failure_reason").is_none(), "{answer}");
-                assert!(answer["response"].get("failure_reason").is_none(), "{answer}");
-                &answer["response"]
-            }
-            other => panic!("this was not refused: {other:?}"),
-        }
-    }
-
-    /// That nothing but this HTTP status was answered.
-    #[track_caller]
-    pub fn rejected(&self, status: u16) {
-        assert!(matches!(self, Self::Rejected(rejected, _) if *rejected == status), "{self:?}");
-    }
-
-    /// That the server could not find out, and told when to try again.
-    #[track_caller]
-    pub fn unavailable(&self) {
-        assert!(matches!(self, Self::Rejected(503, Some(1..))), "{self:?}");
-    }
-
-    /// Whether it was done.
-    pub fn succeeded(&self) -> bool {
-        matches!(self, Self::Answered(answer) if answer["success"] == true)
-    }
-
-    /// The messages for the end user.
-    #[track_caller]
-    pub fn messages(&self) -> Vec<String> {
-        let Self::Answered(answer) = self else { panic!("{self:?}") };
-        let messages = answer["messages"].as_array().expect("a list of messages");
-        messages.iter().map(|message| message.as_str().expect("messages are texts").to_owned()).collect()
     }
 }
