@@ -5,10 +5,11 @@
 //! Bytes come in at the [`edge`], which frames HTTP and refuses what is malformed, too long or too slow. The router in
 //! [`server`] looks at the host and the path. [`pipeline`] is the request's whole life on one screen: it opens the
 //! envelope, admits the request, has its parameters taken and its action run, holds the answer back after a failed
-//! password check, and seals it. [`request`] is how a request is declared; [`actions`] has all of them, and [`app`]
-//! what they may use. They ask [`policy`], which decides without touching anything, and [`store`], which is told
-//! everything it says to SQLite by the files in `sql/`. [`guard`] has what stands in between, each piece by itself:
-//! envelopes, password hashing, tokens, rate limits, and what may be shown in a log. [`outbound`] talks to the outside.
+//! password check, and seals it. [`request`] is how a request is declared; [`actions`] has all of them, [`accounts`]
+//! what can be done with an account, and [`app`] what both may use. They ask [`policy`], which decides without touching
+//! anything, and [`store`], which is told everything it says to SQLite by the files in `sql/`. [`guard`] has what
+//! stands in between, each piece by itself: envelopes, password hashing, tokens, rate limits, and what may be shown in
+//! a log. [`outbound`] talks to the outside.
 //! [`cli`] runs what the command line asks for.
 //!
 //! # What always holds
@@ -22,6 +23,7 @@
 //! - Untrusted bytes are bounded before they are looked at, and reach a log only escaped and cut ([`log`]).
 //! - Everything has a limit, and the limit has a name.
 
+pub mod accounts;
 pub mod actions;
 pub mod app;
 pub mod chance;
@@ -33,7 +35,6 @@ pub mod config;
 pub mod edge;
 pub mod files;
 pub mod guard;
-pub mod initialise;
 pub mod json;
 pub mod log;
 pub mod os;

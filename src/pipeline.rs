@@ -1,7 +1,7 @@
 //! A request from bytes to bytes: open, read, admit, act, hold, seal. Read this first.
 
+use crate::accounts::lock::lift_ended;
 use crate::actions::REQUESTS_BY_NAME;
-use crate::actions::locking::lift_ended;
 use crate::app::{App, Call};
 use crate::client_address::ClientAddress;
 use crate::guard::ratelimit::Admission;

@@ -1,7 +1,7 @@
 //! Logging in and out. A log-in ends the session that it came with, whatever comes of it, so that nobody can go on
 //! with a session that was planted before; the calling server then starts a new one.
 
-use super::proof::{Claim, LOCKED, Proof, Proven, prove};
+use crate::accounts::authenticate::{Claim, LOCKED, Proof, Proven, prove};
 use crate::app::Call;
 use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;

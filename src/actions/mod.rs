@@ -1,17 +1,11 @@
-//! What can be asked. Each file declares its requests and answers them; none imports another, except these helpers:
-//! `proof` (who knows the password), `judge` (whether a password is good enough), `locking` (what a lock does), `actor` (who is asking), `permission` (what the policy
-//! lets them do).
+//! What can be asked. Each file declares its requests and answers them; none imports another. What they do to an
+//! account is in `accounts`, once.
 
 pub mod access;
-pub mod actor;
 pub mod apikey;
 pub mod email;
-pub mod judge;
-pub mod locking;
 pub mod login;
 pub mod password;
-pub mod permission;
-pub mod proof;
 pub mod session;
 pub mod user;
 

@@ -3,13 +3,13 @@
 //! that exists is overwritten, so it can be run again.
 
 use super::{Parts, Streams};
+use crate::accounts::first_users::Initialised;
 use crate::config::base_directory::{self, AdminChoice, ENV_FILE, PERMISSIONS_FILE};
 use crate::config::{
     self, Config, Invocation, Kind, Loaded, Problems, SETTINGS, Setting, Surroundings, check,
 };
 use crate::files::{self, PRIVATE_FILE_MODE, PUBLIC_FILE_MODE, Written};
 use crate::guard::secret::Secret;
-use crate::initialise::Initialised;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};

@@ -6,12 +6,12 @@ pub mod call;
 pub mod help;
 pub mod schema;
 
+use crate::accounts::first_users::Initialised;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::commands::pwned;
 use crate::config::arguments::{Command, Listing};
 use crate::config::{self, Invocation, Loaded, Problems, Surroundings};
-use crate::initialise::Initialised;
 use crate::server::startup::FirstAdmin;
 use signal_hook::consts::signal::SIGXFSZ;
 use std::io::{self, BufRead, IsTerminal as _, Write};

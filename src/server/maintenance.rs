@@ -3,7 +3,7 @@
 //!
 //! Nothing here may keep a request waiting: what is removed goes in small pieces, with other writes in between.
 
-use crate::actions::locking;
+use crate::accounts::lock;
 use crate::app::App;
 use crate::clock::Moment;
 use crate::log;
@@ -56,7 +56,7 @@ pub fn run(app: &App, stopped: &Receiver<()>) {
 
 /// Lifts locks that have ended.
 pub fn lift_locks(app: &App) {
-    match locking::lift_ended(app) {
+    match lock::lift_ended(app) {
         Ok(0) => {}
         Ok(count) => log::info("lifted locks that had ended", &[("count", count.into())]),
         Err(error) => log::error("could not lift locks", &[("cause", log::cause(&error))]),

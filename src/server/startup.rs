@@ -2,13 +2,13 @@
 //! settings or around the database is probably not meant, and what a database must hold.
 
 use super::router::HEALTH_REQUEST;
+use crate::accounts::first_users::{Initialised, add_roles, initialise};
 use crate::actions::REQUESTS_BY_NAME;
 use crate::chance::Chance;
 use crate::config::base_directory::AdminAccount;
 use crate::config::{Config, nearest};
 use crate::edge;
 use crate::guard::password::Hasher;
-use crate::initialise::{Initialised, add_roles, initialise};
 use crate::log;
 use crate::outcome::{Error, Failure};
 use crate::policy::model::Policy;

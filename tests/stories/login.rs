@@ -104,7 +104,7 @@ fn a_lock_survives_a_restart_and_still_ends() {
     let log_in = json!({ "session_token": session_token, "email": email, "password": GOOD_PASSWORD });
     is_locked(&server.ask("user-login", log_in));
     server.later(HOUR);
-    authnzerver::actions::locking::lift_ended(&server.app).expect("lifts");
+    authnzerver::accounts::lock::lift_ended(&server.app).expect("lifts");
     let person = server.person("alice");
     person.logs_in().done();
 }

@@ -2,7 +2,7 @@
 
 use crate::support::parser::value_of;
 use crate::support::{Person, Reply, TestServer, session_body};
-use authnzerver::actions::locking::lift_ended;
+use authnzerver::accounts::lock::lift_ended;
 use authnzerver::server::maintenance::lift_locks;
 use serde_json::{Value, json};
 use std::time::Duration;

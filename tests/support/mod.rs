@@ -13,6 +13,7 @@ pub mod python;
 mod reply;
 
 use arc_swap::ArcSwap;
+use authnzerver::accounts::first_users::{Initialised, initialise};
 use authnzerver::app::{App, HeldAnswers};
 use authnzerver::chance::SeededChance;
 use authnzerver::clock::{Clock, ManualClock, Moment};
@@ -21,7 +22,6 @@ use authnzerver::guard::guesses::Guesses;
 use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
 use authnzerver::guard::ratelimit::Limiter;
 use authnzerver::guard::secret::Secret;
-use authnzerver::initialise::{Initialised, initialise};
 use authnzerver::json::{self, Limits};
 use authnzerver::log::Repeated;
 use authnzerver::outbound::mail::{Mailer, Outbox};

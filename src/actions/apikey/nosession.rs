@@ -1,7 +1,7 @@
 //! API keys without a session, and the refresh tokens that renew them.
 
-use super::super::permission::over_apikeys;
 use super::claims::{KeyRequest, NewKey, Presented, claim, times};
+use crate::accounts::permission::over_apikeys;
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;

@@ -1,7 +1,7 @@
 //! API keys that end with the session they were issued in.
 
-use super::super::permission::over_apikeys;
 use super::claims::{DAY_SECONDS, KeyRequest, NewKey, Presented, times};
+use crate::accounts::permission::over_apikeys;
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;

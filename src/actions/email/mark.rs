@@ -1,6 +1,6 @@
 //! What a calling server reports: that an address was proven, or that a letter was sent by other means.
 
-use super::super::locking::{VERIFIED_ROLE, end_everything, settle_address};
+use crate::accounts::lock::{VERIFIED_ROLE, end_everything, settle_address};
 use crate::app::Call;
 use crate::clock::Moment;
 use crate::guard::secret::Secret;

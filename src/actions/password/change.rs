@@ -1,7 +1,7 @@
 //! Changing a password that one knows.
 
-use super::super::judge::judge;
-use super::super::proof::{Claim, LOCKED, Proof, Proven, prove};
+use crate::accounts::authenticate::{Claim, LOCKED, Proof, Proven, prove};
+use crate::accounts::new_password::judge;
 use crate::app::Call;
 use crate::guard::password::Verification;
 use crate::guard::secret::Password;

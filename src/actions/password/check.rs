@@ -1,6 +1,6 @@
 //! Checking a password again, before something that needs it.
 
-use super::super::proof::{Claim, LOCKED, Proof, prove};
+use crate::accounts::authenticate::{Claim, LOCKED, Proof, prove};
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Outcome, Refusal};

@@ -1,8 +1,8 @@
 //! Setting a new password in place of a forgotten one. That the user may is for the calling server to know: it has
 //! checked the code of a letter. A lock that failed log-ins made never stands in the way, and ends with it.
 
-use super::super::judge::judge;
-use super::super::locking;
+use crate::accounts::lock;
+use crate::accounts::new_password::judge;
 use crate::app::Call;
 use crate::guard::secret::{Password, Secret};
 use crate::guard::token::StoredToken;
@@ -120,13 +120,13 @@ fn store(tx: &Tx<'_>, user: &Credentials, hash: &Secret<String>) -> Result<bool,
     if !users::set_password(tx, user, hash)? {
         return Ok(false);
     }
-    locking::end_everything(tx, user.user_id)?;
+    lock::end_everything(tx, user.user_id)?;
     attempts::delete_of_account(tx, &user.email)?;
     if matches!(locks::by_user(tx, user.user_id)?, Some(Lock::ByAttempts(_)))
         && let Some(locked) = users::by_id(tx, user.user_id)?
     {
         // Such a lock is put on active accounts only, so this one becomes active again.
-        let _ = locking::unlock(tx, &locked)?;
+        let _ = lock::unlock(tx, &locked)?;
     }
     Ok(true)
 }

@@ -1,6 +1,6 @@
 //! Judging a password before anything is done with it.
 
-use super::super::judge::judge;
+use crate::accounts::new_password::judge;
 use crate::app::Call;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
 use crate::requests;

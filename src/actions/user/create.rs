@@ -1,8 +1,8 @@
 //! Signing up. Whether an address is known here already is told to the calling server alone; the end user reads the
 //! same text in both cases.
 
-use super::super::judge::judge;
-use super::super::locking::HISTORY_KEY;
+use crate::accounts::lock::HISTORY_KEY;
+use crate::accounts::new_password::judge;
 use crate::app::Call;
 use crate::guard::password::Verification;
 use crate::guard::secret::{Password, Secret};

@@ -1,7 +1,7 @@
 //! Deleting users: by themselves with their password, or by the calling server.
 
-use super::super::locking;
-use super::super::proof::{Claim, LOCKED, Proof, prove};
+use crate::accounts::authenticate::{Claim, LOCKED, Proof, prove};
+use crate::accounts::lock;
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::fold;
@@ -102,7 +102,7 @@ fn internal_user_delete(call: &mut Call<'_>, ask: InternalUserDelete) -> Outcome
 /// can administer.
 fn delete(tx: &Tx<'_>, user_id: i64, refuse: impl Fn() -> Failure) -> Result<(), Failure> {
     let Some(user) = users::credentials_by_id(tx, user_id)? else { return Ok(()) };
-    locking::keeping_an_administrator(tx, &refuse, || {
+    lock::keeping_an_administrator(tx, &refuse, || {
         attempts::delete_of_account(tx, &user.email)?;
         match users::delete(tx, user_id) {
             Ok(_) => Ok(()),

@@ -1,7 +1,7 @@
 //! Changing what is known about users: by themselves, by an administrator, or by the calling server.
 
-use super::super::actor::actor;
-use super::super::locking::{self, HISTORY_KEY, Unlocked};
+use crate::accounts::actor::actor;
+use crate::accounts::lock::{self, HISTORY_KEY, Unlocked};
 use crate::app::Call;
 use crate::guard::secret::Secret;
 use crate::json::JsonText;
@@ -201,7 +201,7 @@ impl From<StoreError> for Fault {
 /// Makes the changes and ends what they end, unless nobody would be left to administer. Returns the user as they are
 /// then.
 fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<String>) -> Result<User, Fault> {
-    locking::keeping_an_administrator(tx, || Fault::Value, || carry_out(tx, before, update, no_password))
+    lock::keeping_an_administrator(tx, || Fault::Value, || carry_out(tx, before, update, no_password))
 }
 
 fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<String>) -> Result<User, Fault> {
@@ -210,7 +210,7 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<Str
     let proves_address = update.get("email_verified").is_some_and(|proven| matches!(truth(proven), Ok(true)));
     let mut after = changed(&before, update)?;
     let after_email = after.email.clone();
-    let suspended = locking::is_suspended(tx, before.user_id)?;
+    let suspended = lock::is_suspended(tx, before.user_id)?;
     if suspended && after.user_role != LOCKED_ROLE && !says_active {
         // The account was only suspended: a new role ends that, as the lock's end would have.
         after.is_active = true;
@@ -221,15 +221,15 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<Str
         // The rest of the changes first, then the lock as everywhere.
         let rest = User { user_role: before.user_role.clone(), is_active: before.is_active, ..after };
         users::update(tx, &rest)?;
-        locking::lock(tx, &rest, Lock::ByPerson)?;
+        lock::lock(tx, &rest, Lock::ByPerson)?;
     } else if suspended && decides_state && stays_locked && !unlocks {
         // A person wants to have locked what failed log-ins only suspended.
         users::update(tx, &after)?;
-        locking::lock(tx, &after, Lock::ByPerson)?;
+        lock::lock(tx, &after, Lock::ByPerson)?;
     } else if unlocks {
         let rest = User { is_active: false, ..after };
         users::update(tx, &rest)?;
-        if locking::unlock(tx, &rest)? != Unlocked::Active {
+        if lock::unlock(tx, &rest)? != Unlocked::Active {
             return Err(Fault::Value);
         }
     } else {
@@ -244,7 +244,7 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<Str
             attempts::delete_of_account(tx, &before.email)?;
         }
         if role_changed || (before.is_active && !after.is_active) {
-            locking::end_everything(tx, before.user_id)?;
+            lock::end_everything(tx, before.user_id)?;
         }
     }
     if before.email != after_email {
@@ -253,7 +253,7 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<Str
             users::end_contest(tx, &after_email)?;
         }
     } else if proves_address {
-        locking::settle_address(tx, &before, no_password)?;
+        lock::settle_address(tx, &before, no_password)?;
     }
     users::by_id(tx, before.user_id)?.ok_or(Fault::Value)
 }

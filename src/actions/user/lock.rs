@@ -1,7 +1,7 @@
 //! Locking and unlocking accounts: by an administrator, or by the calling server.
 
-use super::super::actor::actor;
-use super::super::locking::{self, Unlocked};
+use crate::accounts::actor::actor;
+use crate::accounts::lock::{self, Unlocked};
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::requests;
@@ -125,9 +125,9 @@ fn toggle(tx: &Tx<'_>, user_id: i64, locks: bool) -> Result<User, Failure> {
     let refuse = || -> Failure { NOT_TOGGLED.refuse() };
     let user = users::by_id(tx, user_id)?.ok_or_else(refuse)?;
     if locks {
-        let lock = || -> Result<(), Failure> { Ok(locking::lock(tx, &user, Lock::ByPerson)?) };
-        locking::keeping_an_administrator(tx, refuse, lock)?;
-    } else if locking::unlock(tx, &user)? == Unlocked::NotLocked {
+        let lock = || -> Result<(), Failure> { Ok(lock::lock(tx, &user, Lock::ByPerson)?) };
+        lock::keeping_an_administrator(tx, refuse, lock)?;
+    } else if lock::unlock(tx, &user)? == Unlocked::NotLocked {
         // A sign-up that was never verified becomes active by its verification only.
         return Err(refuse());
     }

@@ -4,7 +4,7 @@
 //! tested (busy hashers, a failing database, a crash) leaves no trace. Each test costs one Argon2 computation, and a
 //! failed one a single write, whatever is wrong.
 
-use super::locking;
+use super::lock;
 use crate::app::Call;
 use crate::clock::Moment;
 use crate::config::check::LockMode;
@@ -318,7 +318,7 @@ fn write_down(call: &Call<'_>, counted: &Counted) -> Result<i64, Failure> {
 fn lock_account(tx: &Tx<'_>, user_id: i64, until: Moment) -> Result<(), StoreError> {
     match users::by_id(tx, user_id)? {
         Some(user) if user.is_active && user.user_role != LOCKED_ROLE && !users::is_system_user(user_id) => {
-            locking::lock(tx, &user, Lock::ByAttempts(until))
+            lock::lock(tx, &user, Lock::ByAttempts(until))
         }
         _ => Ok(()),
     }
