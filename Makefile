@@ -15,7 +15,7 @@ BENCH   ?=
 MUTANTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python check mutants static test-static install bench docs clean
+.PHONY: help run test test-python check mutants static test-static install bench docs suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ docs:  ## write docs/settings.md and docs/api.md anew from the program's own tab
 	mkdir -p docs
 	$(CARGO_TARGET_DIR)/debug/authnzerver --settings=markdown > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 	$(CARGO_TARGET_DIR)/debug/authnzerver --schema=markdown > docs/api.md.new && mv docs/api.md.new docs/api.md
+
+suffixes:  ## write the list of public suffixes anew, from the crate that Cargo.lock names
+	tools/public-suffixes.py
 
 clean:  ## remove what was built; the files of `make run` stay
 	cargo clean

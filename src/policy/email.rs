@@ -3,7 +3,7 @@
 //! One address must never be taken for another. Hence an address that may sign up is ASCII but for one character, so
 //! that folding it is plain lower-casing: no second spelling folds onto an account that exists.
 
-use super::lists::{DISPOSABLE_DOMAINS, RESERVED_LOCAL_PARTS};
+use super::lists::{DISPOSABLE_DOMAINS, RESERVED_LOCAL_PARTS, domain_and_parents};
 use std::borrow::Cow;
 
 /// The longest address that fits the path of an SMTP command (RFC 5321, 4.5.3.1.3, as corrected).
@@ -102,9 +102,7 @@ fn is_label(label: &str) -> bool {
 
 /// Whether the folded domain or one above it is listed: whoever runs a domain also runs those below it.
 fn is_disposable(domain: &str) -> bool {
-    let mut itself_and_parents =
-        std::iter::successors(Some(domain), |domain| domain.split_once('.').map(|(_, parent)| parent));
-    itself_and_parents.any(|domain| DISPOSABLE_DOMAINS.contains(domain))
+    domain_and_parents(domain).any(|domain| DISPOSABLE_DOMAINS.contains(domain))
 }
 
 #[cfg(test)]

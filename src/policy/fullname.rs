@@ -16,6 +16,7 @@
 //! `.mil` do not end there; `J.R.R. Tolkien` and `Dr. Who` are none, as there is no suffix `r`, and no dot before `dr`.
 //! A title such as `M.Sc.` is taken for a link, since `m.sc` is a host name.
 
+use super::lists::ends_in_public_suffix;
 use super::text::{casefold, squeeze};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -150,7 +151,7 @@ const IDEOGRAPHIC_DOT: char = '\u{3002}';
 fn is_host_name(run: &str) -> bool {
     let host = run.replace(IDEOGRAPHIC_DOT, ".");
     let host = host.trim_end_matches('.');
-    host.contains('.') && psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.is_known())
+    host.contains('.') && ends_in_public_suffix(host)
 }
 
 #[cfg(test)]

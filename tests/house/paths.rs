@@ -22,6 +22,8 @@ pub struct Named {
     pub path: Vec<String>,
     /// Whether it leads into our own crate.
     pub ours: bool,
+    /// Whether only tests name it: it stands below `#[cfg(test)]`.
+    pub in_tests: bool,
 }
 
 impl Named {
@@ -35,17 +37,57 @@ impl Named {
 /// Reads every file of `src/`.
 pub fn modules(files: &[SourceFile]) -> Vec<Module> {
     let known: BTreeSet<Vec<String>> = files.iter().map(|file| module_name(&file.path)).collect();
-    files
-        .iter()
-        .map(|file| {
-            let name = module_name(&file.path);
-            let named = written_paths(&tokens(&code_only(&file.text)))
-                .into_iter()
-                .map(|written| resolve(written, &name, &known))
-                .collect();
-            Module { path: file.path.clone(), name, named }
-        })
-        .collect()
+    let code: Vec<String> = files.iter().map(|file| code_only(&file.text)).collect();
+    let mut modules = Vec::new();
+    let mut test_modules = Vec::new();
+    for (file, code) in files.iter().zip(&code) {
+        let name = module_name(&file.path);
+        let tokens = tokens(code);
+        let tests = test_items(&tokens);
+        for item in &tests {
+            if let Some(pair) = item.windows(2).find(|pair| pair[0].text == "mod") {
+                test_modules.push([name.as_slice(), &[pair[1].text.to_owned()]].concat());
+            }
+        }
+        let in_tests =
+            |line| tests.iter().any(|item| (item[0].line..=item[item.len() - 1].line).contains(&line));
+        let written = written_paths(&tokens).into_iter();
+        let named = written.map(|written| resolve(written, &name, &known)).collect::<Vec<_>>();
+        let named =
+            named.into_iter().map(|named| Named { in_tests: in_tests(named.line), ..named }).collect();
+        modules.push(Module { path: file.path.clone(), name, named });
+    }
+    // A test module may have a file of its own.
+    for module in
+        modules.iter_mut().filter(|module| test_modules.iter().any(|name| module.name.starts_with(name)))
+    {
+        module.named.iter_mut().for_each(|named| named.in_tests = true);
+    }
+    modules
+}
+
+/// The items that `#[cfg(test)]` stands above, each with that mark.
+fn test_items<'all, 'code>(tokens: &'all [Token<'code>]) -> Vec<&'all [Token<'code>]> {
+    let mark = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let starts =
+        (0..tokens.len()).filter(|at| tokens[*at..].iter().map(|token| token.text).take(mark.len()).eq(mark));
+    starts.map(|start| &tokens[start..item_end(tokens, start + mark.len())]).collect()
+}
+
+/// The place behind the item that begins at `at`: behind its semicolon, or the brace that closes its body.
+fn item_end(tokens: &[Token<'_>], at: usize) -> usize {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate().skip(at) {
+        match token.text {
+            "{" | "(" | "[" => depth += 1,
+            "}" | ")" | "]" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && matches!(token.text, ";" | "}") {
+            return index + 1;
+        }
+    }
+    tokens.len()
 }
 
 fn module_name(path: &str) -> Vec<String> {
@@ -82,12 +124,12 @@ fn resolve(written: Written, file: &[String], known: &BTreeSet<Vec<String>>) -> 
         }
         // A child module goes by its own name. Everything else is another crate, or a type already imported.
         head if !known.contains(&[base.as_slice(), &[head.to_owned()]].concat()) => {
-            return Named { line, path, ours: false };
+            return Named { line, path, ours: false, in_tests: false };
         }
         _ => {}
     }
     base.append(&mut path);
-    Named { line, path: base, ours: true }
+    Named { line, path: base, ours: true, in_tests: false }
 }
 
 fn written_paths(tokens: &[Token<'_>]) -> Vec<Written> {
@@ -230,6 +272,23 @@ mod tests {
             named("src/store/mod.rs", "pub use users::User; users::all()"),
             ["crate::store::users::User", "crate::store::users::all"]
         );
+    }
+
+    #[test]
+    fn what_tests_name_is_told_apart() {
+        let files = [
+            SourceFile::sample(
+                "src/a.rs",
+                "use b::C;\n#[cfg(test)]\n#[allow(x)]\nmod tests {\n use d::E;\n}\nuse f::G;",
+            ),
+            SourceFile::sample("src/h.rs", "#[cfg(test)]\nmod tests;\nuse i::J;"),
+            SourceFile::sample("src/h/tests.rs", "use k::L;"),
+            SourceFile::sample("src/h/tests/more.rs", "use m::N;"),
+        ];
+        let modules = modules(&files);
+        let named = modules.iter().flat_map(|module| &module.named);
+        let found: Vec<_> = named.filter(|named| named.in_tests).map(Named::written).collect();
+        assert_eq!(found, ["d::E", "k::L", "m::N"]);
     }
 
     #[test]

@@ -3,8 +3,12 @@
 //! `docs/data.md` tells where each comes from and how to renew it.
 
 mod digits;
+mod suffixes;
+
+pub(super) use suffixes::ends_in_public_suffix;
 
 use std::cmp::Ordering;
+use std::iter::successors;
 
 /// The most common passwords, case-folded.
 pub(super) static COMMON_PASSWORDS: WordList = WordList(include_str!("common-passwords.txt"));
@@ -40,6 +44,15 @@ impl WordList {
     }
 }
 
+/// A domain, the one above it, and so on up to its last label.
+pub(super) fn domain_and_parents(domain: &str) -> impl Iterator<Item = &str> {
+    successors(Some(domain), |domain| parent(domain))
+}
+
+fn parent(domain: &str) -> Option<&str> {
+    domain.split_once('.').map(|(_, parent)| parent)
+}
+
 /// Whether the character's Unicode Numeric_Type is Digit or Decimal: Arabic-Indic or circled digits too, but neither
 /// Roman numerals nor fractions.
 pub(super) fn is_digit(character: char) -> bool {
@@ -51,8 +64,10 @@ pub(super) fn is_digit(character: char) -> bool {
 mod tests {
     use super::*;
     use crate::policy::text::casefold;
+    use suffixes::PUBLIC_SUFFIXES;
 
-    const EVERY_LIST: [&WordList; 3] = [&COMMON_PASSWORDS, &DISPOSABLE_DOMAINS, &RESERVED_LOCAL_PARTS];
+    const EVERY_LIST: [&WordList; 4] =
+        [&COMMON_PASSWORDS, &DISPOSABLE_DOMAINS, &RESERVED_LOCAL_PARTS, &PUBLIC_SUFFIXES];
 
     #[test]
     fn the_lists_are_sorted_unique_and_folded_and_every_line_is_ended() {
@@ -61,7 +76,8 @@ mod tests {
             assert!(list.0.lines().is_sorted_by(|a, b| a < b), "sorted, and none twice");
             for line in list.0.lines() {
                 assert_eq!(casefold(line), line);
-                assert!(!line.is_empty() && line.bytes().all(|byte| byte.is_ascii_graphic()), "{line:?}");
+                assert!(!line.is_empty() && !line.contains(|letter: char| letter <= ' '), "{line:?}");
+                assert!(line.is_ascii() || std::ptr::eq(list, &raw const PUBLIC_SUFFIXES), "{line:?}");
             }
         }
     }
@@ -73,6 +89,8 @@ mod tests {
         assert_eq!(RESERVED_LOCAL_PARTS.0.lines().count(), 101);
         // This list grows and shrinks with the world; it had 10,181 lines when it was taken in.
         assert!(DISPOSABLE_DOMAINS.0.lines().count() > 8_000);
+        // So does this one; it had 1,624.
+        assert!(PUBLIC_SUFFIXES.0.lines().count() > 1_500);
     }
 
     #[test]
