@@ -7,7 +7,7 @@ SELECT s.user_id, u.system_id, u.full_name, u.email, u.extra_info, u.email_verif
        u.emailverify_sent_datetime, u.is_active, u.last_login_try, u.last_login_success, u.created_on,
        u.user_role, s.ip_address, s.user_agent, s.created, s.expires, s.extra_info_json
 FROM sessions s JOIN users u ON u.user_id = s.user_id
-WHERE s.token_hash = :token_hash AND s.expires > :now AND u.is_active = 1 AND u.user_role <> 'locked';
+WHERE s.token_hash = :token_hash AND s.expires > :now AND u.is_active = 1 AND u.user_role <> :locked;
 
 -- name: set_extra_info
 UPDATE sessions SET extra_info_json = :extra_info_json WHERE token_hash = :token_hash;

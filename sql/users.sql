@@ -98,8 +98,8 @@ DELETE FROM users WHERE user_id = :user_id;
 
 -- name: somebody_administers
 -- A superuser who can log in, or will again once a lock after failed log-ins has ended.
-SELECT EXISTS (SELECT 1 FROM users WHERE user_role = 'superuser' AND is_active = 1 AND email_verified = 1)
+SELECT EXISTS (SELECT 1 FROM users WHERE user_role = :superuser AND is_active = 1 AND email_verified = 1)
     OR EXISTS (SELECT 1 FROM locks JOIN users USING (user_id)
-               WHERE cause = 'attempts' AND user_role = 'locked' AND email_verified = 1
-                 AND 'superuser' = (SELECT role FROM role_history WHERE role_history.user_id = locks.user_id
+               WHERE cause = 'attempts' AND user_role = :locked AND email_verified = 1
+                 AND :superuser = (SELECT role FROM role_history WHERE role_history.user_id = locks.user_id
                                     ORDER BY position DESC LIMIT 1));

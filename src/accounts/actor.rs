@@ -3,6 +3,7 @@
 
 use crate::guard::secret::Secret;
 use crate::guard::token::StoredToken;
+use crate::policy::roles::Role;
 use crate::store::{Db, StoreError, sessions};
 
 /// An active user, proven by a session of theirs, in the role they have now.
@@ -11,7 +12,7 @@ pub struct Actor {
     /// The user's number.
     pub user_id: i64,
     /// The user's role.
-    pub role: String,
+    pub role: Role,
 }
 
 /// The one who asks, or nobody when the session is not live or belongs to somebody else or to another role.
@@ -26,6 +27,6 @@ pub fn actor(
     role: &str,
 ) -> Result<Option<Actor>, StoreError> {
     let session = sessions::live_by_token(db, &StoredToken::of(session_token.expose()))?;
-    let fits = session.filter(|session| session.user_id == user_id && session.user_role == role);
+    let fits = session.filter(|session| session.user_id == user_id && session.user_role == *role);
     Ok(fits.map(|session| Actor { user_id: session.user_id, role: session.user_role }))
 }

@@ -14,9 +14,10 @@ use crate::guard::secret::Password;
 use crate::log;
 use crate::outcome::{Failure, Refusal};
 use crate::policy::email::fold;
+use crate::policy::roles::is_system_user;
 use crate::store::attempts::{AttemptKey, Attempts};
 use crate::store::locks::{self, Lock};
-use crate::store::users::{Credentials, LOCKED_ROLE};
+use crate::store::users::Credentials;
 use crate::store::{StoreError, Tx, attempts, users};
 use std::time::Duration;
 
@@ -317,7 +318,7 @@ fn write_down(call: &Call<'_>, counted: &Counted) -> Result<i64, Failure> {
 /// Locks an account for a time. One that is not active, or locked already, is left as it is.
 fn lock_account(tx: &Tx<'_>, user_id: i64, until: Moment) -> Result<(), StoreError> {
     match users::by_id(tx, user_id)? {
-        Some(user) if user.is_active && user.user_role != LOCKED_ROLE && !users::is_system_user(user_id) => {
+        Some(user) if user.is_active && !user.user_role.is_locked() && !is_system_user(user_id) => {
             lock::lock(tx, &user, Lock::ByAttempts(until))
         }
         _ => Ok(()),

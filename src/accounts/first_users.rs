@@ -7,7 +7,8 @@ use crate::guard::token::{Token, uuid4};
 use crate::outcome::Failure;
 use crate::policy::email::fold;
 use crate::policy::model::Policy;
-use crate::store::users::{self, LOCKED_ROLE, NewUser};
+use crate::policy::roles::Role;
+use crate::store::users::{self, NewUser};
 use crate::store::{Store, Tx, roles};
 
 /// What was missing and has been added.
@@ -78,17 +79,17 @@ fn first_users(
     admin_email: &str,
     admin_password: &Secret<String>,
 ) -> Result<[NewUser; 3], Failure> {
-    let user = |full_name: &str, email: &str, role: &str, kind: &str, password: &Password| {
+    let user = |full_name: &str, email: &str, role: Role, kind: &str, password: &Password| {
         Ok::<_, Failure>(NewUser {
             system_id: uuid4(chance),
             full_name: full_name.to_owned(),
             password: Secret::new(hasher.hash(&Asker::server(), password)?.as_str().to_owned()),
             email: email.to_owned(),
             email_verified: true,
-            is_active: role != LOCKED_ROLE,
+            is_active: !role.is_locked(),
             emailverify_sent_datetime: None,
             extra_info: format!(r#"{{"provenance": "auto-created", "type": "{kind}"}}"#),
-            user_role: role.to_owned(),
+            user_role: role,
             verification_letter_due: false,
         })
     };
@@ -96,8 +97,8 @@ fn first_users(
     // Passwords that nobody ever learns.
     let unknown = || Password::from(Token::new(chance).reveal());
     Ok([
-        user("Administrator", &fold(admin_email), "superuser", "system-user", &admin_password)?,
-        user("Anonymous visitor", "anonuser@localhost", "anonymous", "system-user", &unknown())?,
-        user("Locked placeholder", "dummyuser@localhost", LOCKED_ROLE, "locked-user", &unknown())?,
+        user("Administrator", &fold(admin_email), Role::SUPERUSER, "system-user", &admin_password)?,
+        user("Anonymous visitor", "anonuser@localhost", Role::ANONYMOUS, "system-user", &unknown())?,
+        user("Locked placeholder", "dummyuser@localhost", Role::LOCKED, "locked-user", &unknown())?,
     ])
 }

@@ -5,8 +5,9 @@
 use crate::app::App;
 use crate::guard::secret::Secret;
 use crate::json::JsonText;
+use crate::policy::roles::Role;
 use crate::store::locks::{self, Lock};
-use crate::store::users::{LOCKED_ROLE, User};
+use crate::store::users::User;
 use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::wire::{Object, merge};
 use serde_json::Value;
@@ -24,11 +25,11 @@ pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     if lock == Lock::ByPerson {
         end_everything(tx, user.user_id)?;
     }
-    let is_locked = user.user_role == LOCKED_ROLE;
+    let is_locked = user.user_role.is_locked();
     if !is_locked {
         locks::push_role(tx, user.user_id, &user.user_role)?;
         let extra_info = with_history(tx, user)?;
-        users::set_state(tx, user.user_id, false, LOCKED_ROLE, extra_info.as_deref())?;
+        users::set_state(tx, user.user_id, false, &Role::LOCKED, extra_info.as_deref())?;
     }
     if !is_locked || lock == Lock::ByPerson {
         locks::insert(tx, user.user_id, lock)?;
@@ -114,7 +115,7 @@ pub enum Unlocked {
 pub fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
     let was_locked = locks::delete(tx, user.user_id)?;
     attempts::delete_of_account(tx, &user.email)?;
-    if user.user_role != LOCKED_ROLE {
+    if !user.user_role.is_locked() {
         // Only deactivated, or not even that: nothing was taken, and there is no history to show.
         if !user.is_active {
             let noted = user.extra_info.as_ref().map(JsonText::as_str);
@@ -129,15 +130,12 @@ pub fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
             return Ok(if was_locked { Unlocked::Pending } else { Unlocked::NotLocked });
         }
         // Verified, locked, and nothing remembered: as after a verification.
-        None => VERIFIED_ROLE.to_owned(),
+        None => Role::AUTHENTICATED,
     };
     let extra_info = with_history(tx, user)?;
     users::set_state(tx, user.user_id, true, &role, extra_info.as_deref())?;
     Ok(Unlocked::Active)
 }
-
-/// The role of somebody who has just proved to hold their address.
-pub const VERIFIED_ROLE: &str = "authenticated";
 
 /// Lifts the timed locks that have ended by now; tells how many. Asked before every request, so that an account works
 /// again from the very moment at which its lock ends; it only reads, unless there is something to lift.
@@ -168,7 +166,7 @@ fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {
 /// What is noted about a user, with the role history as it is to be shown. What cannot be read stays as it is.
 fn with_history(tx: &Tx<'_>, user: &User) -> Result<Option<String>, StoreError> {
     let roles = locks::roles_of_user(tx, user.user_id)?;
-    let shown = std::iter::once(LOCKED_ROLE.to_owned()).chain(roles).map(Value::from).collect();
+    let shown = std::iter::once(Role::LOCKED).chain(roles).map(|role| Value::from(role.as_str())).collect();
     let history = Object::from_iter([(HISTORY_KEY.to_owned(), shown)]);
     let noted = user.extra_info.as_ref();
     Ok(merge(noted, history).ok().or_else(|| noted.map(|noted| noted.as_str().to_owned())))

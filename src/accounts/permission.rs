@@ -3,6 +3,7 @@
 
 use crate::policy::access::{Access, Decision, SharedWith};
 use crate::policy::model::Policy;
+use crate::policy::roles::Role;
 use crate::store::users::{self, Credentials};
 use crate::store::{Db, StoreError};
 
@@ -28,9 +29,9 @@ pub fn over_apikeys(
     owner_id: i64,
 ) -> Result<Option<Permitted>, StoreError> {
     let asks = users::credentials_by_id(db, user_id)?;
-    let asks = asks.is_some_and(|user: Credentials| user.is_active && user.user_role == role);
+    let asks = asks.is_some_and(|user: Credentials| user.is_active && user.user_role == *role);
     let owner = users::credentials_by_id(db, owner_id)?;
-    let owner_counts = owner.is_some_and(|owner| owner.is_active || role == "superuser");
+    let owner_counts = owner.is_some_and(|owner| owner.is_active || Role::SUPERUSER == *role);
     let decision = policy.decide(&Access {
         user_id,
         role,

@@ -100,7 +100,7 @@ fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Nothing
 }
 
 fn active_in_role(db: &Db<'_>, user_id: i64, role: &str) -> Result<bool, StoreError> {
-    let fits = |user: Credentials| user.is_active && user.user_role == role;
+    let fits = |user: Credentials| user.is_active && user.user_role == *role;
     Ok(users::credentials_by_id(db, user_id)?.is_some_and(fits))
 }
 

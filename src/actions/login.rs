@@ -6,8 +6,9 @@ use crate::app::Call;
 use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::policy::roles::Role;
 use crate::requests;
-use crate::store::users::{Credentials, LOCKED_ROLE};
+use crate::store::users::Credentials;
 use crate::store::{sessions, users};
 use serde::Serialize;
 
@@ -54,7 +55,7 @@ requests! {
 #[derive(Serialize)]
 struct LoggedIn {
     user_id: i64,
-    user_role: String,
+    user_role: Role,
 }
 
 fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
@@ -70,7 +71,7 @@ fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
     call.write(move |tx| Ok(sessions::delete(tx, &token)?))?;
     Err(match proof {
         Proof::Locked => LOCKED.refuse(),
-        Proof::Barred(user) if user.is_active && user.email_verified && user.user_role == LOCKED_ROLE => {
+        Proof::Barred(user) if user.is_active && user.email_verified && user.user_role.is_locked() => {
             INACTIVE.made().with("user_id", user.user_id).into()
         }
         _ => NO_MATCH.refuse(),

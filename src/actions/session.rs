@@ -6,9 +6,10 @@ use crate::clock::Moment;
 use crate::guard::token::{StoredToken, Token};
 use crate::json::JsonText;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
+use crate::policy::roles::{ANONYMOUS_ID, Role};
 use crate::requests;
 use crate::store::sessions::{self, LiveSession, NewSession};
-use crate::store::users::{self, ANONYMOUS_ID, LOCKED_ROLE};
+use crate::store::users;
 use crate::wire::{StrOrInt, ascii_json, merge};
 use serde::Serialize;
 use time::format_description::BorrowedFormatItem;
@@ -139,7 +140,7 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
             return Err(NOT_MADE.refuse());
         }
         let owner = users::credentials_by_id(tx, session.user_id)?;
-        if !owner.is_some_and(|owner| owner.is_active && owner.user_role != LOCKED_ROLE) {
+        if !owner.is_some_and(|owner| owner.is_active && !owner.user_role.is_locked()) {
             return Err(NOT_MADE.refuse());
         }
         Ok(sessions::insert(tx, &session)?)
@@ -224,7 +225,7 @@ struct SessionAndOwner {
     last_login_try: Option<Moment>,
     last_login_success: Option<Moment>,
     created_on: Moment,
-    user_role: String,
+    user_role: Role,
     session_token: String,
     ip_address: String,
     user_agent: String,

@@ -7,13 +7,10 @@ use std::error::Error;
 use std::fmt;
 
 use super::model::{Openness, Policy, Role};
+use super::roles::ANONYMOUS_ID;
 
 /// The most users that one item can be shared with.
 pub const SHARED_WITH_USERS_MAX: usize = 1000;
-
-/// The user who stands for every visitor that has not logged in. Sharing with this user is sharing with
-/// everybody.
-const ANONYMOUS_ID: i64 = 2;
 
 /// One question: may this user do this with that item?
 pub struct Access<'a> {

@@ -8,5 +8,6 @@ pub mod limits;
 mod lists;
 pub mod model;
 pub mod passwords;
+pub mod roles;
 pub mod similarity;
 pub mod text;

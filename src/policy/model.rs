@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::document::{NAME_CHARACTERS_MAX, Part, Problems, Shown};
 use super::limits::{Kind, Limit, Operator};
+use super::roles;
 
 /// The policy that holds unless the operator gives another one.
 pub const DEFAULT_POLICY: &str = include_str!("default_policy.json");
@@ -18,12 +19,6 @@ pub const POLICY_BYTES_MAX: usize = 1 << 20;
 
 /// The most names in one list of a policy: each is one bit of a mask.
 pub const NAMES_MAX: usize = u64::BITS as usize;
-
-/// Roles that the server itself gives to users, so that no policy can do without them.
-const REQUIRED_ROLES: [&str; 4] = ["superuser", "anonymous", "locked", "authenticated"];
-
-/// Roles that reach every item, whatever its visibility.
-const ROLES_REACHING_ALL: [&str; 2] = ["superuser", "staff"];
 
 /// Who may do what, and how much of it. Immutable once read.
 #[derive(Debug)]
@@ -107,10 +102,10 @@ impl Policy {
         self.roles.sorted.iter().map(String::as_str)
     }
 
-    /// Whether the policy has a role of that name.
+    /// The role of that name, if the policy has it.
     #[must_use]
-    pub fn has_role(&self, role: &str) -> bool {
-        self.roles.position(role).is_some()
+    pub fn role(&self, name: &str) -> Option<roles::Role> {
+        self.roles.position(name).map(|_| roles::Role::known(name.to_owned()))
     }
 }
 
@@ -173,9 +168,9 @@ fn read_policy(whole: &Part<'_>, problems: &mut Problems) -> Policy {
     let items = read_names("items", items, problems);
     let actions = read_names("actions", actions, problems);
     let visibilities = read_names("visibilities", visibilities, problems);
-    for role in REQUIRED_ROLES {
-        if roles.sound && roles.position(role).is_none() {
-            problems.note("roles", format_args!("must name \"{role}\""));
+    for role in &roles::Role::REQUIRED {
+        if roles.sound && roles.position(role.as_str()).is_none() {
+            problems.note("roles", format_args!("must name \"{}\"", role.as_str()));
         }
     }
     let limit_types = read_limit_types(limits, problems);
@@ -195,7 +190,8 @@ fn read_policy(whole: &Part<'_>, problems: &mut Problems) -> Policy {
         read_role(part, &policy, &limit_types, problems)
     });
     for (role, name) in policy.role_rules.iter_mut().zip(&policy.roles.sorted) {
-        role.reaches_all = ROLES_REACHING_ALL.contains(&name.as_str());
+        role.reaches_all =
+            [roles::Role::SUPERUSER, roles::Role::STAFF].iter().any(|role| role == name.as_str());
     }
     policy
 }

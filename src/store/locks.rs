@@ -3,6 +3,7 @@
 use super::query::query;
 use super::{Db, StoreError, Tx, column, moment_or_null};
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
+use crate::policy::roles::Role;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/locks.sql");
@@ -105,7 +106,7 @@ pub fn ended(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<i64>, StoreError> 
 /// # Errors
 ///
 /// A failing database.
-pub fn push_role(tx: &Tx<'_>, user_id: i64, role: &str) -> Result<(), StoreError> {
+pub fn push_role(tx: &Tx<'_>, user_id: i64, role: &Role) -> Result<(), StoreError> {
     tx.change(PUSH_ROLE, named_params! { ":user_id": user_id, ":role": role })?;
     tx.change(TRIM_ROLES, named_params! { ":user_id": user_id, ":kept": ROLES_PER_USER_MAX })?;
     Ok(())
@@ -116,7 +117,7 @@ pub fn push_role(tx: &Tx<'_>, user_id: i64, role: &str) -> Result<(), StoreError
 /// # Errors
 ///
 /// A failing database.
-pub fn roles_of_user(db: &Db<'_>, user_id: i64) -> Result<Vec<String>, StoreError> {
+pub fn roles_of_user(db: &Db<'_>, user_id: i64) -> Result<Vec<Role>, StoreError> {
     db.all(ROLES_OF_USER, named_params! { ":user_id": user_id }, |row| column(row, "role"))
 }
 
@@ -125,6 +126,6 @@ pub fn roles_of_user(db: &Db<'_>, user_id: i64) -> Result<Vec<String>, StoreErro
 /// # Errors
 ///
 /// A failing database.
-pub fn pop_role(tx: &Tx<'_>, user_id: i64) -> Result<Option<String>, StoreError> {
+pub fn pop_role(tx: &Tx<'_>, user_id: i64) -> Result<Option<Role>, StoreError> {
     tx.one(POP_ROLE, named_params! { ":user_id": user_id }, |row| column(row, "role"))
 }

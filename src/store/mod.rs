@@ -13,6 +13,7 @@ mod migrate;
 mod open;
 mod overwritten;
 pub mod query;
+mod types;
 mod writer;
 
 pub mod apikeys;

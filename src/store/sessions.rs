@@ -6,6 +6,7 @@ use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::StoredToken;
 use crate::json::JsonText;
+use crate::policy::roles::Role;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/sessions.sql");
@@ -67,7 +68,7 @@ pub struct LiveSession {
     /// When the owner signed up.
     pub created_on: Moment,
     /// The owner's role.
-    pub user_role: String,
+    pub user_role: Role,
     /// The visitor's address in canonical form.
     pub ip_address: String,
     /// What the visitor's browser calls itself.
@@ -107,7 +108,8 @@ pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
-    let params = named_params! { ":token_hash": token.as_bytes(), ":now": db.now().stored() };
+    let params =
+        named_params! { ":token_hash": token.as_bytes(), ":now": db.now().stored(), ":locked": Role::LOCKED };
     db.one(LIVE_BY_TOKEN, params, |row| {
         Ok(LiveSession {
             user_id: column(row, "user_id")?,

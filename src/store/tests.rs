@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::guard::token::StoredToken;
+use crate::policy::roles::Role;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -107,7 +108,7 @@ fn a_python_file_is_adopted_with_everybody_in_it() {
 
     let carol = store.read(|db| locks::by_user(db, 6)).expect("reads");
     assert_eq!(carol, Some(locks::Lock::ByPerson));
-    assert_eq!(store.read(|db| locks::roles_of_user(db, 6)).expect("reads"), ["authenticated"]);
+    assert_eq!(store.read(|db| locks::roles_of_user(db, 6)).expect("reads"), [Role::AUTHENTICATED]);
     assert_eq!(store.read(|db| locks::by_user(db, 5)).expect("reads"), None, "bob is pending, not locked");
 
     store.close();

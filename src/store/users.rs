@@ -5,6 +5,7 @@ use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
 use crate::json::JsonText;
+use crate::policy::roles::Role;
 use rusqlite::{Row, named_params};
 use serde::Serialize;
 
@@ -36,21 +37,8 @@ const UPDATE: &str = query(FILE, "update");
 const DELETE: &str = query(FILE, "delete");
 const SOMEBODY_ADMINISTERS: &str = query(FILE, "somebody_administers");
 
-/// The first superuser of a fresh database.
-pub const FIRST_SUPERUSER_ID: i64 = 1;
-/// The user whom visitors without a log-in act as.
-pub const ANONYMOUS_ID: i64 = 2;
-/// A user who can never log in.
-pub const DUMMY_ID: i64 = 3;
-
 /// Bytes of what may be noted about a user, as JSON text.
 pub const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
-
-/// Whether this is one of the two users that stand for no person.
-#[must_use]
-pub const fn is_system_user(user_id: i64) -> bool {
-    matches!(user_id, ANONYMOUS_ID | DUMMY_ID)
-}
 
 /// What answers tell about a user: everything but the password.
 #[derive(Clone, Serialize)]
@@ -78,7 +66,7 @@ pub struct User {
     /// When the row was last changed by a request.
     pub last_updated: Moment,
     /// The user's role.
-    pub user_role: String,
+    pub user_role: Role,
     /// What is noted about the user: JSON.
     pub extra_info: Option<JsonText>,
     /// When the last verification letter went out.
@@ -106,21 +94,18 @@ pub struct Credentials {
     /// Whether the user proved to hold the address.
     pub email_verified: bool,
     /// The user's role.
-    pub user_role: String,
+    pub user_role: Role,
     /// When the last verification letter went out.
     pub emailverify_sent_datetime: Option<Moment>,
     /// Whether the account was moved to the address by an edit, and nobody has verified the address since.
     pub address_unproven: bool,
 }
 
-/// The role of an account that is locked or was never verified.
-pub const LOCKED_ROLE: &str = "locked";
-
 impl Credentials {
     /// The one test of whether an account may authenticate: active, verified and not locked.
     #[must_use]
     pub fn may_authenticate(&self) -> bool {
-        self.is_active && self.email_verified && self.user_role != LOCKED_ROLE
+        self.is_active && self.email_verified && !self.user_role.is_locked()
     }
 }
 
@@ -143,7 +128,7 @@ pub struct NewUser {
     /// A JSON object as text.
     pub extra_info: String,
     /// The user's role.
-    pub user_role: String,
+    pub user_role: Role,
     /// Whether a verification letter is still to be sent.
     pub verification_letter_due: bool,
 }
@@ -291,7 +276,7 @@ pub fn end_contest(tx: &Tx<'_>, email: &str) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn set_verified(tx: &Tx<'_>, user_id: i64, user_role: &str) -> Result<bool, StoreError> {
+pub fn set_verified(tx: &Tx<'_>, user_id: i64, user_role: &Role) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":user_role": user_role, ":now": tx.now().stored() };
     Ok(tx.change(SET_VERIFIED, params)? == 1)
 }
@@ -395,7 +380,7 @@ pub fn set_state(
     tx: &Tx<'_>,
     user_id: i64,
     is_active: bool,
-    user_role: &str,
+    user_role: &Role,
     extra_info: Option<&str>,
 ) -> Result<bool, StoreError> {
     let params = named_params! {
@@ -452,7 +437,8 @@ pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn somebody_administers(db: &Db<'_>) -> Result<bool, StoreError> {
-    Ok(db.one(SOMEBODY_ADMINISTERS, [], |row| Ok(row.get(0)?))?.unwrap_or(false))
+    let params = named_params! { ":superuser": Role::SUPERUSER, ":locked": Role::LOCKED };
+    Ok(db.one(SOMEBODY_ADMINISTERS, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
 }
 
 fn user(row: &Row<'_>) -> Result<User, StoreError> {

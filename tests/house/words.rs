@@ -1,7 +1,7 @@
 //! Words that do not belong into the repository: the project speaks of itself alone, and of what is done.
 
 use crate::assert_kept;
-use crate::source::{SourceFile, repository};
+use crate::source::{SourceFile, repository, rust_below};
 
 /// A word, where it may stand all the same, and why not elsewhere. Each word is written in two parts, so that
 /// this list does not find itself.
@@ -31,6 +31,29 @@ fn nothing_refers_to_a_numbered_list_that_the_reader_does_not_have() {
     });
     let complaints: Vec<String> = written.flat_map(numbered_references).collect();
     assert_kept(&complaints);
+}
+
+/// Roles that the server itself gives a meaning to. Misspelt once, one would quietly be another role.
+const ROLES: [&str; 5] = ["superuser", "staff", "authenticated", "anonymous", "locked"];
+
+#[test]
+fn a_role_is_named_in_one_place() {
+    let files = rust_below(&["src/"]);
+    let complaints: Vec<String> = files.iter().flat_map(named_roles).collect();
+    assert_kept(&complaints);
+}
+
+fn named_roles(file: &SourceFile) -> Vec<String> {
+    if file.path == "src/policy/roles.rs" || file.path.contains("/tests") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (index, line) in file.text.lines().enumerate() {
+        for role in ROLES.iter().filter(|role| line.contains(&format!("\"{role}\""))) {
+            found.push(format!("{}:{}: spells \"{role}\": use policy::roles", file.path, index + 1));
+        }
+    }
+    found
 }
 
 fn forbidden_words(file: &SourceFile) -> Vec<String> {
@@ -97,5 +120,12 @@ mod tests {
         for text in ["WAL", "SHA256", "A", "x-W12-y", "A4096", "C1 controls", "the ruling party"] {
             assert_eq!(numbered_references(&SourceFile::sample("src/x.rs", text)), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn a_spelt_role_is_seen() {
+        let file = SourceFile::sample("src/a.rs", "\n    user.role == \"locked\" && \"unlocked\"");
+        assert_eq!(named_roles(&file), ["src/a.rs:2: spells \"locked\": use policy::roles"]);
+        assert!(named_roles(&SourceFile::sample("src/policy/roles.rs", &file.text)).is_empty());
     }
 }

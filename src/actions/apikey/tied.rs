@@ -154,7 +154,7 @@ impl Holder {
         };
         let session = sessions::live_by_token(db, token)?.ok_or_else(|| NO_SESSION.refuse())?;
         let fits = session.user_id == self.user_id
-            && session.user_role == self.user_role
+            && session.user_role == *self.user_role
             && session.ip_address == self.ip_address
             && session.user_agent == self.user_agent;
         if fits { Ok(()) } else { Err(OTHER_SESSION.refuse()) }

@@ -1,13 +1,14 @@
 //! What a calling server reports: that an address was proven, or that a letter was sent by other means.
 
-use crate::accounts::lock::{VERIFIED_ROLE, end_everything, settle_address};
+use crate::accounts::lock::{end_everything, settle_address};
 use crate::app::Call;
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::fold;
+use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
-use crate::store::users::{LOCKED_ROLE, User, is_system_user};
+use crate::store::users::User;
 use crate::store::{StoreError, Tx, locks, users};
 use serde::Serialize;
 
@@ -64,7 +65,7 @@ requests! {
 struct Verified {
     user_id: i64,
     is_active: bool,
-    user_role: String,
+    user_role: Role,
 }
 
 fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Outcome<Verified> {
@@ -77,14 +78,14 @@ fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Out
             return Ok(user);
         }
         // An inactive account with a role of its own was deactivated by somebody; a proven address undoes no decision.
-        let deactivated = !user.is_active && user.user_role != LOCKED_ROLE;
+        let deactivated = !user.is_active && !user.user_role.is_locked();
         let locked = locks::by_user(tx, user.user_id)?.is_some();
         if deactivated || locked || user.email_verified || is_system_user(user.user_id) {
             return Err(failed(NOT_VERIFIABLE));
         }
         // A role that an active, never verified account was given stays; a pending one starts as everybody does.
-        let given = user.is_active && user.user_role != LOCKED_ROLE;
-        let role = if given { user.user_role.as_str() } else { VERIFIED_ROLE };
+        let given = user.is_active && !user.user_role.is_locked();
+        let role = if given { &user.user_role } else { &Role::AUTHENTICATED };
         // Whoever opened something before the address was proven need not be its owner.
         end_everything(tx, user.user_id)?;
         settle_address(tx, &user, &no_password)?;
@@ -100,7 +101,7 @@ fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Out
 
 fn failed(refusal: Refusal) -> Failure {
     let keys = refusal.nulls(&["user_id"]).made();
-    keys.with("is_active", false).with("user_role", LOCKED_ROLE).into()
+    keys.with("is_active", false).with("user_role", Role::LOCKED.as_str()).into()
 }
 
 #[derive(Serialize)]
@@ -110,7 +111,7 @@ struct Noted {
     emailforgotpass_sent_datetime: Option<Moment>,
     user_id: i64,
     is_active: bool,
-    user_role: String,
+    user_role: Role,
 }
 
 fn user_set_emailsent(call: &mut Call<'_>, ask: UserSetEmailsent) -> Outcome<Noted> {

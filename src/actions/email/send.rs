@@ -12,17 +12,17 @@ use crate::outbound::mail::{MailError, MailSettings};
 use crate::outbound::recent::is_recent;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::{fold, is_valid_syntax};
+use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::Db;
 use crate::store::letters as letters_noted;
 use crate::store::locks::{self, Lock};
 use crate::store::sessions::{self, LiveSession};
-use crate::store::users::{self, LOCKED_ROLE};
+use crate::store::users;
 use crate::wire::{Object, ObjectOrText};
 use serde::Serialize;
 use std::time::Duration;
 
-const ANONYMOUS_ROLE: &str = "anonymous";
 /// When the outcome of a forgotten-password letter is answered, for addresses of nobody too. A mail server is mostly done
 /// by then, and calling servers made for the original wait five seconds.
 const FORGOTPASS_ANSWERS_AFTER: Duration = Duration::from_secs(3);
@@ -227,7 +227,7 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
 fn signup_letter_is_due(db: &Db<'_>, user_id: i64, address: &str) -> Result<Option<Moment>, Failure> {
     let user = users::by_id(db, user_id)?.filter(|user| user.email == address);
     let user = user.ok_or_else(|| UNKNOWN.refuse())?;
-    if user.is_active || user.email_verified || user.user_role != LOCKED_ROLE {
+    if user.is_active || user.email_verified || !user.user_role.is_locked() {
         return Err(VERIFIED.refuse());
     }
     if !users::verification_letter_is_due(db, user_id)? {
@@ -325,9 +325,9 @@ fn claim_forgotpass(call: &Call<'_>, address: &str) -> Result<Claim, Failure> {
 fn forgotpass_recipient(db: &Db<'_>, folded: &str) -> Result<(i64, Option<Moment>), Failure> {
     let user_id = if is_valid_syntax(folded) { users::id_by_email(db, folded)? } else { None };
     let user = user_id.map(|user_id| users::by_id(db, user_id)).transpose()?.flatten();
-    let user = user.filter(|user| user.user_role != ANONYMOUS_ROLE);
+    let user = user.filter(|user| user.user_role != Role::ANONYMOUS);
     let user = user.ok_or_else(|| FORGOTPASS_UNKNOWN.refuse())?;
-    let may_act = user.is_active && user.user_role != LOCKED_ROLE;
+    let may_act = user.is_active && !user.user_role.is_locked();
     if may_act || matches!(locks::by_user(db, user.user_id)?, Some(Lock::ByAttempts(_))) {
         return Ok((user.user_id, user.emailforgotpass_sent_datetime));
     }

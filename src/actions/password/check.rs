@@ -4,6 +4,7 @@ use crate::accounts::authenticate::{Claim, LOCKED, Proof, prove};
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Outcome, Refusal};
+use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::sessions;
 use crate::store::users::Credentials;
@@ -48,7 +49,7 @@ requests! {
 #[derive(Serialize)]
 struct Checked {
     user_id: i64,
-    user_role: String,
+    user_role: Role,
 }
 
 fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {

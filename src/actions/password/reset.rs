@@ -8,9 +8,10 @@ use crate::guard::secret::{Password, Secret};
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
 use crate::policy::email::fold;
+use crate::policy::roles::is_system_user;
 use crate::requests;
 use crate::store::locks::{self, Lock};
-use crate::store::users::{Credentials, is_system_user};
+use crate::store::users::Credentials;
 use crate::store::{Db, StoreError, Tx, attempts, sessions, users};
 
 const NOT_RESET: &str = "The password could not be changed.";

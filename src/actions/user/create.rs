@@ -11,8 +11,9 @@ use crate::outbound::recent::is_recent;
 use crate::outcome::{Done, Error, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::policy::fullname::FullName;
+use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
-use crate::store::users::{Credentials, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, NewUser, is_system_user};
+use crate::store::users::{Credentials, EXTRA_INFO_BYTES_MAX, NewUser};
 use crate::store::{StoreError, Tx, locks, server_state, users};
 use crate::wire::{Object, ascii_json};
 use serde::Serialize;
@@ -103,7 +104,7 @@ fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {
             is_active: false,
             emailverify_sent_datetime: Some(call.now()),
             extra_info,
-            user_role: LOCKED_ROLE.to_owned(),
+            user_role: Role::LOCKED,
             verification_letter_due: true,
         },
         retry_hours,

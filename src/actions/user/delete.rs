@@ -5,12 +5,10 @@ use crate::accounts::lock;
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::fold;
+use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
-use crate::store::users::is_system_user;
 use crate::store::{StoreError, Tx, attempts, users};
 use serde::Serialize;
-
-const SUPERUSER: &str = "superuser";
 
 const UNPROVEN: &str = "The e-mail address or the password could not be confirmed.";
 const UNKNOWN: Refusal = Refusal::new("invalid email", UNPROVEN);
@@ -64,7 +62,7 @@ fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
         Proof::Barred(_) | Proof::Wrong => return Err(echo(UNKNOWN.made())),
         Proof::Locked => return Err(echo(LOCKED.made())),
     };
-    if proven.user_role == SUPERUSER {
+    if proven.user_role == Role::SUPERUSER {
         return Err(echo(IS_SUPERUSER.made()));
     }
     let echoed = email.clone();
@@ -75,7 +73,7 @@ fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
         // Only the account that the password was tested against, as it was then.
         let now = users::credentials_by_id(tx, user_id)?;
         let unchanged = now.is_some_and(|now| {
-            now.user_role != SUPERUSER
+            now.user_role != Role::SUPERUSER
                 && !is_system_user(user_id)
                 && now.password.matches(proven.password.expose().as_bytes())
         });

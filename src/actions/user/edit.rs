@@ -8,16 +8,15 @@ use crate::json::JsonText;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::EmailAddress;
 use crate::policy::fullname::FullName;
+use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
 use crate::store::locks::{self, Lock};
-use crate::store::users::{self, EXTRA_INFO_BYTES_MAX, LOCKED_ROLE, User, is_system_user};
+use crate::store::users::{self, EXTRA_INFO_BYTES_MAX, User};
 use crate::store::{StoreError, Tx, attempts};
 use crate::wire::{FromWire, Object, merge};
 use serde::Serialize;
 use serde_json::Value;
 
-const SUPERUSER: &str = "superuser";
-const ANONYMOUS: &str = "anonymous";
 /// What users change about themselves, what administrators change, and what only the server itself does.
 const SELF_KEYS: [&str; 2] = ["full_name", "email"];
 const SUPERUSER_KEYS: [&str; 5] = ["full_name", "email", "is_active", "user_role", "email_verified"];
@@ -112,8 +111,9 @@ fn user_edit(call: &mut Call<'_>, ask: UserEdit) -> Outcome<Edited> {
     if is_system_user(target_userid) {
         return Err(SYSTEM_USER.refuse());
     }
-    let edits_self = target_userid == user_id && ![SUPERUSER, ANONYMOUS, LOCKED_ROLE].contains(&&*user_role);
-    if !edits_self && user_role != SUPERUSER {
+    let edits_self = target_userid == user_id
+        && ![Role::SUPERUSER, Role::ANONYMOUS, Role::LOCKED].iter().any(|role| *role == *user_role);
+    if !edits_self && Role::SUPERUSER != *user_role {
         return Err(NO_SESSION.refuse());
     }
     let policy = call.app().policy.load_full();
@@ -127,7 +127,7 @@ fn user_edit(call: &mut Call<'_>, ask: UserEdit) -> Outcome<Edited> {
             return Err(other_keys(edits_self, &user_role, &update_dict).into());
         }
         if let Some(role) = update_dict.get("user_role")
-            && !role.as_str().is_some_and(|role| policy.has_role(role))
+            && role.as_str().and_then(|role| policy.role(role)).is_none()
         {
             return Err(BAD_ROLE.refuse());
         }
@@ -211,13 +211,13 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<Str
     let mut after = changed(&before, update)?;
     let after_email = after.email.clone();
     let suspended = lock::is_suspended(tx, before.user_id)?;
-    if suspended && after.user_role != LOCKED_ROLE && !says_active {
+    if suspended && !after.user_role.is_locked() && !says_active {
         // The account was only suspended: a new role ends that, as the lock's end would have.
         after.is_active = true;
     }
-    let stays_locked = before.user_role == LOCKED_ROLE && after.user_role == LOCKED_ROLE;
+    let stays_locked = before.user_role.is_locked() && after.user_role.is_locked();
     let unlocks = stays_locked && after.is_active && !before.is_active;
-    if before.user_role != LOCKED_ROLE && after.user_role == LOCKED_ROLE {
+    if !before.user_role.is_locked() && after.user_role.is_locked() {
         // The rest of the changes first, then the lock as everywhere.
         let rest = User { user_role: before.user_role.clone(), is_active: before.is_active, ..after };
         users::update(tx, &rest)?;
@@ -267,7 +267,7 @@ fn changed(before: &User, update: Object) -> Result<User, Fault> {
             "email" => user.email = email(&value, before)?,
             "email_verified" => user.email_verified = truth(&value)?,
             "is_active" => user.is_active = truth(&value)?,
-            "user_role" => user.user_role = String::from_wire(value).map_err(|_| Fault::Value)?,
+            "user_role" => user.user_role = Role::known(String::from_wire(value).map_err(|_| Fault::Value)?),
             "extra_info" if value.is_null() => {}
             "extra_info" => user.extra_info = Some(notes(before, value)?),
             _ => return Err(Fault::Value),

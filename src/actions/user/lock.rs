@@ -4,13 +4,12 @@ use crate::accounts::actor::actor;
 use crate::accounts::lock::{self, Unlocked};
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
 use crate::store::Tx;
 use crate::store::locks::Lock;
-use crate::store::users::{self, User, is_system_user};
+use crate::store::users::{self, User};
 use serde::Serialize;
-
-const SUPERUSER: &str = "superuser";
 
 const NOT_SUPERUSER: Refusal = Refusal::new(
     "user role is not 'superuser', required to toggle locks",
@@ -85,7 +84,7 @@ struct Toggled {
 }
 
 fn user_lock(call: &mut Call<'_>, ask: UserLock) -> Outcome<Toggled> {
-    if ask.user_role != SUPERUSER {
+    if Role::SUPERUSER != *ask.user_role {
         return Err(NOT_SUPERUSER.refuse());
     }
     if ask.target_userid == ask.user_id {
@@ -96,7 +95,8 @@ fn user_lock(call: &mut Call<'_>, ask: UserLock) -> Outcome<Toggled> {
         return Err(SYSTEM_USER.refuse());
     }
     let user_info = call.write(move |tx| {
-        let Some(_administrator) = actor(tx, &ask.session_token, ask.user_id, SUPERUSER)? else {
+        let Some(_administrator) = actor(tx, &ask.session_token, ask.user_id, Role::SUPERUSER.as_str())?
+        else {
             return Err(NO_SESSION.refuse());
         };
         toggle(tx, ask.target_userid, locks)
