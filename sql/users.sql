@@ -4,6 +4,12 @@ SELECT user_id, system_id, full_name, email, email_verified, is_active, last_log
        emailforgotpass_sent_datetime, emailchangepass_sent_datetime
 FROM users WHERE user_id = :user_id;
 
+-- name: by_email
+SELECT user_id, system_id, full_name, email, email_verified, is_active, last_login_try, last_login_success,
+       failed_login_tries, created_on, last_updated, user_role, extra_info, emailverify_sent_datetime,
+       emailforgotpass_sent_datetime, emailchangepass_sent_datetime
+FROM users WHERE email = :email;
+
 -- name: id_by_email
 SELECT user_id FROM users WHERE email = :email;
 

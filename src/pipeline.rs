@@ -8,7 +8,7 @@ use crate::guard::ratelimit::Admission;
 use crate::json::{self, Json, JsonError, Limits, WipedObject};
 use crate::log;
 use crate::outcome::{Answer, Error, Failure};
-use crate::policy::email::fold;
+use crate::policy::email::EmailAddress;
 use crate::presence::Presence;
 use crate::request::Request;
 use crate::store::StoreError;
@@ -153,10 +153,15 @@ fn admit(
     // Only the key that the request declares counts: what else a body carries is looked at by nobody.
     let declared = request.map_or(&[][..], |request| request.params).iter().find(|param| param.is_email());
     let email = declared.and_then(|param| body?.get(param.name)?.as_str()).filter(|email| !email.is_empty());
-    let email = email.map(fold);
+    let email = email.map(EmailAddress::folded);
     let built_in = request.and_then(|request| request.per_minute);
-    match app.limiter.admit(&message.request, built_in, &message.client, email.as_deref(), app.clock.steady())
-    {
+    match app.limiter.admit(
+        &message.request,
+        built_in,
+        &message.client,
+        email.as_ref().map(EmailAddress::as_str),
+        app.clock.steady(),
+    ) {
         Admission::Admitted => Ok(()),
         Admission::Over { retry_after_seconds } => Err(Rejected::over_limit(retry_after_seconds)),
     }

@@ -13,7 +13,7 @@ use crate::guard::password::Verification;
 use crate::guard::secret::Password;
 use crate::log;
 use crate::outcome::{Failure, Refusal};
-use crate::policy::email::fold;
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
 use crate::store::attempts::{AttemptKey, Attempts};
 use crate::store::locks::{self, Lock};
@@ -29,12 +29,12 @@ pub const LOCKED: Refusal = Refusal::without_reason(
 
 /// Whose password it is said to be.
 pub enum Claim {
-    /// The user with this address, as it was typed.
-    Email(String),
+    /// The user with this address.
+    Email(EmailAddress),
     /// The user of this number.
     User(i64),
     /// The user of this number, provided that this is their address.
-    UserWithEmail(i64, String),
+    UserWithEmail(i64, EmailAddress),
 }
 
 /// What came of looking at a password.
@@ -70,10 +70,10 @@ pub fn prove(
     password: &Password,
     may: fn(&Credentials) -> bool,
 ) -> Result<Proof, Failure> {
-    let counted = Counted::new(call, &account_of(call, claim)?);
+    let counted = Counted::new(call, account_of(call, claim)?);
     let known = counted.known(call)?;
     // Strangers share an account's few places in the queue of the hashers. The owner is not to wait for one of them.
-    call.concerns(if known.is_at_home { &counted.lane } else { &counted.account });
+    call.concerns(if known.is_at_home { &counted.lane } else { counted.account.as_str() });
     // Before the queue too: where nothing is tested, nobody is to wait for anybody.
     if known.is_locked {
         return Ok(locked(call, &counted, password));
@@ -84,10 +84,13 @@ pub fn prove(
         drop(turn);
         return Ok(locked(call, &counted, password));
     }
-    let under_way = call.app().guesses.begin(counted.account.clone());
+    let under_way = call.app().guesses.begin(counted.account.as_str().to_owned());
     let is_slowed = !known.is_at_home && counted.is_slowed(call, under_way.others)?;
-    let slow_turn =
-        if is_slowed { Some(call.enter(&call.app().slow_turnstiles, &counted.account)?) } else { None };
+    let slow_turn = if is_slowed {
+        Some(call.enter(&call.app().slow_turnstiles, counted.account.as_str())?)
+    } else {
+        None
+    };
     let proof = test(call, claim, &counted, password, may)?;
     if slow_turn.is_some() && !matches!(proof, Proof::Right(_)) {
         // Whoever is next waits for this too.
@@ -130,7 +133,7 @@ fn test(
 /// An attempt that is not looked at. It costs what a wrong password does, but of all such attempts on an account only
 /// one at a time: they are not to fill the queue of those who can still log in.
 fn locked(call: &Call<'_>, counted: &Counted, password: &Password) -> Proof {
-    let under_way = call.app().guesses.begin(format!("locked {}", counted.account));
+    let under_way = call.app().guesses.begin(format!("locked {}", counted.account.as_str()));
     if under_way.others == 0 {
         // Where there is no room for this, nobody waits for it either.
         let _ = call.verify_dummy(password);
@@ -140,8 +143,8 @@ fn locked(call: &Call<'_>, counted: &Counted, password: &Password) -> Proof {
 
 /// How an attempt is counted.
 struct Counted {
-    /// The folded address.
-    account: String,
+    /// The address, or what stands for it.
+    account: EmailAddress,
     /// Who goes one after another: the attempts that are counted together.
     lane: String,
     key: AttemptKey,
@@ -157,7 +160,7 @@ struct Rules {
 }
 
 impl Counted {
-    fn new(call: &Call<'_>, account: &str) -> Self {
+    fn new(call: &Call<'_>, account: EmailAddress) -> Self {
         let config = call.config();
         let rules = Rules {
             by_client: config.lock_mode == LockMode::AccountAndClient,
@@ -165,8 +168,8 @@ impl Counted {
             lock_seconds: i64::from(config.user_lock_seconds),
         };
         let network = if rules.by_client { call.client().network().to_string() } else { String::new() };
-        let lane = format!("{network} {account}");
-        Self { account: account.to_owned(), lane, key: AttemptKey::new(account, network), rules }
+        let lane = format!("{network} {}", account.as_str());
+        Self { lane, key: AttemptKey::new(&account, network), account, rules }
     }
 
     fn known(&self, call: &Call<'_>) -> Result<Known, Failure> {
@@ -219,24 +222,24 @@ impl Rules {
     }
 }
 
-/// The folded address that attempts are counted under. A number without a user gets one that no user can have.
-fn account_of(call: &Call<'_>, claim: &Claim) -> Result<String, Failure> {
+/// The address that attempts are counted under. A number without a user gets one that no user can have.
+fn account_of(call: &Call<'_>, claim: &Claim) -> Result<EmailAddress, Failure> {
     Ok(match claim {
-        Claim::Email(email) | Claim::UserWithEmail(_, email) => fold(email).into_owned(),
+        Claim::Email(email) | Claim::UserWithEmail(_, email) => email.clone(),
         Claim::User(user_id) => {
             let user_id = *user_id;
             let user = call.read(|db| users::credentials_by_id(db, user_id))?;
-            user.map_or_else(|| format!("#{user_id}"), |user| user.email)
+            user.map_or_else(|| EmailAddress::folded(&format!("#{user_id}")), |user| user.email)
         }
     })
 }
 
 fn look_up(call: &Call<'_>, claim: &Claim) -> Result<Option<Credentials>, Failure> {
     call.read(|db| match claim {
-        Claim::Email(email) => users::credentials_by_email(db, &fold(email)),
+        Claim::Email(email) => users::credentials_by_email(db, email),
         Claim::User(user_id) => users::credentials_by_id(db, *user_id),
         Claim::UserWithEmail(user_id, email) => {
-            let found = users::credentials_by_email(db, &fold(email))?;
+            let found = users::credentials_by_email(db, email)?;
             Ok(found.filter(|user| user.user_id == *user_id))
         }
     })

@@ -5,7 +5,7 @@ use crate::guard::password::{Asker, Hasher};
 use crate::guard::secret::{Password, Secret};
 use crate::guard::token::{Token, uuid4};
 use crate::outcome::Failure;
-use crate::policy::email::fold;
+use crate::policy::email::EmailAddress;
 use crate::policy::model::Policy;
 use crate::policy::roles::Role;
 use crate::store::users::{self, NewUser};
@@ -84,7 +84,7 @@ fn first_users(
             system_id: uuid4(chance),
             full_name: full_name.to_owned(),
             password: Secret::new(hasher.hash(&Asker::server(), password)?.as_str().to_owned()),
-            email: email.to_owned(),
+            email: EmailAddress::folded(email),
             email_verified: true,
             is_active: !role.is_locked(),
             emailverify_sent_datetime: None,
@@ -97,7 +97,7 @@ fn first_users(
     // Passwords that nobody ever learns.
     let unknown = || Password::from(Token::new(chance).reveal());
     Ok([
-        user("Administrator", &fold(admin_email), Role::SUPERUSER, "system-user", &admin_password)?,
+        user("Administrator", admin_email, Role::SUPERUSER, "system-user", &admin_password)?,
         user("Anonymous visitor", "anonuser@localhost", Role::ANONYMOUS, "system-user", &unknown())?,
         user("Locked placeholder", "dummyuser@localhost", Role::LOCKED, "locked-user", &unknown())?,
     ])

@@ -6,6 +6,7 @@ use crate::app::Call;
 use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::users::Credentials;
@@ -64,7 +65,12 @@ fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
         return Err(NO_SESSION.refuse());
     }
-    let proof = prove(call, &Claim::Email(ask.email), &ask.password, Credentials::may_authenticate)?;
+    let proof = prove(
+        call,
+        &Claim::Email(EmailAddress::folded(&ask.email)),
+        &ask.password,
+        Credentials::may_authenticate,
+    )?;
     if let Proof::Right(proven) = proof {
         return log_in(call, proven, &ask.password, token);
     }

@@ -4,6 +4,7 @@
 //! that folding it is plain lower-casing: no second spelling folds onto an account that exists.
 
 use super::lists::{DISPOSABLE_DOMAINS, RESERVED_LOCAL_PARTS, domain_and_parents};
+use serde::Serialize;
 use std::borrow::Cow;
 
 /// The longest address that fits the path of an SMTP command (RFC 5321, 4.5.3.1.3, as corrected).
@@ -17,8 +18,7 @@ const LABEL_BYTES_MAX: usize = 63;
 
 /// Folds an address for looking it up: ASCII letters to lower case and nothing else, so that only spellings of the
 /// same ASCII address meet. Any text may be given, and folding twice changes nothing more.
-#[must_use]
-pub fn fold(text: &str) -> Cow<'_, str> {
+fn fold(text: &str) -> Cow<'_, str> {
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(text.to_ascii_lowercase())
     } else {
@@ -26,7 +26,9 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// An address that may sign up, folded. It has no `Debug`, since it names a person.
+/// An address in the form in which accounts are looked up and attempts counted: folded, whether or not it is anybody's.
+/// It has no `Debug`, since it names a person.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct EmailAddress(String);
 
 /// Why an address may not sign up. Whoever asked is told only that it may not.
@@ -41,6 +43,19 @@ pub enum EmailRefused {
 }
 
 impl EmailAddress {
+    /// Folds what somebody gave as an address, whatever it is.
+    #[must_use]
+    pub fn folded(text: &str) -> Self {
+        Self(fold(text).into_owned())
+    }
+
+    /// An address as an account has it. It was folded before it was stored, but for two of an adopted database that fold
+    /// to one and are told apart by their case; folding those here would make one account of two.
+    #[must_use]
+    pub const fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// Takes an address for a new account and folds it.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use super::query::query;
 use super::{Db, StoreError, Tx, column, moment, moment_or_null};
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
+use crate::policy::email::EmailAddress;
 use rusqlite::named_params;
 use sha2::{Digest, Sha256};
 
@@ -29,10 +30,10 @@ pub struct AttemptKey {
 }
 
 impl AttemptKey {
-    /// The key of a folded address and a client's network.
+    /// The key of an address and a client's network.
     #[must_use]
-    pub fn new(folded_email: &str, network: String) -> Self {
-        Self { account_hash: Sha256::digest(folded_email).into(), network }
+    pub fn new(account: &EmailAddress, network: String) -> Self {
+        Self { account_hash: Sha256::digest(account.as_str()).into(), network }
     }
 }
 
@@ -135,8 +136,8 @@ pub fn delete(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_of_account(tx: &Tx<'_>, folded_email: &str) -> Result<(), StoreError> {
-    let key = AttemptKey::new(folded_email, String::new());
+pub fn delete_of_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<(), StoreError> {
+    let key = AttemptKey::new(account, String::new());
     tx.change(DELETE_OF_ACCOUNT, named_params! { ":account_hash": key.account_hash })?;
     Ok(())
 }

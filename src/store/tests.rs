@@ -96,7 +96,7 @@ fn a_python_file_is_adopted_with_everybody_in_it() {
         assert_eq!(mode & 0o7777, 0o600, "{}", file.display());
     }
     let alice = store.read(|db| users::by_id(db, 4)).expect("reads").expect("alice is there");
-    assert_eq!(alice.email, "alice@fixture.test");
+    assert_eq!(alice.email.as_str(), "alice@fixture.test");
     assert_eq!(alice.full_name.as_deref(), Some("Alice Ärmel"));
     assert!(alice.extra_info.expect("has notes").as_str().contains(r#""nested": {"a": [1, 2, 3]}"#));
 

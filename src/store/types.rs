@@ -1,5 +1,6 @@
 //! How the program's own types lie in a column.
 
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
@@ -10,6 +11,18 @@ impl FromSql for Role {
 }
 
 impl ToSql for Role {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.as_str().to_sql()
+    }
+}
+
+impl FromSql for EmailAddress {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        String::column_result(value).map(Self::stored)
+    }
+}
+
+impl ToSql for EmailAddress {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         self.as_str().to_sql()
     }

@@ -4,6 +4,7 @@
 use super::query::query;
 use super::users::{self, User};
 use super::{Db, StoreError, column};
+use crate::policy::email::EmailAddress;
 use rusqlite::{ToSql, named_params};
 
 const FILE: &str = include_str!("../../sql/user_lists.sql");
@@ -23,6 +24,8 @@ const SLICE_ROWS: i64 = 2_000;
 pub enum Match {
     /// A text.
     Text(String),
+    /// An address.
+    Email(EmailAddress),
     /// A whole number; 1 and 0 for true and false.
     Integer(i64),
     /// Any other number.
@@ -69,6 +72,7 @@ pub fn slice(db: &Db<'_>, wanted: &Wanted, after: i64) -> Result<Slice, StoreErr
     };
     let value: &dyn ToSql = match value {
         Match::Text(text) => text,
+        Match::Email(address) => address,
         Match::Integer(number) => number,
         Match::Real(number) => number,
     };

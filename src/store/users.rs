@@ -5,12 +5,14 @@ use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
 use crate::json::JsonText;
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use rusqlite::{Row, named_params};
 use serde::Serialize;
 
 const FILE: &str = include_str!("../../sql/users.sql");
 const BY_ID: &str = query(FILE, "by_id");
+const BY_EMAIL: &str = query(FILE, "by_email");
 const ID_BY_EMAIL: &str = query(FILE, "id_by_email");
 const CREDENTIALS_BY_EMAIL: &str = query(FILE, "credentials_by_email");
 const CREDENTIALS_BY_ID: &str = query(FILE, "credentials_by_id");
@@ -49,8 +51,8 @@ pub struct User {
     pub system_id: String,
     /// The name as it is shown, HTML-escaped.
     pub full_name: Option<String>,
-    /// The address in folded form.
-    pub email: String,
+    /// The address.
+    pub email: EmailAddress,
     /// Whether the user proved to hold the address.
     pub email_verified: bool,
     /// Whether the user may do anything at all.
@@ -85,8 +87,8 @@ pub struct Credentials {
     pub system_id: String,
     /// The stored password hash, in PHC form.
     pub password: Secret<String>,
-    /// The address in folded form.
-    pub email: String,
+    /// The address.
+    pub email: EmailAddress,
     /// The name as it is shown, HTML-escaped.
     pub full_name: Option<String>,
     /// Whether the user may do anything at all.
@@ -117,8 +119,8 @@ pub struct NewUser {
     pub full_name: String,
     /// The password hash, in PHC form.
     pub password: Secret<String>,
-    /// The address in folded form.
-    pub email: String,
+    /// The address.
+    pub email: EmailAddress,
     /// Whether the address counts as proven.
     pub email_verified: bool,
     /// Whether the user may act at once.
@@ -142,21 +144,30 @@ pub fn by_id(db: &Db<'_>, user_id: i64) -> Result<Option<User>, StoreError> {
     db.one(BY_ID, named_params! { ":user_id": user_id }, user)
 }
 
-/// The user who signed up with this folded address.
+/// The user with this address.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn id_by_email(db: &Db<'_>, email: &str) -> Result<Option<i64>, StoreError> {
+pub fn by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<User>, StoreError> {
+    db.one(BY_EMAIL, named_params! { ":email": email }, user)
+}
+
+/// The number of the user with this address.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn id_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<i64>, StoreError> {
     db.one(ID_BY_EMAIL, named_params! { ":email": email }, |row| column(row, "user_id"))
 }
 
-/// What the user with this folded address proves themselves with.
+/// What the user with this address proves themselves with.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn credentials_by_email(db: &Db<'_>, email: &str) -> Result<Option<Credentials>, StoreError> {
+pub fn credentials_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
     db.one(CREDENTIALS_BY_EMAIL, named_params! { ":email": email }, credentials)
 }
 
@@ -257,7 +268,7 @@ pub fn set_address_unproven(tx: &Tx<'_>, user_id: i64, unproven: bool) -> Result
 /// # Errors
 ///
 /// A failing database.
-pub fn contest_address(tx: &Tx<'_>, email: &str) -> Result<(), StoreError> {
+pub fn contest_address(tx: &Tx<'_>, email: &EmailAddress) -> Result<(), StoreError> {
     tx.change(CONTEST_ADDRESS, named_params! { ":email": email })?;
     Ok(())
 }
@@ -267,7 +278,7 @@ pub fn contest_address(tx: &Tx<'_>, email: &str) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn end_contest(tx: &Tx<'_>, email: &str) -> Result<bool, StoreError> {
+pub fn end_contest(tx: &Tx<'_>, email: &EmailAddress) -> Result<bool, StoreError> {
     Ok(tx.change(END_CONTEST, named_params! { ":email": email })? == 1)
 }
 

@@ -49,6 +49,22 @@ fn unsafe_code_has_named_places() {
 }
 
 #[test]
+fn an_address_that_came_in_is_folded() {
+    let complaints: Vec<String> =
+        ours().iter().filter(|file| file.path.starts_with("src/")).flat_map(unfolded_addresses).collect();
+    assert_kept(&complaints);
+}
+
+/// Only what lies in a column is an address without being folded.
+fn unfolded_addresses(file: &SourceFile) -> Vec<String> {
+    if file.path.starts_with("src/store/") {
+        return Vec::new();
+    }
+    let advice = "trusts a text to be folded: use EmailAddress::folded or accept_for_signup";
+    places(file, &["EmailAddress", "::", "stored"], advice)
+}
+
+#[test]
 fn no_test_is_ignored() {
     let complaints: Vec<String> = ours()
         .iter()
@@ -171,5 +187,12 @@ mod tests {
     fn an_ignored_test_is_seen() {
         let text = "fn ignore() {}\n#[test]\n#[ignore = \"slow\"]\nfn t() { ignore() }";
         assert_eq!(places(&sample(text), &["#", "[", "ignore"], "runs not"), ["src/sample.rs:3: runs not"]);
+    }
+
+    #[test]
+    fn an_address_that_is_not_folded_is_seen() {
+        let text = "\nfn f() { look_up(EmailAddress::stored(typed)) }";
+        assert_eq!(unfolded_addresses(&SourceFile::sample("src/app.rs", text)).len(), 1);
+        assert!(unfolded_addresses(&SourceFile::sample("src/store/users.rs", text)).is_empty());
     }
 }

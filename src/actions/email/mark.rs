@@ -5,11 +5,11 @@ use crate::app::Call;
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
-use crate::policy::email::fold;
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
 use crate::store::users::User;
-use crate::store::{StoreError, Tx, locks, users};
+use crate::store::{locks, users};
 use serde::Serialize;
 
 const FAILED: &str = "The address could not be marked as verified.";
@@ -69,10 +69,10 @@ struct Verified {
 }
 
 fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Outcome<Verified> {
-    let email = fold(&ask.email).into_owned();
+    let email = EmailAddress::folded(&ask.email);
     let no_password = Secret::new(call.app().hasher.no_password().as_str().to_owned());
     let user = call.write(move |tx| {
-        let user = user_by_email(tx, &email)?.ok_or_else(|| failed(UNKNOWN))?;
+        let user = users::by_email(tx, &email)?.ok_or_else(|| failed(UNKNOWN))?;
         if user.is_active && user.email_verified {
             settle_address(tx, &user, &no_password)?;
             return Ok(user);
@@ -106,7 +106,7 @@ fn failed(refusal: Refusal) -> Failure {
 
 #[derive(Serialize)]
 struct Noted {
-    email: String,
+    email: EmailAddress,
     emailverify_sent_datetime: Option<Moment>,
     emailforgotpass_sent_datetime: Option<Moment>,
     user_id: i64,
@@ -120,9 +120,9 @@ fn user_set_emailsent(call: &mut Call<'_>, ask: UserSetEmailsent) -> Outcome<Not
         "forgotpass" => users::set_forgotpass_letter_sent,
         _ => return Err(BAD_TYPE.refuse()),
     };
-    let email = fold(&ask.email).into_owned();
+    let email = EmailAddress::folded(&ask.email);
     let user = call.write(move |tx| {
-        let user = user_by_email(tx, &email)?.ok_or_else(|| NOT_NOTED.refuse())?;
+        let user = users::by_email(tx, &email)?.ok_or_else(|| NOT_NOTED.refuse())?;
         set(tx, user.user_id)?;
         users::by_id(tx, user.user_id)?.ok_or_else(|| NOT_NOTED.refuse())
     })?;
@@ -135,11 +135,4 @@ fn user_set_emailsent(call: &mut Call<'_>, ask: UserSetEmailsent) -> Outcome<Not
         user_role: user.user_role,
     };
     Ok(Done::new(noted, "It was noted that the letter was sent."))
-}
-
-fn user_by_email(tx: &Tx<'_>, email: &str) -> Result<Option<User>, StoreError> {
-    match users::id_by_email(tx, email)? {
-        Some(user_id) => users::by_id(tx, user_id),
-        None => Ok(None),
-    }
 }

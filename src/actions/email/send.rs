@@ -11,7 +11,7 @@ use crate::outbound::letters::{self, Contents, Unwritable, link};
 use crate::outbound::mail::{MailError, MailSettings};
 use crate::outbound::recent::is_recent;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
-use crate::policy::email::{fold, is_valid_syntax};
+use crate::policy::email::{EmailAddress, is_valid_syntax};
 use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::Db;
@@ -19,7 +19,7 @@ use crate::store::letters as letters_noted;
 use crate::store::locks::{self, Lock};
 use crate::store::sessions::{self, LiveSession};
 use crate::store::users;
-use crate::wire::{Object, ObjectOrText};
+use crate::wire::ObjectOrText;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -169,7 +169,7 @@ requests! {
 #[derive(Serialize)]
 struct SignupSent {
     user_id: i64,
-    email_address: String,
+    email_address: EmailAddress,
     emailverify_sent_datetime: Moment,
 }
 
@@ -188,15 +188,15 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
     if !created.send_verification {
         return Err(NOT_DUE.refuse());
     }
-    let address = fold(&ask.email_address).into_owned();
-    if address != fold(&created.user_email) {
+    let address = EmailAddress::folded(&ask.email_address);
+    if address != created.user_email {
         return Err(UNKNOWN.refuse());
     }
     let user_id = created.user_id;
     call.app().store.read(|db| signup_letter_is_due(db, user_id, &address))?;
     let session = live_session(call, &ask.session_token)?.ok_or_else(|| NO_SESSION.refuse())?;
     let letter = letters::sign_up(&Contents {
-        to: &address,
+        to: address.as_str(),
         site: &ask.server_name,
         base_url: ask.server_baseurl.trim_end_matches('/'),
         link: &link,
@@ -224,8 +224,12 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
 
 /// Whether somebody who signed up with this address is still to get their letter. Gives back when one was last sent or
 /// asked for. Asked once in order to answer, and once more where it is noted that the letter goes out.
-fn signup_letter_is_due(db: &Db<'_>, user_id: i64, address: &str) -> Result<Option<Moment>, Failure> {
-    let user = users::by_id(db, user_id)?.filter(|user| user.email == address);
+fn signup_letter_is_due(
+    db: &Db<'_>,
+    user_id: i64,
+    address: &EmailAddress,
+) -> Result<Option<Moment>, Failure> {
+    let user = users::by_id(db, user_id)?.filter(|user| user.email == *address);
     let user = user.ok_or_else(|| UNKNOWN.refuse())?;
     if user.is_active || user.email_verified || !user.user_role.is_locked() {
         return Err(VERIFIED.refuse());
@@ -239,7 +243,7 @@ fn signup_letter_is_due(db: &Db<'_>, user_id: i64, address: &str) -> Result<Opti
 #[derive(Serialize)]
 struct ForgotpassSent {
     user_id: i64,
-    email_address: String,
+    email_address: EmailAddress,
     emailforgotpass_sent_datetime: Moment,
 }
 
@@ -270,8 +274,8 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
         browser: &session.user_agent,
         ip_address: &session.ip_address,
     };
-    let address = fold(&ask.email_address).into_owned();
-    let letter = letters::forgot_password(&contents(&address)).ok().filter(|_| expires.is_some());
+    let address = EmailAddress::folded(&ask.email_address);
+    let letter = letters::forgot_password(&contents(address.as_str())).ok().filter(|_| expires.is_some());
     let sent = claim_forgotpass(call, &address).and_then(|claim| {
         let answer = ForgotpassSent {
             user_id: claim.user_id,
@@ -294,14 +298,14 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
 
 /// Notes that a forgotten-password letter goes out to this address, if it may. The long wait between two is for the one
 /// who asked before: somebody else, who may be the owner, waits only the short one.
-fn claim_forgotpass(call: &Call<'_>, address: &str) -> Result<Claim, Failure> {
+fn claim_forgotpass(call: &Call<'_>, address: &EmailAddress) -> Result<Claim, Failure> {
     let (user_id, _) = call.app().store.read(|db| forgotpass_recipient(db, address))?;
     let wait_seconds = i64::from(call.config().mail_wait_hours) * HOUR_SECONDS;
     let network = call.client().network().to_string();
     let recent = &call.app().recent_letters;
     let noted = recent.claim(user_id, &network, wait_seconds, call.app().clock.now());
     let noted = noted.ok_or_else(|| FORGOTPASS_TOO_SOON.refuse())?;
-    let address = address.to_owned();
+    let address = address.clone();
     let claimed = call.write(move |tx| {
         let (user_id, before) = forgotpass_recipient(tx, &address)?;
         let gap_seconds = FORGOTPASS_GAP_SECONDS.min(wait_seconds);
@@ -322,9 +326,8 @@ fn claim_forgotpass(call: &Call<'_>, address: &str) -> Result<Claim, Failure> {
 
 /// Who may choose a new password by a letter to this address, and when one was last sent. A lock that failed log-ins
 /// made does not keep the owner from it.
-fn forgotpass_recipient(db: &Db<'_>, folded: &str) -> Result<(i64, Option<Moment>), Failure> {
-    let user_id = if is_valid_syntax(folded) { users::id_by_email(db, folded)? } else { None };
-    let user = user_id.map(|user_id| users::by_id(db, user_id)).transpose()?.flatten();
+fn forgotpass_recipient(db: &Db<'_>, address: &EmailAddress) -> Result<(i64, Option<Moment>), Failure> {
+    let user = if is_valid_syntax(address.as_str()) { users::by_email(db, address)? } else { None };
     let user = user.filter(|user| user.user_role != Role::ANONYMOUS);
     let user = user.ok_or_else(|| FORGOTPASS_UNKNOWN.refuse())?;
     let may_act = user.is_active && !user.user_role.is_locked();
@@ -338,16 +341,15 @@ fn forgotpass_recipient(db: &Db<'_>, folded: &str) -> Result<(i64, Option<Moment
 struct Created {
     send_verification: bool,
     user_id: i64,
-    user_email: String,
+    user_email: EmailAddress,
 }
 
 impl Created {
     fn of(ObjectOrText(info): &ObjectOrText) -> Option<Self> {
-        let text = |object: &Object, key: &str| object.get(key)?.as_str().map(str::to_owned);
         Some(Self {
             send_verification: info.get("send_verification")?.as_bool()?,
             user_id: info.get("user_id")?.as_i64()?,
-            user_email: text(info, "user_email")?,
+            user_email: EmailAddress::folded(info.get("user_email")?.as_str()?),
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::guard::password::Verification;
 use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
-use crate::policy::email::fold;
+use crate::policy::email::EmailAddress;
 use crate::requests;
 use crate::store::users::Credentials;
 use crate::store::{Db, StoreError, apikeys_nosession, sessions, users};
@@ -125,7 +125,7 @@ fn carry_out(call: &mut Call<'_>, change: Change, kept: Option<StoredToken>) -> 
     }
     let hash = call.hash(&change.new)?;
     let names = [change.full_name.as_str(), user.full_name.as_deref().unwrap_or_default()];
-    let mut broken = judge(call, &change.new, &user.email, &names)?;
+    let mut broken = judge(call, &change.new, user.email.as_str(), &names)?;
     if !broken.is_empty() {
         broken.push("Please choose a safer password.".into());
         return Err(change.echo(INSECURE.made().telling(broken)));
@@ -163,9 +163,10 @@ fn owns_session(db: &Db<'_>, user_id: i64, token: &StoredToken) -> Result<bool, 
 }
 
 fn current_is_right(call: &mut Call<'_>, change: &Change) -> Result<Proven, Failure> {
-    let known = call.read(|db| users::credentials_by_email(db, &fold(&change.email)))?;
+    let address = EmailAddress::folded(&change.email);
+    let known = call.read(|db| users::credentials_by_email(db, &address))?;
     let known = known.is_some_and(|user| user.user_id == change.user_id && user.may_authenticate());
-    let claim = Claim::UserWithEmail(change.user_id, change.email.clone());
+    let claim = Claim::UserWithEmail(change.user_id, address);
     match prove(call, &claim, &change.current, Credentials::may_authenticate)? {
         Proof::Right(proven) => Ok(proven),
         Proof::Locked => Err(change.echo(LOCKED.made())),

@@ -4,6 +4,7 @@ use crate::accounts::authenticate::{Claim, LOCKED, Proof, prove};
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Outcome, Refusal};
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::sessions;
@@ -62,7 +63,12 @@ fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {
 }
 
 fn user_passcheck_nosession(call: &mut Call<'_>, ask: UserPasscheckNosession) -> Outcome<Checked> {
-    answer(prove(call, &Claim::Email(ask.email), &ask.password, Credentials::may_authenticate)?)
+    answer(prove(
+        call,
+        &Claim::Email(EmailAddress::folded(&ask.email)),
+        &ask.password,
+        Credentials::may_authenticate,
+    )?)
 }
 
 fn answer(proof: Proof) -> Outcome<Checked> {

@@ -7,7 +7,7 @@ use crate::app::Call;
 use crate::guard::secret::{Password, Secret};
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
-use crate::policy::email::fold;
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
 use crate::requests;
 use crate::store::locks::{self, Lock};
@@ -53,19 +53,19 @@ fn user_resetpass(call: &mut Call<'_>, ask: UserResetpass) -> Outcome<Nothing> {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
         return Err(NO_SESSION.refuse());
     }
-    let account = Account { email: fold(&ask.email_address).into_owned(), required_active: true };
+    let account = Account { email: EmailAddress::folded(&ask.email_address), required_active: true };
     reset(call, account, &ask.new_password, Some(token), (UNKNOWN, INSECURE))
 }
 
 fn user_resetpass_nosession(call: &mut Call<'_>, ask: UserResetpassNosession) -> Outcome<Nothing> {
-    let email = fold(&ask.email_address).into_owned();
+    let email = EmailAddress::folded(&ask.email_address);
     let account = Account { email, required_active: ask.required_active };
     reset(call, account, &ask.new_password, None, (NOT_AS_REQUIRED, NOSESSION_INSECURE))
 }
 
 /// Whose password is to be set, and in which state the account has to be.
 struct Account {
-    email: String,
+    email: EmailAddress,
     required_active: bool,
 }
 
@@ -86,12 +86,12 @@ fn reset(
     session: Option<StoredToken>,
     (unknown, insecure): (Refusal, Refusal),
 ) -> Outcome<Nothing> {
-    call.concerns(&account.email);
+    call.concerns(account.email.as_str());
     let user = call.read(|db| account.find(db))?;
     // Hashed and judged for nobody too, so that an unknown address takes as long.
     let hash = call.hash(new)?;
     let name = user.as_ref().and_then(|user| user.full_name.as_deref()).unwrap_or_default();
-    let broken = judge(call, new, &account.email, &[name])?;
+    let broken = judge(call, new, account.email.as_str(), &[name])?;
     let user = user.ok_or_else(|| unknown.refuse())?;
     if !broken.is_empty() {
         let messages = std::iter::once("Please choose a safer password.".into()).chain(broken).collect();

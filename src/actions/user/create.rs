@@ -75,7 +75,7 @@ requests! {
 
 #[derive(Serialize)]
 struct SignedUp {
-    user_email: String,
+    user_email: EmailAddress,
     user_id: i64,
     system_id: String,
     send_verification: bool,
@@ -99,7 +99,7 @@ fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {
             system_id: given_id.unwrap_or_else(|| uuid4(call.chance())),
             full_name: full_name.as_str().to_owned(),
             password: Secret::new(call.app().hasher.no_password().as_str().to_owned()),
-            email: email.as_str().to_owned(),
+            email,
             email_verified: false,
             is_active: false,
             emailverify_sent_datetime: Some(call.now()),
@@ -118,9 +118,10 @@ fn carry_out(call: &Call<'_>, mut sign_up: SignUp, password: &Password) -> Outco
         // Worked on before it is judged, so that a bad password takes as long as a good one.
         let worked = Worked::on(call, password, known.as_ref())?;
         if round == 0 {
-            let broken = judge(call, password, &sign_up.new.email, &[&sign_up.new.full_name])?;
+            let broken = judge(call, password, sign_up.new.email.as_str(), &[&sign_up.new.full_name])?;
             if !broken.is_empty() {
-                let refused = BAD_PASSWORD.made().telling(broken).with("user_email", sign_up.new.email);
+                let refused =
+                    BAD_PASSWORD.made().telling(broken).with("user_email", sign_up.new.email.as_str());
                 return Err(refused.with("send_verification", false).into());
             }
         }
@@ -129,7 +130,7 @@ fn carry_out(call: &Call<'_>, mut sign_up: SignUp, password: &Password) -> Outco
             SignUpResult::Known(known, letter) => {
                 return Err(USER_EXISTS
                     .made()
-                    .with("user_email", known.email)
+                    .with("user_email", known.email.as_str())
                     .with("user_id", known.user_id)
                     .with("system_id", known.system_id)
                     .with("send_verification", letter == Letter::Send)

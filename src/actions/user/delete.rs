@@ -4,7 +4,7 @@ use crate::accounts::authenticate::{Claim, LOCKED, Proof, prove};
 use crate::accounts::lock;
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
-use crate::policy::email::fold;
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
 use crate::store::{StoreError, Tx, attempts, users};
@@ -54,8 +54,9 @@ fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
     let echo = |refused: Refused| -> Failure {
         refused.with("user_id", user_id).with("email", email.as_str()).into()
     };
-    let known = call.read(|db| users::id_by_email(db, &fold(&email)))? == Some(user_id);
-    let claim = Claim::UserWithEmail(user_id, email.clone());
+    let address = EmailAddress::folded(&email);
+    let known = call.read(|db| users::id_by_email(db, &address))? == Some(user_id);
+    let claim = Claim::UserWithEmail(user_id, address);
     let proven = match prove(call, &claim, &password, |_| true)? {
         Proof::Right(proven) => proven.credentials,
         Proof::Barred(_) | Proof::Wrong if known => return Err(echo(WRONG_PASSWORD.made())),

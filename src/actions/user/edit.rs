@@ -288,13 +288,12 @@ fn full_name(value: Value) -> Result<Option<String>, Fault> {
 }
 
 /// An address that was accepted once may be given again, whatever the rules are now.
-fn email(value: &Value, before: &User) -> Result<String, Fault> {
+fn email(value: &Value, before: &User) -> Result<EmailAddress, Fault> {
     let text = value.as_str().ok_or(Fault::Value)?;
-    if text == before.email {
-        return Ok(text.to_owned());
+    if text == before.email.as_str() {
+        return Ok(before.email.clone());
     }
-    let email = EmailAddress::accept_for_signup(text).map_err(|_| Fault::Value)?;
-    Ok(email.as_str().to_owned())
+    EmailAddress::accept_for_signup(text).map_err(|_| Fault::Value)
 }
 
 /// True and false, or 1 and 0.

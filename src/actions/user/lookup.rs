@@ -3,7 +3,7 @@
 use crate::app::Call;
 use crate::clock::Moment;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
-use crate::policy::email::fold;
+use crate::policy::email::EmailAddress;
 use crate::requests;
 use crate::store::Db;
 use crate::store::user_lists::{self, Match, Wanted};
@@ -192,10 +192,7 @@ fn find(
 }
 
 fn user_lookup_email(call: &mut Call<'_>, ask: UserLookupEmail) -> Outcome<OneUser> {
-    let user = call.read(|db| match users::id_by_email(db, &fold(&ask.email))? {
-        Some(user_id) => users::by_id(db, user_id),
-        None => Ok(None),
-    })?;
+    let user = call.read(|db| users::by_email(db, &EmailAddress::folded(&ask.email)))?;
     let user_info = user.ok_or_else(|| EMAIL_UNKNOWN.refuse())?;
     Ok(Done::new(OneUser { user_info }, "The user was found."))
 }
@@ -223,7 +220,7 @@ fn comparable(by: &str, value: Value) -> Option<Match> {
             | "failed_login_tries" | "user_role",
             value,
         ) => match value {
-            Value::String(text) if by == "email" => Match::Text(fold(&text).into_owned()),
+            Value::String(text) if by == "email" => Match::Email(EmailAddress::folded(&text)),
             other => plain(other)?,
         },
         (

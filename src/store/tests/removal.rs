@@ -1,6 +1,7 @@
 //! What is removed when it is old, a few rows at a time.
 
 use super::*;
+use crate::policy::email::EmailAddress;
 use crate::store::attempts::AttemptKey;
 use crate::store::sessions::NewSession;
 
@@ -63,7 +64,8 @@ fn attempts_go_by_age_and_by_number() {
     store
         .write(|tx| {
             for number in 0..5 {
-                let key = AttemptKey::new(&format!("{number}@example.org"), String::new());
+                let key =
+                    AttemptKey::new(&EmailAddress::folded(&format!("{number}@example.org")), String::new());
                 attempts::upsert(tx, &key, 1, None)?;
             }
             tx.connection().execute_batch(
