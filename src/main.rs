@@ -5,7 +5,7 @@ use authnzerver::cli::{self, Parts};
 use authnzerver::clock::{Clock, SystemClock};
 use authnzerver::edge;
 use authnzerver::policy::model::DEFAULT_POLICY;
-use authnzerver::server::boot;
+use authnzerver::server::{boot, lifecycle};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         chance: &*chance,
         default_policy: DEFAULT_POLICY,
         make_database: &|path, policy, admin| boot::make_database(path, policy, admin, &clock, &chance),
-        serve: &|loaded, notes| boot::run(loaded, &notes, &clock, &chance),
+        serve: &|loaded, notes, process| lifecycle::run(loaded, notes, process, &clock, &chance),
     };
     cli::run_here(&parts).into()
 }

@@ -12,7 +12,9 @@ use crate::clock::Clock;
 use crate::commands::pwned;
 use crate::config::arguments::{Command, Listing};
 use crate::config::{self, Invocation, Loaded, Problems, Surroundings};
-use crate::server::startup::FirstAdmin;
+use crate::server::database::FirstAdmin;
+use crate::server::lifecycle::End;
+use crate::server::process::Process;
 use signal_hook::consts::signal::SIGXFSZ;
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::Path;
@@ -35,9 +37,8 @@ pub struct Parts<'a> {
     pub default_policy: &'a str,
     /// Makes the database and its first users.
     pub make_database: &'a MakeDatabase<'a>,
-    /// Runs the server until it is told to stop, and gives the exit status. The lines are what was made for this
-    /// start.
-    pub serve: &'a dyn Fn(Loaded, Vec<String>) -> u8,
+    /// Runs the server until it is told to stop. The lines are what was made for this start.
+    pub serve: &'a dyn Fn(Loaded, &[String], &Process) -> End,
 }
 
 /// Makes a database at a path, with the roles of a policy file (or of the built-in policy), and the first
@@ -140,7 +141,10 @@ fn run_command(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Str
         }
         Command::Serve => {
             return match settle(&invocation, surroundings, parts) {
-                Ok((loaded, notes)) => (parts.serve)(loaded, notes),
+                Ok((loaded, notes)) => match (parts.serve)(loaded, &notes, &Process::new(surroundings)) {
+                    End::Stopped => EXIT_DONE,
+                    End::Failed => EXIT_FAILED,
+                },
                 Err(problems) => refuse(&problems, EXIT_FAILED, streams),
             };
         }

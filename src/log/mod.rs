@@ -167,7 +167,7 @@ pub fn finish() {
 }
 
 /// Has it logged where code panics. A panic's message may hold data of a request; its place never does.
-pub fn report_panics() {
+pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
         // A panic in here would end the process. The thread may have been in the midst of printing something, so
         // this goes past standard error.

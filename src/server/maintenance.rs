@@ -1,4 +1,4 @@
-//! What the server does by itself while it runs: it lifts locks that have ended, removes what nobody needs any more,
+//! What the server does by itself while it runs: it releases locks that have expired, removes what nobody needs any more,
 //! and looks for damage in a database that was too large to be checked before the first request.
 //!
 //! Nothing here may keep a request waiting: what is removed goes in small pieces, with other writes in between.
@@ -10,13 +10,10 @@ use crate::log;
 use crate::store::{Removal, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
-/// How often locks that have ended are lifted, and how many such rounds lie between two clean-ups.
-const ROUND_SECONDS: u64 = 30;
-const ROUNDS_PER_PURGE: u64 = 60 * 60 / ROUND_SECONDS;
 /// Rows that are removed in one write.
 const SLICE_ROWS: i64 = 200;
 /// Days for which failed attempts are remembered, and expired API keys kept.
@@ -31,73 +28,143 @@ const CLOCK_SET_SECONDS_MAX: i64 = 60 * 60;
 const DAY_SECONDS: i64 = 86_400;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Runs until `stopped` says so or hangs up.
-pub fn run(app: &App, stopped: &Receiver<()>) {
+/// Something to do again and again.
+struct Job {
+    name: &'static str,
+    /// So long after the beginning of one run, at the earliest, the next one begins.
+    every: Duration,
+    /// Tells how many things it has dealt with.
+    run: fn(&mut Rounds<'_, '_>) -> Result<usize, StoreError>,
+    /// What the log says when there were any.
+    done: &'static str,
+}
+
+const RELEASE_EXPIRED_LOCKS: Job = Job {
+    name: "expired-locks",
+    every: Duration::from_secs(30),
+    run: |rounds| lock::lift_ended(rounds.app),
+    done: "released locks that had expired",
+};
+
+/// All of it, in the order in which it is done when several jobs are due. Each runs once at the start.
+const JOBS: &[Job] = &[
+    RELEASE_EXPIRED_LOCKS,
+    Job {
+        name: "damage-check",
+        every: Duration::from_secs(30),
+        run: |rounds| rounds.look_for_damage(),
+        // It says itself what it finds, which takes a while.
+        done: "",
+    },
+    Job {
+        name: "expired-rows",
+        every: Duration::from_secs(60 * 60),
+        run: |rounds| rounds.purge_expired(),
+        done: "removed what had expired",
+    },
+];
+
+/// Does all of it until `stopped` says so or hangs up.
+pub fn run_maintenance(app: &App, stopped: &Receiver<()>) {
     let stopping = Arc::new(AtomicBool::new(false));
-    let mut clock = ClockWatch::default();
     std::thread::scope(|scope| {
-        let mut damage_check = None;
-        for round in 0_u64.. {
-            lift_locks(app);
-            look_for_damage(app, &stopping, scope, &mut damage_check);
-            if round.is_multiple_of(ROUNDS_PER_PURGE) {
-                purge(app, &mut clock, || {
-                    !matches!(stopped.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty))
-                });
-            }
-            match stopped.recv_timeout(Duration::from_secs(ROUND_SECONDS)) {
-                Err(RecvTimeoutError::Timeout) => {}
-                _ => break,
-            }
+        let mut rounds = Rounds {
+            app,
+            stopped,
+            stopping: &stopping,
+            scope,
+            clock: ClockWatch::default(),
+            damage_check: None,
+        };
+        let mut schedule = Schedule::new(JOBS, app.clock.steady());
+        loop {
+            let Some(job) = schedule.next_due(app.clock.steady()) else {
+                match stopped.recv_timeout(schedule.time_left(app.clock.steady())) {
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    _ => break,
+                }
+            };
+            report(job, (job.run)(&mut rounds));
         }
         stopping.store(true, Ordering::Relaxed);
     });
 }
 
-/// Lifts locks that have ended.
-pub fn lift_locks(app: &App) {
-    match lock::lift_ended(app) {
+/// Releases locks that have expired: also before the first request.
+pub fn release_expired_locks(app: &App) {
+    report(&RELEASE_EXPIRED_LOCKS, lock::lift_ended(app));
+}
+
+fn report(job: &Job, result: Result<usize, StoreError>) {
+    match result {
         Ok(0) => {}
-        Ok(count) => log::info("lifted locks that had ended", &[("count", count.into())]),
-        Err(error) => log::error("could not lift locks", &[("cause", log::cause(&error))]),
+        Ok(count) => log::info(job.done, &[("count", count.into())]),
+        Err(error) => {
+            log::error("maintenance failed", &[("job", job.name.into()), ("cause", log::cause(&error))]);
+        }
     }
 }
 
-/// Begins to look for damage on a thread of its own, where that is due and not under way.
-fn look_for_damage<'s>(
-    app: &'s App,
-    stopping: &Arc<AtomicBool>,
-    scope: &'s Scope<'s, '_>,
-    running: &mut Option<ScopedJoinHandle<'s, ()>>,
-) {
-    if !app.store.may_be_damaged() || running.as_ref().is_some_and(|running| !running.is_finished()) {
-        return;
+/// When each job is due, by the steady clock.
+struct Schedule {
+    jobs: &'static [Job],
+    due: Vec<Duration>,
+}
+
+impl Schedule {
+    fn new(jobs: &'static [Job], now: Duration) -> Self {
+        Self { jobs, due: vec![now; jobs.len()] }
     }
-    let stopping = Arc::clone(stopping);
-    *running = std::thread::Builder::new()
-        .name("damage-check".to_owned())
-        .spawn_scoped(scope, move || {
-            if let Err(error) = app.store.look_for_damage(&stopping) {
+
+    /// A job whose time has come. It is due again after its interval.
+    fn next_due(&mut self, now: Duration) -> Option<&'static Job> {
+        let (job, due) = self.jobs.iter().zip(&mut self.due).find(|(_, due)| **due <= now)?;
+        *due = now + job.every;
+        Some(job)
+    }
+
+    fn time_left(&self, now: Duration) -> Duration {
+        self.due.iter().min().map_or(Duration::MAX, |due| due.saturating_sub(now))
+    }
+}
+
+/// What the jobs share.
+struct Rounds<'s, 'e> {
+    app: &'s App,
+    stopped: &'s Receiver<()>,
+    stopping: &'s Arc<AtomicBool>,
+    scope: &'s Scope<'s, 'e>,
+    clock: ClockWatch,
+    damage_check: Option<ScopedJoinHandle<'s, ()>>,
+}
+
+impl Rounds<'_, '_> {
+    /// Begins to look for damage on a thread of its own, where that is due and not under way.
+    fn look_for_damage(&mut self) -> Result<usize, StoreError> {
+        let (app, stopping) = (self.app, self.stopping);
+        let is_running = self.damage_check.as_ref().is_some_and(|check| !check.is_finished());
+        if !app.store.may_be_damaged() || is_running {
+            return Ok(0);
+        }
+        let check = move || {
+            if let Err(error) = app.store.look_for_damage(stopping) {
                 log::error("the database could not be checked for damage", &[("cause", log::cause(&error))]);
             }
-        })
-        .ok();
-}
+        };
+        let thread = std::thread::Builder::new().name("damage-check".to_owned());
+        self.damage_check = thread.spawn_scoped(self.scope, check).ok();
+        Ok(0)
+    }
 
-/// Removes what is old enough, as long as the clock can be believed and nobody says to stop.
-fn purge(app: &App, clock: &mut ClockWatch, stop: impl Fn() -> bool) {
-    let now = app.clock.now();
-    let removed = app.store.last_seen_time().and_then(|last_seen| {
-        if !clock.is_believed(last_seen, now, app.clock.steady()) {
+    /// Removes what is old enough, as long as the clock can be believed and nobody says to stop.
+    fn purge_expired(&mut self) -> Result<usize, StoreError> {
+        let app = self.app;
+        let now = app.clock.now();
+        if !self.clock.is_believed(app.store.last_seen_time()?, now, app.clock.steady()) {
             return Ok(0);
         }
         app.store.set_last_seen_time(now)?;
-        remove_old(app, now, &stop)
-    });
-    match removed {
-        Ok(0) => {}
-        Ok(rows) => log::info("removed what had expired", &[("count", rows.into())]),
-        Err(error) => log::error("could not remove what had expired", &[("cause", log::cause(&error))]),
+        remove_old(app, now, &|| !matches!(self.stopped.try_recv(), Err(TryRecvError::Empty)))
     }
 }
 
@@ -165,6 +232,24 @@ impl ClockWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_job_is_due_at_the_start_and_after_its_interval() {
+        let seconds = Duration::from_secs;
+        let mut schedule = Schedule::new(JOBS, seconds(7));
+        let mut due_at = |now: u64| -> Vec<&str> {
+            std::iter::from_fn(|| schedule.next_due(seconds(now))).map(|job| job.name).collect()
+        };
+        assert_eq!(due_at(7), ["expired-locks", "damage-check", "expired-rows"]);
+        assert_eq!(due_at(36), [""; 0]);
+        // Late, as after a long run: what follows is counted from then.
+        assert_eq!(due_at(50), ["expired-locks", "damage-check"]);
+        assert_eq!(due_at(79), [""; 0]);
+        assert_eq!(due_at(80), ["expired-locks", "damage-check"]);
+        assert_eq!(schedule.time_left(seconds(100)), seconds(10));
+        assert_eq!(schedule.time_left(seconds(4000)), Duration::ZERO);
+        assert_eq!(schedule.next_due(seconds(4000)).map(|job| job.name), Some("expired-locks"));
+    }
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 

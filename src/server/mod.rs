@@ -1,17 +1,27 @@
-//! The running server, from its settings to its end.
+//! The server as a program: from its settings to the last answered request.
 //!
 //! | file | does |
 //! | --- | --- |
-//! | `boot.rs` | makes the server's parts of its settings |
-//! | `startup.rs` | checks what the system gives, and prepares the database |
-//! | `memory.rs` | shares out the memory |
+//! | `lifecycle.rs` | starts to log and serve, obeys signals, stops in good order |
+//! | `boot.rs` | makes the application of the settings |
+//! | `database.rs` | opens the database, and sees to roles and first users |
+//! | `listen.rs` | listens, with or without TLS |
 //! | `router.rs` | says where a request goes |
 //! | `health.rs` | answers the health check |
 //! | `maintenance.rs` | does what recurs |
+//! | `resources.rs` | checks what the system gives |
+//! | `memory.rs` | shares out the memory |
+//! | `process.rs` | reads what the environment says beside settings |
+//! | `rate_limits.rs` | warns of limits without effect |
 
 pub mod boot;
+pub mod database;
 pub mod health;
+pub mod lifecycle;
+pub mod listen;
 pub mod maintenance;
 pub mod memory;
+pub mod process;
+pub mod rate_limits;
+pub mod resources;
 pub mod router;
-pub mod startup;

@@ -16,18 +16,54 @@ use std::sync::Arc;
 /// The name under which health checks are counted.
 pub const HEALTH_REQUEST: &str = "apikey-healthcheck";
 
-const HEALTH: &str = "/health";
+/// Something that answers at a path.
+struct Route {
+    path: &'static str,
+    method: Allow,
+    /// Whether it is there only where the operator debugs.
+    debugging_only: bool,
+    /// Whether a request that names no host may come in, whatever the allowed hosts.
+    takes_nameless_hosts: bool,
+    answer: fn(&Router, &HttpRequest<'_>) -> HttpReply,
+}
+
+/// Every path that there is.
+const ROUTES: &[Route] = &[
+    Route {
+        path: "/",
+        method: Allow::Post,
+        debugging_only: false,
+        takes_nameless_hosts: false,
+        answer: Router::api,
+    },
+    // Load balancers ask in HTTP/1.0, without a host. No browser does that, whoever sent it here.
+    Route {
+        path: "/health",
+        method: Allow::Get,
+        debugging_only: false,
+        takes_nameless_hosts: true,
+        answer: Router::health,
+    },
+    Route {
+        path: "/echo",
+        method: Allow::Post,
+        debugging_only: true,
+        takes_nameless_hosts: false,
+        answer: Router::echo,
+    },
+];
+
 /// A request that names no host, as HTTP/1.0 allows, counts as made to this one.
 const HOST_OF_THE_NAMELESS: &str = "127.0.0.1";
 
 /// Answers what comes in at the edge.
-pub struct Server {
+pub struct Router {
     app: Arc<App>,
     health: HealthCheck,
 }
 
-impl Server {
-    /// A server in front of this application.
+impl Router {
+    /// A router in front of this application.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
         Self { app, health: HealthCheck::default() }
@@ -72,35 +108,35 @@ impl Server {
         HttpReply::text(200, opened.key.seal(ascii_json(&*message).as_bytes(), self.app.clock.now()))
     }
 
-    fn allows(&self, request: &HttpRequest<'_>) -> bool {
-        let allowed = &self.app.config.allowed_hosts;
-        match host_name(request.host) {
-            // Load balancers ask in HTTP/1.0, without a host. No browser does that, whoever sent it here.
-            "" if request.path == HEALTH => true,
-            "" => allowed.iter().any(|name| name == HOST_OF_THE_NAMELESS),
-            name => allowed.contains(&name.to_ascii_lowercase()),
-        }
+    fn allows_host(&self, host: &str) -> bool {
+        let name = match host_name(host) {
+            "" => HOST_OF_THE_NAMELESS,
+            name => &name.to_ascii_lowercase(),
+        };
+        self.app.config.allowed_hosts.iter().any(|allowed| allowed == name)
+    }
+
+    fn find(&self, request: &HttpRequest<'_>) -> Option<&'static Route> {
+        let debugging = self.app.config.debug_mode;
+        let route = ROUTES.iter().find(|route| route.path == request.path);
+        let route = route.filter(|route| debugging || !route.debugging_only);
+        let is_nameless = host_name(request.host).is_empty();
+        let is_let_in = route.is_some_and(|route| route.takes_nameless_hosts && is_nameless);
+        route.filter(|_| is_let_in || self.allows_host(request.host))
     }
 }
 
-impl Handler for Server {
+impl Handler for Router {
     fn handle(&self, request: &HttpRequest<'_>) -> HttpReply {
-        let debugging = self.app.config.debug_mode;
-        let (allow, serve): (_, fn(&Self, &HttpRequest<'_>) -> HttpReply) = match request.path {
-            _ if !self.allows(request) => return error_page(404),
-            "/" => (Allow::Post, Self::api),
-            HEALTH => (Allow::Get, Self::health),
-            "/echo" if debugging => (Allow::Post, Self::echo),
-            _ => return error_page(404),
-        };
-        let method = match allow {
+        let Some(route) = self.find(request) else { return error_page(404) };
+        let method = match route.method {
             Allow::Get => "GET",
             Allow::Post => "POST",
         };
-        if request.method == method || (request.method == "HEAD" && allow == Allow::Get) {
-            serve(self, request)
+        if request.method == method || (request.method == "HEAD" && route.method == Allow::Get) {
+            (route.answer)(self, request)
         } else {
-            HttpReply { allow: Some(allow), ..error_page(405) }
+            HttpReply { allow: Some(route.method), ..error_page(405) }
         }
     }
 }

@@ -7,7 +7,8 @@ use authnzerver::chance::{Chance, SystemChance};
 use authnzerver::clock::{Clock, SystemClock};
 use authnzerver::config::{self, Invocation, Surroundings};
 use authnzerver::log::{self, LogFormat};
-use authnzerver::server::boot;
+use authnzerver::server::lifecycle::{self, End};
+use authnzerver::server::process::Process;
 use serde_json::json;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -145,7 +146,7 @@ fn is_child() -> bool {
 fn a_panic_ends_no_process_whose_log_cannot_be_written() {
     if is_child() {
         log::start(LogFormat::Text, ::log::LevelFilter::Info, true, &SystemChance).expect("starts");
-        log::report_panics();
+        log::install_panic_hook();
         for _ in 0..3 {
             let fault = std::thread::spawn(|| panic!("a secret")).join();
             assert!(fault.is_err());
@@ -189,7 +190,8 @@ fn a_fault_in_a_request_costs_that_request_and_is_logged_by_its_place_alone() {
         let Ok(settings) = settings else { std::process::exit(3) };
         let (clock, chance): (Arc<dyn Clock>, Arc<dyn Chance>) =
             (Arc::new(SystemClock::new()), Arc::new(FaultyChance(base.join("fault"))));
-        std::process::exit(boot::run(settings, &[], &clock, &chance).into());
+        let end = lifecycle::run(settings, &[], &Process::new(&surroundings), &clock, &chance);
+        std::process::exit(i32::from(end != End::Stopped));
     }
     let machine = Machine::new();
     machine.starts(&[]).stops();

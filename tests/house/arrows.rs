@@ -23,7 +23,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("rusqlite", &["src/store"], "Give store/ a verb for what you need, with its statement in sql/."),
     (
         "may",
-        &["src/edge", "src/wait", "src/main", "src/server/boot"],
+        &["src/edge", "src/wait", "src/main", "src/server/listen"],
         "Coroutines are the edge's business; wait.rs has what others need in order to wait.",
     ),
     ("httparse", &["src/edge/received"], "HTTP ends at the edge."),

@@ -6,7 +6,7 @@ use authnzerver::clock::{Clock, Moment};
 use authnzerver::guard::password::{Argon2Cost, Asker, HashCeilings, Hasher, HasherSettings};
 use authnzerver::guard::secret::PasswordForm;
 use authnzerver::presence::Presence;
-use authnzerver::server::boot::COROUTINE_STACK_BYTES;
+use authnzerver::server::listen::COROUTINE_STACK_BYTES;
 use authnzerver::store::Removal;
 use authnzerver::wait::pause;
 use serde_json::json;

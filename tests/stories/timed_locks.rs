@@ -3,7 +3,7 @@
 use crate::support::parser::value_of;
 use crate::support::{Person, Reply, TestServer, session_body};
 use authnzerver::accounts::lock::lift_ended;
-use authnzerver::server::maintenance::lift_locks;
+use authnzerver::server::maintenance::release_expired_locks;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -148,10 +148,10 @@ fn maintenance_lifts_what_nobody_asks_about() {
     guesses_too_often(&alice);
     assert_eq!(lift_ended(&server.app).expect("reads"), 0);
     let role = || server.stored("SELECT user_role FROM users WHERE email LIKE 'alice%'");
-    lift_locks(&server.app);
+    release_expired_locks(&server.app);
     assert_eq!(role().as_deref(), Some("locked"));
     server.later(LOCK_TIME);
-    lift_locks(&server.app);
+    release_expired_locks(&server.app);
     assert_eq!(role().as_deref(), Some("authenticated"));
     assert_eq!(lift_ended(&server.app).expect("reads"), 0);
 }

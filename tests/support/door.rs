@@ -6,8 +6,8 @@ use authnzerver::clock::SystemClock;
 use authnzerver::edge::{Edge, EdgeLimits, Workers};
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
-use authnzerver::server::boot::COROUTINE_STACK_BYTES;
-use authnzerver::server::router::Server;
+use authnzerver::server::listen::COROUTINE_STACK_BYTES;
+use authnzerver::server::router::Router;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Door {
         };
         // The network lives in real time, whatever time it is in the story.
         let clock = Arc::new(SystemClock::new());
-        let server = Arc::new(Server::new(Arc::clone(app)));
+        let server = Arc::new(Router::new(Arc::clone(app)));
         let edge = Edge::start(("127.0.0.1", 0), workers, limits, clock, server, None);
         let agent = Agent::config_builder()
             .timeout_global(Some(PATIENCE))

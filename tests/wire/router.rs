@@ -4,19 +4,19 @@ use crate::support::TestServer;
 use authnzerver::clock::Clock;
 use authnzerver::edge::{Allow, Handler, HttpReply, HttpRequest};
 use authnzerver::presence::Presence;
-use authnzerver::server::router::Server;
+use authnzerver::server::router::Router;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 struct Site {
     server: TestServer,
-    router: Server,
+    router: Router,
 }
 
 impl Site {
     fn with(settings: &[(&str, &str)]) -> Self {
         let server = TestServer::start_with(settings);
-        let router = Server::new(Arc::clone(&server.app));
+        let router = Router::new(Arc::clone(&server.app));
         Self { server, router }
     }
 

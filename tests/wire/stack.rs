@@ -7,7 +7,7 @@ use authnzerver::clock::Clock;
 use authnzerver::json::{self, Limits, TREE_LEVELS_MAX};
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
-use authnzerver::server::boot::COROUTINE_STACK_BYTES;
+use authnzerver::server::listen::COROUTINE_STACK_BYTES;
 use authnzerver::wire::ascii_json;
 use serde_json::{Value, json};
 use std::sync::Arc;

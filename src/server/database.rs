@@ -1,0 +1,81 @@
+//! Opens the database and sees that it holds what nobody can do without: the policy's roles, and the first users.
+
+use crate::accounts::first_users::{Initialised, add_roles, initialise};
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::base_directory::AdminAccount;
+use crate::guard::password::Hasher;
+use crate::log;
+use crate::outcome::{Error, Failure};
+use crate::policy::model::Policy;
+use crate::store::{Origin, Store, StoreError, users};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Opens a database and logs where it came from.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<Store, String> {
+    let (store, origin) = Store::open(path, readers, clock).map_err(|error| error.to_string())?;
+    match origin {
+        Origin::Made => log::info("made the database", &[("path", log::words(&path.display()))]),
+        Origin::Found => {}
+        Origin::Updated => log::info("brought the database's schema up to date", &[]),
+        Origin::Adopted { copy, mode_tightened } => {
+            log::info(
+                "took over a database of the Python authnzerver",
+                &[("copy_of_what_it_was", log::words(&copy.display()))],
+            );
+            if mode_tightened {
+                log::warning("others could read the database; now only its owner can", &[]);
+            }
+        }
+    }
+    Ok(store)
+}
+
+/// Makes the first administrator's account, on paper. Called only for a database without users.
+pub type FirstAdmin<'a> = dyn Fn() -> Result<AdminAccount, String> + 'a;
+
+/// Adds what the database lacks: roles, and the first users to a fresh one. How their administrator logs in is written
+/// down before that, so that it is never lost.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn prepare_database(
+    store: &Store,
+    policy: &Policy,
+    hasher: &Hasher,
+    chance: &dyn Chance,
+    first_admin: &FirstAdmin<'_>,
+) -> Result<Initialised, String> {
+    let is_fresh = store.read(users::count).map_err(|error: StoreError| error.about(store.path()))? == 0;
+    if !is_fresh {
+        let roles_added = add_roles(store, policy).map_err(|failure| failure_text(&failure, store))?;
+        if roles_added > 0 {
+            log::info("added roles of the policy", &[("count", roles_added.into())]);
+        }
+        return Ok(Initialised::Before { roles_added });
+    }
+    let admin = first_admin()?;
+    let initialised = initialise(store, policy, hasher, chance, &admin.email, &admin.password)
+        .map_err(|failure| failure_text(&failure, store))?;
+    if initialised == Initialised::JustNow {
+        let path = log::words(&admin.credentials.display());
+        log::info("made the first users", &[("admin_password_in", path)]);
+    }
+    Ok(initialised)
+}
+
+/// What failed, in one line for the operator.
+#[must_use]
+pub fn failure_text(failure: &Failure, store: &Store) -> String {
+    match failure {
+        Failure::Broken(Error::Store(error)) => error.about(store.path()),
+        Failure::Broken(error) => error.to_string(),
+        Failure::Refused(_) => "the first users could not be made".to_owned(),
+    }
+}

@@ -1,0 +1,183 @@
+//! The server's life as a process: it starts to log and serve, obeys signals, and stops in good order.
+
+use super::boot::{build, read_policy};
+use super::database::failure_text;
+use super::listen::{open_edge, read_identity};
+use super::maintenance::run_maintenance;
+use super::process::Process;
+use super::rate_limits::warn_of_idle_rate_limits;
+use super::resources::{ensure_resources, plan_memory};
+use crate::accounts::first_users::add_roles;
+use crate::actions::email::deliver;
+use crate::app::App;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::Loaded;
+use crate::config::base_directory;
+use crate::edge::Edge;
+use crate::log;
+use signal_hook::consts::signal::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
+};
+use signal_hook::iterator::Signals;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// Signals that stop the server, or have it read its policy and certificate again.
+const SIGNALS_OBEYED: &[i32] = &[SIGTERM, SIGINT, SIGHUP];
+/// Signals that would end the process if nobody cared: those that other daemons take for "write the log anew" and the
+/// like, timers that a parent may have left running, and the one for a file that may not grow any more, which is a
+/// failed write like others.
+const SIGNALS_IGNORED: &[i32] =
+    &[SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, libc::SIGPWR, SIGXFSZ];
+/// How often signals, and whether connections are still accepted, are looked at.
+const SIGNALS_EVERY: Duration = Duration::from_millis(100);
+
+/// How a server came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum End {
+    /// It was told to stop.
+    Stopped,
+    /// It could not serve, or not any more. Why is told.
+    Failed,
+}
+
+/// Serves until a signal says to stop. `notes` is what was made for this start.
+pub fn run(
+    loaded: Loaded,
+    notes: &[String],
+    process: &Process,
+    clock: &Arc<dyn Clock>,
+    chance: &Arc<dyn Chance>,
+) -> End {
+    let config = &loaded.config;
+    // Before anything is started, so that no signal finds the default action in place.
+    let signals = Signals::new(SIGNALS_OBEYED.iter().chain(SIGNALS_IGNORED));
+    if let Err(error) = log::start(config.log_format, config.log_level, !process.logs_to_journal, &**chance) {
+        // There is no log yet. Where even this cannot be written, the exit status has to do.
+        let _ = writeln!(std::io::stderr(), "authnzerver: cannot start logging: {error}");
+        return End::Failed;
+    }
+    for note in notes {
+        log::info("first start", &[("note", log::words(note))]);
+    }
+    for warning in &loaded.warnings {
+        log::warning("settings", &[("note", log::words(warning))]);
+    }
+    for concern in base_directory::concerns(&config.base_directory, &config.database, !notes.is_empty()) {
+        log::warning("base directory", &[("note", log::words(&concern))]);
+    }
+    // Kept until the end.
+    let _claim = base_directory::claim(&config.base_directory).unwrap_or_else(|concern| {
+        log::warning("base directory", &[("note", log::words(&concern))]);
+        None
+    });
+    warn_of_idle_rate_limits(config);
+    log::install_panic_hook();
+    let served = match signals {
+        Ok(signals) => serve(loaded, signals, process, clock, chance),
+        Err(error) => Err(format!("signals: {error}")),
+    };
+    let end = match served {
+        Ok(()) => End::Stopped,
+        Err(problem) => {
+            log::error("cannot serve", &[("cause", log::words(&problem))]);
+            End::Failed
+        }
+    };
+    log::finish();
+    end
+}
+
+fn serve(
+    loaded: Loaded,
+    signals: Signals,
+    process: &Process,
+    clock: &Arc<dyn Clock>,
+    chance: &Arc<dyn Chance>,
+) -> Result<(), String> {
+    let identity = read_identity(&loaded.config, process)?;
+    let speaks_tls = identity.is_some();
+    ensure_resources(&loaded.config, speaks_tls)?;
+    let plan = plan_memory(&loaded.config)?;
+    let app = Arc::new(build(loaded, process, &plan, clock, chance)?);
+    let edge = open_edge(&app, &plan, clock, identity)?;
+    let address = edge.local_addr();
+    log::info(
+        "serving",
+        &[
+            ("address", log::words(&address)),
+            ("tls", if speaks_tls { "on" } else { "off" }.into()),
+            ("workers", app.config.workers.into()),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+        ],
+    );
+    let (stop, stopped) = channel::<()>();
+    let maintenance = {
+        let app = Arc::clone(&app);
+        std::thread::Builder::new()
+            .name("maintenance".to_owned())
+            .spawn(move || run_maintenance(&app, &stopped))
+    }
+    .map_err(|error| format!("cannot start a thread: {error}"))?;
+    wait_for_stop(signals, process, &app, &edge);
+    log::info("stopping", &[]);
+    let was_accepting = edge.is_accepting();
+    edge.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
+    drop(stop);
+    // It has nothing to return, and a fault in it was logged by itself.
+    let _ = maintenance.join();
+    deliver::stop(&app);
+    app.store.close();
+    log::info("stopped", &[]);
+    if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }
+}
+
+/// Returns when the server is to stop, or when nobody can reach it any more; has policy and certificate read again
+/// meanwhile whenever that is asked for.
+fn wait_for_stop(mut signals: Signals, process: &Process, app: &App, edge: &Edge) {
+    while edge.is_accepting() {
+        for signal in signals.pending() {
+            match signal {
+                SIGHUP => {
+                    reload_policy(app);
+                    reload_certificate(process, app, edge);
+                }
+                SIGTERM | SIGINT => return,
+                _ => {}
+            }
+        }
+        std::thread::park_timeout(SIGNALS_EVERY);
+    }
+}
+
+fn reload_policy(app: &App) {
+    let read = read_policy(app.config.permissions_file.as_deref()).and_then(|policy| {
+        // A role that the database does not know could not be given to anybody.
+        let added = add_roles(&app.store, &policy).map_err(|failure| failure_text(&failure, &app.store))?;
+        Ok((policy, added))
+    });
+    match read {
+        Ok((policy, added)) => {
+            app.policy.store(Arc::new(policy));
+            log::info("read the permissions policy again", &[("roles_added", added.into())]);
+        }
+        Err(problem) => {
+            log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);
+        }
+    }
+}
+
+fn reload_certificate(process: &Process, app: &App, edge: &Edge) {
+    match read_identity(&app.config, process) {
+        Ok(Some(identity)) => {
+            edge.change_identity(&identity);
+            log::info("read the certificate again", &[]);
+        }
+        Ok(None) => {}
+        Err(problem) => log::error("kept the old certificate", &[("cause", log::words(&problem))]),
+    }
+}

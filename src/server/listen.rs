@@ -1,0 +1,65 @@
+//! How the server listens: its address, its certificate, and the coroutines that serve connections.
+
+use super::memory::Plan;
+use super::process::Process;
+use super::router::Router;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::edge::{Edge, EdgeLimits, Identity, IdentityFile, Workers};
+use crate::log;
+use std::sync::Arc;
+
+/// The stack of one connection's coroutine. The deepest path, a request nested as far as JSON may be, needs more than
+/// half of it in an unoptimised build and less than a fifth in an optimised one; a test runs it.
+pub const COROUTINE_STACK_BYTES: usize = 512 * 1024;
+
+/// Reads the certificate and key for TLS, if that is wanted.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn read_identity(config: &Config, process: &Process) -> Result<Option<Identity>, String> {
+    let (Some(certificate), Some(key)) = (&config.tls_certificate_file, &config.tls_key_file) else {
+        return Ok(None);
+    };
+    let identity = Identity::read(certificate, key).map_err(|fault| {
+        let setting = match fault.file() {
+            IdentityFile::Certificate => "tlscertfile",
+            IdentityFile::Key => "tlscertkey",
+        };
+        format!("{setting}: {fault}")
+    })?;
+    if identity.key_is_open_to_others() && !process.is_credential(key) {
+        log::warning("others can read the private key of TLS", &[("path", log::words(&key.display()))]);
+    }
+    Ok(Some(identity))
+}
+
+/// Begins to listen.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn open_edge(
+    app: &Arc<App>,
+    plan: &Plan,
+    clock: &Arc<dyn Clock>,
+    identity: Option<Identity>,
+) -> Result<Edge, String> {
+    let config = &app.config;
+    let limits = EdgeLimits {
+        connections_max: plan.connections,
+        large_bodies_bytes_max: usize::try_from(plan.bodies_bytes).unwrap_or(usize::MAX),
+        body_bytes_max: config.body_bytes_max,
+        head_seconds_max: config.head_seconds_max,
+        body_seconds_max: config.body_seconds_max,
+        idle_seconds_max: config.idle_seconds_max,
+        ..EdgeLimits::default()
+    };
+    let workers = Workers { threads: config.workers, stack_bytes: COROUTINE_STACK_BYTES };
+    let server = Arc::new(Router::new(Arc::clone(app)));
+    let address = (config.listen.to_string(), config.port);
+    Edge::start((&address.0, address.1), workers, limits, Arc::clone(clock), server, identity)
+        .map_err(|error| error.to_string())
+}

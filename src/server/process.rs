@@ -1,0 +1,69 @@
+//! What a server takes from the process it runs in, beside its settings. Read once, from what the process was started
+//! with.
+
+use crate::config::{EXTRA_ROOTS_VARIABLE, Surroundings, as_meant};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// Whether log lines go to systemd's journal, which stamps each one itself.
+    pub logs_to_journal: bool,
+    /// The file of certificates that the operator trusts beside the built-in ones.
+    pub extra_roots_file: Option<PathBuf>,
+    /// Where systemd puts credentials.
+    credentials: Option<PathBuf>,
+}
+
+impl Process {
+    /// Reads the environment.
+    #[must_use]
+    pub fn new(surroundings: &Surroundings) -> Self {
+        let variable = |name: &str| surroundings.variables.get(OsStr::new(name));
+        let not_empty = |name: &str| variable(name).filter(|text| !text.is_empty());
+        let path = |text: &OsString| text.to_str().map_or_else(|| text.into(), |text| as_meant(text).into());
+        Self {
+            logs_to_journal: variable("JOURNAL_STREAM").is_some(),
+            extra_roots_file: not_empty(EXTRA_ROOTS_VARIABLE).map(path),
+            credentials: not_empty("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        }
+    }
+
+    /// Whether systemd handed this file over: nobody else sees it then, whatever its mode says.
+    #[must_use]
+    pub fn is_credential(&self, file: &Path) -> bool {
+        self.credentials.as_ref().is_some_and(|directory| file.starts_with(directory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(variables: &[(&str, &str)]) -> Process {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Process::new(&Surroundings { arguments: vec![], variables, directory: "/".into() })
+    }
+
+    #[test]
+    fn an_empty_environment_says_nothing_and_so_does_an_empty_variable() {
+        for nothing in [process(&[]), process(&[("SSL_CERT_FILE", ""), ("CREDENTIALS_DIRECTORY", "")])] {
+            assert!(!nothing.logs_to_journal && nothing.extra_roots_file.is_none());
+            assert!(!nothing.is_credential(Path::new("/key")));
+        }
+    }
+
+    #[test]
+    fn what_systemd_and_the_operator_say_is_taken() {
+        let process = process(&[
+            ("JOURNAL_STREAM", "8:1"),
+            ("SSL_CERT_FILE", "\"/etc/roots.pem\""),
+            ("CREDENTIALS_DIRECTORY", "/run/credentials/x"),
+        ]);
+        assert!(process.logs_to_journal);
+        assert_eq!(process.extra_roots_file.as_deref(), Some(Path::new("/etc/roots.pem")));
+        assert!(process.is_credential(Path::new("/run/credentials/x/key")));
+        assert!(!process.is_credential(Path::new("/run/credentials/xy")));
+    }
+}

@@ -1,0 +1,31 @@
+//! Rate limits that the operator set and that do nothing: most likely something else was meant.
+
+use super::router::HEALTH_REQUEST;
+use crate::actions::REQUESTS_BY_NAME;
+use crate::config::{Config, nearest};
+use crate::log;
+
+/// What a name in the rate limits may be beside a request's.
+const RATE_LIMIT_GROUPS: [&str; 5] = ["ipaddr", "user", "session", "apikey", "burst"];
+
+/// Warns of rate limits without effect: those for requests that there are not, and those that a later one replaces.
+pub fn warn_of_idle_rate_limits(config: &Config) {
+    for name in config.rate_limits.repeated_names() {
+        log::warning(
+            "a rate limit is set more than once: the last one counts",
+            &[("ratelimits", log::escaped(name))],
+        );
+    }
+    let requests = || REQUESTS_BY_NAME.keys().copied().chain([HEALTH_REQUEST]);
+    for name in config.rate_limits.request_names() {
+        if name.starts_with("internal-") || requests().any(|known| known == name) {
+            continue;
+        }
+        let known = requests().chain(RATE_LIMIT_GROUPS);
+        let meant = nearest(name, known).map_or_else(|| "(see --schema)".to_owned(), str::to_owned);
+        log::warning(
+            "a rate limit without effect: there is no such request",
+            &[("ratelimits", log::escaped(name)), ("perhaps", log::words(&meant))],
+        );
+    }
+}
