@@ -1,5 +1,6 @@
 //! Everything that talks to the outside, or might: it runs on threads of its own, with time-outs at each step.
 
+mod delivery;
 pub mod letters;
 pub mod mail;
 pub mod mailbox;
