@@ -6,7 +6,6 @@ pub mod mail;
 pub mod mailbox;
 mod message;
 pub mod pwned;
-pub mod pwned_filter;
 pub mod recent;
 mod smtp;
 pub mod web;
