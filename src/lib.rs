@@ -46,6 +46,7 @@ pub mod pool;
 pub mod presence;
 pub mod request;
 pub mod server;
+pub mod shape;
 pub mod store;
 pub mod wait;
 pub mod wire;

@@ -2,6 +2,7 @@
 
 use crate::guard::password::HasherBusy;
 use crate::json::Json;
+use crate::shape;
 use crate::store::StoreError;
 use crate::wait::turnstile::NoTurn;
 use crate::wire::{ascii_escaped, ascii_json};
@@ -49,9 +50,10 @@ impl<T: Serialize> Done<T> {
     }
 }
 
-/// Nothing to answer but that it is done.
-#[derive(Serialize)]
-pub struct Nothing {}
+shape! {
+    /// Nothing to answer but that it is done.
+    pub struct Nothing {}
+}
 
 /// How a request failed.
 pub enum Failure {
@@ -70,7 +72,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with its reason for the calling server and its message for the end user.
+    /// A refusal with its reason for the calling server and its message for the end user. Names in braces in the
+    /// reason stand for what [`Refused::naming`] puts there.
     #[must_use]
     pub const fn new(reason: &'static str, message: &'static str) -> Self {
         Self { reason: Some(reason), message, nulls: &[] }
@@ -135,10 +138,21 @@ impl Refused {
         self
     }
 
-    /// Says the reason in other words, such as with the parameter's name. The log keeps to the constant words.
+    /// Puts words where the reason has their `{name}`. The log keeps to the constant words.
     #[must_use]
-    pub fn because(mut self, reason: String) -> Self {
-        self.reason = Some(Cow::Owned(reason));
+    pub fn naming(mut self, named: &[(&str, &str)]) -> Self {
+        let declared = self.reason.unwrap_or_default();
+        let (mut reason, mut rest) = (String::new(), declared.as_ref());
+        while let Some((before, after)) = rest.split_once('{') {
+            reason.push_str(before);
+            let behind = |name: &str| after.strip_prefix(name)?.strip_prefix('}');
+            let found = named.iter().find_map(|(name, words)| Some((*words, behind(name)?)));
+            let (words, behind) = found.unwrap_or(("{", after));
+            reason.push_str(words);
+            rest = behind;
+        }
+        reason.push_str(rest);
+        self.reason = Some(reason.into());
         self
     }
 

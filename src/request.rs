@@ -4,6 +4,7 @@
 use crate::app::Call;
 use crate::json::{WipedObject, wipe};
 use crate::outcome::{Answer, Failure, Problem, Refusal};
+use crate::shape::Shape;
 use crate::wire::{FromWire, Object, is_falsy};
 use serde_json::Value;
 
@@ -82,16 +83,6 @@ impl Param {
     }
 }
 
-/// One key of a request's answer.
-pub struct Answered {
-    /// Its name.
-    pub name: &'static str,
-    /// Its type, in words.
-    pub words: &'static str,
-    /// What it means.
-    pub doc: &'static str,
-}
-
 /// What became of a request: problems with its parameters, or what its action says.
 pub type Acted = Result<Result<Answer, Failure>, Vec<Problem>>;
 
@@ -108,7 +99,7 @@ pub struct Request {
     /// What is answered when the server could not find out; HTTP 503 where there is none.
     pub broken: Option<&'static Refusal>,
     /// What its answer has, beside `success` and `messages`, when it was done.
-    pub answers: &'static [Answered],
+    pub answers: &'static Shape,
     /// The ways in which it says no.
     pub refusals: &'static [&'static Refusal],
     /// Takes the parameters out of the body and acts.
@@ -124,9 +115,9 @@ macro_rules! requests {
             $( $(#[doc = $param_doc:literal])+ $param:ident $(as $shown:ident)? $(or $alias:ident)?: $($word:ident)|+ ),* $(,)?
         } $(optional {
             $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
-        })? $(answers {
-            $( $(#[doc = $answer_doc:literal])+ $answer:ident: $answer_words:literal ),* $(,)?
-        })? $(refuses [$($refusal:ident),* $(,)?])?
+        })? $(answers $Answer:ident $({
+            $( $(#[doc = $answer_doc:literal])+ $answer:ident: $answer_type:ty ),* $(,)?
+        })?)? $(refuses [$($refusal:ident),* $(,)?])?
     )+) => {
         $(
             $(#[doc = $doc])+
@@ -166,6 +157,13 @@ macro_rules! requests {
                     }
                 }
             }
+
+            $($($crate::shape! {
+                #[doc = concat!("What `", $wire_name, "` answers.")]
+                struct $Answer {
+                    $( $(#[doc = $answer_doc])+ $answer: $answer_type, )*
+                }
+            })?)?
         )+
 
         /// The requests that this file answers.
@@ -176,19 +174,18 @@ macro_rules! requests {
                 params: $Ask::PARAMS,
                 per_minute: $crate::requests!(@per_minute $($per_minute)?),
                 broken: $crate::requests!(@broken $($broken)?),
-                answers: &[$($( $crate::request::Answered {
-                    name: stringify!($answer),
-                    words: $answer_words,
-                    doc: concat!($($answer_doc, "\n"),+),
-                } ),*)?],
+                answers: <$crate::requests!(@answer $($Answer)?)>::SHAPE,
                 refusals: &[$($(&$refusal),*)?],
                 act: |call, body| {
                     let ask = $Ask::take(body)?;
-                    Ok($act(call, ask).map($crate::outcome::Done::into_answer))
+                    let outcome: $crate::outcome::Outcome<$crate::requests!(@answer $($Answer)?)> = $act(call, ask);
+                    Ok(outcome.map($crate::outcome::Done::into_answer))
                 },
             }, )+
         ];
     };
+    (@answer) => { $crate::outcome::Nothing };
+    (@answer $Answer:ident) => { $Answer };
     (@name $param:ident) => { stringify!($param) };
     (@name $param:ident $shown:ident) => { stringify!($shown) };
     (@alias) => { None };

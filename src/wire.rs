@@ -3,12 +3,15 @@
 
 use crate::guard::secret::{Password, Secret};
 use crate::json::{self, JsonError, JsonText, Limits};
-use serde::Serialize;
+use crate::shape::{HasType, Type};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::Formatter as _;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
+use std::marker::PhantomData;
 use zeroize::Zeroize;
 
 pub use crate::json::Object;
@@ -198,6 +201,41 @@ pub fn merge(noted: Option<&JsonText>, changes: Object) -> Result<String, JsonEr
     let members: Vec<_> =
         members.iter().map(|(key, value)| format!("{}: {value}", ascii_json(key))).collect();
     Ok(format!("{{{}}}", members.join(", ")))
+}
+
+/// A value that is JSON already: it takes the memory of its text, and not of the value too.
+pub struct Encoded<T> {
+    text: Box<RawValue>,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize> Encoded<T> {
+    /// Serialises a value.
+    ///
+    /// # Panics
+    ///
+    /// Never: what was just serialised is JSON.
+    #[must_use]
+    pub fn of(value: &T) -> Self {
+        let text = RawValue::from_string(ascii_json(value)).expect("what was just serialised is JSON");
+        Self { text, value: PhantomData }
+    }
+
+    /// The text's length in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.text.get().len()
+    }
+}
+
+impl<T> Serialize for Encoded<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.text.serialize(serializer)
+    }
+}
+
+impl<T: HasType> HasType for Encoded<T> {
+    const TYPE: Type = T::TYPE;
 }
 
 /// Writes a value as ASCII JSON.

@@ -15,8 +15,8 @@ fail() {
 
 if cmp -s "$wanted" "$installed" && "$environment/bin/python" -c ''; then exit 0; fi
 
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null ||
-    fail 'Python 3.9 or newer is missing. On Debian and Ubuntu: sudo apt-get install python3-venv'
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+    fail 'Python 3.10 or newer is missing. On Debian and Ubuntu: sudo apt-get install python3-venv'
 python3 -c 'import ensurepip, venv' 2>/dev/null ||
     fail 'Python lacks its module venv. On Debian and Ubuntu: sudo apt-get install python3-venv'
 

@@ -11,7 +11,6 @@ use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::users::Credentials;
 use crate::store::{sessions, users};
-use serde::Serialize;
 
 const NO_SESSION: Refusal =
     Refusal::new("session does not exist", "There is no valid session to log in with.").nulls(&["user_id"]);
@@ -34,11 +33,11 @@ requests! {
         email: str,
         /// What the user typed.
         password: password,
-    } answers {
+    } answers LoggedIn {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// The user's role.
-        user_role: "str",
+        user_role: Role,
     } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
 
     /// Logs a user out by ending their session.
@@ -47,16 +46,10 @@ requests! {
         session_token: secret,
         /// Whose session it is.
         user_id: int,
-    } answers {
+    } answers LoggedOut {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
     } refuses [LOGOUT_NO_SESSION, LOGOUT_OTHER_USER]
-}
-
-#[derive(Serialize)]
-struct LoggedIn {
-    user_id: i64,
-    user_role: Role,
 }
 
 fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
@@ -105,11 +98,6 @@ fn log_in(call: &mut Call<'_>, proven: Proven, password: &Password, token: Store
         Ok(Some(LoggedIn { user_id: now.user_id, user_role: now.user_role }))
     })?;
     logged_in.map(|logged_in| Done::new(logged_in, "You are logged in.")).ok_or_else(|| NO_MATCH.refuse())
-}
-
-#[derive(Serialize)]
-struct LoggedOut {
-    user_id: i64,
 }
 
 fn user_logout(call: &mut Call<'_>, ask: UserLogout) -> Outcome<LoggedOut> {

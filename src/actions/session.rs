@@ -7,11 +7,10 @@ use crate::guard::token::{StoredToken, Token};
 use crate::json::JsonText;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
 use crate::policy::roles::{ANONYMOUS_ID, Role};
-use crate::requests;
 use crate::store::sessions::{self, LiveSession, NewSession};
 use crate::store::users;
 use crate::wire::{StrOrInt, ascii_json, merge};
-use serde::Serialize;
+use crate::{requests, shape};
 use time::format_description::BorrowedFormatItem;
 
 /// Bytes of what may be noted about a session, as JSON text.
@@ -63,22 +62,20 @@ requests! {
         expires: str|int,
         /// Anything to note about the session.
         extra_info_json: dict|None,
-    } answers {
+    } answers SessionMade {
         /// The token of the new session. It is shown this once.
-        session_token: "str",
+        session_token: String,
         /// When it ends.
-        expires: "datetime",
+        expires: Moment,
     } refuses [NOT_MADE]
 
     /// Tells whether a session is live, whose it is, and what is known about both.
     "session-exists" => session_exists(SessionExists), broken NOT_READ {
         /// The session's token.
         session_token: secret,
-    } answers {
-        /// The session and its owner: user_id, system_id, full_name, email, extra_info, email_verified,
-        /// emailverify_sent_datetime, is_active, last_login_try, last_login_success, created_on,
-        /// user_role, session_token, ip_address, user_agent, created, expires, extra_info_json.
-        session_info: "object",
+    } answers SessionFound {
+        /// The session and its owner.
+        session_info: SessionAndOwner,
     } refuses [NOT_LIVE]
 
     /// Ends a session.
@@ -103,16 +100,10 @@ requests! {
         target_session_token: secret,
         /// Keys to set; a key whose value is "__delete__" is removed.
         update_dict: dict,
-    } answers {
-        /// The session: user_id, session_token, ip_address, user_agent, created, expires, extra_info_json.
-        session_info: "object",
+    } answers SessionEdited {
+        /// The session as it is now.
+        session_info: Session,
     } refuses [NOTHING_TO_EDIT, NOT_THERE_TO_EDIT, NOTES_UNREADABLE]
-}
-
-#[derive(Serialize)]
-struct SessionMade {
-    session_token: String,
-    expires: Moment,
 }
 
 fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
@@ -207,31 +198,46 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     Some((&text[..end], if sign == "-" { -seconds } else { seconds }))
 }
 
-#[derive(Serialize)]
-struct SessionFound {
-    session_info: SessionAndOwner,
-}
-
-#[derive(Serialize)]
-struct SessionAndOwner {
-    user_id: i64,
-    system_id: String,
-    full_name: Option<String>,
-    email: String,
-    extra_info: Option<JsonText>,
-    email_verified: bool,
-    emailverify_sent_datetime: Option<Moment>,
-    is_active: bool,
-    last_login_try: Option<Moment>,
-    last_login_success: Option<Moment>,
-    created_on: Moment,
-    user_role: Role,
-    session_token: String,
-    ip_address: String,
-    user_agent: String,
-    created: Moment,
-    expires: Moment,
-    extra_info_json: Option<JsonText>,
+shape! {
+    /// A session, and whose it is.
+    struct SessionAndOwner {
+        /// The owner's number; 2 for a visitor who is not logged in.
+        user_id: i64,
+        /// The owner's public identifier.
+        system_id: String,
+        /// The owner's name, HTML-escaped.
+        full_name: Option<String>,
+        /// The owner's address in folded form.
+        email: String,
+        /// What is noted about the owner.
+        extra_info: Option<JsonText>,
+        /// Whether the owner proved to hold the address.
+        email_verified: bool,
+        /// When the last verification email was sent.
+        emailverify_sent_datetime: Option<Moment>,
+        /// Whether the owner may do anything at all.
+        is_active: bool,
+        /// When somebody last tried to log in as the owner.
+        last_login_try: Option<Moment>,
+        /// When the owner last logged in.
+        last_login_success: Option<Moment>,
+        /// When the owner signed up.
+        created_on: Moment,
+        /// The owner's role.
+        user_role: Role,
+        /// The session's token, as it was presented.
+        session_token: String,
+        /// The IP address that the session was started from.
+        ip_address: String,
+        /// The browser that the session was started by.
+        user_agent: String,
+        /// When the session started.
+        created: Moment,
+        /// When it ends.
+        expires: Moment,
+        /// What is noted about the session.
+        extra_info_json: Option<JsonText>,
+    }
 }
 
 fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFound> {
@@ -279,20 +285,24 @@ fn session_delete_userid(call: &mut Call<'_>, ask: SessionDeleteUserid) -> Outco
     }
 }
 
-#[derive(Serialize)]
-struct SessionEdited {
-    session_info: SessionAlone,
-}
-
-#[derive(Serialize)]
-struct SessionAlone {
-    user_id: i64,
-    session_token: String,
-    ip_address: String,
-    user_agent: String,
-    created: Moment,
-    expires: Moment,
-    extra_info_json: JsonText,
+shape! {
+    /// A session.
+    struct Session {
+        /// The owner's number; 2 for a visitor who is not logged in.
+        user_id: i64,
+        /// The session's token, as it was presented.
+        session_token: String,
+        /// The IP address that the session was started from.
+        ip_address: String,
+        /// The browser that the session was started by.
+        user_agent: String,
+        /// When the session started.
+        created: Moment,
+        /// When it ends.
+        expires: Moment,
+        /// What is noted about the session.
+        extra_info_json: JsonText,
+    }
 }
 
 fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outcome<SessionEdited> {
@@ -310,7 +320,7 @@ fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outco
         sessions::set_extra_info(tx, &stored, &merged)?;
         Ok((session, JsonText::new(merged)))
     })?;
-    let session_info = SessionAlone {
+    let session_info = Session {
         user_id: session.user_id,
         session_token: ask.target_session_token.expose().clone(),
         ip_address: session.ip_address,

@@ -10,7 +10,7 @@ use crate::accounts::first_users::Initialised;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::commands::pwned;
-use crate::config::arguments::{Command, Listing};
+use crate::config::arguments::{Command, SchemaForm};
 use crate::config::{self, Invocation, Loaded, Problems, Surroundings};
 use crate::server::database::FirstAdmin;
 use crate::server::lifecycle::End;
@@ -124,8 +124,9 @@ fn run_command(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Str
         Command::Help => streams.say(&help::usage()),
         Command::Version => streams.say(&help::version()),
         Command::Settings(listing) => streams.say(&help::settings(*listing)),
-        Command::Schema(Listing::Plain) => streams.say(&schema::json()),
-        Command::Schema(Listing::Markdown) => streams.say(&schema::markdown()),
+        Command::Schema(SchemaForm::Json) => streams.say(&schema::json()),
+        Command::Schema(SchemaForm::OpenApi) => streams.say(&schema::openapi::json()),
+        Command::Schema(SchemaForm::Markdown) => streams.say(&schema::markdown()),
         Command::Autosetup => {
             return match autosetup::run(invocation.clone(), surroundings, parts, streams) {
                 Ok(()) => EXIT_DONE,

@@ -1,10 +1,14 @@
 //! `authnzerver --schema`: the whole API, from the registry that also answers requests. As JSON for programs, and as
 //! `docs/api.md` for people.
 
+pub mod openapi;
+
 use crate::actions::requests;
 use crate::outcome::{INVALID_PARAMETERS, Refusal};
 use crate::request::{Param, Request};
-use serde_json::{Value, json};
+use crate::shape::{Field, Shape, Type};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What a page about the API begins with.
@@ -53,7 +57,71 @@ Times are UTC, as `2026-11-23T14:06:11.930944`; the fraction is left out when it
 #[must_use]
 pub fn json() -> String {
     let all: Vec<Value> = requests().map(request_json).collect();
-    format!("{:#}\n", json!({ "version": env!("CARGO_PKG_VERSION"), "requests": all }))
+    let objects: Map<String, Value> =
+        objects().map(|shape| (shape.name.to_owned(), fields_json(shape))).collect();
+    let schema = json!({ "version": env!("CARGO_PKG_VERSION"), "requests": all, "objects": objects });
+    format!("{schema:#}\n")
+}
+
+/// The objects that are part of answers, each once.
+fn objects() -> impl Iterator<Item = &'static Shape> {
+    let mut found = BTreeMap::new();
+    let mut waiting: Vec<&Type> = requests().flat_map(|request| values(request.answers)).collect();
+    while let Some(value) = waiting.pop() {
+        match value {
+            Type::Nullable(inner) | Type::List(inner) => waiting.push(inner),
+            Type::Object(shape) => {
+                if found.insert(shape.name, *shape).is_none() {
+                    waiting.extend(values(shape));
+                }
+            }
+            Type::Integer | Type::Text | Type::Boolean | Type::Timestamp | Type::Json => {}
+        }
+    }
+    found.into_values()
+}
+
+fn values(shape: &'static Shape) -> impl Iterator<Item = &'static Type> {
+    shape.fields.iter().map(|field| &field.value)
+}
+
+fn fields_json(shape: &Shape) -> Value {
+    let field_json = |field: &Field| {
+        let mut json = type_json(&field.value);
+        json["name"] = field.name.into();
+        json["doc"] = tidy(field.doc).into();
+        json
+    };
+    shape.fields.iter().map(field_json).collect()
+}
+
+/// A type in the words of parameters, and beside it what a list is made of, or which object it is.
+fn type_json(value: &Type) -> Value {
+    match value {
+        Type::Nullable(inner) => {
+            let mut json = type_json(inner);
+            json["type"] = words(value).into();
+            json
+        }
+        Type::List(inner) => json!({ "type": words(value), "items": type_json(inner) }),
+        Type::Object(shape) => json!({ "type": words(value), "object": shape.name }),
+        _ => json!({ "type": words(value) }),
+    }
+}
+
+fn words(value: &Type) -> String {
+    match value {
+        Type::Integer => "int".to_owned(),
+        Type::Text => "str".to_owned(),
+        Type::Boolean => "bool".to_owned(),
+        Type::Timestamp => "datetime".to_owned(),
+        Type::Json => "any".to_owned(),
+        // Null is one of any.
+        Type::Nullable(Type::Json) => words(&Type::Json),
+        Type::Nullable(inner) => format!("{} or null", words(inner)),
+        Type::List(_) => "list".to_owned(),
+        Type::Object(_) => "object".to_owned(),
+    }
 }
 
 fn request_json(request: &Request) -> Value {
@@ -67,17 +135,12 @@ fn request_json(request: &Request) -> Value {
             })
         })
         .collect();
-    let answers: Vec<Value> = request
-        .answers
-        .iter()
-        .map(|key| json!({ "name": key.name, "type": key.words, "doc": tidy(key.doc) }))
-        .collect();
     let refusals: Vec<Value> = refusals(request)
         .map(|refusal| json!({ "failure_reason": refusal.reason(), "message": refusal.message() }))
         .collect();
     json!({
         "name": request.name, "doc": tidy(request.doc), "per_minute": request.per_minute,
-        "parameters": parameters, "answers": answers, "refusals": refusals,
+        "parameters": parameters, "answers": fields_json(request.answers), "refusals": refusals,
         "when_broken": request.broken.and_then(Refusal::reason),
     })
 }
@@ -93,6 +156,11 @@ pub fn markdown() -> String {
     for request in requests() {
         section(&mut page, request);
     }
+    page.push_str("\n## Objects\n\nWhat answers are made of. Every key is always there.\n");
+    for object in objects() {
+        line(&mut page, &format!("\n### {}\n\n{}\n", object.name, tidy(object.doc)));
+        fields(&mut page, "key", object);
+    }
     page
 }
 
@@ -105,15 +173,16 @@ fn section(page: &mut String, request: &Request) {
     for param in request.params {
         let need = if param.required { "required" } else { "optional" };
         let alias = param.alias.map(|alias| format!(" (or `{alias}`)")).unwrap_or_default();
-        line(page, &format!("| `{}`{alias} | {} | {need} | {} |", param.name, words(param), tidy(param.doc)));
+        line(
+            page,
+            &format!("| `{}`{alias} | {} | {need} | {} |", param.name, param_words(param), tidy(param.doc)),
+        );
     }
-    if request.answers.is_empty() {
+    if request.answers.fields.is_empty() {
         line(page, "\nThe answer has no keys of its own.");
     } else {
-        line(page, "\n| answer | type | meaning |\n| --- | --- | --- |");
-        for key in request.answers {
-            line(page, &format!("| `{}` | {} | {} |", key.name, key.words, tidy(key.doc)));
-        }
+        page.push('\n');
+        fields(page, "answer", request.answers);
     }
     line(page, "\n| `failure_reason` | message |\n| --- | --- |");
     for refusal in refusals(request) {
@@ -129,6 +198,22 @@ fn section(page: &mut String, request: &Request) {
     }
 }
 
+fn fields(page: &mut String, heading: &str, shape: &Shape) {
+    line(page, &format!("| {heading} | type | meaning |\n| --- | --- | --- |"));
+    for field in shape.fields {
+        line(page, &format!("| `{}` | {} | {} |", field.name, linked_words(&field.value), tidy(field.doc)));
+    }
+}
+
+fn linked_words(value: &Type) -> String {
+    match value {
+        Type::Nullable(inner @ Type::Object(_)) => format!("{} or null", linked_words(inner)),
+        Type::List(inner) => format!("list of {}", linked_words(inner)),
+        Type::Object(shape) => format!("[{}](#{})", shape.name, shape.name.to_lowercase()),
+        _ => words(value),
+    }
+}
+
 /// Each way to say no, once.
 fn refusals(request: &Request) -> impl Iterator<Item = &'static Refusal> {
     let all = request.refusals;
@@ -140,7 +225,7 @@ fn refusals(request: &Request) -> impl Iterator<Item = &'static Refusal> {
     all.iter().enumerate().filter(is_new).map(|(_, refusal)| *refusal)
 }
 
-fn words(param: &Param) -> String {
+fn param_words(param: &Param) -> String {
     match param.required_type() {
         Value::String(word) => word,
         Value::Array(words) => {

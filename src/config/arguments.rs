@@ -38,7 +38,7 @@ pub enum Command {
     /// List all settings.
     Settings(Listing),
     /// Describe the API.
-    Schema(Listing),
+    Schema(SchemaForm),
 }
 
 /// A request to a running server.
@@ -54,14 +54,31 @@ pub struct Call {
     pub url: Option<String>,
 }
 
-/// How settings, or requests, are listed.
+/// How settings are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
-    /// Settings in columns for a terminal, the API as JSON for programs.
+    /// In columns for a terminal.
     Plain,
     /// As a page in Markdown.
     Markdown,
 }
+
+/// How the API is described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaForm {
+    /// As JSON for programs.
+    Json,
+    /// As a page in Markdown.
+    Markdown,
+    /// As an OpenAPI document.
+    OpenApi,
+}
+
+/// What the values of `--settings` stand for; none at all is the first.
+const SETTINGS_FORMS: &[(&str, Listing)] = &[("", Listing::Plain), ("markdown", Listing::Markdown)];
+/// The same for `--schema`.
+const SCHEMA_FORMS: &[(&str, SchemaForm)] =
+    &[("", SchemaForm::Json), ("markdown", SchemaForm::Markdown), ("openapi", SchemaForm::OpenApi)];
 
 /// An option that is not a setting.
 pub struct OptionRow {
@@ -94,7 +111,12 @@ pub static OPTIONS: &[OptionRow] = &[
     option("url", "=URL", Takes::Value, "call: the server to ask"),
     option("client-ipaddr", "=ADDRESS", Takes::Value, "call: the end user's address (127.0.0.1)"),
     option("settings", "[=markdown]", Takes::MaybeValue, "list all settings, and stop"),
-    option("schema", "[=markdown]", Takes::MaybeValue, "describe the whole API as JSON, and stop"),
+    option(
+        "schema",
+        "[=FORM]",
+        Takes::MaybeValue,
+        "describe the whole API as JSON, markdown or openapi, and stop",
+    ),
     option("help", "", Takes::MaybeValue, "show this text, and stop"),
     option("version", "", Takes::MaybeValue, "show the version, and stop"),
 ];
@@ -179,6 +201,18 @@ impl Given {
             }
         }
     }
+
+    /// The form that an option asks for: the first where it stands alone.
+    fn take_form<F: Copy>(&mut self, name: &str, forms: &[(&str, F)], problems: &mut Problems) -> Option<F> {
+        let given = self.options.remove(name)?;
+        let form = forms.iter().find(|(value, _)| *value == given).map(|(_, form)| *form);
+        if form.is_none() {
+            let values: Vec<String> =
+                forms.iter().skip(1).map(|(value, _)| format!("--{name}={value}")).collect();
+            problems.add(format!("--{name} stands alone, or is {}", values.join(" or ")));
+        }
+        form
+    }
 }
 
 fn split(arguments: &[OsString], problems: &mut Problems) -> Given {
@@ -226,10 +260,8 @@ fn split(arguments: &[OsString], problems: &mut Problems) -> Given {
 fn command(given: &mut Given, problems: &mut Problems) -> Command {
     let [help, version, autosetup] =
         ["help", "version", "autosetup"].map(|name| given.take_flag(name, problems));
-    let mut listed =
-        |name: &'static str| given.options.remove(name).map(|form| listing(name, &form, problems));
-    let (settings, schema) =
-        (listed("settings").map(Command::Settings), listed("schema").map(Command::Schema));
+    let settings = given.take_form("settings", SETTINGS_FORMS, problems).map(Command::Settings);
+    let schema = given.take_form("schema", SCHEMA_FORMS, problems).map(Command::Schema);
     let (url, client_address) = (given.take("url"), given.take("client-ipaddr"));
     let words: Vec<&str> = given.words.iter().map(String::as_str).collect();
     let command = match (words.as_slice(), settings.or(schema)) {
@@ -285,17 +317,6 @@ fn conf_vars(given: &mut Given, problems: &mut Problems, warnings: &mut Vec<Stri
         problems.add("--confvars: a file named *.json is needed (a Python file is accepted, and ignored)");
     }
     None
-}
-
-fn listing(name: &str, form: &str, problems: &mut Problems) -> Listing {
-    match form {
-        "" => Listing::Plain,
-        "markdown" => Listing::Markdown,
-        _ => {
-            problems.add(format!("--{name} stands alone, or is --{name}=markdown"));
-            Listing::Plain
-        }
-    }
 }
 
 /// The setting to which an option belongs, however its dashes are written.
@@ -379,6 +400,9 @@ mod tests {
         assert_eq!(good(&["--version"]).command, Command::Version);
         assert_eq!(good(&["--settings"]).command, Command::Settings(Listing::Plain));
         assert_eq!(good(&["--settings=markdown"]).command, Command::Settings(Listing::Markdown));
+        assert_eq!(good(&["--schema"]).command, Command::Schema(SchemaForm::Json));
+        assert_eq!(good(&["--schema=openapi"]).command, Command::Schema(SchemaForm::OpenApi));
+        assert!(refused(&["--schema=yaml"]).contains("--schema=markdown or --schema=openapi"));
         let call = Call {
             request: "user-list".into(),
             body: Some("-".into()),

@@ -4,6 +4,7 @@
 //! that folding it is plain lower-casing: no second spelling folds onto an account that exists.
 
 use super::lists::{DISPOSABLE_DOMAINS, RESERVED_LOCAL_PARTS, domain_and_parents};
+use crate::shape::{HasType, Type};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -30,6 +31,10 @@ fn fold(text: &str) -> Cow<'_, str> {
 /// It has no `Debug`, since it names a person.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct EmailAddress(String);
+
+impl HasType for EmailAddress {
+    const TYPE: Type = Type::Text;
+}
 
 /// Why an address may not sign up. Whoever asked is told only that it may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The roles and the users that the server itself gives a meaning to, each name and number said here alone.
 
+use crate::shape::{HasType, Type};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -51,6 +52,10 @@ impl Role {
     pub fn is_locked(&self) -> bool {
         *self == Self::LOCKED
     }
+}
+
+impl HasType for Role {
+    const TYPE: Type = Type::Text;
 }
 
 impl PartialEq<str> for Role {

@@ -1,15 +1,14 @@
 //! Users: who they are, and what they prove themselves with.
 
-use super::db::{Db, Tx, column, json_or_null, moment, moment_or_null};
-use super::error::StoreError;
 use super::query::query;
+use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
 use crate::json::JsonText;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
+use crate::shape;
 use rusqlite::{Row, named_params};
-use serde::Serialize;
 
 const FILE: &str = include_str!("../../sql/users.sql");
 const BY_ID: &str = query(FILE, "by_id");
@@ -43,41 +42,43 @@ const SOMEBODY_ADMINISTERS: &str = query(FILE, "somebody_administers");
 /// Bytes of what may be noted about a user, as JSON text.
 pub const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
 
-/// What answers tell about a user: everything but the password.
-#[derive(Clone, Serialize)]
-pub struct User {
-    /// The user's number.
-    pub user_id: i64,
-    /// The user's public identifier.
-    pub system_id: String,
-    /// The name as it is shown, HTML-escaped.
-    pub full_name: Option<String>,
-    /// The address.
-    pub email: EmailAddress,
-    /// Whether the user proved to hold the address.
-    pub email_verified: bool,
-    /// Whether the user may do anything at all.
-    pub is_active: bool,
-    /// When somebody last tried to log in as this user.
-    pub last_login_try: Option<Moment>,
-    /// When the user last logged in.
-    pub last_login_success: Option<Moment>,
-    /// Failed tries since then.
-    pub failed_login_tries: Option<i64>,
-    /// When the user signed up.
-    pub created_on: Moment,
-    /// When the row was last changed by a request.
-    pub last_updated: Moment,
-    /// The user's role.
-    pub user_role: Role,
-    /// What is noted about the user: JSON.
-    pub extra_info: Option<JsonText>,
-    /// When the last verification letter went out.
-    pub emailverify_sent_datetime: Option<Moment>,
-    /// When the last forgotten-password letter went out.
-    pub emailforgotpass_sent_datetime: Option<Moment>,
-    /// When the last changed-password letter went out.
-    pub emailchangepass_sent_datetime: Option<Moment>,
+shape! {
+    /// A user: everything but the password.
+    #[derive(Clone)]
+    pub struct User {
+        /// The user's number.
+        pub user_id: i64,
+        /// The user's public identifier.
+        pub system_id: String,
+        /// The name as it is shown, HTML-escaped.
+        pub full_name: Option<String>,
+        /// The address.
+        pub email: EmailAddress,
+        /// Whether the user proved to hold the address.
+        pub email_verified: bool,
+        /// Whether the user may do anything at all.
+        pub is_active: bool,
+        /// When somebody last tried to log in as this user.
+        pub last_login_try: Option<Moment>,
+        /// When the user last logged in.
+        pub last_login_success: Option<Moment>,
+        /// Failed tries since then.
+        pub failed_login_tries: Option<i64>,
+        /// When the user signed up.
+        pub created_on: Moment,
+        /// When the row was last changed by a request.
+        pub last_updated: Moment,
+        /// The user's role.
+        pub user_role: Role,
+        /// What is noted about the user.
+        pub extra_info: Option<JsonText>,
+        /// When the last verification letter went out.
+        pub emailverify_sent_datetime: Option<Moment>,
+        /// When the last forgotten-password letter went out.
+        pub emailforgotpass_sent_datetime: Option<Moment>,
+        /// When the last changed-password letter went out.
+        pub emailchangepass_sent_datetime: Option<Moment>,
+    }
 }
 
 /// What decides whether somebody may log in.

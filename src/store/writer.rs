@@ -3,8 +3,7 @@
 //! and none is answered before it is safe.
 
 use super::condition::Condition;
-use super::db::Tx;
-use super::error::StoreError;
+use super::{StoreError, Tx};
 use crate::clock::Clock;
 use crate::wait::{AnswerSender, answer_slot};
 use rusqlite::Connection;

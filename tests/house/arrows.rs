@@ -15,6 +15,7 @@ const COMMON: &[&str] = &[
     "wait",
     "pool",
     "presence",
+    "shape",
     "wire_type",
 ];
 

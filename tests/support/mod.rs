@@ -11,6 +11,7 @@ mod door;
 pub mod parser;
 pub mod python;
 mod reply;
+mod schema;
 
 use arc_swap::ArcSwap;
 use authnzerver::accounts::first_users::{Initialised, initialise};
@@ -201,6 +202,7 @@ impl TestServer {
             assert_eq!(answer["reqid"], request, "the answer belongs to the request");
             assert_eq!(answer["response"]["success"], answer["success"]);
             assert_eq!(answer["response"]["messages"], answer["messages"]);
+            schema::assert_declared(request, answer);
         }
         reply
     }

@@ -7,6 +7,7 @@ mod contract;
 mod hostile;
 mod limits;
 mod message;
+mod openapi;
 mod parameters;
 mod python;
 mod router;

@@ -14,7 +14,6 @@ use crate::store::apikeys::KeyTimes;
 use crate::store::apikeys_nosession::{self as keys, NewRefresh, Refreshable, StoredRefresh};
 use crate::store::{Db, StoreError, Tx, users};
 use crate::wire::{Object, StrOrInt, StrOrList};
-use serde::Serialize;
 
 const MAY_NOT_ISSUE: Refusal =
     Refusal::new("originating user is not allowed to issue an API key", "You may not have an API key.");
@@ -72,15 +71,15 @@ requests! {
         refresh_expires: int,
         /// Seconds until the refresh token may be used.
         refresh_nbf: float|int,
-    } answers {
+    } answers Issued {
         /// The key's claims as JSON text, for the calling server to sign and hand out.
-        apikey: "str",
+        apikey: String,
         /// When it ends.
-        expires: "datetime",
+        expires: Moment,
         /// What renews the key. It is shown this once.
-        refresh_token: "str",
+        refresh_token: String,
         /// When that ends.
-        refresh_token_expires: "datetime",
+        refresh_token_expires: Moment,
     } refuses [MAY_NOT_ISSUE, BAD_TIMES]
 
     /// Verifies an API key, on behalf of its owner or of an administrator.
@@ -111,11 +110,11 @@ requests! {
         user_id: int,
         /// The role of who revokes them.
         user_role: str,
-    } answers {
+    } answers AllRevoked {
         /// How many keys were revoked.
-        revoked_keys: "int",
+        revoked_keys: usize,
         /// The same number.
-        deleted_keys: "int",
+        deleted_keys: usize,
     } refuses [MAY_NOT_DELETE, ALL_NEED_A_VALID_KEY]
 
     /// Renews an API key by its refresh token, also one that has ended. Both are replaced.
@@ -138,24 +137,7 @@ requests! {
         refresh_expires: int,
         /// Seconds until the new refresh token may be used.
         refresh_nbf: int|float,
-    } answers {
-        /// The key's claims as JSON text, for the calling server to sign and hand out.
-        apikey: "str",
-        /// When it ends.
-        expires: "datetime",
-        /// What renews the key. It is shown this once.
-        refresh_token: "str",
-        /// When that ends.
-        refresh_token_expires: "datetime",
-    } refuses [NO_REFRESH_TOKEN, WRONG_REFRESH_TOKEN, MAY_NOT_REVOKE_OLD, MAY_NOT_ISSUE_NEW, BAD_TIMES]
-}
-
-#[derive(Serialize)]
-struct Issued {
-    apikey: String,
-    expires: Moment,
-    refresh_token: String,
-    refresh_token_expires: Moment,
+    } answers Issued refuses [NO_REFRESH_TOKEN, WRONG_REFRESH_TOKEN, MAY_NOT_REVOKE_OLD, MAY_NOT_ISSUE_NEW, BAD_TIMES]
 }
 
 /// How long a key and its refresh token are to live, as asked for.
@@ -275,13 +257,6 @@ fn apikey_revoke_nosession(call: &mut Call<'_>, ask: ApikeyRevokeNosession) -> O
         if keys::delete(tx, &presented.name)? { Ok(()) } else { Err(NOT_REVOKED.refuse()) }
     })?;
     Ok(Done::new(Nothing {}, "The API key was revoked."))
-}
-
-#[derive(Serialize)]
-struct AllRevoked {
-    revoked_keys: usize,
-    /// The same, under the name that the original's documentation uses.
-    deleted_keys: usize,
 }
 
 fn apikey_revokeall_nosession(call: &mut Call<'_>, ask: ApikeyRevokeallNosession) -> Outcome<AllRevoked> {

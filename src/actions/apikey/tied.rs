@@ -10,7 +10,6 @@ use crate::outcome::{Done, Failure, Nothing, Outcome, Refusal};
 use crate::policy::model::Policy;
 use crate::requests;
 use crate::store::{Db, apikeys, sessions};
-use serde::Serialize;
 
 const MAY_NOT_ISSUE: Refusal =
     Refusal::new("user not allowed to issue API key", "You may not have an API key.");
@@ -64,11 +63,11 @@ requests! {
         user_agent: str,
         /// Their session.
         session_token: secret,
-    } answers {
+    } answers Issued {
         /// The key's claims as JSON text, for the calling server to sign and hand out.
-        apikey: "str",
+        apikey: String,
         /// When it ends.
-        expires: "datetime",
+        expires: Moment,
     } refuses [MAY_NOT_ISSUE, NO_SESSION, OTHER_SESSION, BAD_TIMES]
 
     /// Verifies an API key, on behalf of its owner or of an administrator.
@@ -90,12 +89,6 @@ requests! {
         /// The role of who revokes it.
         user_role: str,
     } refuses [MAY_NOT, NOT_VALID, NOT_REVOKED]
-}
-
-#[derive(Serialize)]
-struct Issued {
-    apikey: String,
-    expires: Moment,
 }
 
 fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {

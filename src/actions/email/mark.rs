@@ -10,7 +10,6 @@ use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
 use crate::store::users::User;
 use crate::store::{locks, users};
-use serde::Serialize;
 
 const FAILED: &str = "The address could not be marked as verified.";
 const UNKNOWN: Refusal = Refusal::new("could not find user in DB by email", FAILED);
@@ -30,13 +29,13 @@ requests! {
     "user-set-emailverified" => user_set_emailverified(UserSetEmailverified) {
         /// The address the user signed up with.
         email: str,
-    } answers {
+    } answers Verified {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// Whether the user may act.
-        is_active: "bool",
+        is_active: bool,
         /// The user's role.
-        user_role: "str",
+        user_role: Role,
     } refuses [UNKNOWN, NOT_VERIFIABLE]
 
     /// Notes that a letter was sent by other means than this server's.
@@ -45,27 +44,20 @@ requests! {
         email: str,
         /// Which letter: signup or forgotpass.
         email_type: str,
-    } answers {
+    } answers Noted {
         /// The user's address.
-        email: "str",
+        email: EmailAddress,
         /// When the last verification letter went out.
-        emailverify_sent_datetime: "datetime or null",
+        emailverify_sent_datetime: Option<Moment>,
         /// When the last forgotten-password letter went out.
-        emailforgotpass_sent_datetime: "datetime or null",
+        emailforgotpass_sent_datetime: Option<Moment>,
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// Whether the user may act.
-        is_active: "bool",
+        is_active: bool,
         /// The user's role.
-        user_role: "str",
+        user_role: Role,
     } refuses [BAD_TYPE, NOT_NOTED]
-}
-
-#[derive(Serialize)]
-struct Verified {
-    user_id: i64,
-    is_active: bool,
-    user_role: Role,
 }
 
 fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Outcome<Verified> {
@@ -102,16 +94,6 @@ fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Out
 fn failed(refusal: Refusal) -> Failure {
     let keys = refusal.nulls(&["user_id"]).made();
     keys.with("is_active", false).with("user_role", Role::LOCKED.as_str()).into()
-}
-
-#[derive(Serialize)]
-struct Noted {
-    email: EmailAddress,
-    emailverify_sent_datetime: Option<Moment>,
-    emailforgotpass_sent_datetime: Option<Moment>,
-    user_id: i64,
-    is_active: bool,
-    user_role: Role,
 }
 
 fn user_set_emailsent(call: &mut Call<'_>, ask: UserSetEmailsent) -> Outcome<Noted> {

@@ -20,7 +20,6 @@ use crate::store::locks::{self, Lock};
 use crate::store::sessions::{self, LiveSession};
 use crate::store::users;
 use crate::wire::ObjectOrText;
-use serde::Serialize;
 use std::time::Duration;
 
 /// When the outcome of a forgotten-password letter is answered, for addresses of nobody too. A mail server is mostly done
@@ -115,13 +114,13 @@ requests! {
         emailport: int,
         /// Another sender.
         emailsender: str,
-    } answers {
+    } answers SignupSent {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// The address that the letter went to.
-        email_address: "str",
+        email_address: EmailAddress,
         /// When it went out.
-        emailverify_sent_datetime: "datetime",
+        emailverify_sent_datetime: Moment,
     } refuses [
         BAD_SETTINGS, INCOMPLETE, BAD_SITE, NOT_DUE, UNKNOWN, VERIFIED, NO_SESSION, NOT_DELIVERED,
     ]
@@ -154,23 +153,16 @@ requests! {
         emailport: int,
         /// Another sender.
         emailsender: str,
-    } answers {
+    } answers ForgotpassSent {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// The address that the letter went to.
-        email_address: "str",
+        email_address: EmailAddress,
         /// When it went out.
-        emailforgotpass_sent_datetime: "datetime",
+        emailforgotpass_sent_datetime: Moment,
     } refuses [
         FORGOTPASS_BAD_SETTINGS, FORGOTPASS_BAD_SITE, FORGOTPASS_NO_SESSION, FORGOTPASS_UNKNOWN, FORGOTPASS_TOO_SOON, FORGOTPASS_NOT_DELIVERED,
     ]
-}
-
-#[derive(Serialize)]
-struct SignupSent {
-    user_id: i64,
-    email_address: EmailAddress,
-    emailverify_sent_datetime: Moment,
 }
 
 fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outcome<SignupSent> {
@@ -238,13 +230,6 @@ fn signup_letter_is_due(
         return Err(NOT_DUE.refuse());
     }
     Ok(user.emailverify_sent_datetime)
-}
-
-#[derive(Serialize)]
-struct ForgotpassSent {
-    user_id: i64,
-    email_address: EmailAddress,
-    emailforgotpass_sent_datetime: Moment,
 }
 
 fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) -> Outcome<ForgotpassSent> {

@@ -11,7 +11,6 @@ use crate::policy::email::EmailAddress;
 use crate::requests;
 use crate::store::users::Credentials;
 use crate::store::{Db, StoreError, apikeys_nosession, sessions, users};
-use serde::Serialize;
 
 const UNPROVEN: &str = "Your current password could not be confirmed.";
 const NO_SESSION: Refusal = Refusal::new("session does not exist", UNPROVEN);
@@ -39,11 +38,11 @@ requests! {
         current_password: password,
         /// The password they want.
         new_password: password,
-    } answers {
+    } answers Changed {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// The address that was given.
-        email: "str",
+        email: String,
     } refuses [NO_SESSION, UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
 
     /// Changes a user's password without a session. All sessions and API keys of theirs end.
@@ -58,18 +57,7 @@ requests! {
         current_password: password,
         /// The password they want.
         new_password: password,
-    } answers {
-        /// The user's number.
-        user_id: "int",
-        /// The address that was given.
-        email: "str",
-    } refuses [UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
-}
-
-#[derive(Serialize)]
-struct Changed {
-    user_id: i64,
-    email: String,
+    } answers Changed refuses [UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
 }
 
 /// What both requests ask for.

@@ -9,7 +9,6 @@ use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::sessions;
 use crate::store::users::Credentials;
-use serde::Serialize;
 
 const NO_SESSION: Refusal =
     Refusal::new("session does not exist", "There is no valid session to check the password with.")
@@ -26,11 +25,11 @@ requests! {
         session_token: secret,
         /// What the user typed.
         password: password,
-    } answers {
+    } answers Checked {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// The user's role.
-        user_role: "str",
+        user_role: Role,
     } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
 
     /// Checks a user's password without a session.
@@ -39,18 +38,7 @@ requests! {
         email: str,
         /// What the user typed.
         password: password,
-    } answers {
-        /// The user's number.
-        user_id: "int",
-        /// The user's role.
-        user_role: "str",
-    } refuses [NO_MATCH, INACTIVE, LOCKED]
-}
-
-#[derive(Serialize)]
-struct Checked {
-    user_id: i64,
-    user_role: Role,
+    } answers Checked refuses [NO_MATCH, INACTIVE, LOCKED]
 }
 
 fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {

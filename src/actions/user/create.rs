@@ -16,7 +16,6 @@ use crate::requests;
 use crate::store::users::{Credentials, EXTRA_INFO_BYTES_MAX, NewUser};
 use crate::store::{StoreError, Tx, locks, server_state, users};
 use crate::wire::{Object, ascii_json};
-use serde::Serialize;
 
 /// Hours until the same address may be signed up again, unless the request says otherwise.
 const RETRY_HOURS: i64 = 6;
@@ -61,24 +60,16 @@ requests! {
         verify_retry_wait: int|None,
         /// A public identifier of the calling server's choice; one is made if there is none.
         system_id: str|None,
-    } answers {
+    } answers SignedUp {
         /// The address in its folded form.
-        user_email: "str",
+        user_email: EmailAddress,
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// The user's public identifier.
-        system_id: "str",
+        system_id: String,
         /// Whether a verification letter is to be sent.
-        send_verification: "bool",
+        send_verification: bool,
     } refuses [BAD_EMAIL, BAD_NAME, BAD_PASSWORD, USER_EXISTS, NOT_ADDED]
-}
-
-#[derive(Serialize)]
-struct SignedUp {
-    user_email: EmailAddress,
-    user_id: i64,
-    system_id: String,
-    send_verification: bool,
 }
 
 fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {

@@ -8,7 +8,6 @@ use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
 use crate::store::{StoreError, Tx, attempts, users};
-use serde::Serialize;
 
 const UNPROVEN: &str = "The e-mail address or the password could not be confirmed.";
 const UNKNOWN: Refusal = Refusal::new("invalid email", UNPROVEN);
@@ -26,27 +25,21 @@ requests! {
         user_id: int,
         /// What the user typed.
         password: password,
-    } answers {
+    } answers Deleted {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
         /// The address that was given.
-        email: "str",
+        email: String,
     } refuses [UNKNOWN, WRONG_PASSWORD, IS_SUPERUSER, NOT_DELETED, LOCKED]
 
     /// Deletes an account. A number that nobody has is fine.
     "internal-user-delete" => internal_user_delete(InternalUserDelete), broken NOT_DELETED {
         /// Whom to delete.
         target_userid: int,
-    } answers {
+    } answers InternallyDeleted {
         /// The user's number.
-        user_id: "int",
+        user_id: i64,
     } refuses [NOT_DELETED]
-}
-
-#[derive(Serialize)]
-struct Deleted {
-    user_id: i64,
-    email: String,
 }
 
 fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
@@ -81,11 +74,6 @@ fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
         if unchanged { delete(tx, user_id, refuse) } else { Err(refuse()) }
     })?;
     Ok(Done::new(Deleted { user_id, email }, "The account was deleted."))
-}
-
-#[derive(Serialize)]
-struct InternallyDeleted {
-    user_id: i64,
 }
 
 fn internal_user_delete(call: &mut Call<'_>, ask: InternalUserDelete) -> Outcome<InternallyDeleted> {

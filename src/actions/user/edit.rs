@@ -14,7 +14,6 @@ use crate::store::locks::{self, Lock};
 use crate::store::users::{self, EXTRA_INFO_BYTES_MAX, User};
 use crate::store::{StoreError, Tx, attempts};
 use crate::wire::{FromWire, Object, merge};
-use serde::Serialize;
 use serde_json::Value;
 
 /// What users change about themselves, what administrators change, and what only the server itself does.
@@ -44,20 +43,22 @@ const NO_SELF_SESSION: Refusal = Refusal::new(
 )
 .nulls(&["user_info"]);
 const SELF_OTHER_KEYS: Refusal =
-    Refusal::new("role can't edit anything other than 'full_name', 'email'", FAILED).nulls(&["user_info"]);
+    Refusal::new("role '{role}' can't edit anything other than 'full_name', 'email'", FAILED)
+        .nulls(&["user_info"]);
 const NO_SESSION: Refusal = Refusal::new(
     "invalid session for edit attempt",
     "There is no valid session of somebody who may make these changes.",
 )
 .nulls(&["user_info"]);
-const OTHER_KEYS: Refusal = Refusal::new("role is not allowed to edit items", FAILED).nulls(&["user_info"]);
+const OTHER_KEYS: Refusal =
+    Refusal::new("role: '{role}' is not allowed to edit items: '[{keys}]'", FAILED).nulls(&["user_info"]);
 const BAD_ROLE: Refusal =
     Refusal::new("role change requested is not valid", "There is no such role.").nulls(&["user_info"]);
 const NOT_EDITED: Refusal =
     Refusal::new("exception when trying to update user", FAILED).nulls(&["user_info"]);
 const NOTHING_TO_EDIT: Refusal =
     Refusal::new("invalid request: missing 'update_dict' in request", "There is nothing to change.");
-const FORBIDDEN: Refusal = Refusal::new("invalid request: disallowed keys in update_dict", FAILED);
+const FORBIDDEN: Refusal = Refusal::new("invalid request: disallowed keys in update_dict: {{keys}}", FAILED);
 const NO_SUCH_USER: Refusal = Refusal::new("no such user", FAILED);
 const NOTES_UNREADABLE: Refusal = Refusal::new(
     "stored extra_info can't be read as an object",
@@ -78,11 +79,9 @@ requests! {
         target_userid: int,
         /// What to change: full_name and email; administrators also is_active, user_role and email_verified.
         update_dict: dict,
-    } answers {
-        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
-        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
-        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
-        user_info: "object",
+    } answers Edited {
+        /// The user.
+        user_info: User,
     } refuses [
         SYSTEM_USER, NO_SESSION, NO_SELF_SESSION, SELF_OTHER_KEYS, OTHER_KEYS, BAD_ROLE, NOT_EDITED,
     ]
@@ -93,17 +92,7 @@ requests! {
         target_userid: int,
         /// What to change: full_name, email, email_verified, is_active, user_role, extra_info.
         update_dict: dict,
-    } answers {
-        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
-        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
-        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
-        user_info: "object",
-    } refuses [NOTHING_TO_EDIT, FORBIDDEN, NO_SUCH_USER, NOTES_UNREADABLE, INTERNALLY_NOT_EDITED]
-}
-
-#[derive(Serialize)]
-struct Edited {
-    user_info: User,
+    } answers Edited refuses [NOTHING_TO_EDIT, FORBIDDEN, NO_SUCH_USER, NOTES_UNREADABLE, INTERNALLY_NOT_EDITED]
 }
 
 fn user_edit(call: &mut Call<'_>, ask: UserEdit) -> Outcome<Edited> {
@@ -139,12 +128,10 @@ fn user_edit(call: &mut Call<'_>, ask: UserEdit) -> Outcome<Edited> {
 
 fn other_keys(edits_self: bool, role: &str, update: &Object) -> Refused {
     if edits_self {
-        let reason = format!("role '{role}' can't edit anything other than 'full_name', 'email'");
-        return SELF_OTHER_KEYS.made().because(reason);
+        return SELF_OTHER_KEYS.made().naming(&[("role", role)]);
     }
     let keys: Vec<_> = update.keys().map(|key| format!("'{key}'")).collect();
-    let reason = format!("role: '{role}' is not allowed to edit items: '[{}]'", keys.join(", "));
-    OTHER_KEYS.made().because(reason)
+    OTHER_KEYS.made().naming(&[("role", role), ("keys", &keys.join(", "))])
 }
 
 fn internal_user_edit(call: &mut Call<'_>, ask: InternalUserEdit) -> Outcome<Edited> {
@@ -155,8 +142,7 @@ fn internal_user_edit(call: &mut Call<'_>, ask: InternalUserEdit) -> Outcome<Edi
     let forbidden: Vec<_> = update_dict.keys().filter(|key| FORBIDDEN_KEYS.contains(&key.as_str())).collect();
     if !forbidden.is_empty() {
         let keys: Vec<_> = forbidden.iter().map(|key| format!("'{key}'")).collect();
-        let reason = format!("invalid request: disallowed keys in update_dict: {{{}}}", keys.join(", "));
-        return Err(FORBIDDEN.made().because(reason).into());
+        return Err(FORBIDDEN.made().naming(&[("keys", &keys.join(", "))]).into());
     }
     let no_password = Secret::new(call.app().hasher.no_password().as_str().to_owned());
     let user_info = call.write(move |tx| {

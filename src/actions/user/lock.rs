@@ -9,7 +9,6 @@ use crate::requests;
 use crate::store::Tx;
 use crate::store::locks::Lock;
 use crate::store::users::{self, User};
-use serde::Serialize;
 
 const NOT_SUPERUSER: Refusal = Refusal::new(
     "user role is not 'superuser', required to toggle locks",
@@ -57,11 +56,9 @@ requests! {
         target_userid: int,
         /// lock or unlock.
         action: str,
-    } answers {
-        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
-        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
-        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
-        user_info: "object",
+    } answers Toggled {
+        /// The user.
+        user_info: User,
     } refuses [NOT_SUPERUSER, SELF, BAD_ACTION, SYSTEM_USER, NO_SESSION, NOT_TOGGLED]
 
     /// Locks or unlocks an account. A lock ends all sessions and API keys; an unlock gives the old role back.
@@ -70,17 +67,7 @@ requests! {
         target_userid: int,
         /// lock or unlock.
         action: str,
-    } answers {
-        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
-        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
-        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
-        user_info: "object",
-    } refuses [INTERNAL_BAD_ACTION, INTERNAL_SYSTEM_USER, NOT_TOGGLED]
-}
-
-#[derive(Serialize)]
-struct Toggled {
-    user_info: User,
+    } answers Toggled refuses [INTERNAL_BAD_ACTION, INTERNAL_SYSTEM_USER, NOT_TOGGLED]
 }
 
 fn user_lock(call: &mut Call<'_>, ask: UserLock) -> Outcome<Toggled> {

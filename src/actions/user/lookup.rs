@@ -8,10 +8,8 @@ use crate::requests;
 use crate::store::Db;
 use crate::store::user_lists::{self, Match, Wanted};
 use crate::store::users::{self, User};
-use crate::wire::{FromWire, Object, ascii_json};
-use serde::Serialize;
+use crate::wire::{Encoded, FromWire, Object};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 /// Users in one answer at most. Who has more asks for them in pieces.
 const USERS_PER_ANSWER_MAX: i64 = 50_000;
@@ -46,20 +44,18 @@ requests! {
         limit: int,
         /// Answers only users with a higher number than this.
         after: int,
-    } answers {
-        /// The users, in the order of their numbers; each as in user-lookup-email.
-        user_info: "list",
+    } answers Users {
+        /// The users, in the order of their numbers.
+        user_info: Vec<Encoded<User>>,
     } refuses [TOO_MANY]
 
     /// Looks a user up by their address.
     "user-lookup-email" => user_lookup_email(UserLookupEmail), broken EMAIL_FAILED {
         /// The address the user signed up with.
         email: str,
-    } answers {
-        /// The user: user_id, system_id, full_name, email, email_verified, is_active, last_login_try,
-        /// last_login_success, failed_login_tries, created_on, last_updated, user_role, extra_info,
-        /// emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime.
-        user_info: "object",
+    } answers OneUser {
+        /// The user.
+        user_info: User,
     } refuses [EMAIL_UNKNOWN]
 
     /// Looks users up by any of their properties.
@@ -73,20 +69,7 @@ requests! {
         limit: int,
         /// Answers only users with a higher number than this.
         after: int,
-    } answers {
-        /// The users, in the order of their numbers; each as in user-lookup-email.
-        user_info: "list",
-    } refuses [MISMATCHED, MATCH_FAILED, TOO_MANY]
-}
-
-#[derive(Serialize)]
-struct Users {
-    user_info: Vec<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct OneUser {
-    user_info: User,
+    } answers Users refuses [MISMATCHED, MATCH_FAILED, TOO_MANY]
 }
 
 /// Which part of the users is asked for.
@@ -110,7 +93,7 @@ impl Page {
 /// The users of an answer, each made text as soon as it is read: so nobody is in memory twice.
 struct Listing {
     page: Page,
-    users: Vec<Box<RawValue>>,
+    users: Vec<Encoded<User>>,
     bytes: usize,
 }
 
@@ -128,12 +111,12 @@ impl Listing {
         if count >= USERS_PER_ANSWER_MAX {
             return if self.page.limit_was_given { Ok(false) } else { Err(TOO_MANY.refuse()) };
         }
-        let text = ascii_json(user);
-        self.bytes += text.len();
+        let user = Encoded::of(user);
+        self.bytes += user.bytes();
         if self.bytes > ANSWER_BYTES_MAX && count > 0 {
             return Err(TOO_MANY.refuse());
         }
-        self.users.push(RawValue::from_string(text).expect("what was just serialised is JSON"));
+        self.users.push(user);
         Ok(true)
     }
 
