@@ -5,6 +5,8 @@
 mod access;
 #[path = "binary/authority.rs"]
 mod authority;
+#[path = "binary/bombs.rs"]
+mod bombs;
 #[path = "binary/confvars.rs"]
 mod confvars;
 #[path = "binary/files.rs"]

@@ -179,8 +179,12 @@ fn read_key(base: &Path) -> Fernet {
 }
 
 fn open(key: &Fernet, sealed: &[u8]) -> Option<Value> {
+    value_of(open_in_words(key, sealed)?).ok()
+}
+
+fn open_in_words(key: &Fernet, sealed: &[u8]) -> Option<String> {
     let token = String::from_utf8(STANDARD.decode(sealed).ok()?).ok()?;
-    value_of(&key.decrypt(&token).ok()?).ok()
+    String::from_utf8(key.decrypt(&token).ok()?).ok()
 }
 
 /// An HTTP answer.
@@ -331,6 +335,14 @@ impl Running {
         let opened = open(&key, &answer.body)?;
         assert_eq!(opened["reqid"], *reqid);
         Some(opened)
+    }
+
+    /// Sends a message as it is written here; the HTTP status, and the text of the answer if it opens.
+    pub fn asks_in_words(&self, message: &str) -> (u16, Option<String>) {
+        let key = read_key(&self.base);
+        let sealed = STANDARD.encode(key.encrypt(message.as_bytes()));
+        let answer = self.http("POST", "/", "localhost", sealed.as_bytes());
+        (answer.status, open_in_words(&key, &answer.body))
     }
 
     /// The HTTP status of an attempt to make a session.
