@@ -1,6 +1,6 @@
 //! A request from bytes to bytes: open, read, admit, act, hold, seal. Read this first.
 
-use crate::accounts::lock::lift_ended;
+use crate::accounts::lock::{any_ended, lift_ended};
 use crate::actions::REQUESTS_BY_NAME;
 use crate::app::{App, Call};
 use crate::client_address::ClientAddress;
@@ -85,10 +85,14 @@ fn act(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, 
     let (Some(request), Some(body)) = (request, body) else {
         return Err(Rejected::MALFORMED);
     };
-    // Should this fail, accounts stay locked, and the action meets the same failing database.
-    let _ = lift_ended(app);
+    let lifted = lift_ended(app);
     let mut call = Call::new(app, &message.client, presence);
-    let answer = match (request.act)(&mut call, body) {
+    let acted = (request.act)(&mut call, body).map(|acted| match (acted, lifted) {
+        // An account whose lock is over is locked still, and that may be all that stood in the way.
+        (Err(Failure::Refused(_)), Err(error)) if any_ended(app).unwrap_or(true) => Err(error.into()),
+        (acted, _) => acted,
+    });
+    let answer = match acted {
         Err(problems) => Answer::misfit(request.name, &problems),
         Ok(Ok(answer)) => answer,
         Ok(Err(Failure::Refused(refused))) => Answer::refused(*refused),

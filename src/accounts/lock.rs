@@ -145,11 +145,16 @@ pub fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
 /// A failing database. The accounts stay locked then.
 pub fn lift_ended(app: &App) -> Result<usize, StoreError> {
     let longest_seconds = i64::from(app.config.user_lock_seconds);
-    if app.store.read(|db| locks::any_ended(db, longest_seconds))? {
-        app.store.write(move |tx| lift(tx, longest_seconds))
-    } else {
-        Ok(0)
-    }
+    if any_ended(app)? { app.store.write(move |tx| lift(tx, longest_seconds)) } else { Ok(0) }
+}
+
+/// Whether a timed lock has ended by now and is not lifted yet.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn any_ended(app: &App) -> Result<bool, StoreError> {
+    app.store.read(|db| locks::any_ended(db, i64::from(app.config.user_lock_seconds)))
 }
 
 fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {

@@ -2,8 +2,8 @@
 
 use crate::app::Call;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
+use crate::policy::access::LimitDecision;
 use crate::policy::access::{Access, Decision, SharedWith};
-use crate::policy::limits::LimitDecision;
 use crate::requests;
 use crate::store::users::{self, Credentials};
 use crate::store::{Db, StoreError};

@@ -6,8 +6,8 @@ mod list;
 mod sort;
 
 use crate::cli::EXIT_DONE;
+use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::password_sha1;
-use crate::outbound::pwned_filter::PwnedFilter;
 use build::{Order, Portions, build};
 use std::ffi::OsString;
 use std::fs::File;

@@ -3,10 +3,9 @@
 //! that one becomes the other nearly word by word. Nothing that stands in the file but names is shown in a message.
 
 use super::arguments::{plain, setting_of_option};
-use super::envfile::SETTING_FILE_BYTES_MAX;
+use super::envfile::{SETTING_FILE_BYTES_MAX, content};
 use super::problems::{Problems, nearest, shown};
 use super::remote::{self, Template, WebRequest};
-use super::sources::content;
 use super::table::SETTINGS;
 use crate::files;
 use crate::json::{self, Limits};

@@ -1,5 +1,6 @@
-//! Reads a file of `NAME=value` lines. The format is the one that the Python authnzerver took, without its
-//! traps: a line that cannot be meant is refused with its number, and its content is never shown.
+//! Reads the files that settings stand in: one value, or lines of `NAME=value`. The format of these is the one that the
+//! Python authnzerver took, without its traps: a line that cannot be meant is refused with its number, and its content
+//! is never shown.
 
 use super::Problems;
 use crate::files;
@@ -107,6 +108,18 @@ fn assignment(line: &str) -> Result<Option<(String, String)>, &'static str> {
 
 fn unquoted(value: &str) -> &str {
     ['"', '\''].iter().find_map(|&quote| value.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(value)
+}
+
+/// A file's text without line ends before and after it, and without a byte order mark; blanks stay, they may be part
+/// of a secret.
+pub(super) fn content(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes).ok()?;
+    Some(text.trim_start_matches('\u{feff}').trim_matches(['\r', '\n']).to_owned())
+}
+
+/// A path as text, such as a setting holds it.
+pub(super) fn path_text(path: &Path) -> Result<String, String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8 text", path.display()))
 }
 
 #[cfg(test)]

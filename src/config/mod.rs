@@ -10,6 +10,7 @@ pub mod base_directory;
 pub mod check;
 mod confvars;
 mod envfile;
+mod environment;
 mod problems;
 mod reader;
 mod remote;
@@ -21,6 +22,7 @@ mod table;
 mod tests;
 
 pub use arguments::Invocation;
+pub use environment::{EXTRA_ROOTS_VARIABLE, Surroundings, as_meant};
 pub use problems::{Problems, nearest, shown};
 pub use table::{Config, Kind, SETTINGS, Setting};
 
@@ -30,77 +32,13 @@ use crate::guard::secret::Secret;
 use base_directory::AdminChoice;
 use reader::{ADMIN_VARIABLES, Reader, URL_VARIABLE};
 use sources::Sources;
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use table::ReadSetting;
 
-/// Names a file of root certificates to trust beside the built-in ones, here as in many programs.
-pub const EXTRA_ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 /// Stands in for the name of the system's user where there is none, as in many containers.
 const NAMELESS_USER: &str = "authnzerver";
 const NAMELESS_ADMIN: &str = "admin";
-
-/// What the process was started with.
-pub struct Surroundings {
-    /// The words after the program's name.
-    pub arguments: Vec<OsString>,
-    /// The environment.
-    pub variables: BTreeMap<OsString, OsString>,
-    /// The current directory, absolute.
-    pub directory: PathBuf,
-}
-
-impl Surroundings {
-    /// Those of this process.
-    ///
-    /// # Errors
-    /// If the current directory is gone.
-    pub fn of_this_process() -> io::Result<Self> {
-        Ok(Self {
-            arguments: std::env::args_os().skip(1).collect(),
-            variables: std::env::vars_os().collect(),
-            directory: std::env::current_dir()?,
-        })
-    }
-
-    /// The name of the system's user, as the environment tells it.
-    #[must_use]
-    pub fn user_name(&self) -> Option<&str> {
-        ["LOGNAME", "USER", "LNAME", "USERNAME"]
-            .iter()
-            .find_map(|name| self.variable(name).ok().flatten().filter(|text| check::line(text).is_ok()))
-    }
-
-    /// A variable that is not blank.
-    fn variable(&self, name: &str) -> Result<Option<&str>, String> {
-        match self.variables.get(OsStr::new(name)).map(|text| text.to_str()) {
-            Some(None) => Err(format!("{name} in the environment is not UTF-8 text")),
-            Some(Some(text)) => Ok(Some(as_meant(text)).filter(|text| !text.trim().is_empty())),
-            None => Ok(None),
-        }
-    }
-
-    /// Whether a variable has quotes around it that are not taken for a part of it.
-    fn is_quoted(&self, name: &str) -> bool {
-        let text = self.variables.get(OsStr::new(name)).and_then(|text| text.to_str());
-        text.is_some_and(|text| as_meant(text) != text.trim_end_matches('\r'))
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.variables.keys().filter_map(|name| name.to_str())
-    }
-}
-
-/// A variable's text without what belongs to the file that it was read from: Docker and others keep the quotes around
-/// a value, and the `\r` of a line that ends in two characters.
-#[must_use]
-pub fn as_meant(text: &str) -> &str {
-    let text = text.trim_end_matches('\r');
-    let within = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
-    within('"').or_else(|| within('\'')).unwrap_or(text)
-}
 
 /// Everything that a server starts with.
 pub struct Loaded {

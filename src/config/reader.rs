@@ -3,7 +3,7 @@
 use super::problems::{Problems, nearest, shown};
 use super::sources::{Found, Source, Sources, is_address_of_service};
 use super::table::{
-    RETIRED_BECAUSE, RETIRED_SETTING, SETTINGS, Setting, VARIABLE_PREFIX, by_name, variable_of,
+    RETIRED_BECAUSE, RETIRED_SETTING, ReadSetting, SETTINGS, Setting, VARIABLE_PREFIX, by_name, variable_of,
 };
 
 /// The first administrator's e-mail address and password. Not settings: they count once, when the database is
@@ -34,19 +34,6 @@ impl<'a> Reader<'a> {
         reader.look_for_unknown_variables();
         reader.look_at_conf_vars();
         reader
-    }
-
-    /// A setting's value, or nothing after noting what is wrong. All but the check is done elsewhere, for this is
-    /// compiled anew for each type.
-    pub(super) fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
-        let candidate = self.candidate(setting)?;
-        match check(&candidate.text) {
-            Ok(value) => Some(value),
-            Err(allowed) => {
-                self.refuse(setting, &candidate, &allowed);
-                None
-            }
-        }
     }
 
     #[inline(never)]
@@ -207,6 +194,21 @@ impl<'a> Reader<'a> {
         if !unused.is_empty() {
             let (names, path) = (unused.join(", "), file.path().display());
             self.warnings.push(format!("{names} in the environment: not used, {path} stands in its place"));
+        }
+    }
+}
+
+impl ReadSetting for Reader<'_> {
+    /// A setting's value, or nothing after noting what is wrong. All but the check is done elsewhere, for this is
+    /// compiled anew for each type.
+    fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
+        let candidate = self.candidate(setting)?;
+        match check(&candidate.text) {
+            Ok(value) => Some(value),
+            Err(allowed) => {
+                self.refuse(setting, &candidate, &allowed);
+                None
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 //! thread that starts the server, and within a total time. Redirects are not followed, for what is sent is meant for
 //! one server. Nothing that is sent or answered, and of the URL only the host, is ever part of an error.
 
-use super::{EXTRA_ROOTS_VARIABLE, check};
+use super::check;
+use super::environment::EXTRA_ROOTS_VARIABLE;
 use crate::guard::secret::Secret;
 use crate::outbound::web::{WebClient, is_untrusted};
 use std::net::IpAddr;

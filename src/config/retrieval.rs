@@ -1,12 +1,12 @@
 //! Follows the text of a setting to what it stands for: a path made whole, a file's content, or what the file of
 //! `--confvars` says. What was read from elsewhere is never shown, whatever the setting.
 
-use super::EXTRA_ROOTS_VARIABLE;
 use super::check;
 use super::confvars::{Form, Item, Reading};
-use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX};
+use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX, content, path_text};
+use super::environment::EXTRA_ROOTS_VARIABLE;
 use super::remote::{self, WebRequest};
-use super::sources::{Found, Source, Sources, content, path_text};
+use super::sources::{Found, Source, Sources};
 use super::table::{Kind, Setting};
 use crate::files::{self, SmallFile};
 use base64::Engine as _;

@@ -5,11 +5,12 @@
 
 use super::arguments::Invocation;
 use super::base_directory;
+use super::check;
 use super::confvars::{ConfVars, Item};
-use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX};
+use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX, content, path_text};
+use super::environment::Surroundings;
 use super::problems::Problems;
 use super::table::{Kind, SETTINGS, Setting, by_name};
-use super::{Surroundings, check};
 use crate::files;
 use std::fmt;
 use std::io;
@@ -256,15 +257,4 @@ pub(super) fn is_address_of_service(setting: &Setting, found: &Found) -> bool {
     setting.name == "port"
         && matches!(found.source, Source::Variable(_))
         && scheme.is_some_and(|scheme| ["tcp", "udp", "sctp"].contains(&scheme))
-}
-
-/// A file's text without line ends before and after it, and without a byte order mark; blanks stay, they may be part
-/// of a secret.
-pub(super) fn content(bytes: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(bytes).ok()?;
-    Some(text.trim_start_matches('\u{feff}').trim_matches(['\r', '\n']).to_owned())
-}
-
-pub(super) fn path_text(path: &Path) -> Result<String, String> {
-    path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8 text", path.display()))
 }

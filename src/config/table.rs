@@ -2,7 +2,6 @@
 //! option, the variable, and the documentation. A setting is added by adding a row.
 
 use super::check::{self, LockMode, PwnedFail};
-use super::reader::Reader;
 use crate::guard::envelope::Keyring;
 use crate::guard::password::Argon2Cost;
 use crate::guard::ratelimit::RateLimits;
@@ -130,15 +129,22 @@ macro_rules! settings {
             meaning: concat!($($meaning),+),
         }),+];
 
-        impl Reader<'_> {
-            $(pub(super) fn $field(&mut self) -> Option<$type> {
-                self.read(by_name($name), $check)
-            })+
+        /// What settings are read with.
+        pub(super) trait ReadSetting {
+            /// A setting's value, checked, or nothing.
+            fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T>;
+
+            $(
+                $(#[doc = $meaning])+
+                fn $field(&mut self) -> Option<$type> {
+                    self.read(by_name($name), $check)
+                }
+            )+
         }
 
         impl Config {
             /// Reads every setting before it gives up, so that all problems are told at once.
-            pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+            pub(super) fn read(reader: &mut impl ReadSetting) -> Option<Self> {
                 $(let $field = reader.$field();)+
                 Some(Self { $($field: $field?),+ })
             }

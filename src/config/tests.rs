@@ -4,6 +4,8 @@ use super::*;
 use crate::chance::SeededChance;
 use crate::clock::Moment;
 use crate::guard::redact::PiiSalt;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,6 +1,6 @@
 //! Reads the body of a request, from what was received with its head and then from the socket, never beyond its end.
 
-use super::EdgeLimits;
+use super::limits::EdgeLimits;
 use super::received::Received;
 use super::room::{Share, next_size};
 use super::warden::{Lease, Phase};

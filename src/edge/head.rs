@@ -1,7 +1,7 @@
 //! Reads the head of a request and decides, before a byte of its body is touched, whether its framing can be
 //! trusted. Where two readers of HTTP could disagree on where a request ends, it is refused. Pure: no I/O.
 
-use super::EdgeLimits;
+use super::limits::EdgeLimits;
 
 /// What the head of a request says.
 #[derive(Debug, PartialEq, Eq)]

@@ -11,13 +11,15 @@
 //!
 //! Nothing here may wait in a `Drop`, because `Drop` also runs while a coroutine unwinds.
 
+use super::handler::{Handler, HttpRequest};
 use super::head::Head;
+use super::limits::EdgeLimits;
+use super::peers::Peers;
 use super::received::{Next, Received};
-use super::reply::{encode_head, error_page};
+use super::reply::{HttpReply, encode_head, error_page};
 use super::room::Share;
-use super::tls::Peers;
 use super::warden::{CONTINUE, Lease, Phase, Register};
-use super::{EdgeLimits, Handler, HttpReply, HttpRequest, body, socket};
+use super::{body, socket};
 use crate::clock::Clock;
 use crate::wait::pause;
 use may::coroutine::JoinHandle;

@@ -8,8 +8,11 @@
 //! | `body.rs` | reads a request's body, as far as its framing says |
 //! | `room.rs` | the memory that large bodies share |
 //! | `warden.rs` | watches all connections, for time, size and number |
+//! | `limits.rs` | what a client may use up |
+//! | `handler.rs` | a whole request, and who answers it |
 //! | `phase.rs` | what a connection is doing, in one word that it shares with the warden |
 //! | `tls.rs` | ends TLS in front of all this, where the operator wants it |
+//! | `peers.rs` | who is behind each connection that comes out of it |
 //! | `identity.rs` | the certificate and key for that |
 //! | `reply.rs` | what goes back, and the error pages |
 //! | `socket.rs` | the calls that the compiler cannot check |
@@ -30,9 +33,12 @@
 //! requests are read.
 
 mod body;
+mod handler;
 mod head;
 mod http;
 mod identity;
+mod limits;
+mod peers;
 mod phase;
 mod received;
 mod reply;
@@ -41,14 +47,15 @@ mod socket;
 mod tls;
 mod warden;
 
+pub use handler::{Handler, HttpRequest};
 pub use identity::{Identity, IdentityFault, IdentityFile};
+pub use limits::EdgeLimits;
 pub use reply::{Allow, ContentType, HttpReply, error_page};
 pub use socket::avoid_huge_pages;
 
 use crate::clock::Clock;
-use crate::presence::Presence;
 use may::coroutine::JoinHandle;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
@@ -62,101 +69,6 @@ const SPARE_COROUTINES: usize = 32;
 const RESERVED_DESCRIPTORS: usize = 128;
 /// How often to look whether everything has ended.
 const STOP_POLL: Duration = Duration::from_millis(10);
-
-/// A whole request.
-pub struct HttpRequest<'a> {
-    /// The address at the other end of the connection. An IPv4 address always looks like one.
-    pub peer: IpAddr,
-    /// The method, in the case in which it was sent.
-    pub method: &'a str,
-    /// The path, without query and fragment, otherwise as it was sent.
-    pub path: &'a str,
-    /// The `Host`, as it was sent; empty where HTTP/1.0 gives none.
-    pub host: &'a str,
-    /// The body.
-    pub body: &'a [u8],
-    /// Whether the client is still there.
-    pub presence: Presence,
-}
-
-/// Answers requests.
-pub trait Handler: Send + Sync + 'static {
-    /// Answers one request, on the connection's coroutine. It may wait by the means of [`crate::wait`] for as long as
-    /// it likes. A panic is answered with 500; no `Drop` that runs during one may wait.
-    fn handle(&self, request: &HttpRequest<'_>) -> HttpReply;
-}
-
-/// What a client may use up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EdgeLimits {
-    /// Connections at one time. Where the process may not open as many descriptors, the number is lower.
-    pub connections_max: usize,
-    /// Bytes of a request's head.
-    pub head_bytes_max: usize,
-    /// Bytes of a request's body.
-    pub body_bytes_max: usize,
-    /// Bytes of all bodies together that are being received or handled, not counting small ones
-    /// ([`Self::SMALL_BODY_BYTES_MAX`]).
-    pub large_bodies_bytes_max: usize,
-    /// Seconds from a head's first byte to its last.
-    pub head_seconds_max: u32,
-    /// Seconds from the end of a head to the end of the body.
-    pub body_seconds_max: u32,
-    /// Seconds without a request. When three of four connections are taken, only as long as for a head.
-    pub idle_seconds_max: u32,
-    /// Seconds in which a client must take an answer.
-    pub send_seconds_max: u32,
-}
-
-impl EdgeLimits {
-    /// Enough for a pool of connections from each of many frontends.
-    pub const CONNECTIONS_MAX: usize = 4096;
-    /// What other servers take, too. Our own clients send a few hundred bytes.
-    pub const HEAD_BYTES_MAX: usize = 16 * 1024;
-    /// What a connection takes at most while it waits for its client: for a head, for a small body, or for its answers
-    /// to be taken. Large bodies come on top ([`Self::large_bodies_bytes_max`]), as does what the kernel keeps for it.
-    pub const CONNECTION_BYTES_MAX: usize = 96 * 1024;
-    /// The same for a connection under TLS.
-    pub const TLS_CONNECTION_BYTES_MAX: usize = 192 * 1024;
-    /// Far more than any request needs.
-    pub const BODY_BYTES_MAX: usize = 1024 * 1024;
-    /// Up to this size, a body needs no share of what large bodies have together.
-    pub const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
-    /// What a small host can spare.
-    pub const LARGE_BODIES_BYTES_MAX: usize = 32 * 1024 * 1024;
-    /// A head is one packet or two.
-    pub const HEAD_SECONDS_MAX: u32 = 10;
-    /// A body of the largest size over a slow line.
-    pub const BODY_SECONDS_MAX: u32 = 30;
-    /// Long enough for a frontend to find its connection still open.
-    pub const IDLE_SECONDS_MAX: u32 = 75;
-    /// A large answer over a slow line.
-    pub const SEND_SECONDS_MAX: u32 = 30;
-}
-
-impl EdgeLimits {
-    /// What all connections together take at most while they wait for their clients, large bodies included.
-    #[must_use]
-    pub const fn memory_bytes_max(&self, tls: bool) -> usize {
-        let each = if tls { Self::TLS_CONNECTION_BYTES_MAX } else { Self::CONNECTION_BYTES_MAX };
-        self.connections_max.saturating_mul(each).saturating_add(self.large_bodies_bytes_max)
-    }
-}
-
-impl Default for EdgeLimits {
-    fn default() -> Self {
-        Self {
-            connections_max: Self::CONNECTIONS_MAX,
-            head_bytes_max: Self::HEAD_BYTES_MAX,
-            body_bytes_max: Self::BODY_BYTES_MAX,
-            large_bodies_bytes_max: Self::LARGE_BODIES_BYTES_MAX,
-            head_seconds_max: Self::HEAD_SECONDS_MAX,
-            body_seconds_max: Self::BODY_SECONDS_MAX,
-            idle_seconds_max: Self::IDLE_SECONDS_MAX,
-            send_seconds_max: Self::SEND_SECONDS_MAX,
-        }
-    }
-}
 
 /// Why the edge did not start.
 #[derive(Debug)]

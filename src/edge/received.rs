@@ -1,7 +1,7 @@
 //! What a client has sent and nobody has used yet: a buffer of bounded size, from which the heads of requests are read.
 
-use super::EdgeLimits;
 use super::head::{self, Head};
+use super::limits::EdgeLimits;
 use httparse::{Error, Request, Status};
 use std::mem::MaybeUninit;
 

@@ -1,7 +1,7 @@
 //! The memory that large bodies may take together. Without this bound, every connection could hold a body of the
 //! largest size. Room is taken for what has arrived, never for what a client only announces.
 
-use super::EdgeLimits;
+use super::limits::EdgeLimits;
 use crate::wait::pause;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

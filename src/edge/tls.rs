@@ -2,13 +2,14 @@
 //! edge, which then listens on loopback alone, and bytes are carried between the two. So everything that the edge and
 //! its warden enforce holds under TLS as it does without, and nothing of it is written twice.
 //!
-//! The plain edge asks [`Peers`] who is really at the other end. A connection that did not come from here is not known
+//! The plain edge asks [`Peers`](super::peers::Peers) who is really at the other end. A connection that did not come from here is not known
 //! there, and none of its requests is served.
 //!
 //! Two coroutines carry a connection, one each way. Whoever writes to the client, be it an answer or what TLS itself
 //! has to say, has it alone from the sealing to the last byte, so that records stay whole and in order.
 
 use super::identity::Identity;
+use super::peers::{Client, Introduction};
 use super::reply::{encode_last, error_page};
 use super::{http, socket};
 use crate::clock::Clock;
@@ -19,7 +20,6 @@ use may::io::{SplitIo, SplitReader, SplitWriter};
 use may::net::{TcpListener, TcpStream};
 use may::sync::{Mutex as CoroutineMutex, MutexGuard as CoroutineMutexGuard};
 use rustls::{ServerConfig, ServerConnection};
-use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -73,7 +73,7 @@ impl Terminator {
 
     /// Whether anything is carried, so that an answer may still be on its way.
     pub(super) fn carries(&self) -> bool {
-        self.shared.edge.peers.as_ref().is_some_and(|peers| !peers.table().is_empty())
+        self.shared.edge.peers.as_ref().is_some_and(|peers| !peers.is_empty())
     }
 
     pub(super) fn is_accepting(&self) -> bool {
@@ -82,45 +82,6 @@ impl Terminator {
 
     pub(super) fn stop_accepting(&self) {
         socket::end_acceptor(&self.acceptor);
-    }
-}
-
-/// Who is at the other end of each connection that was made here, by the address from which it was made.
-#[derive(Default)]
-pub(super) struct Peers(Mutex<HashMap<SocketAddr, Client>>);
-
-/// A client that has shaken hands.
-#[derive(Clone)]
-pub(super) struct Client {
-    pub address: IpAddr,
-    pub socket: Arc<socket::Shared>,
-}
-
-impl Peers {
-    /// The client behind a connection to the plain edge; nothing if the connection is not ours.
-    pub(super) fn behind(&self, via: SocketAddr) -> Option<Client> {
-        self.table().get(&via).cloned()
-    }
-
-    fn introduce(self: &Arc<Self>, via: SocketAddr, client: Client) -> Introduction {
-        self.table().insert(via, client);
-        Introduction { peers: Arc::clone(self), via }
-    }
-
-    fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, Client>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A line in the table of peers. It must go before the address can be somebody else's: before the connection closes.
-struct Introduction {
-    peers: Arc<Peers>,
-    via: SocketAddr,
-}
-
-impl Drop for Introduction {
-    fn drop(&mut self) {
-        self.peers.table().remove(&self.via);
     }
 }
 

@@ -10,7 +10,7 @@
 //! limits become longer, never shorter. It never limits how long a request is handled.
 #![expect(unsafe_code, reason = "borrows the descriptor of a stream that stands beside it")]
 
-use super::EdgeLimits;
+use super::limits::EdgeLimits;
 pub(super) use super::phase::Phase;
 use super::phase::Word;
 use super::reply::{encode_last, error_page};

@@ -1,8 +1,8 @@
 //! A letter as it travels: its headers and its text. `lettre` writes the headers; the text is neither folded nor
 //! encoded where that can be helped, so that the code in it stays whole.
 
+use super::delivery::MailError;
 use super::letters::Letter;
-use super::mail::MailError;
 use super::mailbox::{Address, Sender};
 use crate::clock::Moment;
 use lettre::message::Body;

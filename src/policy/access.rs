@@ -1,13 +1,13 @@
-//! Who may do what with what: the decision on one attempted action.
+//! Who may do what with what, and how much of it: the decision on one attempted action.
 //!
 //! Every name in a question is looked up once; from there on the decision is arithmetic on bit masks and
 //! allocates nothing. Must never ask whether the users exist: that is for the caller, who has a database.
 
-use std::error::Error;
-use std::fmt;
-
 use super::model::{Openness, Policy, Role};
 use super::roles::ANONYMOUS_ID;
+use serde_json::Value;
+use std::error::Error;
+use std::fmt;
 
 /// The most users that one item can be shared with.
 pub const SHARED_WITH_USERS_MAX: usize = 1000;
@@ -42,12 +42,40 @@ pub enum Decision {
     UnknownRole,
 }
 
+/// The answer to [`Policy::check_limit`].
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitDecision {
+    /// The value is within the limit, or the role has no limit of that name.
+    Within,
+    /// The value is at or beyond the limit, or is not a number.
+    Over,
+    /// The policy has no such role, so it cannot answer.
+    UnknownRole,
+}
+
 impl Policy {
     /// Decides whether an action is permitted. Whatever the policy does not mention is denied.
     pub fn decide(&self, access: &Access<'_>) -> Decision {
         let Some(role_at) = self.roles.position(access.role) else { return Decision::UnknownRole };
         let role = &self.role_rules[role_at];
         if self.permits(access, role_at, role) { Decision::Granted } else { Decision::Denied }
+    }
+
+    /// Compares a value with one limit of a role. The limit itself is already over.
+    pub fn check_limit(&self, role: &str, limit_name: &str, value: &Value) -> LimitDecision {
+        let Some(role_at) = self.roles.position(role) else { return LimitDecision::UnknownRole };
+        match self.role_rules[role_at].limits.get(limit_name) {
+            Some(limit) if !limit.admits(value) => LimitDecision::Over,
+            _ => LimitDecision::Within,
+        }
+    }
+
+    /// Whether any role has a limit of that name. Checking a limit that no role has always passes, which
+    /// is most likely a misspelt name and worth a line in the log.
+    #[must_use]
+    pub fn knows_limit(&self, limit_name: &str) -> bool {
+        self.role_rules.iter().any(|role| role.limits.contains_key(limit_name))
     }
 
     fn permits(&self, access: &Access<'_>, role_at: usize, role: &Role) -> bool {

@@ -6,40 +6,8 @@
 
 use serde_json::{Number, Value};
 
-use super::model::Policy;
-
 /// The longest whole number that is converted. Python, too, stops here by default.
 const NUMBER_DIGITS_MAX: usize = 4300;
-
-/// The answer to [`Policy::check_limit`].
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LimitDecision {
-    /// The value is within the limit, or the role has no limit of that name.
-    Within,
-    /// The value is at or beyond the limit, or is not a number.
-    Over,
-    /// The policy has no such role, so it cannot answer.
-    UnknownRole,
-}
-
-impl Policy {
-    /// Compares a value with one limit of a role. The limit itself is already over.
-    pub fn check_limit(&self, role: &str, limit_name: &str, value: &Value) -> LimitDecision {
-        let Some(role_at) = self.roles.position(role) else { return LimitDecision::UnknownRole };
-        match self.role_rules[role_at].limits.get(limit_name) {
-            Some(limit) if !limit.admits(value) => LimitDecision::Over,
-            _ => LimitDecision::Within,
-        }
-    }
-
-    /// Whether any role has a limit of that name. Checking a limit that no role has always passes, which
-    /// is most likely a misspelt name and worth a line in the log.
-    #[must_use]
-    pub fn knows_limit(&self, limit_name: &str) -> bool {
-        self.role_rules.iter().any(|role| role.limits.contains_key(limit_name))
-    }
-}
 
 /// On which side of a limit a value has to be.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +57,8 @@ impl Limit {
         Some(Self { operator, bound })
     }
 
-    fn admits(&self, value: &Value) -> bool {
+    /// Whether a value is on the right side.
+    pub(super) fn admits(&self, value: &Value) -> bool {
         match &self.bound {
             Bound::Int(bound) => {
                 int(value).is_some_and(|value| self.operator.holds(&value, &i128::from(*bound)))

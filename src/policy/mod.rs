@@ -4,7 +4,7 @@ pub mod access;
 mod document;
 pub mod email;
 pub mod fullname;
-pub mod limits;
+mod limits;
 mod lists;
 pub mod model;
 pub mod passwords;

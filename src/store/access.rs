@@ -3,8 +3,8 @@
 //! SQLite opens a file that may not be written for reading only, says so late and without the file's name, and gives the
 //! index of the log that it makes beside it the same mode, which then keeps out every later start.
 
-use super::identity::{COMPANIONS, beside};
-use super::open::OpenError;
+use super::companions::{COMPANIONS, beside};
+use super::error::OpenError;
 use crate::os::{self, Access};
 use std::io;
 use std::os::unix::fs::MetadataExt;

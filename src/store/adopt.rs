@@ -1,10 +1,10 @@
 //! Takes over a database that the Python authnzerver made: one way, in one transaction, after copying it.
 //! Users, passwords, live sessions and API keys go on working; tokens are stored hashed from then on.
 
-use super::identity::beside;
-use super::open::OpenError;
+use super::companions::beside;
+use super::error::{OpenError, StoreError};
+use super::migrate;
 use super::query::query;
-use super::{StoreError, migrate};
 use crate::clock::{Clock, Moment};
 use crate::guard::token::StoredToken;
 use rusqlite::functions::FunctionFlags;

@@ -1,7 +1,8 @@
 //! API keys that are tied to a session and end with it. A key's token is never stored, only its SHA-256.
 
+use super::db::{Db, Tx, column, moment};
+use super::error::StoreError;
 use super::query::query;
-use super::{Db, StoreError, Tx, column, moment};
 use crate::clock::Moment;
 use crate::guard::token::StoredToken;
 use rusqlite::{Row, named_params};

@@ -1,8 +1,9 @@
 //! API keys without a session, and the refresh tokens that renew them. Neither is stored, only their SHA-256.
 
 use super::apikeys::{KeyName, KeyTimes, ValidKey, valid_key};
+use super::db::{Db, Tx, column};
+use super::error::StoreError;
 use super::query::query;
-use super::{Db, StoreError, Tx, column};
 use crate::clock::Moment;
 use crate::guard::token::StoredToken;
 use rusqlite::named_params;

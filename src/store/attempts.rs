@@ -1,7 +1,8 @@
 //! Failed password checks in a row, per account and, where the server is set so, per client network.
 
+use super::db::{Db, Tx, column, moment, moment_or_null};
+use super::error::StoreError;
 use super::query::query;
-use super::{Db, StoreError, Tx, column, moment, moment_or_null};
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
 use crate::policy::email::EmailAddress;
 use rusqlite::named_params;

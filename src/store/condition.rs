@@ -1,6 +1,6 @@
 //! What is known about how the database is doing: whether its files are in their places, and whether writes work.
 
-use super::StoreError;
+use super::error::StoreError;
 use super::identity::OpenFiles;
 use crate::log;
 use std::sync::atomic::{AtomicBool, Ordering};

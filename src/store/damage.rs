@@ -1,7 +1,8 @@
 //! Looks for damage inside the file: before the first request as far as that is quick, and otherwise while it is served.
 
-use super::StoreError;
-use super::open::{OpenError, connect_to_read, refusal};
+use super::companions::beside;
+use super::connection::{connect_to_read, refusal};
+use super::error::{OpenError, StoreError};
 use rusqlite::{Connection, Error as SqliteError, ErrorCode, ffi};
 use std::path::Path;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
 fn ends(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let said = pragma("page_count")?.saturating_mul(pragma("page_size")?);
-    let wal = std::fs::metadata(super::identity::beside(path, "-wal")).map_or(0, |log| log.len());
+    let wal = std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
     let there = std::fs::metadata(path).map_or(0, |file| file.len());
     if wal == 0 && there < said.cast_unsigned() {
         return Ok(true);

@@ -165,3 +165,131 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+/// Why the database cannot be used. Nothing was changed.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The file or its directory cannot be used.
+    File(PathBuf, std::io::Error),
+    /// It is a directory, a socket or the like.
+    NotAFile(PathBuf),
+    /// Others than its owner may read or write it.
+    OpenToOthers(PathBuf, u32),
+    /// This belongs to the first user, and the server runs as the second.
+    NotOurs(PathBuf, u32, u32),
+    /// It belongs to the server's user, who may not write it for its mode.
+    NotWritable {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Whether it is a directory.
+        is_directory: bool,
+    },
+    /// It lies on a file system that is mounted read-only.
+    ReadOnlyMount(PathBuf),
+    /// It is damaged, or no SQLite file at all.
+    Damaged(PathBuf, String),
+    /// A newer authnzerver has changed it.
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema that it has.
+        version: i64,
+        /// The newest one that is known here.
+        newest: i64,
+    },
+    /// It is a database of something else.
+    Unknown(PathBuf),
+    /// Another process is using it.
+    InUse(PathBuf),
+    /// A file of the Python authnzerver could not be taken over.
+    Adoption(PathBuf, String),
+    /// The writing thread did not start.
+    Thread(std::io::Error),
+    /// Anything else that SQLite reports.
+    Store(StoreError),
+    /// The same about this file.
+    Failed(PathBuf, StoreError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => write!(out, "cannot use {}: {error}", path.display()),
+            Self::NotAFile(path) => write!(out, "{} is not a regular file", path.display()),
+            Self::OpenToOthers(path, mode) => write!(
+                out,
+                "others may read or write {0} (mode {mode:04o}); it holds password hashes: run `chmod 600 {0}`",
+                path.display()
+            ),
+            Self::NotOurs(path, owner, us) => write!(
+                out,
+                "cannot use {0}, which belongs to user {owner}, while the server runs as user {us}: run `chown {us} {0}`",
+                path.display()
+            ),
+            Self::NotWritable { path, mode, is_directory } => write!(
+                out,
+                "the server may not read and write {0} (mode {mode:04o}): run `chmod {1} {0}`",
+                path.display(),
+                if *is_directory { "u+rwx" } else { "u+rw" }
+            ),
+            Self::ReadOnlyMount(path) => write!(
+                out,
+                "cannot write {}, which is on a file system that is mounted read-only: mount it for writing \
+                 (systemd's ReadWritePaths=, a container's volume without `:ro`)",
+                path.display()
+            ),
+            Self::Damaged(path, what) => write!(
+                out,
+                "{} is damaged or is no SQLite database ({what}); restore a copy, nothing was changed",
+                path.display()
+            ),
+            Self::Newer { path, version, newest } => write!(
+                out,
+                "{} has schema {version}, made by a newer authnzerver; this one knows up to {newest}",
+                path.display(),
+            ),
+            Self::Unknown(path) => write!(
+                out,
+                "{} is a database, but neither ours nor the Python authnzerver's; nothing was changed",
+                path.display()
+            ),
+            Self::InUse(path) => {
+                write!(out, "another process is using {}; stop it first", path.display())
+            }
+            Self::Adoption(path, what) => write!(
+                out,
+                "{} was made by the Python authnzerver but cannot be taken over: {what}; nothing was changed",
+                path.display()
+            ),
+            Self::Thread(error) => write!(out, "cannot start the writing thread: {error}"),
+            Self::Store(error) => write!(out, "{error}"),
+            Self::Failed(path, error) => out.write_str(&error.about(path)),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl OpenError {
+    /// The same with the file's name in it.
+    pub(super) fn about(self, path: &Path) -> Self {
+        match self {
+            Self::Store(error) => Self::Failed(path.to_owned(), error),
+            named => named,
+        }
+    }
+}

@@ -5,15 +5,12 @@
 //! acknowledged. The files are looked at by name only: opening and closing one here would take away the locks that
 //! SQLite has on it.
 
-use super::StoreError;
+use super::companions::{COMPANIONS, beside};
+use super::error::StoreError;
 use super::overwritten::ContentWatch;
-use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// What SQLite keeps beside a database while it is in use: its log, and the log's index.
-pub(super) const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// A file, whatever its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,11 +57,4 @@ impl OpenFiles {
         let (database, _) = &self.names[0];
         if self.content.is_sound() { Ok(()) } else { Err(StoreError::Overwritten(database.clone())) }
     }
-}
-
-/// The database's name with something added to its end.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }

@@ -1,7 +1,8 @@
 //! Notes about letters: made before a letter is sent, and taken back when it certainly was not.
 
+use super::db::Tx;
+use super::error::StoreError;
 use super::query::query;
-use super::{StoreError, Tx};
 use crate::clock::Moment;
 use rusqlite::named_params;
 

@@ -1,7 +1,8 @@
 //! Locks in force, and the roles that locks took away.
 
+use super::db::{Db, Tx, column, moment_or_null};
+use super::error::StoreError;
 use super::query::query;
-use super::{Db, StoreError, Tx, column, moment_or_null};
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
 use crate::policy::roles::Role;
 use rusqlite::named_params;

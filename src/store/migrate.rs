@@ -1,6 +1,6 @@
 //! Brings a database to today's schema, one numbered step after the other, all in one transaction.
 
-use super::StoreError;
+use super::error::StoreError;
 use rusqlite::Connection;
 
 /// Stands in the file's header ("AtzR"), so that our files can be told from others.

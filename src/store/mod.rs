@@ -5,8 +5,11 @@
 
 mod access;
 mod adopt;
+mod companions;
 mod condition;
+mod connection;
 mod damage;
+mod db;
 mod error;
 mod identity;
 mod migrate;
@@ -28,19 +31,18 @@ pub mod sessions;
 pub mod user_lists;
 pub mod users;
 
-pub use error::StoreError;
-pub use open::{OpenError, Origin};
+pub use db::{Db, Tx};
+pub use error::{OpenError, StoreError};
+pub use open::Origin;
 pub use removal::Removal;
 
 use crate::clock::{Clock, Moment};
-use crate::json::JsonText;
 use crate::log;
 use crate::pool::Pool;
 use condition::{Condition, Writing};
+use connection::connect_to_read;
 use identity::{FileId, OpenFiles};
-use rusqlite::types::FromSql;
-use rusqlite::{Connection, Params, Row};
-use std::cell::Cell;
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,7 +77,7 @@ impl Store {
     fn open_all(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<(Self, Origin), OpenError> {
         let (first, id, origin) = open::open(path, &*clock)?;
         let readers = (0..readers.max(1))
-            .map(|_| open::connect_to_read(path).map(Mutex::new))
+            .map(|_| connect_to_read(path).map(Mutex::new))
             .collect::<Result<Vec<_>, _>>()?;
         let refuse = |error| OpenError::File(path.to_owned(), error);
         let files = OpenFiles::find(path).map_err(refuse)?;
@@ -85,7 +87,7 @@ impl Store {
         let condition = Arc::new(Condition::new(files, damage::is_too_large_to_wait_for(path)));
         let writer =
             Writer::start(first, clock.clone(), Arc::clone(&condition)).map_err(OpenError::Thread)?;
-        let scanner = Arc::new(Mutex::new(open::connect_to_read(path)?));
+        let scanner = Arc::new(Mutex::new(connect_to_read(path)?));
         let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
         Ok((Self { readers, next_reader, scanner, scans, writer, condition, path, clock }, origin))
@@ -239,116 +241,6 @@ impl Store {
             .find_map(|offset| self.readers[(turn + offset) % count].try_lock().ok())
             .unwrap_or_else(|| self.readers[turn % count].lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// What statements run on: a connection and the time at which the work began.
-pub struct Db<'c> {
-    connection: &'c Connection,
-    condition: &'c Condition,
-    now: Moment,
-    outage: Cell<bool>,
-}
-
-/// A [`Db`] that may write, inside a transaction.
-pub struct Tx<'c>(Db<'c>);
-
-impl<'c> std::ops::Deref for Tx<'c> {
-    type Target = Db<'c>;
-
-    fn deref(&self) -> &Db<'c> {
-        &self.0
-    }
-}
-
-impl<'c> Tx<'c> {
-    fn new(connection: &'c Connection, condition: &'c Condition, now: Moment) -> Self {
-        Self(Db::new(connection, condition, now))
-    }
-
-    /// Whether a statement failed because of the database, rather than because of what it was to do.
-    fn saw_outage(&self) -> bool {
-        self.0.outage.get()
-    }
-
-    fn connection(&self) -> &'c Connection {
-        self.0.connection
-    }
-
-    /// Runs a statement and tells how many rows it changed.
-    fn change(&self, statement: &str, params: impl Params) -> Result<usize, StoreError> {
-        self.0.noting(|| Ok(self.0.connection.prepare_cached(statement)?.execute(params)?))
-    }
-}
-
-impl<'c> Db<'c> {
-    const fn new(connection: &'c Connection, condition: &'c Condition, now: Moment) -> Self {
-        Self { connection, condition, now, outage: Cell::new(false) }
-    }
-
-    /// The time at which this piece of work began.
-    #[must_use]
-    pub const fn now(&self) -> Moment {
-        self.now
-    }
-
-    fn one<T>(
-        &self,
-        statement: &str,
-        params: impl Params,
-        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        self.noting(|| {
-            let mut statement = self.connection.prepare_cached(statement)?;
-            let mut rows = statement.query(params)?;
-            rows.next()?.map(read).transpose()
-        })
-    }
-
-    fn all<T>(
-        &self,
-        statement: &str,
-        params: impl Params,
-        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        self.noting(|| {
-            let mut statement = self.connection.prepare_cached(statement)?;
-            let mut rows = statement.query(params)?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(read(row)?);
-            }
-            Ok(found)
-        })
-    }
-
-    /// Remembers whether the database itself failed. Every statement runs in here.
-    fn noting<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        work().inspect_err(|error| {
-            self.condition.note(error);
-            self.outage.set(self.outage.get() || error.is_outage());
-        })
-    }
-}
-
-/// A column of a row, by name.
-fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Result<T, StoreError> {
-    Ok(row.get(name)?)
-}
-
-/// A column that holds a time.
-fn moment(row: &Row<'_>, name: &str) -> Result<Moment, StoreError> {
-    moment_or_null(row, name)?.ok_or(StoreError::Unreadable("time"))
-}
-
-fn moment_or_null(row: &Row<'_>, name: &str) -> Result<Option<Moment>, StoreError> {
-    let text = row.get_ref(name)?.as_str_or_null().map_err(|_| StoreError::Unreadable("time"))?;
-    text.map(|text| Moment::parse(text).ok_or(StoreError::Unreadable("time"))).transpose()
-}
-
-/// A column that holds JSON text, which is not looked into here: a reader is in use, and the text may be long.
-fn json_or_null(row: &Row<'_>, name: &str) -> Result<Option<JsonText>, StoreError> {
-    let text: Option<String> = row.get(name)?;
-    Ok(text.map(JsonText::new))
 }
 
 #[cfg(test)]

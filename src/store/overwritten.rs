@@ -5,7 +5,7 @@
 //! While the log is in use, the file changes only when a checkpoint moves pages into it, whichever process does that,
 //! and the log's index tells of each. So the file's length and time of change may change only together with that note.
 
-use super::identity::beside;
+use super::companions::beside;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};

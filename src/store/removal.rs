@@ -1,6 +1,8 @@
 //! What the server removes by itself when it is old enough, a few rows at a time.
 
-use super::{StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions};
+use super::db::Tx;
+use super::error::StoreError;
+use super::{apikeys, apikeys_nosession, attempts, sessions};
 use crate::clock::Moment;
 
 /// Which rows may go.

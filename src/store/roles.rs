@@ -1,7 +1,8 @@
 //! The roles that users may have.
 
+use super::db::{Db, Tx, column};
+use super::error::StoreError;
 use super::query::query;
-use super::{Db, StoreError, Tx, column};
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/roles.sql");

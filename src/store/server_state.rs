@@ -1,7 +1,8 @@
 //! What the server remembers about itself.
 
+use super::db::{Db, Tx, moment_or_null};
+use super::error::StoreError;
 use super::query::query;
-use super::{Db, StoreError, Tx, moment_or_null};
 use crate::clock::Moment;
 use rusqlite::named_params;
 

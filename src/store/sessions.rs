@@ -1,7 +1,8 @@
 //! Sessions. A token is never stored, only its SHA-256.
 
+use super::db::{Db, Tx, column, json_or_null, moment, moment_or_null};
+use super::error::StoreError;
 use super::query::query;
-use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::StoredToken;

@@ -194,7 +194,7 @@ fn what_belongs_to_another_user_is_named_with_its_owner_and_the_remedy() {
         crate::store::access::not_ours(&scratch.database(), us + 1).expect("none of it is").to_string();
     assert!(told.contains(&format!("belongs to user {us}")), "{told}");
     assert!(told.contains(&format!("chown {} {}", us + 1, scratch.0.display())), "{told}");
-    let log = crate::store::identity::beside(&scratch.database(), "-wal");
+    let log = crate::store::companions::beside(&scratch.database(), "-wal");
     if std::os::unix::fs::chown(&log, Some(us + 1), None).is_ok() {
         let told = crate::store::access::not_ours(&scratch.database(), us)
             .expect("the log is another's")

@@ -1,9 +1,10 @@
 //! Many users, a slice at a time. No statement here looks at more rows than a slice has, so that none of them keeps the
 //! log from shrinking, and whoever reads can stop after each.
 
+use super::db::{Db, column};
+use super::error::StoreError;
 use super::query::query;
 use super::users::{self, User};
-use super::{Db, StoreError, column};
 use crate::policy::email::EmailAddress;
 use rusqlite::{ToSql, named_params};
 

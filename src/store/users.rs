@@ -1,7 +1,8 @@
 //! Users: who they are, and what they prove themselves with.
 
+use super::db::{Db, Tx, column, json_or_null, moment, moment_or_null};
+use super::error::StoreError;
 use super::query::query;
-use super::{Db, StoreError, Tx, column, json_or_null, moment, moment_or_null};
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
 use crate::json::JsonText;

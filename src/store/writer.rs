@@ -3,7 +3,8 @@
 //! and none is answered before it is safe.
 
 use super::condition::Condition;
-use super::{StoreError, Tx};
+use super::db::Tx;
+use super::error::StoreError;
 use crate::clock::Clock;
 use crate::wait::{AnswerSender, answer_slot};
 use rusqlite::Connection;

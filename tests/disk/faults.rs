@@ -1,110 +1,19 @@
-//! What is answered while the disk fails, and what is in the database afterwards.
+//! Health, opening and closing on a disk that fails, and what is on it when it does not.
 
-use crate::requests::{Prepare, WRITING};
-use crate::support::{Reply, TestServer, session_body};
+use crate::support::{TestServer, session_body};
 use crate::vfs::{self, Operation};
-use authnzerver::actions::REQUESTS_BY_NAME;
 use authnzerver::clock::{ManualClock, Moment};
 use authnzerver::server::health::HealthCheck;
 use authnzerver::store::{Store, roles};
-use rusqlite::types::ValueRef;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// A request's commit takes fewer calls than this.
-const CALLS_MAX: u64 = 64;
 
 /// One disk serves all tests of this program, so they take turns.
-fn disk() -> MutexGuard<'static, ()> {
+pub fn disk() -> MutexGuard<'static, ()> {
     static DISK: Mutex<()> = Mutex::new(());
     let turn = DISK.lock().unwrap_or_else(PoisonError::into_inner);
     vfs::install();
     vfs::heal();
     turn
-}
-
-/// A user without what is noted about attempts: one is written down before its password is tested, in a commit of its
-/// own, and stays when the next commit fails.
-const USER_COLUMNS: &str =
-    "user_id, system_id, full_name, password, email, email_verified, is_active, user_role,
-    extra_info, created_on, emailverify_sent_datetime, emailforgotpass_sent_datetime, last_login_success";
-
-/// Everything else that requests have written, as text.
-fn contents(server: &TestServer) -> String {
-    let connection = rusqlite::Connection::open(server.database()).expect("opens");
-    let tables = ["users", "sessions", "apikeys", "apikeys_nosession", "role_history", "locks"];
-    let mut all = String::new();
-    for table in tables {
-        let columns = if table == "users" { USER_COLUMNS } else { "*" };
-        let sql = format!("SELECT {columns} FROM {table} ORDER BY 1, 2");
-        let mut statement = connection.prepare(&sql).expect("prepares");
-        let columns = statement.column_count();
-        let mut rows = statement.query([]).expect("runs");
-        while let Some(row) = rows.next().expect("reads") {
-            let values: Vec<_> = (0..columns).map(|at| shown(row.get_ref(at).expect("reads"))).collect();
-            all += &format!("{table}: {}\n", values.join("|"));
-        }
-    }
-    all
-}
-
-fn shown(value: ValueRef<'_>) -> String {
-    match value {
-        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
-/// That the server says that it could not do it, and nothing else.
-#[track_caller]
-fn is_broken(request: &str, reply: &Reply, what: &str) {
-    match reply {
-        Reply::Rejected(503, Some(_)) => {}
-        Reply::Answered(answer) => {
-            let broken = REQUESTS_BY_NAME[request].broken.and_then(|refusal| refusal.reason());
-            assert!(broken.is_some(), "{what}: a verdict: {answer}");
-            assert_eq!(answer["failure_reason"].as_str(), broken, "{what}: a verdict");
-        }
-        other @ Reply::Rejected(..) => panic!("{what}: {other:?}"),
-    }
-}
-
-/// Has the request fail at its first call, at its second, and so on, until it needs no more calls.
-fn drive(server: &TestServer, number: usize, prepare: Prepare, operation: Operation) {
-    for good in 0..CALLS_MAX {
-        let name = format!("p{number}-{}-{good}", operation as usize);
-        let (request, body, succeeds) = prepare(server, &name);
-        let what = format!("{request}, {operation:?} fails after {good}");
-        let before = contents(server);
-        vfs::fail(operation, good);
-        let reply = server.ask(request, body.clone());
-        if vfs::heal() == 0 {
-            assert_eq!(reply.succeeded(), succeeds, "{what}: nothing failed, but {reply:?}");
-            assert!(good > 0, "{what}: it writes nothing");
-            return;
-        }
-        is_broken(request, &reply, &what);
-        let after = contents(server);
-        let changed: Vec<_> =
-            after.lines().filter(|line| !before.lines().any(|known| known == *line)).collect();
-        assert!(after == before, "{what}: something stayed: {changed:?}");
-        let again = server.ask(request, body);
-        assert_eq!(again.succeeded(), succeeds, "{what}: it does not work afterwards: {again:?}");
-        server.later(Duration::from_secs(1));
-    }
-    panic!("request {number} never ends");
-}
-
-#[test]
-fn no_request_is_acknowledged_or_half_done_while_writing_fails() {
-    let _turn = disk();
-    let server = TestServer::start();
-    for (number, prepare) in WRITING.iter().enumerate() {
-        for operation in [Operation::Write, Operation::Sync, Operation::Grow] {
-            drive(&server, number, *prepare, operation);
-        }
-    }
-    assert!(HealthCheck::default().check(&server.app).ok, "the last write worked");
 }
 
 #[test]

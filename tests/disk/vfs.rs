@@ -5,7 +5,7 @@
 use rusqlite::ffi;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Once;
-use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
 
 /// What can fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,20 +17,33 @@ pub enum Operation {
     Truncate,
     /// Writing, for want of room.
     Grow,
+    Read,
 }
 
-const OPERATIONS: usize = 5;
+const OPERATIONS: usize = 6;
 /// How many more calls go well; none of those after. Below zero: all go well.
 static LEFT: [AtomicI64; OPERATIONS] = [const { AtomicI64::new(-1) }; OPERATIONS];
 /// The file system that is switched.
 static REAL: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(std::ptr::null_mut());
+/// Whether one failure is all.
+static ONCE: AtomicBool = AtomicBool::new(false);
 static FAILED: AtomicU64 = AtomicU64::new(0);
 static SYNCS: AtomicU64 = AtomicU64::new(0);
+static WRITES: AtomicU64 = AtomicU64::new(0);
+/// Writes since data was last made to reach the disk.
+static UNSYNCED: AtomicU64 = AtomicU64::new(0);
 
 /// From the call after the next `good` ones on, this fails until [`heal`].
 pub fn fail(operation: Operation, good: u64) {
     FAILED.store(0, Ordering::SeqCst);
+    ONCE.store(false, Ordering::SeqCst);
     LEFT[operation as usize].store(good.cast_signed(), Ordering::SeqCst);
+}
+
+/// The call after the next `good` ones fails, and those after it go well again.
+pub fn fail_once(operation: Operation, good: u64) {
+    fail(operation, good);
+    ONCE.store(true, Ordering::SeqCst);
 }
 
 /// Lets everything go well again; how many calls have failed.
@@ -44,10 +57,23 @@ pub fn syncs() -> u64 {
     SYNCS.load(Ordering::SeqCst)
 }
 
+/// How often something was written, whether or not that worked.
+pub fn writes() -> u64 {
+    WRITES.load(Ordering::SeqCst)
+}
+
+/// How much of it a power cut would take now.
+pub fn unsynced() -> u64 {
+    UNSYNCED.load(Ordering::SeqCst)
+}
+
 fn fails(operation: Operation) -> bool {
     let left = &LEFT[operation as usize];
     let before = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then(|| left - 1));
     let fails = before == Err(0);
+    if fails && ONCE.load(Ordering::SeqCst) {
+        left.store(-1, Ordering::SeqCst);
+    }
     FAILED.fetch_add(u64::from(fails), Ordering::SeqCst);
     fails
 }
@@ -100,11 +126,10 @@ macro_rules! hand_on {
 
 hand_on! {
     close => xClose() -> c_int;
-    read => xRead(into: *mut c_void, bytes: c_int, at: i64) -> c_int;
-    write => xWrite(from: *const c_void, bytes: c_int, at: i64) -> c_int,
+    read => xRead(into: *mut c_void, bytes: c_int, at: i64) -> c_int, fails Read as SQLITE_IOERR_READ;
+    write_real => xWrite(from: *const c_void, bytes: c_int, at: i64) -> c_int,
         fails Write as SQLITE_IOERR_WRITE, fails Grow as SQLITE_FULL;
     truncate => xTruncate(bytes: i64) -> c_int, fails Truncate as SQLITE_IOERR_TRUNCATE;
-    sync_real => xSync(flags: c_int) -> c_int, fails Sync as SQLITE_IOERR_FSYNC;
     file_size => xFileSize(bytes: *mut i64) -> c_int;
     lock => xLock(level: c_int) -> c_int;
     unlock => xUnlock(level: c_int) -> c_int;
@@ -120,10 +145,26 @@ hand_on! {
     unfetch => xUnfetch(at: i64, page: *mut c_void) -> c_int;
 }
 
-unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
+/// Only notes it: no power is cut under a test, so none waits for the real disk.
+unsafe extern "C" fn sync(_: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     SYNCS.fetch_add(1, Ordering::SeqCst);
+    if fails(Operation::Sync) {
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
+    UNSYNCED.store(0, Ordering::SeqCst);
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn write(
+    file: *mut ffi::sqlite3_file,
+    from: *const c_void,
+    bytes: c_int,
+    at: i64,
+) -> c_int {
+    WRITES.fetch_add(1, Ordering::SeqCst);
+    UNSYNCED.fetch_add(1, Ordering::SeqCst);
     // SAFETY: as there.
-    unsafe { sync_real(file, flags) }
+    unsafe { write_real(file, from, bytes, at) }
 }
 
 unsafe extern "C" fn open(

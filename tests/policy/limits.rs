@@ -1,7 +1,7 @@
 //! Limits: how the most different values compare with them.
 
 use crate::parser::value_of;
-use authnzerver::policy::limits::LimitDecision::{self, Over, UnknownRole, Within};
+use authnzerver::policy::access::LimitDecision::{self, Over, UnknownRole, Within};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The page for operators, `docs/policy.md`: what it shows must be true.
 
+use authnzerver::policy::access::LimitDecision;
 use authnzerver::policy::access::{Access, Decision, SharedWith};
-use authnzerver::policy::limits::LimitDecision;
 use authnzerver::policy::model::Policy;
 use serde_json::Value;
 

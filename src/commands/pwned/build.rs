@@ -4,7 +4,7 @@
 
 use super::list::List;
 use super::sort::{RUN_KEYS_MAX, Sorter};
-use crate::outbound::pwned_filter::{self, HEADER_BYTES, SHARDS_MAX, Shard};
+use crate::outbound::pwned::filter::{self, HEADER_BYTES, SHARDS_MAX, Shard};
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -273,7 +273,7 @@ impl FilterWriter {
             return Err(BuildFault::Empty);
         }
         self.finish_shard()?;
-        let (header, index) = pwned_filter::encode(&self.shards, self.hashes, min_count);
+        let (header, index) = filter::encode(&self.shards, self.hashes, min_count);
         self.write(&index)?;
         let bytes = self.file.stream_position().map_err(BuildFault::Unwritable)?;
         self.file.rewind().map_err(BuildFault::Unwritable)?;

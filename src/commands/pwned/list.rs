@@ -3,7 +3,7 @@
 
 use super::build::BuildFault;
 use crate::files::BYTE_ORDER_MARK;
-use crate::outbound::pwned_filter::key;
+use crate::outbound::pwned::filter::key;
 use std::io::{BufRead, Read};
 
 /// The longest line: 40 digits, a colon, a count, a line end, and room for blanks.

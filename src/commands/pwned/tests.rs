@@ -2,7 +2,7 @@
 
 use super::build::{BuildFault, Built, FilterWriter};
 use super::*;
-use crate::outbound::pwned_filter::PwnedFilter;
+use crate::outbound::pwned::filter::PwnedFilter;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::outbound::web::testing::TestIdentity;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 

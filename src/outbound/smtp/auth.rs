@@ -1,9 +1,9 @@
 //! Logging in at a mail server. What its prompts say is not looked at: the order of the answers is fixed.
 
+use super::dialogue::{COMMAND_SECONDS_MAX, Dialogue};
 use super::reply::{Extensions, Mechanism, Reply};
-use super::{COMMAND_SECONDS_MAX, Dialogue};
 use crate::guard::secret::Secret;
-use crate::outbound::mail::MailError;
+use crate::outbound::delivery::MailError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
@@ -40,8 +40,8 @@ pub fn log_in(
             ALREADY | 200..300 => return Ok(()),
             421 => return Err(MailError::Deferred(421)),
             // The server waits for more than this way of logging in has: an empty line with a star ends it.
-            CONTINUE => refused = Err(MailError::of(&dialogue.ask("*", COMMAND_SECONDS_MAX)?)),
-            _ => refused = Err(MailError::of(&reply)),
+            CONTINUE => refused = Err(dialogue.ask("*", COMMAND_SECONDS_MAX)?.error()),
+            _ => refused = Err(reply.error()),
         }
     }
     refused

@@ -2,9 +2,9 @@
 //! delivery ends soon after the server is told to stop.
 
 use super::reply::{Replies, Reply};
-use super::{Watch, tls};
+use super::tls;
 use crate::clock::Clock;
-use crate::outbound::mail::{MailError, MailSettings};
+use crate::outbound::delivery::{MailError, MailSettings, Watch};
 use rustls::ClientConnection;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -4,64 +4,23 @@
 
 mod auth;
 mod connection;
+mod dialogue;
 mod reply;
 mod tls;
 
 pub use tls::read_extra_roots;
 
+use super::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
 use super::letters::Letter;
-use super::mail::{MailError, MailSettings, Protection};
 use super::mailbox::{Address, Sender};
 use super::message;
 use crate::clock::{Clock, Moment};
 use connection::Connection;
-use reply::Extensions;
-pub use reply::Reply;
+use dialogue::Dialogue;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-/// How long the server may take to greet, and to answer a command (RFC 5321, 4.5.3.2.1 to 3).
-const COMMAND_SECONDS_MAX: Duration = Duration::from_secs(5 * 60);
-/// To answer DATA (4.5.3.2.4).
-const DATA_SECONDS_MAX: Duration = Duration::from_secs(2 * 60);
-/// To take the letter's text (4.5.3.2.5).
-const TEXT_SECONDS_MAX: Duration = Duration::from_secs(3 * 60);
-/// To answer the final dot (4.5.3.2.6): servers look for viruses and spam meanwhile.
-const DOT_SECONDS_MAX: Duration = Duration::from_secs(10 * 60);
-/// To answer QUIT. The letter is taken by then, or it never will be.
-const QUIT_SECONDS_MAX: Duration = Duration::from_secs(1);
 /// The port on which mail servers speak TLS from the first byte.
 const TLS_PORT: u16 = 465;
-
-/// What ends a delivery early, and who wants to know how it goes.
-pub struct Watch<'a> {
-    /// The server stops: what is not handed over yet is not sent.
-    pub stopping: &'a AtomicBool,
-    /// Somebody waits: no step takes longer than this, whatever the protocol allows.
-    pub patience: Option<Duration>,
-    /// Called once when the letter is handed over and the server takes longer than `patience` to say that it has it.
-    pub handed_over: &'a dyn Fn(),
-}
-
-impl Watch<'_> {
-    fn is_over(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-
-    fn at_most(&self, limit: Duration) -> Duration {
-        self.patience.map_or(limit, |patience| patience.min(limit))
-    }
-}
-
-/// How sure it is that a letter was delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Receipt {
-    /// The mail server said that it has it.
-    Confirmed,
-    /// It got the whole letter and said nothing that could be understood.
-    Unconfirmed,
-}
 
 /// Delivers one letter.
 ///
@@ -83,7 +42,7 @@ pub fn deliver(
     let protection = protection(settings, &addresses);
     let connection = Connection::open(addresses.into_iter(), clock, watch)?;
     let name = client_name(settings, &sender, connection.local().ip());
-    let mut dialogue = Dialogue { connection, watch };
+    let mut dialogue = Dialogue::new(connection, watch);
     let delivered = dialogue.begin(settings, protection, &name).and_then(|extensions| {
         // A server that asks nobody to log in gets the letter without; if it minds, it refuses the letter.
         if !settings.user.is_empty() && !settings.password.expose().is_empty() {
@@ -122,159 +81,6 @@ fn client_name(settings: &MailSettings, sender: &Sender, local: IpAddr) -> Strin
         IpAddr::V4(address) => format!("[{address}]"),
         IpAddr::V6(address) => format!("[IPv6:{address}]"),
     })
-}
-
-/// One conversation with a mail server.
-struct Dialogue<'a> {
-    connection: Connection<'a>,
-    watch: &'a Watch<'a>,
-}
-
-impl Dialogue<'_> {
-    /// Sends a command and waits for the reply.
-    fn ask(&mut self, command: &str, limit: Duration) -> Result<Reply, MailError> {
-        // Nothing that comes in from outside may end a command and begin another.
-        if command.contains(['\r', '\n', '\0']) {
-            return Err(MailError::Unwritable);
-        }
-        let limit = self.watch.at_most(limit);
-        self.connection.send(format!("{command}\r\n").as_bytes(), limit)?;
-        self.connection.reply(limit)
-    }
-
-    /// The same for a command that must succeed.
-    fn tell(&mut self, command: &str) -> Result<(), MailError> {
-        let reply = self.ask(command, COMMAND_SECONDS_MAX)?;
-        if reply.is_positive() { Ok(()) } else { Err(MailError::of(&reply)) }
-    }
-
-    /// From the greeting to where letters are taken, protected as it must be.
-    fn begin(
-        &mut self,
-        settings: &MailSettings,
-        protection: Protection,
-        name: &str,
-    ) -> Result<Extensions, MailError> {
-        let limit = self.watch.at_most(COMMAND_SECONDS_MAX);
-        if protection == Protection::Tls {
-            self.connection.secure(settings, limit)?;
-        }
-        let greeting = self.connection.reply(limit)?;
-        if !greeting.is_positive() {
-            return Err(MailError::of(&greeting));
-        }
-        let extensions = self.greet(name)?;
-        if protection != Protection::StartTls {
-            return Ok(extensions);
-        }
-        // Somebody in between can take the offer out, but not make us go on without it.
-        if !extensions.starttls {
-            return Err(MailError::Tls);
-        }
-        let reply = self.ask("STARTTLS", COMMAND_SECONDS_MAX)?;
-        if !reply.is_positive() {
-            return Err(MailError::Tls);
-        }
-        self.connection.secure(settings, limit)?;
-        self.greet(name)
-    }
-
-    /// Says who we are; in the old way where the server does not know the new one.
-    fn greet(&mut self, name: &str) -> Result<Extensions, MailError> {
-        let reply = self.ask(&format!("EHLO {name}"), COMMAND_SECONDS_MAX)?;
-        if reply.is_positive() {
-            return Ok(Extensions::of(&reply));
-        }
-        if reply.code == 421 {
-            return Err(MailError::Deferred(421));
-        }
-        self.tell(&format!("HELO {name}"))?;
-        Ok(Extensions::default())
-    }
-
-    /// Sends the letter.
-    fn hand_over(
-        &mut self,
-        letter: &Letter,
-        sender: &Sender,
-        recipient: &Address,
-        extensions: &Extensions,
-        now: Moment,
-    ) -> Result<Receipt, MailError> {
-        if recipient.needs_utf8() && !(extensions.utf8 && extensions.eight_bit) {
-            return Err(MailError::NeedsUtf8);
-        }
-        let message = message::write(letter, sender, recipient, now, extensions.eight_bit)?;
-        let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
-        if extensions.size.flatten().is_some_and(|largest| largest < bytes) {
-            // What it would answer (RFC 1870).
-            return Err(MailError::Refused(552));
-        }
-        let mut from = format!("MAIL FROM:<{}>", sender.address.path());
-        if extensions.size.is_some() {
-            from.push_str(&format!(" SIZE={bytes}"));
-        }
-        if message.iter().any(|byte| !byte.is_ascii()) {
-            from.push_str(" BODY=8BITMIME");
-        }
-        if recipient.needs_utf8() {
-            from.push_str(" SMTPUTF8");
-        }
-        self.tell(&from)?;
-        self.tell(&format!("RCPT TO:<{}>", recipient.path()))?;
-        let reply = self.ask("DATA", DATA_SECONDS_MAX)?;
-        if reply.code / 100 != 3 {
-            return Err(MailError::of(&reply));
-        }
-        self.connection.send(&dot_stuffed(&message), self.watch.at_most(TEXT_SECONDS_MAX))?;
-        if self.watch.is_over() {
-            return Err(MailError::Stopped);
-        }
-        self.end_with_a_dot()
-    }
-
-    /// Sends the dot that makes the server responsible for the letter. From here on only its refusal says that it was
-    /// not delivered.
-    fn end_with_a_dot(&mut self) -> Result<Receipt, MailError> {
-        let sent = self.connection.send(b".\r\n", TEXT_SECONDS_MAX);
-        let patience = self.watch.at_most(DOT_SECONDS_MAX);
-        let reply = sent.and_then(|()| self.connection.reply(patience)).or_else(|fault| {
-            let rest = DOT_SECONDS_MAX.saturating_sub(patience);
-            if fault != MailError::TimedOut || rest.is_zero() {
-                return Err(fault);
-            }
-            (self.watch.handed_over)();
-            self.connection.reply(rest)
-        });
-        match reply {
-            Ok(reply) if reply.is_positive() => Ok(Receipt::Confirmed),
-            Ok(reply) if matches!(reply.code / 100, 4 | 5) => Err(MailError::of(&reply)),
-            Ok(_) | Err(_) => Ok(Receipt::Unconfirmed),
-        }
-    }
-
-    /// Ends the conversation politely, but without waiting long for thanks.
-    fn quit(&mut self) {
-        // Whatever is said now changes nothing.
-        if self.connection.send(b"QUIT\r\n", QUIT_SECONDS_MAX).is_ok() {
-            let _ = self.connection.reply(QUIT_SECONDS_MAX);
-        }
-    }
-}
-
-/// A letter as it travels behind DATA: a line that begins with a dot gets another one. Ends with a line end.
-fn dot_stuffed(message: &[u8]) -> Vec<u8> {
-    let mut stuffed = Vec::with_capacity(message.len() + 16);
-    for line in message.split_inclusive(|byte| *byte == b'\n') {
-        if line.starts_with(b".") {
-            stuffed.push(b'.');
-        }
-        stuffed.extend_from_slice(line);
-    }
-    if !stuffed.ends_with(b"\r\n") {
-        stuffed.extend_from_slice(b"\r\n");
-    }
-    stuffed
 }
 
 #[cfg(test)]
@@ -328,12 +134,5 @@ mod tests {
         assert_eq!(name(None, "a@localhost", "192.0.2.1"), "[192.0.2.1]");
         assert_eq!(name(None, "a@localhost", "2001:db8::1"), "[IPv6:2001:db8::1]");
         assert_eq!(name(None, "a@localhost", "::ffff:127.0.0.1"), "[127.0.0.1]");
-    }
-
-    #[test]
-    fn a_dot_at_the_beginning_of_a_line_ends_nothing() {
-        assert_eq!(dot_stuffed(b".\r\n..\r\na.\r\n"), b"..\r\n...\r\na.\r\n");
-        assert_eq!(dot_stuffed(b".x"), b"..x\r\n");
-        assert_eq!(dot_stuffed(b""), b"\r\n");
     }
 }

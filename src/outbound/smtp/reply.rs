@@ -1,6 +1,8 @@
 //! Replies of a mail server, read by their codes alone: the text may be missing, in any encoding, or a lie. What
 //! comes is bounded, and none of it is kept but what a greeting offers.
 
+use crate::outbound::delivery::MailError;
+
 /// Bytes of one line. Python's smtplib reads as many.
 const LINE_BYTES_MAX: usize = 8192;
 /// Bytes of one reply of any number of lines.
@@ -24,6 +26,15 @@ impl Reply {
     #[must_use]
     pub const fn is_positive(&self) -> bool {
         self.code / 100 == 2
+    }
+
+    /// What a reply means that is not the one hoped for.
+    pub const fn error(&self) -> MailError {
+        match self.code / 100 {
+            4 => MailError::Deferred(self.code),
+            5 => MailError::Refused(self.code),
+            _ => MailError::Protocol,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS towards mail servers: whom it trusts, and what the operator may switch off.
 
 use crate::files::read_small;
-use crate::outbound::mail::MailError;
+use crate::outbound::delivery::MailError;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;

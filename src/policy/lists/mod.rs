@@ -4,54 +4,19 @@
 
 mod digits;
 mod suffixes;
+mod word_list;
 
-pub(super) use suffixes::ends_in_public_suffix;
-
-use std::cmp::Ordering;
-use std::iter::successors;
+pub(super) use suffixes::{domain_and_parents, ends_in_public_suffix};
+use word_list::WordList;
 
 /// The most common passwords, case-folded.
-pub(super) static COMMON_PASSWORDS: WordList = WordList(include_str!("common-passwords.txt"));
+pub(super) static COMMON_PASSWORDS: WordList = WordList::new(include_str!("common-passwords.txt"));
 
 /// Domains that hand out throw-away mailboxes, in lower case.
-pub(super) static DISPOSABLE_DOMAINS: WordList = WordList(include_str!("disposable-domains.txt"));
+pub(super) static DISPOSABLE_DOMAINS: WordList = WordList::new(include_str!("disposable-domains.txt"));
 
 /// Local parts that speak for a site rather than for a person, in lower case.
-pub(super) static RESERVED_LOCAL_PARTS: WordList = WordList(include_str!("reserved-local-parts.txt"));
-
-/// Words in a text: one a line, each line ended, sorted by bytes, none twice.
-pub(super) struct WordList(&'static str);
-
-impl WordList {
-    /// Whether `word`, which must be folded as the list is, stands in it. A binary search over the starts of lines.
-    pub(super) fn contains(&self, word: &str) -> bool {
-        let text = self.0.as_bytes();
-        // `high` and, while it is lower, `low` stand at the start of a line or at the end of the text.
-        let (mut low, mut high) = (0, text.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let start =
-                text[low..middle].iter().rposition(|byte| *byte == b'\n').map_or(low, |at| low + at + 1);
-            let end =
-                text[middle..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| middle + at);
-            match text[start..end].cmp(word.as_bytes()) {
-                Ordering::Equal => return true,
-                Ordering::Less => low = end + 1,
-                Ordering::Greater => high = start,
-            }
-        }
-        false
-    }
-}
-
-/// A domain, the one above it, and so on up to its last label.
-pub(super) fn domain_and_parents(domain: &str) -> impl Iterator<Item = &str> {
-    successors(Some(domain), |domain| parent(domain))
-}
-
-fn parent(domain: &str) -> Option<&str> {
-    domain.split_once('.').map(|(_, parent)| parent)
-}
+pub(super) static RESERVED_LOCAL_PARTS: WordList = WordList::new(include_str!("reserved-local-parts.txt"));
 
 /// Whether the character's Unicode Numeric_Type is Digit or Decimal: Arabic-Indic or circled digits too, but neither
 /// Roman numerals nor fractions.
@@ -72,9 +37,9 @@ mod tests {
     #[test]
     fn the_lists_are_sorted_unique_and_folded_and_every_line_is_ended() {
         for list in EVERY_LIST {
-            assert!(list.0.ends_with('\n'));
-            assert!(list.0.lines().is_sorted_by(|a, b| a < b), "sorted, and none twice");
-            for line in list.0.lines() {
+            assert!(list.text().ends_with('\n'));
+            assert!(list.text().lines().is_sorted_by(|a, b| a < b), "sorted, and none twice");
+            for line in list.text().lines() {
                 assert_eq!(casefold(line), line);
                 assert!(!line.is_empty() && !line.contains(|letter: char| letter <= ' '), "{line:?}");
                 assert!(line.is_ascii() || std::ptr::eq(list, &raw const PUBLIC_SUFFIXES), "{line:?}");
@@ -85,18 +50,18 @@ mod tests {
     #[test]
     fn no_list_lost_a_part_when_it_was_renewed() {
         // 10,000 lines, of which 87 differ from another in case alone.
-        assert_eq!(COMMON_PASSWORDS.0.lines().count(), 9_913);
-        assert_eq!(RESERVED_LOCAL_PARTS.0.lines().count(), 101);
+        assert_eq!(COMMON_PASSWORDS.text().lines().count(), 9_913);
+        assert_eq!(RESERVED_LOCAL_PARTS.text().lines().count(), 101);
         // This list grows and shrinks with the world; it had 10,181 lines when it was taken in.
-        assert!(DISPOSABLE_DOMAINS.0.lines().count() > 8_000);
+        assert!(DISPOSABLE_DOMAINS.text().lines().count() > 8_000);
         // So does this one; it had 1,624.
-        assert!(PUBLIC_SUFFIXES.0.lines().count() > 1_500);
+        assert!(PUBLIC_SUFFIXES.text().lines().count() > 1_500);
     }
 
     #[test]
     fn every_word_is_found_and_its_neighbours_are_not() {
         for list in EVERY_LIST {
-            for word in list.0.lines() {
+            for word in list.text().lines() {
                 assert!(list.contains(word), "{word}");
                 assert!(!list.contains(&format!("{word}\n")), "a line's end is no part of a word");
                 assert!(!list.contains(&format!("{word}\u{1}")));
@@ -106,8 +71,8 @@ mod tests {
             assert!(!list.contains("\u{0}"));
             assert!(!list.contains("\u{10ffff}"));
         }
-        assert!(!WordList("").contains("a"));
-        assert!(!WordList("").contains(""));
+        assert!(!WordList::new("").contains("a"));
+        assert!(!WordList::new("").contains(""));
     }
 
     #[test]

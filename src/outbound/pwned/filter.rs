@@ -22,7 +22,7 @@
 //! what positions are computed from; a fault in the data can only make an answer wrong.
 //! The file is not trusted: whatever it holds, opening and asking return, and read within it.
 
-use super::pwned::{Leak, LeakLookup, UnknownReason};
+use super::{Leak, LeakLookup, UnknownReason};
 use crate::files::open_regular;
 use sha2::{Digest, Sha256};
 use std::fmt;

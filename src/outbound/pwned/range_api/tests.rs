@@ -1,10 +1,10 @@
 //! Look-ups against servers on loopback that answer well, badly, or not at all.
 
 use super::*;
+use crate::outbound::pwned::password_sha1;
 use crate::outbound::web::testing::TestIdentity;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Mutex;
 use std::thread::JoinHandle;
 
 /// `password`, in two parts.
@@ -295,46 +295,4 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
     ));
     assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::Roots(RootsFault::Unreadable(..))));
     assert!(RangeClient::new(&settings(PUBLIC_RANGE_API)).is_ok());
-}
-
-#[test]
-fn reasons_for_the_log_are_fixed_text_and_a_number() {
-    assert_eq!(UnknownReason::Status(503).to_string(), "an HTTP status other than 200: 503");
-    assert_eq!(
-        UnknownReason::FilterUnreadable(ErrorKind::UnexpectedEof).to_string(),
-        "the filter file cannot be read: unexpected end of file"
-    );
-    assert_eq!(UnknownReason::TimedOut.to_string(), UnknownReason::TimedOut.text());
-}
-
-/// Gives one answer, and counts how often it was asked.
-struct Fixed<'a>(Leak, &'a Mutex<u32>);
-
-impl LeakLookup for Fixed<'_> {
-    fn leaked(&self, _: &[u8; 20]) -> Leak {
-        *self.1.lock().expect("a counter") += 1;
-        self.0
-    }
-}
-
-#[test]
-fn the_network_is_asked_only_what_the_file_does_not_find() {
-    let in_file = Leak::Found { times: None };
-    let in_network = Leak::Found { times: Some(30) };
-    let timed_out = Leak::Unknown(UnknownReason::TimedOut);
-    let unreadable = Leak::Unknown(UnknownReason::FilterUnreadable(ErrorKind::UnexpectedEof));
-    for (file, network, expected, asked) in [
-        (in_file, Leak::NotFound, in_file, 0),
-        (Leak::NotFound, in_network, in_network, 1),
-        (Leak::NotFound, Leak::NotFound, Leak::NotFound, 1),
-        (Leak::NotFound, timed_out, timed_out, 1),
-        (unreadable, Leak::NotFound, Leak::NotFound, 1),
-        (unreadable, timed_out, timed_out, 1),
-    ] {
-        let (first_asked, second_asked) = (Mutex::new(0), Mutex::new(0));
-        let both = InOrder { first: Fixed(file, &first_asked), second: Fixed(network, &second_asked) };
-        assert_eq!(both.leaked(&[0; 20]), expected);
-        assert_eq!(*second_asked.lock().expect("a counter"), asked, "{file:?}, {network:?}");
-    }
-    assert!(file_then_network(None, None).is_none());
 }

@@ -1,0 +1,55 @@
+//! Connections to the file, each set up alike, and what it means when there is none.
+
+use super::access::{not_ours, our_user};
+use super::error::{OpenError, StoreError};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+
+const PRAGMAS: &str = include_str!("../../sql/pragmas.sql");
+/// Prepared statements kept per connection; more than there are in `sql/`.
+const STATEMENTS_CACHED_MAX: usize = 192;
+
+/// Another connection to an open database, for reading only.
+pub(super) fn connect_to_read(path: &Path) -> Result<Connection, OpenError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    prepare(&connection, path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// A connection that prepares and plans its statements as ours do.
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    // One thread uses a connection at a time, so SQLite need not lock it once more.
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(|error| refusal(path, error.into()))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+    // A statement keeps its plan, whatever its parameters. Otherwise it is planned anew each time that one which is
+    // compared with an indexed column is bound, which took as long as all the rest of looking up a session.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(connection)
+}
+
+/// Sets what holds for every connection.
+pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    connection.execute_batch(PRAGMAS).map_err(|error| refusal(path, error.into()))
+}
+
+/// Tells damage and a file in use from other faults.
+pub(super) fn refusal(path: &Path, error: StoreError) -> OpenError {
+    use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, NotADatabase, PermissionDenied, ReadOnly};
+    match error {
+        StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, _))
+            if matches!(code.code, CannotOpen | ReadOnly | PermissionDenied) =>
+        {
+            our_user().and_then(|us| not_ours(path, us)).unwrap_or(OpenError::Store(error))
+        }
+        StoreError::Busy => OpenError::InUse(path.to_owned()),
+        StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, ref text))
+            if matches!(code.code, DatabaseCorrupt | NotADatabase) =>
+        {
+            OpenError::Damaged(path.to_owned(), text.clone().unwrap_or_else(|| code.to_string()))
+        }
+        other => OpenError::Store(other),
+    }
+}
