@@ -31,9 +31,9 @@ impl WebRequest {
         self.values().flat_map(Template::names)
     }
 
-    /// Whether anything of the operator's is sent.
-    pub(super) fn carries_anything(&self) -> bool {
-        self.values().next().is_some()
+    /// Whether the network could read something of the operator's, sent there or answered from there.
+    pub(super) fn is_overheard(&self, url: &str, answer_is_secret: bool) -> bool {
+        is_in_clear(url) && (answer_is_secret || self.values().next().is_some())
     }
 
     /// Whether a value stands in the file itself that may be a secret.
@@ -126,7 +126,7 @@ pub(super) fn has_password(text: &str) -> bool {
 }
 
 /// Whether what is sent can be read on its way.
-pub(super) fn is_in_clear(url: &str) -> bool {
+fn is_in_clear(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && !is_this_machine(&uri))
 }
 
@@ -261,6 +261,22 @@ mod tests {
         ] {
             assert_eq!(filled(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_network_overhears_secrets_and_whatever_is_sent() {
+        let timeout = Duration::from_secs(1);
+        let silent = || WebRequest { is_post: false, headers: Vec::new(), data: Vec::new(), timeout };
+        let with_data =
+            WebRequest { data: vec![("q".to_owned(), Template::new("a".to_owned()))], ..silent() };
+        let name = HeaderName::from_static("x-vault-token");
+        let with_header = WebRequest { headers: vec![(name, Template::new("[[A]]".to_owned()))], ..silent() };
+        let (far, sealed) = ("http://vault.example.org/", "https://vault.example.org/");
+        assert!(!silent().is_overheard(far, false));
+        assert!(silent().is_overheard(far, true));
+        assert!(with_data.is_overheard(far, false));
+        assert!(with_header.is_overheard(far, false));
+        assert!(!with_data.is_overheard(sealed, true));
     }
 
     #[test]

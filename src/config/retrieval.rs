@@ -179,11 +179,11 @@ impl Sources<'_> {
                 .warnings
                 .push(format!("something was sent to {place} without what belongs into it{unset}"));
         }
-        let in_clear = remote::is_in_clear(url) && (kind.is_hidden() || request.carries_anything());
-        Ok(retrieved
-            .with_warning(in_clear.then(|| {
-                format!("asking {place} shows what is sent and answered to the network; use https")
-            })))
+        Ok(retrieved.with_warning(
+            request
+                .is_overheard(url, kind.is_hidden())
+                .then(|| format!("asking {place} shows what is sent and answered to the network; use https")),
+        ))
     }
 
     /// The text where it was found; a secret stands there perhaps for more eyes than it should.

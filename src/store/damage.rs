@@ -32,36 +32,38 @@ pub(super) fn check_before_serving(connection: &Connection, path: &Path) -> Resu
     }
 }
 
-/// Checks everything, a table at a time, so that no single read keeps the log from shrinking. `None` when it was told
-/// to stop; otherwise what it found, if anything.
+/// Checks everything. `None` when it was told to stop; otherwise what it found, if anything.
 pub(super) fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Option<Option<String>>, StoreError> {
-    let mut connection = connect_to_read(path).map_err(|error| match error {
-        OpenError::Store(error) => error,
-        other => StoreError::Damaged(other.to_string()),
-    })?;
-    let asked = Arc::clone(stopping);
-    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || asked.load(Ordering::Relaxed)))?;
-    let checked = tables(&connection).and_then(|tables| {
-        for table in tables {
-            if stopping.load(Ordering::Relaxed) {
-                return Err(SqliteError::SqliteFailure(ffi::Error::new(ffi::SQLITE_INTERRUPT), None).into());
-            }
-            if let Some(what) = check(&connection, &format!("PRAGMA quick_check('{table}')"))? {
-                return Ok(Some(what));
-            }
-        }
-        Ok(None)
-    });
-    match checked {
+    match check_tables(path, stopping) {
         Ok(found) => Ok(Some(found)),
         Err(StoreError::Sqlite(SqliteError::SqliteFailure(code, _)))
             if code.code == ErrorCode::OperationInterrupted =>
         {
             Ok(None)
         }
+        Err(StoreError::Damaged(what)) => Ok(Some(Some(what))),
         Err(error) if error.is_damage() => Ok(Some(Some(error.to_string()))),
         Err(error) => Err(error),
     }
+}
+
+/// Checks a table at a time, so that no single read keeps the log from shrinking.
+fn check_tables(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Option<String>, StoreError> {
+    let mut connection = connect_to_read(path).map_err(|error| match error {
+        OpenError::Store(error) | OpenError::Failed(_, error) => error,
+        other => StoreError::Damaged(other.to_string()),
+    })?;
+    let asked = Arc::clone(stopping);
+    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || asked.load(Ordering::Relaxed)))?;
+    for table in tables(&connection)? {
+        if stopping.load(Ordering::Relaxed) {
+            return Err(SqliteError::SqliteFailure(ffi::Error::new(ffi::SQLITE_INTERRUPT), None).into());
+        }
+        if let Some(what) = check(&connection, &format!("PRAGMA quick_check('{table}')"))? {
+            return Ok(Some(what));
+        }
+    }
+    Ok(None)
 }
 
 fn check(connection: &Connection, statement: &str) -> Result<Option<String>, StoreError> {

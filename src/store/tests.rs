@@ -268,6 +268,31 @@ fn a_full_disk_fails_the_write_and_keeps_what_was_there() {
 }
 
 #[test]
+fn room_for_small_writes_alone_is_not_yet_health() {
+    let scratch = Scratch::new("small-room");
+    let clock = Arc::new(ManualClock::at(clock().now()));
+    let (store, _) = Store::open(&scratch.database(), 2, clock.clone()).expect("opens");
+    let allow = |pages: &'static str| {
+        let limit = move |tx: &Tx<'_>| {
+            Ok::<_, StoreError>(tx.connection().execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)
+        };
+        store.write(limit).expect("sets");
+    };
+    store.check().expect("is well");
+    // No more than there are.
+    allow("1");
+    for _ in 0..3 {
+        let long = "x".repeat(1 << 20);
+        store.write(move |tx| roles::insert(tx, &long)).expect_err("does not fit");
+    }
+    assert!(matches!(store.check(), Err(StoreError::WritesFail(3))));
+    clock.advance(std::time::Duration::from_secs(60));
+    assert!(store.check().is_err(), "a large request still does not fit");
+    allow("100000");
+    store.check().expect("is well again");
+}
+
+#[test]
 fn every_named_statement_prepares_and_is_used() {
     let scratch = Scratch::new("prepare");
     let (store, _) = open(&scratch.database()).expect("opens");

@@ -83,6 +83,17 @@ fn damage_that_a_statement_comes_upon_counts_until_a_check_finds_none() {
 }
 
 #[test]
+fn a_file_whose_list_of_tables_is_gone_is_found_damaged() {
+    let scratch = Scratch::new("large-no-tables");
+    large(&scratch);
+    let (store, _) = open(&scratch.database()).expect("opens");
+    // Behind the file's head, so that it still says what it is.
+    overwrite(&scratch.database(), 100, 3996);
+    look(&store);
+    assert!(matches!(store.check(), Err(StoreError::Damaged(_))));
+}
+
+#[test]
 fn a_check_stops_when_it_is_told_to() {
     let scratch = Scratch::new("check-stops");
     large(&scratch);
