@@ -1,0 +1,92 @@
+//! Documents lead where they say, and name what there is.
+
+use crate::assert_kept;
+use crate::source::{SourceFile, repository, text_of};
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+#[test]
+fn every_link_leads_to_a_file() {
+    let files = repository();
+    let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let documents = files.iter().filter(|file| file.path.ends_with(".md"));
+    assert_kept(&documents.flat_map(|file| dead_links(file, &paths)).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_variable_that_a_document_names_is_a_setting() {
+    let page = text_of("docs/settings.md");
+    let settings: BTreeSet<&str> = variables(&page).collect();
+    let documents = repository().into_iter().filter(|file| file.path.ends_with(".md"));
+    let complaints: Vec<String> = documents
+        .flat_map(|file| {
+            let unknown = variables(&file.text).filter(|name| !settings.contains(name));
+            unknown.map(|name| format!("{}: {name} is no setting", file.path)).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_kept(&complaints);
+}
+
+#[test]
+fn every_document_can_be_reached_from_the_readme() {
+    let readme = text_of("README.md");
+    // Those that belong to a folder are found there.
+    let documents = repository().into_iter().filter(|file| {
+        file.path.ends_with(".md") && (!file.path.contains('/') || file.path.starts_with("docs/"))
+    });
+    let unreachable: Vec<String> = documents
+        .filter(|file| file.path != "README.md" && !readme.contains(&format!("]({})", file.path)))
+        .map(|file| format!("README.md: link {}, or nobody finds it", file.path))
+        .collect();
+    assert_kept(&unreachable);
+}
+
+fn dead_links(document: &SourceFile, paths: &BTreeSet<&str>) -> Vec<String> {
+    let folder = Path::new(&document.path).parent().unwrap_or(Path::new(""));
+    let targets = document.text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let local = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+    let file_of = |target: &str| plain(&folder.join(target.split('#').next().unwrap_or_default()));
+    local
+        .filter(|target| !paths.contains(file_of(target).to_string_lossy().as_ref()))
+        .map(|target| format!("{}: there is no {target}", document.path))
+        .collect()
+}
+
+/// The path without `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            plain.pop();
+        } else {
+            plain.push(part);
+        }
+    }
+    plain
+}
+
+/// The variables that a text names whole.
+fn variables(text: &str) -> impl Iterator<Item = &str> {
+    let is_name = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
+    text.split(move |letter| !is_name(letter))
+        .filter(|word| word.strip_prefix("AUTHNZERVER_").is_some_and(|name| !name.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_to_nowhere_is_seen() {
+        let text = "[a](b.md) [c](../README.md#x) [d](https://e) [f](#g) [h](gone.md)";
+        let found =
+            dead_links(&SourceFile::sample("docs/x.md", text), &BTreeSet::from(["docs/b.md", "README.md"]));
+        assert_eq!(found, ["docs/x.md: there is no gone.md"]);
+    }
+
+    #[test]
+    fn variables_are_named_whole() {
+        let text = "`AUTHNZERVER_…=…`, AUTHNZERVER_PORT=1 and `AUTHNZERVER_LOCKMODE`";
+        assert_eq!(variables(text).collect::<Vec<_>>(), ["AUTHNZERVER_PORT", "AUTHNZERVER_LOCKMODE"]);
+    }
+}
