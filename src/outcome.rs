@@ -197,27 +197,45 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<HasherBusy> for Failure {
+impl From<HasherBusy> for Error {
     fn from(busy: HasherBusy) -> Self {
-        Self::Broken(Error::Busy(match busy {
+        Self::Busy(match busy {
             HasherBusy::Queue => "the password hasher",
             HasherBusy::Memory => "memory to compute a stored password hash in",
-        }))
+        })
+    }
+}
+
+impl From<NoTurn> for Error {
+    fn from(_: NoTurn) -> Self {
+        Self::Busy("a turn at this account's password")
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy => Self::Busy("the database"),
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<HasherBusy> for Failure {
+    fn from(busy: HasherBusy) -> Self {
+        Self::Broken(busy.into())
     }
 }
 
 impl From<NoTurn> for Failure {
-    fn from(_: NoTurn) -> Self {
-        Self::Broken(Error::Busy("a turn at this account's password"))
+    fn from(none: NoTurn) -> Self {
+        Self::Broken(none.into())
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Broken(match error {
-            StoreError::Busy => Error::Busy("the database"),
-            other => Error::Store(other),
-        })
+        Self::Broken(error.into())
     }
 }
 

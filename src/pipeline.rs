@@ -2,7 +2,7 @@
 
 use crate::accounts::lock::{any_ended, lift_ended};
 use crate::actions::REQUESTS_BY_NAME;
-use crate::app::{App, Call};
+use crate::app::{App, Context};
 use crate::client_address::ClientAddress;
 use crate::guard::ratelimit::Admission;
 use crate::json::{self, Json, JsonError, Limits, WipedObject};
@@ -86,7 +86,7 @@ fn act(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, 
         return Err(Rejected::MALFORMED);
     };
     let lifted = lift_ended(app);
-    let mut call = Call::new(app, &message.client, presence);
+    let mut call = Context::of_client(app, &message.client, presence);
     let acted = (request.act)(&mut call, body).map(|acted| match (acted, lifted) {
         // An account whose lock is over is locked still, and that may be all that stood in the way.
         (Err(Failure::Refused(_)), Err(error)) if any_ended(app).unwrap_or(true) => Err(error.into()),
@@ -98,7 +98,7 @@ fn act(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, 
         Ok(Err(Failure::Refused(refused))) => Answer::refused(*refused),
         Ok(Err(Failure::Broken(error))) => broken(app, request, &error)?,
     };
-    if call.hold() > Duration::ZERO && !app.hold(call.hold()) {
+    if call.delayed_by() > Duration::ZERO && !app.hold(call.delayed_by()) {
         return Err(Rejected::BUSY);
     }
     Ok(answer)

@@ -1,10 +1,33 @@
-//! Who is asking: proves that a session is live and belongs to an active user in the role that was claimed. Whoever
-//! writes on an actor's behalf asks inside the write, so that nobody acts in a role that was taken from them meanwhile.
+//! Who has something done: a user in a session of theirs, whoever knows an account's password, the calling server, or
+//! an operator. What a user says about themselves is proven in the transaction that it permits something in, so that
+//! nobody acts in a role that was taken from them meanwhile.
 
+use crate::app::Context;
 use crate::guard::secret::Secret;
 use crate::guard::token::StoredToken;
+use crate::log::{self, Field};
 use crate::policy::roles::Role;
 use crate::store::{Db, StoreError, sessions};
+
+/// A session that somebody shows, and who they say they are.
+pub struct SessionClaim {
+    /// The session.
+    token: StoredToken,
+    /// Whose it is said to be.
+    pub user_id: i64,
+    /// The role that its owner is said to have.
+    pub role: String,
+}
+
+/// Who wants something done, as they say.
+pub enum Requester {
+    /// A user.
+    User(SessionClaim),
+    /// Whoever holds the shared key. It has decided who may.
+    CallingServer,
+    /// Whoever may run commands on this machine.
+    Operator,
+}
 
 /// An active user, proven by a session of theirs, in the role they have now.
 #[must_use]
@@ -15,18 +38,78 @@ pub struct Actor {
     pub role: Role,
 }
 
-/// The one who asks, or nobody when the session is not live or belongs to somebody else or to another role.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn actor(
-    db: &Db<'_>,
-    session_token: &Secret<String>,
-    user_id: i64,
-    role: &str,
-) -> Result<Option<Actor>, StoreError> {
-    let session = sessions::live_by_token(db, &StoredToken::of(session_token.expose()))?;
-    let fits = session.filter(|session| session.user_id == user_id && session.user_role == *role);
-    Ok(fits.map(|session| Actor { user_id: session.user_id, role: session.user_role }))
+/// Who has something done, proven.
+#[must_use]
+pub enum Performer {
+    /// A user, in a session.
+    User(Actor),
+    /// The user of this number, who has just given their password.
+    PasswordHolder(i64),
+    /// Whoever holds the shared key.
+    CallingServer,
+    /// Whoever may run commands on this machine.
+    Operator,
+}
+
+impl SessionClaim {
+    /// What somebody says who shows this token.
+    #[must_use]
+    pub fn new(session_token: &Secret<String>, user_id: i64, role: String) -> Self {
+        Self { token: StoredToken::of(session_token.expose()), user_id, role }
+    }
+
+    /// The one who asks, or nobody when the session is not live or belongs to somebody else or to another role.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn prove(&self, db: &Db<'_>) -> Result<Option<Actor>, StoreError> {
+        let session = sessions::live_by_token(db, &self.token)?;
+        let fits =
+            session.filter(|session| session.user_id == self.user_id && session.user_role == *self.role);
+        Ok(fits.map(|session| Actor { user_id: session.user_id, role: session.user_role }))
+    }
+}
+
+impl Requester {
+    /// Whether that is who it is.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn prove(&self, db: &Db<'_>) -> Result<Option<Performer>, StoreError> {
+        Ok(match self {
+            Self::User(claim) => claim.prove(db)?.map(Performer::User),
+            Self::CallingServer => Some(Performer::CallingServer),
+            Self::Operator => Some(Performer::Operator),
+        })
+    }
+}
+
+impl Performer {
+    /// The user who has it done, if it is one.
+    #[must_use]
+    pub const fn user_id(&self) -> Option<i64> {
+        match self {
+            Self::User(Actor { user_id, .. }) | Self::PasswordHolder(user_id) => Some(*user_id),
+            Self::CallingServer | Self::Operator => None,
+        }
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "a session",
+            Self::PasswordHolder(_) => "a password",
+            Self::CallingServer => "the calling server",
+            Self::Operator => "an operator",
+        }
+    }
+
+    /// Logs what they did to a user's account. Called once it is on the disk.
+    pub(super) fn log(&self, context: &Context<'_>, what: &'static str, user_id: i64) {
+        let redacted = |user_id: i64| Field::from(context.config().pii_salt.redact(user_id));
+        let mut fields = vec![("user", redacted(user_id)), ("by", self.kind().into())];
+        fields.extend(self.user_id().map(|actor| ("actor", redacted(actor))));
+        log::info(what, &fields);
+    }
 }

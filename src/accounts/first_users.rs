@@ -4,7 +4,7 @@ use crate::chance::Chance;
 use crate::guard::password::{Asker, Hasher};
 use crate::guard::secret::{Password, Secret};
 use crate::guard::token::{Token, uuid4};
-use crate::outcome::Failure;
+use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
 use crate::policy::model::Policy;
 use crate::policy::roles::Role;
@@ -36,7 +36,7 @@ pub fn initialise(
     chance: &dyn Chance,
     admin_email: &str,
     admin_password: &Secret<String>,
-) -> Result<Initialised, Failure> {
+) -> Result<Initialised, Error> {
     let names: Vec<String> = policy.roles().map(str::to_owned).collect();
     let is_empty = store.read(users::count)? == 0;
     let first_users =
@@ -59,12 +59,12 @@ pub fn initialise(
 /// # Errors
 ///
 /// A failing database.
-pub fn add_roles(store: &Store, policy: &Policy) -> Result<usize, Failure> {
+pub fn add_roles(store: &Store, policy: &Policy) -> Result<usize, Error> {
     let names: Vec<String> = policy.roles().map(str::to_owned).collect();
     store.write(move |tx| insert_roles(tx, &names))
 }
 
-fn insert_roles(tx: &Tx<'_>, names: &[String]) -> Result<usize, Failure> {
+fn insert_roles(tx: &Tx<'_>, names: &[String]) -> Result<usize, Error> {
     let mut added = 0;
     for name in names {
         added += usize::from(roles::insert(tx, name)?);
@@ -78,9 +78,9 @@ fn first_users(
     chance: &dyn Chance,
     admin_email: &str,
     admin_password: &Secret<String>,
-) -> Result<[NewUser; 3], Failure> {
+) -> Result<[NewUser; 3], Error> {
     let user = |full_name: &str, email: &str, role: Role, kind: &str, password: &Password| {
-        Ok::<_, Failure>(NewUser {
+        Ok::<_, Error>(NewUser {
             system_id: uuid4(chance),
             full_name: full_name.to_owned(),
             password: Secret::new(hasher.hash(&Asker::server(), password)?.as_str().to_owned()),

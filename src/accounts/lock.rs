@@ -2,10 +2,11 @@
 //! A lock by a person ends sessions and API keys. One by failed log-ins only suspends them: nothing of the account
 //! works meanwhile, because it is inactive and in no role of its own, and everything works again afterwards.
 
-use crate::app::App;
-use crate::guard::secret::Secret;
+use super::actor::{Actor, Performer, Requester};
+use super::error::OperationError;
+use crate::app::{App, Context};
 use crate::json::JsonText;
-use crate::policy::roles::Role;
+use crate::policy::roles::{Role, is_system_user};
 use crate::store::locks::{self, Lock};
 use crate::store::users::User;
 use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
@@ -15,13 +16,97 @@ use serde_json::Value;
 /// The key under which answers show a user's role history. It is shown only; the history itself is a table.
 pub const HISTORY_KEY: &str = "previous_user_roles";
 
+/// What is to become of an account.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LockChange {
+    /// It is locked until somebody unlocks it.
+    Lock,
+    /// It works again.
+    Unlock,
+}
+
+/// Why an account was not locked or unlocked.
+pub enum LockRefused {
+    /// Who asks is no superuser.
+    NotSuperuser,
+    /// It is the account of who asks.
+    OwnAccount,
+    /// The account stands for no person.
+    SystemUser,
+    /// There is no valid session of who asks.
+    NoSession,
+    /// There is no such account, nobody would be left to administer, or there is nothing to unlock.
+    NotPossible,
+}
+
+/// Locks or unlocks an account.
+///
+/// # Errors
+///
+/// Why not; a failing database.
+pub fn set_locked(
+    context: &Context<'_>,
+    requester: Requester,
+    user_id: i64,
+    change: LockChange,
+) -> Result<User, OperationError<LockRefused>> {
+    may_be_asked(&requester, user_id).map_err(OperationError::Refused)?;
+    if is_system_user(user_id) {
+        return Err(OperationError::Refused(LockRefused::SystemUser));
+    }
+    let (by, user) = context.write(move |tx| {
+        let refused = |why| Err(OperationError::Refused(why));
+        let by = match requester.prove(tx)? {
+            None => return refused(LockRefused::NoSession),
+            Some(Performer::User(Actor { role, .. })) if role != Role::SUPERUSER => {
+                return refused(LockRefused::NotSuperuser);
+            }
+            Some(by) => by,
+        };
+        Ok((by, carry_out(tx, user_id, change)?))
+    })?;
+    let done = if change == LockChange::Lock { "account locked" } else { "account unlocked" };
+    by.log(context, done, user_id);
+    Ok(user)
+}
+
+/// Whether somebody who is what they say may lock or unlock this account.
+///
+/// # Errors
+///
+/// Why not.
+pub fn may_be_asked(requester: &Requester, user_id: i64) -> Result<(), LockRefused> {
+    match requester {
+        Requester::User(claim) if Role::SUPERUSER != *claim.role => Err(LockRefused::NotSuperuser),
+        Requester::User(claim) if claim.user_id == user_id => Err(LockRefused::OwnAccount),
+        Requester::User(_) | Requester::CallingServer | Requester::Operator => Ok(()),
+    }
+}
+
+fn carry_out(tx: &Tx<'_>, user_id: i64, change: LockChange) -> Result<User, OperationError<LockRefused>> {
+    let not_possible = || OperationError::Refused(LockRefused::NotPossible);
+    let user = users::by_id(tx, user_id)?.ok_or_else(not_possible)?;
+    match change {
+        LockChange::Lock => {
+            keeping_an_administrator(tx, not_possible, || Ok(lock(tx, &user, Lock::ByPerson)?))?;
+        }
+        LockChange::Unlock => {
+            if unlock(tx, &user)? == Unlocked::NotLocked {
+                // A sign-up that was never verified becomes active by its verification only.
+                return Err(not_possible());
+            }
+        }
+    }
+    users::by_id(tx, user_id)?.ok_or_else(not_possible)
+}
+
 /// Locks an account: inactive, role `locked`, its role remembered. A lock by a person ends its sessions and API keys,
 /// also when failed log-ins had locked it before, and then lasts.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
+pub(super) fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     if lock == Lock::ByPerson {
         end_everything(tx, user.user_id)?;
     }
@@ -42,7 +127,7 @@ pub fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn is_suspended(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub(super) fn is_suspended(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
     Ok(matches!(locks::by_user(db, user_id)?, Some(Lock::ByAttempts(_))))
 }
 
@@ -54,7 +139,7 @@ pub fn is_suspended(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
 ///
 /// What `change` returns; `refused` when nobody would be left; a failing database. The caller's transaction undoes the
 /// change then.
-pub fn keeping_an_administrator<T, E: From<StoreError>>(
+pub(super) fn keeping_an_administrator<T, E: From<StoreError>>(
     tx: &Tx<'_>,
     refused: impl FnOnce() -> E,
     change: impl FnOnce() -> Result<T, E>,
@@ -72,7 +157,7 @@ pub fn keeping_an_administrator<T, E: From<StoreError>>(
 /// # Errors
 ///
 /// A failing database.
-pub fn end_everything(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+pub(super) fn end_everything(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
     users::count_revocation(tx, user_id)?;
     sessions::delete_of_user(tx, user_id, None)?;
     apikeys::delete_of_user(tx, user_id)?;
@@ -80,25 +165,10 @@ pub fn end_everything(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The address was proven. If somebody signed it up after an account had been moved there, nobody knows whose password
-/// the account has: then it has none, and whatever was opened with it ends.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn settle_address(tx: &Tx<'_>, user: &User, no_password: &Secret<String>) -> Result<(), StoreError> {
-    users::set_address_unproven(tx, user.user_id, false)?;
-    if users::end_contest(tx, &user.email)? {
-        users::set_no_password(tx, user.user_id, no_password)?;
-        end_everything(tx, user.user_id)?;
-    }
-    Ok(())
-}
-
 /// How an unlock came out.
 #[derive(PartialEq, Eq, Debug)]
 #[must_use]
-pub enum Unlocked {
+pub(super) enum Unlocked {
     /// The account is active again, in the role it had, or was so already.
     Active,
     /// The account was never verified; it is no longer locked, but has to be verified first.
@@ -112,7 +182,7 @@ pub enum Unlocked {
 /// # Errors
 ///
 /// A failing database.
-pub fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
+pub(super) fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
     let was_locked = locks::delete(tx, user.user_id)?;
     attempts::delete_of_account(tx, &user.email)?;
     if !user.user_role.is_locked() {

@@ -1,18 +1,33 @@
-//! What can be done with an account, once, for whoever does it: a user in a session, the calling server, an operator.
-//! Nothing here knows of requests or answers; `actions` turns one into the other.
+//! What can be done with an account, once, for whoever does it: a user in a session, whoever knows a password, the calling
+//! server, an operator. An operation takes who does it and a [`Context`](crate::app::Context), and says in a type of its
+//! own why it says no. Nothing here knows of requests or answers; `actions` turns one into the other.
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `actor.rs` | who is asking, proven by a session |
-//! | `authenticate.rs` | who knows the password, with failed attempts counted, delayed and locked |
-//! | `first_users.rs` | what an empty database is given |
-//! | `lock.rs` | what a lock does, and what undoes it |
+//! | `actor.rs` | who does it, and how that is proven |
+//! | `authenticate.rs` | who knows the password; logging in |
+//! | `attempts.rs` | failed attempts: counted, delayed, locked |
+//! | `lock.rs` | locking and unlocking |
 //! | `new_password.rs` | whether a new password is good enough |
+//! | `set_password.rs` | changing and resetting passwords |
+//! | `sign_up.rs` | making accounts |
+//! | `verify_email.rs` | what follows when an address was proven |
+//! | `edit.rs` | changing what is known about an account |
+//! | `delete.rs` | deleting accounts |
 //! | `permission.rs` | what the policy lets a user do |
+//! | `first_users.rs` | what an empty database is given |
+//! | `error.rs` | why an operation was not carried out |
 
 pub mod actor;
+mod attempts;
 pub mod authenticate;
+pub mod delete;
+pub mod edit;
+pub mod error;
 pub mod first_users;
 pub mod lock;
 pub mod new_password;
 pub mod permission;
+pub mod set_password;
+pub mod sign_up;
+pub mod verify_email;

@@ -1,12 +1,11 @@
 //! Whether a password is good enough, for everyone who sets one.
 
-use crate::app::Call;
+use crate::app::Context;
 use crate::config::check::PwnedFail;
 use crate::guard::secret::{Password, Secret};
 use crate::log;
 use crate::outbound::pwned::{Leak, LeakLookup, UnknownReason, password_sha1};
-use crate::outcome::Failure;
-use crate::policy::passwords::{BrokenRule, Context};
+use crate::policy::passwords::{self, BrokenRule};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,55 +20,54 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(4);
 
 /// Judges a password by the operator's rules; returns a message for every rule that it breaks. Whether it has leaked
 /// is looked up only when it breaks no other.
-///
-/// # Errors
-///
-/// When too much is waiting.
+#[must_use]
 pub fn judge(
-    call: &Call<'_>,
+    context: &Context<'_>,
     password: &Password,
     email: &str,
     full_names: &[&str],
-) -> Result<Vec<Cow<'static, str>>, Failure> {
-    let policy = &call.config().password_policy;
-    let context = Context { server_name: &call.app().server_name, email, full_names };
-    let broken = policy.judge(password, &context);
+) -> Vec<Cow<'static, str>> {
+    let policy = &context.config().password_policy;
+    let about = passwords::Context { server_name: &context.app().server_name, email, full_names };
+    let broken = policy.judge(password, &about);
     if broken.is_empty() {
-        return Ok(leaked(call, password).into_iter().collect());
+        return leaked(context, password).into_iter().collect();
     }
-    Ok(broken.iter().map(|rule| Cow::Owned(rule.message())).collect())
+    broken.iter().map(|rule| Cow::Owned(rule.message())).collect()
 }
 
 /// The message for a password that has leaked too often, if it has.
-fn leaked(call: &Call<'_>, password: &Password) -> Option<Cow<'static, str>> {
-    let leaks = call.app().leaks.as_ref()?;
-    let hash = password_sha1(password.expose(call.config().password_policy.form()).as_bytes());
+fn leaked(context: &Context<'_>, password: &Password) -> Option<Cow<'static, str>> {
+    let leaks = context.app().leaks.as_ref()?;
+    let hash = password_sha1(password.expose(context.config().password_policy.form()).as_bytes());
     let found = match leaks.leaked_here(hash.expose()) {
         Some(found) => found,
-        None => look_up(call, Arc::clone(leaks), hash),
+        None => look_up(context, Arc::clone(leaks), hash),
     };
     let message = |times| Cow::Owned(BrokenRule::Leaked { times }.message());
     match found {
         Leak::NotFound => None,
-        Leak::Found { times: Some(times) } if times < call.config().password_policy.min_pwned_matches() => {
+        Leak::Found { times: Some(times) }
+            if times < context.config().password_policy.min_pwned_matches() =>
+        {
             None
         }
         Leak::Found { times } => Some(message(times)),
         Leak::Unknown(reason) => {
             log::warning("could not look up whether a password has leaked", &[("why", reason.text().into())]);
-            (call.config().pwned_fail == PwnedFail::Closed).then_some(Cow::Borrowed(NOT_LOOKED_UP))
+            (context.config().pwned_fail == PwnedFail::Closed).then_some(Cow::Borrowed(NOT_LOOKED_UP))
         }
     }
 }
 
 /// Looks a password up elsewhere. However many others do so, whoever waits is answered in time, and a look-up whose
 /// time is over, or whose caller is gone, is not begun.
-fn look_up(call: &Call<'_>, leaks: Arc<dyn LeakLookup>, hash: Secret<[u8; 20]>) -> Leak {
-    let presence = call.presence().clone();
+fn look_up(context: &Context<'_>, leaks: Arc<dyn LeakLookup>, hash: Secret<[u8; 20]>) -> Leak {
+    let presence = context.presence().clone();
     let work = move || {
         if presence.is_gone() { Leak::Unknown(UnknownReason::Gone) } else { leaks.leaked(hash.expose()) }
     };
-    match call.app().outbound.run_for(LOOK_UP_MAX, work) {
+    match context.app().outbound.run_for(LOOK_UP_MAX, work) {
         None => Leak::Unknown(UnknownReason::Busy),
         Some(None) => Leak::Unknown(UnknownReason::TimedOut),
         Some(Some(leak)) => leak,

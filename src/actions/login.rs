@@ -1,16 +1,16 @@
 //! Logging in and out. A log-in ends the session that it came with, whatever comes of it, so that nobody can go on
 //! with a session that was planted before; the calling server then starts a new one.
 
-use crate::accounts::authenticate::{Claim, LOCKED, Proof, Proven, prove};
+use super::LOCKED;
+use crate::accounts::authenticate::{Authentication, Identifier, SessionEnded, log_in};
 use crate::app::Call;
-use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
+use crate::store::sessions;
 use crate::store::users::Credentials;
-use crate::store::{sessions, users};
 
 const NO_SESSION: Refusal =
     Refusal::new("session does not exist", "There is no valid session to log in with.").nulls(&["user_id"]);
@@ -58,46 +58,21 @@ fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
         return Err(NO_SESSION.refuse());
     }
-    let proof = prove(
-        call,
-        &Claim::Email(EmailAddress::folded(&ask.email)),
-        &ask.password,
-        Credentials::may_authenticate,
-    )?;
-    if let Proof::Right(proven) = proof {
-        return log_in(call, proven, &ask.password, token);
+    let identifier = Identifier::Email(EmailAddress::folded(&ask.email));
+    let authentication = log_in(call, &identifier, &ask.password, token);
+    match authentication.map_err(|error| error.map_refusal(|SessionEnded| NO_SESSION.refuse()))? {
+        Authentication::Success(authenticated) => {
+            let Credentials { user_id, user_role, .. } = authenticated.into_credentials();
+            Ok(Done::new(LoggedIn { user_id, user_role }, "You are logged in."))
+        }
+        Authentication::Locked => Err(LOCKED.refuse()),
+        Authentication::NotAllowed(user)
+            if user.is_active && user.email_verified && user.user_role.is_locked() =>
+        {
+            Err(INACTIVE.made().with("user_id", user.user_id).into())
+        }
+        Authentication::NotAllowed(_) | Authentication::Failure => Err(NO_MATCH.refuse()),
     }
-    call.write(move |tx| Ok(sessions::delete(tx, &token)?))?;
-    Err(match proof {
-        Proof::Locked => LOCKED.refuse(),
-        Proof::Barred(user) if user.is_active && user.email_verified && user.user_role.is_locked() => {
-            INACTIVE.made().with("user_id", user.user_id).into()
-        }
-        _ => NO_MATCH.refuse(),
-    })
-}
-
-/// Ends the old session and notes the log-in, provided that the account is still as it was when the password fitted.
-fn log_in(call: &mut Call<'_>, proven: Proven, password: &Password, token: StoredToken) -> Outcome<LoggedIn> {
-    // Best effort: whoever knows the password is not sent away because the hashers are busy.
-    let rehashed = if proven.needs_rehash { call.hash(password).ok() } else { None };
-    let user = proven.credentials;
-    let logged_in = call.write(move |tx| {
-        // Of two who come with one session, only one finds it.
-        if !sessions::delete(tx, &token)? {
-            return Err(NO_SESSION.refuse());
-        }
-        let now = users::credentials_by_id(tx, user.user_id)?;
-        let unchanged = now
-            .filter(|now| now.may_authenticate() && now.password.matches(user.password.expose().as_bytes()));
-        let Some(now) = unchanged else { return Ok(None) };
-        if let Some(rehashed) = &rehashed {
-            users::set_password(tx, &now, rehashed)?;
-        }
-        users::set_login_success(tx, now.user_id)?;
-        Ok(Some(LoggedIn { user_id: now.user_id, user_role: now.user_role }))
-    })?;
-    logged_in.map(|logged_in| Done::new(logged_in, "You are logged in.")).ok_or_else(|| NO_MATCH.refuse())
 }
 
 fn user_logout(call: &mut Call<'_>, ask: UserLogout) -> Outcome<LoggedOut> {

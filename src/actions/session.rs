@@ -269,7 +269,7 @@ fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFou
 
 fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Nothing> {
     let token = StoredToken::of(ask.session_token.expose());
-    if call.write(move |tx| Ok(sessions::delete(tx, &token)?))? {
+    if call.write(move |tx| sessions::delete(tx, &token))? {
         Ok(Done::new(Nothing {}, "The session was ended."))
     } else {
         Err(NO_SUCH_TOKEN.refuse())
@@ -279,7 +279,7 @@ fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Nothing> {
 fn session_delete_userid(call: &mut Call<'_>, ask: SessionDeleteUserid) -> Outcome<Nothing> {
     let kept = ask.keep_current_session.then(|| StoredToken::of(ask.session_token.expose()));
     let user_id = ask.user_id;
-    match call.write(move |tx| Ok(sessions::delete_of_user(tx, user_id, kept.as_ref())?))? {
+    match call.write(move |tx| sessions::delete_of_user(tx, user_id, kept.as_ref()))? {
         0 => Err(NONE_DELETED.refuse()),
         _ => Ok(Done::new(Nothing {}, "The sessions were ended.")),
     }

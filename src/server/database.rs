@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::base_directory::AdminAccount;
 use crate::guard::password::Hasher;
 use crate::log;
-use crate::outcome::{Error, Failure};
+use crate::outcome::Error;
 use crate::policy::model::Policy;
 use crate::store::{Origin, Store, StoreError, users};
 use std::path::Path;
@@ -72,10 +72,9 @@ pub fn prepare_database(
 
 /// What failed, in one line for the operator.
 #[must_use]
-pub fn failure_text(failure: &Failure, store: &Store) -> String {
-    match failure {
-        Failure::Broken(Error::Store(error)) => error.about(store.path()),
-        Failure::Broken(error) => error.to_string(),
-        Failure::Refused(_) => "the first users could not be made".to_owned(),
+pub fn failure_text(error: &Error, store: &Store) -> String {
+    match error {
+        Error::Store(error) => error.about(store.path()),
+        other => other.to_string(),
     }
 }

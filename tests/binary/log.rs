@@ -129,6 +129,38 @@ fn a_log_that_nobody_reads_holds_up_neither_requests_nor_the_stop() {
     assert!(log.len() > 40_000, "{} bytes", log.len());
 }
 
+#[test]
+fn what_is_done_to_an_account_is_logged_with_who_had_it_done_and_names_nobody() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let email = "somebody@example.org";
+    let body = json!({ "full_name": "", "email": email, "password": "a-Good1Password-here" });
+    let made = server.ask("user-new", &body);
+    let user_id = made["response"]["user_id"].as_i64().expect("a number");
+    for (request, body) in [
+        ("user-set-emailverified", json!({ "email": email })),
+        ("internal-user-lock", json!({ "target_userid": user_id, "action": "lock" })),
+        ("internal-user-lock", json!({ "target_userid": user_id, "action": "unlock" })),
+        ("internal-user-edit", json!({ "target_userid": user_id, "update_dict": { "full_name": "S" } })),
+        ("user-delete", json!({ "email": email, "user_id": user_id, "password": body["password"] })),
+    ] {
+        assert_eq!(server.ask(request, &body)["success"], true, "{request}");
+    }
+    let log = server.stops();
+    for (what, by) in [
+        ("account signed up", "the calling server"),
+        ("address verified", "the calling server"),
+        ("account locked", "the calling server"),
+        ("account unlocked", "the calling server"),
+        ("account edited", "the calling server"),
+        ("account deleted", "a password"),
+    ] {
+        let line = log.lines().find(|line| line.contains(what)).unwrap_or_default();
+        assert!(line.contains("user=\"") && line.contains(&format!("by=\"{by}\"")), "{what}: {line}");
+    }
+    assert!(!log.contains(email), "{log}");
+}
+
 /// Runs one of the tests below in a process of its own, which they need because they take over its standard error.
 fn child(test: &str, stderr: Stdio) -> Command {
     let mut child = Command::new(std::env::current_exe().expect("this program"));

@@ -67,6 +67,28 @@ fn without_a_session_nobody_logs_in_and_nothing_is_counted() {
 }
 
 #[test]
+fn a_login_is_one_write_whatever_comes_of_it() {
+    let server = TestServer::start();
+    let (alice, _) = server.member("alice");
+    let ends_in_one_write = |email: &str, password: &str| {
+        let session = server.new_session(None);
+        let before = server.commits();
+        let reply = server
+            .ask("user-login", json!({ "session_token": session, "email": email, "password": password }));
+        assert_eq!(server.commits() - before, 1);
+        assert!(!server.session_is_live(&session));
+        reply
+    };
+    ends_in_one_write(&alice.email, GOOD_PASSWORD).done();
+    ends_in_one_write("nobody@example.org", GOOD_PASSWORD).refused(NO_MATCH);
+    for _ in 0..10 {
+        ends_in_one_write(&alice.email, "wrong").refused(NO_MATCH);
+    }
+    is_locked(&ends_in_one_write(&alice.email, "wrong"));
+    is_locked(&ends_in_one_write(&alice.email, GOOD_PASSWORD));
+}
+
+#[test]
 fn guesses_are_held_longer_and_longer_and_then_lock_the_account_for_a_time() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");

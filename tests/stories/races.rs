@@ -253,15 +253,18 @@ fn nobody_administers_behind_what_took_their_power() {
 #[test]
 fn one_session_serves_for_one_login() {
     let server = TestServer::start();
-    let (alice, _) = server.member("alice");
+    let (alice, alice_id) = server.member("alice");
+    let (bob, _) = server.member("bob");
     let session = server.new_session(None);
-    let body = json!({ "session_token": session, "email": alice.email, "password": GOOD_PASSWORD });
+    let body = |email: &str| json!({ "session_token": session, "email": email, "password": GOOD_PASSWORD });
     let meanwhile = || {
-        server.ask("user-login", body.clone()).done();
+        server.ask("user-login", body(&bob.email)).done();
     };
-    // Both have read the session; the other one's last write comes first.
-    let late = server.ask_and_meanwhile("user-login", body.clone(), 1, meanwhile);
+    // Both have read the session; the other one's write comes first.
+    let late = server.ask_and_meanwhile("user-login", body(&alice.email), 0, meanwhile);
     assert!(late.refused("session does not exist")["user_id"].is_null());
+    let query = format!("SELECT last_login_success FROM users WHERE user_id = {alice_id}");
+    assert_eq!(server.stored(&query), None);
 }
 
 #[test]

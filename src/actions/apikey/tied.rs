@@ -123,7 +123,7 @@ fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
         holder.may_have_a_key(tx, &policy, &token)?;
         let NewKey { name, times, claims_hash, text } = key.ok_or_else(|| BAD_TIMES.refuse())?;
         apikeys::insert(tx, &name, times, &claims_hash, &token)?;
-        Ok((text, times))
+        Ok::<_, Failure>((text, times))
     })?;
     let message = format!("The API key was issued. It ends at {} UTC.", times.expires.wire());
     Ok(Done::new(Issued { apikey: text, expires: times.expires }, message))

@@ -1,15 +1,14 @@
 //! What a calling server reports: that an address was proven, or that a letter was sent by other means.
 
-use crate::accounts::lock::{end_everything, settle_address};
+use crate::accounts::actor::Performer;
+use crate::accounts::verify_email::{VerifyRefused, verify_email};
 use crate::app::Call;
 use crate::clock::Moment;
-use crate::guard::secret::Secret;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
-use crate::policy::roles::{Role, is_system_user};
+use crate::policy::roles::Role;
 use crate::requests;
-use crate::store::users::User;
-use crate::store::{locks, users};
+use crate::store::users::{self, User};
 
 const FAILED: &str = "The address could not be marked as verified.";
 const UNKNOWN: Refusal = Refusal::new("could not find user in DB by email", FAILED);
@@ -61,28 +60,12 @@ requests! {
 }
 
 fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Outcome<Verified> {
-    let email = EmailAddress::folded(&ask.email);
-    let no_password = Secret::new(call.app().hasher.no_password().as_str().to_owned());
-    let user = call.write(move |tx| {
-        let user = users::by_email(tx, &email)?.ok_or_else(|| failed(UNKNOWN))?;
-        if user.is_active && user.email_verified {
-            settle_address(tx, &user, &no_password)?;
-            return Ok(user);
-        }
-        // An inactive account with a role of its own was deactivated by somebody; a proven address undoes no decision.
-        let deactivated = !user.is_active && !user.user_role.is_locked();
-        let locked = locks::by_user(tx, user.user_id)?.is_some();
-        if deactivated || locked || user.email_verified || is_system_user(user.user_id) {
-            return Err(failed(NOT_VERIFIABLE));
-        }
-        // A role that an active, never verified account was given stays; a pending one starts as everybody does.
-        let given = user.is_active && !user.user_role.is_locked();
-        let role = if given { &user.user_role } else { &Role::AUTHENTICATED };
-        // Whoever opened something before the address was proven need not be its owner.
-        end_everything(tx, user.user_id)?;
-        settle_address(tx, &user, &no_password)?;
-        users::set_verified(tx, user.user_id, role)?;
-        users::by_id(tx, user.user_id)?.ok_or_else(|| failed(NOT_VERIFIABLE))
+    let verified = verify_email(call, &Performer::CallingServer, EmailAddress::folded(&ask.email));
+    let user = verified.map_err(|error| {
+        error.map_refusal(|why| match why {
+            VerifyRefused::Unknown => failed(UNKNOWN),
+            VerifyRefused::NotPossible => failed(NOT_VERIFIABLE),
+        })
     })?;
     let User { user_id, is_active, user_role, .. } = user;
     Ok(Done::new(

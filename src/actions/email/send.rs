@@ -14,11 +14,11 @@ use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::{EmailAddress, is_valid_syntax};
 use crate::policy::roles::Role;
 use crate::requests;
-use crate::store::Db;
 use crate::store::letters as letters_noted;
 use crate::store::locks::{self, Lock};
 use crate::store::sessions::{self, LiveSession};
 use crate::store::users;
+use crate::store::{Db, StoreError};
 use crate::wire::ObjectOrText;
 use std::time::Duration;
 
@@ -277,7 +277,7 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
         }
         Ok(Done::new(answer, FORGOTPASS_ANSWERED))
     });
-    call.hold_answer_for(rest(call));
+    call.delay(rest(call));
     sent
 }
 
@@ -286,7 +286,7 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
 fn claim_forgotpass(call: &Call<'_>, address: &EmailAddress) -> Result<Claim, Failure> {
     let (user_id, _) = call.app().store.read(|db| forgotpass_recipient(db, address))?;
     let wait_seconds = i64::from(call.config().mail_wait_hours) * HOUR_SECONDS;
-    let network = call.client().network().to_string();
+    let network = call.network();
     let recent = &call.app().recent_letters;
     let noted = recent.claim(user_id, &network, wait_seconds, call.app().clock.now());
     let noted = noted.ok_or_else(|| FORGOTPASS_TOO_SOON.refuse())?;
@@ -366,7 +366,7 @@ impl Overrides {
     }
 }
 
-fn live_session(call: &Call<'_>, token: &Secret<String>) -> Result<Option<LiveSession>, Failure> {
+fn live_session(call: &Call<'_>, token: &Secret<String>) -> Result<Option<LiveSession>, StoreError> {
     call.read(|db| sessions::live_by_token(db, &StoredToken::of(token.expose())))
 }
 

@@ -1,6 +1,7 @@
 //! Checking a password again, before something that needs it.
 
-use crate::accounts::authenticate::{Claim, LOCKED, Proof, prove};
+use crate::accounts::authenticate::{Authentication, Identifier, authenticate};
+use crate::actions::LOCKED;
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Outcome, Refusal};
@@ -47,26 +48,31 @@ fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
         return Err(NO_SESSION.refuse());
     };
-    answer(prove(call, &Claim::User(session.user_id), &ask.password, Credentials::may_authenticate)?)
-}
-
-fn user_passcheck_nosession(call: &mut Call<'_>, ask: UserPasscheckNosession) -> Outcome<Checked> {
-    answer(prove(
+    answer(authenticate(
         call,
-        &Claim::Email(EmailAddress::folded(&ask.email)),
+        &Identifier::User(session.user_id),
         &ask.password,
         Credentials::may_authenticate,
     )?)
 }
 
-fn answer(proof: Proof) -> Outcome<Checked> {
-    match proof {
-        Proof::Right(proven) => {
-            let Credentials { user_id, user_role, .. } = proven.credentials;
+fn user_passcheck_nosession(call: &mut Call<'_>, ask: UserPasscheckNosession) -> Outcome<Checked> {
+    answer(authenticate(
+        call,
+        &Identifier::Email(EmailAddress::folded(&ask.email)),
+        &ask.password,
+        Credentials::may_authenticate,
+    )?)
+}
+
+fn answer(authentication: Authentication) -> Outcome<Checked> {
+    match authentication {
+        Authentication::Success(authenticated) => {
+            let Credentials { user_id, user_role, .. } = authenticated.into_credentials();
             Ok(Done::new(Checked { user_id, user_role }, "The password is right."))
         }
-        Proof::Barred(user) => Err(INACTIVE.made().with("user_id", user.user_id).into()),
-        Proof::Wrong => Err(NO_MATCH.refuse()),
-        Proof::Locked => Err(LOCKED.refuse()),
+        Authentication::NotAllowed(user) => Err(INACTIVE.made().with("user_id", user.user_id).into()),
+        Authentication::Failure => Err(NO_MATCH.refuse()),
+        Authentication::Locked => Err(LOCKED.refuse()),
     }
 }

@@ -1,18 +1,14 @@
 //! Setting a new password in place of a forgotten one. That the user may is for the calling server to know: it has
 //! checked the code of a letter. A lock that failed log-ins made never stands in the way, and ends with it.
 
-use crate::accounts::lock;
-use crate::accounts::new_password::judge;
+use crate::accounts::actor::Performer;
+use crate::accounts::set_password::{self, Reset, ResetRefused};
 use crate::app::Call;
-use crate::guard::secret::{Password, Secret};
+use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
-use crate::outcome::{Done, Nothing, Outcome, Refusal};
+use crate::outcome::{Done, Failure, Nothing, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
-use crate::policy::roles::is_system_user;
 use crate::requests;
-use crate::store::locks::{self, Lock};
-use crate::store::users::Credentials;
-use crate::store::{Db, StoreError, Tx, attempts, sessions, users};
 
 const NOT_RESET: &str = "The password could not be changed.";
 const NO_SESSION: Refusal = Refusal::new("session does not exist", "There is no valid session.");
@@ -48,86 +44,42 @@ requests! {
 }
 
 fn user_resetpass(call: &mut Call<'_>, ask: UserResetpass) -> Outcome<Nothing> {
-    let token = StoredToken::of(ask.session_token.expose());
-    if call.read(|db| sessions::live_by_token(db, &token))?.is_none() {
-        // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
-        return Err(NO_SESSION.refuse());
-    }
-    let account = Account { email: EmailAddress::folded(&ask.email_address), required_active: true };
-    reset(call, account, &ask.new_password, Some(token), (UNKNOWN, INSECURE))
+    let reset = Reset {
+        email: EmailAddress::folded(&ask.email_address),
+        required_active: true,
+        session: Some(StoredToken::of(ask.session_token.expose())),
+    };
+    carry_out(call, reset, &ask.new_password, (UNKNOWN, INSECURE))
 }
 
 fn user_resetpass_nosession(call: &mut Call<'_>, ask: UserResetpassNosession) -> Outcome<Nothing> {
-    let email = EmailAddress::folded(&ask.email_address);
-    let account = Account { email, required_active: ask.required_active };
-    reset(call, account, &ask.new_password, None, (NOT_AS_REQUIRED, NOSESSION_INSECURE))
+    let reset = Reset {
+        email: EmailAddress::folded(&ask.email_address),
+        required_active: ask.required_active,
+        session: None,
+    };
+    carry_out(call, reset, &ask.new_password, (NOT_AS_REQUIRED, NOSESSION_INSECURE))
 }
 
-/// Whose password is to be set, and in which state the account has to be.
-struct Account {
-    email: EmailAddress,
-    required_active: bool,
-}
-
-impl Account {
-    /// The user, if their password may be set now.
-    fn find(&self, db: &Db<'_>) -> Result<Option<Credentials>, StoreError> {
-        let Some(user) = users::credentials_by_email(db, &self.email)? else { return Ok(None) };
-        let locked_by_attempts = matches!(locks::by_user(db, user.user_id)?, Some(Lock::ByAttempts(_)));
-        let fits = user.is_active == self.required_active || locked_by_attempts;
-        Ok(Some(user).filter(|user| fits && !is_system_user(user.user_id)))
-    }
-}
-
-fn reset(
+fn carry_out(
     call: &mut Call<'_>,
-    account: Account,
+    reset: Reset,
     new: &Password,
-    session: Option<StoredToken>,
     (unknown, insecure): (Refusal, Refusal),
 ) -> Outcome<Nothing> {
-    call.concerns(account.email.as_str());
-    let user = call.read(|db| account.find(db))?;
-    // Hashed and judged for nobody too, so that an unknown address takes as long.
-    let hash = call.hash(new)?;
-    let name = user.as_ref().and_then(|user| user.full_name.as_deref()).unwrap_or_default();
-    let broken = judge(call, new, account.email.as_str(), &[name])?;
-    let user = user.ok_or_else(|| unknown.refuse())?;
-    if !broken.is_empty() {
-        let messages = std::iter::once("Please choose a safer password.".into()).chain(broken).collect();
-        return Err(insecure.made().telling(messages).into());
-    }
-    let stored = call.write(move |tx| {
-        let session_ended = match &session {
-            Some(token) => sessions::live_by_token(tx, token)?.is_none(),
-            None => false,
-        };
-        // Whether it is active may have changed: a lock after failed log-ins, or its end, is nothing to a reset.
-        let now = account.find(tx)?.filter(|now| {
-            now.user_id == user.user_id
-                && now.password.matches(user.password.expose().as_bytes())
-                && !session_ended
-        });
-        match now {
-            Some(now) => Ok(store(tx, &now, &hash)?),
-            None => Ok(false),
-        }
+    let done = set_password::reset(call, &Performer::CallingServer, reset, new);
+    done.map_err(|error| {
+        error.map_refusal(|why| -> Failure {
+            match why {
+                ResetRefused::NoSession => NO_SESSION.refuse(),
+                ResetRefused::Unknown => unknown.refuse(),
+                ResetRefused::Insecure(broken) => {
+                    let told = std::iter::once("Please choose a safer password.".into()).chain(broken);
+                    insecure.made().telling(told.collect()).into()
+                }
+                ResetRefused::Overtaken => NOT_STORED.refuse(),
+            }
+        })
     })?;
-    if stored { Ok(Done::new(Nothing {}, "Your password was changed.")) } else { Err(NOT_STORED.refuse()) }
-}
-
-/// Stores the new hash, ends what was opened with the old password, and forgets the guesses at it.
-fn store(tx: &Tx<'_>, user: &Credentials, hash: &Secret<String>) -> Result<bool, StoreError> {
-    if !users::set_password(tx, user, hash)? {
-        return Ok(false);
-    }
-    lock::end_everything(tx, user.user_id)?;
-    attempts::delete_of_account(tx, &user.email)?;
-    if matches!(locks::by_user(tx, user.user_id)?, Some(Lock::ByAttempts(_)))
-        && let Some(locked) = users::by_id(tx, user.user_id)?
-    {
-        // Such a lock is put on active accounts only, so this one becomes active again.
-        let _ = lock::unlock(tx, &locked)?;
-    }
-    Ok(true)
+    Ok(Done::new(Nothing {}, "Your password was changed."))
 }

@@ -39,6 +39,6 @@ fn user_validatepass(call: &mut Call<'_>, ask: UserValidatepass) -> Outcome<Noth
         max_character_frequency: _max_frequency,
         min_pwned_matches: _min_matches,
     } = ask;
-    let broken = judge(call, &password, &email, &[&full_name])?;
+    let broken = judge(call, &password, &email, &[&full_name]);
     if broken.is_empty() { Ok(Done::silent(Nothing {})) } else { Err(INSECURE.made().telling(broken).into()) }
 }

@@ -1,13 +1,12 @@
 //! Deleting users: by themselves with their password, or by the calling server.
 
-use crate::accounts::authenticate::{Claim, LOCKED, Proof, prove};
-use crate::accounts::lock;
+use crate::accounts::actor::Performer;
+use crate::accounts::delete::{DeleteRefused, delete, delete_own};
+use crate::actions::LOCKED;
 use crate::app::Call;
-use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
+use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
-use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
-use crate::store::{StoreError, Tx, attempts, users};
 
 const UNPROVEN: &str = "The e-mail address or the password could not be confirmed.";
 const UNKNOWN: Refusal = Refusal::new("invalid email", UNPROVEN);
@@ -44,57 +43,28 @@ requests! {
 
 fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
     let UserDelete { email, user_id, password } = ask;
-    let echo = |refused: Refused| -> Failure {
-        refused.with("user_id", user_id).with("email", email.as_str()).into()
-    };
-    let address = EmailAddress::folded(&email);
-    let known = call.read(|db| users::id_by_email(db, &address))? == Some(user_id);
-    let claim = Claim::UserWithEmail(user_id, address);
-    let proven = match prove(call, &claim, &password, |_| true)? {
-        Proof::Right(proven) => proven.credentials,
-        Proof::Barred(_) | Proof::Wrong if known => return Err(echo(WRONG_PASSWORD.made())),
-        Proof::Barred(_) | Proof::Wrong => return Err(echo(UNKNOWN.made())),
-        Proof::Locked => return Err(echo(LOCKED.made())),
-    };
-    if proven.user_role == Role::SUPERUSER {
-        return Err(echo(IS_SUPERUSER.made()));
-    }
-    let echoed = email.clone();
-    call.write(move |tx| {
-        let refuse = || -> Failure {
-            NOT_DELETED.made().with("user_id", user_id).with("email", echoed.as_str()).into()
-        };
-        // Only the account that the password was tested against, as it was then.
-        let now = users::credentials_by_id(tx, user_id)?;
-        let unchanged = now.is_some_and(|now| {
-            now.user_role != Role::SUPERUSER
-                && !is_system_user(user_id)
-                && now.password.matches(proven.password.expose().as_bytes())
-        });
-        if unchanged { delete(tx, user_id, refuse) } else { Err(refuse()) }
+    let deleted = delete_own(call, user_id, EmailAddress::folded(&email), &password);
+    deleted.map_err(|error| {
+        error.map_refusal(|why| -> Failure {
+            refusal(why).made().with("user_id", user_id).with("email", email.as_str()).into()
+        })
     })?;
     Ok(Done::new(Deleted { user_id, email }, "The account was deleted."))
 }
 
-fn internal_user_delete(call: &mut Call<'_>, ask: InternalUserDelete) -> Outcome<InternallyDeleted> {
-    let user_id = ask.target_userid;
-    if is_system_user(user_id) {
-        return Err(NOT_DELETED.refuse());
+const fn refusal(why: DeleteRefused) -> Refusal {
+    match why {
+        DeleteRefused::Unknown => UNKNOWN,
+        DeleteRefused::WrongPassword => WRONG_PASSWORD,
+        DeleteRefused::Locked => LOCKED,
+        DeleteRefused::Superuser => IS_SUPERUSER,
+        DeleteRefused::NotPossible => NOT_DELETED,
     }
-    call.write(move |tx| delete(tx, user_id, || NOT_DELETED.refuse()))?;
-    Ok(Done::new(InternallyDeleted { user_id }, "The account was deleted."))
 }
 
-/// Deletes a user with everything that is theirs, if there is one. One who owns a group stays, and so does the last who
-/// can administer.
-fn delete(tx: &Tx<'_>, user_id: i64, refuse: impl Fn() -> Failure) -> Result<(), Failure> {
-    let Some(user) = users::credentials_by_id(tx, user_id)? else { return Ok(()) };
-    lock::keeping_an_administrator(tx, &refuse, || {
-        attempts::delete_of_account(tx, &user.email)?;
-        match users::delete(tx, user_id) {
-            Ok(_) => Ok(()),
-            Err(StoreError::Dangling) => Err(refuse()),
-            Err(other) => Err(other.into()),
-        }
-    })
+fn internal_user_delete(call: &mut Call<'_>, ask: InternalUserDelete) -> Outcome<InternallyDeleted> {
+    let user_id = ask.target_userid;
+    let deleted = delete(call, &Performer::CallingServer, user_id);
+    deleted.map_err(|error| error.map_refusal(|why| -> Failure { refusal(why).refuse() }))?;
+    Ok(Done::new(InternallyDeleted { user_id }, "The account was deleted."))
 }

@@ -1,14 +1,11 @@
 //! Locking and unlocking accounts: by an administrator, or by the calling server.
 
-use crate::accounts::actor::actor;
-use crate::accounts::lock::{self, Unlocked};
+use crate::accounts::actor::{Requester, SessionClaim};
+use crate::accounts::lock::{LockChange, LockRefused, may_be_asked, set_locked};
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
-use crate::policy::roles::{Role, is_system_user};
 use crate::requests;
-use crate::store::Tx;
-use crate::store::locks::Lock;
-use crate::store::users::{self, User};
+use crate::store::users::User;
 
 const NOT_SUPERUSER: Refusal = Refusal::new(
     "user role is not 'superuser', required to toggle locks",
@@ -71,57 +68,49 @@ requests! {
 }
 
 fn user_lock(call: &mut Call<'_>, ask: UserLock) -> Outcome<Toggled> {
-    if Role::SUPERUSER != *ask.user_role {
-        return Err(NOT_SUPERUSER.refuse());
+    let requester = Requester::User(SessionClaim::new(&ask.session_token, ask.user_id, ask.user_role));
+    // Who asks comes before what is asked.
+    may_be_asked(&requester, ask.target_userid).map_err(refused)?;
+    let change = change_named(&ask.action).ok_or_else(|| BAD_ACTION.refuse())?;
+    let user_info = set_locked(call, requester, ask.target_userid, change);
+    Ok(toggled(user_info.map_err(|error| error.map_refusal(refused))?, change))
+}
+
+fn refused(why: LockRefused) -> Failure {
+    match why {
+        LockRefused::NotSuperuser => NOT_SUPERUSER,
+        LockRefused::OwnAccount => SELF,
+        LockRefused::SystemUser => SYSTEM_USER,
+        LockRefused::NoSession => NO_SESSION,
+        LockRefused::NotPossible => NOT_TOGGLED,
     }
-    if ask.target_userid == ask.user_id {
-        return Err(SELF.refuse());
-    }
-    let locks = is_lock(&ask.action).ok_or_else(|| BAD_ACTION.refuse())?;
-    if is_system_user(ask.target_userid) {
-        return Err(SYSTEM_USER.refuse());
-    }
-    let user_info = call.write(move |tx| {
-        let Some(_administrator) = actor(tx, &ask.session_token, ask.user_id, Role::SUPERUSER.as_str())?
-        else {
-            return Err(NO_SESSION.refuse());
-        };
-        toggle(tx, ask.target_userid, locks)
-    })?;
-    Ok(toggled(user_info, locks))
+    .refuse()
 }
 
 fn internal_user_lock(call: &mut Call<'_>, ask: InternalUserLock) -> Outcome<Toggled> {
-    let locks = is_lock(&ask.action).ok_or_else(|| INTERNAL_BAD_ACTION.refuse())?;
-    if is_system_user(ask.target_userid) {
-        return Err(INTERNAL_SYSTEM_USER.refuse());
-    }
-    let user_info = call.write(move |tx| toggle(tx, ask.target_userid, locks))?;
-    Ok(toggled(user_info, locks))
+    let change = change_named(&ask.action).ok_or_else(|| INTERNAL_BAD_ACTION.refuse())?;
+    let user_info = set_locked(call, Requester::CallingServer, ask.target_userid, change);
+    let user_info = user_info.map_err(|error| {
+        error.map_refusal(|why| match why {
+            LockRefused::SystemUser => INTERNAL_SYSTEM_USER.refuse(),
+            other => refused(other),
+        })
+    })?;
+    Ok(toggled(user_info, change))
 }
 
-fn is_lock(action: &str) -> Option<bool> {
+fn change_named(action: &str) -> Option<LockChange> {
     match action {
-        "lock" => Some(true),
-        "unlock" => Some(false),
+        "lock" => Some(LockChange::Lock),
+        "unlock" => Some(LockChange::Unlock),
         _ => None,
     }
 }
 
-fn toggle(tx: &Tx<'_>, user_id: i64, locks: bool) -> Result<User, Failure> {
-    let refuse = || -> Failure { NOT_TOGGLED.refuse() };
-    let user = users::by_id(tx, user_id)?.ok_or_else(refuse)?;
-    if locks {
-        let lock = || -> Result<(), Failure> { Ok(lock::lock(tx, &user, Lock::ByPerson)?) };
-        lock::keeping_an_administrator(tx, refuse, lock)?;
-    } else if lock::unlock(tx, &user)? == Unlocked::NotLocked {
-        // A sign-up that was never verified becomes active by its verification only.
-        return Err(refuse());
-    }
-    users::by_id(tx, user_id)?.ok_or_else(refuse)
-}
-
-fn toggled(user_info: User, locks: bool) -> Done<Toggled> {
-    let message = if locks { "The account is locked." } else { "The account is unlocked." };
+fn toggled(user_info: User, change: LockChange) -> Done<Toggled> {
+    let message = match change {
+        LockChange::Lock => "The account is locked.",
+        LockChange::Unlock => "The account is unlocked.",
+    };
     Done::new(Toggled { user_info }, message)
 }

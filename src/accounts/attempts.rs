@@ -1,0 +1,186 @@
+//! Failed attempts: how they are counted, how long they delay the answer, and when they lock the account. Only a password
+//! that was tested and is wrong counts, and it is written down before the next is tested.
+
+use super::lock;
+use crate::app::Context;
+use crate::clock::Moment;
+use crate::config::check::LockMode;
+use crate::guard::backoff::{STRANGERS_FAILURES_MAX, hold_seconds};
+use crate::guard::token::StoredToken;
+use crate::outcome::Error;
+use crate::policy::email::EmailAddress;
+use crate::policy::roles::is_system_user;
+use crate::store::attempts::{AttemptKey, Attempts};
+use crate::store::locks::{self, Lock};
+use crate::store::{StoreError, Tx, attempts, sessions, users};
+use std::time::Duration;
+
+/// How an attempt is counted.
+pub(super) struct Counted {
+    /// The address, or what stands for it.
+    pub(super) account: EmailAddress,
+    /// Who goes one after another: the attempts that are counted together.
+    pub(super) lane: String,
+    key: AttemptKey,
+    rules: Rules,
+}
+
+/// What the operator set about failed attempts.
+#[derive(Clone, Copy)]
+struct Rules {
+    by_client: bool,
+    tries_max: i64,
+    lock_seconds: i64,
+}
+
+impl Counted {
+    pub(super) fn new(context: &Context<'_>, account: EmailAddress) -> Self {
+        let config = context.config();
+        let rules = Rules {
+            by_client: config.lock_mode == LockMode::AccountAndClient,
+            tries_max: i64::from(config.user_lock_tries),
+            lock_seconds: i64::from(config.user_lock_seconds),
+        };
+        let network = if rules.by_client { context.network() } else { String::new() };
+        let lane = format!("{network} {}", account.as_str());
+        Self { lane, key: AttemptKey::new(&account, network), account, rules }
+    }
+
+    pub(super) fn known(&self, context: &Context<'_>) -> Result<Known, StoreError> {
+        context.read(|db| {
+            let known = attempts::by_account(db, &self.key)?;
+            let known = known.as_ref();
+            Ok(Known {
+                is_locked: known.is_some_and(|known| self.rules.is_locked(known, db.now())),
+                is_at_home: known.is_some_and(|known| known.last_success.is_some()),
+            })
+        })
+    }
+
+    /// Whether the account has failed so often, from wherever, that strangers get to try only one after another and
+    /// slowly. Those under way count as if they had failed.
+    pub(super) fn is_slowed(&self, context: &Context<'_>, under_way: u32) -> Result<bool, StoreError> {
+        if !self.rules.by_client {
+            return Ok(false);
+        }
+        context.read(|db| {
+            Ok(attempts::total_failures(db, &self.key)? + i64::from(under_way) >= STRANGERS_FAILURES_MAX)
+        })
+    }
+
+    /// What forgets the failures after a success.
+    pub(super) fn success(&self) -> Success {
+        Success { key: self.key.clone(), by_client: self.rules.by_client }
+    }
+}
+
+/// A success, to be noted in the write that makes it one.
+pub(super) struct Success {
+    key: AttemptKey,
+    by_client: bool,
+}
+
+impl Success {
+    /// Forgets the failures, and remembers where the success came from where that matters.
+    pub(super) fn note(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        if self.by_client { attempts::upsert_success(tx, &self.key) } else { attempts::delete(tx, &self.key) }
+    }
+}
+
+/// What is known about attempts that are counted together.
+pub(super) struct Known {
+    /// They are not looked at for now.
+    pub(super) is_locked: bool,
+    /// One from the same network succeeded before, so this one hardly comes from a stranger. Never known where all
+    /// networks count together.
+    pub(super) is_at_home: bool,
+}
+
+impl Rules {
+    /// A lock that would last longer than any does was written under a wrong clock.
+    fn is_locked(self, known: &Attempts, now: Moment) -> bool {
+        known
+            .locked_until
+            .is_some_and(|until| until > now && until <= locks::latest_end(now, self.lock_seconds))
+    }
+
+    /// The failures that still count: none after a lock, and none from a time that lies ahead.
+    fn failures(self, known: Option<&Attempts>, now: Moment) -> i64 {
+        let latest = attempts::latest(now);
+        let counts = |known: &&Attempts| {
+            known.last_try <= latest && (known.locked_until.is_none() || self.is_locked(known, now))
+        };
+        known.filter(counts).map_or(0, |known| known.failures)
+    }
+}
+
+/// What a failed attempt leads to.
+#[derive(PartialEq, Eq)]
+pub(super) enum AttemptResult {
+    Delayed,
+    Locked,
+}
+
+/// Counts a failed attempt: delays the answer, or locks the account when it was one too many. A session that the attempt
+/// was to end ends in the same write.
+pub(super) fn fail(
+    context: &mut Context<'_>,
+    counted: &Counted,
+    ends: Option<StoredToken>,
+) -> Result<AttemptResult, Error> {
+    let failures = write_down(context, counted, ends).inspect_err(|_| {
+        context.app().guesses.keep_unwritten(counted.lane.clone());
+    })?;
+    if failures > counted.rules.tries_max {
+        return Ok(AttemptResult::Locked);
+    }
+    let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+    context.delay(Duration::from_secs_f64(hold_seconds(failures)));
+    Ok(AttemptResult::Delayed)
+}
+
+/// A failure that the database did not take is written down before another password is looked at, so that guesses are
+/// not for free while it fails.
+pub(super) fn write_down_unwritten(context: &Context<'_>, counted: &Counted) -> Result<(), Error> {
+    if context.app().guesses.is_unwritten(&counted.lane) {
+        write_down(context, counted, None)?;
+        context.app().guesses.forget_unwritten(&counted.lane);
+    }
+    Ok(())
+}
+
+/// Writes down one more failure, and locks when it was one too many. Tells how many there are.
+fn write_down(
+    context: &Context<'_>,
+    counted: &Counted,
+    ends: Option<StoredToken>,
+) -> Result<i64, StoreError> {
+    let (key, account, rules) = (counted.key.clone(), counted.account.clone(), counted.rules);
+    context.write(move |tx| {
+        if let Some(session) = ends {
+            sessions::delete(tx, &session)?;
+        }
+        let known = attempts::by_account(tx, &key)?;
+        let failures = rules.failures(known.as_ref(), tx.now()) + 1;
+        let locks = failures > rules.tries_max;
+        let locked_until = if locks { tx.now().plus_seconds(rules.lock_seconds) } else { None };
+        attempts::upsert(tx, &key, failures, locked_until)?;
+        if let Some(user_id) = users::id_by_email(tx, &account)? {
+            users::set_login_failure(tx, user_id, failures)?;
+            if let Some(until) = locked_until.filter(|_| !rules.by_client) {
+                lock_account(tx, user_id, until)?;
+            }
+        }
+        Ok(failures)
+    })
+}
+
+/// Locks an account for a time. One that is not active, or locked already, is left as it is.
+fn lock_account(tx: &Tx<'_>, user_id: i64, until: Moment) -> Result<(), StoreError> {
+    match users::by_id(tx, user_id)? {
+        Some(user) if user.is_active && !user.user_role.is_locked() && !is_system_user(user_id) => {
+            lock::lock(tx, &user, Lock::ByAttempts(until))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,108 @@
+//! Deleting accounts: one's own, with its password, or anybody's.
+
+use super::actor::Performer;
+use super::authenticate::{Authenticated, Authentication, Identifier, authenticate};
+use super::error::OperationError;
+use super::lock::keeping_an_administrator;
+use crate::app::Context;
+use crate::guard::secret::Password;
+use crate::policy::email::EmailAddress;
+use crate::policy::roles::{Role, is_system_user};
+use crate::store::{StoreError, Tx, attempts, users};
+
+/// Why an account was not deleted.
+pub enum DeleteRefused {
+    /// There is no account of that number with that address.
+    Unknown,
+    /// The password is wrong.
+    WrongPassword,
+    /// The account takes no attempts for now.
+    Locked,
+    /// Nobody deletes themselves who administers.
+    Superuser,
+    /// The account stands for no person, owns a group, is the last that can administer, or is not what it was when its
+    /// password was tested.
+    NotPossible,
+}
+
+/// Deletes the account of somebody who proves it with their password.
+///
+/// # Errors
+///
+/// Why not; a failing database, or too many passwords waiting.
+pub fn delete_own(
+    context: &mut Context<'_>,
+    user_id: i64,
+    email: EmailAddress,
+    password: &Password,
+) -> Result<(), OperationError<DeleteRefused>> {
+    let tested = password_is_right(context, user_id, email, password)?.into_credentials();
+    if tested.user_role == Role::SUPERUSER {
+        return Err(OperationError::Refused(DeleteRefused::Superuser));
+    }
+    let by = Performer::PasswordHolder(tested.user_id);
+    context.write(move |tx| {
+        // Only the account that the password was tested against, as it was then.
+        let now = users::credentials_by_id(tx, tested.user_id)?;
+        let unchanged = now.is_some_and(|now| {
+            now.user_role != Role::SUPERUSER && now.password.matches(tested.password.expose().as_bytes())
+        });
+        if unchanged { carry_out(tx, tested.user_id) } else { Err(not_possible()) }
+    })?;
+    by.log(context, "account deleted", user_id);
+    Ok(())
+}
+
+fn password_is_right(
+    context: &mut Context<'_>,
+    user_id: i64,
+    email: EmailAddress,
+    password: &Password,
+) -> Result<Authenticated, OperationError<DeleteRefused>> {
+    let known = context.read(|db| users::id_by_email(db, &email))? == Some(user_id);
+    let identifier = Identifier::UserWithEmail(user_id, email);
+    let why = match authenticate(context, &identifier, password, |_| true)? {
+        Authentication::Success(authenticated) => return Ok(authenticated),
+        Authentication::NotAllowed(_) | Authentication::Failure if known => DeleteRefused::WrongPassword,
+        Authentication::NotAllowed(_) | Authentication::Failure => DeleteRefused::Unknown,
+        Authentication::Locked => DeleteRefused::Locked,
+    };
+    Err(OperationError::Refused(why))
+}
+
+/// Deletes an account. A number that nobody has is fine.
+///
+/// # Errors
+///
+/// [`DeleteRefused::NotPossible`]; a failing database.
+pub fn delete(
+    context: &Context<'_>,
+    by: &Performer,
+    user_id: i64,
+) -> Result<(), OperationError<DeleteRefused>> {
+    if context.write(move |tx| carry_out(tx, user_id))? {
+        by.log(context, "account deleted", user_id);
+    }
+    Ok(())
+}
+
+/// Deletes a user with everything that is theirs, if there is one. One who owns a group stays, and so does the last who
+/// can administer. Tells whether there was one.
+fn carry_out(tx: &Tx<'_>, user_id: i64) -> Result<bool, OperationError<DeleteRefused>> {
+    if is_system_user(user_id) {
+        return Err(not_possible());
+    }
+    let Some(user) = users::credentials_by_id(tx, user_id)? else { return Ok(false) };
+    keeping_an_administrator(tx, not_possible, || {
+        attempts::delete_of_account(tx, &user.email)?;
+        match users::delete(tx, user_id) {
+            Ok(deleted) => Ok(deleted),
+            Err(StoreError::Dangling) => Err(not_possible()),
+            Err(other) => Err(other.into()),
+        }
+    })
+}
+
+const fn not_possible() -> OperationError<DeleteRefused> {
+    OperationError::Refused(DeleteRefused::NotPossible)
+}

@@ -1,0 +1,228 @@
+//! Setting a password: by somebody who knows the one they have, or in place of a forgotten one. That the user may do the
+//! latter is for the calling server to know, or for an operator.
+
+use super::actor::Performer;
+use super::authenticate::{Authenticated, Authentication, Identifier, authenticate};
+use super::error::OperationError;
+use super::{lock, new_password};
+use crate::app::Context;
+use crate::guard::password::Verification;
+use crate::guard::secret::{Password, Secret};
+use crate::guard::token::StoredToken;
+use crate::policy::email::EmailAddress;
+use crate::policy::roles::is_system_user;
+use crate::store::locks::{self, Lock};
+use crate::store::users::Credentials;
+use crate::store::{Db, StoreError, Tx, apikeys_nosession, attempts, sessions, users};
+use std::borrow::Cow;
+
+/// A change of a password by somebody who knows it.
+pub struct Change {
+    /// Whose password it is.
+    pub user_id: i64,
+    /// Their address.
+    pub email: EmailAddress,
+    /// Their name, beside the one that is stored; the new password must resemble neither.
+    pub full_name: String,
+    /// The password they have.
+    pub current: Password,
+    /// The password they want.
+    pub new: Password,
+    /// The session of theirs in which they ask, and which lives on; without one, API keys without a session end too.
+    pub session: Option<StoredToken>,
+}
+
+/// Why a password was not changed.
+pub enum ChangeRefused {
+    /// The session is not live, or not theirs.
+    NoSession,
+    /// There is no such account, or it may not authenticate.
+    Unknown,
+    /// The current password is wrong.
+    WrongPassword,
+    /// The account takes no attempts for now.
+    Locked,
+    /// The new password is the old one.
+    Unchanged,
+    /// The new password breaks these rules.
+    Insecure(Vec<Cow<'static, str>>),
+    /// The account or the session is not what it was when the password was tested.
+    Overtaken,
+}
+
+/// Changes a password if the current one is right and the new one is good. All sessions of the user but that of the
+/// change end.
+///
+/// # Errors
+///
+/// Why not; a failing database, or too many passwords waiting.
+pub fn change(context: &mut Context<'_>, change: Change) -> Result<(), OperationError<ChangeRefused>> {
+    let refused = |why| Err(OperationError::Refused(why));
+    let Change { user_id, email, full_name, current, new, session } = change;
+    if let Some(token) = &session
+        && !context.read(|db| owns_session(db, user_id, token))?
+    {
+        // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
+        return refused(ChangeRefused::NoSession);
+    }
+    let user = current_is_right(context, user_id, email, &current)?.into_credentials();
+    let stored = user.password.expose().as_str();
+    if let Verification::Matches { .. } = context.verify(&new, Some(stored))? {
+        return refused(ChangeRefused::Unchanged);
+    }
+    let hash = context.hash(&new)?;
+    let names = [full_name.as_str(), user.full_name.as_deref().unwrap_or_default()];
+    let broken = new_password::judge(context, &new, user.email.as_str(), &names);
+    if !broken.is_empty() {
+        return refused(ChangeRefused::Insecure(broken));
+    }
+    let by = Performer::PasswordHolder(user.user_id);
+    if !context.write(move |tx| store_change(tx, &user, &hash, session.as_ref()))? {
+        return refused(ChangeRefused::Overtaken);
+    }
+    by.log(context, "password changed", user_id);
+    Ok(())
+}
+
+/// Only for the account that the password was tested against, as it was then, and in a session that still is.
+fn store_change(
+    tx: &Tx<'_>,
+    user: &Credentials,
+    hash: &Secret<String>,
+    kept: Option<&StoredToken>,
+) -> Result<bool, StoreError> {
+    let now = users::credentials_by_id(tx, user.user_id)?;
+    let session_lives = match kept {
+        Some(token) => owns_session(tx, user.user_id, token)?,
+        None => true,
+    };
+    if !session_lives || !now.is_some_and(|now| now.may_authenticate()) {
+        return Ok(false);
+    }
+    if !users::set_password(tx, user, hash)? {
+        return Ok(false);
+    }
+    users::count_revocation(tx, user.user_id)?;
+    sessions::delete_of_user(tx, user.user_id, kept)?;
+    if kept.is_none() {
+        apikeys_nosession::delete_of_user(tx, user.user_id)?;
+    }
+    Ok(true)
+}
+
+/// Whether a session is live and this user's.
+fn owns_session(db: &Db<'_>, user_id: i64, token: &StoredToken) -> Result<bool, StoreError> {
+    Ok(sessions::live_by_token(db, token)?.is_some_and(|session| session.user_id == user_id))
+}
+
+fn current_is_right(
+    context: &mut Context<'_>,
+    user_id: i64,
+    email: EmailAddress,
+    current: &Password,
+) -> Result<Authenticated, OperationError<ChangeRefused>> {
+    let known = context.read(|db| users::credentials_by_email(db, &email))?;
+    let known = known.is_some_and(|user| user.user_id == user_id && user.may_authenticate());
+    let identifier = Identifier::UserWithEmail(user_id, email);
+    let why = match authenticate(context, &identifier, current, Credentials::may_authenticate)? {
+        Authentication::Success(authenticated) => return Ok(authenticated),
+        Authentication::Locked => ChangeRefused::Locked,
+        Authentication::NotAllowed(_) | Authentication::Failure if known => ChangeRefused::WrongPassword,
+        Authentication::NotAllowed(_) | Authentication::Failure => ChangeRefused::Unknown,
+    };
+    Err(OperationError::Refused(why))
+}
+
+/// A new password in place of a forgotten one.
+pub struct Reset {
+    /// Whose password it is.
+    pub email: EmailAddress,
+    /// Whether the account has to be active, or has to be inactive. A lock that failed attempts made counts as either.
+    pub required_active: bool,
+    /// A session that has to be live, whosever it is.
+    pub session: Option<StoredToken>,
+}
+
+/// Why a password was not reset.
+pub enum ResetRefused {
+    /// The session is not live.
+    NoSession,
+    /// There is no such account in the required state.
+    Unknown,
+    /// The new password breaks these rules.
+    Insecure(Vec<Cow<'static, str>>),
+    /// The account or the session is not what it was when this began.
+    Overtaken,
+}
+
+/// Sets a new password. All sessions and API keys of the user end, and so does a lock that failed attempts made.
+///
+/// # Errors
+///
+/// Why not; a failing database, or too many passwords waiting.
+pub fn reset(
+    context: &mut Context<'_>,
+    by: &Performer,
+    reset: Reset,
+    new: &Password,
+) -> Result<(), OperationError<ResetRefused>> {
+    let refused = |why| Err(OperationError::Refused(why));
+    if let Some(token) = &reset.session
+        && context.read(|db| sessions::live_by_token(db, token))?.is_none()
+    {
+        // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
+        return refused(ResetRefused::NoSession);
+    }
+    context.concerns(reset.email.as_str());
+    let user = context.read(|db| reset.find(db))?;
+    // Hashed and judged for nobody too, so that an unknown address takes as long.
+    let hash = context.hash(new)?;
+    let name = user.as_ref().and_then(|user| user.full_name.as_deref()).unwrap_or_default();
+    let broken = new_password::judge(context, new, reset.email.as_str(), &[name]);
+    let Some(user) = user else { return refused(ResetRefused::Unknown) };
+    if !broken.is_empty() {
+        return refused(ResetRefused::Insecure(broken));
+    }
+    let user_id = user.user_id;
+    if !context.write(move |tx| reset.store(tx, &user, &hash))? {
+        return refused(ResetRefused::Overtaken);
+    }
+    by.log(context, "password reset", user_id);
+    Ok(())
+}
+
+impl Reset {
+    /// The user, if their password may be set now.
+    fn find(&self, db: &Db<'_>) -> Result<Option<Credentials>, StoreError> {
+        let Some(user) = users::credentials_by_email(db, &self.email)? else { return Ok(None) };
+        let fits = user.is_active == self.required_active || lock::is_suspended(db, user.user_id)?;
+        Ok(Some(user).filter(|user| fits && !is_system_user(user.user_id)))
+    }
+
+    /// Stores the new hash, ends what was opened with the old password, and forgets the guesses at it.
+    fn store(&self, tx: &Tx<'_>, user: &Credentials, hash: &Secret<String>) -> Result<bool, StoreError> {
+        let session_ended = match &self.session {
+            Some(token) => sessions::live_by_token(tx, token)?.is_none(),
+            None => false,
+        };
+        // Whether it is active may have changed: a lock after failed log-ins, or its end, is nothing to a reset.
+        let now = self.find(tx)?.filter(|now| {
+            now.user_id == user.user_id
+                && now.password.matches(user.password.expose().as_bytes())
+                && !session_ended
+        });
+        let Some(now) = now else { return Ok(false) };
+        if !users::set_password(tx, &now, hash)? {
+            return Ok(false);
+        }
+        lock::end_everything(tx, now.user_id)?;
+        attempts::delete_of_account(tx, &now.email)?;
+        if let Some(Lock::ByAttempts(_)) = locks::by_user(tx, now.user_id)?
+            && let Some(locked) = users::by_id(tx, now.user_id)?
+        {
+            // Such a lock is put on active accounts only, so this one becomes active again.
+            let _ = lock::unlock(tx, &locked)?;
+        }
+        Ok(true)
+    }
+}

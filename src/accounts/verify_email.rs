@@ -1,0 +1,82 @@
+//! What follows when an address was proven: that it was is for the calling server to know, or for an operator.
+
+use super::actor::Performer;
+use super::error::OperationError;
+use super::lock::end_everything;
+use crate::app::Context;
+use crate::guard::secret::Secret;
+use crate::policy::email::EmailAddress;
+use crate::policy::roles::{Role, is_system_user};
+use crate::store::users::User;
+use crate::store::{StoreError, Tx, locks, users};
+
+/// Why an address was not marked as proven.
+pub enum VerifyRefused {
+    /// Nobody has it.
+    Unknown,
+    /// The account is locked, was deactivated, or stands for no person.
+    NotPossible,
+}
+
+/// Marks an address as proven and makes its account active.
+///
+/// # Errors
+///
+/// Why not; a failing database.
+pub fn verify_email(
+    context: &Context<'_>,
+    by: &Performer,
+    email: EmailAddress,
+) -> Result<User, OperationError<VerifyRefused>> {
+    let no_password = context.no_password();
+    let user = context.write(move |tx| {
+        let user = users::by_email(tx, &email)?.ok_or(OperationError::Refused(VerifyRefused::Unknown))?;
+        carry_out(tx, user, &no_password)
+    })?;
+    by.log(context, "address verified", user.user_id);
+    Ok(user)
+}
+
+fn carry_out(
+    tx: &Tx<'_>,
+    user: User,
+    no_password: &Secret<String>,
+) -> Result<User, OperationError<VerifyRefused>> {
+    if user.is_active && user.email_verified {
+        settle_address(tx, &user, no_password)?;
+        return Ok(user);
+    }
+    // An inactive account with a role of its own was deactivated by somebody; a proven address undoes no decision.
+    let deactivated = !user.is_active && !user.user_role.is_locked();
+    let locked = locks::by_user(tx, user.user_id)?.is_some();
+    if deactivated || locked || user.email_verified || is_system_user(user.user_id) {
+        return Err(OperationError::Refused(VerifyRefused::NotPossible));
+    }
+    // A role that an active, never verified account was given stays; a pending one starts as everybody does.
+    let given = user.is_active && !user.user_role.is_locked();
+    let role = if given { &user.user_role } else { &Role::AUTHENTICATED };
+    // Whoever opened something before the address was proven need not be its owner.
+    end_everything(tx, user.user_id)?;
+    settle_address(tx, &user, no_password)?;
+    users::set_verified(tx, user.user_id, role)?;
+    users::by_id(tx, user.user_id)?.ok_or(OperationError::Refused(VerifyRefused::NotPossible))
+}
+
+/// The address was proven. If somebody signed it up after an account had been moved there, nobody knows whose password
+/// the account has: then it has none, and whatever was opened with it ends.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn settle_address(
+    tx: &Tx<'_>,
+    user: &User,
+    no_password: &Secret<String>,
+) -> Result<(), StoreError> {
+    users::set_address_unproven(tx, user.user_id, false)?;
+    if users::end_contest(tx, &user.email)? {
+        users::set_no_password(tx, user.user_id, no_password)?;
+        end_everything(tx, user.user_id)?;
+    }
+    Ok(())
+}

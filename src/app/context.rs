@@ -1,0 +1,176 @@
+//! What an operation on accounts works with: the server's parts, the time, and whose places in the queues it takes.
+
+use super::App;
+use crate::chance::Chance;
+use crate::client_address::ClientAddress;
+use crate::clock::Moment;
+use crate::config::Config;
+use crate::guard::password::{Asker, HasherBusy, Verification};
+use crate::guard::secret::{Password, Secret};
+use crate::presence::Presence;
+use crate::store::{Db, StoreError, Tx};
+use crate::wait::turnstile::{NoTurn, Turn, Turnstiles};
+use std::time::Duration;
+
+/// One piece of work's view of the server. A request has one, and so has an operator's command.
+pub struct Context<'a> {
+    app: &'a App,
+    client: Option<&'a ClientAddress>,
+    presence: Presence,
+    account: Option<String>,
+    now: Moment,
+    delay: Duration,
+}
+
+impl<'a> Context<'a> {
+    /// Work that begins now, for an end user at this address.
+    #[must_use]
+    pub fn of_client(app: &'a App, client: &'a ClientAddress, presence: &Presence) -> Self {
+        Self { client: Some(client), presence: presence.clone(), ..Self::of_server(app) }
+    }
+
+    /// Work that begins now, for nobody who comes from anywhere: an operator, or the server itself.
+    #[must_use]
+    pub fn of_server(app: &'a App) -> Self {
+        let now = app.clock.now();
+        Self { app, client: None, presence: Presence::always(), account: None, now, delay: Duration::ZERO }
+    }
+
+    /// When it began.
+    #[must_use]
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// The server's parts.
+    #[must_use]
+    pub const fn app(&self) -> &'a App {
+        self.app
+    }
+
+    /// What the operator set.
+    #[must_use]
+    pub const fn config(&self) -> &'a Config {
+        &self.app.config
+    }
+
+    /// The network of the end user, as attempts are counted; empty where there is none.
+    #[must_use]
+    pub fn network(&self) -> String {
+        self.client.map(|client| client.network().to_string()).unwrap_or_default()
+    }
+
+    /// Whether somebody still waits for the outcome.
+    #[must_use]
+    pub const fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Where tokens and salts come from.
+    #[must_use]
+    pub fn chance(&self) -> &'a dyn Chance {
+        &*self.app.chance
+    }
+
+    /// Hashes a password with a new salt.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn hash(&self, password: &Password) -> Result<Secret<String>, HasherBusy> {
+        let hash = self.app.hasher.hash(&self.asker(), password)?;
+        Ok(Secret::new(hash.as_str().to_owned()))
+    }
+
+    /// A hash that no password matches.
+    #[must_use]
+    pub fn no_password(&self) -> Secret<String> {
+        Secret::new(self.app.hasher.no_password().as_str().to_owned())
+    }
+
+    /// Verifies a password against what is stored for it, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn verify(&self, password: &Password, stored: Option<&str>) -> Result<Verification, HasherBusy> {
+        self.app.hasher.verify(&self.asker(), password, stored)
+    }
+
+    /// The same for a refresh token of the original's, which counts as a whole.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn verify_token(&self, token: &Secret<String>, stored: &str) -> Result<Verification, HasherBusy> {
+        self.app.hasher.verify_text(&self.asker(), token.expose(), Some(stored))
+    }
+
+    /// Does the work of a verification where there is nothing to verify against.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn verify_dummy(&self, password: &Password) -> Result<(), HasherBusy> {
+        self.app.hasher.verify_dummy(&self.asker(), password)
+    }
+
+    /// Says which account this is about: whatever is hashed from now on takes a place of that account's few.
+    pub fn concerns(&mut self, account: &str) {
+        self.account = Some(account.to_owned());
+    }
+
+    /// Waits for the turn under this key.
+    ///
+    /// # Errors
+    ///
+    /// Too many waiting under it.
+    pub fn enter(&self, turnstiles: &Turnstiles, key: &str) -> Result<Turn, NoTurn> {
+        turnstiles.enter(key, &self.presence)
+    }
+
+    /// Whose share of the hashing queue this work takes.
+    fn asker(&self) -> Asker {
+        Asker {
+            network: self.client.map(ClientAddress::customer_network),
+            account: self.account.clone(),
+            presence: self.presence.clone(),
+        }
+    }
+
+    /// Reads from the database.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn read<T>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.app.store.read(work)
+    }
+
+    /// Changes the database; see [`crate::store::Store::write`].
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns; a failing database.
+    pub fn write<T, E>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        if let Some(hook) = &self.app.before_write {
+            hook();
+        }
+        self.app.store.write(work)
+    }
+
+    /// Has whoever waits for the outcome wait for so long at least, as after a failed password check.
+    pub fn delay(&mut self, time: Duration) {
+        self.delay = self.delay.max(time);
+    }
+
+    /// How long the outcome is to be held back.
+    #[must_use]
+    pub const fn delayed_by(&self) -> Duration {
+        self.delay
+    }
+}
