@@ -21,6 +21,7 @@ mod sessions;
 mod sign_up;
 mod spelling;
 mod timed_locks;
+mod upgraded;
 mod user_delete;
 mod user_edit;
 mod user_lock;
