@@ -1,7 +1,8 @@
 //! The program: hands the command line to the commands, with the real clock and the real chance.
 
 use authnzerver::chance::{Chance, SystemChance};
-use authnzerver::cli::{self, Parts};
+use authnzerver::cli;
+use authnzerver::cli::command::Parts;
 use authnzerver::clock::{Clock, SystemClock};
 use authnzerver::edge;
 use authnzerver::policy::model::DEFAULT_POLICY;

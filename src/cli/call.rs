@@ -1,11 +1,9 @@
-//! `authnzerver call REQUEST [JSON]`: asks a running server, as a frontend does, and prints its answer.
+//! `authnzerver call`: asks a running server, as a frontend does, and prints its answer.
 
-use super::{Parts, Streams};
+use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};
+use super::streams::Streams;
 use crate::actions::REQUESTS_BY_NAME;
-use crate::config::arguments::Call;
-use crate::config::{
-    self, ClientSettings, EXTRA_ROOTS_VARIABLE, Invocation, Problems, Surroundings, Trust, nearest, shown,
-};
+use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Problems, Trust, nearest, shown};
 use crate::json::{self, Limits};
 use crate::outbound::web::{WebClient, is_untrusted};
 use base64::Engine as _;
@@ -27,32 +25,51 @@ const REQUEST_ID_BYTES: usize = 8;
 /// A call from a shell comes from this machine.
 const CLIENT_ADDRESS: &str = "127.0.0.1";
 
-/// Sends the request and prints the answer. Tells whether the server says that it succeeded.
+/// A request to a running server.
+struct CallArgs<'a> {
+    request: &'a str,
+    /// Its body as JSON; `-` for standard input, nothing for an empty body.
+    body: Option<&'a str>,
+    /// The address of the end user for whom the request is made.
+    client_address: Option<&'a str>,
+}
+
+/// Sends the request and prints the answer. The exit status is the answer's success.
 ///
 /// # Errors
 /// Everything between the command line and the server's answer, in one line.
-pub fn run(
-    call: &Call,
-    invocation: &Invocation,
-    surroundings: &Surroundings,
-    parts: &Parts<'_>,
-    streams: &mut Streams<'_>,
-) -> Result<bool, Problems> {
-    let settings = config::load_for_client(invocation, surroundings, call.url.as_deref())?;
+pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let call = CallArgs {
+        request: arguments.word(0).unwrap_or_default(),
+        body: arguments.word(1),
+        client_address: not_blank(arguments.option("client-ipaddr")),
+    };
+    let is_done = ask(&call, arguments, context).map_err(CommandError::usage)?;
+    Ok(if is_done { EXIT_DONE } else { EXIT_FAILED })
+}
+
+fn ask(call: &CallArgs<'_>, arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<bool, Problems> {
+    let (invocation, streams) = (&arguments.invocation, &mut *context.streams);
+    let url = not_blank(arguments.option("url"));
+    let settings = config::load_for_client(invocation, context.surroundings, url)?;
     for warning in invocation.warnings.iter().chain(&settings.warnings) {
-        streams.complain(warning);
+        streams.warn(warning);
     }
     let body = body(call, streams).map_err(Problems::one)?;
-    let answer = exchange(call, body, &settings, parts)
-        .map_err(|problem| Problems::one(problem + &unknown_request(&call.request)))?;
+    let answer = exchange(call, body, &settings, context.parts)
+        .map_err(|problem| Problems::one(problem + &unknown_request(call.request)))?;
     let text = if streams.output_is_terminal { format!("{answer:#}\n") } else { format!("{answer}\n") };
-    streams.say(&text);
+    streams.print(&text);
     Ok(answer["success"] == Value::Bool(true))
 }
 
+fn not_blank(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
 /// The request's body: an object from the command line or from standard input, or an empty one.
-fn body(call: &Call, streams: &mut Streams<'_>) -> Result<Map<String, Value>, String> {
-    let text = match call.body.as_deref() {
+fn body(call: &CallArgs<'_>, streams: &mut Streams<'_>) -> Result<Map<String, Value>, String> {
+    let text = match call.body {
         None => return Ok(Map::new()),
         Some("-") => {
             let mut text = String::new();
@@ -79,11 +96,11 @@ fn unknown_request(name: &str) -> String {
     }
     let known = REQUESTS_BY_NAME.keys().copied();
     let meant = nearest(name, known).map_or_else(String::new, |meant| format!("perhaps {meant} is meant; "));
-    format!("; there is no request {}: {meant}--schema lists them all", shown(name))
+    format!("; there is no request {}: {meant}`authnzerver schema` lists them all", shown(name))
 }
 
 fn exchange(
-    call: &Call,
+    call: &CallArgs<'_>,
     body: Map<String, Value>,
     settings: &ClientSettings,
     parts: &Parts<'_>,
@@ -91,8 +108,8 @@ fn exchange(
     let mut bytes = [0; REQUEST_ID_BYTES];
     parts.chance.fill(&mut bytes);
     let request_id = Value::String(URL_SAFE_NO_PAD.encode(bytes));
-    let client_address = match &call.client_address {
-        Some(address) => Value::from(address.as_str()),
+    let client_address = match call.client_address {
+        Some(address) => Value::from(address),
         None => body.get("client_ipaddr").cloned().unwrap_or_else(|| CLIENT_ADDRESS.into()),
     };
     let message = json!({

@@ -1,86 +1,33 @@
-//! Runs what the command line asks for. The parts of the program that a command sets in motion are handed in as
-//! [`Parts`], and so are the streams it talks through, so that a test can stand in for both.
+//! Runs what the command line asks for: one of the commands of the table.
+//!
+//! | file | does |
+//! | --- | --- |
+//! | `table.rs` | lists the commands |
+//! | `command.rs` | says what a command is, and what it is run with |
+//! | `parse.rs` | finds the one that is meant |
+//! | `streams.rs` | reads and writes for it |
+//! | the others | are commands |
 
-pub mod autosetup;
 pub mod call;
+pub mod command;
+pub mod form;
 pub mod help;
+pub mod parse;
 pub mod schema;
+pub mod serve;
+pub mod settings;
+pub mod setup;
+pub mod streams;
+pub mod table;
 
-use crate::accounts::first_users::Initialised;
-use crate::chance::Chance;
-use crate::clock::Clock;
-use crate::commands::pwned;
-use crate::config::arguments::{Command, SchemaForm};
-use crate::config::{self, Invocation, Loaded, Problems, Surroundings};
-use crate::server::database::FirstAdmin;
-use crate::server::lifecycle::End;
-use crate::server::process::Process;
+use crate::config::{Problems, Surroundings};
+use command::{Action, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};
+use parse::{Parsed, parse};
 use signal_hook::consts::signal::SIGXFSZ;
-use std::io::{self, BufRead, IsTerminal as _, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
-
-/// The exit status when all went well.
-pub const EXIT_DONE: u8 = 0;
-/// The exit status when it did not.
-pub const EXIT_FAILED: u8 = 1;
-/// The exit status when the command line, or a call's way to the server, was at fault.
-pub const EXIT_MISUSED: u8 = 2;
-
-/// The parts of the program that commands set in motion.
-pub struct Parts<'a> {
-    /// Tells the time.
-    pub clock: &'a dyn Clock,
-    /// Makes keys and passwords.
-    pub chance: &'a dyn Chance,
-    /// The built-in permissions policy, as JSON.
-    pub default_policy: &'a str,
-    /// Makes the database and its first users.
-    pub make_database: &'a MakeDatabase<'a>,
-    /// Runs the server until it is told to stop. The lines are what was made for this start.
-    pub serve: &'a dyn Fn(Loaded, &[String], &Process) -> End,
-}
-
-/// Makes a database at a path, with the roles of a policy file (or of the built-in policy), and the first
-/// administrator; or sees that it was set up before, and leaves it as it is. An error is one line for the operator.
-pub type MakeDatabase<'a> = dyn Fn(&Path, Option<&Path>, &FirstAdmin<'_>) -> Result<Initialised, String> + 'a;
-
-/// What a command reads from and writes to.
-pub struct Streams<'a> {
-    /// Standard input.
-    pub input: &'a mut dyn BufRead,
-    /// Whether a person types it.
-    pub input_is_terminal: bool,
-    /// Asks the terminal for a line without showing what is typed.
-    pub read_hidden: &'a dyn Fn() -> io::Result<String>,
-    /// Standard output.
-    pub output: &'a mut dyn Write,
-    /// Whether a person reads it.
-    pub output_is_terminal: bool,
-    /// Standard error.
-    pub errors: &'a mut dyn Write,
-    /// Whether something could not be written to standard output.
-    pub output_failed: bool,
-}
-
-impl Streams<'_> {
-    /// Writes to standard output. A reader who has left, as `head` does, is no fault of ours; of anything else, the
-    /// exit status tells.
-    fn say(&mut self, text: &str) {
-        let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
-        if let Err(error) = written
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            self.output_failed = true;
-            self.complain(&format!("standard output: {error}"));
-        }
-    }
-
-    /// Writes a line to standard error. If even that fails there is nobody to tell.
-    fn complain(&mut self, line: &str) {
-        let _ = writeln!(self.errors, "authnzerver: {line}");
-    }
-}
+use streams::Streams;
+use table::{COMMANDS, DEFAULT};
 
 /// Runs the command that this process was started for, and gives the exit status.
 pub fn run_here(parts: &Parts<'_>) -> u8 {
@@ -101,75 +48,32 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
     match Surroundings::of_this_process() {
         Ok(surroundings) => run(&surroundings, parts, &mut streams),
         Err(error) => {
-            refuse(&Problems::one(format!("the current directory: {error}")), EXIT_FAILED, &mut streams)
+            let problem = Problems::one(format!("the current directory: {error}"));
+            refuse(&CommandError::failed(problem), &mut streams)
         }
     }
 }
 
 /// Runs one command to its end and gives the exit status.
 pub fn run(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams<'_>) -> u8 {
-    let status = run_command(surroundings, parts, streams);
+    let done = parse(&surroundings.arguments, COMMANDS, DEFAULT).map_err(CommandError::usage).and_then(
+        |Parsed { command, arguments }| match command.action {
+            Action::Run(run) => {
+                run(&arguments, &mut Context { commands: COMMANDS, surroundings, parts, streams })
+            }
+            // Parsing goes on to one that runs.
+            Action::Commands(_) => Ok(EXIT_FAILED),
+        },
+    );
+    let status = done.unwrap_or_else(|error| refuse(&error, streams));
     if status == EXIT_DONE && streams.output_failed { EXIT_FAILED } else { status }
 }
 
-fn run_command(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams<'_>) -> u8 {
-    if let Some((_, arguments)) = surroundings.arguments.split_first().filter(|(word, _)| *word == "pwned") {
-        return pwned::run(arguments, streams.input, streams.output, streams.errors);
+fn refuse(error: &CommandError, streams: &mut Streams<'_>) -> u8 {
+    for line in error.problems.lines() {
+        streams.warn(line);
     }
-    let invocation = match Invocation::parse(&surroundings.arguments) {
-        Ok(invocation) => invocation,
-        Err(problems) => return refuse(&problems, EXIT_MISUSED, streams),
-    };
-    match &invocation.command {
-        Command::Help => streams.say(&help::usage()),
-        Command::Version => streams.say(&help::version()),
-        Command::Settings(listing) => streams.say(&help::settings(*listing)),
-        Command::Schema(SchemaForm::Json) => streams.say(&schema::json()),
-        Command::Schema(SchemaForm::OpenApi) => streams.say(&schema::openapi::json()),
-        Command::Schema(SchemaForm::Markdown) => streams.say(&schema::markdown()),
-        Command::Autosetup => {
-            return match autosetup::run(invocation.clone(), surroundings, parts, streams) {
-                Ok(()) => EXIT_DONE,
-                Err(problems) => refuse(&problems, EXIT_FAILED, streams),
-            };
-        }
-        Command::Call(call) => {
-            return match call::run(call, &invocation, surroundings, parts, streams) {
-                Ok(true) => EXIT_DONE,
-                Ok(false) => EXIT_FAILED,
-                Err(problems) => refuse(&problems, EXIT_MISUSED, streams),
-            };
-        }
-        Command::Serve => {
-            return match settle(&invocation, surroundings, parts) {
-                Ok((loaded, notes)) => match (parts.serve)(loaded, &notes, &Process::new(surroundings)) {
-                    End::Stopped => EXIT_DONE,
-                    End::Failed => EXIT_FAILED,
-                },
-                Err(problems) => refuse(&problems, EXIT_FAILED, streams),
-            };
-        }
-    }
-    EXIT_DONE
-}
-
-/// Reads the settings of a server, after making what a first start needs.
-fn settle(
-    invocation: &Invocation,
-    surroundings: &Surroundings,
-    parts: &Parts<'_>,
-) -> Result<(Loaded, Vec<String>), Problems> {
-    let notes = config::make_what_is_missing(invocation, surroundings, parts.chance)?;
-    let mut loaded = config::load(invocation, surroundings)?;
-    loaded.warnings.extend(invocation.warnings.iter().cloned());
-    Ok((loaded, notes))
-}
-
-fn refuse(problems: &Problems, status: u8, streams: &mut Streams<'_>) -> u8 {
-    for line in problems.lines() {
-        streams.complain(line);
-    }
-    status
+    error.status
 }
 
 #[cfg(test)]

@@ -1,21 +1,24 @@
-//! `authnzerver --schema`: the whole API, from the registry that also answers requests. As JSON for programs, and as
-//! `docs/api.md` for people.
+//! `authnzerver schema`: the whole API, from the registry that also answers requests. As JSON for programs, as
+//! `docs/api.md` for people, and as OpenAPI.
 
 pub mod openapi;
+mod shared;
 
+use super::command::{Arguments, CommandError, Context, EXIT_DONE};
+use super::form::wanted_form;
 use crate::actions::requests;
 use crate::outcome::{INVALID_PARAMETERS, Refusal};
 use crate::request::{Param, Request};
 use crate::shape::{Field, Shape, Type};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use shared::{objects, refusals, tidy};
 use std::fmt::Write as _;
 
 /// What a page about the API begins with.
 const INTRODUCTION: &str = "\
 # The API
 
-This page is written by the program itself: `make docs` renews it, `authnzerver --schema` prints the same as JSON.
+This page is written by the program itself: `make docs` renews it, `authnzerver schema` prints the same as JSON.
 
 Every request is a `POST /` whose body is base64 of a [Fernet](https://github.com/fernet/spec) token of a JSON object.
 Both sides share the key.
@@ -53,36 +56,27 @@ Times are UTC, as `2026-11-23T14:06:11.930944`; the fraction is left out when it
 `float` may be a whole number, and `true` is neither.
 ";
 
+/// Describes every request.
+///
+/// # Errors
+/// A form that there is not.
+pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let describe = wanted_form::<fn() -> String>(
+        arguments,
+        json,
+        &[("markdown", markdown), ("openapi", openapi::json)],
+    )?;
+    context.streams.print(&describe());
+    Ok(EXIT_DONE)
+}
+
 /// The API as JSON text.
-#[must_use]
-pub fn json() -> String {
+fn json() -> String {
     let all: Vec<Value> = requests().map(request_json).collect();
     let objects: Map<String, Value> =
         objects().map(|shape| (shape.name.to_owned(), fields_json(shape))).collect();
     let schema = json!({ "version": env!("CARGO_PKG_VERSION"), "requests": all, "objects": objects });
     format!("{schema:#}\n")
-}
-
-/// The objects that are part of answers, each once.
-fn objects() -> impl Iterator<Item = &'static Shape> {
-    let mut found = BTreeMap::new();
-    let mut waiting: Vec<&Type> = requests().flat_map(|request| values(request.answers)).collect();
-    while let Some(value) = waiting.pop() {
-        match value {
-            Type::Nullable(inner) | Type::List(inner) => waiting.push(inner),
-            Type::Object(shape) => {
-                if found.insert(shape.name, *shape).is_none() {
-                    waiting.extend(values(shape));
-                }
-            }
-            Type::Integer | Type::Text | Type::Boolean | Type::Timestamp | Type::Json => {}
-        }
-    }
-    found.into_values()
-}
-
-fn values(shape: &'static Shape) -> impl Iterator<Item = &'static Type> {
-    shape.fields.iter().map(|field| &field.value)
 }
 
 fn fields_json(shape: &Shape) -> Value {
@@ -146,8 +140,7 @@ fn request_json(request: &Request) -> Value {
 }
 
 /// The API as a page.
-#[must_use]
-pub fn markdown() -> String {
+fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
     page.push_str("\n## Requests\n\n");
     for request in requests() {
@@ -214,17 +207,6 @@ fn linked_words(value: &Type) -> String {
     }
 }
 
-/// Each way to say no, once.
-fn refusals(request: &Request) -> impl Iterator<Item = &'static Refusal> {
-    let all = request.refusals;
-    let is_new = move |(place, refusal): &(usize, &&'static Refusal)| {
-        !all[..*place]
-            .iter()
-            .any(|earlier| earlier.reason() == refusal.reason() && earlier.message() == refusal.message())
-    };
-    all.iter().enumerate().filter(is_new).map(|(_, refusal)| *refusal)
-}
-
 fn param_words(param: &Param) -> String {
     match param.required_type() {
         Value::String(word) => word,
@@ -234,11 +216,6 @@ fn param_words(param: &Param) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// A doc comment on one line.
-fn tidy(doc: &str) -> String {
-    doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn line(page: &mut String, text: &str) {

@@ -1,17 +1,25 @@
 //! Commands as an operator sees them: words in, text, files and an exit status out.
 
 use super::*;
+use crate::accounts::first_users::Initialised;
 use crate::chance::SeededChance;
+use crate::cli::command::{Command, Word};
 use crate::clock::{ManualClock, Moment};
+use crate::config::arguments::{OptionRow, option_names, plain};
+use crate::config::{self, Invocation, Loaded};
 use crate::guard::envelope::Keyring;
 use crate::json::{self, Limits};
+use crate::server::database::FirstAdmin;
+use crate::server::lifecycle::End;
+use crate::server::process::Process;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
-use std::io::{BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::thread::JoinHandle;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -126,15 +134,102 @@ fn io_end() -> io::Error {
     io::ErrorKind::UnexpectedEof.into()
 }
 
+/// The path of every command, and its row.
+fn all_commands(commands: &'static [Command], above: &str) -> Vec<(String, &'static Command)> {
+    let mut all = Vec::new();
+    for command in commands {
+        let path = format!("{above}{}", command.name);
+        if let Action::Commands(below) = command.action {
+            all.extend(all_commands(below, &format!("{path} ")));
+        }
+        all.push((path, command));
+    }
+    all
+}
+
 #[test]
-fn help_version_and_settings_need_nothing() {
+fn help_lists_every_command_and_tells_of_each_however_it_is_asked() {
     let machine = Machine::new();
-    let help = machine.runs(&["--help"]);
-    assert_eq!((help.status, help.errors.as_str()), (0, ""));
-    assert!(help.output.contains("--autosetup"));
+    let overview = machine.runs(&["help"]);
+    assert_eq!((overview.status, overview.errors.as_str()), (0, ""));
+    assert_eq!(machine.runs(&["--help"]).output, overview.output);
+    for command in COMMANDS {
+        assert!(overview.output.contains(&format!("\n  {} ", command.name)), "{}", overview.output);
+        let alias = command.alias.map_or("", |row| row.name);
+        assert!(overview.output.contains(&format!("--{alias}")), "{}", overview.output);
+    }
+    for (path, command) in all_commands(COMMANDS, "") {
+        let words: Vec<&str> = path.split(' ').collect();
+        let told = machine.runs(&[&["help"], words.as_slice()].concat());
+        assert_eq!((told.status, told.errors.as_str()), (0, ""), "{path}");
+        assert!(told.output.contains(&format!("usage: authnzerver {path}")), "{}", told.output);
+        assert!(command.options.iter().all(|row| told.output.contains(&format!("--{}", row.name))), "{path}");
+        assert_eq!(machine.runs(&[words.as_slice(), &["--help"]].concat()).output, told.output, "{path}");
+        assert_eq!(machine.runs(&[&["--help"], words.as_slice()].concat()).output, told.output, "{path}");
+    }
+    let call = machine.runs(&["call", "user-list", "--help", "{}"]).output;
+    assert_eq!(call, machine.runs(&["help", "call"]).output, "what belongs to a command does not disturb");
+    let alias = machine.runs(&["--autosetup", "--help"]).output;
+    assert_eq!(alias, machine.runs(&["help", "setup"]).output);
+    let unknown = machine.runs(&["help", "clal"]);
+    assert_eq!((unknown.status, unknown.output.as_str()), (2, ""));
+    assert!(unknown.errors.contains("`clal` is not a command; perhaps call?"), "{}", unknown.errors);
+}
+
+#[test]
+fn an_option_that_stands_for_a_command_does_the_same() {
+    let machine = Machine::new();
+    for (option, words) in [
+        ("--version", &["version"][..]),
+        ("--settings", &["settings"]),
+        ("--settings=markdown", &["settings", "markdown"]),
+        ("--schema", &["schema"]),
+        ("--schema=markdown", &["schema", "markdown"]),
+        ("--schema=openapi", &["schema", "openapi"]),
+        ("--schema=true", &["schema"]),
+    ] {
+        let (one, other) = (machine.runs(&[option]), machine.runs(words));
+        assert_eq!((one.status, one.errors.as_str()), (0, ""), "{option}");
+        assert_eq!(one.output, other.output, "{option}");
+        assert_eq!(machine.runs(&["serve", option]).output, other.output, "{option}");
+    }
     assert!(machine.runs(&["--version"]).output.starts_with("authnzerver "));
-    assert!(machine.runs(&["--settings"]).output.contains("AUTHNZERVER_PIISALT"));
-    assert!(machine.runs(&["--settings=markdown"]).output.contains("| `--piisalt` |"));
+    assert!(machine.runs(&["settings"]).output.contains("AUTHNZERVER_PIISALT"));
+    assert!(machine.runs(&["settings", "markdown"]).output.contains("| `--piisalt` |"));
+    for words in [&["setup", "--basedir=one"][..], &["--autosetup", "--basedir=two"]] {
+        let done = machine.runs(words);
+        assert_eq!((done.status, done.errors.as_str()), (0, ""), "{words:?}");
+    }
+    assert!(machine.has("one/.env") && machine.has("two/.env"));
+    let served = machine.runs(&["--autosetup=False", "--basedir=three"]);
+    assert!(served.status == 0 && !machine.has("three/.env"), "{}", served.errors);
+}
+
+#[test]
+fn what_is_no_command_line_is_refused_with_a_hint() {
+    for (words, expected) in [
+        (&["serv"][..], "`serv` is not a command; perhaps serve?"),
+        (&["frobnicate"], "`frobnicate` is not a command (see `authnzerver help`)"),
+        (&["call"], "usage: authnzerver call REQUEST [JSON] [OPTION…]"),
+        (&["call", "a", "b", "c"], "usage: authnzerver call REQUEST"),
+        (&["serve", "again"], "usage: authnzerver serve [OPTION…]"),
+        (&["pwned"], "usage: authnzerver pwned {build|check}"),
+        (&["call", "a", "--autosetup"], "--autosetup goes with no command"),
+        (&["--settings", "--schema"], "goes with no command"),
+        (&["--url=y"], "--url belongs to `call`"),
+        (&["--force"], "--force belongs to `pwned build`"),
+        (&["--help=maybe"], "--help stands alone"),
+        (&["--autosetup=maybe"], "--autosetup stands alone"),
+        (&["settings", "html"], "`html` is not a form to list them in: `markdown`"),
+        (&["--settings=html"], "`html` is not a form"),
+        (&["--hlep"], "`--hlep` is not an option; perhaps --help?"),
+    ] {
+        let refused = Machine::new().runs(words);
+        assert_eq!((refused.status, refused.output.as_str()), (2, ""), "{words:?}");
+        assert!(refused.errors.contains(expected), "{words:?}: {}", refused.errors);
+    }
+    let secret = Machine::new().runs(&["--sekret", "hidden"]);
+    assert!(secret.errors.contains("--secret?") && !secret.errors.contains("hidden"), "{}", secret.errors);
 }
 
 #[test]
@@ -144,11 +239,30 @@ fn mistakes_on_the_command_line_and_in_settings_have_their_own_status() {
     assert!(misused.errors.lines().all(|line| line.starts_with("authnzerver: ")), "{}", misused.errors);
     let unset = Machine::new().runs(&[]);
     assert_eq!(unset.status, 1);
-    assert!(
-        unset.errors.contains("secret: missing") && unset.errors.contains("--autosetup"),
-        "{}",
-        unset.errors
-    );
+    assert!(unset.errors.contains("secret: missing"), "{}", unset.errors);
+    assert!(unset.errors.contains("--autosetup") || unset.errors.contains("setup"), "{}", unset.errors);
+}
+
+#[test]
+fn the_table_is_sound() {
+    let all = all_commands(COMMANDS, "");
+    for (path, command) in &all {
+        assert!(!command.summary.is_empty() && !command.summary.ends_with('.'), "{path}");
+        assert!(command.help.is_empty() || command.help.ends_with('\n'), "{path}");
+        assert!(command.help.lines().all(|line| line.chars().count() <= 120), "{path}");
+        let optional = command.words.iter().position(|word| !matches!(word, Word::Required(_)));
+        let required = command.words.iter().rposition(|word| matches!(word, Word::Required(_)));
+        assert!(required.zip(optional).is_none_or(|(last, first)| last < first), "{path}");
+        assert_eq!(all.iter().filter(|(other, _)| other == path).count(), 1, "{path}");
+    }
+    assert!(COMMANDS.iter().any(|command| command.name == DEFAULT));
+    let rows: Vec<&'static OptionRow> =
+        all.iter().flat_map(|(_, command)| command.options.iter().chain(&command.alias)).collect();
+    let mut names: Vec<String> = option_names(&rows).map(|(name, ..)| plain(name)).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count, "two options are told apart by dashes alone");
 }
 
 #[test]

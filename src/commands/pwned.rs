@@ -5,97 +5,60 @@ mod build;
 mod list;
 mod sort;
 
-use crate::cli::EXIT_DONE;
+use crate::cli::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_USAGE};
+use crate::config::Problems;
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::password_sha1;
 use build::{Order, Portions, build};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-const USAGE: &str = "\
-Usage: authnzerver pwned build LIST OUT [--min-count=N] [--force]
-       authnzerver pwned check FILE
-
-build  makes the filter file OUT from LIST, a file with a line `SHA-1:count` for each leaked password
-       (`-`: standard input, which then has to be sorted).
-       --min-count=N  takes in only passwords that leaked at least N times (default 1)
-       --force        replaces OUT
-check  reads passwords from standard input, one a line, and says which are in the filter FILE.
-       Ends with 0 if none is, 1 if one is, 2 on a fault.
-";
 /// The longest password that `check` takes.
 const PASSWORD_BYTES_MAX: usize = 4096;
 /// The same with its line end.
 const LINE_BYTES_MAX: usize = PASSWORD_BYTES_MAX + 2;
 const LEAKED: u8 = 1;
-const FAULT: u8 = 2;
-
-/// Runs `authnzerver pwned` with the arguments behind that word. Passwords come from `input`, results go to
-/// `output`, progress and faults to `errors`.
-pub fn run(
-    arguments: &[OsString],
-    input: &mut dyn BufRead,
-    output: &mut dyn Write,
-    errors: &mut dyn Write,
-) -> u8 {
-    let done = match parse(arguments) {
-        Some(Command::Build { list, out, min_count, force }) => {
-            run_build(&list, Path::new(&out), min_count, force, output, errors)
-        }
-        Some(Command::Check { file }) => run_check(Path::new(&file), input, output),
-        Some(Command::Help) => write!(output, "{USAGE}").map(|()| EXIT_DONE).map_err(Into::into),
-        None => Err(USAGE.trim_end().into()),
-    };
-    let done = done.and_then(|ending| {
-        output.flush()?;
-        Ok(ending)
-    });
-    done.unwrap_or_else(|fault| {
-        // When standard error is closed too, the exit code has to do.
-        let _ = writeln!(errors, "{fault}");
-        FAULT
-    })
-}
 
 type Done = Result<u8, Box<dyn std::error::Error>>;
 
-#[derive(Debug, PartialEq, Eq)]
-enum Command {
-    Build { list: String, out: String, min_count: u64, force: bool },
-    Check { file: String },
-    Help,
+/// Makes a filter from a list. Progress goes to standard error.
+///
+/// # Errors
+/// A list that is none, and what the file system says.
+pub fn build_filter(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let min_count = match arguments.option("min-count").map(str::parse) {
+        None => 1,
+        Some(Ok(count)) if count > 0 => count,
+        Some(_) => return Err(fault("--min-count must be a number above zero")),
+    };
+    let (list, out) = (arguments.word(0).unwrap_or_default(), arguments.word(1).unwrap_or_default());
+    let force = arguments.option("force").is_some();
+    let streams = &mut *context.streams;
+    finish(run_build(list, Path::new(out), min_count, force, streams.output, streams.errors), streams.output)
 }
 
-fn parse(arguments: &[OsString]) -> Option<Command> {
-    let (mut names, mut min_count, mut force) = (Vec::new(), None, false);
-    let words: Option<Vec<&str>> = arguments.iter().map(|word| word.to_str()).collect();
-    let mut rest = words?.into_iter();
-    while let Some(argument) = rest.next() {
-        match argument.split_once('=').unwrap_or((argument, "")) {
-            ("--help" | "-h", "") => return Some(Command::Help),
-            ("--force", "") => force = true,
-            ("--min-count", count) => {
-                let count = if argument.contains('=') { count } else { rest.next()? };
-                min_count = Some(count.parse().ok().filter(|count| *count > 0)?);
-            }
-            _ if argument.starts_with("--") => return None,
-            _ => names.push(argument),
-        }
-    }
-    match (names.as_slice(), min_count, force) {
-        (["build", list, out], min_count, force) => Some(Command::Build {
-            list: (*list).to_owned(),
-            out: (*out).to_owned(),
-            min_count: min_count.unwrap_or(1),
-            force,
-        }),
-        (["check", file], None, false) => Some(Command::Check { file: (*file).to_owned() }),
-        _ => None,
-    }
+/// Looks passwords up in a filter. They are read from standard input and never shown.
+///
+/// # Errors
+/// A filter that is none, a password that is too long, and what the file system says.
+pub fn check_passwords(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let file = arguments.word(0).unwrap_or_default();
+    let streams = &mut *context.streams;
+    finish(run_check(Path::new(file), streams.input, streams.output), streams.output)
+}
+
+fn finish(done: Done, output: &mut dyn Write) -> Result<u8, CommandError> {
+    let ending = done.map_err(fault)?;
+    output.flush().map_err(fault)?;
+    Ok(ending)
+}
+
+/// 1 says that a password leaked, so that a fault is 2.
+fn fault(fault: impl ToString) -> CommandError {
+    CommandError { problems: Problems::one(fault.to_string()), status: EXIT_USAGE }
 }
 
 fn run_build(

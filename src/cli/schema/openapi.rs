@@ -1,6 +1,6 @@
-//! `authnzerver --schema=openapi`: the API as an OpenAPI 3.1 document, from the same registry.
+//! `authnzerver schema openapi`: the API as an OpenAPI 3.1 document, from the same registry.
 
-use super::{objects, refusals, tidy};
+use super::shared::{objects, refusals, tidy};
 use crate::actions::requests;
 use crate::outcome::{INVALID_PARAMETERS, Refusal};
 use crate::request::{Param, Request};

@@ -2,7 +2,16 @@
 
 use super::build::{BuildFault, Built, FilterWriter};
 use super::*;
+use crate::chance::SeededChance;
+use crate::cli;
+use crate::cli::command::Parts;
+use crate::cli::streams::Streams;
+use crate::clock::{ManualClock, Moment};
+use crate::config::Surroundings;
 use crate::outbound::pwned::filter::PwnedFilter;
+use crate::server::lifecycle::End;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -62,9 +71,27 @@ impl Workshop {
     /// Runs the command; its exit code, standard output and standard error.
     fn run(&self, arguments: &[&str], input: &[u8]) -> (u8, String, String) {
         let room = self.0.path().to_str().expect("UTF-8");
-        let arguments: Vec<OsString> = arguments.iter().map(|word| word.replace('@', room).into()).collect();
+        let words = ["pwned"].iter().chain(arguments).map(|word| word.replace('@', room).into());
+        let surroundings =
+            Surroundings { arguments: words.collect(), variables: BTreeMap::new(), directory: "/".into() };
+        let parts = Parts {
+            clock: &ManualClock::at(Moment::FIRST),
+            chance: &SeededChance::new(1),
+            default_policy: "",
+            make_database: &|_, _, _| Err("no command makes a database here".to_owned()),
+            serve: &|_, _, _| End::Failed,
+        };
         let (mut input, mut output, mut errors) = (input, Vec::new(), Vec::new());
-        let code = run(&arguments, &mut input, &mut output, &mut errors);
+        let mut streams = Streams {
+            input: &mut input,
+            input_is_terminal: false,
+            read_hidden: &|| Ok(String::new()),
+            output: &mut output,
+            output_is_terminal: false,
+            errors: &mut errors,
+            output_failed: false,
+        };
+        let code = cli::run(&surroundings, &parts, &mut streams);
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         (code, text(output), text(errors))
     }
@@ -178,13 +205,13 @@ fn nothing_is_overwritten_unasked() {
     fs::write(shop.path("filter"), "something dear").expect("a file");
     let build = ["build", "@/list", "@/filter"];
     let (code, _, errors) = shop.run(&build, b"");
-    assert_eq!(code, FAULT);
+    assert_eq!(code, EXIT_USAGE);
     assert!(errors.contains("--force"), "{errors}");
     assert_eq!(fs::read(shop.path("filter")).expect("the file"), b"something dear");
 
     fs::write(shop.path("filter.partial"), "of another build").expect("a file");
     let (code, _, errors) = shop.run(&[&build[..], &["--force"]].concat(), b"");
-    assert_eq!(code, FAULT);
+    assert_eq!(code, EXIT_USAGE);
     assert!(errors.contains("filter.partial"), "{errors}");
     assert_eq!(shop.names(), ["filter", "filter.partial", "list"]);
 
@@ -197,7 +224,7 @@ fn nothing_is_overwritten_unasked() {
     std::os::unix::fs::symlink("filter", shop.path("link")).expect("a link");
     for out in ["@", "@/", "@/link", "/dev/null"] {
         let (code, _, errors) = shop.run(&["build", "@/list", out, "--force"], b"");
-        assert_eq!(code, FAULT);
+        assert_eq!(code, EXIT_USAGE);
         assert!(errors.contains("no regular file"), "{out}: {errors}");
     }
 }
@@ -234,48 +261,57 @@ fn check_ends_with_a_fault_when_it_cannot_tell() {
     let longest = [b"x".repeat(PASSWORD_BYTES_MAX), b"\r\n".to_vec()].concat();
     assert_eq!(shop.run(&["check", "@/filter"], &longest).0, EXIT_DONE);
     let (code, _, errors) = shop.run(&["check", "@/filter"], &[b"x", longest.as_slice()].concat());
-    assert_eq!(code, FAULT);
+    assert_eq!(code, EXIT_USAGE);
     assert!(errors.contains("line 1 is longer") && !errors.contains("xx"), "{errors}");
 
     for (name, expected) in [("@/list", "not a leaked-password filter"), ("@/none", "cannot be read")] {
         let (code, output, errors) = shop.run(&["check", name], b"password\n");
-        assert_eq!(code, FAULT);
+        assert_eq!(code, EXIT_USAGE);
         assert!(errors.contains(expected) && output.is_empty(), "{errors}");
     }
 }
 
 #[test]
-fn arguments_are_understood_or_refused() {
-    let words = |text: &str| -> Vec<OsString> { text.split_whitespace().map(OsString::from).collect() };
-    let build =
-        |min_count, force| Some(Command::Build { list: "-".into(), out: "out".into(), min_count, force });
-    assert_eq!(parse(&words("build - out")), build(1, false));
-    assert_eq!(parse(&words("build --min-count=25 - --force out")), build(25, true));
-    assert_eq!(parse(&words("build - out --min-count 25")), build(25, false));
-    assert_eq!(parse(&words("check out")), Some(Command::Check { file: "out".into() }));
-    assert_eq!(parse(&words("--help")), Some(Command::Help));
-    let wrong = [
-        "",
-        "build",
-        "build list",
-        "build list out more",
-        "check",
-        "check one two",
-        "check --force out",
-        "mend x",
-        "build list out --min-count",
-        "build list out --min-count=",
-        "build list out --min-count=0",
-        "build list out --min-count=-1",
-        "build list out --min-count=many",
-        "build list out --quick",
-        "check out --min-count=1",
-        "build list out --force=no",
-    ];
-    for text in wrong {
-        assert_eq!(parse(&words(text)), None, "{text}");
+fn the_count_and_force_are_understood_wherever_they_stand() {
+    let shop = Workshop::new();
+    let lines = [line(&[1; 20], 24), line(&[2; 20], 25)].concat();
+    fs::write(shop.path("list"), lines).expect("a list");
+    for words in [
+        "build @/list @/filter --min-count 25 --force",
+        "--force build --min-count=25 @/list @/filter",
+        "build @/list --force @/filter --min_count=25",
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        let (code, output, errors) = shop.run(&words, b"");
+        assert!(code == EXIT_DONE && output.contains("1 hashes from 2 lines"), "{words:?}: {errors}");
     }
-    let (code, output, errors) = Workshop::new().run(&["mend"], b"");
-    assert_eq!((code, output.as_str()), (FAULT, ""));
-    assert!(errors.starts_with("Usage: "));
+    for wrong in ["", "0", "x", "-1", "1.5"] {
+        let count = format!("--min-count={wrong}");
+        let (code, _, errors) = shop.run(&["build", "@/list", "@/filter", "--force", &count], b"");
+        assert!(code == EXIT_USAGE && errors.contains("--min-count must be a number"), "{wrong}: {errors}");
+    }
+}
+
+#[test]
+fn whatever_is_not_a_command_line_is_refused_with_what_is() {
+    for (words, expected) in [
+        ("", "usage: authnzerver pwned {build|check}"),
+        ("build", "usage: authnzerver pwned build LIST OUT [OPTION…]"),
+        ("build list", "usage: authnzerver pwned build LIST OUT"),
+        ("build list out more", "usage: authnzerver pwned build LIST OUT"),
+        ("check", "usage: authnzerver pwned check FILE"),
+        ("check file more", "usage: authnzerver pwned check FILE"),
+        ("check file --force", "--force belongs to `pwned build`"),
+        ("build list out --port=1", "--port does not belong to `pwned build`"),
+        ("build list out --envfile=x", "--envfile does not belong to `pwned build`"),
+        ("build list out --min-count", "--min-count needs a value"),
+        ("build list out --minimum=3", "`--minimum` is not an option"),
+        ("biuld", "`biuld` is not a command; perhaps build?"),
+        ("mend", "`mend` is not a command (see"),
+    ] {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let (code, output, errors) = Workshop::new().run(&words, b"");
+        assert_eq!((code, output.as_str()), (EXIT_USAGE, ""), "{words:?}");
+        assert!(errors.contains(expected), "{words:?}: {errors}");
+    }
 }

@@ -1,8 +1,9 @@
-//! `authnzerver --autosetup`: makes all that a server needs in its base directory, and stops. On a terminal it
+//! `authnzerver setup`: makes all that a server needs in its base directory, and stops. On a terminal it
 //! asks, elsewhere it takes the command line's options, the administrator's variables and the defaults. Nothing
 //! that exists is overwritten, so it can be run again.
 
-use super::{Parts, Streams};
+use super::command::{Arguments, CommandError, Context, EXIT_DONE, Parts};
+use super::streams::Streams;
 use crate::accounts::first_users::Initialised;
 use crate::config::base_directory::{self, AdminChoice, ENV_FILE, PERMISSIONS_FILE};
 use crate::config::{
@@ -24,12 +25,18 @@ const ANSWER_BYTES_MAX: u64 = 4096;
 ///
 /// # Errors
 /// What cannot be made, and why. What was made until then stays.
-pub fn run(
-    mut invocation: Invocation,
-    surroundings: &Surroundings,
-    parts: &Parts<'_>,
-    streams: &mut Streams<'_>,
-) -> Result<(), Problems> {
+pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    set_up(arguments.invocation.clone(), context).map_err(CommandError::failed)?;
+    Ok(EXIT_DONE)
+}
+
+fn set_up(mut invocation: Invocation, context: &mut Context<'_, '_>) -> Result<(), Problems> {
+    let (surroundings, parts) = (context.surroundings, context.parts);
+    let streams = &mut *context.streams;
+    for source in invocation.sources() {
+        streams
+            .warn(&format!("--{source} is not read: set-up takes what was typed, and writes down the rest"));
+    }
     let base = base_directory(&invocation, surroundings)?;
     if streams.input_is_terminal {
         ask_for_files(&mut invocation, surroundings, &base, streams)?;
@@ -38,10 +45,10 @@ pub fn run(
     let notes = base_directory::make_what_is_missing(&base, given, parts.chance).map_err(Problems::one)?;
     let loaded = config::load_for_set_up(&invocation, surroundings, &base)?;
     for warning in invocation.warnings.iter().chain(&loaded.warnings) {
-        streams.complain(warning);
+        streams.warn(warning);
     }
     for note in notes {
-        streams.say(&format!("{note}\n"));
+        streams.print(&format!("{note}\n"));
     }
     let Loaded { config, admin, .. } = loaded;
     let database = surroundings.directory.join(&config.database);
@@ -53,7 +60,7 @@ pub fn run(
     make_database(&base, &database, &permissions, &admin, parts, streams)?;
     let values = Values { invocation: &invocation, surroundings, base: &base, database, permissions };
     let env_file = write_env_file(&values, parts, streams)?;
-    streams.say(&format!(
+    streams.print(&format!(
         "Set-up is done. Have a look at the settings in {env}, then start the server:\n\
          \n    authnzerver --basedir=\"{base}\" --envfile=\"{env}\"\n",
         env = env_file.display(),
@@ -112,7 +119,7 @@ fn ask_for_admin(default_email: &str, streams: &mut Streams<'_>) -> Result<Admin
         if ask_hidden("Once more, please.", streams)?.matches(password.expose().as_bytes()) {
             return Ok(AdminChoice { email, email_is_given: true, password: Some(password) });
         }
-        streams.say("These were two different passwords.\n");
+        streams.print("These were two different passwords.\n");
     }
 }
 
@@ -124,7 +131,7 @@ fn ask<T>(
     streams: &mut Streams<'_>,
 ) -> Result<T, Problems> {
     loop {
-        streams.say(&format!("{question}\n[{default}] "));
+        streams.print(&format!("{question}\n[{default}] "));
         let mut line = String::new();
         let read = io::Read::take(&mut *streams.input, ANSWER_BYTES_MAX).read_line(&mut line);
         if read.map_err(|error| Problems::one(format!("standard input: {error}")))? == 0 {
@@ -133,13 +140,13 @@ fn ask<T>(
         let answer = if line.trim().is_empty() { default } else { line.trim() };
         match check(answer) {
             Ok(value) => return Ok(value),
-            Err(allowed) => streams.say(&format!("It must be {allowed}.\n")),
+            Err(allowed) => streams.print(&format!("It must be {allowed}.\n")),
         }
     }
 }
 
 fn ask_hidden(question: &str, streams: &mut Streams<'_>) -> Result<Secret<String>, Problems> {
-    streams.say(&format!("{question} (What you type is not shown.)\n"));
+    streams.print(&format!("{question} (What you type is not shown.)\n"));
     let read = (streams.read_hidden)();
     read.map(Secret::new).map_err(|error| Problems::one(format!("the terminal: {error}")))
 }
@@ -177,13 +184,13 @@ fn make_database(
     match (parts.make_database)(database, Some(permissions), &first_admin).map_err(Problems::one)? {
         Initialised::JustNow => {
             let credentials = base.join(base_directory::ADMIN_CREDENTIALS_FILE);
-            streams.say(&format!(
+            streams.print(&format!(
                 "made the database: {shown}\nmade the administrator's credentials: {}\n",
                 credentials.display()
             ));
         }
         Initialised::Before { .. } => {
-            streams.say(&format!("kept the database: {shown}; it was set up before, with its own users\n"));
+            streams.print(&format!("kept the database: {shown}; it was set up before, with its own users\n"));
         }
     }
     Ok(())
@@ -247,7 +254,7 @@ fn write_env_file(
         written.expect("a String takes all that is written to it");
     }
     let text = format!(
-        "# Settings of authnzerver; `authnzerver --settings` tells what they mean.\n{chosen}\n\
+        "# Settings of authnzerver; `authnzerver settings` tells what they mean.\n{chosen}\n\
          # The others have their defaults. Take the # away to change one.\n{defaults}"
     );
     let (path, text) = (values.base.join(ENV_FILE), problems.or(text)?);
@@ -275,7 +282,7 @@ fn write_file(
     let written = files::create_beside(path, mode, text.as_bytes(), parts.clock.now())
         .map_err(|error| Problems::one(format!("{} cannot be made: {error}", path.display())))?;
     let path = path.display();
-    streams.say(&match written {
+    streams.print(&match written {
         Written::Made => format!("made the {content}: {path}\n"),
         Written::Kept => format!("kept the {content}: {path}\n"),
         Written::Beside(beside) => {

@@ -1,0 +1,143 @@
+//! Every command, once: how it is called, what it says about itself, and what runs it.
+
+use super::command::{Action, Command, Word};
+use super::{call, help, schema, serve, settings, setup};
+use crate::commands::pwned;
+use crate::config::arguments::OptionRow;
+
+/// The command that is meant where none is named.
+pub const DEFAULT: &str = "serve";
+
+/// All commands, in the order in which help lists them.
+pub static COMMANDS: &[Command] = &[
+    Command {
+        name: DEFAULT,
+        summary: "run the server; what happens without a command",
+        help: "\
+With nothing but --basedir, and none of the required settings anywhere, the server uses the `.env` in that
+directory, or else makes its database, key and salt there. SIGTERM and SIGINT stop it; SIGHUP has the permissions
+policy and the certificate read again.
+",
+        words: &[],
+        options: &[],
+        alias: None,
+        takes_settings: true,
+        action: Action::Run(serve::run),
+    },
+    Command {
+        name: "call",
+        summary: "ask a running server",
+        help: "\
+REQUEST is one of those that `authnzerver schema` lists. JSON is the request's body, an object; - reads it from
+standard input. The server is the one that these settings are for, unless --url or AUTHNZERVER_URL names another.
+
+Ends with 0 if the answer says `success`, with 1 if it does not, and with 2 if there is none.
+",
+        words: &[Word::Required("REQUEST"), Word::Optional("JSON")],
+        options: &[
+            OptionRow::with_value("url", "=URL", "the server to ask"),
+            OptionRow::with_value("client-ipaddr", "=ADDRESS", "the end user's address (127.0.0.1)"),
+        ],
+        alias: None,
+        takes_settings: true,
+        action: Action::Run(call::run),
+    },
+    Command {
+        name: "setup",
+        summary: "make what a server needs in the base directory",
+        help: "\
+On a terminal it asks, elsewhere it takes the options, the administrator's variables and the defaults. Nothing that
+exists is overwritten, so it can be run again.
+",
+        words: &[],
+        options: &[],
+        alias: Some(OptionRow::flag("autosetup", "the same as `setup`")),
+        takes_settings: true,
+        action: Action::Run(setup::run),
+    },
+    Command {
+        name: "pwned",
+        summary: "build a filter of leaked passwords, or look passwords up in it",
+        help: "",
+        words: &[],
+        options: &[],
+        alias: None,
+        takes_settings: false,
+        action: Action::Commands(PWNED),
+    },
+    Command {
+        name: "schema",
+        summary: "describe every request, as JSON",
+        help: "`markdown` writes a page, `openapi` an OpenAPI 3.1 document.\n",
+        words: &[Word::Optional("markdown|openapi")],
+        options: &[],
+        alias: Some(OptionRow {
+            value: "[=FORM]",
+            ..OptionRow::flag("schema", "the same as `schema`, in that form")
+        }),
+        takes_settings: true,
+        action: Action::Run(schema::run),
+    },
+    Command {
+        name: "settings",
+        summary: "list every setting",
+        help: "`markdown` writes the list as a page.\n",
+        words: &[Word::Optional("markdown")],
+        options: &[],
+        alias: Some(OptionRow { value: "[=markdown]", ..OptionRow::flag("settings", "the same as `settings`, as a page") }),
+        takes_settings: true,
+        action: Action::Run(settings::run),
+    },
+    Command {
+        name: "help",
+        summary: "say how the program, or a command of it, is used",
+        help: "",
+        words: &[Word::Repeated("COMMAND")],
+        options: &[],
+        alias: Some(OptionRow::flag("help", "the same as `help`, also behind a command")),
+        takes_settings: true,
+        action: Action::Run(help::run),
+    },
+    Command {
+        name: "version",
+        summary: "show the version",
+        help: "",
+        words: &[],
+        options: &[],
+        alias: Some(OptionRow::flag("version", "the same as `version`")),
+        takes_settings: true,
+        action: Action::Run(help::run_version),
+    },
+];
+
+static PWNED: &[Command] = &[
+    Command {
+        name: "build",
+        summary: "make the filter file OUT from a list of leaked passwords",
+        help: "\
+LIST is a file with a line `SHA-1:count` for each leaked password; - is standard input, which then has to be sorted.
+",
+        words: &[Word::Required("LIST"), Word::Required("OUT")],
+        options: &[
+            OptionRow::with_value("min-count", "=N", "take in only passwords that leaked at least N times (1)"),
+            OptionRow::flag("force", "replace OUT"),
+        ],
+        alias: None,
+        takes_settings: false,
+        action: Action::Run(pwned::build_filter),
+    },
+    Command {
+        name: "check",
+        summary: "say which passwords are in the filter FILE",
+        help: "\
+Reads passwords from standard input, one a line, and never shows them.
+
+Ends with 0 if none is in the filter, with 1 if one is, and with 2 on a fault.
+",
+        words: &[Word::Required("FILE")],
+        options: &[],
+        alias: None,
+        takes_settings: false,
+        action: Action::Run(pwned::check_passwords),
+    },
+];
