@@ -41,6 +41,37 @@ fn every_document_can_be_reached_from_the_readme() {
     assert_kept(&unreachable);
 }
 
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    assert_kept(&unknown_tests(&text_of("docs/security.md"), &repository()));
+}
+
+/// What the table's third column names: tests, files or folders of tests, and modules that have some.
+fn unknown_tests(page: &str, files: &[SourceFile]) -> Vec<String> {
+    let rows = page.lines().enumerate().filter(|(_, line)| line.starts_with('|'));
+    let named = rows.flat_map(|(at, row)| {
+        let cell = row.split('|').nth(3).unwrap_or_default();
+        cell.split('`').skip(1).step_by(2).map(move |name| (at + 1, name))
+    });
+    named
+        .filter(|(_, name)| !files.iter().any(|file| has_test(file, name)))
+        .map(|(line, name)| format!("docs/security.md:{line}: there is no {name}"))
+        .collect()
+}
+
+fn has_test(file: &SourceFile, name: &str) -> bool {
+    if name.contains('/') {
+        return file.path.starts_with(name);
+    }
+    if !file.path.ends_with(".rs") {
+        return false;
+    }
+    let module = format!("/{}", name.replace("::", "/"));
+    file.path.ends_with(&format!("{module}.rs"))
+        || file.path.contains(&format!("{module}/"))
+        || file.text.contains(&format!("fn {name}()"))
+}
+
 fn dead_links(document: &SourceFile, paths: &BTreeSet<&str>) -> Vec<String> {
     let folder = Path::new(&document.path).parent().unwrap_or(Path::new(""));
     let targets = document.text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -82,6 +113,18 @@ mod tests {
         let found =
             dead_links(&SourceFile::sample("docs/x.md", text), &BTreeSet::from(["docs/b.md", "README.md"]));
         assert_eq!(found, ["docs/x.md: there is no gone.md"]);
+    }
+
+    #[test]
+    fn a_test_that_is_gone_is_seen() {
+        let page = "| `fault` | what | `here`, tests of `a::b`, `tests/x/` |\n| | | `gone`, `tests/y.rs` |";
+        let file = SourceFile::sample;
+        let files = [file("src/a/b.rs", ""), file("tests/x/y.rs", "fn here() {}"), file("a.md", "fn gone()")];
+        let found = unknown_tests(page, &files);
+        assert_eq!(
+            found,
+            ["docs/security.md:2: there is no gone", "docs/security.md:2: there is no tests/y.rs"]
+        );
     }
 
     #[test]
