@@ -39,6 +39,45 @@ fn a_database_that_is_replaced_under_the_server_stops_writes_and_health_and_is_t
     assert!(server.session_is_live(&session), "what was acknowledged is in the file that was moved away");
 }
 
+/// Waits for a health check that was made after the last one that was answered.
+#[expect(clippy::disallowed_methods, reason = "the result of another process has to grow old")]
+fn health_is_checked_again(server: &Running) {
+    let before = server.health().1["Uptime"].clone();
+    while server.health().1["Uptime"] == before {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_database_that_is_moved_away_and_back_is_told_of_once_each() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    health_becomes(&server, 200);
+    std::fs::rename(machine.path(".authdb.sqlite"), machine.path("away")).expect("moves");
+    for _ in 0..3 {
+        assert_eq!(server.session_status(), 503);
+    }
+    health_becomes(&server, 500);
+    for _ in 0..2 {
+        health_is_checked_again(&server);
+    }
+    std::fs::rename(machine.path("away"), machine.path(".authdb.sqlite")).expect("moves back");
+    for _ in 0..3 {
+        server.new_session();
+    }
+    health_becomes(&server, 200);
+    health_is_checked_again(&server);
+    let log = server.stops();
+    for told in [
+        "nothing is written any more",
+        "the database is in its place again",
+        "the health check fails",
+        "the health check passes again",
+    ] {
+        assert_eq!(log.matches(told).count(), 1, "{told}: {log}");
+    }
+}
+
 #[test]
 fn a_log_that_is_removed_under_the_server_stops_writes_and_takes_nothing_along() {
     let machine = Machine::new();

@@ -73,6 +73,10 @@ fn one_sign_up_gets_one_letter() {
     server.ask("user-sendemail-signup", body()).done();
     let again = server.ask("user-sendemail-signup", body());
     assert!(again.refused(NOT_DUE)["user_id"].is_null());
+    let mut from_nowhere = body();
+    from_nowhere["session_token"] = json!("made up");
+    // Not that it needs a session: with one it would not be sent either.
+    server.ask("user-sendemail-signup", from_nowhere).refused(NOT_DUE);
     assert_eq!(server.outbox.take().len(), 1);
 }
 
@@ -84,6 +88,20 @@ fn a_letter_that_was_sent_by_other_means_is_not_sent_again() {
     server.ask("user-set-emailsent", note).done();
     server.ask("user-sendemail-signup", signup_body(&server, signed_up.done())).refused(NOT_DUE);
     assert!(server.outbox.take().is_empty());
+}
+
+#[test]
+fn a_sign_up_that_is_over_in_any_respect_gets_no_letter() {
+    for over in ["is_active = 1", "email_verified = 1", "user_role = 'staff'"] {
+        let server = TestServer::start();
+        let signed_up = server.person("alice").signs_up();
+        let body = signup_body(&server, signed_up.done());
+        server.changes(&format!("UPDATE users SET {over} WHERE email = 'alice@example.org'"));
+        server
+            .ask("user-sendemail-signup", body)
+            .refused("target user for verification email already active and verified");
+        assert!(server.outbox.take().is_empty(), "{over}");
+    }
 }
 
 #[test]
@@ -235,17 +253,20 @@ fn a_letter_of_the_future_makes_nobody_wait() {
 }
 
 #[test]
-fn only_an_active_account_gets_a_letter_for_a_new_password() {
+fn only_an_account_whose_owner_may_act_gets_a_letter_for_a_new_password() {
     let server = TestServer::start();
     server.person("pending").signs_up();
     server.member("inactive");
+    server.member("locked");
     server.changes("UPDATE users SET is_active = 0 WHERE email = 'inactive@example.org'");
-    for name in ["pending", "inactive"] {
+    server.changes("UPDATE users SET user_role = 'locked' WHERE email = 'locked@example.org'");
+    for name in ["pending", "inactive", "locked"] {
         forgot(&server, "192.0.2.1", &format!("{name}@example.org")).refused(NOBODY);
+        let noted =
+            format!("SELECT emailforgotpass_sent_datetime FROM users WHERE email = '{name}@example.org'");
+        assert_eq!(server.stored(&noted), None, "{name}");
     }
     assert!(server.outbox.take().is_empty());
-    let noted = "SELECT emailforgotpass_sent_datetime FROM users WHERE email = 'inactive@example.org'";
-    assert_eq!(server.stored(noted), None);
 }
 
 /// What the end user reads is one text, and it comes after the same time, whoever has the address.

@@ -100,6 +100,30 @@ fn names_and_defaults_of_single_settings_are_changed() {
 }
 
 #[test]
+fn a_value_that_is_read_as_usual_is_shown_when_it_is_refused() {
+    for (item, found) in
+        [(r#"{"env": "COUNT"}"#, "COUNT in the environment"), ("{}", "AUTHNZERVER_WORKERS in")]
+    {
+        let operator = Operator::ready().sets("COUNT", "many").sets("AUTHNZERVER_WORKERS", "many");
+        let text = complaint(operator, &format!(r#"{{"workers": {item}}}"#));
+        assert!(text.starts_with(&format!("workers: `many` from {found}")), "{text}");
+        assert!(!text.contains("c.json"), "{text}");
+    }
+}
+
+#[test]
+fn what_the_base_directory_provides_is_read_as_it_was_made() {
+    let operator = Operator::new();
+    let invocation = Invocation::parse(&["--basedir=run".into()]).expect("a good command line");
+    make_what_is_missing(&invocation, &operator.surroundings, &SeededChance::new(1)).expect("made");
+    let text = r#"{"secret": {"postprocess_value": "base64"}, "piisalt": {"readable_from_file": "json"}}"#;
+    let operator = operator.writes("c.json", text, 0o600);
+    let key = fs::read_to_string(operator.path("run/.authnzerver-secret-key")).expect("a key");
+    let loaded = operator.starts(&["--basedir=run", "--confvars=c.json"]);
+    assert!(has_key(&loaded.config, key.trim()));
+}
+
+#[test]
 fn a_name_that_has_no_effect_any_more_draws_a_warning() {
     let text = r#"{"secret": {"env": "KEY"}, "port": {"cmdline": "workers"}}"#;
     let operator = Operator::ready().sets("KEY", KEY).writes("c.json", text, 0o600);
