@@ -14,6 +14,10 @@
 //! | `verify_email.rs` | what follows when an address was proven |
 //! | `edit.rs` | changing what is known about an account |
 //! | `delete.rs` | deleting accounts |
+//! | `sessions.rs` | starting sessions and logging out |
+//! | `keys.rs` | API keys |
+//! | `recipients.rs` | who may get which letter |
+//! | `delivery.rs` | hands letters over, and notes that they were sent |
 //! | `permission.rs` | what the policy lets a user do |
 //! | `first_users.rs` | what an empty database is given |
 //! | `error.rs` | why an operation was not carried out |
@@ -22,12 +26,16 @@ pub mod actor;
 mod attempts;
 pub mod authenticate;
 pub mod delete;
+pub mod delivery;
 pub mod edit;
 pub mod error;
 pub mod first_users;
+pub mod keys;
 pub mod lock;
 pub mod new_password;
 pub mod permission;
+pub mod recipients;
+pub mod sessions;
 pub mod set_password;
 pub mod sign_up;
 pub mod verify_email;

@@ -10,9 +10,37 @@ use crate::store::{Db, StoreError};
 /// The kind of item that API keys are.
 pub const APIKEY: &str = "apikey";
 
-/// A user who may do something to API keys.
+/// Leave to do one thing to the API keys of a user, for as long as the transaction lasts that it was given in.
 #[must_use]
-pub struct Permitted;
+pub struct Permitted {
+    owner_id: i64,
+}
+
+impl Permitted {
+    /// Whose keys it is about.
+    pub(super) const fn owner_id(&self) -> i64 {
+        self.owner_id
+    }
+}
+
+/// Whether a user is active.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn is_active(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+    Ok(users::credentials_by_id(db, user_id)?.is_some_and(|user| user.is_active))
+}
+
+/// Whether a user is active and has this role.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn is_active_in_role(db: &Db<'_>, user_id: i64, role: &str) -> Result<bool, StoreError> {
+    let fits = |user: Credentials| user.is_active && user.user_role == *role;
+    Ok(users::credentials_by_id(db, user_id)?.is_some_and(fits))
+}
 
 /// Whether the user of this number, active and in this role, may do this to the API keys of another, or of their own.
 /// Superusers may even if the owner is not active any more, so that such keys can be taken away.
@@ -28,8 +56,7 @@ pub fn over_apikeys(
     action: &str,
     owner_id: i64,
 ) -> Result<Option<Permitted>, StoreError> {
-    let asks = users::credentials_by_id(db, user_id)?;
-    let asks = asks.is_some_and(|user: Credentials| user.is_active && user.user_role == *role);
+    let asks = is_active_in_role(db, user_id, role)?;
     let owner = users::credentials_by_id(db, owner_id)?;
     let owner_counts = owner.is_some_and(|owner| owner.is_active || Role::SUPERUSER == *role);
     let decision = policy.decide(&Access {
@@ -41,5 +68,5 @@ pub fn over_apikeys(
         visibility: "private",
         shared_with: &SharedWith::nobody(),
     });
-    Ok((asks && owner_counts && decision == Decision::Granted).then_some(Permitted))
+    Ok((asks && owner_counts && decision == Decision::Granted).then_some(Permitted { owner_id }))
 }

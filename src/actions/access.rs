@@ -1,12 +1,11 @@
 //! Whether a user may do something, and whether a value is within a user's limit.
 
+use crate::accounts::permission::{is_active, is_active_in_role};
 use crate::app::Call;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
 use crate::policy::access::LimitDecision;
 use crate::policy::access::{Access, Decision, SharedWith};
 use crate::requests;
-use crate::store::users::{self, Credentials};
-use crate::store::{Db, StoreError};
 
 const DENIED: &str = "The access was checked. Permitted: False.";
 const NOT_PERMITTED: Refusal = Refusal::new("action not permitted", DENIED);
@@ -72,7 +71,7 @@ fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Nothi
         return Err(NOT_CHECKED.refuse());
     }
     let (asks, owns) = call.read(|db| {
-        let asks = active_in_role(db, ask.user_id, &ask.user_role)?;
+        let asks = is_active_in_role(db, ask.user_id, &ask.user_role)?;
         let owns = ask.target_owner == ask.user_id || is_active(db, ask.target_owner)?;
         Ok((asks, owns))
     })?;
@@ -90,20 +89,11 @@ fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Nothing
     if decision == LimitDecision::UnknownRole {
         return Err(LIMIT_NOT_CHECKED.refuse());
     }
-    if !call.read(|db| active_in_role(db, ask.user_id, &ask.user_role))? {
+    if !call.read(|db| is_active_in_role(db, ask.user_id, &ask.user_role))? {
         return Err(LIMIT_NOT_VALID.refuse());
     }
     match decision {
         LimitDecision::Within => Ok(Done::new(Nothing {}, "The limit was checked. Within: True.")),
         _ => Err(OVER_LIMIT.refuse()),
     }
-}
-
-fn active_in_role(db: &Db<'_>, user_id: i64, role: &str) -> Result<bool, StoreError> {
-    let fits = |user: Credentials| user.is_active && user.user_role == *role;
-    Ok(users::credentials_by_id(db, user_id)?.is_some_and(fits))
-}
-
-fn is_active(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
-    Ok(users::credentials_by_id(db, user_id)?.is_some_and(|user| user.is_active))
 }

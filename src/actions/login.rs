@@ -3,6 +3,7 @@
 
 use super::LOCKED;
 use crate::accounts::authenticate::{Authentication, Identifier, SessionEnded, log_in};
+use crate::accounts::sessions::{LogOutRefused, log_out};
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
@@ -76,16 +77,16 @@ fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
 }
 
 fn user_logout(call: &mut Call<'_>, ask: UserLogout) -> Outcome<LoggedOut> {
-    let token = StoredToken::of(ask.session_token.expose());
     let user_id = ask.user_id;
-    let ended = call.write(move |tx| {
-        let refuse = |refusal: Refusal| -> Failure { refusal.made().with("user_id", user_id).into() };
-        let session = sessions::live_by_token(tx, &token)?.ok_or_else(|| refuse(LOGOUT_NO_SESSION))?;
-        if session.user_id != user_id {
-            return Err(refuse(LOGOUT_OTHER_USER));
-        }
-        Ok(sessions::delete(tx, &token)?)
+    let ended = log_out(call, user_id, StoredToken::of(ask.session_token.expose()));
+    ended.map_err(|error| {
+        error.map_refusal(|why| -> Failure {
+            let refusal = match why {
+                LogOutRefused::NoSession => LOGOUT_NO_SESSION,
+                LogOutRefused::OtherUser => LOGOUT_OTHER_USER,
+            };
+            refusal.made().with("user_id", user_id).into()
+        })
     })?;
-    debug_assert!(ended, "a session that was just found in this transaction can be deleted");
     Ok(Done::new(LoggedOut { user_id }, "You are logged out."))
 }

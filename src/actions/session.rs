@@ -1,14 +1,14 @@
 //! Sessions: making, looking up, annotating and ending them.
 
+use crate::accounts::sessions::{MayNotStart, start};
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::guard::token::{StoredToken, Token};
 use crate::json::JsonText;
-use crate::outcome::{Done, Nothing, Outcome, Refusal};
+use crate::outcome::{Done, Failure, Nothing, Outcome, Refusal};
 use crate::policy::roles::{ANONYMOUS_ID, Role};
 use crate::store::sessions::{self, LiveSession, NewSession};
-use crate::store::users;
 use crate::wire::{StrOrInt, ascii_json, merge};
 use crate::{requests, shape};
 use time::format_description::BorrowedFormatItem;
@@ -124,18 +124,8 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
         expires,
         extra_info,
     };
-    let revocations = call.read(|db| users::revocations(db, user_id))?;
-    call.write(move |tx| {
-        // What was revoked while this was under way is not issued anew.
-        if users::revocations(tx, user_id)? != revocations {
-            return Err(NOT_MADE.refuse());
-        }
-        let owner = users::credentials_by_id(tx, session.user_id)?;
-        if !owner.is_some_and(|owner| owner.is_active && !owner.user_role.is_locked()) {
-            return Err(NOT_MADE.refuse());
-        }
-        Ok(sessions::insert(tx, &session)?)
-    })?;
+    let started = start(call, session);
+    started.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { NOT_MADE.refuse() }))?;
     let made = SessionMade { session_token: token.reveal().to_owned(), expires };
     Ok(Done::new(made, "The session was started."))
 }

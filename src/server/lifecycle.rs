@@ -7,8 +7,8 @@ use super::maintenance::run_maintenance;
 use super::process::Process;
 use super::rate_limits::warn_of_idle_rate_limits;
 use super::resources::{ensure_resources, plan_memory};
+use crate::accounts::delivery;
 use crate::accounts::first_users::add_roles;
-use crate::actions::email::deliver;
 use crate::app::App;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -130,7 +130,7 @@ fn serve(
     drop(stop);
     // It has nothing to return, and a fault in it was logged by itself.
     let _ = maintenance.join();
-    deliver::stop(&app);
+    delivery::stop(&app);
     app.store.close();
     log::info("stopped", &[]);
     if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }

@@ -32,12 +32,7 @@ pub fn give_back_verify(
     claimed: Moment,
     before: Option<Moment>,
 ) -> Result<bool, StoreError> {
-    let params = named_params! {
-        ":user_id": user_id,
-        ":claimed": claimed.stored(),
-        ":before": before.map(Moment::stored),
-    };
-    Ok(tx.change(GIVE_BACK_VERIFY, params)? == 1)
+    give_back(tx, GIVE_BACK_VERIFY, user_id, claimed, before)
 }
 
 /// Takes the note of a forgotten-password letter back, unless a newer one was noted since.
@@ -51,10 +46,20 @@ pub fn give_back_forgotpass(
     claimed: Moment,
     before: Option<Moment>,
 ) -> Result<bool, StoreError> {
+    give_back(tx, GIVE_BACK_FORGOTPASS, user_id, claimed, before)
+}
+
+fn give_back(
+    tx: &Tx<'_>,
+    statement: &str,
+    user_id: i64,
+    claimed: Moment,
+    before: Option<Moment>,
+) -> Result<bool, StoreError> {
     let params = named_params! {
         ":user_id": user_id,
         ":claimed": claimed.stored(),
         ":before": before.map(Moment::stored),
     };
-    Ok(tx.change(GIVE_BACK_FORGOTPASS, params)? == 1)
+    Ok(tx.change(statement, params)? == 1)
 }

@@ -1,7 +1,7 @@
 //! API keys without a session, and the refresh tokens that renew them.
 
-use super::claims::{KeyRequest, NewKey, Presented, claim, times};
-use crate::accounts::permission::over_apikeys;
+use crate::accounts::keys::{KeyKind, KeyRequest, NewKey, Presented, claim, times};
+use crate::accounts::permission::{Permitted, over_apikeys};
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
@@ -12,7 +12,7 @@ use crate::outcome::{Done, Failure, Nothing, Outcome, Refusal};
 use crate::requests;
 use crate::store::apikeys::KeyTimes;
 use crate::store::apikeys_nosession::{self as keys, NewRefresh, Refreshable, StoredRefresh};
-use crate::store::{Db, StoreError, Tx, users};
+use crate::store::{Tx, users};
 use crate::wire::{Object, StrOrInt, StrOrList};
 
 const MAY_NOT_ISSUE: Refusal =
@@ -186,9 +186,9 @@ impl Pair {
         Self { key, refresh, answer: Done::new(issued, message) }
     }
 
-    fn store(self, tx: &Tx<'_>) -> Outcome<Issued> {
+    fn store(self, tx: &Tx<'_>, permitted: Permitted) -> Outcome<Issued> {
         let Self { key, refresh, answer } = self;
-        keys::insert(tx, &key.name, key.times, &key.claims_hash, &refresh)?;
+        permitted.issue(tx, &key, &refresh)?;
         Ok(answer)
     }
 }
@@ -220,10 +220,9 @@ fn apikey_new_nosession(call: &mut Call<'_>, ask: ApikeyNewNosession) -> Outcome
     call.write(move |tx| {
         // What was revoked while this was under way is not issued anew.
         let permitted = over_apikeys(tx, &policy, user_id, &user_role, "create", user_id)?;
-        if permitted.is_none() || users::revocations(tx, user_id)? != revocations {
-            return Err(MAY_NOT_ISSUE.refuse());
-        }
-        pair?.store(tx)
+        let revoked = users::revocations(tx, user_id)? != revocations;
+        let permitted = permitted.filter(|_| !revoked).ok_or_else(|| MAY_NOT_ISSUE.refuse())?;
+        pair?.store(tx, permitted)
     })
 }
 
@@ -231,18 +230,13 @@ fn apikey_verify_nosession(call: &mut Call<'_>, ask: ApikeyVerifyNosession) -> O
     let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
     let owner_id = presented.name.user_id;
     let policy = call.app().policy.load_full();
-    let (permitted, expires) = call.read(|db| {
+    let found = call.read(|db| {
         let permitted = over_apikeys(db, &policy, ask.user_id, &ask.user_role, "view", owner_id)?;
-        Ok((permitted, expiry_if_valid(db, &presented)?))
+        let expires = permitted.map(|permitted| permitted.expiry(db, KeyKind::WithoutSession, &presented));
+        expires.transpose()
     })?;
-    let Some(_permitted) = permitted else { return Err(MAY_NOT.refuse()) };
-    let expires = expires.ok_or_else(|| NOT_VALID.refuse())?;
+    let expires = found.ok_or_else(|| MAY_NOT.refuse())?.ok_or_else(|| NOT_VALID.refuse())?;
     Ok(Done::new(Nothing {}, format!("The API key is valid. It ends at {} UTC.", expires.wire())))
-}
-
-fn expiry_if_valid(db: &Db<'_>, presented: &Presented) -> Result<Option<Moment>, StoreError> {
-    let key = keys::valid(db, &presented.name)?;
-    Ok(key.filter(|key| presented.is_unaltered(key.claims_hash.as_ref())).map(|key| key.expires))
 }
 
 fn apikey_revoke_nosession(call: &mut Call<'_>, ask: ApikeyRevokeNosession) -> Outcome<Nothing> {
@@ -250,11 +244,13 @@ fn apikey_revoke_nosession(call: &mut Call<'_>, ask: ApikeyRevokeNosession) -> O
     let owner_id = presented.name.user_id;
     let policy = call.app().policy.load_full();
     call.write(move |tx| {
-        let Some(_permitted) = over_apikeys(tx, &policy, ask.user_id, &ask.user_role, "delete", owner_id)?
-        else {
-            return Err(MAY_NOT.refuse());
-        };
-        if keys::delete(tx, &presented.name)? { Ok(()) } else { Err(NOT_REVOKED.refuse()) }
+        let permitted = over_apikeys(tx, &policy, ask.user_id, &ask.user_role, "delete", owner_id)?;
+        let permitted = permitted.ok_or_else(|| MAY_NOT.refuse())?;
+        if permitted.revoke(tx, KeyKind::WithoutSession, &presented)? {
+            Ok(())
+        } else {
+            Err(NOT_REVOKED.refuse())
+        }
     })?;
     Ok(Done::new(Nothing {}, "The API key was revoked."))
 }
@@ -265,11 +261,12 @@ fn apikey_revokeall_nosession(call: &mut Call<'_>, ask: ApikeyRevokeallNosession
     let policy = call.app().policy.load_full();
     let revoked_keys = call.write(move |tx| {
         let may = |action: &str| over_apikeys(tx, &policy, ask.user_id, &ask.user_role, action, owner_id);
-        let Some(_permitted) = may("delete")? else { return Err(MAY_NOT_DELETE.refuse()) };
-        if may("view")?.is_none() || expiry_if_valid(tx, &presented)?.is_none() {
+        let may_delete = may("delete")?.ok_or_else(|| MAY_NOT_DELETE.refuse())?;
+        let may_view = may("view")?.ok_or_else(|| ALL_NEED_A_VALID_KEY.refuse())?;
+        if may_view.expiry(tx, KeyKind::WithoutSession, &presented)?.is_none() {
             return Err(ALL_NEED_A_VALID_KEY.refuse());
         }
-        Ok(keys::delete_of_user(tx, owner_id)?)
+        Ok(may_delete.revoke_all(tx)?)
     })?;
     let all = AllRevoked { revoked_keys, deleted_keys: revoked_keys };
     Ok(Done::new(all, "All API keys without a session were revoked."))
@@ -299,18 +296,16 @@ fn apikey_refresh_nosession(call: &mut Call<'_>, ask: ApikeyRefreshNosession) ->
     let policy = call.app().policy.load_full();
     call.write(move |tx| {
         let may = |action: &str| over_apikeys(tx, &policy, user_id, &user_role, action, user_id);
-        if !is_owner || may("delete")?.is_none() {
-            return Err(MAY_NOT_REVOKE_OLD.refuse());
-        }
-        if may("create")?.is_none() {
-            return Err(MAY_NOT_ISSUE_NEW.refuse());
-        }
+        let may_revoke = may("delete")?.filter(|_| is_owner).ok_or_else(|| MAY_NOT_REVOKE_OLD.refuse())?;
+        let may_issue = may("create")?.ok_or_else(|| MAY_NOT_ISSUE_NEW.refuse())?;
         let pair = pair?;
         // Of two who come at once, only one finds the old key.
-        if keys::refreshable(tx, &presented.name)?.is_none() || !keys::delete(tx, &presented.name)? {
+        if keys::refreshable(tx, &presented.name)?.is_none()
+            || !may_revoke.revoke(tx, KeyKind::WithoutSession, &presented)?
+        {
             return Err(MAY_NOT_REVOKE_OLD.refuse());
         }
-        pair.store(tx)
+        pair.store(tx, may_issue)
     })
 }
 

@@ -1,7 +1,7 @@
 //! API keys that end with the session they were issued in.
 
-use super::claims::{DAY_SECONDS, KeyRequest, NewKey, Presented, times};
-use crate::accounts::permission::over_apikeys;
+use crate::accounts::keys::{DAY_SECONDS, KeyKind, KeyRequest, NewKey, Presented, times};
+use crate::accounts::permission::{Permitted, over_apikeys};
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
@@ -9,7 +9,7 @@ use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Nothing, Outcome, Refusal};
 use crate::policy::model::Policy;
 use crate::requests;
-use crate::store::{Db, apikeys, sessions};
+use crate::store::{Db, sessions};
 
 const MAY_NOT_ISSUE: Refusal =
     Refusal::new("user not allowed to issue API key", "You may not have an API key.");
@@ -120,10 +120,10 @@ fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
     });
     let policy = call.app().policy.load_full();
     let (text, times) = call.write(move |tx| {
-        holder.may_have_a_key(tx, &policy, &token)?;
-        let NewKey { name, times, claims_hash, text } = key.ok_or_else(|| BAD_TIMES.refuse())?;
-        apikeys::insert(tx, &name, times, &claims_hash, &token)?;
-        Ok::<_, Failure>((text, times))
+        let permitted = holder.may_have_a_key(tx, &policy, &token)?;
+        let key = key.ok_or_else(|| BAD_TIMES.refuse())?;
+        permitted.issue_in_session(tx, &key, &token)?;
+        Ok::<_, Failure>((key.text, key.times))
     })?;
     let message = format!("The API key was issued. It ends at {} UTC.", times.expires.wire());
     Ok(Done::new(Issued { apikey: text, expires: times.expires }, message))
@@ -139,18 +139,20 @@ struct Holder {
 
 impl Holder {
     /// That the policy lets them have a key, and that the session is live and theirs, both as of this transaction.
-    fn may_have_a_key(&self, db: &Db<'_>, policy: &Policy, token: &StoredToken) -> Result<(), Failure> {
-        let Some(_permitted) =
-            over_apikeys(db, policy, self.user_id, &self.user_role, "create", self.user_id)?
-        else {
-            return Err(MAY_NOT_ISSUE.refuse());
-        };
+    fn may_have_a_key(
+        &self,
+        db: &Db<'_>,
+        policy: &Policy,
+        token: &StoredToken,
+    ) -> Result<Permitted, Failure> {
+        let permitted = over_apikeys(db, policy, self.user_id, &self.user_role, "create", self.user_id)?;
+        let permitted = permitted.ok_or_else(|| MAY_NOT_ISSUE.refuse())?;
         let session = sessions::live_by_token(db, token)?.ok_or_else(|| NO_SESSION.refuse())?;
         let fits = session.user_id == self.user_id
             && session.user_role == *self.user_role
             && session.ip_address == self.ip_address
             && session.user_agent == self.user_agent;
-        if fits { Ok(()) } else { Err(OTHER_SESSION.refuse()) }
+        if fits { Ok(permitted) } else { Err(OTHER_SESSION.refuse()) }
     }
 }
 
@@ -158,14 +160,13 @@ fn apikey_verify(call: &mut Call<'_>, ask: ApikeyVerify) -> Outcome<Nothing> {
     let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
     let owner_id = presented.name.user_id;
     let policy = call.app().policy.load_full();
-    let (permitted, key) = call.read(|db| {
+    let found = call.read(|db| {
         let permitted = over_apikeys(db, &policy, ask.user_id, &ask.user_role, "view", owner_id)?;
-        Ok((permitted, apikeys::valid(db, &presented.name)?))
+        let expires = permitted.map(|permitted| permitted.expiry(db, KeyKind::InSession, &presented));
+        expires.transpose()
     })?;
-    let Some(_permitted) = permitted else { return Err(MAY_NOT.refuse()) };
-    let key = key.filter(|key| presented.is_unaltered(key.claims_hash.as_ref()));
-    let key = key.ok_or_else(|| NOT_VALID.refuse())?;
-    Ok(Done::new(Nothing {}, format!("The API key is valid. It ends at {} UTC.", key.expires.wire())))
+    let expires = found.ok_or_else(|| MAY_NOT.refuse())?.ok_or_else(|| NOT_VALID.refuse())?;
+    Ok(Done::new(Nothing {}, format!("The API key is valid. It ends at {} UTC.", expires.wire())))
 }
 
 fn apikey_revoke(call: &mut Call<'_>, ask: ApikeyRevoke) -> Outcome<Nothing> {
@@ -173,11 +174,9 @@ fn apikey_revoke(call: &mut Call<'_>, ask: ApikeyRevoke) -> Outcome<Nothing> {
     let owner_id = presented.name.user_id;
     let policy = call.app().policy.load_full();
     call.write(move |tx| {
-        let Some(_permitted) = over_apikeys(tx, &policy, ask.user_id, &ask.user_role, "delete", owner_id)?
-        else {
-            return Err(MAY_NOT.refuse());
-        };
-        if apikeys::delete(tx, &presented.name)? { Ok(()) } else { Err(NOT_REVOKED.refuse()) }
+        let permitted = over_apikeys(tx, &policy, ask.user_id, &ask.user_role, "delete", owner_id)?;
+        let permitted = permitted.ok_or_else(|| MAY_NOT.refuse())?;
+        if permitted.revoke(tx, KeyKind::InSession, &presented)? { Ok(()) } else { Err(NOT_REVOKED.refuse()) }
     })?;
     Ok(Done::new(Nothing {}, "The API key was revoked."))
 }

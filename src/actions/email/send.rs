@@ -1,7 +1,10 @@
 //! Sending letters: to verify a sign-up, and to choose a new password. A letter goes to the address that is stored,
 //! whatever was asked for.
 
-use super::deliver::{self, Claim, ClaimKind, Delivery};
+use crate::accounts::delivery::{self, Delivery};
+use crate::accounts::recipients::{
+    ForgotpassRefused, VerificationRefused, claim_forgotpass, claim_verification, verification_is_due,
+};
 use crate::app::Call;
 use crate::clock::Moment;
 use crate::guard::secret::Secret;
@@ -9,25 +12,17 @@ use crate::guard::token::StoredToken;
 use crate::log;
 use crate::outbound::letters::{self, Contents, Unwritable, link};
 use crate::outbound::mail::{MailError, MailSettings};
-use crate::outbound::recent::is_recent;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
-use crate::policy::email::{EmailAddress, is_valid_syntax};
-use crate::policy::roles::Role;
+use crate::policy::email::EmailAddress;
 use crate::requests;
-use crate::store::letters as letters_noted;
-use crate::store::locks::{self, Lock};
+use crate::store::StoreError;
 use crate::store::sessions::{self, LiveSession};
-use crate::store::users;
-use crate::store::{Db, StoreError};
 use crate::wire::ObjectOrText;
 use std::time::Duration;
 
 /// When the outcome of a forgotten-password letter is answered, for addresses of nobody too. A mail server is mostly done
 /// by then, and calling servers made for the original wait five seconds.
 const FORGOTPASS_ANSWERS_AFTER: Duration = Duration::from_secs(3);
-/// Seconds that always lie between two forgotten-password letters to one account.
-const FORGOTPASS_GAP_SECONDS: i64 = 300;
-const HOUR_SECONDS: i64 = 3600;
 /// The longest that a code may be good.
 const CODE_SECONDS_MAX: i64 = 30 * 86_400;
 
@@ -185,7 +180,8 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
         return Err(UNKNOWN.refuse());
     }
     let user_id = created.user_id;
-    call.app().store.read(|db| signup_letter_is_due(db, user_id, &address))?;
+    let due = call.app().store.read(|db| verification_is_due(db, user_id, &address));
+    due.map_err(|error| error.map_refusal(signup_refused))?;
     let session = live_session(call, &ask.session_token)?.ok_or_else(|| NO_SESSION.refuse())?;
     let letter = letters::sign_up(&Contents {
         to: address.as_str(),
@@ -198,38 +194,23 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
         ip_address: &session.ip_address,
     });
     let letter = letter.map_err(|Unwritable| not_delivered(NOT_DELIVERED))?;
-    let folded = address.clone();
-    let claim = call.write(move |tx| {
-        let before = signup_letter_is_due(tx, user_id, &folded)?;
-        if !letters_noted::claim_verify(tx, user_id)? {
-            return Err(NOT_DUE.refuse());
-        }
-        Ok(Claim { user_id, at: tx.now(), before, kind: ClaimKind::Verify })
-    })?;
+    // Asked once in order to answer, and once more where it is noted that the letter goes out.
+    let claim = claim_verification(call, user_id, address.clone());
+    let claim = claim.map_err(|error| error.map_refusal(signup_refused))?;
     let sent = claim.at;
-    if !deliver::send(call, letter, settings, claim, true).is_some_and(Delivery::wait) {
+    if !delivery::send(call, letter, settings, claim, true).is_some_and(Delivery::wait) {
         return Err(NOT_DELIVERED.refuse());
     }
     let answer = SignupSent { user_id, email_address: address, emailverify_sent_datetime: sent };
     Ok(Done::new(answer, "The letter was sent."))
 }
 
-/// Whether somebody who signed up with this address is still to get their letter. Gives back when one was last sent or
-/// asked for. Asked once in order to answer, and once more where it is noted that the letter goes out.
-fn signup_letter_is_due(
-    db: &Db<'_>,
-    user_id: i64,
-    address: &EmailAddress,
-) -> Result<Option<Moment>, Failure> {
-    let user = users::by_id(db, user_id)?.filter(|user| user.email == *address);
-    let user = user.ok_or_else(|| UNKNOWN.refuse())?;
-    if user.is_active || user.email_verified || !user.user_role.is_locked() {
-        return Err(VERIFIED.refuse());
+fn signup_refused(why: VerificationRefused) -> Failure {
+    match why {
+        VerificationRefused::Unknown => UNKNOWN.refuse(),
+        VerificationRefused::Verified => VERIFIED.refuse(),
+        VerificationRefused::NotDue => NOT_DUE.refuse(),
     }
-    if !users::verification_letter_is_due(db, user_id)? {
-        return Err(NOT_DUE.refuse());
-    }
-    Ok(user.emailverify_sent_datetime)
 }
 
 fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) -> Outcome<ForgotpassSent> {
@@ -261,65 +242,33 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
     };
     let address = EmailAddress::folded(&ask.email_address);
     let letter = letters::forgot_password(&contents(address.as_str())).ok().filter(|_| expires.is_some());
-    let sent = claim_forgotpass(call, &address).and_then(|claim| {
-        let answer = ForgotpassSent {
-            user_id: claim.user_id,
-            email_address: address,
-            emailforgotpass_sent_datetime: claim.at,
-        };
-        let Some(letter) = letter else {
-            deliver::give_back(call, claim);
-            return Err(not_delivered(FORGOTPASS_NOT_DELIVERED));
-        };
-        let delivery = deliver::send(call, letter, settings, claim, false);
-        if !delivery.is_some_and(|delivery| delivery.wait_for(rest(call))) {
-            return Err(FORGOTPASS_NOT_DELIVERED.refuse());
-        }
-        Ok(Done::new(answer, FORGOTPASS_ANSWERED))
-    });
+    let sent = claim_forgotpass(call, &address)
+        .map_err(|error| error.map_refusal(forgotpass_refused))
+        .and_then(|claim| {
+            let answer = ForgotpassSent {
+                user_id: claim.user_id,
+                email_address: address,
+                emailforgotpass_sent_datetime: claim.at,
+            };
+            let Some(letter) = letter else {
+                delivery::give_back(call, claim);
+                return Err(not_delivered(FORGOTPASS_NOT_DELIVERED));
+            };
+            let delivery = delivery::send(call, letter, settings, claim, false);
+            if !delivery.is_some_and(|delivery| delivery.wait_for(rest(call))) {
+                return Err(FORGOTPASS_NOT_DELIVERED.refuse());
+            }
+            Ok(Done::new(answer, FORGOTPASS_ANSWERED))
+        });
     call.delay(rest(call));
     sent
 }
 
-/// Notes that a forgotten-password letter goes out to this address, if it may. The long wait between two is for the one
-/// who asked before: somebody else, who may be the owner, waits only the short one.
-fn claim_forgotpass(call: &Call<'_>, address: &EmailAddress) -> Result<Claim, Failure> {
-    let (user_id, _) = call.app().store.read(|db| forgotpass_recipient(db, address))?;
-    let wait_seconds = i64::from(call.config().mail_wait_hours) * HOUR_SECONDS;
-    let network = call.network();
-    let recent = &call.app().recent_letters;
-    let noted = recent.claim(user_id, &network, wait_seconds, call.app().clock.now());
-    let noted = noted.ok_or_else(|| FORGOTPASS_TOO_SOON.refuse())?;
-    let address = address.clone();
-    let claimed = call.write(move |tx| {
-        let (user_id, before) = forgotpass_recipient(tx, &address)?;
-        let gap_seconds = FORGOTPASS_GAP_SECONDS.min(wait_seconds);
-        if before.is_some_and(|sent| is_recent(sent, gap_seconds, tx.now())) {
-            return Err(FORGOTPASS_TOO_SOON.refuse());
-        }
-        users::set_forgotpass_letter_sent(tx, user_id)?;
-        Ok((user_id, tx.now(), before))
-    });
-    match claimed {
-        Ok((user_id, at, before)) => Ok(Claim { user_id, at, before, kind: ClaimKind::Forgotpass(noted) }),
-        Err(failure) => {
-            recent.give_back(noted);
-            Err(failure)
-        }
+fn forgotpass_refused(why: ForgotpassRefused) -> Failure {
+    match why {
+        ForgotpassRefused::Unknown => FORGOTPASS_UNKNOWN.refuse(),
+        ForgotpassRefused::TooSoon => FORGOTPASS_TOO_SOON.refuse(),
     }
-}
-
-/// Who may choose a new password by a letter to this address, and when one was last sent. A lock that failed log-ins
-/// made does not keep the owner from it.
-fn forgotpass_recipient(db: &Db<'_>, address: &EmailAddress) -> Result<(i64, Option<Moment>), Failure> {
-    let user = if is_valid_syntax(address.as_str()) { users::by_email(db, address)? } else { None };
-    let user = user.filter(|user| user.user_role != Role::ANONYMOUS);
-    let user = user.ok_or_else(|| FORGOTPASS_UNKNOWN.refuse())?;
-    let may_act = user.is_active && !user.user_role.is_locked();
-    if may_act || matches!(locks::by_user(db, user.user_id)?, Some(Lock::ByAttempts(_))) {
-        return Ok((user.user_id, user.emailforgotpass_sent_datetime));
-    }
-    Err(FORGOTPASS_UNKNOWN.refuse())
 }
 
 /// What a sign-up answered, as far as it matters here.

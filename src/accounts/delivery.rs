@@ -1,13 +1,13 @@
 //! Hands letters to the threads that send them. A letter is noted as sent before; the note is taken back, by whoever
 //! learns of it, when the letter was certainly not sent, and never when it may have been.
 
-use crate::app::{App, Call};
+use crate::app::{App, Context};
 use crate::clock::Moment;
 use crate::log;
 use crate::outbound::letters::Letter;
 use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use crate::outbound::recent::{Noted, RecentLetters};
-use crate::outcome::Failure;
+use crate::outcome::Error;
 use crate::store::{Store, Tx, letters};
 use crate::wait::{AnswerReceiver, AnswerSender, answer_slot};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,13 +55,13 @@ struct Shared {
 /// Hands a letter over. `wait` tells whether the caller is going to wait for the outcome; if not, the mail server gets
 /// all the time that the protocol gives it. `None` if too many letters are waiting; then the note is taken back.
 pub fn send(
-    call: &Call<'_>,
+    context: &Context<'_>,
     letter: Letter,
     settings: MailSettings,
     claim: Claim,
     wait: bool,
 ) -> Option<Delivery> {
-    let app = call.app();
+    let app = context.app();
     let shared = Arc::new(Shared {
         store: Arc::clone(&app.store),
         recent: Arc::clone(&app.recent_letters),
@@ -73,7 +73,7 @@ pub fn send(
     let work = Work {
         letter,
         settings,
-        now: call.now(),
+        now: context.now(),
         patience: wait.then_some(PATIENCE),
         mailer: Arc::clone(&app.mailer),
         stopping: Arc::clone(&app.mail_stops),
@@ -89,8 +89,8 @@ pub fn send(
 }
 
 /// Takes a note back: its letter was never handed over.
-pub fn give_back(call: &Call<'_>, claim: Claim) {
-    let app = call.app();
+pub fn give_back(context: &Context<'_>, claim: Claim) {
+    let app = context.app();
     undo(&app.store, &app.recent_letters, claim);
 }
 
@@ -137,8 +137,9 @@ fn undo(store: &Store, recent: &RecentLetters, claim: Claim) {
             letters::give_back_forgotpass
         }
     };
-    let undone = store.write(move |tx| Ok::<_, Failure>(undo(tx, user_id, at, before)?));
-    if let Err(Failure::Broken(error)) = undone {
+    let undone = store.write(move |tx| undo(tx, user_id, at, before));
+    if let Err(error) = undone {
+        let error = Error::from(error);
         log::error("could not take back that a letter was sent", &[("cause", log::cause(&error))]);
     }
 }

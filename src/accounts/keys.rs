@@ -1,11 +1,14 @@
-//! What an API key says about itself: the claims that the server writes into a new key, and what it needs of those
-//! that come back.
+//! API keys: the claims that the server writes into a new key, what it needs of those that come back, and what somebody
+//! may do with a key who is [`Permitted`].
 
-use crate::app::Call;
+use super::permission::Permitted;
+use crate::app::Context;
 use crate::clock::Moment;
 use crate::guard::token::{StoredToken, Token};
 use crate::json::{self, Limits};
-use crate::store::apikeys::{KeyName, KeyTimes};
+use crate::store::apikeys::{self, KeyName, KeyTimes};
+use crate::store::apikeys_nosession::{self, NewRefresh};
+use crate::store::{Db, StoreError, Tx};
 use crate::wire::{FromWire, Object, StrOrInt, StrOrList, ascii_json};
 use serde::Serialize;
 use serde_json::Value;
@@ -80,8 +83,8 @@ pub struct KeyRequest {
 
 impl NewKey {
     /// Makes a key with a new token.
-    pub fn new(call: &Call<'_>, request: KeyRequest) -> Self {
-        let token = Token::new(call.chance());
+    pub fn new(context: &Context<'_>, request: KeyRequest) -> Self {
+        let token = Token::new(context.chance());
         let claims = Claims {
             iss: request.issuer,
             ver: request.version,
@@ -156,4 +159,81 @@ const NAMES: [&str; 12] =
 fn hash_of(claims: &Object) -> [u8; 32] {
     let known: Vec<Option<&Value>> = NAMES.iter().map(|name| claims.get(*name)).collect();
     Sha256::digest(ascii_json(&known)).into()
+}
+
+/// Where a key is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// With the session that it was issued in, and no longer than that.
+    InSession,
+    /// By itself.
+    WithoutSession,
+}
+
+impl Permitted {
+    /// Issues a key that ends with this session.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn issue_in_session(
+        self,
+        tx: &Tx<'_>,
+        key: &NewKey,
+        session: &StoredToken,
+    ) -> Result<(), StoreError> {
+        apikeys::insert(tx, &key.name, key.times, &key.claims_hash, session)
+    }
+
+    /// Issues a key that a refresh token renews.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn issue(self, tx: &Tx<'_>, key: &NewKey, refresh: &NewRefresh) -> Result<(), StoreError> {
+        apikeys_nosession::insert(tx, &key.name, key.times, &key.claims_hash, refresh)
+    }
+
+    /// When a key ends, if it is valid and the owner's.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn expiry(self, db: &Db<'_>, kind: KeyKind, key: &Presented) -> Result<Option<Moment>, StoreError> {
+        if key.name.user_id != self.owner_id() {
+            return Ok(None);
+        }
+        Ok(match kind {
+            KeyKind::InSession => apikeys::valid(db, &key.name)?
+                .filter(|known| key.is_unaltered(known.claims_hash.as_ref()))
+                .map(|known| known.expires),
+            KeyKind::WithoutSession => apikeys_nosession::valid(db, &key.name)?
+                .filter(|known| key.is_unaltered(known.claims_hash.as_ref()))
+                .map(|known| known.expires),
+        })
+    }
+
+    /// Revokes a key of the owner's; tells whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn revoke(self, tx: &Tx<'_>, kind: KeyKind, key: &Presented) -> Result<bool, StoreError> {
+        if key.name.user_id != self.owner_id() {
+            return Ok(false);
+        }
+        match kind {
+            KeyKind::InSession => apikeys::delete(tx, &key.name),
+            KeyKind::WithoutSession => apikeys_nosession::delete(tx, &key.name),
+        }
+    }
+
+    /// Revokes all keys without a session that the owner has; tells how many.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn revoke_all(self, tx: &Tx<'_>) -> Result<usize, StoreError> {
+        apikeys_nosession::delete_of_user(tx, self.owner_id())
+    }
 }
