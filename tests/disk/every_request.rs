@@ -164,15 +164,28 @@ impl Trial<'_> {
     }
 }
 
+/// Tries a request in every way in which the disk fails.
+fn tries(request: &'static str, prepare: Prepare, settings: &[(&str, &str)]) {
+    let server = TestServer::start_with(settings);
+    for operation in FAILING.into_iter().chain([Operation::Read]) {
+        Trial { server: &server, request, operation }.runs(prepare);
+    }
+    assert!(HealthCheck::default().check(&server.app).ok, "the last write worked");
+}
+
 #[test]
 fn no_request_is_acknowledged_or_half_done_while_the_disk_fails() {
     let _turn = disk();
     for (request, prepare) in WRITING {
-        let server = TestServer::start();
-        for operation in FAILING.into_iter().chain([Operation::Read]) {
-            Trial { server: &server, request, operation }.runs(*prepare);
-        }
-        assert!(HealthCheck::default().check(&server.app).ok, "the last write worked");
+        tries(request, *prepare, &[]);
+    }
+}
+
+#[test]
+fn nor_is_a_login_where_failures_are_counted_per_network() {
+    let _turn = disk();
+    for (request, prepare) in WRITING.iter().filter(|(request, _)| *request == "user-login") {
+        tries(request, *prepare, &[("LOCKMODE", "account-and-client")]);
     }
 }
 
