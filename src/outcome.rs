@@ -2,6 +2,7 @@
 
 use crate::guard::password::HasherBusy;
 use crate::json::Json;
+use crate::log::Loggable;
 use crate::shape;
 use crate::store::StoreError;
 use crate::wait::turnstile::NoTurn;
@@ -190,6 +191,8 @@ impl fmt::Display for Error {
         }
     }
 }
+
+impl Loggable for Error {}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {

@@ -194,7 +194,7 @@ fn verify(
         let user_id = context.config().pii_salt.redact(user.user_id);
         log::warning(
             "a stored password cannot be used",
-            &[("user", user_id.into()), ("why", log::words(&fault))],
+            &[("user", user_id.into()), ("why", log::cause(&fault))],
         );
     }
     let Verification::Matches { needs_rehash } = verification else { return Ok(None) };

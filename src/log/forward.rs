@@ -6,10 +6,9 @@
 //! One thread always reads the pipe, so that printing never waits for long; another one writes, and may wait for as
 //! long as it likes. What did not come from our logger is escaped, cut, and put into a line like all others.
 
-use super::Field;
+use super::field::{Field, foreign};
 use super::line::{Arrived, Mark, Style};
 use crate::clock::{Clock, SystemClock};
-use crate::guard::redact::escape_for_log;
 use crate::os;
 use log::Level;
 use std::fs::File;
@@ -179,7 +178,7 @@ impl Reader {
         let Arrived { before, ours, is_end } = self.mark.split(line);
         let before = String::from_utf8_lossy(before);
         if !before.trim().is_empty() && log::max_level() >= Level::Warn {
-            let text = Field::Escaped(escape_for_log(before.trim(), FOREIGN_CHARACTERS_MAX));
+            let text = foreign(before.trim(), FOREIGN_CHARACTERS_MAX);
             let now = SystemClock::new().now();
             self.waiting.add(&self.style.line(now, Level::Warn, "printed by a library", &[("text", text)]));
         }
@@ -287,8 +286,8 @@ fn piece_bytes(text: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::LogFormat;
     use super::*;
+    use crate::log::line::LogFormat;
 
     const STYLE: Style = Style { format: LogFormat::Text, timestamps: false };
 

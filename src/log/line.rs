@@ -1,7 +1,7 @@
 //! What a finished line of the log looks like, and by which mark the lines of our own logger are told from whatever
 //! else arrives on standard error.
 
-use super::{Field, LogFormat, TARGET, fields_as_json, fields_as_text};
+use super::field::{Field, fields_as_json, fields_as_text};
 use crate::clock::Moment;
 use log::Level;
 
@@ -12,6 +12,18 @@ const PREFIX_CHARACTERS: usize = "LEVEL [] ".len();
 const TIMESTAMP_CHARACTERS: usize = "2026-11-23T14:06:11.930Z ".len();
 /// Fraction digits of a second in text lines.
 const FRACTION_DIGITS: usize = 3;
+
+/// What our lines call themselves among those of libraries.
+pub(super) const TARGET: &str = "authnzerver";
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// `key=value` pairs, for people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
 
 /// How lines look.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,7 @@
 //! Writes log lines on standard error, marked as ours. Text lines are simple_logger's. What libraries log is escaped
 //! and cut, for they repeat what strangers sent.
 
-use super::line::{Mark, Style, json};
-use super::{LogFormat, TARGET};
+use super::line::{LogFormat, Mark, Style, TARGET, json};
 use crate::clock::{Clock, SystemClock};
 use crate::guard::redact::escape_for_log;
 use log::{Level, LevelFilter, Log, Metadata, Record};

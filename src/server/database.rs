@@ -20,13 +20,13 @@ use std::sync::Arc;
 pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<Store, String> {
     let (store, origin) = Store::open(path, readers, clock).map_err(|error| error.to_string())?;
     match origin {
-        Origin::Made => log::info("made the database", &[("path", log::words(&path.display()))]),
+        Origin::Made => log::info("made the database", &[("path", log::path(path))]),
         Origin::Found => {}
         Origin::Updated => log::info("brought the database's schema up to date", &[]),
         Origin::Adopted { copy, mode_tightened } => {
             log::info(
                 "took over a database of the Python authnzerver",
-                &[("copy_of_what_it_was", log::words(&copy.display()))],
+                &[("copy_of_what_it_was", log::path(&copy))],
             );
             if mode_tightened {
                 log::warning("others could read the database; now only its owner can", &[]);
@@ -64,7 +64,7 @@ pub fn prepare_database(
     let initialised = initialise(store, policy, hasher, chance, &admin.email, &admin.password)
         .map_err(|failure| failure_text(&failure, store))?;
     if initialised == Initialised::JustNow {
-        let path = log::words(&admin.credentials.display());
+        let path = log::path(&admin.credentials);
         log::info("made the first users", &[("admin_password_in", path)]);
     }
     Ok(initialised)

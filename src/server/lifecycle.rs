@@ -62,17 +62,17 @@ pub fn run(
         return End::Failed;
     }
     for note in notes {
-        log::info("first start", &[("note", log::words(note))]);
+        log::info("first start", &[("note", log::notice(note))]);
     }
     for warning in &loaded.warnings {
-        log::warning("settings", &[("note", log::words(warning))]);
+        log::warning("settings", &[("note", log::notice(warning))]);
     }
     for concern in base_directory::concerns(&config.base_directory, &config.database, !notes.is_empty()) {
-        log::warning("base directory", &[("note", log::words(&concern))]);
+        log::warning("base directory", &[("note", log::notice(&concern))]);
     }
     // Kept until the end.
     let _claim = base_directory::claim(&config.base_directory).unwrap_or_else(|concern| {
-        log::warning("base directory", &[("note", log::words(&concern))]);
+        log::warning("base directory", &[("note", log::notice(&concern))]);
         None
     });
     warn_of_idle_rate_limits(config);
@@ -84,7 +84,7 @@ pub fn run(
     let end = match served {
         Ok(()) => End::Stopped,
         Err(problem) => {
-            log::error("cannot serve", &[("cause", log::words(&problem))]);
+            log::error("cannot serve", &[("cause", log::notice(&problem))]);
             End::Failed
         }
     };
@@ -109,7 +109,7 @@ fn serve(
     log::info(
         "serving",
         &[
-            ("address", log::words(&address)),
+            ("address", log::own_address(address)),
             ("tls", if speaks_tls { "on" } else { "off" }.into()),
             ("workers", app.config.workers.into()),
             ("version", env!("CARGO_PKG_VERSION").into()),
@@ -166,7 +166,7 @@ fn reload_policy(app: &App) {
             log::info("read the permissions policy again", &[("roles_added", added.into())]);
         }
         Err(problem) => {
-            log::error("kept the old permissions policy", &[("cause", log::words(&problem))]);
+            log::error("kept the old permissions policy", &[("cause", log::notice(&problem))]);
         }
     }
 }
@@ -178,6 +178,6 @@ fn reload_certificate(process: &Process, app: &App, edge: &Edge) {
             log::info("read the certificate again", &[]);
         }
         Ok(None) => {}
-        Err(problem) => log::error("kept the old certificate", &[("cause", log::words(&problem))]),
+        Err(problem) => log::error("kept the old certificate", &[("cause", log::notice(&problem))]),
     }
 }

@@ -31,7 +31,7 @@ pub fn read_identity(config: &Config, process: &Process) -> Result<Option<Identi
         format!("{setting}: {fault}")
     })?;
     if identity.key_is_open_to_others() && !process.is_credential(key) {
-        log::warning("others can read the private key of TLS", &[("path", log::words(&key.display()))]);
+        log::warning("others can read the private key of TLS", &[("path", log::path(key))]);
     }
     Ok(Some(identity))
 }

@@ -22,10 +22,10 @@ pub fn warn_of_idle_rate_limits(config: &Config) {
             continue;
         }
         let known = requests().chain(RATE_LIMIT_GROUPS);
-        let meant = nearest(name, known).map_or_else(|| "(see --schema)".to_owned(), str::to_owned);
+        let meant = nearest(name, known).unwrap_or("(see `authnzerver schema`)");
         log::warning(
             "a rate limit without effect: there is no such request",
-            &[("ratelimits", log::escaped(name)), ("perhaps", log::words(&meant))],
+            &[("ratelimits", log::escaped(name)), ("perhaps", meant.into())],
         );
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong in the store. The texts name tables and columns, never what was in them.
 
+use crate::log::Loggable;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -165,6 +166,9 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+// SQLite tells of columns and files, never of values.
+impl Loggable for StoreError {}
 
 /// Why the database cannot be used. Nothing was changed.
 #[derive(Debug)]

@@ -188,7 +188,10 @@ impl Store {
         }
         let Some(found) = checked? else { return Ok(()) };
         if let Some(what) = &found {
-            log::error("the database is damaged; restore a copy", &[("cause", log::words(what))]);
+            log::error(
+                "a check found damage in the database",
+                &[("cause", log::cause(&StoreError::Damaged(what.clone())))],
+            );
         }
         self.condition.checked(found);
         Ok(())

@@ -56,6 +56,30 @@ const UNKNOWN_TO_ACCOUNTS: &[&str] = &[
     "outcome::Refused",
 ];
 
+/// The ways into the log for texts that were made while the program runs, who may use them, and for what.
+const LOG_TEXTS: &[(&str, &[&str], &str)] = &[
+    (
+        "notice",
+        &["src/server/lifecycle"],
+        "It is for lines about settings, files and the system, before requests.",
+    ),
+    (
+        "escaped",
+        &["src/pipeline", "src/server/rate_limits"],
+        "It shows what a caller wrote: only the name and the ID of a request. Redact what may be a person's.",
+    ),
+    (
+        "path",
+        &["src/server"],
+        "It is for files that the operator named; an error of ours names its file by itself.",
+    ),
+    (
+        "own_address",
+        &["src/server/lifecycle"],
+        "It is for where the server listens. Redact the addresses of others.",
+    ),
+];
+
 fn ours() -> Vec<Module> {
     modules(&rust_below(&["src/"]))
 }
@@ -65,6 +89,16 @@ fn a_crate_is_named_in_its_home_only() {
     let modules = ours();
     let complaints: Vec<String> =
         HOMES.iter().flat_map(|(name, homes, advice)| strays(&modules, name, homes, advice)).collect();
+    assert_kept(&complaints);
+}
+
+#[test]
+fn a_text_reaches_the_log_by_few_ways_each_with_few_users() {
+    let modules = ours();
+    let complaints: Vec<String> = LOG_TEXTS
+        .iter()
+        .flat_map(|(name, homes, advice)| logged_texts(&modules, name, homes, advice))
+        .collect();
     assert_kept(&complaints);
 }
 
@@ -108,14 +142,27 @@ fn what_is_done_to_accounts_knows_no_request_and_no_reply() {
     assert_kept(&names_forbidden(&ours(), "accounts", UNKNOWN_TO_ACCOUNTS, advice));
 }
 
-fn strays(modules: &[Module], name: &str, homes: &[&str], advice: &str) -> Vec<String> {
-    let at_home = |path: &str| {
-        homes.iter().any(|home| {
-            path.strip_prefix(home).is_some_and(|rest| rest.starts_with('/') || rest.starts_with(".rs"))
-        })
-    };
+fn is_within(path: &str, homes: &[&str]) -> bool {
+    homes.iter().any(|home| {
+        path.strip_prefix(home).is_some_and(|rest| rest.starts_with('/') || rest.starts_with(".rs"))
+    })
+}
+
+/// Where `log::NAME` is named, in full or behind an import of the log, outside its homes.
+fn logged_texts(modules: &[Module], name: &str, homes: &[&str], advice: &str) -> Vec<String> {
     complaints(
-        modules.iter().filter(|module| !at_home(&module.path)),
+        modules
+            .iter()
+            .filter(|module| module.name.first().is_none_or(|top| top != "log"))
+            .filter(|module| !is_within(&module.path, homes)),
+        |_, named| named.path.ends_with(&["log".to_owned(), name.to_owned()]),
+        advice,
+    )
+}
+
+fn strays(modules: &[Module], name: &str, homes: &[&str], advice: &str) -> Vec<String> {
+    complaints(
+        modules.iter().filter(|module| !is_within(&module.path, homes)),
         |_, named| !named.ours && named.path[0] == name,
         advice,
     )
@@ -221,6 +268,18 @@ mod tests {
                 "src/storehouse.rs:1: names rusqlite::Row. Do not."
             ]
         );
+    }
+
+    #[test]
+    fn a_text_that_a_stranger_logs_is_seen() {
+        let modules = tree(&[
+            ("src/log/field.rs", "pub fn escaped(text: &str) {} use crate::log::escaped;"),
+            ("src/pipeline.rs", "use crate::log; fn f() { log::escaped(name) }"),
+            ("src/actions/login.rs", "use crate::log; fn f() { log::info(log::escaped(email)) }"),
+            ("src/accounts/lock.rs", "use crate::log::escaped;"),
+        ]);
+        let found = logged_texts(&modules, "escaped", &["src/pipeline"], "Do not.");
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 
     #[test]
