@@ -9,8 +9,8 @@ use super::error::OperationError;
 use crate::app::Context;
 use crate::guard::backoff::SLOWED_SECONDS;
 use crate::guard::guesses::UnderWay;
-use crate::guard::password::Verification;
-use crate::guard::secret::{Password, Secret};
+use crate::guard::password::{PasswordHash, Verification};
+use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::log;
 use crate::outcome::Error;
@@ -120,7 +120,7 @@ pub fn log_in(
     })
 }
 
-fn note_login(tx: &Tx<'_>, user: &Credentials, rehashed: Option<&Secret<String>>) -> Result<(), StoreError> {
+fn note_login(tx: &Tx<'_>, user: &Credentials, rehashed: Option<&PasswordHash>) -> Result<(), StoreError> {
     if let Some(rehashed) = rehashed {
         users::set_password(tx, user, rehashed)?;
     }
@@ -188,8 +188,7 @@ fn verify(
     password: &Password,
 ) -> Result<Option<(Credentials, bool)>, Error> {
     let found = look_up(context, identifier)?;
-    let stored = found.as_ref().map(|user| user.password.expose().as_str());
-    let verification = context.verify(password, stored)?;
+    let verification = context.verify(password, found.as_ref().map(|user| &user.password))?;
     if let (Verification::Differs { stored_fault: Some(fault) }, Some(user)) = (verification, &found) {
         let user_id = context.config().pii_salt.redact(user.user_id);
         log::warning(
@@ -246,8 +245,7 @@ impl Fits {
     /// the account may not do any more what was asked.
     fn confirm(&self, tx: &Tx<'_>) -> Result<Option<Credentials>, StoreError> {
         let now = users::credentials_by_id(tx, self.tested.user_id)?;
-        let stored = self.tested.password.expose().as_bytes();
-        let now = now.filter(|now| (self.allowed)(now) && now.password.matches(stored));
+        let now = now.filter(|now| (self.allowed)(now) && now.password.is(&self.tested.password));
         if now.is_some() {
             self.success.note(tx)?;
         }

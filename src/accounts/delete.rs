@@ -44,9 +44,8 @@ pub fn delete_own(
     context.write(move |tx| {
         // Only the account that the password was tested against, as it was then.
         let now = users::credentials_by_id(tx, tested.user_id)?;
-        let unchanged = now.is_some_and(|now| {
-            now.user_role != Role::SUPERUSER && now.password.matches(tested.password.expose().as_bytes())
-        });
+        let unchanged =
+            now.is_some_and(|now| now.user_role != Role::SUPERUSER && now.password.is(&tested.password));
         if unchanged { carry_out(tx, tested.user_id) } else { Err(not_possible()) }
     })?;
     by.log(context, "account deleted", user_id);

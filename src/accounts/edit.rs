@@ -5,7 +5,7 @@ use super::error::OperationError;
 use super::lock::{self, HISTORY_KEY, Unlocked};
 use super::verify_email::settle_address;
 use crate::app::Context;
-use crate::guard::secret::Secret;
+use crate::guard::password::PasswordHash;
 use crate::json::JsonText;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
@@ -158,7 +158,7 @@ const BAD_VALUE: Fault = OperationError::Refused(EditRefused::Value);
 
 /// Makes the changes and ends what they end, unless nobody would be left to administer. Returns the user as they are
 /// then. A value that cannot be set is refused; so is one that the database knows better about.
-fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<String>) -> Result<User, Fault> {
+fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
     let changed =
         lock::keeping_an_administrator(tx, || BAD_VALUE, || carry_out(tx, before, update, no_password));
     changed.map_err(|error| match error {
@@ -167,7 +167,7 @@ fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<String
     })
 }
 
-fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &Secret<String>) -> Result<User, Fault> {
+fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
     let says_active = update.contains_key("is_active");
     let decides_state = ["is_active", "user_role"].iter().any(|key| update.contains_key(*key));
     let proves_address = update.get("email_verified").is_some_and(|proven| matches!(truth(proven), Ok(true)));

@@ -83,7 +83,7 @@ fn first_users(
         Ok::<_, Error>(NewUser {
             system_id: uuid4(chance),
             full_name: full_name.to_owned(),
-            password: Secret::new(hasher.hash(&Asker::server(), password)?.as_str().to_owned()),
+            password: hasher.hash(&Asker::server(), password)?,
             email: EmailAddress::folded(email),
             email_verified: true,
             is_active: !role.is_locked(),

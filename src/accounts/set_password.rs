@@ -6,8 +6,8 @@ use super::authenticate::{Authenticated, Authentication, Identifier, authenticat
 use super::error::OperationError;
 use super::{lock, new_password};
 use crate::app::Context;
-use crate::guard::password::Verification;
-use crate::guard::secret::{Password, Secret};
+use crate::guard::password::{PasswordHash, Verification};
+use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
@@ -66,8 +66,7 @@ pub fn change(context: &mut Context<'_>, change: Change) -> Result<(), Operation
         return refused(ChangeRefused::NoSession);
     }
     let user = current_is_right(context, user_id, email, &current)?.into_credentials();
-    let stored = user.password.expose().as_str();
-    if let Verification::Matches { .. } = context.verify(&new, Some(stored))? {
+    if let Verification::Matches { .. } = context.verify(&new, Some(&user.password))? {
         return refused(ChangeRefused::Unchanged);
     }
     let hash = context.hash(&new)?;
@@ -88,7 +87,7 @@ pub fn change(context: &mut Context<'_>, change: Change) -> Result<(), Operation
 fn store_change(
     tx: &Tx<'_>,
     user: &Credentials,
-    hash: &Secret<String>,
+    hash: &PasswordHash,
     kept: Option<&StoredToken>,
 ) -> Result<bool, StoreError> {
     let now = users::credentials_by_id(tx, user.user_id)?;
@@ -200,17 +199,15 @@ impl Reset {
     }
 
     /// Stores the new hash, ends what was opened with the old password, and forgets the guesses at it.
-    fn store(&self, tx: &Tx<'_>, user: &Credentials, hash: &Secret<String>) -> Result<bool, StoreError> {
+    fn store(&self, tx: &Tx<'_>, user: &Credentials, hash: &PasswordHash) -> Result<bool, StoreError> {
         let session_ended = match &self.session {
             Some(token) => sessions::live_by_token(tx, token)?.is_none(),
             None => false,
         };
         // Whether it is active may have changed: a lock after failed log-ins, or its end, is nothing to a reset.
-        let now = self.find(tx)?.filter(|now| {
-            now.user_id == user.user_id
-                && now.password.matches(user.password.expose().as_bytes())
-                && !session_ended
-        });
+        let now = self
+            .find(tx)?
+            .filter(|now| now.user_id == user.user_id && now.password.is(&user.password) && !session_ended);
         let Some(now) = now else { return Ok(false) };
         if !users::set_password(tx, &now, hash)? {
             return Ok(false);

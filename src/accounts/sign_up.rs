@@ -6,8 +6,8 @@ use super::error::OperationError;
 use super::lock::HISTORY_KEY;
 use super::new_password::judge;
 use crate::app::Context;
-use crate::guard::password::{HasherBusy, Verification};
-use crate::guard::secret::{Password, Secret};
+use crate::guard::password::{HasherBusy, PasswordHash, Verification};
+use crate::guard::secret::Password;
 use crate::guard::token::uuid4;
 use crate::outbound::recent::is_recent;
 use crate::outcome::Error;
@@ -165,11 +165,11 @@ fn noted(mut extra_info: Object, retry_hours: i64) -> String {
 /// and exactly one write, so that nobody can tell by the time whether an address is known.
 enum Worked {
     /// No sign-up was waiting for its verification: this is the password's hash.
-    Hashed(Secret<String>),
+    Hashed(PasswordHash),
     /// One was waiting, and this is whether it has the same password.
     Compared {
         /// What was stored for it.
-        with: Secret<String>,
+        with: PasswordHash,
         is_same: bool,
     },
 }
@@ -183,10 +183,9 @@ impl Worked {
         let Some(waiting) = known.filter(|known| is_waiting(known)) else {
             return Ok(Self::Hashed(context.hash(password)?));
         };
-        let stored = waiting.password.expose();
-        let verification = context.verify(password, Some(stored))?;
+        let verification = context.verify(password, Some(&waiting.password))?;
         let is_same = matches!(verification, Verification::Matches { .. });
-        Ok(Self::Compared { with: Secret::new(stored.clone()), is_same })
+        Ok(Self::Compared { with: waiting.password.clone(), is_same })
     }
 }
 
@@ -214,7 +213,7 @@ impl Attempt {
         match (users::credentials_by_email(tx, &self.new.email)?, worked) {
             (None, Worked::Hashed(password)) => self.insert(tx, password),
             (Some(known), worked) if is_waiting(&known) => match worked {
-                Worked::Compared { with, is_same } if known.password.matches(with.expose().as_bytes()) => {
+                Worked::Compared { with, is_same } if known.password.is(&with) => {
                     let letter = self.repeat(tx, &known, is_same)?;
                     Ok(AttemptResult::Known(known, letter))
                 }
@@ -232,7 +231,7 @@ impl Attempt {
     fn insert(
         self,
         tx: &Tx<'_>,
-        password: Secret<String>,
+        password: PasswordHash,
     ) -> Result<AttemptResult, OperationError<SignUpRefused>> {
         let new = NewUser { password, ..self.new };
         match users::insert(tx, &new) {

@@ -4,7 +4,7 @@ use super::actor::Performer;
 use super::error::OperationError;
 use super::lock::end_everything;
 use crate::app::Context;
-use crate::guard::secret::Secret;
+use crate::guard::password::PasswordHash;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
 use crate::store::users::User;
@@ -40,7 +40,7 @@ pub fn verify_email(
 fn carry_out(
     tx: &Tx<'_>,
     user: User,
-    no_password: &Secret<String>,
+    no_password: &PasswordHash,
 ) -> Result<User, OperationError<VerifyRefused>> {
     if user.is_active && user.email_verified {
         settle_address(tx, &user, no_password)?;
@@ -68,11 +68,7 @@ fn carry_out(
 /// # Errors
 ///
 /// A failing database.
-pub(super) fn settle_address(
-    tx: &Tx<'_>,
-    user: &User,
-    no_password: &Secret<String>,
-) -> Result<(), StoreError> {
+pub(super) fn settle_address(tx: &Tx<'_>, user: &User, no_password: &PasswordHash) -> Result<(), StoreError> {
     users::set_address_unproven(tx, user.user_id, false)?;
     if users::end_contest(tx, &user.email)? {
         users::set_no_password(tx, user.user_id, no_password)?;

@@ -5,7 +5,7 @@ use crate::chance::Chance;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
 use crate::config::Config;
-use crate::guard::password::{Asker, HasherBusy, Verification};
+use crate::guard::password::{Asker, HasherBusy, PasswordHash, Verification};
 use crate::guard::secret::{Password, Secret};
 use crate::presence::Presence;
 use crate::store::{Db, StoreError, Tx};
@@ -77,15 +77,14 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// Too many passwords waiting.
-    pub fn hash(&self, password: &Password) -> Result<Secret<String>, HasherBusy> {
-        let hash = self.app.hasher.hash(&self.asker(), password)?;
-        Ok(Secret::new(hash.as_str().to_owned()))
+    pub fn hash(&self, password: &Password) -> Result<PasswordHash, HasherBusy> {
+        self.app.hasher.hash(&self.asker(), password)
     }
 
     /// A hash that no password matches.
     #[must_use]
-    pub fn no_password(&self) -> Secret<String> {
-        Secret::new(self.app.hasher.no_password().as_str().to_owned())
+    pub fn no_password(&self) -> PasswordHash {
+        self.app.hasher.no_password()
     }
 
     /// Verifies a password against what is stored for it, if anything is.
@@ -93,8 +92,12 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// Too many passwords waiting.
-    pub fn verify(&self, password: &Password, stored: Option<&str>) -> Result<Verification, HasherBusy> {
-        self.app.hasher.verify(&self.asker(), password, stored)
+    pub fn verify(
+        &self,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verification, HasherBusy> {
+        self.app.hasher.verify(&self.asker(), password, stored.map(PasswordHash::as_str))
     }
 
     /// The same for a refresh token of the original's, which counts as a whole.

@@ -61,8 +61,9 @@ pub struct HasherSettings {
     pub memory_free: fn() -> u64,
 }
 
-/// A new hash in its written form (PHC string format), for the database and nothing else.
-pub struct PhcString(Secret<String>);
+/// A password's hash in its written form (PHC string format), for the database and nothing else. No other text is one.
+#[derive(Clone)]
+pub struct PasswordHash(Secret<String>);
 
 /// Whether a password is the one that was hashed.
 #[must_use]
@@ -156,7 +157,7 @@ impl Hasher {
     ///
     /// # Errors
     /// At once, if there is no place in the queue.
-    pub fn hash(&self, asker: &Asker, password: &Password) -> Result<PhcString, HasherBusy> {
+    pub fn hash(&self, asker: &Asker, password: &Password) -> Result<PasswordHash, HasherBusy> {
         let mut salt = [0; SALT_BYTES];
         self.chance.fill(&mut salt);
         let password = waiting(password.expose(self.bench.form));
@@ -223,8 +224,8 @@ impl Hasher {
     /// What is stored for an account without a valid password: no password matches it, and finding that out costs
     /// what it costs for any other. Always the same text, made without a computation.
     #[must_use]
-    pub fn no_password(&self) -> PhcString {
-        PhcString(Secret::new(StoredHash::of_no_password(self.bench.cost).written()))
+    pub fn no_password(&self) -> PasswordHash {
+        PasswordHash(Secret::new(StoredHash::of_no_password(self.bench.cost).written()))
     }
 
     /// How many computations were begun since the start.
@@ -258,7 +259,19 @@ impl Drop for Hasher {
     }
 }
 
-impl PhcString {
+impl PasswordHash {
+    /// What the database has as a hash. Whether any password can match it is found out when one is verified.
+    #[must_use]
+    pub const fn stored(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+
+    /// Whether it is this very hash, and so the password was not set anew since.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.matches(other.0.expose().as_bytes())
+    }
+
     /// The text to store.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -359,13 +372,13 @@ impl Bench {
         stored.cost.memory_kib() > self.cost.memory_kib()
     }
 
-    fn hash(&self, arena: &mut Arena, password: &[u8], salt: &[u8]) -> PhcString {
+    fn hash(&self, arena: &mut Arena, password: &[u8], salt: &[u8]) -> PasswordHash {
         let (variant, version, cost, form) = (Variant::Argon2id, Version::V19, self.cost, self.form);
         let (salt, tag) = (salt.to_vec(), vec![0; TAG_BYTES]);
         let mut hash = StoredHash { variant, version, cost, form, salt, tag };
         self.operations.fetch_add(1, Ordering::Relaxed);
         arena.compute((variant, version, &cost), password, &hash.salt, &mut hash.tag);
-        PhcString(Secret::new(hash.written()))
+        PasswordHash(Secret::new(hash.written()))
     }
 
     fn verify(

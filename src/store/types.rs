@@ -1,5 +1,6 @@
 //! How the program's own types lie in a column.
 
+use crate::guard::password::PasswordHash;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
@@ -23,6 +24,18 @@ impl FromSql for EmailAddress {
 }
 
 impl ToSql for EmailAddress {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.as_str().to_sql()
+    }
+}
+
+impl FromSql for PasswordHash {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        String::column_result(value).map(Self::stored)
+    }
+}
+
+impl ToSql for PasswordHash {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         self.as_str().to_sql()
     }

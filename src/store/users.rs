@@ -4,7 +4,7 @@ use super::db::{Db, Tx, column, json_or_null, moment, moment_or_null};
 use super::error::StoreError;
 use super::query::query;
 use crate::clock::Moment;
-use crate::guard::secret::Secret;
+use crate::guard::password::PasswordHash;
 use crate::json::JsonText;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
@@ -89,7 +89,7 @@ pub struct Credentials {
     /// The user's public identifier.
     pub system_id: String,
     /// The stored password hash, in PHC form.
-    pub password: Secret<String>,
+    pub password: PasswordHash,
     /// The address.
     pub email: EmailAddress,
     /// The name as it is shown, HTML-escaped.
@@ -121,7 +121,7 @@ pub struct NewUser {
     /// The name, HTML-escaped.
     pub full_name: String,
     /// The password hash, in PHC form.
-    pub password: Secret<String>,
+    pub password: PasswordHash,
     /// The address.
     pub email: EmailAddress,
     /// Whether the address counts as proven.
@@ -212,7 +212,7 @@ pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
         named_params! {
             ":system_id": user.system_id,
             ":full_name": user.full_name,
-            ":password": user.password.expose(),
+            ":password": user.password,
             ":email": user.email,
             ":email_verified": user.email_verified,
             ":is_active": user.is_active,
@@ -251,8 +251,8 @@ pub fn sign_up_again(
 /// # Errors
 ///
 /// A failing database.
-pub fn set_no_password(tx: &Tx<'_>, user_id: i64, no_password: &Secret<String>) -> Result<bool, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":no_password": no_password.expose() };
+pub fn set_no_password(tx: &Tx<'_>, user_id: i64, no_password: &PasswordHash) -> Result<bool, StoreError> {
+    let params = named_params! { ":user_id": user_id, ":no_password": no_password };
     Ok(tx.change(SET_NO_PASSWORD, params)? == 1)
 }
 
@@ -333,12 +333,12 @@ pub fn set_forgotpass_letter_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, Sto
 pub fn set_password(
     tx: &Tx<'_>,
     verified: &Credentials,
-    password: &Secret<String>,
+    password: &PasswordHash,
 ) -> Result<bool, StoreError> {
     let params = named_params! {
         ":user_id": verified.user_id,
-        ":password": password.expose(),
-        ":verified_password": verified.password.expose(),
+        ":password": password,
+        ":verified_password": verified.password,
         ":is_active": verified.is_active,
         ":now": tx.now().stored(),
     };
@@ -480,7 +480,7 @@ fn credentials(row: &Row<'_>) -> Result<Credentials, StoreError> {
     Ok(Credentials {
         user_id: column(row, "user_id")?,
         system_id: column(row, "system_id")?,
-        password: Secret::new(column(row, "password")?),
+        password: column(row, "password")?,
         email: column(row, "email")?,
         full_name: column(row, "full_name")?,
         is_active: column(row, "is_active")?,
