@@ -30,7 +30,6 @@ pub mod chance;
 pub mod cli;
 pub mod client_address;
 pub mod clock;
-pub mod commands;
 pub mod config;
 pub mod edge;
 pub mod files;

@@ -40,7 +40,7 @@ TESTS = {
     "src/policy/": [("authnzerver", "policy"), ("policy", ""), STORIES],
     "src/store/": [("authnzerver", "store"), STORIES, ("disk", ""), ("binary", "")],
     "src/pipeline.rs": [WIRE, STORIES],
-    "src/config/": [("authnzerver", "config"), ("authnzerver", "commands"), ("binary", "")],
+    "src/config/": [("authnzerver", "config"), ("authnzerver", "cli"), ("binary", "")],
 }
 # A mutant that does not end is stopped after so many times what the tests take without it, and some seconds.
 PATIENCE, PATIENCE_SECONDS = 4, 30

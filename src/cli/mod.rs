@@ -13,6 +13,7 @@ pub mod command;
 pub mod form;
 pub mod help;
 pub mod parse;
+pub mod pwned;
 pub mod schema;
 pub mod serve;
 pub mod settings;

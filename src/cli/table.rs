@@ -1,8 +1,8 @@
 //! Every command, once: how it is called, what it says about itself, and what runs it.
 
 use super::command::{Action, Command, Word};
-use super::{call, help, schema, serve, settings, setup};
-use crate::commands::pwned;
+use super::{call, help, pwned, schema, serve, settings, setup};
+
 use crate::config::arguments::OptionRow;
 
 /// The command that is meant where none is named.

@@ -5,7 +5,7 @@ mod build;
 mod list;
 mod sort;
 
-use crate::cli::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_USAGE};
+use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_USAGE};
 use crate::config::Problems;
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::password_sha1;

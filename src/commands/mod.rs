@@ -1,3 +1,0 @@
-//! The command that builds filters of leaked passwords.
-
-pub mod pwned;
