@@ -11,9 +11,11 @@
 //! no Rust text can hold, becomes U+FFFD in a tree and stays what it was in the text. An object in which that would make
 //! two keys one is refused.
 
+mod error;
 mod scanner;
 mod wiped;
 
+pub use error::JsonError;
 pub use wiped::{WipedObject, wipe};
 
 use scanner::{Scanner, Token};
@@ -21,7 +23,6 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
-use std::fmt;
 use zeroize::Zeroizing;
 
 /// A JSON object.
@@ -53,55 +54,6 @@ impl Limits {
     /// For the answer of an authnzerver: what is noted stands a few levels deeper there than in a request.
     pub const ANSWER: Self = Self { bytes: 64 * 1024 * 1024, levels: TREE_LEVELS_MAX, values: usize::MAX };
 }
-
-/// Why a text is not taken. Says where, and shows nothing of the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JsonError {
-    /// It is not JSON.
-    Syntax {
-        /// The line, counted from one.
-        line: usize,
-        /// The column in bytes, counted from one.
-        column: usize,
-    },
-    /// It has one of the numbers that Python writes and JSON lacks: `NaN`, `Infinity` and `-Infinity`.
-    PythonNumber {
-        /// The line, counted from one.
-        line: usize,
-        /// The column in bytes, counted from one.
-        column: usize,
-    },
-    /// It is longer than [`Limits::bytes`].
-    TooLong,
-    /// It has more levels than [`Limits::levels`] or [`TREE_LEVELS_MAX`].
-    TooDeep,
-    /// It has more values than [`Limits::values`].
-    TooMany,
-    /// It is JSON, but not an object.
-    NotAnObject,
-    /// An object has keys that differ only in halves of surrogate pairs.
-    KeysCollide,
-}
-
-impl fmt::Display for JsonError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax { line, column } => write!(out, "not JSON: line {line}, column {column}"),
-            Self::PythonNumber { line, column } => {
-                write!(out, "not JSON: NaN or Infinity in line {line}, column {column}")
-            }
-            Self::TooLong => out.write_str("too long"),
-            Self::TooDeep => out.write_str("nested too deeply"),
-            Self::TooMany => out.write_str("made of too many values"),
-            Self::NotAnObject => out.write_str("not a JSON object"),
-            Self::KeysCollide => {
-                out.write_str("an object whose keys differ only in halves of surrogate pairs")
-            }
-        }
-    }
-}
-
-impl std::error::Error for JsonError {}
 
 /// One JSON value that was checked, as it was written.
 #[derive(Clone, Copy)]

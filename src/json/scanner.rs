@@ -1,7 +1,7 @@
 //! Cuts a JSON text into tokens, one call at a time. How deeply the text is nested costs a byte a level on the heap,
 //! and nothing on the stack.
 
-use super::JsonError;
+use super::error::JsonError;
 
 /// A piece of a JSON text. Texts and keys come without their quotes and still escaped.
 pub(super) enum Token<'t> {

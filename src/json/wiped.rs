@@ -1,30 +1,29 @@
 //! Trees whose texts are wiped from memory when they go: in the body of a request a password may stand anywhere.
 
-use super::Object;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::ops::{Deref, DerefMut};
 use zeroize::Zeroize;
 
 /// An object whose keys and texts are wiped when it is dropped. What is taken out of it is no longer its business.
 #[derive(Default)]
-pub struct WipedObject(Object);
+pub struct WipedObject(Map<String, Value>);
 
-impl From<Object> for WipedObject {
-    fn from(object: Object) -> Self {
+impl From<Map<String, Value>> for WipedObject {
+    fn from(object: Map<String, Value>) -> Self {
         Self(object)
     }
 }
 
 impl Deref for WipedObject {
-    type Target = Object;
+    type Target = Map<String, Value>;
 
-    fn deref(&self) -> &Object {
+    fn deref(&self) -> &Map<String, Value> {
         &self.0
     }
 }
 
 impl DerefMut for WipedObject {
-    fn deref_mut(&mut self) -> &mut Object {
+    fn deref_mut(&mut self) -> &mut Map<String, Value> {
         &mut self.0
     }
 }
