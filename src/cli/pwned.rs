@@ -1,15 +1,11 @@
 //! `authnzerver pwned`: builds the offline filter of leaked passwords, and looks passwords up in it.
 //! Passwords are read from standard input and never shown.
 
-mod build;
-mod list;
-mod sort;
-
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_USAGE};
 use crate::config::Problems;
+use crate::outbound::pwned::builder::{BuildFault, Order, Portions, build};
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::password_sha1;
-use build::{Order, Portions, build};
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::AsFd;
@@ -72,7 +68,7 @@ fn run_build(
     let list = if list == "-" {
         File::from(io::stdin().as_fd().try_clone_to_owned()?)
     } else {
-        File::open(list).map_err(build::BuildFault::ListUnreadable)?
+        File::open(list).map_err(BuildFault::ListUnreadable)?
     };
     let mut tell = |text: &str| {
         // Progress that nobody can read is no reason to stop.

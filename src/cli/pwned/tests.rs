@@ -1,6 +1,5 @@
 //! A filter built from a list finds what is in the list, however the list is written, and `check` says so.
 
-use super::build::{BuildFault, Built, FilterWriter};
 use super::*;
 use crate::chance::SeededChance;
 use crate::cli;
@@ -8,6 +7,7 @@ use crate::cli::command::Parts;
 use crate::cli::streams::Streams;
 use crate::clock::{ManualClock, Moment};
 use crate::config::Surroundings;
+use crate::outbound::pwned::builder::{Built, FilterWriter};
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::server::lifecycle::End;
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //! The file says of every hash it was built from that it is there, and of about one in 65,536 others too
 //! (2^-16: fingerprints have 16 bits). It is cut into shards by the leading 64 bits of the SHA-1, its *key*; a
 //! shard is a binary fuse filter over up to a million keys. A look-up takes three reads of two bytes, so
-//! nothing but the list of shards (32 bytes each) stays in memory. The builder is `cli::pwned`.
+//! nothing but the list of shards (32 bytes each) stays in memory. The [`builder`](super::builder) makes them.
 //!
 //! All numbers are little endian, and there is nothing else in the file:
 //!

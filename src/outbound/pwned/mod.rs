@@ -2,6 +2,7 @@
 //! this machine, a [`range_api`] is somewhere else. Both block the calling thread, so they belong on the threads for
 //! outbound calls.
 
+pub mod builder;
 pub mod chain;
 pub mod filter;
 pub mod range_api;

@@ -1,7 +1,7 @@
 //! Reads lists of leaked hashes: a line for each, `SHA-1 in hexadecimal:count`, in any order and letter case,
 //! with either line end. Never shows what a line holds, since a wrong file might hold anything.
 
-use super::build::BuildFault;
+use super::error::BuildFault;
 use crate::files::BYTE_ORDER_MARK;
 use crate::outbound::pwned::filter::key;
 use std::io::{BufRead, Read};

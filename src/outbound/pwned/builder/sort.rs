@@ -1,6 +1,6 @@
 //! Sorts more keys than fit into memory: sorted runs go to a temporary file, and are merged from there.
 
-use super::build::{BuildFault, create_new};
+use super::error::{BuildFault, create_new};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;

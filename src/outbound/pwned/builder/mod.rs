@@ -2,13 +2,18 @@
 //! other it is read anew and sorted through a temporary file beside the filter. The filter gets its name only
 //! when it is complete and on the disk.
 
-use super::list::List;
-use super::sort::{RUN_KEYS_MAX, Sorter};
-use crate::outbound::pwned::filter::{self, HEADER_BYTES, SHARDS_MAX, Shard};
+mod error;
+mod list;
+mod sort;
+
+pub use error::BuildFault;
+
+use super::filter::{self, HEADER_BYTES, SHARDS_MAX, Shard};
+use list::List;
+use sort::{RUN_KEYS_MAX, Sorter};
 use std::ffi::OsStr;
-use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, ErrorKind, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use xorf::BinaryFuse16;
 
@@ -57,61 +62,6 @@ impl Default for Portions {
     }
 }
 
-/// Why no filter was built.
-#[derive(Debug)]
-pub enum BuildFault {
-    /// The list cannot be read.
-    ListUnreadable(io::Error),
-    /// This line is none of a list of hashes.
-    BadLine(u64),
-    /// The list is not sorted, and cannot be read a second time.
-    ReadOnce,
-    /// There is nothing in the list to take in.
-    Empty,
-    /// There are more hashes than a filter file may hold.
-    TooMany,
-    /// There is a file of that name already.
-    Exists,
-    /// That name belongs to a directory, a link or a device.
-    NotAFile,
-    /// A temporary file of another build is there.
-    LeftOver(PathBuf),
-    /// The filter, or a temporary file beside it, cannot be written or read back.
-    Unwritable(io::Error),
-    /// The hashes of a shard could not be arranged, which is next to impossible.
-    Construction,
-}
-
-impl fmt::Display for BuildFault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ListUnreadable(fault) => write!(out, "the list cannot be read: {fault}"),
-            Self::BadLine(line) => {
-                write!(
-                    out,
-                    "line {line} of the list is not a SHA-1 of 40 hexadecimal digits, a colon and a count"
-                )
-            }
-            Self::ReadOnce => out.write_str(
-                "the list is not sorted, and a pipe cannot be read twice: sort it, or give it as a file",
-            ),
-            Self::Empty => out.write_str("the list holds no hash with a count that high"),
-            Self::TooMany => out.write_str("the list is too long for a filter; raise --min-count"),
-            Self::Exists => out.write_str("the filter file exists already; --force replaces it"),
-            Self::NotAFile => out.write_str("the filter cannot replace what is no regular file"),
-            Self::LeftOver(path) => write!(
-                out,
-                "{} is there: another build is at work, or was interrupted; remove the file if it was",
-                path.display()
-            ),
-            Self::Unwritable(fault) => write!(out, "writing the filter failed: {fault}"),
-            Self::Construction => out.write_str("the filter could not be constructed from these hashes"),
-        }
-    }
-}
-
-impl std::error::Error for BuildFault {}
-
 /// Builds the filter; `tell` is told how it goes.
 ///
 /// # Errors
@@ -124,7 +74,7 @@ pub fn build(order: Order<'_>, portions: Portions, tell: &mut dyn FnMut(&str)) -
         _ => {}
     }
     let partial = beside(order.out, ".partial");
-    let writer = FilterWriter::new(create_new(&partial)?, portions.shard_keys_max)?;
+    let writer = FilterWriter::new(error::create_new(&partial)?, portions.shard_keys_max)?;
     let built = fill(&order, writer, portions, tell).and_then(|built| {
         std::fs::rename(&partial, order.out).map_err(BuildFault::Unwritable)?;
         sync_directory(order.out)?;
@@ -135,19 +85,6 @@ pub fn build(order: Order<'_>, portions: Portions, tell: &mut dyn FnMut(&str)) -
         let _ = std::fs::remove_file(&partial);
     }
     built
-}
-
-/// Makes a file that nobody else writes to, for reading back and writing.
-///
-/// # Errors
-/// There is a file of that name, or it cannot be made.
-pub fn create_new(path: &Path) -> Result<File, BuildFault> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|fault| {
-        match fault.kind() {
-            ErrorKind::AlreadyExists => BuildFault::LeftOver(path.to_owned()),
-            _ => BuildFault::Unwritable(fault),
-        }
-    })
 }
 
 fn fill(
