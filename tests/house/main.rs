@@ -2,6 +2,7 @@
 //! says what to do instead. The rules read the source as text; they never run the program.
 
 mod arrows;
+mod circles;
 mod documents;
 mod manifest;
 mod paths;

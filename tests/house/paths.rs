@@ -11,6 +11,8 @@ pub struct Module {
     pub name: Vec<String>,
     /// What it names, in order.
     pub named: Vec<Named>,
+    /// The macros that it defines.
+    pub macros: Vec<String>,
 }
 
 /// A path that a file names.
@@ -24,6 +26,8 @@ pub struct Named {
     pub ours: bool,
     /// Whether only tests name it: it stands below `#[cfg(test)]`.
     pub in_tests: bool,
+    /// What a `use` calls it from there on; `*` for whatever lies below it.
+    pub alias: Option<String>,
 }
 
 impl Named {
@@ -55,7 +59,9 @@ pub fn modules(files: &[SourceFile]) -> Vec<Module> {
         let named = written.map(|written| resolve(written, &name, &known)).collect::<Vec<_>>();
         let named =
             named.into_iter().map(|named| Named { in_tests: in_tests(named.line), ..named }).collect();
-        modules.push(Module { path: file.path.clone(), name, named });
+        let definitions = tokens.windows(3).filter(|three| three[0].text == "macro_rules");
+        let macros = definitions.map(|three| three[2].text.to_owned()).collect();
+        modules.push(Module { path: file.path.clone(), name, named, macros });
     }
     // A test module may have a file of its own.
     for module in
@@ -102,13 +108,19 @@ fn module_name(path: &str) -> Vec<String> {
 
 /// A path as it stands in the text, with the modules that are open around it in the same file.
 struct Written {
-    line: usize,
-    path: Vec<String>,
+    found: Found,
     inside: Vec<String>,
 }
 
+/// A path, where it stands, and what a `use` calls it.
+struct Found {
+    line: usize,
+    path: Vec<String>,
+    alias: Option<String>,
+}
+
 fn resolve(written: Written, file: &[String], known: &BTreeSet<Vec<String>>) -> Named {
-    let Written { line, mut path, inside } = written;
+    let Written { found: Found { line, mut path, alias }, inside } = written;
     let mut base: Vec<String> = file.iter().cloned().chain(inside).collect();
     match path[0].as_str() {
         "crate" | "authnzerver" => {
@@ -124,12 +136,12 @@ fn resolve(written: Written, file: &[String], known: &BTreeSet<Vec<String>>) -> 
         }
         // A child module goes by its own name. Everything else is another crate, or a type already imported.
         head if !known.contains(&[base.as_slice(), &[head.to_owned()]].concat()) => {
-            return Named { line, path, ours: false, in_tests: false };
+            return Named { line, path, ours: false, in_tests: false, alias };
         }
         _ => {}
     }
     base.append(&mut path);
-    Named { line, path: base, ours: true, in_tests: false }
+    Named { line, path: base, ours: true, in_tests: false, alias }
 }
 
 fn written_paths(tokens: &[Token<'_>]) -> Vec<Written> {
@@ -155,24 +167,24 @@ fn written_paths(tokens: &[Token<'_>]) -> Vec<Written> {
             }
             "use" => at = use_tree(tokens, at + 1, &[], &mut paths),
             "extern" if text_at(at + 1) == "crate" => {
-                paths.push((tokens[at].line, vec![text_at(at + 2).to_owned()]));
+                let path = vec![text_at(at + 2).to_owned()];
+                paths.push(Found { line: tokens[at].line, path, alias: None });
                 at += 3;
             }
             text if text.starts_with(is_word) => at = plain_path(tokens, at, &mut paths),
             _ => at += 1,
         }
         let inside: Vec<String> = open.iter().flatten().cloned().collect();
-        found.extend(paths.into_iter().map(|(line, path)| Written { line, path, inside: inside.clone() }));
+        found.extend(paths.into_iter().map(|found| Written { found, inside: inside.clone() }));
     }
     found
 }
 
-type Found = Vec<(usize, Vec<String>)>;
-
 /// Reads one branch of a `use` tree from `at`, and gives the place behind it.
-fn use_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], found: &mut Found) -> usize {
+fn use_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], found: &mut Vec<Found>) -> usize {
     let mut path = prefix.to_vec();
     let mut line = 0;
+    let mut alias = None;
     while let Some(token) = tokens.get(at) {
         match token.text {
             "{" => {
@@ -185,9 +197,16 @@ fn use_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], found: &mut 
                 }
                 return at + 1;
             }
-            "as" => at += 2,
+            "as" => {
+                alias = tokens.get(at + 1).map(|token| token.text.to_owned());
+                at += 2;
+            }
+            "*" => {
+                alias = Some("*".to_owned());
+                at += 1;
+            }
             "self" if !path.is_empty() => at += 1,
-            "::" | "*" => at += 1,
+            "::" => at += 1,
             text if text.starts_with(is_word) => {
                 path.push(text.to_owned());
                 at += 1;
@@ -196,14 +215,15 @@ fn use_tree(tokens: &[Token<'_>], mut at: usize, prefix: &[String], found: &mut 
         }
         line = token.line;
     }
-    if !path.is_empty() {
-        found.push((line, path));
+    if let Some(last) = path.last() {
+        let alias = alias.or_else(|| Some(last.clone()));
+        found.push(Found { line, path, alias });
     }
     at
 }
 
 /// Reads words joined by `::` from `at`, and gives the place behind them. A word alone is not a path.
-fn plain_path(tokens: &[Token<'_>], start: usize, found: &mut Found) -> usize {
+fn plain_path(tokens: &[Token<'_>], start: usize, found: &mut Vec<Found>) -> usize {
     let mut path = vec![tokens[start].text.to_owned()];
     let mut at = start + 1;
     while let [joint, word, ..] = &tokens[at..] {
@@ -215,7 +235,7 @@ fn plain_path(tokens: &[Token<'_>], start: usize, found: &mut Found) -> usize {
     }
     let behind_a_joint = start > 0 && tokens[start - 1].text == "::";
     if path.len() > 1 && !behind_a_joint {
-        found.push((tokens[start].line, path));
+        found.push(Found { line: tokens[start].line, path, alias: None });
     }
     at
 }
