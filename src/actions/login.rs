@@ -1,7 +1,7 @@
 //! Logging in and out. A log-in ends the session that it came with, whatever comes of it, so that nobody can go on
 //! with a session that was planted before; the calling server then starts a new one.
 
-use super::LOCKED;
+use super::refusals::LOCKED;
 use crate::accounts::authenticate::{Authentication, Identifier, SessionEnded, log_in};
 use crate::accounts::sessions::{LogOutRefused, log_out};
 use crate::app::Call;

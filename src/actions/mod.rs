@@ -6,19 +6,13 @@ pub mod apikey;
 pub mod email;
 pub mod login;
 pub mod password;
+mod refusals;
 pub mod session;
 pub mod user;
 
-use crate::outcome::Refusal;
 use crate::request::Request;
 use std::collections::HashMap;
 use std::sync::LazyLock;
-
-/// What is answered while an account takes no attempts; the same whether or not there is such an account.
-const LOCKED: Refusal = Refusal::without_reason(
-    "This account is locked for now after too many failed attempts. Try again later, or ask an administrator.",
-)
-.nulls(&["user_id"]);
 
 /// The requests of all files, in the order of the documentation.
 const FILES: &[&[Request]] = &[

@@ -1,6 +1,6 @@
 //! What an operation on accounts works with: the server's parts, the time, and whose places in the queues it takes.
 
-use super::App;
+use super::parts::App;
 use crate::chance::Chance;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;

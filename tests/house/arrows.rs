@@ -5,7 +5,7 @@ use crate::paths::{Module, Named, modules};
 use crate::source::rust_below;
 
 /// What every module may use, for it knows nothing of requests, settings or storage.
-const COMMON: &[&str] = &[
+pub const COMMON: &[&str] = &[
     "guard::secret",
     "guard::redact",
     "client_address",
@@ -35,6 +35,9 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ),
     ("fernet", &["src/guard/envelope"], "Seal and open through the envelope."),
 ];
+
+/// The one file of requests that others may import: how several of them say no.
+const SHARED_REFUSALS: &str = "actions::refusals";
 
 /// What an operation on accounts must not know, since an operator's command has none of it: requests, how they came, and
 /// how they are answered.
@@ -213,7 +216,7 @@ fn actions_that_lean_on_others(modules: &[Module]) -> Vec<String> {
             let Some(file) = file_of(&named.path).filter(|_| named.ours) else { return false };
             let is_action = file.len() > 1 && file[0] == "actions";
             let same_branch = file.starts_with(&module.name) || module.name.starts_with(file);
-            is_action && !same_branch
+            is_action && !same_branch && !leads_to(file, SHARED_REFUSALS)
         },
         "Move what both need into accounts/, the store, or policy/.",
     )
@@ -223,7 +226,7 @@ fn below<'all>(modules: &'all [Module], top: &'all str) -> impl Iterator<Item = 
     modules.iter().filter(move |module| module.name.first().is_some_and(|name| name == top))
 }
 
-fn leads_to(path: &[String], place: &str) -> bool {
+pub fn leads_to(path: &[String], place: &str) -> bool {
     let mut path = path.iter();
     place.split("::").all(|step| path.next().is_some_and(|name| name == step))
 }
@@ -327,7 +330,8 @@ mod tests {
         let modules = tree(&[
             ("src/lib.rs", ""),
             ("src/actions/mod.rs", "pub mod login; use login::REQUESTS;"),
-            ("src/actions/login.rs", "use crate::accounts::lock::lift; use crate::actions::Thing;"),
+            ("src/actions/refusals.rs", ""),
+            ("src/actions/login.rs", "use super::refusals::LOCKED; use crate::accounts::lock::lift;"),
             ("src/actions/user/mod.rs", ""),
             ("src/actions/user/lock.rs", "use super::shown; use crate::actions::login::log_in;"),
             ("src/actions/user/edit.rs", "use super::lock::lock; mod tests { use super::*; }"),

@@ -1,7 +1,7 @@
 //! Changing a password that one knows.
 
 use crate::accounts::set_password::{self, Change, ChangeRefused};
-use crate::actions::LOCKED;
+use crate::actions::refusals::LOCKED;
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};

@@ -1,7 +1,7 @@
 //! Checking a password again, before something that needs it.
 
 use crate::accounts::authenticate::{Authentication, Identifier, authenticate};
-use crate::actions::LOCKED;
+use crate::actions::refusals::LOCKED;
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Outcome, Refusal};

@@ -2,7 +2,7 @@
 
 use crate::accounts::actor::Performer;
 use crate::accounts::delete::{DeleteRefused, delete, delete_own};
-use crate::actions::LOCKED;
+use crate::actions::refusals::LOCKED;
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
