@@ -9,6 +9,8 @@ mod authority;
 mod bombs;
 #[path = "binary/confvars.rs"]
 mod confvars;
+#[path = "binary/documents.rs"]
+mod documents;
 #[path = "binary/files.rs"]
 mod files;
 #[path = "binary/first_start.rs"]

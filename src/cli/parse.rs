@@ -19,6 +19,8 @@ struct Chosen {
     command: &'static Command,
     path: String,
     words: Vec<String>,
+    /// Whether options of other commands are passed over: help is asked for behind a whole command.
+    is_aside: bool,
 }
 
 /// Reads the arguments that follow the program's name. Without a command, `default` is meant.
@@ -34,7 +36,8 @@ pub fn parse(
     let rows: Vec<&'static OptionRow> = owned.iter().map(|(_, row)| *row).collect();
     let mut problems = Problems::default();
     let mut line = CommandLine::read(arguments, &rows, &mut problems);
-    let Some(Chosen { command, path, words }) = choose(&mut line, commands, default, &mut problems) else {
+    let Some(Chosen { command, path, words, is_aside }) = choose(&mut line, commands, default, &mut problems)
+    else {
         return Err(problems);
     };
     if !command.takes_words(words.len()) {
@@ -45,7 +48,7 @@ pub fn parse(
         let Some(value) = take(&mut line, row, &mut problems) else { continue };
         if owner == path {
             own.insert(row.name, value);
-        } else {
+        } else if !is_aside {
             problems.add(format!("--{} belongs to `{owner}`", row.name));
         }
     }
@@ -101,10 +104,20 @@ fn choose(
         if words.is_empty() {
             words.extend(by_alias.first().map(|(command, _)| command.name.to_owned()));
         }
-        return Some(Chosen { command: help, path: help.name.to_owned(), words: path_of(commands, words) });
+        return Some(Chosen {
+            command: help,
+            path: help.name.to_owned(),
+            words: path_of(commands, words),
+            is_aside: true,
+        });
     }
     if let Some((version, _)) = by_alias.iter().find(|(command, _)| command.name == "version") {
-        return Some(Chosen { command: version, path: version.name.to_owned(), words: Vec::new() });
+        return Some(Chosen {
+            command: version,
+            path: version.name.to_owned(),
+            words: Vec::new(),
+            is_aside: true,
+        });
     }
     match by_alias.pop() {
         None => {}
@@ -114,7 +127,7 @@ fn choose(
             if !by_alias.is_empty() || !is_alone {
                 problems.add(format!("--{alias} goes with no command"));
             }
-            return Some(Chosen { command, path: command.name.to_owned(), words: value });
+            return Some(Chosen { command, path: command.name.to_owned(), words: value, is_aside: false });
         }
     }
     let mut words = words.into_iter();
@@ -133,7 +146,7 @@ fn choose(
         };
         path = if path.is_empty() { word } else { format!("{path} {word}") };
         let Action::Commands(below) = command.action else {
-            return Some(Chosen { command, path, words: words.collect() });
+            return Some(Chosen { command, path, words: words.collect(), is_aside: false });
         };
         let Some(next) = words.next() else {
             problems.add(format!("usage: {}", command.usage(&path)));

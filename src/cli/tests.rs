@@ -167,7 +167,7 @@ fn help_lists_every_command_and_tells_of_each_however_it_is_asked() {
         assert_eq!(machine.runs(&[words.as_slice(), &["--help"]].concat()).output, told.output, "{path}");
         assert_eq!(machine.runs(&[&["--help"], words.as_slice()].concat()).output, told.output, "{path}");
     }
-    let call = machine.runs(&["call", "user-list", "--help", "{}"]).output;
+    let call = machine.runs(&["call", "user-list", "--help", "--url=x", "{}"]).output;
     assert_eq!(call, machine.runs(&["help", "call"]).output, "what belongs to a command does not disturb");
     let alias = machine.runs(&["--autosetup", "--help"]).output;
     assert_eq!(alias, machine.runs(&["help", "setup"]).output);
