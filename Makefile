@@ -13,9 +13,11 @@ export CARGO_TARGET_DIR ?= target
 BENCH   ?=
 # Options for trying mutants: --minutes, --seed, --count, --only.
 MUTANTS ?=
+# The program authnzrv of an installed Python authnzerver, for `make test-original`.
+ORIGINAL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python check mutants static test-static install bench docs suffixes clean
+.PHONY: help run test test-python test-original check mutants static test-static install bench docs suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,6 +31,12 @@ test: test-python  ## run every test; prepares target/python, which some of them
 # Before anything is built, so that what is missing is told within a second.
 test-python:
 	@tools/test-python.sh
+
+test-original:  ## ask the Python authnzerver and this one the same, and compare (ORIGINAL=/path/to/authnzrv)
+	@test -n '$(ORIGINAL)' || { echo 'Name the Python authnzerver: make test-original ORIGINAL=/path/to/authnzrv. CONTRIBUTING.md tells how to get it.' >&2; exit 2; }
+	@tools/test-python.sh
+	cargo build --locked --bin authnzerver
+	$(CARGO_TARGET_DIR)/python/bin/python -B tests/original/compare.py --original='$(ORIGINAL)' --ours=$(CARGO_TARGET_DIR)/debug/authnzerver
 
 check:  ## check the formatting, and lint everything
 	cargo fmt --check
