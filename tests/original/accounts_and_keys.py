@@ -170,6 +170,14 @@ GUESSES = [
     *(passcheck(f"failure {count} after a success", "alice", "not-the-password-at-all") for count in range(1, 5)),
     passcheck("the right one when it is locked", "alice"),
     user("what is noted", ALICE),
+    *(step for count in range(1, 5) for step in (
+        session(None, visitor="session_token"), login(f"login failure {count}", "bob", "not-the-password-at-all"))),
+    session(None, visitor="session_token"),
+    login("the right one for a login when it is locked", "bob"),
+    ask("the right one for a change when it is locked", "user-changepass-nosession", {
+        "user_id": BOB, "full_name": "Bob Example", "email": email("bob"), "current_password": PASSWORD,
+        "new_password": OTHER_PASSWORD}),
+    delete("the right one for a deletion when it is locked", "bob", BOB),
 ]
 
 
@@ -275,6 +283,9 @@ KEYS = [
     with_key("apikey-revoke", "revoked by somebody else", "$key", BOB),
     with_key("apikey-revoke", "revoked by a member of staff", "$key", SAM, "staff"),
     with_key("apikey-revoke", "revoked with another token", changed("$key", tkn=NOBODYS_TOKEN)),
+    with_key("apikey-revoke", "revoked with another role in it", changed("$key", rol="staff")),
+    with_key("apikey-revoke", "revoked with another audience in it", changed("$key", aud="other")),
+    new_key("one more"),
     with_key("apikey-revoke", "revoked"),
     with_key("apikey-revoke", "revoked twice"),
     verify("verified when it is revoked"),
@@ -328,6 +339,9 @@ FREE_KEYS = [
     new_free_key("a fourth key"),
     with_key("apikey-revoke-nosession", "revoked by somebody else", "$key", BOB),
     with_key("apikey-revoke-nosession", "revoked with another token", changed("$key", tkn=NOBODYS_TOKEN)),
+    with_key("apikey-revoke-nosession", "revoked with another role in it", changed("$key", rol="staff")),
+    with_key("apikey-revoke-nosession", "revoked with another audience in it", changed("$key", aud="other")),
+    new_free_key("one more"),
     with_key("apikey-revoke-nosession", "revoked"),
     with_key("apikey-revoke-nosession", "revoked twice"),
     refresh("when it is revoked"),
@@ -338,6 +352,9 @@ FREE_KEYS = [
     with_key("apikey-revokeall-nosession", "all revoked"),
     with_key("apikey-revokeall-nosession", "all revoked twice"),
     new_free_key("a seventh key"),
+    refresh("renewed for ever", expires_seconds=10**12),
+    verify_free("verified when that was refused"),
+    new_free_key("an eighth key"),
     role(ALICE, "staff"),
     verify_free("verified when its owner's role is another", "$key", ALICE, "staff"),
 ]

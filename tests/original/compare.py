@@ -40,8 +40,8 @@ def exchange(server, step, kept, number):
     if step.raw:
         method, path, data, host = step.raw
         data = TOKENS[data]() if isinstance(data, str) else data
-        status, reply = server.exchange(method, path, data, host)
-        return {"http": status}
+        status, content_type, _ = server.exchange(method, path, data, host)
+        return {"http": status, "type": content_type}
     message = {
         "request": step.request,
         "body": filled(step.body, kept),

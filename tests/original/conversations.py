@@ -128,6 +128,10 @@ LOGIN = [
     ask("a password in a visitor's session", "user-passcheck", {"session_token": "$visitor", "password": PASSWORD}),
     exists("a check leaves its session", "$alice"),
     user("what is noted of alice", ALICE),
+    ask("a locked user is made active", "internal-user-edit", {"target_userid": LOU, "update_dict": {"is_active": True}}),
+    session(None, visitor="session_token"),
+    login("of a user who is active in the role locked", "lou"),
+    passcheck("that of a user who is active in the role locked", "lou"),
 ]
 
 
@@ -273,6 +277,9 @@ def mail(request, name, **body):
 
 MAIL = [
     session(None, visitor="session_token"),
+    mail("user-sendemail-signup", "for a sign-up in no session", session_token=NOBODYS_TOKEN),
+    mail("user-sendemail-signup", "for a sign-up that is nonsense", created_info="nonsense"),
+    mail("user-sendemail-signup", "for a sign-up by a server of the caller's", emailserver="127.0.0.1", emailport=9),
     mail("user-sendemail-signup", "for a sign-up"),
     mail("user-sendemail-signup", "for a sign-up, by the name of the check", server_verify_url="/users/verify"),
     mail("user-sendemail-signup", "for a sign-up of nobody", email_address=email("nobody")),
@@ -280,6 +287,8 @@ MAIL = [
          created_info={"user_email": email("ivy"), "user_id": IVY, "send_verification": False}),
     mail("user-sendemail-signup", "for a sign-up, a number for an address", email_address=9, created_info="text",
          server_verify_url="/users/verify"),
+    mail("user-sendemail-signup", "for a sign-up of somebody verified", email_address=email("alice"),
+         created_info={"user_email": email("alice"), "user_id": ALICE, "send_verification": True}),
     mail("user-sendemail-forgotpass", "for a forgotten password", email_address=email("alice")),
     mail("user-sendemail-forgotpass", "for a forgotten password, soon again", email_address=email("alice")),
     mail("user-sendemail-forgotpass", "for a forgotten password of nobody", email_address=email("nobody")),

@@ -122,22 +122,22 @@ class Server:
         RUNNING.remove(self)
 
     def exchange(self, method, path, data=None, host=None):
-        """Sends bytes as they are; returns the status and what came back."""
+        """Sends bytes as they are; returns the status, the type of what came back, and that."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=data, method=method)
         if host:
             request.add_header("Host", host)
         try:
             with urllib.request.urlopen(request, timeout=120) as reply:
-                return reply.status, reply.read()
+                return reply.status, reply.headers["Content-Type"], reply.read()
         except urllib.error.HTTPError as error:
-            return error.code, error.read()
+            return error.code, error.headers["Content-Type"], error.read()
 
     def ask(self, message):
         """Seals a message; returns what the answer says, opened."""
-        status, reply = self.exchange("POST", "/", seal(message))
+        status, content_type, reply = self.exchange("POST", "/", seal(message))
         if status != 200:
-            return {"http": status}
-        return {"http": status, **json.loads(BOX.decrypt(base64.b64decode(reply)))}
+            return {"http": status, "type": content_type}
+        return {"http": status, "type": content_type, **json.loads(BOX.decrypt(base64.b64decode(reply)))}
 
 
 def seal(message):
