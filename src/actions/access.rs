@@ -2,9 +2,9 @@
 
 use crate::accounts::permission::{is_active, is_active_in_role};
 use crate::app::Call;
+use crate::log;
 use crate::outcome::{Done, Nothing, Outcome, Refusal};
-use crate::policy::access::LimitDecision;
-use crate::policy::access::{Access, Decision, SharedWith};
+use crate::policy::access::{Access, Decision, LimitDecision, SharedWith};
 use crate::requests;
 
 const DENIED: &str = "The access was checked. Permitted: False.";
@@ -91,6 +91,12 @@ fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Nothing
     }
     if !call.read(|db| is_active_in_role(db, ask.user_id, &ask.user_role))? {
         return Err(LIMIT_NOT_VALID.refuse());
+    }
+    // What no role has always passes. Most likely its name is misspelt.
+    if !policy.knows_limit(&ask.limit_name)
+        && let Some(count) = call.app().unknown_limits.count(call.app().clock.steady())
+    {
+        log::warning("limits were checked that the policy gives to no role", &[("count", count.into())]);
     }
     match decision {
         LimitDecision::Within => Ok(Done::new(Nothing {}, "The limit was checked. Within: True.")),

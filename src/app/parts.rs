@@ -53,6 +53,8 @@ pub struct App {
     pub mail_settings: MailSettings,
     /// Requests that were told to come again, for the log.
     pub busy: Repeated,
+    /// Checks of limits that the policy gives to no role, for the log.
+    pub unknown_limits: Repeated,
     /// How an answer is held back.
     pub pause: Pause,
     /// Lets one password check of an account pass at a time.

@@ -83,6 +83,7 @@ pub fn build(
         guesses: Guesses::default(),
         before_write: None,
         busy: Repeated::default(),
+        unknown_limits: Repeated::default(),
         held: HeldAnswers::default(),
         recent_letters: Arc::default(),
         mail_stops: Arc::default(),

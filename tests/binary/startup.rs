@@ -26,6 +26,24 @@ fn a_rate_limit_that_is_set_twice_is_told() {
     assert!(told[0].contains("ratelimits=\"ipaddr\""), "{log}");
 }
 
+/// Not at the start, for only the calling server knows which limits it will ask about.
+#[test]
+fn a_limit_that_no_role_has_is_told_when_it_is_checked() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let ask = |limit: &str| {
+        let body =
+            json!({ "user_id": 1, "user_role": "superuser", "limit_name": limit, "value_to_check": 1 });
+        server.ask("user-check-limit", &body)
+    };
+    ask("max_requests");
+    ask("max_reqests");
+    let log = server.stops();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("gives to no role")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains("count=1"), "{log}");
+}
+
 /// Runs the server in a shell that lowers a limit first; its exit status, if it ends within a moment, and its log.
 fn under_a_limit(script: &str, settings: &[(&str, &str)]) -> (Option<i32>, String) {
     let machine = Machine::new();

@@ -134,6 +134,7 @@ impl TestServer {
             slow_turnstiles: Turnstiles::default(),
             guesses: Guesses::default(),
             busy: Repeated::default(),
+            unknown_limits: Repeated::default(),
             held: HeldAnswers::default(),
             recent_letters: Arc::default(),
             mail_stops: Arc::default(),
