@@ -135,11 +135,6 @@ impl Condition {
         if self.is_overwritten.load(Ordering::Relaxed) { self.files.check() } else { Ok(()) }
     }
 
-    /// Whether they were missing when they were last looked at.
-    pub(super) fn files_are_gone(&self) -> bool {
-        self.files_are_gone.load(Ordering::Relaxed)
-    }
-
     /// Counts writes that failed because of the database, at this steady time.
     pub(super) fn writes_failed(&self, count: u32, now: Duration) {
         if count > 0 {

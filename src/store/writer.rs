@@ -180,12 +180,11 @@ impl Thread<'_> {
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
-    /// Whether the files are where they were. When they have just gone, what was acknowledged moves out of the log:
-    /// it would otherwise be lost with the log, or be taken for the log of the file that lies there now.
+    /// Whether the files are where they were. When they have gone, what was acknowledged moves out of the log: it would
+    /// otherwise be lost with the log, or be taken for the log of the file that lies there now.
     fn check_files(&self) -> Result<(), StoreError> {
-        let were_gone = self.condition.files_are_gone();
         let checked = self.condition.check_files();
-        if matches!(checked, Err(StoreError::Replaced(_))) && !were_gone {
+        if matches!(checked, Err(StoreError::Replaced(_))) {
             self.checkpoint();
         }
         checked

@@ -164,6 +164,24 @@ fn a_file_that_was_moved_away_has_all_that_was_acknowledged_and_serves_again_whe
 }
 
 #[test]
+fn what_was_acknowledged_moves_into_the_file_whoever_notices_first_that_it_went() {
+    let scratch = Scratch::new("noticed-elsewhere");
+    let (path, away) = (scratch.database(), scratch.0.join("away.sqlite"));
+    let (store, _) = open(&path).expect("opens");
+    adds(&store, "before").expect("writes");
+    std::fs::rename(&path, &away).expect("moves");
+    // A health check does so, and has no connection to write with.
+    store.condition.check_files().expect_err("it went");
+    refuses(&store, "moved away");
+    let copy = scratch.0.join("copy.sqlite");
+    std::fs::copy(&away, &copy).expect("copies");
+    let kept: String = Connection::open(&copy)
+        .and_then(|copy| copy.query_row("SELECT name FROM roles", [], |row| row.get(0)))
+        .expect("reads");
+    assert_eq!(kept, "before", "the file is whole without its log");
+}
+
+#[test]
 fn a_link_that_leads_elsewhere_and_a_directory_in_another_place_are_noticed() {
     let scratch = Scratch::new("linked");
     let (one, two, link) = (scratch.0.join("one"), scratch.0.join("two"), scratch.0.join("link"));
