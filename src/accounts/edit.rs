@@ -182,7 +182,7 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHa
     let unlocks = stays_locked && after.is_active && !before.is_active;
     if !before.user_role.is_locked() && after.user_role.is_locked() {
         // The rest of the changes first, then the lock as everywhere.
-        let rest = User { user_role: before.user_role.clone(), is_active: before.is_active, ..after };
+        let rest = User { user_role: before.user_role.clone(), ..after };
         users::update(tx, &rest)?;
         lock::lock(tx, &rest, Lock::ByPerson)?;
     } else if suspended && decides_state && stays_locked && !unlocks {
@@ -190,9 +190,8 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHa
         users::update(tx, &after)?;
         lock::lock(tx, &after, Lock::ByPerson)?;
     } else if unlocks {
-        let rest = User { is_active: false, ..after };
-        users::update(tx, &rest)?;
-        if lock::unlock(tx, &rest)? != Unlocked::Active {
+        users::update(tx, &after)?;
+        if lock::unlock(tx, &after)? != Unlocked::Active {
             return Err(BAD_VALUE);
         }
     } else {

@@ -239,10 +239,9 @@ impl Store {
     /// A free connection, or the next one in turn when all are in use.
     fn reader(&self) -> MutexGuard<'_, Connection> {
         let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
-        let count = self.readers.len();
-        (0..count)
-            .find_map(|offset| self.readers[(turn + offset) % count].try_lock().ok())
-            .unwrap_or_else(|| self.readers[turn % count].lock().unwrap_or_else(PoisonError::into_inner))
+        let (before, from_turn) = self.readers.split_at(turn % self.readers.len());
+        let free = from_turn.iter().chain(before).find_map(|reader| reader.try_lock().ok());
+        free.unwrap_or_else(|| from_turn[0].lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opens the file: finds out what it is, and refuses what is not safe or not ours.
 
-use super::access::{self, not_ours, our_user};
+use super::access;
 use super::connection::{connect, prepare, refusal};
 use super::error::{OpenError, StoreError};
 use super::identity::FileId;
@@ -87,10 +87,6 @@ fn make_if_missing(path: &Path) -> Result<bool, OpenError> {
     match made {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            let foreign = our_user().and_then(|us| not_ours(path, us));
-            Err(foreign.unwrap_or_else(|| OpenError::File(path.to_owned(), error)))
-        }
         Err(error) => Err(OpenError::File(path.to_owned(), error)),
     }
 }
