@@ -34,6 +34,7 @@ ACCEPTED = TOP / "tests" / "mutants.txt"
 # A folder or file of src/, and the tests that concern it: a test binary and a filter, the quickest first.
 STORIES, WIRE = ("stories", ""), ("wire", "")
 TESTS = {
+    "src/accounts/": [STORIES, WIRE],
     "src/actions/email/": [("authnzerver", "actions"), STORIES, WIRE, ("mail", "")],
     "src/actions/": [("authnzerver", "actions"), STORIES, WIRE],
     "src/guard/": [("authnzerver", "guard"), STORIES, WIRE],

@@ -352,6 +352,16 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_one_word_with_something_on_both_sides() {
+        for text in ["a@b", "admin@localhost", "a@b@c"] {
+            assert_eq!(email_address(text).as_deref(), Ok(text));
+        }
+        for text in ["", "a", "@", "@b", "a@", "a b@c", "a@b c", "a@b\u{a0}", "a\u{0}@b", "a@b\n"] {
+            assert!(email_address(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn the_rest_says_what_it_takes() {
         assert_eq!(address("localhost"), Ok(IpAddr::from([127, 0, 0, 1])));
         assert!(address("example.org").is_err() && address("127.0.0.1:80").is_err());

@@ -7,6 +7,7 @@ use crate::policy::roles::Role;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+mod condition;
 mod damage;
 mod removal;
 mod replaced;

@@ -115,6 +115,52 @@ fn no_more_may_be_noted_than_there_is_room_for() {
 }
 
 #[test]
+fn the_room_for_notes_ends_at_the_byte() {
+    let server = TestServer::start();
+    // The text with which notes fill their room, going by what they take with an empty one.
+    let filling = |statement: &str| {
+        let with_empty_text = server.stored(statement).expect("was noted");
+        "y".repeat(64 * 1024 - with_empty_text.len())
+    };
+    let signs_up = |name: &str, text: &str| {
+        let person = server.person(name);
+        let (full_name, email, password) = (person.full_name, person.email, person.password);
+        let notes = json!({ "x": text });
+        let body =
+            json!({ "full_name": full_name, "email": email, "password": password, "extra_info": notes });
+        server.ask("user-new", body)
+    };
+    signs_up("empty", "").done();
+    let full = filling("SELECT extra_info FROM users WHERE email = 'empty@example.org'");
+    signs_up("over", &format!("{full}y")).refused("DB issue with user creation");
+    signs_up("full", &full).done();
+
+    let (_, user_id) = server.member("alice");
+    let note = |text: &str| edits(&server, user_id, json!({ "extra_info": { "x": text } }));
+    note("").done();
+    let full = filling("SELECT extra_info FROM users WHERE email = 'alice@example.org'");
+    note(&format!("{full}y")).refused("DB error when updating user info");
+    note(&full).done();
+
+    let opens = |text: &str| {
+        let mut session = session_body(Some(user_id));
+        session["extra_info_json"] = json!({ "x": text });
+        server.ask("session-new", session)
+    };
+    let opened = opens("");
+    let token = &opened.done()["session_token"];
+    let full = filling(&format!("SELECT extra_info_json FROM sessions WHERE user_id = {user_id}"));
+    opens(&format!("{full}y")).refused("DB error when making new session");
+    opens(&full).done();
+    let edit = |text: &str| {
+        let body = json!({ "target_session_token": token, "update_dict": { "x": text } });
+        server.ask("internal-session-edit", body)
+    };
+    edit(&format!("{full}y")).refused("DB error when updating session info");
+    edit(&full).done();
+}
+
+#[test]
 fn notes_whose_keys_only_halves_of_surrogate_pairs_tell_apart_are_refused_whole() {
     let server = TestServer::start();
     let (_, user_id) = server.member("alice");

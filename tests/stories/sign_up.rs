@@ -319,6 +319,26 @@ fn nobody_brings_a_role_along() {
 }
 
 #[test]
+fn a_system_id_of_the_callers_own_has_at_most_fifty_characters() {
+    let server = TestServer::start();
+    let signs_up = |name: &str, system_id: &str| {
+        let person = server.person(name);
+        let body = json!({
+            "full_name": person.full_name, "email": person.email, "password": person.password,
+            "system_id": system_id,
+        });
+        server.ask("user-new", body)
+    };
+    let longest = "é".repeat(50);
+    assert_eq!(signs_up("alice", &longest).done()["system_id"], longest);
+    for too_long in [51, 500] {
+        signs_up("bob", &"é".repeat(too_long)).refused("DB issue with user creation");
+    }
+    assert_eq!(server.stored("SELECT email FROM users WHERE email LIKE 'bob%'"), None, "nobody was added");
+    assert_eq!(signs_up("carol", "").done()["system_id"].as_str().map(str::len), Some(36), "one is made");
+}
+
+#[test]
 fn system_users_are_neither_signed_up_again_nor_verified() {
     let server = TestServer::start();
     for email in ["anonuser@localhost", "dummyuser@localhost"] {

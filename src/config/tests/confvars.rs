@@ -363,6 +363,7 @@ fn a_header_that_would_end_the_line_is_not_sent() {
         "{text}"
     );
     assert!(!text.contains("hidden"), "{text}");
+    assert_eq!(text.matches("c.json").count(), 1, "it is clear already who says how it is read: {text}");
 }
 
 #[test]
