@@ -178,6 +178,8 @@ GUESSES = [
         "user_id": BOB, "full_name": "Bob Example", "email": email("bob"), "current_password": PASSWORD,
         "new_password": OTHER_PASSWORD}),
     delete("the right one for a deletion when it is locked", "bob", BOB),
+    *(login(f"failure {count} without a session", "sam", token=NOBODYS_TOKEN) for count in range(1, 5)),
+    user("what is noted of who never had a session", SAM),
 ]
 
 
@@ -357,6 +359,34 @@ FREE_KEYS = [
     new_free_key("an eighth key"),
     role(ALICE, "staff"),
     verify_free("verified when its owner's role is another", "$key", ALICE, "staff"),
+]
+
+
+def until(what, number, user_role="authenticated"):
+    """What a user had open, before and after something is done to the account."""
+    claims = {"user_id": number, "user_role": user_role}
+    return [
+        session(number, alice="session_token"),
+        new_key(f"a key of user {number}", **claims),
+        verify(f"a key of user {number} is verified", "$key", number, user_role),
+        ask(f"a free key of user {number}", "apikey-new-nosession",
+            KEY | claims | {"expires_seconds": 86400, "refresh_expires": 172800, "refresh_nbf": 0}, free="apikey"),
+        what,
+        exists(f"the session of user {number}", "$alice"),
+        verify(f"the key of user {number}", "$key", number, user_role),
+        verify_free(f"the free key of user {number}", "$free", number, user_role),
+        verify_free(f"the free key of user {number}, by an administrator", "$free", TINA, "superuser"),
+    ]
+
+
+ENDINGS = [
+    *until(role(ALICE, "staff"), ALICE),
+    *until(internal_lock("bob is locked", BOB), BOB),
+    internal_lock("bob is unlocked", BOB, "unlock"),
+    verify_free("the free key of bob, who is unlocked", "$free", BOB),
+    *until(note("sam is deactivated", SAM, {"is_active": False}), SAM, "staff"),
+    note("sam is active again", SAM, {"is_active": True}),
+    verify_free("the free key of sam, who is active again", "$free", SAM, "staff"),
 ]
 
 ENVELOPES = [

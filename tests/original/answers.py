@@ -12,7 +12,7 @@ ABSENT = "(absent)"
 
 
 def masked(value, key=None):
-    """The value with placeholders. What a placeholder says about itself, such as how far off a time lies, still counts."""
+    """The value with placeholders. What a placeholder says, such as how far off a time lies, still counts."""
     if key == "messages":
         texts = isinstance(value, list) and all(isinstance(text, str) for text in value)
         return "<texts>" if texts else value
@@ -64,7 +64,8 @@ def compared(there, here):
     """Where two answers differ, as `differences` says it. Where only one of them is an answer at all, its verdict says
     enough."""
     if there["http"] != here["http"]:
-        verdicts = [{key: answer[key] for key in ("http", "success", "failure_reason") if key in answer} for answer in (there, here)]
+        kept = ("http", "success", "failure_reason")
+        verdicts = [{key: answer[key] for key in kept if key in answer} for answer in (there, here)]
         return differences(*verdicts)
     return differences(there, here)
 

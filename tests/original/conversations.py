@@ -17,7 +17,8 @@ CAST = [
 
 
 def new_session(name, keep="token", **body):
-    asked = {"ip_address": ADDRESS, "user_agent": BROWSER, "user_id": None, "expires": after(days=7), "extra_info_json": None}
+    asked = {"ip_address": ADDRESS, "user_agent": BROWSER, "user_id": None, "expires": after(days=7),
+             "extra_info_json": None}
     return ask(name, "session-new", asked | body, **{keep: "session_token"})
 
 
@@ -170,6 +171,11 @@ SIGN_UP = [
     ask("nobody is verified", "user-set-emailverified", {"email": email("nobody")}),
     ask("a locked user is verified", "user-set-emailverified", {"email": email("lou")}),
     user("lou stays locked", LOU),
+    new_user("of ivy, who is not verified", email=email("ivy"), full_name="Ivy Example", password=OTHER_PASSWORD),
+    new_user("of lou with another password", email=email("lou"), full_name="Lou Example", password=OTHER_PASSWORD),
+    ask("lou is unlocked", "internal-user-lock", {"target_userid": LOU, "action": "unlock"}),
+    passcheck("lou's first password", "lou"),
+    passcheck("the one of who signed up as lou", "lou", OTHER_PASSWORD),
     ask("a mail for ivy is noted", "user-set-emailsent", {"email": email("ivy"), "email_type": "signup"}),
     ask("a mail for alice is noted", "user-set-emailsent", {"email": email("alice"), "email_type": "forgotpass"}),
     ask("a mail of no kind", "user-set-emailsent", {"email": email("alice"), "email_type": "greeting"}),
@@ -280,7 +286,7 @@ MAIL = [
     mail("user-sendemail-signup", "for a sign-up in no session", session_token=NOBODYS_TOKEN),
     mail("user-sendemail-signup", "for a sign-up that is nonsense", created_info="nonsense"),
     mail("user-sendemail-signup", "for a sign-up by a server of the caller's", emailserver="127.0.0.1", emailport=9),
-    mail("user-sendemail-signup", "for a sign-up"),
+    mail("user-sendemail-signup", "for a sign-up again"),
     mail("user-sendemail-signup", "for a sign-up, by the name of the check", server_verify_url="/users/verify"),
     mail("user-sendemail-signup", "for a sign-up of nobody", email_address=email("nobody")),
     mail("user-sendemail-signup", "for a sign-up that needs none",
@@ -374,5 +380,6 @@ CONVERSATIONS = {
     "access": more.ACCESS,
     "keys": more.KEYS,
     "free keys": more.FREE_KEYS,
+    "endings": more.ENDINGS,
     "envelopes": more.ENVELOPES,
 }

@@ -36,7 +36,9 @@ class Table:
         complaints, deliberate, failed = [], 0, 0
         for step, found in results:
             left = self.unexplained(step, found)
-            complaints += [f"{step}\n    {key}: {shown(there)} there, {shown(here)} here" for key, (there, here) in left.items()]
+            complaints += [
+                f"{step}\n    {key}: {shown(there)} there, {shown(here)} here" for key, (there, here) in left.items()
+            ]
             failed += bool(left)
             deliberate += bool(found) and not left
         complaints += self.complaints_about_entries(whole)
