@@ -195,3 +195,17 @@ fn a_stored_address_in_another_spelling_is_shown_and_compared_in_the_one_form() 
         assert!(claims.contains(r#""ipa": "192.0.2.1""#), "{claims}");
     }
 }
+
+#[test]
+fn nobody_who_may_not_act_gets_a_session() {
+    for state in ["is_active = 0", "user_role = 'locked'"] {
+        let server = TestServer::start();
+        let (_, user_id) = server.member("alice");
+        let opens = || server.ask("session-new", session_body(Some(user_id)));
+        opens().done();
+        server.changes(&format!("UPDATE users SET {state} WHERE user_id = {user_id}"));
+        opens().refused("DB error when making new session");
+        let sessions = format!("SELECT CAST(count(*) AS TEXT) FROM sessions WHERE user_id = {user_id}");
+        assert_eq!(server.stored(&sessions).as_deref(), Some("1"), "{state}");
+    }
+}

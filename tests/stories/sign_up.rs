@@ -339,6 +339,44 @@ fn a_system_id_of_the_callers_own_has_at_most_fifty_characters() {
 }
 
 #[test]
+fn whatever_keeps_an_account_from_being_verified_does_so_alone() {
+    let server = TestServer::start();
+    let refuses = |email: &str| {
+        let state =
+            format!("SELECT user_role || is_active || email_verified FROM users WHERE email = '{email}'");
+        let before = server.stored(&state);
+        server
+            .ask("user-set-emailverified", json!({ "email": email }))
+            .refused("could not update user verified status in DB");
+        assert_eq!(server.stored(&state), before, "{email}");
+    };
+    for (name, state) in [
+        ("deactivated", "email_verified = 0, is_active = 0, user_role = 'staff'"),
+        ("inactive", "email_verified = 1, is_active = 0, user_role = 'locked'"),
+    ] {
+        let email = server.member(name).0.email;
+        server.changes(&format!("UPDATE users SET {state} WHERE email = '{email}'"));
+        refuses(&email);
+    }
+    let pending = server.person("pending");
+    let user_id = pending.signs_up().done()["user_id"].clone();
+    server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": "lock" })).done();
+    refuses(&pending.email);
+}
+
+#[test]
+fn a_verification_keeps_the_role_that_an_active_account_was_given() {
+    for (role, kept) in [("staff", "staff"), ("locked", "authenticated")] {
+        let server = TestServer::start();
+        let email = server.member("alice").0.email;
+        let state = format!("email_verified = 0, is_active = 1, user_role = '{role}'");
+        server.changes(&format!("UPDATE users SET {state} WHERE email = '{email}'"));
+        let verified = server.ask("user-set-emailverified", json!({ "email": email }));
+        assert_eq!(verified.done()["user_role"], kept);
+    }
+}
+
+#[test]
 fn system_users_are_neither_signed_up_again_nor_verified() {
     let server = TestServer::start();
     for email in ["anonuser@localhost", "dummyuser@localhost"] {
