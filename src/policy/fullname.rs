@@ -36,22 +36,6 @@ pub enum NameRefused {
     TooLong,
 }
 
-impl NameRefused {
-    /// What the person is told.
-    #[must_use]
-    pub fn message(self) -> String {
-        match self {
-            Self::LooksLikeLink => {
-                "Your name seems to contain a link. Leave out web addresses, or put a space after each dot."
-                    .to_owned()
-            }
-            Self::TooLong => {
-                format!("Your name is too long. Use at most {NAME_CHARACTERS_MAX} characters.")
-            }
-        }
-    }
-}
-
 impl FullName {
     /// Takes a name for storing.
     ///
