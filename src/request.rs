@@ -20,6 +20,8 @@ pub struct Param {
     pub words: &'static [&'static str],
     /// Whether it must be there.
     pub required: bool,
+    /// What an object may hold, where that is not for the caller to choose.
+    pub members: &'static [Self],
 }
 
 impl Param {
@@ -112,7 +114,7 @@ macro_rules! requests {
     ($(
         $(#[doc = $doc:literal])+
         $wire_name:literal => $act:ident($Ask:ident) $(, $per_minute:literal / min)? $(, broken $broken:ident)? {
-            $( $(#[doc = $param_doc:literal])+ $param:ident $(as $shown:ident)? $(or $alias:ident)?: $($word:ident)|+ ),* $(,)?
+            $( $(#[doc = $param_doc:literal])+ $param:ident $(as $shown:ident)? $(or $alias:ident)?: $($word:ident)|+ $(of $members:ident)? ),* $(,)?
         } $(optional {
             $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
         })? $(answers $Answer:ident $({
@@ -134,6 +136,7 @@ macro_rules! requests {
                         doc: concat!($($param_doc, "\n"),+),
                         words: &[$(stringify!($word)),+],
                         required: true,
+                        members: $crate::requests!(@members $($members)?),
                     }, )*
                     $($( $crate::request::Param {
                         name: stringify!($opt),
@@ -141,6 +144,7 @@ macro_rules! requests {
                         doc: concat!($($opt_doc, "\n"),+),
                         words: &[$(stringify!($opt_word)),+],
                         required: false,
+                        members: &[],
                     }, )*)?
                 ];
 
@@ -184,6 +188,8 @@ macro_rules! requests {
             }, )+
         ];
     };
+    (@members) => { &[] };
+    (@members $members:ident) => { $members };
     (@answer) => { $crate::outcome::Nothing };
     (@answer $Answer:ident) => { $Answer };
     (@name $param:ident) => { stringify!($param) };
@@ -194,4 +200,34 @@ macro_rules! requests {
     (@per_minute $per_minute:literal) => { Some($per_minute) };
     (@broken) => { None };
     (@broken $broken:ident) => { Some(&$broken) };
+}
+
+/// Declares what an object in a request may hold, for the documentation: `required` members, then `optional` ones. See
+/// [`crate::request`].
+#[macro_export]
+macro_rules! members {
+    (
+        $(#[doc = $doc:literal])+
+        $visibility:vis $Name:ident {
+            $( $(#[doc = $required_doc:literal])+ $required:ident: $($required_word:ident)|+ ),* $(,)?
+        } optional {
+            $( $(#[doc = $optional_doc:literal])+ $optional:ident: $($optional_word:ident)|+ ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])+
+        $visibility const $Name: &[$crate::request::Param] = &[
+            $( $crate::members!(@row true, $required, [$($required_word)|+], [$($required_doc),+]), )*
+            $( $crate::members!(@row false, $optional, [$($optional_word)|+], [$($optional_doc),+]), )*
+        ];
+    };
+    (@row $is_required:literal, $name:ident, [$($word:ident)|+], [$($doc:literal),+]) => {
+        $crate::request::Param {
+            name: stringify!($name),
+            alias: None,
+            doc: concat!($($doc, "\n"),+),
+            words: &[$(stringify!($word)),+],
+            required: $is_required,
+            members: &[],
+        }
+    };
 }

@@ -5,6 +5,7 @@ pub mod access;
 pub mod apikey;
 pub mod email;
 pub mod login;
+mod members;
 pub mod password;
 mod refusals;
 pub mod session;

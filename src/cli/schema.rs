@@ -119,16 +119,7 @@ fn words(value: &Type) -> String {
 }
 
 fn request_json(request: &Request) -> Value {
-    let parameters: Vec<Value> = request
-        .params
-        .iter()
-        .map(|param| {
-            json!({
-                "name": param.name, "alias": param.alias, "type": param.required_type(),
-                "required": param.required, "doc": tidy(param.doc),
-            })
-        })
-        .collect();
+    let parameters: Vec<Value> = request.params.iter().map(param_json).collect();
     let refusals: Vec<Value> = refusals(request)
         .map(|refusal| json!({ "failure_reason": refusal.reason(), "message": refusal.message() }))
         .collect();
@@ -137,6 +128,17 @@ fn request_json(request: &Request) -> Value {
         "parameters": parameters, "answers": fields_json(request.answers), "refusals": refusals,
         "when_broken": request.broken.and_then(Refusal::reason),
     })
+}
+
+fn param_json(param: &Param) -> Value {
+    let mut json = json!({
+        "name": param.name, "alias": param.alias, "type": param.required_type(),
+        "required": param.required, "doc": tidy(param.doc),
+    });
+    if !param.members.is_empty() {
+        json["members"] = param.members.iter().map(param_json).collect();
+    }
+    json
 }
 
 /// The API as a page.
@@ -164,12 +166,11 @@ fn section(page: &mut String, request: &Request) {
     }
     line(page, "\n| parameter | type | | meaning |\n| --- | --- | --- | --- |");
     for param in request.params {
-        let need = if param.required { "required" } else { "optional" };
         let alias = param.alias.map(|alias| format!(" (or `{alias}`)")).unwrap_or_default();
-        line(
-            page,
-            &format!("| `{}`{alias} | {} | {need} | {} |", param.name, param_words(param), tidy(param.doc)),
-        );
+        param_row(page, &format!("`{}`{alias}", param.name), param);
+        for member in param.members {
+            param_row(page, &format!("`{}.{}`", param.name, member.name), member);
+        }
     }
     if request.answers.fields.is_empty() {
         line(page, "\nThe answer has no keys of its own.");
@@ -189,6 +190,11 @@ fn section(page: &mut String, request: &Request) {
         Some(reason) => line(page, &format!("| `{reason}` | the server could not find out |")),
         None => line(page, "\nWhere the server could not find out, it answers HTTP 503."),
     }
+}
+
+fn param_row(page: &mut String, name: &str, param: &Param) {
+    let need = if param.required { "required" } else { "optional" };
+    line(page, &format!("| {name} | {} | {need} | {} |", param_words(param), tidy(param.doc)));
 }
 
 fn fields(page: &mut String, heading: &str, shape: &Shape) {

@@ -36,8 +36,8 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("fernet", &["src/guard/envelope"], "Seal and open through the envelope."),
 ];
 
-/// The one file of requests that others may import: how several of them say no.
-const SHARED_REFUSALS: &str = "actions::refusals";
+/// The files of requests that others may import: how several of them say no, and what they take.
+const SHARED: [&str; 2] = ["actions::refusals", "actions::members"];
 
 /// What an operation on accounts must not know, since an operator's command has none of it: requests, how they came, and
 /// how they are answered.
@@ -216,7 +216,7 @@ fn actions_that_lean_on_others(modules: &[Module]) -> Vec<String> {
             let Some(file) = file_of(&named.path).filter(|_| named.ours) else { return false };
             let is_action = file.len() > 1 && file[0] == "actions";
             let same_branch = file.starts_with(&module.name) || module.name.starts_with(file);
-            is_action && !same_branch && !leads_to(file, SHARED_REFUSALS)
+            is_action && !same_branch && !SHARED.iter().any(|shared| leads_to(file, shared))
         },
         "Move what both need into accounts/, the store, or policy/.",
     )

@@ -1,6 +1,7 @@
 //! Changing users: by themselves, by an administrator, and by the calling server.
 
 use crate::support::{ADMIN_EMAIL, GOOD_PASSWORD, Reply, TestServer};
+use authnzerver::actions::REQUESTS_BY_NAME;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -357,5 +358,41 @@ fn a_user_edited_while_others_edit_loses_nothing() {
     let noted = &known(&server, user_id)["extra_info"];
     for number in 0..16 {
         assert_eq!(noted[format!("key{number}")], number);
+    }
+}
+
+#[test]
+fn what_is_declared_to_be_changed_can_be_changed_and_nothing_else() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("ada");
+    let session = server.new_session(Some(1));
+    let edits = |request: &str, key: &str, value: &Value| {
+        let update = json!({ key: value });
+        let own = json!({
+            "user_id": 1, "user_role": "superuser", "session_token": session, "target_userid": user_id,
+            "update_dict": update,
+        });
+        let internal = json!({ "target_userid": user_id, "update_dict": update });
+        server.ask(request, if request == "user-edit" { own } else { internal }).succeeded()
+    };
+    let values = [
+        ("full_name", json!("Another Name")),
+        ("email", json!("another@example.org")),
+        ("is_active", json!(true)),
+        ("user_role", json!("staff")),
+        ("email_verified", json!(true)),
+        ("extra_info", json!({ "a": 1 })),
+        ("system_id", json!("x")),
+        ("created_on", json!("2026-11-23T14:06:11")),
+        ("unheard_of", json!(1)),
+    ];
+    for request in ["user-edit", "internal-user-edit"] {
+        let params = REQUESTS_BY_NAME[request].params;
+        let declared = params.iter().find(|param| param.name == "update_dict").expect("is declared").members;
+        assert!(declared.iter().all(|member| values.iter().any(|(key, _)| *key == member.name)), "{request}");
+        for (key, value) in &values {
+            let is_declared = declared.iter().any(|member| member.name == *key);
+            assert_eq!(edits(request, key, value), is_declared, "{request} {key}");
+        }
     }
 }

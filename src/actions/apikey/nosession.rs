@@ -2,6 +2,7 @@
 
 use crate::accounts::keys::{KeyKind, KeyRequest, NewKey, Presented, claim, times};
 use crate::accounts::permission::{Permitted, over_apikeys};
+use crate::actions::members::CLAIMS;
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
@@ -85,7 +86,7 @@ requests! {
     /// Verifies an API key, on behalf of its owner or of an administrator.
     "apikey-verify-nosession" => apikey_verify_nosession(ApikeyVerifyNosession) {
         /// The key's claims.
-        apikey_dict: dict,
+        apikey_dict: dict of CLAIMS,
         /// Who verifies it.
         user_id: int,
         /// The role of who verifies it.
@@ -95,7 +96,7 @@ requests! {
     /// Revokes an API key, on behalf of its owner or of an administrator.
     "apikey-revoke-nosession" => apikey_revoke_nosession(ApikeyRevokeNosession) {
         /// The key's claims.
-        apikey_dict: dict,
+        apikey_dict: dict of CLAIMS,
         /// Who revokes it.
         user_id: int,
         /// The role of who revokes it.
@@ -105,7 +106,7 @@ requests! {
     /// Revokes all API keys without a session that the owner of a valid one has.
     "apikey-revokeall-nosession" => apikey_revokeall_nosession(ApikeyRevokeallNosession) {
         /// The claims of one of the keys.
-        apikey_dict: dict,
+        apikey_dict: dict of CLAIMS,
         /// Who revokes them.
         user_id: int,
         /// The role of who revokes them.
@@ -120,7 +121,7 @@ requests! {
     /// Renews an API key by its refresh token, also one that has ended. Both are replaced.
     "apikey-refresh-nosession" => apikey_refresh_nosession(ApikeyRefreshNosession), 30/min {
         /// The key's claims.
-        apikey_dict: dict,
+        apikey_dict: dict of CLAIMS,
         /// Whose key it is.
         user_id: int,
         /// Their role.

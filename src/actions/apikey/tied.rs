@@ -2,6 +2,7 @@
 
 use crate::accounts::keys::{DAY_SECONDS, KeyKind, KeyRequest, NewKey, Presented, times};
 use crate::accounts::permission::{Permitted, over_apikeys};
+use crate::actions::members::CLAIMS;
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Moment;
@@ -73,7 +74,7 @@ requests! {
     /// Verifies an API key, on behalf of its owner or of an administrator.
     "apikey-verify" => apikey_verify(ApikeyVerify) {
         /// The key's claims.
-        apikey_dict: dict,
+        apikey_dict: dict of CLAIMS,
         /// Who verifies it.
         user_id: int,
         /// The role of who verifies it.
@@ -83,7 +84,7 @@ requests! {
     /// Revokes an API key, on behalf of its owner or of an administrator.
     "apikey-revoke" => apikey_revoke(ApikeyRevoke) {
         /// The key's claims.
-        apikey_dict: dict,
+        apikey_dict: dict of CLAIMS,
         /// Who revokes it.
         user_id: int,
         /// The role of who revokes it.

@@ -2,6 +2,7 @@
 
 use crate::accounts::actor::{Requester, SessionClaim};
 use crate::accounts::edit::{EditRefused, edit};
+use crate::actions::members::{ACCOUNT, PROFILE};
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::requests;
@@ -51,8 +52,8 @@ requests! {
         session_token: secret,
         /// Whom to change.
         target_userid: int,
-        /// What to change: full_name and email; administrators also is_active, user_role and email_verified.
-        update_dict: dict,
+        /// What to change.
+        update_dict: dict of PROFILE,
     } answers Edited {
         /// The user.
         user_info: User,
@@ -64,8 +65,8 @@ requests! {
     "internal-user-edit" => internal_user_edit(InternalUserEdit), broken INTERNALLY_NOT_EDITED {
         /// Whom to change.
         target_userid: int,
-        /// What to change: full_name, email, email_verified, is_active, user_role, extra_info.
-        update_dict: dict,
+        /// What to change.
+        update_dict: dict of ACCOUNT,
     } answers Edited refuses [NOTHING_TO_EDIT, FORBIDDEN, NO_SUCH_USER, NOTES_UNREADABLE, INTERNALLY_NOT_EDITED]
 }
 

@@ -81,20 +81,13 @@ fn path(request: &Request) -> Value {
 
 /// What is sealed and sent.
 fn message(request: &Request) -> Value {
-    let mut parameters = Map::new();
-    for param in request.params {
-        let mut schema = parameter(param);
-        schema["description"] = tidy(param.doc).into();
-        parameters.insert(param.name.to_owned(), schema);
-    }
-    let required: Vec<&str> =
-        request.params.iter().filter(|param| param.required).map(|param| param.name).collect();
+    let body = object_of(request.params, parameter);
     json!({
         "type": "object",
         "required": ["request", "body", "reqid"],
         "properties": {
             "request": { "const": request.name },
-            "body": { "type": "object", "properties": parameters, "required": required },
+            "body": body,
             "reqid": { "not": { "type": "null" }, "description": "The answer carries it unchanged." },
             "client_ipaddr": {
                 "type": "string", "description": "The end user's address; needed unless rate limits are off.",
@@ -103,21 +96,46 @@ fn message(request: &Request) -> Value {
     })
 }
 
+/// An object with these keys, each with what `schema_of` says about it.
+fn object_of(params: &[Param], schema_of: fn(&Param) -> Value) -> Value {
+    let mut properties = Map::new();
+    for param in params {
+        let mut schema = schema_of(param);
+        schema["description"] = tidy(param.doc).into();
+        properties.insert(param.name.to_owned(), schema);
+    }
+    let required: Vec<&str> = params.iter().filter(|param| param.required).map(|param| param.name).collect();
+    json!({ "type": "object", "properties": properties, "required": required })
+}
+
+/// One that may be left out may be null too.
 fn parameter(param: &Param) -> Value {
+    if !param.members.is_empty() {
+        return object_of(param.members, |member| typed(json_types(member)));
+    }
     if param.words.contains(&"Any") {
         return json!({ "not": { "type": "null" } });
     }
-    let mut types: Vec<&str> = param.words.iter().map(|word| json_type(word)).collect();
-    if types.contains(&"number") {
-        types.retain(|name| *name != "integer");
-    }
+    let mut types = json_types(param);
     if !param.required {
         types.push("null");
     }
+    typed(types)
+}
+
+fn typed(types: Vec<&'static str>) -> Value {
     match types.as_slice() {
         [one] => json!({ "type": one }),
         several => json!({ "type": several }),
     }
+}
+
+fn json_types(param: &Param) -> Vec<&'static str> {
+    let mut types: Vec<&str> = param.words.iter().map(|word| json_type(word)).collect();
+    if types.contains(&"number") {
+        types.retain(|name| *name != "integer");
+    }
+    types
 }
 
 fn json_type(word: &str) -> &'static str {
