@@ -34,7 +34,7 @@ CREATE INDEX python_users_by_folded_email ON python_users (lower(email));
 -- `stored_time` writes a time in the one form that compares as text; `token_hash` is SHA-256.
 INSERT INTO roles (name, "desc") SELECT name, "desc" FROM python_roles;
 
--- The first superuser's address was stored as typed; all look-ups are by folded address. Where folding would
+-- The first superuser's address was stored as typed; all lookups are by folded address. Where folding would
 -- make two users one, both keep what they had.
 INSERT INTO users (user_id, system_id, full_name, password, email, email_verified, is_active,
                    emailverify_sent_datetime, emailforgotpass_sent_datetime, emailchangepass_sent_datetime,

@@ -13,7 +13,7 @@ WHERE k.token_hash = :token_hash AND k.user_id = :user_id AND k.user_role = :use
 -- name: delete
 DELETE FROM apikeys WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role;
 
--- name: delete_of_user
+-- name: delete_by_user
 DELETE FROM apikeys WHERE user_id = :user_id;
 
 -- name: delete_expired_before

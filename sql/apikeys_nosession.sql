@@ -21,7 +21,7 @@ WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role
 DELETE FROM apikeys_nosession
 WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role;
 
--- name: delete_of_user
+-- name: delete_by_user
 DELETE FROM apikeys_nosession WHERE user_id = :user_id;
 
 -- name: delete_expired_before

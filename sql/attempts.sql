@@ -22,7 +22,7 @@ DO UPDATE SET failures = 0, last_try = :now, locked_until = NULL, last_success =
 -- name: delete
 DELETE FROM attempts WHERE account_hash = :account_hash AND network = :network;
 
--- name: delete_of_account
+-- name: delete_by_account
 DELETE FROM attempts WHERE account_hash = :account_hash;
 
 -- name: delete_older_than

@@ -19,7 +19,7 @@ SELECT user_id FROM locks WHERE locked_until <= :now OR locked_until > :latest L
 INSERT INTO role_history (user_id, position, role)
 SELECT :user_id, coalesce(max(position), 0) + 1, :role FROM role_history WHERE user_id = :user_id;
 
--- name: roles_of_user
+-- name: roles_by_user
 SELECT role FROM role_history WHERE user_id = :user_id ORDER BY position;
 
 -- name: pop_role

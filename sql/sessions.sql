@@ -15,7 +15,7 @@ UPDATE sessions SET extra_info_json = :extra_info_json WHERE token_hash = :token
 -- name: delete
 DELETE FROM sessions WHERE token_hash = :token_hash;
 
--- name: delete_of_user
+-- name: delete_by_user
 DELETE FROM sessions WHERE user_id = :user_id AND token_hash IS NOT :kept_token_hash;
 
 -- name: delete_expired_before

@@ -35,7 +35,7 @@ INSERT INTO users (system_id, full_name, password, email, email_verified, is_act
 VALUES (:system_id, :full_name, :password, :email, :email_verified, :is_active, :emailverify_sent_datetime,
         :extra_info, :now, :now, :user_role, :verification_letter_due);
 
--- name: sign_up_again
+-- name: replace_pending
 UPDATE users SET full_name = :full_name, extra_info = :extra_info, emailverify_sent_datetime = :now,
                  last_updated = :now, verification_letter_due = 1
 WHERE user_id = :user_id;
@@ -103,7 +103,7 @@ WHERE user_id = :user_id;
 DELETE FROM users WHERE user_id = :user_id;
 
 -- name: somebody_administers
--- A superuser who can log in, or will again once a lock after failed log-ins has ended.
+-- A superuser who can log in, or will again once a lock after failed logins has ended.
 SELECT EXISTS (SELECT 1 FROM users WHERE user_role = :superuser AND is_active = 1 AND email_verified = 1)
     OR EXISTS (SELECT 1 FROM locks JOIN users USING (user_id)
                WHERE cause = 'attempts' AND user_role = :locked AND email_verified = 1

@@ -25,18 +25,18 @@ const WIRE_WHOLE: &[BorrowedFormatItem<'_>] =
 
 /// A point in time: microseconds since 1970-01-01 00:00 UTC, from the year 1 to the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Moment(i64);
+pub struct Timestamp(i64);
 
-impl Moment {
+impl Timestamp {
     /// 9999-12-31 23:59:59.999999, the last time that the formats can write.
-    pub const LAST: Self = Self(253_402_300_799_999_999);
+    pub const MAX: Self = Self(253_402_300_799_999_999);
     /// 0001-01-01 00:00:00, the first one.
-    pub const FIRST: Self = Self(-62_135_596_800_000_000);
+    pub const MIN: Self = Self(-62_135_596_800_000_000);
 
     /// A moment from microseconds since 1970; `None` outside the years 1 to 9999.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Option<Self> {
-        if micros < Self::FIRST.0 || micros > Self::LAST.0 { None } else { Some(Self(micros)) }
+        if micros < Self::MIN.0 || micros > Self::MAX.0 { None } else { Some(Self(micros)) }
     }
 
     /// Microseconds since 1970-01-01 00:00 UTC.
@@ -61,7 +61,7 @@ impl Moment {
     #[must_use]
     pub fn plus_seconds_f64(self, seconds: f64) -> Option<Self> {
         let micros = (seconds * MICROS_PER_SECOND as f64).round();
-        if !micros.is_finite() || micros.abs() > Self::LAST.0 as f64 * 2.0 {
+        if !micros.is_finite() || micros.abs() > Self::MAX.0 as f64 * 2.0 {
             return None;
         }
         self.plus_micros(micros as i64)
@@ -104,11 +104,11 @@ impl Moment {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
             .ok()
             .and_then(|value| value.format(format).ok())
-            .expect("a Moment lies within the years that the formats can write")
+            .expect("a Timestamp lies within the years that the formats can write")
     }
 }
 
-impl serde::Serialize for Moment {
+impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_str(&self.wire())
     }
@@ -117,9 +117,9 @@ impl serde::Serialize for Moment {
 /// Tells the time. Everything that needs it is handed one.
 pub trait Clock: Send + Sync {
     /// The wall clock.
-    fn now(&self) -> Moment;
+    fn now(&self) -> Timestamp;
     /// Time since some fixed point, never running backwards; for measuring how long something took.
-    fn steady(&self) -> Duration;
+    fn monotonic(&self) -> Duration;
 }
 
 /// The machine's clocks.
@@ -144,11 +144,11 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this module is where the time comes in")]
-    fn now(&self) -> Moment {
-        Moment::from_calendar(OffsetDateTime::from(std::time::SystemTime::now())).unwrap_or(Moment::LAST)
+    fn now(&self) -> Timestamp {
+        Timestamp::from_calendar(OffsetDateTime::from(std::time::SystemTime::now())).unwrap_or(Timestamp::MAX)
     }
 
-    fn steady(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         self.origin.elapsed()
     }
 }
@@ -162,7 +162,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that shows `start`.
     #[must_use]
-    pub const fn at(start: Moment) -> Self {
+    pub const fn at(start: Timestamp) -> Self {
         Self { micros: AtomicI64::new(start.0), start_micros: start.0 }
     }
 
@@ -174,11 +174,11 @@ impl ManualClock {
 }
 
 impl Clock for ManualClock {
-    fn now(&self) -> Moment {
-        Moment::from_micros(self.micros.load(Ordering::SeqCst)).unwrap_or(Moment::LAST)
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.micros.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
     }
 
-    fn steady(&self) -> Duration {
+    fn monotonic(&self) -> Duration {
         let passed = self.micros.load(Ordering::SeqCst) - self.start_micros;
         Duration::from_micros(u64::try_from(passed).unwrap_or(0))
     }
@@ -190,28 +190,28 @@ mod tests {
 
     #[test]
     fn writes_and_reads_both_forms() {
-        let moment = Moment::parse("2026-11-23 14:06:11.930944").expect("a stored form");
+        let moment = Timestamp::parse("2026-11-23 14:06:11.930944").expect("a stored form");
         assert_eq!(moment.wire(), "2026-11-23T14:06:11.930944");
         assert_eq!(moment.stored(), "2026-11-23 14:06:11.930944");
-        let whole = Moment::parse("2099-01-01T00:00:00").expect("a wire form");
+        let whole = Timestamp::parse("2099-01-01T00:00:00").expect("a wire form");
         assert_eq!(whole.wire(), "2099-01-01T00:00:00");
         assert_eq!(whole.stored(), "2099-01-01 00:00:00.000000");
     }
 
     #[test]
     fn keeps_to_four_digit_years() {
-        assert_eq!(Moment::LAST.stored(), "9999-12-31 23:59:59.999999");
-        assert_eq!(Moment::LAST.plus_seconds(1), None);
-        assert_eq!(Moment::FIRST.stored(), "0001-01-01 00:00:00.000000");
-        assert_eq!(Moment::FIRST.plus_micros(-1), None);
-        assert_eq!(Moment::LAST.plus_seconds_f64(f64::NAN), None);
-        assert_eq!(Moment::LAST.plus_seconds_f64(f64::INFINITY), None);
+        assert_eq!(Timestamp::MAX.stored(), "9999-12-31 23:59:59.999999");
+        assert_eq!(Timestamp::MAX.plus_seconds(1), None);
+        assert_eq!(Timestamp::MIN.stored(), "0001-01-01 00:00:00.000000");
+        assert_eq!(Timestamp::MIN.plus_micros(-1), None);
+        assert_eq!(Timestamp::MAX.plus_seconds_f64(f64::NAN), None);
+        assert_eq!(Timestamp::MAX.plus_seconds_f64(f64::INFINITY), None);
     }
 
     #[test]
     fn refuses_what_is_not_a_time() {
         for text in ["", "2026-13-01 00:00:00", "2026-01-01", "x", "2026-01-01 00:00:60.000000"] {
-            assert_eq!(Moment::parse(text), None, "{text}");
+            assert_eq!(Timestamp::parse(text), None, "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Whatever a setting names is read by [`read_small`] or opened by [`open_regular`]: regular files only, so that no
 //! named pipe, device or terminal can hold up a start or a hang-up, or feed it without end.
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -98,7 +98,7 @@ pub enum Written {
 ///
 /// # Errors
 /// What the file system says, or `AlreadyExists` if all three names are taken.
-pub fn create_beside(path: &Path, mode: u32, bytes: &[u8], now: Moment) -> io::Result<Written> {
+pub fn create_beside(path: &Path, mode: u32, bytes: &[u8], now: Timestamp) -> io::Result<Written> {
     let names = ["".into(), ".new".into(), format!(".new-{}", now.unix_seconds())];
     for (index, suffix) in names.iter().enumerate() {
         let candidate = with_suffix(path, suffix);
@@ -269,7 +269,7 @@ mod tests {
     fn what_exists_stays_and_the_new_content_lies_beside_it() {
         let room = tempfile::tempdir().expect("a directory");
         let path = room.path().join(".env");
-        let now = Moment::parse("2026-11-23 14:06:11").expect("a time");
+        let now = Timestamp::parse("2026-11-23 14:06:11").expect("a time");
         let put = |bytes: &[u8]| create_beside(&path, PRIVATE_FILE_MODE, bytes, now).expect("written");
         assert_eq!(put(b"1"), Written::Made);
         assert_eq!(put(b"1"), Written::Kept);

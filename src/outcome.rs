@@ -28,7 +28,7 @@ impl<T: Serialize> Done<T> {
     }
 
     /// Done, with nothing to tell.
-    pub const fn silent(body: T) -> Self {
+    pub const fn quiet(body: T) -> Self {
         Self { body, messages: Vec::new() }
     }
 
@@ -53,7 +53,7 @@ impl<T: Serialize> Done<T> {
 
 shape! {
     /// Nothing to answer but that it is done.
-    pub struct Nothing {}
+    pub struct Empty {}
 }
 
 /// How a request failed.

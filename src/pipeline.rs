@@ -1,7 +1,7 @@
 //! A request from bytes to bytes: open, read, admit, act, hold, seal. Read this first.
 
 use crate::accounts::lock::{any_ended, lift_ended};
-use crate::actions::REQUESTS_BY_NAME;
+use crate::api::REQUESTS_BY_NAME;
 use crate::app::{App, Context};
 use crate::client_address::ClientAddress;
 use crate::guard::ratelimit::Admission;
@@ -61,7 +61,7 @@ struct Message<'t> {
 ///
 /// What is answered by an HTTP status alone.
 pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, Rejected> {
-    let begun = app.clock.steady();
+    let begun = app.clock.monotonic();
     let opened = app.config.secret.open(sealed).ok_or(Rejected::UNSEALED)?;
     let repaired;
     let text = if let Ok(text) = std::str::from_utf8(opened.plaintext.expose()) {
@@ -164,7 +164,7 @@ fn admit(
         built_in,
         &message.client,
         email.as_ref().map(EmailAddress::as_str),
-        app.clock.steady(),
+        app.clock.monotonic(),
     ) {
         Admission::Admitted => Ok(()),
         Admission::Over { retry_after_seconds } => Err(Rejected::over_limit(retry_after_seconds)),
@@ -176,7 +176,7 @@ fn broken(app: &App, request: &Request, error: &Error) -> Result<Answer, Rejecte
     let fields = [("request", request.name.into()), ("cause", log::cause(error))];
     if let Error::Busy(_) = error {
         // Whoever sends many requests at once decides how many these are, and is not to fill the log.
-        if let Some(count) = app.busy.count(app.clock.steady()) {
+        if let Some(count) = app.busy.count(app.clock.monotonic()) {
             let [request, cause] = fields;
             log::warning("requests refused while busy", &[("count", count.into()), request, cause]);
         }
@@ -206,7 +206,7 @@ fn note(app: &App, message: &Message<'_>, begun: Duration, result: &Result<Answe
         Ok(answer) => answer.kind(),
         Err(rejected) => rejected.kind,
     };
-    let took = app.clock.steady().saturating_sub(begun).as_micros();
+    let took = app.clock.monotonic().saturating_sub(begun).as_micros();
     let fields = [
         ("reqid", log::escaped(&shown(message.reqid))),
         ("request", log::escaped(&message.request)),

@@ -190,7 +190,7 @@ macro_rules! requests {
     };
     (@members) => { &[] };
     (@members $members:ident) => { $members };
-    (@answer) => { $crate::outcome::Nothing };
+    (@answer) => { $crate::outcome::Empty };
     (@answer $Answer:ident) => { $Answer };
     (@name $param:ident) => { stringify!($param) };
     (@name $param:ident $shown:ident) => { stringify!($shown) };

@@ -1,7 +1,7 @@
 //! What an object in an answer looks like: `shape!` makes of one declaration the struct that is serialised and the
 //! table that the documentation and the machine-readable schema are printed from.
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::json::JsonText;
 
 /// The type of a value in an answer.
@@ -66,7 +66,7 @@ impl HasType for bool {
     const TYPE: Type = Type::Boolean;
 }
 
-impl HasType for Moment {
+impl HasType for Timestamp {
     const TYPE: Type = Type::Timestamp;
 }
 

@@ -14,7 +14,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The shortest wait: the timers below count whole milliseconds and take zero for "for ever".
+/// The shortest wait: the timers below count whole milliseconds and take zero for "forever".
 const WAIT_MIN: Duration = Duration::from_millis(1);
 /// The longest wait with a limit, far below where the arithmetic of the timers would overflow.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);

@@ -35,13 +35,13 @@ ACCEPTED = TOP / "tests" / "mutants.txt"
 STORIES, WIRE = ("stories", ""), ("wire", "")
 TESTS = {
     "src/accounts/": [STORIES, WIRE],
-    "src/actions/email/": [("authnzerver", "actions"), STORIES, WIRE, ("mail", "")],
-    "src/actions/": [("authnzerver", "actions"), STORIES, WIRE],
+    "src/api/email/": [("authnzerver", "actions"), STORIES, WIRE, ("mail", "")],
+    "src/api/": [("authnzerver", "actions"), STORIES, WIRE],
     "src/guard/": [("authnzerver", "guard"), STORIES, WIRE],
     "src/policy/": [("authnzerver", "policy"), ("policy", ""), STORIES],
-    "src/store/": [("authnzerver", "store"), STORIES, ("disk", ""), ("binary", "")],
+    "src/store/": [("authnzerver", "store"), STORIES, ("disk", ""), ("process", "")],
     "src/pipeline.rs": [WIRE, STORIES],
-    "src/config/": [("authnzerver", "config"), ("authnzerver", "cli"), ("binary", "")],
+    "src/config/": [("authnzerver", "config"), ("authnzerver", "cli"), ("process", "")],
 }
 # A mutant that does not end is stopped after so many times what the tests take without it, and some seconds.
 PATIENCE, PATIENCE_SECONDS = 4, 30

@@ -2,10 +2,10 @@
 //! the machine does meets both. This one part looks at the program's own code and not at the wire.
 
 use crate::{Options, Outcome, now};
-use authnzerver::chance::SystemChance;
 use authnzerver::clock::SystemClock;
-use authnzerver::guard::password::{Argon2Cost, Asker, HashCeilings, Hasher, HasherSettings};
+use authnzerver::guard::password::{Argon2Cost, Asker, HashLimits, Hasher, HasherSettings};
 use authnzerver::guard::secret::{Password, PasswordForm};
+use authnzerver::rng::OsRng;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ pub fn run(options: &Options) -> Outcome<()> {
     let settings = HasherSettings {
         cost,
         form: PasswordForm::AsTyped,
-        ceilings: HashCeilings::default(),
+        ceilings: HashLimits::default(),
         threads: 1,
         places: None,
         memory_free: || u64::MAX,
     };
-    let hasher = Hasher::start(&settings, Arc::new(SystemChance), Arc::new(SystemClock::new()));
+    let hasher = Hasher::start(&settings, Arc::new(OsRng), Arc::new(SystemClock::new()));
     let hasher = hasher.map_err(|error| error.to_string())?;
     let password = Password::from(PASSWORD);
     let config = reference_argon2::Config {

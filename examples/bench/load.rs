@@ -48,7 +48,7 @@ pub fn measure(
                 let ready = &ready;
                 spawn(scope, move || {
                     let client = Client::connect(server.address);
-                    // Reached with or without a connection, or the others would wait for ever.
+                    // Reached with or without a connection, or the others would wait forever.
                     ready.wait();
                     send(client?, server.address, requests, number, now() + time)
                 })

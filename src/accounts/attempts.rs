@@ -3,8 +3,8 @@
 
 use super::lock;
 use crate::app::Context;
-use crate::clock::Moment;
-use crate::config::check::LockMode;
+use crate::clock::Timestamp;
+use crate::config::values::LockMode;
 use crate::guard::backoff::{STRANGERS_FAILURES_MAX, hold_seconds};
 use crate::guard::token::StoredToken;
 use crate::outcome::Error;
@@ -98,14 +98,14 @@ pub(super) struct Known {
 
 impl Rules {
     /// A lock that would last longer than any does was written under a wrong clock.
-    fn is_locked(self, known: &Attempts, now: Moment) -> bool {
+    fn is_locked(self, known: &Attempts, now: Timestamp) -> bool {
         known
             .locked_until
             .is_some_and(|until| until > now && until <= locks::latest_end(now, self.lock_seconds))
     }
 
     /// The failures that still count: none after a lock, and none from a time that lies ahead.
-    fn failures(self, known: Option<&Attempts>, now: Moment) -> i64 {
+    fn failures(self, known: Option<&Attempts>, now: Timestamp) -> i64 {
         let latest = attempts::latest(now);
         let counts = |known: &&Attempts| {
             known.last_try <= latest && (known.locked_until.is_none() || self.is_locked(known, now))
@@ -176,10 +176,10 @@ fn write_down(
 }
 
 /// Locks an account for a time. One that is not active, or locked already, is left as it is.
-fn lock_account(tx: &Tx<'_>, user_id: i64, until: Moment) -> Result<(), StoreError> {
+fn lock_account(tx: &Tx<'_>, user_id: i64, until: Timestamp) -> Result<(), StoreError> {
     match users::by_id(tx, user_id)? {
         Some(user) if user.is_active && !user.user_role.is_locked() && !is_system_user(user_id) => {
-            lock::lock(tx, &user, Lock::ByAttempts(until))
+            lock::lock(tx, &user, Lock::Automatic(until))
         }
         _ => Ok(()),
     }

@@ -189,7 +189,7 @@ fn verify(
 ) -> Result<Option<(Credentials, bool)>, Error> {
     let found = look_up(context, identifier)?;
     let verification = context.verify(password, found.as_ref().map(|user| &user.password))?;
-    if let (Verification::Differs { stored_fault: Some(fault) }, Some(user)) = (verification, &found) {
+    if let (Verification::Differs { hash_error: Some(fault) }, Some(user)) = (verification, &found) {
         let user_id = context.config().pii_salt.redact(user.user_id);
         log::warning(
             "a stored password cannot be used",

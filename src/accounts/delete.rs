@@ -93,10 +93,10 @@ fn carry_out(tx: &Tx<'_>, user_id: i64) -> Result<bool, OperationError<DeleteRef
     }
     let Some(user) = users::credentials_by_id(tx, user_id)? else { return Ok(false) };
     keeping_an_administrator(tx, not_possible, || {
-        attempts::delete_of_account(tx, &user.email)?;
+        attempts::delete_by_account(tx, &user.email)?;
         match users::delete(tx, user_id) {
             Ok(deleted) => Ok(deleted),
-            Err(StoreError::Dangling) => Err(not_possible()),
+            Err(StoreError::ForeignKey) => Err(not_possible()),
             Err(other) => Err(other.into()),
         }
     })

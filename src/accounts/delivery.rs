@@ -2,7 +2,7 @@
 //! learns of it, when the letter was certainly not sent, and never when it may have been.
 
 use crate::app::{App, Context};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::log;
 use crate::outbound::letters::Letter;
 use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
@@ -22,9 +22,9 @@ pub struct Claim {
     /// Whose letter it is.
     pub user_id: i64,
     /// What was noted.
-    pub at: Moment,
+    pub at: Timestamp,
     /// What was noted before.
-    pub before: Option<Moment>,
+    pub before: Option<Timestamp>,
     /// Which letter it is; a forgotten-password letter is noted in memory, too.
     pub kind: ClaimKind,
 }
@@ -130,7 +130,7 @@ impl Shared {
 
 fn undo(store: &Store, recent: &RecentLetters, claim: Claim) {
     let Claim { user_id, at, before, kind } = claim;
-    let undo: fn(&Tx<'_>, i64, Moment, Option<Moment>) -> _ = match kind {
+    let undo: fn(&Tx<'_>, i64, Timestamp, Option<Timestamp>) -> _ = match kind {
         ClaimKind::Verify => letters::give_back_verify,
         ClaimKind::Forgotpass(noted) => {
             recent.give_back(noted);
@@ -148,7 +148,7 @@ fn undo(store: &Store, recent: &RecentLetters, claim: Claim) {
 struct Work {
     letter: Letter,
     settings: MailSettings,
-    now: Moment,
+    now: Timestamp,
     patience: Option<Duration>,
     mailer: Arc<dyn Mailer>,
     stopping: Arc<AtomicBool>,

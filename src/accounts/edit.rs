@@ -9,7 +9,7 @@ use crate::guard::password::PasswordHash;
 use crate::json::JsonText;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
-use crate::policy::fullname::FullName;
+use crate::policy::full_name::FullName;
 use crate::policy::model::Policy;
 use crate::policy::roles::{Role, is_system_user};
 use crate::store::locks::{self, Lock};
@@ -53,7 +53,7 @@ pub enum EditRefused {
     /// There is no such role.
     NoSuchRole,
     /// There is nothing to change.
-    Nothing,
+    Empty,
     /// There is no such account.
     NoSuchUser,
     /// A value cannot be set, or nobody would be left to administer.
@@ -125,7 +125,7 @@ fn may_be_asked(requester: &Requester, user_id: i64, update: &Object) -> Result<
         Requester::User(claim) => {
             Edits::of(claim.user_id, &claim.role, user_id).ok_or(EditRefused::NoSession)
         }
-        Requester::CallingServer | Requester::Operator if update.is_empty() => Err(EditRefused::Nothing),
+        Requester::CallingServer | Requester::Operator if update.is_empty() => Err(EditRefused::Empty),
         Requester::CallingServer | Requester::Operator => {
             let forbidden = |key: &&String| FORBIDDEN_KEYS.contains(&key.as_str());
             let forbidden: Vec<String> = update.keys().filter(forbidden).cloned().collect();
@@ -162,7 +162,7 @@ fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHash)
     let changed =
         lock::keeping_an_administrator(tx, || BAD_VALUE, || carry_out(tx, before, update, no_password));
     changed.map_err(|error| match error {
-        OperationError::Broken(Error::Store(StoreError::Duplicate(_) | StoreError::Dangling)) => BAD_VALUE,
+        OperationError::Broken(Error::Store(StoreError::Duplicate(_) | StoreError::ForeignKey)) => BAD_VALUE,
         other => other,
     })
 }
@@ -184,11 +184,11 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHa
         // The rest of the changes first, then the lock as everywhere.
         let rest = User { user_role: before.user_role.clone(), ..after };
         users::update(tx, &rest)?;
-        lock::lock(tx, &rest, Lock::ByPerson)?;
+        lock::lock(tx, &rest, Lock::Manual)?;
     } else if suspended && decides_state && stays_locked && !unlocks {
-        // A person wants to have locked what failed log-ins only suspended.
+        // A person wants to have locked what failed logins only suspended.
         users::update(tx, &after)?;
-        lock::lock(tx, &after, Lock::ByPerson)?;
+        lock::lock(tx, &after, Lock::Manual)?;
     } else if unlocks {
         users::update(tx, &after)?;
         if lock::unlock(tx, &after)? != Unlocked::Active {
@@ -203,7 +203,7 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHa
         }
         if suspended || (says_active && after.is_active) {
             // Also where guesses locked single networks out and the account itself stayed active.
-            attempts::delete_of_account(tx, &before.email)?;
+            attempts::delete_by_account(tx, &before.email)?;
         }
         if role_changed || (before.is_active && !after.is_active) {
             lock::end_everything(tx, before.user_id)?;

@@ -1,6 +1,5 @@
 //! What a database must hold before anybody can use it: the policy's roles and the first three users.
 
-use crate::chance::Chance;
 use crate::guard::password::{Asker, Hasher};
 use crate::guard::secret::{Password, Secret};
 use crate::guard::token::{Token, uuid4};
@@ -8,6 +7,7 @@ use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
 use crate::policy::model::Policy;
 use crate::policy::roles::Role;
+use crate::rng::Rng;
 use crate::store::users::{self, NewUser};
 use crate::store::{Store, Tx, roles};
 
@@ -33,14 +33,14 @@ pub fn initialise(
     store: &Store,
     policy: &Policy,
     hasher: &Hasher,
-    chance: &dyn Chance,
+    rng: &dyn Rng,
     admin_email: &str,
     admin_password: &Secret<String>,
 ) -> Result<Initialised, Error> {
     let names: Vec<String> = policy.roles().map(str::to_owned).collect();
     let is_empty = store.read(users::count)? == 0;
     let first_users =
-        if is_empty { Some(first_users(hasher, chance, admin_email, admin_password)?) } else { None };
+        if is_empty { Some(first_users(hasher, rng, admin_email, admin_password)?) } else { None };
     store.write(move |tx| {
         let roles_added = insert_roles(tx, &names)?;
         // Counted again where nobody else can write: two servers may start at once.
@@ -75,13 +75,13 @@ fn insert_roles(tx: &Tx<'_>, names: &[String]) -> Result<usize, Error> {
 /// In the order of their numbers: 1, 2 and 3 mean these users everywhere.
 fn first_users(
     hasher: &Hasher,
-    chance: &dyn Chance,
+    rng: &dyn Rng,
     admin_email: &str,
     admin_password: &Secret<String>,
 ) -> Result<[NewUser; 3], Error> {
     let user = |full_name: &str, email: &str, role: Role, kind: &str, password: &Password| {
         Ok::<_, Error>(NewUser {
-            system_id: uuid4(chance),
+            system_id: uuid4(rng),
             full_name: full_name.to_owned(),
             password: hasher.hash(&Asker::server(), password)?,
             email: EmailAddress::folded(email),
@@ -95,7 +95,7 @@ fn first_users(
     };
     let admin_password = Password::from(admin_password.expose().as_str());
     // Passwords that nobody ever learns.
-    let unknown = || Password::from(Token::new(chance).reveal());
+    let unknown = || Password::from(Token::new(rng).reveal());
     Ok([
         user("Administrator", admin_email, Role::SUPERUSER, "system-user", &admin_password)?,
         user("Anonymous visitor", "anonuser@localhost", Role::ANONYMOUS, "system-user", &unknown())?,

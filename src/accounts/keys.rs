@@ -3,7 +3,7 @@
 
 use super::permission::Permitted;
 use crate::app::Context;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, Token};
 use crate::json::{self, Limits};
 use crate::store::apikeys::{self, KeyName, KeyTimes};
@@ -40,11 +40,11 @@ pub struct Claims {
     /// What proves that it is this key.
     pub tkn: String,
     /// When it was issued.
-    pub iat: Moment,
+    pub iat: Timestamp,
     /// From when on it may be used.
-    pub nbf: Moment,
+    pub nbf: Timestamp,
     /// When it ends.
-    pub exp: Moment,
+    pub exp: Timestamp,
 }
 
 /// A key just made.
@@ -84,7 +84,7 @@ pub struct KeyRequest {
 impl NewKey {
     /// Makes a key with a new token.
     pub fn new(context: &Context<'_>, request: KeyRequest) -> Self {
-        let token = Token::new(context.chance());
+        let token = Token::new(context.rng());
         let claims = Claims {
             iss: request.issuer,
             ver: request.version,
@@ -110,7 +110,7 @@ impl NewKey {
 
 /// The times of a key, if they make sense and keep to the operator's limit.
 #[must_use]
-pub fn times(now: Moment, starts_in: f64, lives_seconds: i64, days_max: u32) -> Option<KeyTimes> {
+pub fn times(now: Timestamp, starts_in: f64, lives_seconds: i64, days_max: u32) -> Option<KeyTimes> {
     if !(0..=i64::from(days_max) * DAY_SECONDS).contains(&lives_seconds) {
         return None;
     }
@@ -199,7 +199,12 @@ impl Permitted {
     /// # Errors
     ///
     /// A failing database.
-    pub fn expiry(self, db: &Db<'_>, kind: KeyKind, key: &Presented) -> Result<Option<Moment>, StoreError> {
+    pub fn expiry(
+        self,
+        db: &Db<'_>,
+        kind: KeyKind,
+        key: &Presented,
+    ) -> Result<Option<Timestamp>, StoreError> {
         if key.name.user_id != self.owner_id() {
             return Ok(None);
         }
@@ -234,6 +239,6 @@ impl Permitted {
     ///
     /// A failing database.
     pub fn revoke_all(self, tx: &Tx<'_>) -> Result<usize, StoreError> {
-        apikeys_nosession::delete_of_user(tx, self.owner_id())
+        apikeys_nosession::delete_by_user(tx, self.owner_id())
     }
 }

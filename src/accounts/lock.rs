@@ -1,5 +1,5 @@
-//! What a lock does to an account and what undoes it, for everyone who locks: a person, or failed log-ins.
-//! A lock by a person ends sessions and API keys. One by failed log-ins only suspends them: nothing of the account
+//! What a lock does to an account and what undoes it, for everyone who locks: a person, or failed logins.
+//! A lock by a person ends sessions and API keys. One by failed logins only suspends them: nothing of the account
 //! works meanwhile, because it is inactive and in no role of its own, and everything works again afterwards.
 
 use super::actor::{Actor, Performer, Requester};
@@ -88,7 +88,7 @@ fn carry_out(tx: &Tx<'_>, user_id: i64, change: LockChange) -> Result<User, Oper
     let user = users::by_id(tx, user_id)?.ok_or_else(not_possible)?;
     match change {
         LockChange::Lock => {
-            keeping_an_administrator(tx, not_possible, || Ok(lock(tx, &user, Lock::ByPerson)?))?;
+            keeping_an_administrator(tx, not_possible, || Ok(lock(tx, &user, Lock::Manual)?))?;
         }
         LockChange::Unlock => {
             if unlock(tx, &user)? == Unlocked::NotLocked {
@@ -101,13 +101,13 @@ fn carry_out(tx: &Tx<'_>, user_id: i64, change: LockChange) -> Result<User, Oper
 }
 
 /// Locks an account: inactive, role `locked`, its role remembered. A lock by a person ends its sessions and API keys,
-/// also when failed log-ins had locked it before, and then lasts.
+/// also when failed logins had locked it before, and then lasts.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub(super) fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
-    if lock == Lock::ByPerson {
+    if lock == Lock::Manual {
         end_everything(tx, user.user_id)?;
     }
     let is_locked = user.user_role.is_locked();
@@ -116,23 +116,23 @@ pub(super) fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreErro
         let extra_info = with_history(tx, user)?;
         users::set_state(tx, user.user_id, false, &Role::LOCKED, extra_info.as_deref())?;
     }
-    if !is_locked || lock == Lock::ByPerson {
+    if !is_locked || lock == Lock::Manual {
         locks::insert(tx, user.user_id, lock)?;
     }
     Ok(())
 }
 
-/// Whether failed log-ins have locked this user for a time.
+/// Whether failed logins have locked this user for a time.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub(super) fn is_suspended(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
-    Ok(matches!(locks::by_user(db, user_id)?, Some(Lock::ByAttempts(_))))
+    Ok(matches!(locks::by_user(db, user_id)?, Some(Lock::Automatic(_))))
 }
 
 /// Makes a change to accounts, unless it would leave nobody who can log in and administer. Everything that could lock
-/// the last administrator out goes through here: edits, locks and deletions. One whom failed log-ins have suspended
+/// the last administrator out goes through here: edits, locks and deletions. One whom failed logins have suspended
 /// counts, since they will be back.
 ///
 /// # Errors
@@ -159,9 +159,9 @@ pub(super) fn keeping_an_administrator<T, E: From<StoreError>>(
 /// A failing database.
 pub(super) fn end_everything(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
     users::count_revocation(tx, user_id)?;
-    sessions::delete_of_user(tx, user_id, None)?;
-    apikeys::delete_of_user(tx, user_id)?;
-    apikeys_nosession::delete_of_user(tx, user_id)?;
+    sessions::delete_by_user(tx, user_id, None)?;
+    apikeys::delete_by_user(tx, user_id)?;
+    apikeys_nosession::delete_by_user(tx, user_id)?;
     Ok(())
 }
 
@@ -184,7 +184,7 @@ pub(super) enum Unlocked {
 /// A failing database.
 pub(super) fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
     let was_locked = locks::delete(tx, user.user_id)?;
-    attempts::delete_of_account(tx, &user.email)?;
+    attempts::delete_by_account(tx, &user.email)?;
     if !user.user_role.is_locked() {
         // Only deactivated, or not even that: nothing was taken, and there is no history to show.
         if !user.is_active {
@@ -240,7 +240,7 @@ fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {
 
 /// What is noted about a user, with the role history as it is to be shown. What cannot be read stays as it is.
 fn with_history(tx: &Tx<'_>, user: &User) -> Result<Option<String>, StoreError> {
-    let roles = locks::roles_of_user(tx, user.user_id)?;
+    let roles = locks::roles_by_user(tx, user.user_id)?;
     let shown = std::iter::once(Role::LOCKED).chain(roles).map(|role| Value::from(role.as_str())).collect();
     let history = Object::from_iter([(HISTORY_KEY.to_owned(), shown)]);
     let noted = user.extra_info.as_ref();

@@ -1,10 +1,10 @@
 //! Whether a password is good enough, for everyone who sets one.
 
 use crate::app::Context;
-use crate::config::check::PwnedFail;
+use crate::config::values::PwnedFail;
 use crate::guard::secret::{Password, Secret};
 use crate::log;
-use crate::outbound::pwned::{Leak, LeakLookup, UnknownReason, password_sha1};
+use crate::outbound::pwned::{Breach, BreachLookup, UnknownReason, password_sha1};
 use crate::policy::passwords::{self, BrokenRule};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const NOT_LOOKED_UP: &str =
     "It could not be checked whether this password has leaked. Please try again later.";
 
-/// How long a look-up may take, with the wait for its turn. Calling servers made for the original give up after five
+/// How long a lookup may take, with the wait for its turn. Calling servers made for the original give up after five
 /// seconds.
 const LOOK_UP_MAX: Duration = Duration::from_secs(4);
 
@@ -46,30 +46,30 @@ fn leaked(context: &Context<'_>, password: &Password) -> Option<Cow<'static, str
     };
     let message = |times| Cow::Owned(BrokenRule::Leaked { times }.message());
     match found {
-        Leak::NotFound => None,
-        Leak::Found { times: Some(times) }
+        Breach::NotFound => None,
+        Breach::Found { times: Some(times) }
             if times < context.config().password_policy.min_pwned_matches() =>
         {
             None
         }
-        Leak::Found { times } => Some(message(times)),
-        Leak::Unknown(reason) => {
+        Breach::Found { times } => Some(message(times)),
+        Breach::Unknown(reason) => {
             log::warning("could not look up whether a password has leaked", &[("why", reason.text().into())]);
             (context.config().pwned_fail == PwnedFail::Closed).then_some(Cow::Borrowed(NOT_LOOKED_UP))
         }
     }
 }
 
-/// Looks a password up elsewhere. However many others do so, whoever waits is answered in time, and a look-up whose
+/// Looks a password up elsewhere. However many others do so, whoever waits is answered in time, and a lookup whose
 /// time is over, or whose caller is gone, is not begun.
-fn look_up(context: &Context<'_>, leaks: Arc<dyn LeakLookup>, hash: Secret<[u8; 20]>) -> Leak {
+fn look_up(context: &Context<'_>, leaks: Arc<dyn BreachLookup>, hash: Secret<[u8; 20]>) -> Breach {
     let presence = context.presence().clone();
     let work = move || {
-        if presence.is_gone() { Leak::Unknown(UnknownReason::Gone) } else { leaks.leaked(hash.expose()) }
+        if presence.is_gone() { Breach::Unknown(UnknownReason::Gone) } else { leaks.leaked(hash.expose()) }
     };
     match context.app().outbound.run_for(LOOK_UP_MAX, work) {
-        None => Leak::Unknown(UnknownReason::Busy),
-        Some(None) => Leak::Unknown(UnknownReason::TimedOut),
+        None => Breach::Unknown(UnknownReason::Busy),
+        Some(None) => Breach::Unknown(UnknownReason::TimedOut),
         Some(Some(leak)) => leak,
     }
 }

@@ -5,7 +5,7 @@ use super::delivery::{Claim, ClaimKind};
 use super::error::OperationError;
 use super::lock::is_suspended;
 use crate::app::Context;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::outbound::recent::is_recent;
 use crate::policy::email::{EmailAddress, is_valid_syntax};
 use crate::policy::roles::Role;
@@ -35,7 +35,7 @@ pub fn verification_is_due(
     db: &Db<'_>,
     user_id: i64,
     address: &EmailAddress,
-) -> Result<Option<Moment>, OperationError<VerificationRefused>> {
+) -> Result<Option<Timestamp>, OperationError<VerificationRefused>> {
     let refused = |why| Err(OperationError::Refused(why));
     let user = users::by_id(db, user_id)?.filter(|user| user.email == *address);
     let Some(user) = user else { return refused(VerificationRefused::Unknown) };
@@ -115,7 +115,7 @@ pub fn claim_forgotpass(
 fn forgotpass_recipient(
     db: &Db<'_>,
     address: &EmailAddress,
-) -> Result<(i64, Option<Moment>), OperationError<ForgotpassRefused>> {
+) -> Result<(i64, Option<Timestamp>), OperationError<ForgotpassRefused>> {
     let unknown = || OperationError::Refused(ForgotpassRefused::Unknown);
     let user = if is_valid_syntax(address.as_str()) { users::by_email(db, address)? } else { None };
     let user = user.filter(|user| user.user_role != Role::ANONYMOUS).ok_or_else(unknown)?;

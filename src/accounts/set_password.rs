@@ -102,9 +102,9 @@ fn store_change(
         return Ok(false);
     }
     users::count_revocation(tx, user.user_id)?;
-    sessions::delete_of_user(tx, user.user_id, kept)?;
+    sessions::delete_by_user(tx, user.user_id, kept)?;
     if kept.is_none() {
-        apikeys_nosession::delete_of_user(tx, user.user_id)?;
+        apikeys_nosession::delete_by_user(tx, user.user_id)?;
     }
     Ok(true)
 }
@@ -204,7 +204,7 @@ impl Reset {
             Some(token) => sessions::live_by_token(tx, token)?.is_none(),
             None => false,
         };
-        // Whether it is active may have changed: a lock after failed log-ins, or its end, is nothing to a reset.
+        // Whether it is active may have changed: a lock after failed logins, or its end, is nothing to a reset.
         let now = self
             .find(tx)?
             .filter(|now| now.user_id == user.user_id && now.password.is(&user.password) && !session_ended);
@@ -213,8 +213,8 @@ impl Reset {
             return Ok(false);
         }
         lock::end_everything(tx, now.user_id)?;
-        attempts::delete_of_account(tx, &now.email)?;
-        if let Some(Lock::ByAttempts(_)) = locks::by_user(tx, now.user_id)?
+        attempts::delete_by_account(tx, &now.email)?;
+        if let Some(Lock::Automatic(_)) = locks::by_user(tx, now.user_id)?
             && let Some(locked) = users::by_id(tx, now.user_id)?
         {
             // Such a lock is put on active accounts only, so this one becomes active again.

@@ -12,7 +12,7 @@ use crate::guard::token::uuid4;
 use crate::outbound::recent::is_recent;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
-use crate::policy::fullname::FullName;
+use crate::policy::full_name::FullName;
 use crate::policy::roles::{Role, is_system_user};
 use crate::store::users::{Credentials, EXTRA_INFO_BYTES_MAX, NewUser};
 use crate::store::{StoreError, Tx, locks, server_state, users};
@@ -108,7 +108,7 @@ pub fn sign_up(
     }
     context.concerns(email.as_str());
     let new = NewUser {
-        system_id: given_id.unwrap_or_else(|| uuid4(context.chance())),
+        system_id: given_id.unwrap_or_else(|| uuid4(context.rng())),
         full_name: full_name.as_str().to_owned(),
         password: context.no_password(),
         email,
@@ -258,7 +258,7 @@ impl Attempt {
             users::set_no_password(tx, known.user_id, &self.new.password)?;
         }
         let sends = self.is_due(tx, known)?
-            && users::sign_up_again(tx, known.user_id, &self.new.full_name, &self.new.extra_info)?;
+            && users::replace_pending(tx, known.user_id, &self.new.full_name, &self.new.extra_info)?;
         Ok(if sends { Letter::Send } else { Letter::DoNotSend })
     }
 
@@ -271,6 +271,6 @@ impl Attempt {
         Ok(!known.is_active
             && waited
             && locks::by_user(tx, known.user_id)?.is_none()
-            && locks::roles_of_user(tx, known.user_id)?.is_empty())
+            && locks::roles_by_user(tx, known.user_id)?.is_empty())
     }
 }

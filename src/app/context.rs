@@ -1,13 +1,13 @@
 //! What an operation on accounts works with: the server's parts, the time, and whose places in the queues it takes.
 
 use super::parts::App;
-use crate::chance::Chance;
 use crate::client_address::ClientAddress;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::guard::password::{Asker, HasherBusy, PasswordHash, Verification};
 use crate::guard::secret::{Password, Secret};
 use crate::presence::Presence;
+use crate::rng::Rng;
 use crate::store::{Db, StoreError, Tx};
 use crate::wait::turnstile::{NoTurn, Turn, Turnstiles};
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub struct Context<'a> {
     client: Option<&'a ClientAddress>,
     presence: Presence,
     account: Option<String>,
-    now: Moment,
+    now: Timestamp,
     delay: Duration,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Context<'a> {
 
     /// When it began.
     #[must_use]
-    pub const fn now(&self) -> Moment {
+    pub const fn now(&self) -> Timestamp {
         self.now
     }
 
@@ -68,8 +68,8 @@ impl<'a> Context<'a> {
 
     /// Where tokens and salts come from.
     #[must_use]
-    pub fn chance(&self) -> &'a dyn Chance {
-        &*self.app.chance
+    pub fn rng(&self) -> &'a dyn Rng {
+        &*self.app.rng
     }
 
     /// Hashes a password with a new salt.

@@ -1,6 +1,5 @@
 //! The server's parts, made once and shared by everything that is under way.
 
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::guard::guesses::Guesses;
@@ -8,10 +7,11 @@ use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
 use crate::log::Repeated;
 use crate::outbound::mail::{MailSettings, Mailer};
-use crate::outbound::pwned::LeakLookup;
+use crate::outbound::pwned::BreachLookup;
 use crate::outbound::recent::RecentLetters;
 use crate::policy::model::Policy;
 use crate::pool::Pool;
+use crate::rng::Rng;
 use crate::store::Store;
 use crate::wait::Pause;
 use crate::wait::turnstile::Turnstiles;
@@ -40,9 +40,9 @@ pub struct App {
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes tokens and salts.
-    pub chance: Arc<dyn Chance>,
+    pub rng: Arc<dyn Rng>,
     /// Where leaked passwords are looked up, unless that is turned off.
-    pub leaks: Option<Arc<dyn LeakLookup>>,
+    pub leaks: Option<Arc<dyn BreachLookup>>,
     /// Threads for looking up leaked passwords.
     pub outbound: Pool,
     /// Sends letters.

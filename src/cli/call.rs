@@ -2,7 +2,7 @@
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};
 use super::streams::Streams;
-use crate::actions::REQUESTS_BY_NAME;
+use crate::api::REQUESTS_BY_NAME;
 use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Problems, Trust, nearest, shown};
 use crate::json::{self, Limits};
 use crate::outbound::web::{WebClient, is_untrusted};
@@ -13,7 +13,7 @@ use std::io::{self, Read as _};
 use std::time::Duration;
 use ureq::tls::TlsConfig;
 
-/// A failed log-in is held back for up to 40 s, and hashing takes its time on a small machine.
+/// A failed login is held back for up to 40 s, and hashing takes its time on a small machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// The longest body that is read from standard input.
 const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -106,7 +106,7 @@ fn exchange(
     parts: &Parts<'_>,
 ) -> Result<Value, String> {
     let mut bytes = [0; REQUEST_ID_BYTES];
-    parts.chance.fill(&mut bytes);
+    parts.rng.fill(&mut bytes);
     let request_id = Value::String(URL_SAFE_NO_PAD.encode(bytes));
     let client_address = match call.client_address {
         Some(address) => Value::from(address),
@@ -173,7 +173,7 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
     let page: String = String::from_utf8_lossy(&body)
         .chars()
         .take(PAGE_CHARACTERS_MAX)
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .map(|character| if character.is_control() { ' ' } else { character })
         .collect();
     let wait = wait.filter(|wait| wait.bytes().all(|byte| byte.is_ascii_digit()));
     let wait = wait.map_or_else(String::new, |seconds| format!(" (try again in {seconds} s)"));

@@ -2,10 +2,10 @@
 
 use super::streams::Streams;
 use crate::accounts::first_users::Initialised;
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::arguments::OptionRow;
 use crate::config::{Invocation, Loaded, Problems, Surroundings, nearest, shown};
+use crate::rng::Rng;
 use crate::server::database::FirstAdmin;
 use crate::server::lifecycle::End;
 use crate::server::process::Process;
@@ -99,7 +99,7 @@ pub struct Parts<'a> {
     /// Tells the time.
     pub clock: &'a dyn Clock,
     /// Makes keys and passwords.
-    pub chance: &'a dyn Chance,
+    pub rng: &'a dyn Rng,
     /// The built-in permissions policy, as JSON.
     pub default_policy: &'a str,
     /// Makes the database and its first users.

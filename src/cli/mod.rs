@@ -35,7 +35,7 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
     // A file that may not grow any more is a failed write like others, not the end. Where no handler can be put in place,
     // nothing is worse than it was.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-    // Standard output is not locked: the server's threads may print, too, and would wait for ever.
+    // Standard output is not locked: the server's threads may print, too, and would wait forever.
     let (stdin, mut stdout) = (io::stdin(), io::stdout());
     let mut streams = Streams {
         input_is_terminal: stdin.is_terminal(),

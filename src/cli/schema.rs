@@ -6,7 +6,7 @@ mod shared;
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
 use super::form::wanted_form;
-use crate::actions::requests;
+use crate::api::requests;
 use crate::outcome::{INVALID_PARAMETERS, Refusal};
 use crate::request::{Param, Request};
 use crate::shape::{Field, Shape, Type};
@@ -259,7 +259,7 @@ mod tests {
             .flat_map(|request| request.refusals.iter().copied().chain(request.broken))
             .filter_map(Refusal::reason)
             .collect();
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/actions");
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api");
         let mut waiting = vec![std::path::PathBuf::from(directory)];
         let mut checked = 0;
         while let Some(path) = waiting.pop() {

@@ -20,7 +20,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
 
 fn load_config(arguments: &Arguments, context: &Context<'_, '_>) -> Result<(Loaded, Vec<String>), Problems> {
     let (invocation, surroundings) = (&arguments.invocation, context.surroundings);
-    let notes = config::make_what_is_missing(invocation, surroundings, context.parts.chance)?;
+    let notes = config::make_what_is_missing(invocation, surroundings, context.parts.rng)?;
     let mut loaded = config::load(invocation, surroundings)?;
     loaded.warnings.extend(invocation.warnings.iter().cloned());
     Ok((loaded, notes))

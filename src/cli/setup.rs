@@ -7,7 +7,7 @@ use super::streams::Streams;
 use crate::accounts::first_users::Initialised;
 use crate::config::base_directory::{self, AdminChoice, ENV_FILE, PERMISSIONS_FILE};
 use crate::config::{
-    self, Config, Invocation, Kind, Loaded, Problems, SETTINGS, Setting, Surroundings, check,
+    self, Config, Invocation, Kind, Loaded, Problems, SETTINGS, Setting, Surroundings, values,
 };
 use crate::files::{self, PRIVATE_FILE_MODE, PUBLIC_FILE_MODE, Written};
 use crate::guard::secret::Secret;
@@ -42,7 +42,7 @@ fn set_up(mut invocation: Invocation, context: &mut Context<'_, '_>) -> Result<(
         ask_for_files(&mut invocation, surroundings, &base, streams)?;
     }
     let given = |setting: &str| invocation.setting(setting).is_some();
-    let notes = base_directory::make_what_is_missing(&base, given, parts.chance).map_err(Problems::one)?;
+    let notes = base_directory::make_what_is_missing(&base, given, parts.rng).map_err(Problems::one)?;
     let loaded = config::load_for_set_up(&invocation, surroundings, &base)?;
     for warning in invocation.warnings.iter().chain(&loaded.warnings) {
         streams.warn(warning);
@@ -90,7 +90,7 @@ fn ask_for_files(
     if invocation.setting("authdb").is_none() {
         let own = base.join(base_directory::DATABASE_FILE).display().to_string();
         let question = "The database is one SQLite file. Where should it be?";
-        let path = ask(question, &own, check::database, streams)?;
+        let path = ask(question, &own, values::database, streams)?;
         invocation.set("authdb", path.display().to_string());
     }
     if invocation.setting("permissions").is_none() {
@@ -110,7 +110,7 @@ fn ask_for_files(
 
 fn ask_for_admin(default_email: &str, streams: &mut Streams<'_>) -> Result<AdminChoice, Problems> {
     let question = "What is the first administrator's e-mail address?";
-    let email = ask(question, default_email, check::email_address, streams)?;
+    let email = ask(question, default_email, values::email_address, streams)?;
     loop {
         let password = ask_hidden("And the password? Without one, a random password is made.", streams)?;
         if password.expose().is_empty() {
@@ -177,7 +177,7 @@ fn make_database(
     streams: &mut Streams<'_>,
 ) -> Result<(), Problems> {
     let first_admin = || {
-        base_directory::settle_first_admin(base, admin, parts.chance)
+        base_directory::settle_first_admin(base, admin, parts.rng)
             .map_err(|error| format!("the administrator's credentials: {error}"))
     };
     let shown = database.display();

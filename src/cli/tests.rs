@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::accounts::first_users::Initialised;
-use crate::chance::SeededChance;
 use crate::cli::command::{Command, Word};
-use crate::clock::{ManualClock, Moment};
+use crate::clock::{ManualClock, Timestamp};
 use crate::config::arguments::{OptionRow, option_names, plain};
 use crate::config::{self, Invocation, Loaded};
 use crate::guard::envelope::Keyring;
 use crate::json::{self, Limits};
+use crate::rng::SeededRng;
 use crate::server::database::FirstAdmin;
 use crate::server::lifecycle::End;
 use crate::server::process::Process;
@@ -75,7 +75,7 @@ impl Machine {
             variables: self.variables.clone(),
             directory: self.room.path().to_owned(),
         };
-        let clock = ManualClock::at(Moment::parse("2026-11-23 14:06:11").expect("a time"));
+        let clock = ManualClock::at(Timestamp::parse("2026-11-23 14:06:11").expect("a time"));
         let make_database = |path: &Path, policy: Option<&Path>, first_admin: &FirstAdmin<'_>| {
             let (path, policy) = (self.short(path), policy.map(|policy| self.short(policy)));
             if self.database == Ok(Initialised::JustNow) {
@@ -91,7 +91,7 @@ impl Machine {
         };
         let parts = Parts {
             clock: &clock,
-            chance: &SeededChance::new(1),
+            rng: &SeededRng::new(1),
             default_policy: "{\"roles\": []}",
             make_database: &make_database,
             serve: &serve,
@@ -415,7 +415,7 @@ fn server(answer: impl FnOnce(&Value) -> (u16, Vec<u8>) + Send + 'static) -> (St
 }
 
 fn sealed(value: &Value) -> Vec<u8> {
-    keyring().first().seal(value.to_string().as_bytes(), Moment::LAST)
+    keyring().first().seal(value.to_string().as_bytes(), Timestamp::MAX)
 }
 
 fn keyring() -> Keyring {

@@ -271,7 +271,7 @@ fn unknown_option(typed: &str, options: &[&'static OptionRow]) -> String {
 /// A name without what does not count in it.
 #[must_use]
 pub fn plain(name: &str) -> String {
-    name.chars().filter(|letter| !matches!(letter, '-' | '_')).collect()
+    name.chars().filter(|character| !matches!(character, '-' | '_')).collect()
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The files that a server keeps in its base directory, under the names that the Python authnzerver gave them,
 //! and how they come into being. Nothing here overwrites anything.
 
-use super::check;
-use crate::chance::Chance;
+use super::values;
 use crate::files::{self, KEY_FILE_MODE};
 use crate::guard::secret::Secret;
+use crate::rng::Rng;
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use std::fs::{File, TryLockError};
@@ -51,7 +51,7 @@ pub(super) fn file_for(setting: &str) -> Option<&'static str> {
 pub fn make_what_is_missing(
     base: &Path,
     given: impl Fn(&str) -> bool,
-    chance: &dyn Chance,
+    rng: &dyn Rng,
 ) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
     let made = files::ensure_private_directory(base)
@@ -67,7 +67,7 @@ pub fn make_what_is_missing(
             continue;
         }
         let path = base.join(name);
-        match files::create_private(&path, KEY_FILE_MODE, random_key(chance).as_bytes()) {
+        match files::create_private(&path, KEY_FILE_MODE, random_key(rng).as_bytes()) {
             Ok(()) => notes.push(format!("made the {purpose}: {}", path.display())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => {
@@ -124,11 +124,7 @@ pub struct AdminAccount {
 ///
 /// # Errors
 /// What the file system says.
-pub fn settle_first_admin(
-    base: &Path,
-    choice: &AdminChoice,
-    chance: &dyn Chance,
-) -> io::Result<AdminAccount> {
+pub fn settle_first_admin(base: &Path, choice: &AdminChoice, rng: &dyn Rng) -> io::Result<AdminAccount> {
     let credentials = base.join(ADMIN_CREDENTIALS_FILE);
     if let Some(password) = &choice.password {
         let line = credentials_line(&choice.email, PASSWORD_WAS_GIVEN);
@@ -136,7 +132,7 @@ pub fn settle_first_admin(
         return Ok(AdminAccount { email: choice.email.clone(), password: password.clone(), credentials });
     }
     let mut random = Zeroizing::new([0; ADMIN_PASSWORD_BYTES]);
-    chance.fill(random.as_mut());
+    rng.fill(random.as_mut());
     let random = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_ref()));
     let line = credentials_line(&choice.email, &random);
     match files::create_private(&credentials, KEY_FILE_MODE, line.as_bytes()) {
@@ -171,7 +167,7 @@ fn written_credentials(path: &Path) -> io::Result<Option<(String, Secret<String>
     let words: Vec<&str> = line.map(|line| line.split(' ').collect()).unwrap_or_default();
     Ok(match words.as_slice() {
         [email, password]
-            if check::email_address(email).is_ok()
+            if values::email_address(email).is_ok()
                 && !password.is_empty()
                 && *password != PASSWORD_WAS_GIVEN =>
         {
@@ -223,16 +219,16 @@ pub fn claim(base: &Path) -> Result<Option<File>, String> {
 }
 
 /// 32 random bytes in base64, which serve as a key for messages and as a salt alike.
-fn random_key(chance: &dyn Chance) -> Zeroizing<String> {
+fn random_key(rng: &dyn Rng) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-    chance.fill(bytes.as_mut());
+    rng.fill(bytes.as_mut());
     Zeroizing::new(URL_SAFE.encode(bytes.as_ref()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::SeededChance;
+    use crate::rng::SeededRng;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn text(path: &Path) -> String {
@@ -247,7 +243,7 @@ mod tests {
     fn keys_are_made_once_and_kept() {
         let room = tempfile::tempdir().expect("a directory");
         let base = room.path().join("run");
-        assert_eq!(make_what_is_missing(&base, |_| false, &SeededChance::new(1)).expect("made").len(), 3);
+        assert_eq!(make_what_is_missing(&base, |_| false, &SeededRng::new(1)).expect("made").len(), 3);
         let (key, salt) = (text(&base.join(SECRET_FILE)), text(&base.join(PII_SALT_FILE)));
         assert_eq!((key.len(), salt.len()), (44, 44));
         assert_ne!(key, salt);
@@ -256,7 +252,7 @@ mod tests {
             (0o700, 0o400, 0o400)
         );
         assert!(
-            make_what_is_missing(&base, |_| false, &SeededChance::new(2)).expect("nothing to do").is_empty()
+            make_what_is_missing(&base, |_| false, &SeededRng::new(2)).expect("nothing to do").is_empty()
         );
         assert_eq!(text(&base.join(SECRET_FILE)), key);
     }
@@ -271,7 +267,7 @@ mod tests {
         let room = tempfile::tempdir().expect("a directory");
         let path = room.path().join(".authnzerver-admin-credentials");
         let settle = |seed, choice: &AdminChoice| {
-            settle_first_admin(room.path(), choice, &SeededChance::new(seed)).expect("written")
+            settle_first_admin(room.path(), choice, &SeededRng::new(seed)).expect("written")
         };
         let admin = settle(1, &choice(false, None));
         let password = admin.password.expose().to_owned();

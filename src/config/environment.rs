@@ -1,6 +1,6 @@
 //! What the process was started with, handed in as one value, so that tests can set it.
 
-use super::check;
+use super::values;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -37,7 +37,7 @@ impl Surroundings {
     pub fn user_name(&self) -> Option<&str> {
         ["LOGNAME", "USER", "LNAME", "USERNAME"]
             .iter()
-            .find_map(|name| self.variable(name).ok().flatten().filter(|text| check::line(text).is_ok()))
+            .find_map(|name| self.variable(name).ok().flatten().filter(|text| values::line(text).is_ok()))
     }
 
     /// A variable that is not blank.

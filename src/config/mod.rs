@@ -7,7 +7,6 @@
 
 pub mod arguments;
 pub mod base_directory;
-pub mod check;
 mod confvars;
 mod envfile;
 mod environment;
@@ -17,6 +16,7 @@ mod remote;
 mod retrieval;
 mod sources;
 mod table;
+pub mod values;
 
 #[cfg(test)]
 mod tests;
@@ -26,9 +26,9 @@ pub use environment::{EXTRA_ROOTS_VARIABLE, Surroundings, as_meant};
 pub use problems::{Problems, nearest, shown};
 pub use table::{Config, Kind, SETTINGS, Setting};
 
-use crate::chance::Chance;
 use crate::guard::envelope::Keyring;
 use crate::guard::secret::Secret;
+use crate::rng::Rng;
 use base_directory::AdminChoice;
 use reader::{ADMIN_VARIABLES, Reader, URL_VARIABLE};
 use sources::Sources;
@@ -79,13 +79,13 @@ pub fn load_for_set_up(
 pub fn make_what_is_missing(
     invocation: &Invocation,
     surroundings: &Surroundings,
-    chance: &dyn Chance,
+    rng: &dyn Rng,
 ) -> Result<Vec<String>, Problems> {
     let sources = Sources::open(invocation, surroundings)?;
     if !sources.base_provides {
         return Ok(Vec::new());
     }
-    base_directory::make_what_is_missing(&sources.base, |_| false, chance).map_err(Problems::one)
+    base_directory::make_what_is_missing(&sources.base, |_| false, rng).map_err(Problems::one)
 }
 
 /// What a client of the server on this machine needs.
@@ -141,7 +141,7 @@ pub fn load_for_client(
     };
     let url = given.or_else(|| own_url(&mut reader));
     let url = match url {
-        Some(url) if !check::is_web_url(&url) => {
+        Some(url) if !values::is_web_url(&url) => {
             reader.problem("the URL must begin with http:// or https://")
         }
         url => url,
@@ -183,7 +183,7 @@ fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<AdminChoice> 
     let email = given.pop().flatten();
     let email_is_given = email.is_some();
     let email = email.unwrap_or_else(|| default_admin_email(sources.surroundings));
-    if check::email_address(&email).is_err() {
+    if values::email_address(&email).is_err() {
         let [variable, _] = ADMIN_VARIABLES;
         return reader.problem(format!("{variable} is not an e-mail address"));
     }
@@ -195,7 +195,7 @@ fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<AdminChoice> 
 pub fn default_admin_email(surroundings: &Surroundings) -> String {
     let user = surroundings.user_name().unwrap_or(NAMELESS_ADMIN);
     let email = format!("{user}@localhost");
-    if check::email_address(&email).is_ok() { email } else { format!("{NAMELESS_ADMIN}@localhost") }
+    if values::email_address(&email).is_ok() { email } else { format!("{NAMELESS_ADMIN}@localhost") }
 }
 
 /// Where a client on the same machine reaches the server.

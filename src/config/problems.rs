@@ -71,11 +71,11 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
 /// Letters to insert, leave out or replace between two words (Levenshtein's distance).
 fn slips(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
-    for letter in one.chars().take(SHOWN_CHARACTERS_MAX) {
+    for character in one.chars().take(SHOWN_CHARACTERS_MAX) {
         let mut diagonal = row[0];
         row[0] += 1;
         for (index, wanted) in other.chars().enumerate() {
-            let replaced = diagonal + usize::from(letter != wanted);
+            let replaced = diagonal + usize::from(character != wanted);
             diagonal = row[index + 1];
             row[index + 1] = replaced.min(row[index] + 1).min(diagonal + 1);
         }

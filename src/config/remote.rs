@@ -2,8 +2,8 @@
 //! thread that starts the server, and within a total time. Redirects are not followed, for what is sent is meant for
 //! one server. Nothing that is sent or answered, and of the URL only the host, is ever part of an error.
 
-use super::check;
 use super::environment::EXTRA_ROOTS_VARIABLE;
+use super::values;
 use crate::guard::secret::Secret;
 use crate::outbound::web::{WebClient, is_untrusted};
 use std::net::IpAddr;
@@ -97,7 +97,7 @@ fn pieces(text: &str) -> impl Iterator<Item = Result<&str, &str>> {
 fn variable_at(text: &str) -> Option<(&str, &str)> {
     let (name, after) = text.strip_prefix("[[")?.split_once("]]")?;
     let is_name = !name.is_empty()
-        && !name.starts_with(|letter: char| letter.is_ascii_digit())
+        && !name.starts_with(|character: char| character.is_ascii_digit())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     is_name.then_some((name, after))
 }
@@ -110,7 +110,7 @@ pub(super) fn is_asked_for(text: &str) -> bool {
 
 /// The part of a URL that may be shown.
 pub(super) fn place(url: &str) -> String {
-    let uri = url.parse::<Uri>().ok().filter(|_| check::is_web_url(url));
+    let uri = url.parse::<Uri>().ok().filter(|_| values::is_web_url(url));
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16())));
     match parts {
         Some((scheme, host, None)) => format!("{scheme}://{host}"),
@@ -149,7 +149,7 @@ pub(super) fn fetch(
     let uri: Uri = url
         .parse()
         .ok()
-        .filter(|_| check::is_web_url(url))
+        .filter(|_| values::is_web_url(url))
         .ok_or("it begins like a URL but is none that can be asked")?;
     let headers = filled_headers(request, variable)?;
     let mut data = Vec::new();

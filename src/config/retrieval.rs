@@ -1,13 +1,13 @@
 //! Follows the text of a setting to what it stands for: a path made whole, a file's content, or what the file of
 //! `--confvars` says. What was read from elsewhere is never shown, whatever the setting.
 
-use super::check;
 use super::confvars::{Form, Item, Reading};
 use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX, content, path_text};
 use super::environment::EXTRA_ROOTS_VARIABLE;
 use super::remote::{self, WebRequest};
 use super::sources::{Found, Source, Sources};
 use super::table::{Kind, Setting};
+use super::values;
 use crate::files::{self, SmallFile};
 use base64::Engine as _;
 use base64::alphabet;
@@ -221,12 +221,12 @@ fn warning_of_mode(kind: Kind, path: &Path, open_to_others: bool) -> Option<Stri
 /// A base64 key may begin with a slash; 32 bytes in base64 are taken for what they are.
 fn looks_like_path(text: &str) -> bool {
     ["/", "./", "../", "~", "[["].iter().any(|start| text.trim_start().starts_with(start))
-        && !check::key_decodes(text)
+        && !values::key_decodes(text)
 }
 
 /// The text that a base64 text stands for. Line breaks within are common and mean nothing.
 fn decoded(text: &str) -> Result<String, String> {
-    let text: String = text.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+    let text: String = text.chars().filter(|character| !character.is_ascii_whitespace()).collect();
     let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
     let bytes = GeneralPurpose::new(&alphabet, LENIENT)
         .decode(text)

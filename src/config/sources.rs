@@ -5,12 +5,12 @@
 
 use super::arguments::Invocation;
 use super::base_directory;
-use super::check;
 use super::confvars::{ConfVars, Item};
 use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX, content, path_text};
 use super::environment::Surroundings;
 use super::problems::Problems;
 use super::table::{Kind, SETTINGS, Setting, by_name};
+use super::values;
 use crate::files;
 use std::fmt;
 use std::io;
@@ -202,7 +202,7 @@ impl<'a> Sources<'a> {
         if text.contains("[[") {
             return Err(Problems::one("basedir: `[[…]]` cannot stand in the base directory itself"));
         }
-        if check::line(text).is_err() {
+        if values::line(text).is_err() {
             return Err(Problems::one("basedir: the path must be one line of text"));
         }
         self.base = std::path::absolute(self.surroundings.directory.join(text))

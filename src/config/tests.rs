@@ -1,9 +1,9 @@
 //! How settings come together, told as stories of operators.
 
 use super::*;
-use crate::chance::SeededChance;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::guard::redact::PiiSalt;
+use crate::rng::SeededRng;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -19,7 +19,7 @@ fn has_salt(config: &Config, salt: &[u8]) -> bool {
 
 /// Whether messages are sealed with this key.
 fn has_key(config: &Config, key: &str) -> bool {
-    let sealed = Keyring::parse(key).expect("a key").first().seal(b"a message", Moment::LAST);
+    let sealed = Keyring::parse(key).expect("a key").first().seal(b"a message", Timestamp::MAX);
     config.secret.open(&sealed).is_some()
 }
 
@@ -327,7 +327,7 @@ fn a_base_directory_on_the_command_line_is_all_that_a_server_needs() {
     let words = ["--basedir=run".into()];
     let invocation = Invocation::parse(&words).expect("a good command line");
     let make = |seed| {
-        make_what_is_missing(&invocation, &operator.surroundings, &SeededChance::new(seed)).expect("made")
+        make_what_is_missing(&invocation, &operator.surroundings, &SeededRng::new(seed)).expect("made")
     };
     assert!(operator.is_refused(&["--basedir=run"]).contains("secret: the base directory has no file"));
     assert!(!operator.path("run").exists(), "reading makes nothing");
@@ -350,7 +350,7 @@ fn a_base_directory_on_the_command_line_is_all_that_a_server_needs() {
 fn nothing_is_made_where_any_of_the_three_is_given() {
     let operator = Operator::new().sets("AUTHNZERVER_AUTHDB", "x.sqlite");
     let invocation = Invocation::parse(&["--basedir=run".into()]).expect("a good command line");
-    let notes = make_what_is_missing(&invocation, &operator.surroundings, &SeededChance::new(1));
+    let notes = make_what_is_missing(&invocation, &operator.surroundings, &SeededRng::new(1));
     assert!(notes.expect("nothing to do").is_empty() && !operator.path("run").exists());
     assert!(operator.is_refused(&["--basedir=run"]).contains("secret: missing"));
     let text = Operator::new().sets("AUTHNZERVER_BASEDIR", "/x").is_refused(&[]);

@@ -1,4 +1,4 @@
-//! How long the answer to a failed log-in is held back. Arithmetic only: whoever counts the failures and does
+//! How long the answer to a failed login is held back. Arithmetic only: whoever counts the failures and does
 //! the waiting is elsewhere.
 
 /// No answer is held longer than this.

@@ -4,9 +4,9 @@
 //! This is the only file that knows Fernet. It must never look at what it carries, and never let a key or an
 //! opened text reach a log or an error.
 
-use crate::chance::Chance;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::guard::secret::Secret;
+use crate::rng::Rng;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -27,7 +27,7 @@ const KEY_BYTES: usize = 32;
 const UNIX_SECONDS_FAR_FUTURE: u64 = u64::MAX / 2;
 
 /// Reads keys as the original did: the unused bits of the last letter may be set, as they are when somebody
-/// made up 43 letters. Padding is taken off before.
+/// made up 43 characters. Padding is taken off before.
 const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -61,12 +61,13 @@ impl Keyring {
         let mut raw_keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
         let mut keys = Vec::new();
         for written in text.split(|c: char| c == ',' || c.is_whitespace()) {
-            let letters: Zeroizing<String> = Zeroizing::new(written.chars().filter_map(key_letter).collect());
-            if letters.is_empty() {
+            let characters: Zeroizing<String> =
+                Zeroizing::new(written.chars().filter_map(key_letter).collect());
+            if characters.is_empty() {
                 continue;
             }
             let position = raw_keys.len() + 1;
-            let raw = decode_key(&letters, position)?;
+            let raw = decode_key(&characters, position)?;
             if raw_keys.contains(&raw) {
                 return Err(KeyError::Repeated { position });
             }
@@ -116,7 +117,7 @@ impl Key {
     /// Seals bytes into an envelope that bears the time `now`. What else makes it unlike any other, the crate draws
     /// from the operating system.
     #[must_use]
-    pub fn seal(&self, plaintext: &[u8], now: Moment) -> Vec<u8> {
+    pub fn seal(&self, plaintext: &[u8], now: Timestamp) -> Vec<u8> {
         // A clock that shows a time before 1970 is wrong anyway; the reader does not look at it.
         let unix_seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
         STANDARD.encode(self.0.encrypt_at_time(plaintext, unix_seconds)).into_bytes()
@@ -133,9 +134,9 @@ impl Key {
 /// Makes a key: 32 random bytes in URL-safe base64 with padding, 44 characters. The salt that hides personal data
 /// in logs is made the same way.
 #[must_use]
-pub fn generate_key(chance: &dyn Chance) -> Secret<String> {
+pub fn generate_key(rng: &dyn Rng) -> Secret<String> {
     let mut raw = Zeroizing::new([0; KEY_BYTES]);
-    chance.fill(raw.as_mut_slice());
+    rng.fill(raw.as_mut_slice());
     Secret::new(URL_SAFE.encode(raw.as_slice()))
 }
 
@@ -193,9 +194,9 @@ fn key_letter(written: char) -> Option<char> {
     }
 }
 
-fn decode_key(letters: &str, position: usize) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+fn decode_key(characters: &str, position: usize) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let raw = Zeroizing::new(
-        KEY_BASE64.decode(letters.trim_end_matches('=')).map_err(|_| KeyError::NotBase64 { position })?,
+        KEY_BASE64.decode(characters.trim_end_matches('=')).map_err(|_| KeyError::NotBase64 { position })?,
     );
     if raw.len() == KEY_BYTES { Ok(raw) } else { Err(KeyError::WrongLength { position, bytes: raw.len() }) }
 }

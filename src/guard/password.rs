@@ -4,7 +4,7 @@
 //!
 //! This folder alone knows Argon2. Every call costs exactly one computation, whatever is stored: nobody
 //! can tell from the time whether an account exists, has a password or has a broken one. (A sound hash of another
-//! cost takes the time that it takes, until the next log-in replaces it.) Nothing here may skip the computation
+//! cost takes the time that it takes, until the next login replaces it.) Nothing here may skip the computation
 //! or keep a password longer than that takes.
 //!
 //! | file | does |
@@ -19,12 +19,12 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-pub use phc::{Argon2Cost, CostError, HashCeilings};
+pub use phc::{Argon2Cost, CostError, HashLimits};
 pub use queue::Asker;
 
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::guard::secret::{Password, PasswordForm, Secret};
+use crate::rng::Rng;
 use crate::wait::answer_slot;
 use arena::Arena;
 use phc::{SALT_BYTES, StoredHash, TAG_BYTES, Variant, Version};
@@ -51,7 +51,7 @@ pub struct HasherSettings {
     /// Which text of a password new hashes are made from.
     pub form: PasswordForm,
     /// What verifying a stored hash may cost.
-    pub ceilings: HashCeilings,
+    pub ceilings: HashLimits,
     /// How many threads hash. Each takes the memory of one new hash.
     pub threads: usize,
     /// How many computations may wait for one of them. None: as many as are worked off in about ten seconds.
@@ -77,18 +77,18 @@ pub enum Verification {
     /// It is not, or there is nothing that could match. To a caller of the server both are the same.
     Differs {
         /// What is wrong with the stored hash, for the operator's log.
-        stored_fault: Option<StoredFault>,
+        hash_error: Option<HashError>,
     },
 }
 
 /// Why no password can match what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoredFault {
+pub enum HashError {
     /// Nothing is stored.
     Missing,
     /// It is not an Argon2 hash.
     Malformed,
-    /// Computing it would exceed the [`HashCeilings`].
+    /// Computing it would exceed the [`HashLimits`].
     OverCeiling,
 }
 
@@ -121,7 +121,7 @@ pub enum HasherStartError {
 /// The hashing threads and the queue before them. Dropping it waits until what is queued is done.
 pub struct Hasher {
     bench: Arc<Bench>,
-    chance: Arc<dyn Chance>,
+    rng: Arc<dyn Rng>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -132,7 +132,7 @@ impl Hasher {
     /// If the cost exceeds the ceilings, or the system gives no memory or no thread.
     pub fn start(
         settings: &HasherSettings,
-        chance: Arc<dyn Chance>,
+        rng: Arc<dyn Rng>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, HasherStartError> {
         if !settings.ceilings.allow(&settings.cost) {
@@ -142,8 +142,8 @@ impl Hasher {
         let no_memory = |_| HasherStartError::Memory { kib_each: settings.cost.memory_kib(), threads: count };
         let arenas: Result<Vec<Arena>, _> = (0..count).map(|_| Arena::reserve(&settings.cost)).collect();
         let arenas = arenas.map_err(no_memory)?;
-        let bench = Arc::new(Bench::new(settings, &*chance, clock));
-        let mut hasher = Self { bench, chance, threads: Vec::with_capacity(count) };
+        let bench = Arc::new(Bench::new(settings, &*rng, clock));
+        let mut hasher = Self { bench, rng, threads: Vec::with_capacity(count) };
         for (number, arena) in arenas.into_iter().enumerate() {
             let bench = Arc::clone(&hasher.bench);
             let thread = thread::Builder::new().name(format!("hasher-{number}"));
@@ -159,7 +159,7 @@ impl Hasher {
     /// At once, if there is no place in the queue.
     pub fn hash(&self, asker: &Asker, password: &Password) -> Result<PasswordHash, HasherBusy> {
         let mut salt = [0; SALT_BYTES];
-        self.chance.fill(&mut salt);
+        self.rng.fill(&mut salt);
         let password = waiting(password.expose(self.bench.form));
         let bench = Arc::clone(&self.bench);
         self.run(asker, false, move |arena| bench.hash(arena, password.expose(), &salt))
@@ -205,7 +205,7 @@ impl Hasher {
         &self,
         asker: &Asker,
         text: &str,
-        stored: Result<StoredHash, StoredFault>,
+        stored: Result<StoredHash, HashError>,
     ) -> Result<Verification, HasherBusy> {
         let is_large = stored.as_ref().is_ok_and(|hash| self.bench.is_large(hash));
         let text = waiting(text);
@@ -279,7 +279,7 @@ impl PasswordHash {
     }
 }
 
-impl fmt::Display for StoredFault {
+impl fmt::Display for HashError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Missing => "there is no stored hash",
@@ -320,7 +320,7 @@ struct Bench {
     queue: Queue,
     cost: Argon2Cost,
     form: PasswordForm,
-    ceilings: HashCeilings,
+    ceilings: HashLimits,
     /// Looks like a new hash, but is just random bytes: comparing takes as long, and nothing matches.
     dummy: StoredHash,
     operations: AtomicU64,
@@ -329,10 +329,10 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(settings: &HasherSettings, chance: &dyn Chance, clock: Arc<dyn Clock>) -> Self {
+    fn new(settings: &HasherSettings, rng: &dyn Rng, clock: Arc<dyn Clock>) -> Self {
         let (mut salt, mut tag) = (vec![0; SALT_BYTES], vec![0; TAG_BYTES]);
-        chance.fill(&mut salt);
-        chance.fill(&mut tag);
+        rng.fill(&mut salt);
+        rng.fill(&mut tag);
         let (variant, version, cost) = (Variant::Argon2id, Version::V19, settings.cost);
         let nanos = u64::from(cost.memory_kib()) * u64::from(cost.passes()) * NANOS_PER_KIB_AND_PASS;
         Self {
@@ -351,20 +351,20 @@ impl Bench {
     fn work(&self, mut arena: Arena) {
         arena.touch();
         while let Some(Ticket { is_large, work, .. }) = self.queue.pop() {
-            let begun = self.clock.steady();
+            let begun = self.clock.monotonic();
             // A fault in one computation must not cost us the thread. What it leaves behind is gone with it.
             let _ = catch_unwind(AssertUnwindSafe(|| work(&mut arena)));
             if is_large {
                 self.queue.large_is_done();
             } else {
-                self.queue.learn(self.clock.steady().saturating_sub(begun));
+                self.queue.learn(self.clock.monotonic().saturating_sub(begun));
             }
         }
     }
 
-    fn read(&self, stored: Option<&str>) -> Result<StoredHash, StoredFault> {
-        let hash = StoredHash::read(stored.ok_or(StoredFault::Missing)?).ok_or(StoredFault::Malformed)?;
-        if self.ceilings.allow(&hash.cost) { Ok(hash) } else { Err(StoredFault::OverCeiling) }
+    fn read(&self, stored: Option<&str>) -> Result<StoredHash, HashError> {
+        let hash = StoredHash::read(stored.ok_or(HashError::Missing)?).ok_or(HashError::Malformed)?;
+        if self.ceilings.allow(&hash.cost) { Ok(hash) } else { Err(HashError::OverCeiling) }
     }
 
     /// Whether a stored hash takes more memory than a thread has.
@@ -385,7 +385,7 @@ impl Bench {
         &self,
         arena: &mut Arena,
         text: &[u8],
-        stored: Result<&StoredHash, &StoredFault>,
+        stored: Result<&StoredHash, &HashError>,
     ) -> Result<Verification, HasherBusy> {
         let against = stored.unwrap_or(&self.dummy);
         let mut own = if self.is_large(against) { Some(self.large_arena(against)?) } else { None };
@@ -396,8 +396,8 @@ impl Bench {
         let equal: bool = tag.ct_eq(&against.tag).into();
         Ok(match stored {
             Ok(hash) if equal => Verification::Matches { needs_rehash: hash.needs_rehash(&self.cost) },
-            Ok(_) => Verification::Differs { stored_fault: None },
-            Err(&fault) => Verification::Differs { stored_fault: Some(fault) },
+            Ok(_) => Verification::Differs { hash_error: None },
+            Err(&fault) => Verification::Differs { hash_error: Some(fault) },
         })
     }
 

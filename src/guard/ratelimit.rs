@@ -43,7 +43,7 @@ pub enum Admission {
 /// Counts requests and says when there are too many.
 pub struct Limiter {
     limits: RateLimits,
-    /// Held for the time of a look-up only, never while anything waits.
+    /// Held for the time of a lookup only, never while anything waits.
     counters: Mutex<LruCache<u128, Counter>>,
     /// Two independent hashes make up a key; see [`Limiter::key`].
     hashes: [RandomState; 2],

@@ -2,8 +2,8 @@
 //! in two forms that are never mixed up: [`Token`], which is shown once to its owner, and [`StoredToken`], which
 //! is all that we keep.
 
-use crate::chance::Chance;
 use crate::guard::secret::Secret;
+use crate::rng::Rng;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -25,8 +25,8 @@ pub struct Token(Secret<String>);
 impl Token {
     /// Makes a token.
     #[must_use]
-    pub fn new(chance: &dyn Chance) -> Self {
-        Self(random_text::<TOKEN_BYTES>(chance))
+    pub fn new(rng: &dyn Rng) -> Self {
+        Self(random_text::<TOKEN_BYTES>(rng))
     }
 
     /// The text for the answer that hands it over, and for nothing else.
@@ -84,15 +84,15 @@ impl fmt::Debug for StoredToken {
 
 /// A password for an account that nobody has chosen one for yet: 22 characters, 128 random bits.
 #[must_use]
-pub fn random_password(chance: &dyn Chance) -> Secret<String> {
-    random_text::<PASSWORD_BYTES>(chance)
+pub fn random_password(rng: &dyn Rng) -> Secret<String> {
+    random_text::<PASSWORD_BYTES>(rng)
 }
 
 /// A random identifier (RFC 9562, version 4), in lower case with hyphens. It names things; it proves nothing.
 #[must_use]
-pub fn uuid4(chance: &dyn Chance) -> String {
+pub fn uuid4(rng: &dyn Rng) -> String {
     let mut raw = [0; 16];
-    chance.fill(&mut raw);
+    rng.fill(&mut raw);
     raw[6] = raw[6] & 0x0f | 0x40; // version 4
     raw[8] = raw[8] & 0x3f | 0x80; // the variant that the RFC describes
     let hex = format!("{:032x}", u128::from_be_bytes(raw));
@@ -100,21 +100,21 @@ pub fn uuid4(chance: &dyn Chance) -> String {
 }
 
 /// So many random bytes in URL-safe base64 without padding.
-fn random_text<const BYTES: usize>(chance: &dyn Chance) -> Secret<String> {
+fn random_text<const BYTES: usize>(rng: &dyn Rng) -> Secret<String> {
     let mut raw = Zeroizing::new([0; BYTES]);
-    chance.fill(raw.as_mut_slice());
+    rng.fill(raw.as_mut_slice());
     Secret::new(URL_SAFE_NO_PAD.encode(raw.as_slice()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::SeededChance;
+    use crate::rng::SeededRng;
 
     /// A stub that fills with one byte, for forms that can be known beforehand.
     struct Only(u8);
 
-    impl Chance for Only {
+    impl Rng for Only {
         fn fill(&self, buffer: &mut [u8]) {
             buffer.fill(self.0);
         }
@@ -127,9 +127,9 @@ mod tests {
     #[test]
     fn a_token_is_43_characters_that_suit_a_url() {
         assert_eq!(Token::new(&Only(0xff)).reveal(), "__________________________________________8");
-        let chance = SeededChance::new(11);
+        let rng = SeededRng::new(11);
         for _ in 0..100 {
-            let token = Token::new(&chance);
+            let token = Token::new(&rng);
             assert_eq!(token.reveal().len(), 43);
             assert!(is_url_safe(token.reveal()), "{}", token.reveal());
         }
@@ -137,15 +137,15 @@ mod tests {
 
     #[test]
     fn two_tokens_differ() {
-        let chance = SeededChance::new(11);
-        let (one, other) = (Token::new(&chance), Token::new(&chance));
+        let rng = SeededRng::new(11);
+        let (one, other) = (Token::new(&rng), Token::new(&rng));
         assert_ne!(one.reveal(), other.reveal());
         assert_ne!(one.stored(), other.stored());
     }
 
     #[test]
     fn only_the_same_text_finds_a_stored_token() {
-        let token = Token::new(&SeededChance::new(11));
+        let token = Token::new(&SeededRng::new(11));
         assert_eq!(StoredToken::of(token.reveal()), token.stored());
         for presented in ["", "x", &token.reveal()[1..], &format!("{} ", token.reveal()), "\u{0}"] {
             assert_ne!(StoredToken::of(presented), token.stored(), "{presented:?}");
@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn a_made_password_has_22_characters() {
-        let chance = SeededChance::new(5);
-        let (one, other) = (random_password(&chance), random_password(&chance));
+        let rng = SeededRng::new(5);
+        let (one, other) = (random_password(&rng), random_password(&rng));
         assert_eq!(one.expose().len(), 22);
         assert!(is_url_safe(one.expose()));
         assert!(!one.matches(other.expose().as_bytes()));
@@ -179,7 +179,7 @@ mod tests {
     fn an_identifier_has_the_form_of_version_4() {
         assert_eq!(uuid4(&Only(0x00)), "00000000-0000-4000-8000-000000000000");
         assert_eq!(uuid4(&Only(0xff)), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        let chance = SeededChance::new(5);
-        assert_ne!(uuid4(&chance), uuid4(&chance));
+        let rng = SeededRng::new(5);
+        assert_ne!(uuid4(&rng), uuid4(&rng));
     }
 }

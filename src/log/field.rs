@@ -1,7 +1,7 @@
 //! What may stand in a log line. There is a way in for fixed words, for numbers, for personal data that was hashed, and
 //! for the few other things named here; there is none for a text as it came.
 
-use crate::guard::password::StoredFault;
+use crate::guard::password::HashError;
 use crate::guard::redact::{Redacted, escape_for_log};
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
@@ -84,7 +84,7 @@ enum Value {
 /// Whoever implements it says so of every value of the type.
 pub trait Loggable: Display {}
 
-impl Loggable for StoredFault {}
+impl Loggable for HashError {}
 
 impl From<&'static str> for Field {
     fn from(words: &'static str) -> Self {
@@ -176,8 +176,8 @@ pub(super) fn fields_as_text(what: &str, fields: &[(&'static str, Field)]) -> St
 }
 
 /// What would end a value, or the line, if it stood in it unquoted.
-fn needs_quotes(letter: char) -> bool {
-    matches!(letter, '"' | '=' | '\\') || letter.is_whitespace() || letter.is_control()
+fn needs_quotes(character: char) -> bool {
+    matches!(character, '"' | '=' | '\\') || character.is_whitespace() || character.is_control()
 }
 
 pub(super) fn fields_as_json(what: &str, fields: &[(&'static str, Field)]) -> String {

@@ -139,7 +139,7 @@ impl Waiting {
     }
 }
 
-/// Reads the pipe for as long as the process lives. It must never stop, for then printing would wait for ever.
+/// Reads the pipe for as long as the process lives. It must never stop, for then printing would wait forever.
 struct Reader {
     style: Style,
     mark: Mark,

@@ -2,7 +2,7 @@
 //! else arrives on standard error.
 
 use super::field::{Field, fields_as_json, fields_as_text};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use log::Level;
 
 /// What simple_logger writes before a line's text, apart from the time: five characters for the level, the target in
@@ -36,7 +36,7 @@ impl Style {
     /// A whole line, without its end.
     pub(super) fn line(
         self,
-        now: Moment,
+        now: Timestamp,
         level: Level,
         what: &'static str,
         fields: &[(&'static str, Field)],
@@ -58,13 +58,13 @@ impl Style {
 }
 
 /// The object with time and level in front.
-pub(super) fn json(now: Moment, level: Level, object: &str) -> String {
+pub(super) fn json(now: Timestamp, level: Level, object: &str) -> String {
     let keys = object.strip_prefix('{').unwrap_or(object);
     format!(r#"{{"time":"{}Z","level":"{level}",{keys}"#, now.wire())
 }
 
 /// As simple_logger writes it: always with milliseconds.
-fn text_time(now: Moment) -> String {
+fn text_time(now: Timestamp) -> String {
     let stored = now.stored().replace(' ', "T");
     let (seconds, fraction) = stored.split_once('.').unwrap_or((&stored, ""));
     format!("{seconds}.{} ", fraction.get(..FRACTION_DIGITS).unwrap_or(fraction)).replace(' ', "Z ")
@@ -129,8 +129,8 @@ mod tests {
 
     const STYLE: Style = Style { format: LogFormat::Text, timestamps: true };
 
-    fn now() -> Moment {
-        Moment::parse("2026-11-23 14:06:11.930944").expect("a time")
+    fn now() -> Timestamp {
+        Timestamp::parse("2026-11-23 14:06:11.930944").expect("a time")
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub use field::{Field, Loggable, cause, escaped, notice, own_address, path};
 pub use line::LogFormat;
 pub use repeated::Repeated;
 
-use crate::chance::Chance;
 use crate::os;
+use crate::rng::Rng;
 use field::{fields_as_json, fields_as_text};
 use forward::Forwarder;
 use line::{Mark, Style, TARGET};
@@ -69,15 +69,10 @@ static INSTALLED: OnceLock<Installed> = OnceLock::new();
 /// # Errors
 ///
 /// The system has no more descriptors or threads, or logging is set up already.
-pub fn start(
-    format: LogFormat,
-    level: log::LevelFilter,
-    timestamps: bool,
-    chance: &dyn Chance,
-) -> io::Result<()> {
+pub fn start(format: LogFormat, level: log::LevelFilter, timestamps: bool, rng: &dyn Rng) -> io::Result<()> {
     let style = Style { format, timestamps };
     let mut random = [0; 8];
-    chance.fill(&mut random);
+    rng.fill(&mut random);
     let mark = Mark::new(random);
     let log = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let (from, into) = io::pipe()?;

@@ -44,7 +44,7 @@ pub enum Protection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailError {
     /// The sender or the recipient is no address, or the text cannot be sent as it is.
-    Unwritable,
+    InvalidMessage,
     /// There is no way to the server.
     Unreachable,
     /// The server took too long.
@@ -70,7 +70,7 @@ impl MailError {
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Unwritable => "the letter cannot be written",
+            Self::InvalidMessage => "the letter cannot be written",
             Self::Unreachable => "the mail server cannot be reached",
             Self::TimedOut => "the mail server took too long",
             Self::Tls => "the connection could not be protected",

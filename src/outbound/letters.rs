@@ -1,7 +1,7 @@
 //! The letters that the server writes: plain text, short, with the code whole on a line of its own. Nothing that a
 //! request brings along may add a line or a header.
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// Characters of a browser's name that a letter shows.
 const BROWSER_CHARACTERS_MAX: usize = 200;
@@ -33,7 +33,7 @@ pub struct Contents<'a> {
     /// The code.
     pub code: &'a str,
     /// Until when the code is good.
-    pub expires: Moment,
+    pub expires: Timestamp,
     /// The browser that asked.
     pub browser: &'a str,
     /// The address that asked.
@@ -42,14 +42,14 @@ pub struct Contents<'a> {
 
 /// The letter cannot be written: a code or a web address does not fit on a line, or is not one.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unwritable;
+pub struct InvalidMessage;
 
 /// Asks somebody who signed up to verify that the address is theirs.
 ///
 /// # Errors
 ///
-/// [`Unwritable`].
-pub fn sign_up(contents: &Contents<'_>) -> Result<Letter, Unwritable> {
+/// [`InvalidMessage`].
+pub fn sign_up(contents: &Contents<'_>) -> Result<Letter, InvalidMessage> {
     let request = "Somebody, we hope it was you, asked to sign up there with this address.";
     let use_of_code = "Then you can log in with your e-mail address and your password.";
     let text = text(contents, request, "To verify your address", use_of_code)?;
@@ -64,8 +64,8 @@ pub fn sign_up(contents: &Contents<'_>) -> Result<Letter, Unwritable> {
 ///
 /// # Errors
 ///
-/// [`Unwritable`].
-pub fn forgot_password(contents: &Contents<'_>) -> Result<Letter, Unwritable> {
+/// [`InvalidMessage`].
+pub fn forgot_password(contents: &Contents<'_>) -> Result<Letter, InvalidMessage> {
     let request = "Somebody, we hope it was you, asked for a new password for this address.";
     let use_of_code = "Your old password works until you have chosen a new one.";
     let text = text(contents, request, "To choose a new password", use_of_code)?;
@@ -84,12 +84,12 @@ fn text(
     request: &str,
     purpose: &str,
     use_of_code: &str,
-) -> Result<String, Unwritable> {
+) -> Result<String, InvalidMessage> {
     let Contents { to, site, base_url, link, code, expires, browser, ip_address } = contents;
     let fits =
         |text: &str| !text.chars().any(|c| c.is_control() || c == ' ') && text.len() <= LINE_CHARACTERS_MAX;
     if code.is_empty() || ![code, to, link].iter().all(|text| fits(text)) {
-        return Err(Unwritable);
+        return Err(InvalidMessage);
     }
     let site = one_line(site, SITE_CHARACTERS_MAX);
     let browser = one_line(&browser.replace('_', "."), BROWSER_CHARACTERS_MAX);
@@ -186,7 +186,7 @@ mod tests {
             base_url: "https://recipes.example",
             link: "https://recipes.example/users/verify",
             code: CODE,
-            expires: Moment::parse("2026-11-23T16:00:00").expect("a time"),
+            expires: Timestamp::parse("2026-11-23T16:00:00").expect("a time"),
             browser: "Browser_1.0",
             ip_address: "192.0.2.7",
         }
@@ -220,10 +220,10 @@ mod tests {
             Contents { link: "https://x\r\ny", ..contents() },
             Contents { to: "a@b\r\nBcc: c@d", ..contents() },
         ] {
-            assert_eq!(sign_up(&odd).err(), Some(Unwritable));
+            assert_eq!(sign_up(&odd).err(), Some(InvalidMessage));
         }
         let long = "x".repeat(999);
-        assert_eq!(sign_up(&Contents { code: &long, ..contents() }).err(), Some(Unwritable));
+        assert_eq!(sign_up(&Contents { code: &long, ..contents() }).err(), Some(InvalidMessage));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::letters::Letter;
 use super::smtp;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use super::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
@@ -20,28 +20,28 @@ pub trait Mailer: Send + Sync {
         &self,
         letter: &Letter,
         settings: &MailSettings,
-        now: Moment,
+        now: Timestamp,
         watch: &Watch<'_>,
     ) -> Result<Receipt, MailError>;
 }
 
 /// Keeps letters in memory instead of sending them, for tests.
 #[derive(Default)]
-pub struct Outbox(Mutex<Vec<Letter>>);
+pub struct MemoryMailer(Mutex<Vec<Letter>>);
 
-impl Outbox {
+impl MemoryMailer {
     /// Takes out the letters that were sent since the last time.
     pub fn take(&self) -> Vec<Letter> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Mailer for Outbox {
+impl Mailer for MemoryMailer {
     fn send(
         &self,
         letter: &Letter,
         _settings: &MailSettings,
-        _now: Moment,
+        _now: Timestamp,
         _watch: &Watch<'_>,
     ) -> Result<Receipt, MailError> {
         let letter =
@@ -62,7 +62,7 @@ impl Mailer for SmtpMailer {
         &self,
         letter: &Letter,
         settings: &MailSettings,
-        now: Moment,
+        now: Timestamp,
         watch: &Watch<'_>,
     ) -> Result<Receipt, MailError> {
         smtp::deliver(letter, settings, now, &*self.clock, watch)

@@ -213,11 +213,11 @@ mod tests {
     #[test]
     fn whoever_may_sign_up_can_be_written_to() {
         let alphabet: Vec<char> = "aZ.!#$%&'*+/=?^_`{|}~-@@@\u{2019}9".chars().collect();
-        let mut chance = fastrand::Rng::with_seed(9);
+        let mut rng = fastrand::Rng::with_seed(9);
         let mut accepted = 0;
         for _ in 0..200_000 {
-            let length = chance.usize(3..9);
-            let text: String = (0..length).map(|_| alphabet[chance.usize(..alphabet.len())]).collect();
+            let length = rng.usize(3..9);
+            let text: String = (0..length).map(|_| alphabet[rng.usize(..alphabet.len())]).collect();
             if let Ok(address) = EmailAddress::accept_for_signup(&text) {
                 accepted += 1;
                 assert!(path(address.as_str()).is_some(), "{text}");

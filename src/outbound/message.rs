@@ -4,7 +4,7 @@
 use super::delivery::MailError;
 use super::letters::Letter;
 use super::mailbox::{Address, Sender};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use lettre::message::Body;
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, Date, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, Subject,
@@ -31,11 +31,11 @@ pub fn write(
     letter: &Letter,
     sender: &Sender,
     recipient: &Address,
-    now: Moment,
+    now: Timestamp,
     eight_bit: bool,
 ) -> Result<Vec<u8>, MailError> {
     if !is_sendable(&letter.text) {
-        return Err(MailError::Unwritable);
+        return Err(MailError::InvalidMessage);
     }
     let text = letter.text.replace('\n', "\r\n");
     let body = if text.is_ascii() {
@@ -44,7 +44,7 @@ pub fn write(
         Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::EightBit)
     } else {
         let encoded = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
-        encoded.map_err(|_| MailError::Unwritable)?
+        encoded.map_err(|_| MailError::InvalidMessage)?
     };
     let mut headers = Headers::new();
     raw(&mut headers, "From", sender.header());
@@ -63,7 +63,7 @@ pub fn write(
 }
 
 /// Nobody else sends at this microsecond with this code; of the code itself nothing can be read from it.
-fn message_id(letter: &Letter, sender: &Sender, now: Moment) -> String {
+fn message_id(letter: &Letter, sender: &Sender, now: Timestamp) -> String {
     let hash = Sha256::digest(&letter.text);
     let unique = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes of a hash"));
     format!("<{}.{unique}@{}>", now.micros(), sender.address.domain())
@@ -86,7 +86,7 @@ mod tests {
         let letter = Letter { to: String::new(), subject: "A subject".to_owned(), text: text.to_owned() };
         let sender = Sender::parse("Recipes <post@recipes.example>").expect("a sender");
         let recipient = Address::parse("alice@example.org").expect("an address");
-        write(&letter, &sender, &recipient, Moment::from_micros(0).expect("a time"), eight_bit)
+        write(&letter, &sender, &recipient, Timestamp::from_micros(0).expect("a time"), eight_bit)
             .expect("a letter")
     }
 

@@ -1,7 +1,7 @@
 //! Who asked for a forgotten-password letter lately, and from which network. Kept in memory, bounded: after a restart
 //! only the short wait between two letters to one account is left.
 
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -12,12 +12,12 @@ const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero"
 /// Whether a letter was sent so short a time ago that the next one has to wait. A time in the future is not recent: a
 /// clock was wrong then, and nobody waits thirty years for that.
 #[must_use]
-pub fn is_recent(sent: Moment, wait_seconds: i64, now: Moment) -> bool {
+pub fn is_recent(sent: Timestamp, wait_seconds: i64, now: Timestamp) -> bool {
     wait_seconds > 0 && sent <= now && sent.plus_seconds(wait_seconds).is_none_or(|until| until >= now)
 }
 
 /// Letters by account and network.
-pub struct RecentLetters(Mutex<LruCache<(i64, String), Moment>>);
+pub struct RecentLetters(Mutex<LruCache<(i64, String), Timestamp>>);
 
 impl Default for RecentLetters {
     fn default() -> Self {
@@ -28,14 +28,14 @@ impl Default for RecentLetters {
 /// A letter that was noted, and what was noted before it.
 pub struct Noted {
     key: (i64, String),
-    at: Moment,
-    before: Option<Moment>,
+    at: Timestamp,
+    before: Option<Timestamp>,
 }
 
 impl RecentLetters {
     /// Notes a letter, unless one was noted within the last `wait_seconds`. Of several who ask at once, one gets it.
     #[must_use]
-    pub fn claim(&self, user_id: i64, network: &str, wait_seconds: i64, now: Moment) -> Option<Noted> {
+    pub fn claim(&self, user_id: i64, network: &str, wait_seconds: i64, now: Timestamp) -> Option<Noted> {
         let mut letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (user_id, network.to_owned());
         let before = letters.get(&key).copied();
@@ -63,8 +63,8 @@ impl RecentLetters {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Moment {
-        Moment::from_micros(seconds * 1_000_000).expect("a time")
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_micros(seconds * 1_000_000).expect("a time")
     }
 
     #[test]
@@ -72,7 +72,7 @@ mod tests {
         assert!(is_recent(at(100), 10, at(100)) && is_recent(at(100), 10, at(110)));
         assert!(!is_recent(at(100), 10, at(111)) && !is_recent(at(101), 10, at(100)));
         assert!(!is_recent(at(100), 0, at(100)), "no wait at all");
-        assert!(!is_recent(Moment::LAST, 10, at(100)) && is_recent(Moment::LAST, 10, Moment::LAST));
+        assert!(!is_recent(Timestamp::MAX, 10, at(100)) && is_recent(Timestamp::MAX, 10, Timestamp::MAX));
     }
 
     #[test]

@@ -17,7 +17,7 @@ const ROOTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub enum RootsFault {
     /// It cannot be read.
-    Unreadable(PathBuf, io::Error),
+    Corrupt(PathBuf, io::Error),
     /// There is no certificate in it.
     Empty(PathBuf),
 }
@@ -25,7 +25,7 @@ pub enum RootsFault {
 impl fmt::Display for RootsFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(path, fault) => {
+            Self::Corrupt(path, fault) => {
                 write!(out, "the file of root certificates {} cannot be read: {fault}", path.display())
             }
             Self::Empty(path) => {
@@ -89,7 +89,7 @@ pub fn is_untrusted(fault: &Error) -> bool {
 
 fn read_roots(path: &Path) -> Result<RootCerts, RootsFault> {
     let file =
-        read_small(path, ROOTS_BYTES_MAX).map_err(|error| RootsFault::Unreadable(path.to_owned(), error))?;
+        read_small(path, ROOTS_BYTES_MAX).map_err(|error| RootsFault::Corrupt(path.to_owned(), error))?;
     let roots: Vec<Certificate<'static>> = ureq::tls::parse_pem(&file.bytes)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),

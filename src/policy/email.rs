@@ -281,9 +281,9 @@ mod tests {
     fn folding_lower_cases_ascii_alone_and_only_once() {
         assert!(matches!(fold("a@é.org"), Cow::Borrowed("a@é.org")));
         assert_eq!(fold("\u{212a}É A@Z[`{"), "\u{212a}É a@z[`{");
-        let mut chance = fastrand::Rng::with_seed(7);
+        let mut rng = fastrand::Rng::with_seed(7);
         for _ in 0..2_000 {
-            let text: String = (0..chance.usize(..40)).map(|_| chance.char(..)).collect();
+            let text: String = (0..rng.usize(..40)).map(|_| rng.char(..)).collect();
             let folded = fold(&text).into_owned();
             assert_eq!(fold(&folded), folded);
             assert_eq!(folded.chars().count(), text.chars().count());
@@ -294,11 +294,11 @@ mod tests {
     #[test]
     fn whatever_signs_up_is_folded_valid_and_has_one_spelling() {
         let alphabet: Vec<char> = "aAkKiI.-'@@@\u{2019}\u{212a}\u{131}\n\0 ßx9".chars().collect();
-        let mut chance = fastrand::Rng::with_seed(8);
+        let mut rng = fastrand::Rng::with_seed(8);
         let mut accepted = 0;
         for _ in 0..200_000 {
-            let length = chance.usize(..8);
-            let text: String = (0..length).map(|_| alphabet[chance.usize(..alphabet.len())]).collect();
+            let length = rng.usize(..8);
+            let text: String = (0..length).map(|_| alphabet[rng.usize(..alphabet.len())]).collect();
             if let Ok(address) = EmailAddress::accept_for_signup(&text) {
                 accepted += 1;
                 assert_eq!(fold(address.as_str()), address.as_str());

@@ -3,7 +3,7 @@
 pub mod access;
 mod document;
 pub mod email;
-pub mod fullname;
+pub mod full_name;
 mod limits;
 mod lists;
 pub mod model;

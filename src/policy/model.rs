@@ -141,7 +141,7 @@ impl Set {
     }
 }
 
-/// One of the policy's four lists of names, sorted for look-ups, each name once.
+/// One of the policy's four lists of names, sorted for lookups, each name once.
 #[derive(Debug)]
 pub(super) struct Names {
     list: &'static str,

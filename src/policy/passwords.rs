@@ -20,7 +20,7 @@ const CONTEXT_WORD_CHARACTERS_MIN: usize = 3;
 
 /// What must be left of a password without the known words in it: as much as NIST SP 800-63B-4 asks of a password that
 /// stands beside a second factor.
-const LEFT_OVER_CHARACTERS_MIN: usize = 8;
+const REMAINDER_CHARACTERS_MIN: usize = 8;
 
 /// Name and position of the settings in a policy.
 const FIELDS: [&str; 4] =
@@ -33,12 +33,12 @@ pub struct PasswordPolicy {
     /// In hundredths; from this similarity on a password is refused.
     max_similarity: u32,
     min_pwned_matches: u64,
-    makeup: Makeup,
+    makeup: Composition,
 }
 
 /// What is asked of a password beside its length and that it cannot be guessed from what is known.
 #[derive(Clone, Debug, PartialEq)]
-enum Makeup {
+enum Composition {
     /// The rules of the Python authnzerver: not all digits, and no character with more than this share of the password.
     Mixed { max_character_share: f64 },
     /// NIST SP 800-63B-4: no rule for the mix of characters, but words that are known of the person and the server do
@@ -64,7 +64,7 @@ impl Default for PasswordPolicy {
             min_length: 12,
             max_similarity: 50,
             min_pwned_matches: 25,
-            makeup: Makeup::Mixed { max_character_share: 0.3 },
+            makeup: Composition::Mixed { max_character_share: 0.3 },
         }
     }
 }
@@ -170,13 +170,13 @@ impl PasswordPolicy {
             max_similarity,
             // A password that was never found is not a leaked one, so 0 cannot mean less than 1.
             min_pwned_matches: std::cmp::max(min_pwned_matches, 1),
-            makeup: Makeup::Mixed { max_character_share },
+            makeup: Composition::Mixed { max_character_share },
         })
     }
 
     /// Longer, checked against everything known, and otherwise left to the person. One leak is enough to refuse.
     fn nist() -> Self {
-        Self { min_length: 15, min_pwned_matches: 1, makeup: Makeup::Free, ..Self::default() }
+        Self { min_length: 15, min_pwned_matches: 1, makeup: Composition::Free, ..Self::default() }
     }
 
     /// The fewest characters of a password.
@@ -195,8 +195,8 @@ impl PasswordPolicy {
     #[must_use]
     pub fn form(&self) -> PasswordForm {
         match self.makeup {
-            Makeup::Mixed { .. } => PasswordForm::AsTyped,
-            Makeup::Free => PasswordForm::Nfkc,
+            Composition::Mixed { .. } => PasswordForm::AsTyped,
+            Composition::Free => PasswordForm::Nfkc,
         }
     }
 
@@ -214,11 +214,11 @@ impl PasswordPolicy {
         }
         let known = context.known();
         if self.is_similar(&folded, &known)
-            || (self.makeup == Makeup::Free && rests_on_known_words(&folded, &known))
+            || (self.makeup == Composition::Free && is_built_on_known_words(&folded, &known))
         {
             broken.push(BrokenRule::Similar);
         }
-        if let Makeup::Mixed { max_character_share } = self.makeup {
+        if let Composition::Mixed { max_character_share } = self.makeup {
             if greatest_share(password) > max_character_share {
                 broken.push(BrokenRule::Repetitive);
             }
@@ -249,7 +249,7 @@ impl Context<'_> {
 
 /// Whether the password rests on words known of the person and the server, such as `alice.example-2024!` for Alice at
 /// example.org: without them too little is left. A long phrase may well mention one of them.
-fn rests_on_known_words(folded_password: &str, known: &[String]) -> bool {
+fn is_built_on_known_words(folded_password: &str, known: &[String]) -> bool {
     let mut words: Vec<&str> = known
         .iter()
         .flat_map(|text| text.split(|character: char| !character.is_alphanumeric()))
@@ -262,7 +262,7 @@ fn rests_on_known_words(folded_password: &str, known: &[String]) -> bool {
         rest = without(&rest, word);
     }
     let left_over = rest.chars().filter(|character| !character.is_whitespace()).count();
-    rest.len() < folded_password.len() && left_over < LEFT_OVER_CHARACTERS_MIN
+    rest.len() < folded_password.len() && left_over < REMAINDER_CHARACTERS_MIN
 }
 
 /// The text with a blank in place of each `word`, which keeps what stands on both sides from becoming a word together.

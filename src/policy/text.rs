@@ -1,5 +1,5 @@
 //! How texts are made comparable before a rule looks at them. Every rule for names and passwords folds, squeezes and
-//! trims by these functions, so that they all agree on what a letter or a space is.
+//! trims by these functions, so that they all agree on what a character or a space is.
 //!
 //! A text that grows leaves its earlier copies behind. Passwords pass through here, so everything gets its room at once.
 

@@ -6,24 +6,24 @@ use super::memory::{self, Plan};
 use super::process::Process;
 use crate::accounts::first_users::Initialised;
 use crate::app::{App, HeldAnswers};
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::base_directory::settle_first_admin;
-use crate::config::check::client_name;
+use crate::config::values::client_name;
 use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded};
 use crate::files::read_small;
 use crate::guard::guesses::Guesses;
-use crate::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use crate::guard::password::{Argon2Cost, HashLimits, Hasher, HasherSettings};
 use crate::guard::ratelimit::Limiter;
 use crate::guard::secret::PasswordForm;
 use crate::log::{self, Repeated};
 use crate::outbound::mail::{MailSettings, SmtpMailer, read_extra_roots};
-use crate::outbound::pwned::LeakLookup;
+use crate::outbound::pwned::BreachLookup;
 use crate::outbound::pwned::chain::file_then_network;
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::range_api::{RangeClient, RangeSettings};
 use crate::policy::model::Policy;
 use crate::pool::Pool;
+use crate::rng::Rng;
 use crate::wait::Pause;
 use crate::wait::turnstile::Turnstiles;
 use arc_swap::ArcSwap;
@@ -48,17 +48,17 @@ pub fn build(
     process: &Process,
     plan: &Plan,
     clock: &Arc<dyn Clock>,
-    chance: &Arc<dyn Chance>,
+    rng: &Arc<dyn Rng>,
 ) -> Result<App, String> {
     let Loaded { config, admin, .. } = loaded;
     let policy = read_policy(config.permissions_file.as_deref())?;
-    let hasher = start_hasher(&config, plan.threads, clock, chance)?;
+    let hasher = start_hasher(&config, plan.threads, clock, rng)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
     let first_admin = || {
-        settle_first_admin(&config.base_directory, &admin, &**chance)
+        settle_first_admin(&config.base_directory, &admin, &**rng)
             .map_err(|error| format!("cannot write the administrator's password: {error}"))
     };
-    let _ = prepare_database(&store, &policy, &hasher, &**chance, &first_admin)?;
+    let _ = prepare_database(&store, &policy, &hasher, &**rng, &first_admin)?;
     let machine_name = machine_name();
     let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
     let app = App {
@@ -76,7 +76,7 @@ pub fn build(
         store: Arc::new(store),
         hasher,
         clock: Arc::clone(clock),
-        chance: Arc::clone(chance),
+        rng: Arc::clone(rng),
         pause: Pause::Real,
         turnstiles: Turnstiles::default(),
         slow_turnstiles: Turnstiles::default(),
@@ -122,21 +122,21 @@ pub fn make_database(
     policy: Option<&Path>,
     first_admin: &FirstAdmin<'_>,
     clock: &Arc<dyn Clock>,
-    chance: &Arc<dyn Chance>,
+    rng: &Arc<dyn Rng>,
 ) -> Result<Initialised, String> {
     let policy = read_policy(policy)?;
     let settings = HasherSettings {
         cost: Argon2Cost::default(),
         form: PasswordForm::AsTyped,
-        ceilings: HashCeilings::default(),
+        ceilings: HashLimits::default(),
         threads: 1,
         places: None,
         memory_free: memory::free_bytes,
     };
-    let hasher = Hasher::start(&settings, Arc::clone(chance), Arc::clone(clock));
+    let hasher = Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock));
     let hasher = hasher.map_err(|error| error.to_string())?;
     let store = open_store(path, 1, Arc::clone(clock))?;
-    let initialised = prepare_database(&store, &policy, &hasher, &**chance, first_admin);
+    let initialised = prepare_database(&store, &policy, &hasher, &**rng, first_admin);
     store.close();
     initialised
 }
@@ -150,12 +150,12 @@ pub fn start_hasher(
     config: &Config,
     threads: usize,
     clock: &Arc<dyn Clock>,
-    chance: &Arc<dyn Chance>,
+    rng: &Arc<dyn Rng>,
 ) -> Result<Hasher, String> {
     let settings = HasherSettings {
         cost: config.argon2,
         form: config.password_policy.form(),
-        ceilings: HashCeilings {
+        ceilings: HashLimits {
             memory_kib: config.hash_memory_mib_max.saturating_mul(1024),
             passes: config.hash_passes_max,
             lanes: config.hash_lanes_max,
@@ -164,7 +164,7 @@ pub fn start_hasher(
         places: None,
         memory_free: memory::free_bytes,
     };
-    let hasher = Hasher::start(&settings, Arc::clone(chance), Arc::clone(clock));
+    let hasher = Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock));
     let hasher = hasher.map_err(|error| error.to_string())?;
     log::info(
         "hashing passwords",
@@ -190,8 +190,8 @@ fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
     read_extra_roots(path).map_err(|fault| format!("{EXTRA_ROOTS_VARIABLE} {}: {fault}", path.display()))
 }
 
-/// Opens the filter of leaked passwords and prepares the network look-up, whichever the operator wants.
-fn open_leaks(config: &Config, process: &Process) -> Result<Option<Arc<dyn LeakLookup>>, String> {
+/// Opens the filter of leaked passwords and prepares the network lookup, whichever the operator wants.
+fn open_leaks(config: &Config, process: &Process) -> Result<Option<Arc<dyn BreachLookup>>, String> {
     let filter = match &config.pwned_file {
         None => None,
         Some(path) => {

@@ -1,13 +1,13 @@
 //! Opens the database and sees that it holds what nobody can do without: the policy's roles, and the first users.
 
 use crate::accounts::first_users::{Initialised, add_roles, initialise};
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::base_directory::AdminAccount;
 use crate::guard::password::Hasher;
 use crate::log;
 use crate::outcome::Error;
 use crate::policy::model::Policy;
+use crate::rng::Rng;
 use crate::store::{Origin, Store, StoreError, users};
 use std::path::Path;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub fn prepare_database(
     store: &Store,
     policy: &Policy,
     hasher: &Hasher,
-    chance: &dyn Chance,
+    rng: &dyn Rng,
     first_admin: &FirstAdmin<'_>,
 ) -> Result<Initialised, String> {
     let is_fresh = store.read(users::count).map_err(|error: StoreError| error.about(store.path()))? == 0;
@@ -61,7 +61,7 @@ pub fn prepare_database(
         return Ok(Initialised::Before { roles_added });
     }
     let admin = first_admin()?;
-    let initialised = initialise(store, policy, hasher, chance, &admin.email, &admin.password)
+    let initialised = initialise(store, policy, hasher, rng, &admin.email, &admin.password)
         .map_err(|failure| failure_text(&failure, store))?;
     if initialised == Initialised::JustNow {
         let path = log::path(&admin.credentials);

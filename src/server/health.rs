@@ -27,7 +27,7 @@ pub struct HealthCheck(Mutex<Option<(Duration, Health)>>);
 impl HealthCheck {
     /// The newest result.
     pub fn check(&self, app: &App) -> Health {
-        let now = app.clock.steady();
+        let now = app.clock.monotonic();
         if let Some((checked, health)) = &*self.last()
             && now.saturating_sub(*checked) < FRESH_FOR
         {
@@ -50,13 +50,13 @@ impl HealthCheck {
 }
 
 fn check_now(app: &App) -> (Health, Result<(), StoreError>) {
-    let begun = app.clock.steady();
+    let begun = app.clock.monotonic();
     let checked = app.store.check();
     let ok = checked.is_ok();
     let verdict = if ok { "ok" } else { "database broken" };
     let workers: serde_json::Map<_, _> =
         (1..=app.config.workers).map(|number| (format!("worker-{number}"), verdict.into())).collect();
-    let now = app.clock.steady();
+    let now = app.clock.monotonic();
     let mut told = json!({
         "Expected-Workers": app.config.workers,
         "Workers": workers,

@@ -10,12 +10,12 @@ use super::resources::{ensure_resources, plan_memory};
 use crate::accounts::delivery;
 use crate::accounts::first_users::add_roles;
 use crate::app::App;
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Loaded;
 use crate::config::base_directory;
-use crate::edge::Edge;
+use crate::http::Edge;
 use crate::log;
+use crate::rng::Rng;
 use signal_hook::consts::signal::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
 };
@@ -51,12 +51,12 @@ pub fn run(
     notes: &[String],
     process: &Process,
     clock: &Arc<dyn Clock>,
-    chance: &Arc<dyn Chance>,
+    rng: &Arc<dyn Rng>,
 ) -> End {
     let config = &loaded.config;
     // Before anything is started, so that no signal finds the default action in place.
     let signals = Signals::new(SIGNALS_OBEYED.iter().chain(SIGNALS_IGNORED));
-    if let Err(error) = log::start(config.log_format, config.log_level, !process.logs_to_journal, &**chance) {
+    if let Err(error) = log::start(config.log_format, config.log_level, !process.logs_to_journal, &**rng) {
         // There is no log yet. Where even this cannot be written, the exit status has to do.
         let _ = writeln!(std::io::stderr(), "authnzerver: cannot start logging: {error}");
         return End::Failed;
@@ -78,7 +78,7 @@ pub fn run(
     warn_of_idle_rate_limits(config);
     log::install_panic_hook();
     let served = match signals {
-        Ok(signals) => serve(loaded, signals, process, clock, chance),
+        Ok(signals) => serve(loaded, signals, process, clock, rng),
         Err(error) => Err(format!("signals: {error}")),
     };
     let end = match served {
@@ -97,13 +97,13 @@ fn serve(
     signals: Signals,
     process: &Process,
     clock: &Arc<dyn Clock>,
-    chance: &Arc<dyn Chance>,
+    rng: &Arc<dyn Rng>,
 ) -> Result<(), String> {
     let identity = read_identity(&loaded.config, process)?;
     let speaks_tls = identity.is_some();
     ensure_resources(&loaded.config, speaks_tls)?;
     let plan = plan_memory(&loaded.config)?;
-    let app = Arc::new(build(loaded, process, &plan, clock, chance)?);
+    let app = Arc::new(build(loaded, process, &plan, clock, rng)?);
     let edge = open_edge(&app, &plan, clock, identity)?;
     let address = edge.local_addr();
     log::info(

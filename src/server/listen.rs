@@ -6,7 +6,7 @@ use super::router::Router;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::edge::{Edge, EdgeLimits, Identity, IdentityFile, Workers};
+use crate::http::{CertificateFile, Edge, HttpLimits, Identity, Workers};
 use crate::log;
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ pub fn read_identity(config: &Config, process: &Process) -> Result<Option<Identi
     };
     let identity = Identity::read(certificate, key).map_err(|fault| {
         let setting = match fault.file() {
-            IdentityFile::Certificate => "tlscertfile",
-            IdentityFile::Key => "tlscertkey",
+            CertificateFile::Certificate => "tlscertfile",
+            CertificateFile::Key => "tlscertkey",
         };
         format!("{setting}: {fault}")
     })?;
@@ -48,14 +48,14 @@ pub fn open_edge(
     identity: Option<Identity>,
 ) -> Result<Edge, String> {
     let config = &app.config;
-    let limits = EdgeLimits {
+    let limits = HttpLimits {
         connections_max: plan.connections,
         large_bodies_bytes_max: usize::try_from(plan.bodies_bytes).unwrap_or(usize::MAX),
         body_bytes_max: config.body_bytes_max,
         head_seconds_max: config.head_seconds_max,
         body_seconds_max: config.body_seconds_max,
         idle_seconds_max: config.idle_seconds_max,
-        ..EdgeLimits::default()
+        ..HttpLimits::default()
     };
     let workers = Workers { threads: config.workers, stack_bytes: COROUTINE_STACK_BYTES };
     let server = Arc::new(Router::new(Arc::clone(app)));

@@ -5,7 +5,7 @@
 
 use crate::accounts::lock;
 use crate::app::App;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::log;
 use crate::store::{Removal, StoreError};
 use std::sync::Arc;
@@ -76,10 +76,10 @@ pub fn run_maintenance(app: &App, stopped: &Receiver<()>) {
             clock: ClockWatch::default(),
             damage_check: None,
         };
-        let mut schedule = Schedule::new(JOBS, app.clock.steady());
+        let mut schedule = Schedule::new(JOBS, app.clock.monotonic());
         loop {
-            let Some(job) = schedule.next_due(app.clock.steady()) else {
-                match stopped.recv_timeout(schedule.time_left(app.clock.steady())) {
+            let Some(job) = schedule.next_due(app.clock.monotonic()) else {
+                match stopped.recv_timeout(schedule.time_left(app.clock.monotonic())) {
                     Err(RecvTimeoutError::Timeout) => continue,
                     _ => break,
                 }
@@ -160,7 +160,7 @@ impl Rounds<'_, '_> {
     fn purge_expired(&mut self) -> Result<usize, StoreError> {
         let app = self.app;
         let now = app.clock.now();
-        if !self.clock.is_believed(app.store.last_seen_time()?, now, app.clock.steady()) {
+        if !self.clock.is_believed(app.store.last_seen_time()?, now, app.clock.monotonic()) {
             return Ok(0);
         }
         app.store.set_last_seen_time(now)?;
@@ -168,8 +168,8 @@ impl Rounds<'_, '_> {
     }
 }
 
-fn remove_old(app: &App, now: Moment, stop: &impl Fn() -> bool) -> Result<usize, StoreError> {
-    let days_before = |days: i64| now.plus_seconds(-days * DAY_SECONDS).unwrap_or(Moment::FIRST);
+fn remove_old(app: &App, now: Timestamp, stop: &impl Fn() -> bool) -> Result<usize, StoreError> {
+    let days_before = |days: i64| now.plus_seconds(-days * DAY_SECONDS).unwrap_or(Timestamp::MIN);
     let mut removed = 0;
     for removal in [
         Removal::Attempts(days_before(ATTEMPTS_KEPT_DAYS)),
@@ -200,13 +200,13 @@ fn remove_old(app: &App, now: Moment, stop: &impl Fn() -> bool) -> Result<usize,
 #[derive(Default)]
 struct ClockWatch {
     /// The steady time and the wall clock when it was first found far ahead.
-    ahead_since: Option<(Duration, Moment)>,
+    ahead_since: Option<(Duration, Timestamp)>,
 }
 
 impl ClockWatch {
     /// Whether things may be removed by this clock, which was last known to be right at `last_seen`.
-    fn is_believed(&mut self, last_seen: Moment, now: Moment, steady: Duration) -> bool {
-        let seconds = |from: Moment, to: Moment| (to.micros() - from.micros()) / MICROS_PER_SECOND;
+    fn is_believed(&mut self, last_seen: Timestamp, now: Timestamp, steady: Duration) -> bool {
+        let seconds = |from: Timestamp, to: Timestamp| (to.micros() - from.micros()) / MICROS_PER_SECOND;
         if seconds(last_seen, now) <= CLOCK_AHEAD_SECONDS_MAX {
             self.ahead_since = None;
             return true;
@@ -253,11 +253,11 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
-    fn time(text: &str) -> Moment {
-        Moment::parse(text).expect("a time")
+    fn time(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("a time")
     }
 
-    fn later(moment: Moment, by: Duration) -> Moment {
+    fn later(moment: Timestamp, by: Duration) -> Timestamp {
         moment.plus_seconds(by.as_secs().cast_signed()).expect("in range")
     }
 

@@ -1,7 +1,7 @@
 //! Rate limits that the operator set and that do nothing: most likely something else was meant.
 
 use super::router::HEALTH_REQUEST;
-use crate::actions::REQUESTS_BY_NAME;
+use crate::api::REQUESTS_BY_NAME;
 use crate::config::{Config, nearest};
 use crate::log;
 

@@ -3,14 +3,14 @@
 use super::listen::COROUTINE_STACK_BYTES;
 use super::memory::{self, Plan, Wanted};
 use crate::config::Config;
-use crate::edge::{self, EdgeLimits};
+use crate::http::{self, HttpLimits};
 use crate::log;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
 /// With fewer connections at a time, unless the operator wants it so, there is no use in serving.
 const CONNECTIONS_MIN: usize = 8;
-/// Threads beside those that run coroutines or hash: for writing, mail, look-ups, watching, timers, and to spare.
+/// Threads beside those that run coroutines or hash: for writing, mail, lookups, watching, timers, and to spare.
 const OTHER_THREADS: usize = 20;
 /// Hashing threads that are taken unasked at most.
 const HASH_THREADS_UNASKED_MAX: usize = 4;
@@ -25,7 +25,7 @@ const TRIAL_STACK_BYTES: usize = 64 * 1024;
 pub fn ensure_resources(config: &Config, speaks_tls: bool) -> Result<(), String> {
     let threads = config.workers + config.hash_threads.unwrap_or(HASH_THREADS_UNASKED_MAX) + OTHER_THREADS;
     ensure_threads(threads)?;
-    let capacity = edge::capacity(speaks_tls).map_err(|error| format!("the limit of open files: {error}"))?;
+    let capacity = http::capacity(speaks_tls).map_err(|error| format!("the limit of open files: {error}"))?;
     let wanted = config.connections_max;
     if capacity.connections < wanted.min(CONNECTIONS_MIN) {
         return Err(format!(
@@ -88,7 +88,7 @@ pub fn plan_memory(config: &Config) -> Result<Plan, String> {
         connections: config.connections_max,
         stack_bytes: COROUTINE_STACK_BYTES as u64,
         body_bytes: config.body_bytes_max as u64,
-        bodies_bytes: EdgeLimits::LARGE_BODIES_BYTES_MAX.max(config.body_bytes_max) as u64,
+        bodies_bytes: HttpLimits::LARGE_BODIES_BYTES_MAX.max(config.body_bytes_max) as u64,
         tls: config.tls_certificate_file.is_some(),
     };
     let plan = memory::plan(memory::room(), &wanted).map_err(|problem| problem.to_string())?;

@@ -4,8 +4,8 @@
 use super::health::HealthCheck;
 use crate::app::App;
 use crate::client_address::ClientAddress;
-use crate::edge::{Allow, ContentType, Handler, HttpReply, HttpRequest, error_page};
 use crate::guard::ratelimit::Admission;
+use crate::http::{Allow, ContentType, Handler, HttpRequest, Response, error_response};
 use crate::json::{self, Limits, WipedObject};
 use crate::pipeline::{self, Rejected};
 use crate::store::roles;
@@ -24,7 +24,7 @@ struct Route {
     debugging_only: bool,
     /// Whether a request that names no host may come in, whatever the allowed hosts.
     takes_nameless_hosts: bool,
-    answer: fn(&Router, &HttpRequest<'_>) -> HttpReply,
+    answer: fn(&Router, &HttpRequest<'_>) -> Response,
 }
 
 /// Every path that there is.
@@ -69,43 +69,43 @@ impl Router {
         Self { app, health: HealthCheck::default() }
     }
 
-    fn api(&self, request: &HttpRequest<'_>) -> HttpReply {
+    fn api(&self, request: &HttpRequest<'_>) -> Response {
         match pipeline::answer(&self.app, request.body, &request.presence) {
-            Ok(sealed) => HttpReply::text(200, sealed),
+            Ok(sealed) => Response::text(200, sealed),
             Err(rejected) => rejection(&rejected),
         }
     }
 
-    fn health(&self, request: &HttpRequest<'_>) -> HttpReply {
+    fn health(&self, request: &HttpRequest<'_>) -> Response {
         let peer = ClientAddress::from(request.peer);
-        let admission = self.app.limiter.admit(HEALTH_REQUEST, None, &peer, None, self.app.clock.steady());
+        let admission = self.app.limiter.admit(HEALTH_REQUEST, None, &peer, None, self.app.clock.monotonic());
         if let Admission::Over { retry_after_seconds } = admission {
             return rejection(&Rejected::over_limit(retry_after_seconds));
         }
         let health = self.health.check(&self.app);
-        HttpReply {
+        Response {
             content_type: ContentType::Json,
             no_store: true,
-            ..HttpReply::text(if health.ok { 200 } else { 500 }, health.json)
+            ..Response::text(if health.ok { 200 } else { 500 }, health.json)
         }
     }
 
     /// Opens a message, adds the roles and seals it again, for this machine only.
-    fn echo(&self, request: &HttpRequest<'_>) -> HttpReply {
+    fn echo(&self, request: &HttpRequest<'_>) -> Response {
         if !request.peer.is_loopback() {
-            return error_page(400);
+            return error_response(400);
         }
-        let Some(opened) = self.app.config.secret.open(request.body) else { return error_page(401) };
+        let Some(opened) = self.app.config.secret.open(request.body) else { return error_response(401) };
         let text = std::str::from_utf8(opened.plaintext.expose()).unwrap_or_default();
-        let Ok(message) = json::read_object(text, &Limits::REQUEST) else { return error_page(400) };
+        let Ok(message) = json::read_object(text, &Limits::REQUEST) else { return error_response(400) };
         let mut message = WipedObject::from(message);
-        let Ok(roles) = self.app.store.read(roles::list) else { return error_page(503) };
+        let Ok(roles) = self.app.store.read(roles::list) else { return error_response(503) };
         if message.get("request") != Some(&Value::from("echo")) {
-            return error_page(400);
+            return error_response(400);
         }
         let roles = roles.iter().map(|role| json!({ "name": role.name, "desc": role.description }));
         message.insert("dbtest".to_owned(), roles.collect());
-        HttpReply::text(200, opened.key.seal(ascii_json(&*message).as_bytes(), self.app.clock.now()))
+        Response::text(200, opened.key.seal(ascii_json(&*message).as_bytes(), self.app.clock.now()))
     }
 
     fn allows_host(&self, host: &str) -> bool {
@@ -127,8 +127,8 @@ impl Router {
 }
 
 impl Handler for Router {
-    fn handle(&self, request: &HttpRequest<'_>) -> HttpReply {
-        let Some(route) = self.find(request) else { return error_page(404) };
+    fn handle(&self, request: &HttpRequest<'_>) -> Response {
+        let Some(route) = self.find(request) else { return error_response(404) };
         let method = match route.method {
             Allow::Get => "GET",
             Allow::Post => "POST",
@@ -136,14 +136,14 @@ impl Handler for Router {
         if request.method == method || (request.method == "HEAD" && route.method == Allow::Get) {
             (route.answer)(self, request)
         } else {
-            HttpReply { allow: Some(route.method), ..error_page(405) }
+            Response { allow: Some(route.method), ..error_response(405) }
         }
     }
 }
 
-fn rejection(rejected: &Rejected) -> HttpReply {
+fn rejection(rejected: &Rejected) -> Response {
     let seconds = rejected.retry_after_seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
-    HttpReply { retry_after_seconds: seconds, ..error_page(rejected.status) }
+    Response { retry_after_seconds: seconds, ..error_response(rejected.status) }
 }
 
 /// The host of a `Host` header, without the port. An IPv6 address keeps its brackets.

@@ -5,7 +5,7 @@ use super::companions::beside;
 use super::error::{OpenError, StoreError};
 use super::migrate;
 use super::query::query;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::guard::token::StoredToken;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Error as SqliteError};
@@ -89,7 +89,7 @@ fn take_over(transaction: &Connection, path: &Path) -> Result<(), OpenError> {
         }
     }
     transaction.execute_batch(SET_ASIDE)?;
-    migrate::climb(transaction, 0)?;
+    migrate::migrate_from(transaction, 0)?;
     transaction.execute_batch(COPY).map_err(|error| failed(error.to_string()))?;
     transaction.execute_batch(DROP_ORIGINALS)?;
     let orphan: Option<String> =
@@ -111,7 +111,7 @@ fn define_functions(connection: &Connection) -> Result<(), OpenError> {
     })?;
     connection.create_scalar_function("stored_time", 1, flags, |context| {
         let Some(text) = context.get::<Option<String>>(0)? else { return Ok(None) };
-        match Moment::parse(&text) {
+        match Timestamp::parse(&text) {
             Some(moment) => Ok(Some(moment.stored())),
             None => Err(SqliteError::UserFunctionError("it holds an unreadable time".into())),
         }
@@ -120,7 +120,7 @@ fn define_functions(connection: &Connection) -> Result<(), OpenError> {
 }
 
 /// A consistent copy, log included, that only the owner may read. An earlier copy is never overwritten.
-fn copy_beside(path: &Path, now: Moment) -> Result<PathBuf, String> {
+fn copy_beside(path: &Path, now: Timestamp) -> Result<PathBuf, String> {
     let copy = beside(path, &format!(".python-{}", now.unix_seconds()));
     // Under this name, so that a start that is killed while it copies leaves one file and not one each time.
     let unfinished = beside(path, ".python-unfinished");

@@ -3,7 +3,7 @@
 use super::db::{Db, Tx, column, moment};
 use super::error::StoreError;
 use super::query::query;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
 use rusqlite::{Row, named_params};
 
@@ -11,7 +11,7 @@ const FILE: &str = include_str!("../../sql/apikeys.sql");
 const INSERT: &str = query(FILE, "insert");
 const VALID: &str = query(FILE, "valid");
 const DELETE: &str = query(FILE, "delete");
-const DELETE_OF_USER: &str = query(FILE, "delete_of_user");
+const DELETE_OF_USER: &str = query(FILE, "delete_by_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
 
 /// What names a key: its token and the two claims that are stored beside it.
@@ -28,17 +28,17 @@ pub struct KeyName {
 #[derive(Clone, Copy)]
 pub struct KeyTimes {
     /// When it was made.
-    pub issued: Moment,
+    pub issued: Timestamp,
     /// From when on it may be used.
-    pub not_valid_before: Moment,
+    pub not_valid_before: Timestamp,
     /// When it ends.
-    pub expires: Moment,
+    pub expires: Timestamp,
 }
 
 /// A key that may be used now.
 pub struct ValidKey {
     /// When it ends.
-    pub expires: Moment,
+    pub expires: Timestamp,
     /// SHA-256 of its claims as they were issued; keys from a Python-made file have none.
     pub claims_hash: Option<[u8; 32]>,
 }
@@ -47,7 +47,7 @@ pub struct ValidKey {
 ///
 /// # Errors
 ///
-/// [`StoreError::Dangling`] when the session is gone; a failing database.
+/// [`StoreError::ForeignKey`] when the session is gone; a failing database.
 pub fn insert(
     tx: &Tx<'_>,
     key: &KeyName,
@@ -107,7 +107,7 @@ pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_of_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
+pub fn delete_by_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
     tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id })
 }
 
@@ -116,6 +116,6 @@ pub fn delete_of_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment, limit: i64) -> Result<usize, StoreError> {
+pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
     tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

@@ -4,7 +4,7 @@ use super::apikeys::{KeyName, KeyTimes, ValidKey, valid_key};
 use super::db::{Db, Tx, column};
 use super::error::StoreError;
 use super::query::query;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
 use rusqlite::named_params;
 
@@ -13,7 +13,7 @@ const INSERT: &str = query(FILE, "insert");
 const VALID: &str = query(FILE, "valid");
 const REFRESHABLE: &str = query(FILE, "refreshable");
 const DELETE: &str = query(FILE, "delete");
-const DELETE_OF_USER: &str = query(FILE, "delete_of_user");
+const DELETE_OF_USER: &str = query(FILE, "delete_by_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
 
 /// The refresh token of a key about to be added.
@@ -21,9 +21,9 @@ pub struct NewRefresh {
     /// The token, hashed.
     pub token: StoredToken,
     /// From when on it may be used.
-    pub not_valid_before: Moment,
+    pub not_valid_before: Timestamp,
     /// When it ends.
-    pub expires: Moment,
+    pub expires: Timestamp,
 }
 
 /// A key that its refresh token may renew now.
@@ -46,7 +46,7 @@ pub enum StoredRefresh {
 ///
 /// # Errors
 ///
-/// [`StoreError::Dangling`] when there is no such user or role; a failing database.
+/// [`StoreError::ForeignKey`] when there is no such user or role; a failing database.
 pub fn insert(
     tx: &Tx<'_>,
     key: &KeyName,
@@ -126,7 +126,7 @@ pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_of_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
+pub fn delete_by_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
     tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id })
 }
 
@@ -135,6 +135,6 @@ pub fn delete_of_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment, limit: i64) -> Result<usize, StoreError> {
+pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
     tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

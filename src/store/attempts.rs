@@ -1,9 +1,9 @@
 //! Failed password checks in a row, per account and, where the server is set so, per client network.
 
-use super::db::{Db, Tx, column, moment, moment_or_null};
+use super::db::{Db, Tx, column, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
-use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
+use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
 use crate::policy::email::EmailAddress;
 use rusqlite::named_params;
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ const TOTAL_FAILURES: &str = query(FILE, "total_failures");
 const UPSERT: &str = query(FILE, "upsert");
 const UPSERT_SUCCESS: &str = query(FILE, "upsert_success");
 const DELETE: &str = query(FILE, "delete");
-const DELETE_OF_ACCOUNT: &str = query(FILE, "delete_of_account");
+const DELETE_OF_ACCOUNT: &str = query(FILE, "delete_by_account");
 const DELETE_OLDER_THAN: &str = query(FILE, "delete_older_than");
 const DELETE_SURPLUS: &str = query(FILE, "delete_surplus");
 
@@ -43,11 +43,11 @@ pub struct Attempts {
     /// Attempts in a row that did not succeed.
     pub failures: i64,
     /// When the last of them was.
-    pub last_try: Moment,
+    pub last_try: Timestamp,
     /// Until when no attempt is looked at.
-    pub locked_until: Option<Moment>,
+    pub locked_until: Option<Timestamp>,
     /// When one last succeeded, as far as that is kept.
-    pub last_success: Option<Moment>,
+    pub last_success: Option<Timestamp>,
 }
 
 /// What is known about the attempts on an account.
@@ -61,8 +61,8 @@ pub fn by_account(db: &Db<'_>, key: &AttemptKey) -> Result<Option<Attempts>, Sto
         Ok(Attempts {
             failures: column(row, "failures")?,
             last_try: moment(row, "last_try")?,
-            locked_until: moment_or_null(row, "locked_until")?,
-            last_success: moment_or_null(row, "last_success")?,
+            locked_until: timestamp_or_null(row, "locked_until")?,
+            last_success: timestamp_or_null(row, "last_success")?,
         })
     })
 }
@@ -88,7 +88,7 @@ pub fn upsert(
     tx: &Tx<'_>,
     key: &AttemptKey,
     failures: i64,
-    locked_until: Option<Moment>,
+    locked_until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
     tx.change(
         UPSERT,
@@ -97,7 +97,7 @@ pub fn upsert(
             ":network": key.network,
             ":failures": failures,
             ":now": tx.now().stored(),
-            ":locked_until": locked_until.map(Moment::stored),
+            ":locked_until": locked_until.map(Timestamp::stored),
         },
     )?;
     Ok(())
@@ -105,8 +105,8 @@ pub fn upsert(
 
 /// The latest time that can have been written by now; what lies ahead of it was written under a wrong clock.
 #[must_use]
-pub fn latest(now: Moment) -> Moment {
-    now.plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Moment::LAST)
+pub fn latest(now: Timestamp) -> Timestamp {
+    now.plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Timestamp::MAX)
 }
 
 /// Forgets the failures from a network after a success, and remembers that success.
@@ -137,7 +137,7 @@ pub fn delete(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_of_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<(), StoreError> {
+pub fn delete_by_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<(), StoreError> {
     let key = AttemptKey::new(account, String::new());
     tx.change(DELETE_OF_ACCOUNT, named_params! { ":account_hash": key.account_hash })?;
     Ok(())
@@ -148,7 +148,7 @@ pub fn delete_of_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<(), Stor
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_older_than(tx: &Tx<'_>, cutoff: Moment, limit: i64) -> Result<usize, StoreError> {
+pub fn delete_older_than(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
     let now = tx.now().stored();
     tx.change(DELETE_OLDER_THAN, named_params! { ":cutoff": cutoff.stored(), ":now": now, ":limit": limit })
 }

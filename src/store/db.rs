@@ -2,7 +2,7 @@
 
 use super::condition::Condition;
 use super::error::StoreError;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::json::JsonText;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, Row};
@@ -12,7 +12,7 @@ use std::cell::Cell;
 pub struct Db<'c> {
     pub(super) connection: &'c Connection,
     condition: &'c Condition,
-    now: Moment,
+    now: Timestamp,
     outage: Cell<bool>,
 }
 
@@ -28,7 +28,7 @@ impl<'c> std::ops::Deref for Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn new(connection: &'c Connection, condition: &'c Condition, now: Moment) -> Self {
+    pub(super) fn new(connection: &'c Connection, condition: &'c Condition, now: Timestamp) -> Self {
         Self(Db::new(connection, condition, now))
     }
 
@@ -48,13 +48,13 @@ impl<'c> Tx<'c> {
 }
 
 impl<'c> Db<'c> {
-    pub(super) const fn new(connection: &'c Connection, condition: &'c Condition, now: Moment) -> Self {
+    pub(super) const fn new(connection: &'c Connection, condition: &'c Condition, now: Timestamp) -> Self {
         Self { connection, condition, now, outage: Cell::new(false) }
     }
 
     /// The time at which this piece of work began.
     #[must_use]
-    pub const fn now(&self) -> Moment {
+    pub const fn now(&self) -> Timestamp {
         self.now
     }
 
@@ -103,13 +103,13 @@ pub(super) fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Result<T, StoreEr
 }
 
 /// A column that holds a time.
-pub(super) fn moment(row: &Row<'_>, name: &str) -> Result<Moment, StoreError> {
-    moment_or_null(row, name)?.ok_or(StoreError::Unreadable("time"))
+pub(super) fn moment(row: &Row<'_>, name: &str) -> Result<Timestamp, StoreError> {
+    timestamp_or_null(row, name)?.ok_or(StoreError::Corrupt("time"))
 }
 
-pub(super) fn moment_or_null(row: &Row<'_>, name: &str) -> Result<Option<Moment>, StoreError> {
-    let text = row.get_ref(name)?.as_str_or_null().map_err(|_| StoreError::Unreadable("time"))?;
-    text.map(|text| Moment::parse(text).ok_or(StoreError::Unreadable("time"))).transpose()
+pub(super) fn timestamp_or_null(row: &Row<'_>, name: &str) -> Result<Option<Timestamp>, StoreError> {
+    let text = row.get_ref(name)?.as_str_or_null().map_err(|_| StoreError::Corrupt("time"))?;
+    text.map(|text| Timestamp::parse(text).ok_or(StoreError::Corrupt("time"))).transpose()
 }
 
 /// A column that holds JSON text, which is not looked into here: a reader is in use, and the text may be long.

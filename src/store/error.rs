@@ -12,7 +12,7 @@ pub enum StoreError {
     /// A value that must be unique is there already.
     Duplicate(&'static str),
     /// A row was to refer to another one that is not there, or the other way round.
-    Dangling,
+    ForeignKey,
     /// The server is stopping.
     Closed,
     /// The code of a write panicked; its changes were undone.
@@ -20,7 +20,7 @@ pub enum StoreError {
     /// SQLite undid a whole group of writes, as it does when the disk is full.
     RolledBack,
     /// A stored value is not of the form that the server writes.
-    Unreadable(&'static str),
+    Corrupt(&'static str),
     /// Another file, or none, lies under this name now; what was written would be lost.
     Replaced(PathBuf),
     /// Something else than SQLite has written into this file.
@@ -42,7 +42,7 @@ impl From<rusqlite::Error> for StoreError {
         let rusqlite::Error::SqliteFailure(code, text) = &error else { return Self::Sqlite(error) };
         match (code.code, code.extended_code) {
             (DatabaseBusy | DatabaseLocked, _) => Self::Busy,
-            (_, SQLITE_CONSTRAINT_FOREIGNKEY) => Self::Dangling,
+            (_, SQLITE_CONSTRAINT_FOREIGNKEY) => Self::ForeignKey,
             (_, SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY) => {
                 Self::Duplicate(duplicate_column(text.as_deref().unwrap_or_default()))
             }
@@ -74,7 +74,7 @@ impl StoreError {
     pub fn is_callers_fault(&self) -> bool {
         use rusqlite::ErrorCode::TooBig;
         match self {
-            Self::Duplicate(_) | Self::Dangling => true,
+            Self::Duplicate(_) | Self::ForeignKey => true,
             Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) => code.code == TooBig,
             _ => false,
         }
@@ -115,11 +115,11 @@ impl StoreError {
         match self {
             Self::Busy => Self::Busy,
             Self::Duplicate(column) => Self::Duplicate(column),
-            Self::Dangling => Self::Dangling,
+            Self::ForeignKey => Self::ForeignKey,
             Self::Closed => Self::Closed,
             Self::Panicked => Self::Panicked,
             Self::RolledBack => Self::RolledBack,
-            Self::Unreadable(what) => Self::Unreadable(what),
+            Self::Corrupt(what) => Self::Corrupt(what),
             Self::Replaced(path) => Self::Replaced(path.clone()),
             Self::Overwritten(path) => Self::Overwritten(path.clone()),
             Self::Damaged(what) => Self::Damaged(what.clone()),
@@ -142,11 +142,11 @@ impl fmt::Display for StoreError {
         match self {
             Self::Busy => out.write_str("the database is busy"),
             Self::Duplicate(column) => write!(out, "the database has that {column} already"),
-            Self::Dangling => out.write_str("the database lacks a row that was referred to"),
+            Self::ForeignKey => out.write_str("the database lacks a row that was referred to"),
             Self::Closed => out.write_str("the database is closed"),
             Self::Panicked => out.write_str("a write failed inside the server and was undone"),
             Self::RolledBack => out.write_str("the database undid a group of writes; is the disk full?"),
-            Self::Unreadable(what) => write!(out, "the database holds an unreadable {what}"),
+            Self::Corrupt(what) => write!(out, "the database holds an unreadable {what}"),
             Self::Replaced(path) => write!(
                 out,
                 "{} was replaced or removed under the server: put it back, or restart the server",

@@ -3,7 +3,7 @@
 use super::db::Tx;
 use super::error::StoreError;
 use super::query::query;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/letters.sql");
@@ -29,8 +29,8 @@ pub fn claim_verify(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
 pub fn give_back_verify(
     tx: &Tx<'_>,
     user_id: i64,
-    claimed: Moment,
-    before: Option<Moment>,
+    claimed: Timestamp,
+    before: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
     give_back(tx, GIVE_BACK_VERIFY, user_id, claimed, before)
 }
@@ -43,8 +43,8 @@ pub fn give_back_verify(
 pub fn give_back_forgotpass(
     tx: &Tx<'_>,
     user_id: i64,
-    claimed: Moment,
-    before: Option<Moment>,
+    claimed: Timestamp,
+    before: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
     give_back(tx, GIVE_BACK_FORGOTPASS, user_id, claimed, before)
 }
@@ -53,13 +53,13 @@ fn give_back(
     tx: &Tx<'_>,
     statement: &str,
     user_id: i64,
-    claimed: Moment,
-    before: Option<Moment>,
+    claimed: Timestamp,
+    before: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
     let params = named_params! {
         ":user_id": user_id,
         ":claimed": claimed.stored(),
-        ":before": before.map(Moment::stored),
+        ":before": before.map(Timestamp::stored),
     };
     Ok(tx.change(statement, params)? == 1)
 }

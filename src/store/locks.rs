@@ -1,9 +1,9 @@
 //! Locks in force, and the roles that locks took away.
 
-use super::db::{Db, Tx, column, moment_or_null};
+use super::db::{Db, Tx, column, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
-use crate::clock::{CLOCK_STEP_SECONDS_MAX, Moment};
+use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
 use crate::policy::roles::Role;
 use rusqlite::named_params;
 
@@ -14,7 +14,7 @@ const DELETE: &str = query(FILE, "delete");
 const ANY_ENDED: &str = query(FILE, "any_ended");
 const ENDED: &str = query(FILE, "ended");
 const PUSH_ROLE: &str = query(FILE, "push_role");
-const ROLES_OF_USER: &str = query(FILE, "roles_of_user");
+const ROLES_OF_USER: &str = query(FILE, "roles_by_user");
 const POP_ROLE: &str = query(FILE, "pop_role");
 const TRIM_ROLES: &str = query(FILE, "trim_roles");
 
@@ -27,9 +27,9 @@ const ENDED_LOCKS_MAX: i64 = 500;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lock {
     /// A person did it; only a person undoes it.
-    ByPerson,
+    Manual,
     /// Failed password checks did it; it ends at this time.
-    ByAttempts(Moment),
+    Automatic(Timestamp),
 }
 
 /// The lock in force on a user, if any.
@@ -39,7 +39,7 @@ pub enum Lock {
 /// A failing database.
 pub fn by_user(db: &Db<'_>, user_id: i64) -> Result<Option<Lock>, StoreError> {
     db.one(BY_USER, named_params! { ":user_id": user_id }, |row| {
-        Ok(moment_or_null(row, "locked_until")?.map_or(Lock::ByPerson, Lock::ByAttempts))
+        Ok(timestamp_or_null(row, "locked_until")?.map_or(Lock::Manual, Lock::Automatic))
     })
 }
 
@@ -47,11 +47,11 @@ pub fn by_user(db: &Db<'_>, user_id: i64) -> Result<Option<Lock>, StoreError> {
 ///
 /// # Errors
 ///
-/// [`StoreError::Dangling`] when there is no such user; a failing database.
+/// [`StoreError::ForeignKey`] when there is no such user; a failing database.
 pub fn insert(tx: &Tx<'_>, user_id: i64, lock: Lock) -> Result<(), StoreError> {
     let (cause, until) = match lock {
-        Lock::ByPerson => ("person", None),
-        Lock::ByAttempts(until) => ("attempts", Some(until.stored())),
+        Lock::Manual => ("person", None),
+        Lock::Automatic(until) => ("attempts", Some(until.stored())),
     };
     let params = named_params! {
         ":user_id": user_id, ":cause": cause, ":now": tx.now().stored(), ":locked_until": until
@@ -84,8 +84,8 @@ pub fn any_ended(db: &Db<'_>, longest_seconds: i64) -> Result<bool, StoreError> 
 
 /// The latest time at which a lock that was put in force by now can end.
 #[must_use]
-pub fn latest_end(now: Moment, longest_seconds: i64) -> Moment {
-    now.plus_seconds(longest_seconds.saturating_add(CLOCK_STEP_SECONDS_MAX)).unwrap_or(Moment::LAST)
+pub fn latest_end(now: Timestamp, longest_seconds: i64) -> Timestamp {
+    now.plus_seconds(longest_seconds.saturating_add(CLOCK_STEP_SECONDS_MAX)).unwrap_or(Timestamp::MAX)
 }
 
 /// Users whose lock has ended by now, as [`any_ended`] sees it, some at a time.
@@ -118,7 +118,7 @@ pub fn push_role(tx: &Tx<'_>, user_id: i64, role: &Role) -> Result<(), StoreErro
 /// # Errors
 ///
 /// A failing database.
-pub fn roles_of_user(db: &Db<'_>, user_id: i64) -> Result<Vec<Role>, StoreError> {
+pub fn roles_by_user(db: &Db<'_>, user_id: i64) -> Result<Vec<Role>, StoreError> {
     db.all(ROLES_OF_USER, named_params! { ":user_id": user_id }, |row| column(row, "role"))
 }
 

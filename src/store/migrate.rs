@@ -25,7 +25,7 @@ pub const fn newest_version() -> i64 {
 /// # Errors
 ///
 /// A failing database; the caller rolls back.
-pub fn climb(connection: &Connection, version: i64) -> Result<(), StoreError> {
+pub fn migrate_from(connection: &Connection, version: i64) -> Result<(), StoreError> {
     let taken = usize::try_from(version).unwrap_or(usize::MAX);
     for step in STEPS.iter().skip(taken) {
         connection.execute_batch(step)?;

@@ -36,7 +36,7 @@ pub use error::{OpenError, StoreError};
 pub use open::Origin;
 pub use removal::Removal;
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use crate::log;
 use crate::pool::Pool;
 use condition::{Condition, Writing};
@@ -154,7 +154,7 @@ impl Store {
         self.read(users::any)?;
         self.condition.check_damage()?;
         self.writer.write(Purpose::Probe, server_state::set_last_write_check)?;
-        match self.condition.writing(self.clock.steady()) {
+        match self.condition.writing(self.clock.monotonic()) {
             Writing::Works => {}
             Writing::Fails(count) => return Err(StoreError::WritesFail(count)),
             Writing::FailedBefore(_) => {
@@ -202,7 +202,7 @@ impl Store {
     /// # Errors
     ///
     /// A failing database.
-    pub fn last_seen_time(&self) -> Result<Moment, StoreError> {
+    pub fn last_seen_time(&self) -> Result<Timestamp, StoreError> {
         self.read(server_state::last_seen_time)
     }
 
@@ -211,7 +211,7 @@ impl Store {
     /// # Errors
     ///
     /// A failing database.
-    pub fn set_last_seen_time(&self, now: Moment) -> Result<(), StoreError> {
+    pub fn set_last_seen_time(&self, now: Timestamp) -> Result<(), StoreError> {
         self.write(move |tx| server_state::set_last_seen_time(tx, now))
     }
 

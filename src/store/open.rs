@@ -63,7 +63,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId
         }
         Kind::Empty => {
             prepare(&connection, path)?;
-            climb(&connection, 0)?;
+            migrate_from(&connection, 0)?;
             if made { Origin::Made } else { Origin::Updated }
         }
         Kind::Ours(version) => {
@@ -72,7 +72,7 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId
             if version == migrate::newest_version() {
                 Origin::Found
             } else {
-                climb(&connection, version)?;
+                migrate_from(&connection, version)?;
                 Origin::Updated
             }
         }
@@ -118,9 +118,9 @@ fn kind_of(connection: &Connection) -> Result<Kind, StoreError> {
     })
 }
 
-fn climb(connection: &Connection, version: i64) -> Result<(), OpenError> {
+fn migrate_from(connection: &Connection, version: i64) -> Result<(), OpenError> {
     let transaction = connection.unchecked_transaction()?;
-    migrate::climb(&transaction, version)?;
+    migrate::migrate_from(&transaction, version)?;
     transaction.commit()?;
     Ok(())
 }

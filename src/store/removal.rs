@@ -3,21 +3,21 @@
 use super::db::Tx;
 use super::error::StoreError;
 use super::{apikeys, apikeys_nosession, attempts, sessions};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 
 /// Which rows may go.
 #[derive(Clone, Copy)]
 pub enum Removal {
     /// Attempts that were last tried before this.
-    Attempts(Moment),
+    Attempts(Timestamp),
     /// Attempts beyond the number that is kept.
     SurplusAttempts,
     /// API keys that expired before this.
-    ApiKeys(Moment),
+    ApiKeys(Timestamp),
     /// Those without a session that can be neither used nor renewed since before this.
-    ApiKeysNosession(Moment),
+    ApiKeysNosession(Timestamp),
     /// Sessions that expired before this.
-    Sessions(Moment),
+    Sessions(Timestamp),
 }
 
 impl Removal {

@@ -1,9 +1,9 @@
 //! What the server remembers about itself.
 
-use super::db::{Db, Tx, moment_or_null};
+use super::db::{Db, Tx, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/server_state.sql");
@@ -61,9 +61,9 @@ pub fn clear_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn last_seen_time(db: &Db<'_>) -> Result<Moment, StoreError> {
-    let seen = db.one(LAST_SEEN_TIME, [], |row| moment_or_null(row, "last_seen"))?;
-    Ok(seen.flatten().unwrap_or(Moment::FIRST))
+pub fn last_seen_time(db: &Db<'_>) -> Result<Timestamp, StoreError> {
+    let seen = db.one(LAST_SEEN_TIME, [], |row| timestamp_or_null(row, "last_seen"))?;
+    Ok(seen.flatten().unwrap_or(Timestamp::MIN))
 }
 
 /// Notes down that the clock was right at this time.
@@ -71,7 +71,7 @@ pub fn last_seen_time(db: &Db<'_>) -> Result<Moment, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn set_last_seen_time(tx: &Tx<'_>, now: Moment) -> Result<(), StoreError> {
+pub fn set_last_seen_time(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
     tx.change(SET, named_params! { ":name": "last_seen_time", ":value": now.stored() })?;
     Ok(())
 }

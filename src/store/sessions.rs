@@ -1,10 +1,10 @@
 //! Sessions. A token is never stored, only its SHA-256.
 
-use super::db::{Db, Tx, column, json_or_null, moment, moment_or_null};
+use super::db::{Db, Tx, column, json_or_null, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
 use crate::client_address::ClientAddress;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
 use crate::json::JsonText;
 use crate::policy::roles::Role;
@@ -15,7 +15,7 @@ const INSERT: &str = query(FILE, "insert");
 const LIVE_BY_TOKEN: &str = query(FILE, "live_by_token");
 const SET_EXTRA_INFO: &str = query(FILE, "set_extra_info");
 const DELETE: &str = query(FILE, "delete");
-const DELETE_OF_USER: &str = query(FILE, "delete_of_user");
+const DELETE_OF_USER: &str = query(FILE, "delete_by_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
 
 /// Characters of a user agent that are kept; what a longer one says beyond that is dropped.
@@ -39,7 +39,7 @@ pub struct NewSession {
     /// Whose session it is.
     pub user_id: i64,
     /// When it ends.
-    pub expires: Moment,
+    pub expires: Timestamp,
     /// A JSON object as text, or nothing.
     pub extra_info: Option<String>,
 }
@@ -59,15 +59,15 @@ pub struct LiveSession {
     /// Whether the owner proved to hold the address.
     pub email_verified: bool,
     /// When the last verification letter went out.
-    pub emailverify_sent_datetime: Option<Moment>,
+    pub emailverify_sent_datetime: Option<Timestamp>,
     /// Always true here; carried because the answer has it.
     pub is_active: bool,
     /// When somebody last tried to log in as the owner.
-    pub last_login_try: Option<Moment>,
+    pub last_login_try: Option<Timestamp>,
     /// When the owner last logged in.
-    pub last_login_success: Option<Moment>,
+    pub last_login_success: Option<Timestamp>,
     /// When the owner signed up.
-    pub created_on: Moment,
+    pub created_on: Timestamp,
     /// The owner's role.
     pub user_role: Role,
     /// The visitor's address in canonical form.
@@ -75,9 +75,9 @@ pub struct LiveSession {
     /// What the visitor's browser calls itself.
     pub user_agent: String,
     /// When the session began.
-    pub created: Moment,
+    pub created: Timestamp,
     /// When it ends.
-    pub expires: Moment,
+    pub expires: Timestamp,
     /// What is noted about the session: JSON.
     pub extra_info_json: Option<JsonText>,
 }
@@ -86,7 +86,7 @@ pub struct LiveSession {
 ///
 /// # Errors
 ///
-/// [`StoreError::Dangling`] when there is no such user; a failing database.
+/// [`StoreError::ForeignKey`] when there is no such user; a failing database.
 pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
     tx.change(
         INSERT,
@@ -119,10 +119,10 @@ pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSess
             email: column(row, "email")?,
             extra_info: json_or_null(row, "extra_info")?,
             email_verified: column(row, "email_verified")?,
-            emailverify_sent_datetime: moment_or_null(row, "emailverify_sent_datetime")?,
+            emailverify_sent_datetime: timestamp_or_null(row, "emailverify_sent_datetime")?,
             is_active: column(row, "is_active")?,
-            last_login_try: moment_or_null(row, "last_login_try")?,
-            last_login_success: moment_or_null(row, "last_login_success")?,
+            last_login_try: timestamp_or_null(row, "last_login_try")?,
+            last_login_success: timestamp_or_null(row, "last_login_success")?,
             created_on: moment(row, "created_on")?,
             user_role: column(row, "user_role")?,
             // A row from before may have another spelling.
@@ -159,7 +159,7 @@ pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_of_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
+pub fn delete_by_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
     let kept = kept.map(StoredToken::as_bytes);
     tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id, ":kept_token_hash": kept })
 }
@@ -169,6 +169,6 @@ pub fn delete_of_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> 
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Moment, limit: i64) -> Result<usize, StoreError> {
+pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
     tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

@@ -40,7 +40,7 @@ impl Drop for Scratch {
 }
 
 fn clock() -> Arc<dyn Clock> {
-    Arc::new(ManualClock::at(Moment::parse("2026-11-23 15:00:00.000000").expect("a time")))
+    Arc::new(ManualClock::at(Timestamp::parse("2026-11-23 15:00:00.000000").expect("a time")))
 }
 
 fn open(path: &Path) -> Result<(Store, Origin), OpenError> {
@@ -108,8 +108,8 @@ fn a_python_file_is_adopted_with_everybody_in_it() {
     assert!(store.read(|db| sessions::live_by_token(db, &expired)).expect("reads").is_none());
 
     let carol = store.read(|db| locks::by_user(db, 6)).expect("reads");
-    assert_eq!(carol, Some(locks::Lock::ByPerson));
-    assert_eq!(store.read(|db| locks::roles_of_user(db, 6)).expect("reads"), [Role::AUTHENTICATED]);
+    assert_eq!(carol, Some(locks::Lock::Manual));
+    assert_eq!(store.read(|db| locks::roles_by_user(db, 6)).expect("reads"), [Role::AUTHENTICATED]);
     assert_eq!(store.read(|db| locks::by_user(db, 5)).expect("reads"), None, "bob is pending, not locked");
 
     store.close();
@@ -222,9 +222,9 @@ fn a_refused_or_panicking_write_changes_nothing_and_harms_no_other() {
     let (store, _) = open(&scratch.database()).expect("opens");
     let refused = store.write(|tx| {
         roles::insert(tx, "half-done")?;
-        Err::<(), _>(StoreError::Dangling)
+        Err::<(), _>(StoreError::ForeignKey)
     });
-    assert!(matches!(refused, Err(StoreError::Dangling)));
+    assert!(matches!(refused, Err(StoreError::ForeignKey)));
     let panicked: Result<(), StoreError> = store.write(|tx| {
         roles::insert(tx, "half-done")?;
         panic!("a fault in the code of a write")

@@ -1,9 +1,9 @@
 //! Users: who they are, and what they prove themselves with.
 
-use super::db::{Db, Tx, column, json_or_null, moment, moment_or_null};
+use super::db::{Db, Tx, column, json_or_null, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::guard::password::PasswordHash;
 use crate::json::JsonText;
 use crate::policy::email::EmailAddress;
@@ -20,7 +20,7 @@ const CREDENTIALS_BY_ID: &str = query(FILE, "credentials_by_id");
 const COUNT: &str = query(FILE, "count");
 const ANY: &str = query(FILE, "any");
 const INSERT: &str = query(FILE, "insert");
-const SIGN_UP_AGAIN: &str = query(FILE, "sign_up_again");
+const REPLACE_PENDING: &str = query(FILE, "replace_pending");
 const SET_NO_PASSWORD: &str = query(FILE, "set_no_password");
 const SET_ADDRESS_UNPROVEN: &str = query(FILE, "set_address_unproven");
 const CONTEST_ADDRESS: &str = query(FILE, "contest_address");
@@ -60,25 +60,25 @@ shape! {
         /// Whether the user may do anything at all.
         pub is_active: bool,
         /// When somebody last tried to log in as this user.
-        pub last_login_try: Option<Moment>,
+        pub last_login_try: Option<Timestamp>,
         /// When the user last logged in.
-        pub last_login_success: Option<Moment>,
+        pub last_login_success: Option<Timestamp>,
         /// Failed tries since then.
         pub failed_login_tries: Option<i64>,
         /// When the user signed up.
-        pub created_on: Moment,
+        pub created_on: Timestamp,
         /// When the row was last changed by a request.
-        pub last_updated: Moment,
+        pub last_updated: Timestamp,
         /// The user's role.
         pub user_role: Role,
         /// What is noted about the user.
         pub extra_info: Option<JsonText>,
         /// When the last verification letter went out.
-        pub emailverify_sent_datetime: Option<Moment>,
+        pub emailverify_sent_datetime: Option<Timestamp>,
         /// When the last forgotten-password letter went out.
-        pub emailforgotpass_sent_datetime: Option<Moment>,
+        pub emailforgotpass_sent_datetime: Option<Timestamp>,
         /// When the last changed-password letter went out.
-        pub emailchangepass_sent_datetime: Option<Moment>,
+        pub emailchangepass_sent_datetime: Option<Timestamp>,
     }
 }
 
@@ -101,7 +101,7 @@ pub struct Credentials {
     /// The user's role.
     pub user_role: Role,
     /// When the last verification letter went out.
-    pub emailverify_sent_datetime: Option<Moment>,
+    pub emailverify_sent_datetime: Option<Timestamp>,
     /// Whether the account was moved to the address by an edit, and nobody has verified the address since.
     pub address_unproven: bool,
 }
@@ -129,7 +129,7 @@ pub struct NewUser {
     /// Whether the user may act at once.
     pub is_active: bool,
     /// When a verification letter was asked for.
-    pub emailverify_sent_datetime: Option<Moment>,
+    pub emailverify_sent_datetime: Option<Timestamp>,
     /// A JSON object as text.
     pub extra_info: String,
     /// The user's role.
@@ -216,7 +216,7 @@ pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
             ":email": user.email,
             ":email_verified": user.email_verified,
             ":is_active": user.is_active,
-            ":emailverify_sent_datetime": user.emailverify_sent_datetime.map(Moment::stored),
+            ":emailverify_sent_datetime": user.emailverify_sent_datetime.map(Timestamp::stored),
             ":extra_info": user.extra_info,
             ":now": tx.now().stored(),
             ":user_role": user.user_role,
@@ -231,7 +231,7 @@ pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn sign_up_again(
+pub fn replace_pending(
     tx: &Tx<'_>,
     user_id: i64,
     full_name: &str,
@@ -243,7 +243,7 @@ pub fn sign_up_again(
         ":extra_info": extra_info,
         ":now": tx.now().stored(),
     };
-    Ok(tx.change(SIGN_UP_AGAIN, params)? == 1)
+    Ok(tx.change(REPLACE_PENDING, params)? == 1)
 }
 
 /// Leaves a user without a valid password: `no_password` is a hash that none matches.
@@ -364,7 +364,7 @@ pub fn count_revocation(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Notes a log-in.
+/// Notes a login.
 ///
 /// # Errors
 ///
@@ -389,7 +389,7 @@ pub fn set_login_failure(tx: &Tx<'_>, user_id: i64, failures: i64) -> Result<(),
 ///
 /// # Errors
 ///
-/// [`StoreError::Dangling`] for a role that does not exist; a failing database.
+/// [`StoreError::ForeignKey`] for a role that does not exist; a failing database.
 pub fn set_state(
     tx: &Tx<'_>,
     user_id: i64,
@@ -420,7 +420,7 @@ pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<User>, StoreError
 ///
 /// # Errors
 ///
-/// [`StoreError::Duplicate`] for an address that is taken, [`StoreError::Dangling`] for a role that does not exist;
+/// [`StoreError::Duplicate`] for an address that is taken, [`StoreError::ForeignKey`] for a role that does not exist;
 /// a failing database.
 pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
     let params = named_params! {
@@ -440,12 +440,12 @@ pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
 ///
 /// # Errors
 ///
-/// [`StoreError::Dangling`] when something that must not vanish refers to the user; a failing database.
+/// [`StoreError::ForeignKey`] when something that must not vanish refers to the user; a failing database.
 pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
     Ok(tx.change(DELETE, named_params! { ":user_id": user_id })? == 1)
 }
 
-/// Whether there is a superuser who can log in, be it only once a lock after failed log-ins has ended.
+/// Whether there is a superuser who can log in, be it only once a lock after failed logins has ended.
 ///
 /// # Errors
 ///
@@ -463,16 +463,16 @@ fn user(row: &Row<'_>) -> Result<User, StoreError> {
         email: column(row, "email")?,
         email_verified: column(row, "email_verified")?,
         is_active: column(row, "is_active")?,
-        last_login_try: moment_or_null(row, "last_login_try")?,
-        last_login_success: moment_or_null(row, "last_login_success")?,
+        last_login_try: timestamp_or_null(row, "last_login_try")?,
+        last_login_success: timestamp_or_null(row, "last_login_success")?,
         failed_login_tries: column(row, "failed_login_tries")?,
         created_on: moment(row, "created_on")?,
         last_updated: moment(row, "last_updated")?,
         user_role: column(row, "user_role")?,
         extra_info: json_or_null(row, "extra_info")?,
-        emailverify_sent_datetime: moment_or_null(row, "emailverify_sent_datetime")?,
-        emailforgotpass_sent_datetime: moment_or_null(row, "emailforgotpass_sent_datetime")?,
-        emailchangepass_sent_datetime: moment_or_null(row, "emailchangepass_sent_datetime")?,
+        emailverify_sent_datetime: timestamp_or_null(row, "emailverify_sent_datetime")?,
+        emailforgotpass_sent_datetime: timestamp_or_null(row, "emailforgotpass_sent_datetime")?,
+        emailchangepass_sent_datetime: timestamp_or_null(row, "emailchangepass_sent_datetime")?,
     })
 }
 
@@ -486,7 +486,7 @@ fn credentials(row: &Row<'_>) -> Result<Credentials, StoreError> {
         is_active: column(row, "is_active")?,
         email_verified: column(row, "email_verified")?,
         user_role: column(row, "user_role")?,
-        emailverify_sent_datetime: moment_or_null(row, "emailverify_sent_datetime")?,
+        emailverify_sent_datetime: timestamp_or_null(row, "emailverify_sent_datetime")?,
         address_unproven: column(row, "address_unproven")?,
     })
 }

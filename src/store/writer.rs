@@ -242,10 +242,10 @@ impl Thread<'_> {
     fn note(&self, batch: &Batch, outcome: &Result<(), StoreError>) {
         match outcome {
             Ok(()) if batch.changed => self.condition.write_worked(),
-            Ok(()) => self.condition.writes_failed(batch.failed, self.clock.steady()),
+            Ok(()) => self.condition.writes_failed(batch.failed, self.clock.monotonic()),
             Err(error) if error.is_outage() => {
                 self.condition.note(error);
-                self.condition.writes_failed(batch.requests, self.clock.steady());
+                self.condition.writes_failed(batch.requests, self.clock.monotonic());
             }
             Err(_) => {}
         }

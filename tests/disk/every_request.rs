@@ -7,7 +7,7 @@ use crate::reading::READING;
 use crate::support::{Reply, TestServer};
 use crate::vfs::{self, Operation};
 use crate::writing::{Asked, Outcome, Prepare, WRITING};
-use authnzerver::actions::{REQUESTS_BY_NAME, requests};
+use authnzerver::api::{REQUESTS_BY_NAME, requests};
 use authnzerver::server::health::HealthCheck;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use crate::support::{TestServer, session_body};
 use crate::vfs::{self, Operation};
-use authnzerver::clock::{ManualClock, Moment};
+use authnzerver::clock::{ManualClock, Timestamp};
 use authnzerver::server::health::HealthCheck;
 use authnzerver::store::{Store, roles};
 use rusqlite::Connection;
@@ -65,7 +65,7 @@ fn a_removed_row_is_overwritten_on_the_disk() {
 }
 
 fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::at(Moment::parse("2026-11-23T15:00:00").expect("a time")))
+    Arc::new(ManualClock::at(Timestamp::parse("2026-11-23T15:00:00").expect("a time")))
 }
 
 #[test]

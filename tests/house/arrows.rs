@@ -11,7 +11,7 @@ pub const COMMON: &[&str] = &[
     "client_address",
     "clock",
     "json",
-    "chance",
+    "rng",
     "wait",
     "pool",
     "presence",
@@ -24,10 +24,10 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("rusqlite", &["src/store"], "Give store/ a verb for what you need, with its statement in sql/."),
     (
         "may",
-        &["src/edge", "src/wait", "src/main", "src/server/listen"],
+        &["src/http", "src/wait", "src/main", "src/server/listen"],
         "Coroutines are the edge's business; wait.rs has what others need in order to wait.",
     ),
-    ("httparse", &["src/edge/received"], "HTTP ends at the edge."),
+    ("httparse", &["src/http/received"], "HTTP ends at the edge."),
     (
         "argon2",
         &["src/guard/password"],
@@ -37,14 +37,14 @@ const HOMES: &[(&str, &[&str], &str)] = &[
 ];
 
 /// The files of requests that others may import: how several of them say no, and what they take.
-const SHARED: [&str; 2] = ["actions::refusals", "actions::members"];
+const SHARED: [&str; 2] = ["api::refusals", "api::members"];
 
 /// What an operation on accounts must not know, since an operator's command has none of it: requests, how they came, and
 /// how they are answered.
 const UNKNOWN_TO_ACCOUNTS: &[&str] = &[
-    "actions",
+    "api",
     "cli",
-    "edge",
+    "http",
     "pipeline",
     "request",
     "requests",
@@ -123,7 +123,7 @@ fn policy_decides_without_touching_the_world() {
 #[test]
 fn the_store_knows_no_request_reply_or_http() {
     let unknown =
-        ["request", "wire", "outcome", "pipeline", "edge", "actions", "outbound", "cli", "server", "app"];
+        ["request", "wire", "outcome", "pipeline", "http", "api", "outbound", "cli", "server", "app"];
     let advice = "The store takes values and gives rows; turn them into requests and replies above it.";
     assert_kept(&names_forbidden(&ours(), "store", &unknown, advice));
 }
@@ -131,7 +131,7 @@ fn the_store_knows_no_request_reply_or_http() {
 #[test]
 fn an_action_does_not_know_how_it_was_reached() {
     let advice = "An action gets a Call and gives an Outcome; whatever else it needs, the Call should offer.";
-    assert_kept(&names_forbidden(&ours(), "actions", &["edge", "pipeline", "server", "cli"], advice));
+    assert_kept(&names_forbidden(&ours(), "api", &["http", "pipeline", "server", "cli"], advice));
 }
 
 #[test]
@@ -211,10 +211,10 @@ fn actions_that_lean_on_others(modules: &[Module]) -> Vec<String> {
         files.max_by_key(|name| name.len())
     };
     complaints(
-        below(modules, "actions").filter(|module| module.name.len() > 1),
+        below(modules, "api").filter(|module| module.name.len() > 1),
         |module, named| {
             let Some(file) = file_of(&named.path).filter(|_| named.ours) else { return false };
-            let is_action = file.len() > 1 && file[0] == "actions";
+            let is_action = file.len() > 1 && file[0] == "api";
             let same_branch = file.starts_with(&module.name) || module.name.starts_with(file);
             is_action && !same_branch && !SHARED.iter().any(|shared| leads_to(file, shared))
         },
@@ -278,7 +278,7 @@ mod tests {
         let modules = tree(&[
             ("src/log/field.rs", "pub fn escaped(text: &str) {} use crate::log::escaped;"),
             ("src/pipeline.rs", "use crate::log; fn f() { log::escaped(name) }"),
-            ("src/actions/login.rs", "use crate::log; fn f() { log::info(log::escaped(email)) }"),
+            ("src/api/login.rs", "use crate::log; fn f() { log::info(log::escaped(email)) }"),
             ("src/accounts/lock.rs", "use crate::log::escaped;"),
         ]);
         let found = logged_texts(&modules, "escaped", &["src/pipeline"], "Do not.");
@@ -319,8 +319,8 @@ mod tests {
     fn an_operation_that_answers_a_request_is_seen() {
         let modules = tree(&[
             ("src/accounts/lock.rs", "use crate::outcome::{Error, Refusal}; use crate::app::Context;"),
-            ("src/accounts/edit.rs", "use crate::actions::LOCKED; use crate::app::Call; requests! {}"),
-            ("src/actions/login.rs", "use crate::outcome::Refusal;"),
+            ("src/accounts/edit.rs", "use crate::api::LOCKED; use crate::app::Call; requests! {}"),
+            ("src/api/login.rs", "use crate::outcome::Refusal;"),
         ]);
         assert_eq!(names_forbidden(&modules, "accounts", UNKNOWN_TO_ACCOUNTS, "").len(), 3);
     }
@@ -329,16 +329,16 @@ mod tests {
     fn an_action_that_imports_another_is_seen() {
         let modules = tree(&[
             ("src/lib.rs", ""),
-            ("src/actions/mod.rs", "pub mod login; use login::REQUESTS;"),
-            ("src/actions/refusals.rs", ""),
-            ("src/actions/login.rs", "use super::refusals::LOCKED; use crate::accounts::lock::lift;"),
-            ("src/actions/user/mod.rs", ""),
-            ("src/actions/user/lock.rs", "use super::shown; use crate::actions::login::log_in;"),
-            ("src/actions/user/edit.rs", "use super::lock::lock; mod tests { use super::*; }"),
+            ("src/api/mod.rs", "pub mod login; use login::REQUESTS;"),
+            ("src/api/refusals.rs", ""),
+            ("src/api/login.rs", "use super::refusals::LOCKED; use crate::accounts::lock::lift;"),
+            ("src/api/user/mod.rs", ""),
+            ("src/api/user/lock.rs", "use super::shown; use crate::api::login::log_in;"),
+            ("src/api/user/edit.rs", "use super::lock::lock; mod tests { use super::*; }"),
         ]);
         let found = actions_that_lean_on_others(&modules);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("src/actions/user/lock.rs:1: names crate::actions::login::log_in."));
-        assert!(found[1].starts_with("src/actions/user/edit.rs:1: names crate::actions::user::lock::lock."));
+        assert!(found[0].starts_with("src/api/user/lock.rs:1: names crate::api::login::log_in."));
+        assert!(found[1].starts_with("src/api/user/edit.rs:1: names crate::api::user::lock::lock."));
     }
 }

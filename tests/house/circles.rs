@@ -20,7 +20,7 @@ const BUSY_FILES: &[(&str, &str)] = &[("src/server/boot.rs", "makes every part o
 /// Types that values have from where they come in to where they are stored.
 const DOOR_TYPES: &[&str] = &["policy::email", "policy::roles"];
 
-/// A name can be passed on so many times; a circle of `use` would go on for ever.
+/// A name can be passed on so many times; a circle of `use` would go on forever.
 const STEPS_MAX: usize = 16;
 
 #[test]

@@ -114,8 +114,9 @@ fn plain(path: &Path) -> PathBuf {
 
 /// The variables that a text names whole.
 fn variables(text: &str) -> impl Iterator<Item = &str> {
-    let is_name = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
-    text.split(move |letter| !is_name(letter))
+    let is_name =
+        |character: char| character.is_ascii_uppercase() || character.is_ascii_digit() || character == '_';
+    text.split(move |character| !is_name(character))
         .filter(|word| word.strip_prefix("AUTHNZERVER_").is_some_and(|name| !name.is_empty()))
 }
 

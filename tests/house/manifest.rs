@@ -38,7 +38,7 @@ fn unexplained_dependencies(manifest: &str) -> Vec<String> {
             // A dependency may also have a section of its own.
             declares = section.contains("dependencies.");
         } else if in_dependencies {
-            declares = line.starts_with(|letter: char| letter.is_alphanumeric());
+            declares = line.starts_with(|character: char| character.is_alphanumeric());
         }
         if declares && !above.starts_with('#') {
             found.push(format!(
@@ -70,8 +70,8 @@ fn unknown_make_commands(path: &str, text: &str, targets: &BTreeSet<&str>) -> Ve
             if fenced { vec![line] } else { line.split('`').skip(1).step_by(2).collect() };
         let words: Vec<&str> = pieces.iter().flat_map(|piece| piece.split_whitespace()).collect();
         for pair in words.windows(2).filter(|pair| pair[0] == "make") {
-            let target = pair[1].trim_end_matches(|letter: char| !letter.is_alphanumeric());
-            let is_name = target.starts_with(|letter: char| letter.is_ascii_lowercase());
+            let target = pair[1].trim_end_matches(|character: char| !character.is_alphanumeric());
+            let is_name = target.starts_with(|character: char| character.is_ascii_lowercase());
             if is_name && !target.contains('=') && !targets.contains(target) {
                 found.push(format!("{path}:{}: `make {target}` is not a target of the Makefile", index + 1));
             }

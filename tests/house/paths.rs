@@ -274,8 +274,8 @@ mod tests {
     #[test]
     fn paths_in_the_code_count_too() {
         let text =
-            "fn f(x: crate::edge::Http) -> rusqlite::Result<()> { may::go!(x); Vec::<u8>::new(); y.z }";
-        assert_eq!(named("src/a.rs", text), ["crate::edge::Http", "rusqlite::Result", "may::go"]);
+            "fn f(x: crate::http::Http) -> rusqlite::Result<()> { may::go!(x); Vec::<u8>::new(); y.z }";
+        assert_eq!(named("src/a.rs", text), ["crate::http::Http", "rusqlite::Result", "may::go"]);
     }
 
     #[test]

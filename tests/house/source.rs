@@ -77,7 +77,7 @@ pub fn code_only(text: &str) -> String {
         let taken = blank.unwrap_or(first.len_utf8());
         let (token, left) = rest.split_at(taken);
         if blank.is_some() {
-            code.extend(token.chars().map(|letter| if letter == '\n' { '\n' } else { ' ' }));
+            code.extend(token.chars().map(|character| if character == '\n' { '\n' } else { ' ' }));
         } else {
             code.push_str(token);
         }
@@ -87,8 +87,8 @@ pub fn code_only(text: &str) -> String {
 }
 
 /// Whether a character may stand in an identifier.
-pub fn is_word(letter: char) -> bool {
-    letter.is_alphanumeric() || letter == '_'
+pub fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
 }
 
 fn comment_bytes(rest: &str) -> Option<usize> {
@@ -121,7 +121,7 @@ fn comment_bytes(rest: &str) -> Option<usize> {
 fn literal_bytes(rest: &str, inside_word: bool) -> Option<usize> {
     let prefix = ["br", "cr", "r"].into_iter().find(|prefix| rest.starts_with(prefix));
     if let Some(prefix) = prefix.filter(|_| !inside_word) {
-        let hashes = rest[prefix.len()..].chars().take_while(|letter| *letter == '#').count();
+        let hashes = rest[prefix.len()..].chars().take_while(|character| *character == '#').count();
         let start = prefix.len() + hashes;
         if rest[start..].starts_with('"') {
             let end = format!("\"{}", "#".repeat(hashes));
@@ -143,11 +143,11 @@ fn literal_bytes(rest: &str, inside_word: bool) -> Option<usize> {
 
 fn quoted_bytes(rest: &str, quote: char) -> usize {
     let mut escaped = false;
-    for (at, letter) in rest.char_indices().skip(1) {
-        if letter == quote && !escaped {
-            return at + letter.len_utf8();
+    for (at, character) in rest.char_indices().skip(1) {
+        if character == quote && !escaped {
+            return at + character.len_utf8();
         }
-        escaped = letter == '\\' && !escaped;
+        escaped = character == '\\' && !escaped;
     }
     rest.len()
 }
@@ -167,7 +167,7 @@ pub fn tokens(code: &str) -> Vec<Token<'_>> {
             rest = rest.trim_start();
             let Some(first) = rest.chars().next() else { break };
             let bytes = if is_word(first) {
-                rest.find(|letter| !is_word(letter)).unwrap_or(rest.len())
+                rest.find(|character| !is_word(character)).unwrap_or(rest.len())
             } else if rest.starts_with("::") {
                 2
             } else {

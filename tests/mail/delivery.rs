@@ -1,8 +1,8 @@
 //! Letters on the whole way: from the request, through the program and a mail server, to the code that comes back.
 
-use crate::authority::Authority;
 use crate::server::MailServer;
 use crate::site::{FORGOTPASS_NOT_SENT, PASSWORD, SIGNUP_NOT_SENT, Site, assert_not_sent, done};
+use crate::test_ca::Authority;
 use serde_json::json;
 
 const MAIL_PASSWORD: &str = "the mail server's password";

@@ -243,10 +243,10 @@ fn a_mail_server_that_is_not_there_is_unreachable() {
 #[test]
 fn what_cannot_be_written_is_not_sent() {
     for address in ["alice@example.org\r\nBcc: eve@example.org", "alice", "a\r\nRCPT TO:<b@c>@d", "a@b> <c"] {
-        assert_eq!(send(&settings(1), &to(address)), Err(MailError::Unwritable));
+        assert_eq!(send(&settings(1), &to(address)), Err(MailError::InvalidMessage));
     }
     let long = Letter { text: "x".repeat(999), ..letter() };
-    assert_eq!(send(&settings(1), &long), Err(MailError::Unwritable));
+    assert_eq!(send(&settings(1), &long), Err(MailError::InvalidMessage));
     let odd = MailSettings { sender: "nobody".to_owned(), ..settings(1) };
-    assert_eq!(send(&odd, &letter()), Err(MailError::Unwritable));
+    assert_eq!(send(&odd, &letter()), Err(MailError::InvalidMessage));
 }

@@ -9,8 +9,8 @@ const BOTH: &str = "AHNvbWVib2R5AGEgc2VjcmV0";
 const NAME: &str = "c29tZWJvZHk=";
 const PASSWORD: &str = "YSBzZWNyZXQ=";
 
-/// Sends a letter to a server with this offer, which answers the log-in with these replies, one after the other; what it
-/// was told of the log-in.
+/// Sends a letter to a server with this offer, which answers the login with these replies, one after the other; what it
+/// was told of the login.
 fn logs_in(
     offer: &'static [u8],
     replies: &[&'static [u8]],

@@ -1,12 +1,12 @@
 //! Letters on their way: what a mail server gets to read, and what happens when it refuses, stalls, or is not who it
 //! should be.
 
-#[path = "../binary/authority.rs"]
-mod authority;
-#[path = "../binary/machine.rs"]
+#[path = "../process/machine.rs"]
 mod machine;
 #[path = "../support/parser.rs"]
 mod parser;
+#[path = "../process/test_ca.rs"]
+mod test_ca;
 
 mod absent;
 mod delivery;

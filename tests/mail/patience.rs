@@ -1,7 +1,7 @@
 //! How long a delivery waits for a mail server, and what ends it early.
 
 use crate::scripted::{letter, mail_server, send_by, send_with, settings, texts};
-use authnzerver::clock::{Clock, Moment, SystemClock};
+use authnzerver::clock::{Clock, SystemClock, Timestamp};
 use authnzerver::outbound::mail::{MailError, MailSettings, Protection, Receipt, Watch};
 use std::io::Write;
 use std::net::TcpListener;
@@ -14,12 +14,12 @@ use std::time::Duration;
 struct Hurried(SystemClock);
 
 impl Clock for Hurried {
-    fn now(&self) -> Moment {
+    fn now(&self) -> Timestamp {
         self.0.now()
     }
 
-    fn steady(&self) -> Duration {
-        self.0.steady() * 60
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic() * 60
     }
 }
 

@@ -1,8 +1,8 @@
 //! How the way to the mail server is protected, and that a letter stays here where it cannot be.
 
-use crate::authority::Authority;
 use crate::server::MailServer;
 use crate::site::{SIGNUP_NOT_SENT, Site, assert_not_sent, done};
+use crate::test_ca::Authority;
 use serde_json::{Value, json};
 
 const KINDS: [&str; 2] = ["starttls", "tls"];

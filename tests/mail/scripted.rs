@@ -1,6 +1,6 @@
 //! A mail server that says what a test wants it to say, and what it was told.
 
-use authnzerver::clock::{Clock, Moment, SystemClock};
+use authnzerver::clock::{Clock, SystemClock, Timestamp};
 use authnzerver::guard::secret::Secret;
 use authnzerver::outbound::letters::Letter;
 use authnzerver::outbound::mail::{MailError, MailSettings, Mailer, Protection, Receipt, SmtpMailer, Watch};
@@ -118,6 +118,6 @@ pub fn send_by(
     letter: &Letter,
     watch: &Watch<'_>,
 ) -> Result<Receipt, MailError> {
-    let now = Moment::parse("2026-11-23T15:00:00").expect("a time");
+    let now = Timestamp::parse("2026-11-23T15:00:00").expect("a time");
     SmtpMailer { clock }.send(letter, settings, now, watch)
 }

@@ -1,8 +1,8 @@
 //! A mail server in a process of its own, the certificates that it shows, and the letters that it took.
 
-use crate::authority::Authority;
 use crate::parser::value_of;
 use crate::python::python;
+use crate::test_ca::Authority;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};

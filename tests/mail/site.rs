@@ -1,8 +1,8 @@
 //! A web site that leaves mail to the server: it makes codes, asks for letters, and believes the codes that come back.
 
-use crate::authority::Authority;
 use crate::machine::{Machine, Running};
 use crate::server::MailServer;
+use crate::test_ca::Authority;
 use serde_json::{Value, json};
 
 pub const SIGNUP_NOT_SENT: &str = "verification email could not be sent because of an email server problem";

@@ -1,7 +1,7 @@
 //! What is answered when more waits than can be done: come again soon, never that something is wrong with the request.
 
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
-use authnzerver::guard::password::{Argon2Cost, Asker, HashCeilings, Hasher, HasherSettings};
+use authnzerver::guard::password::{Argon2Cost, Asker, HashLimits, Hasher, HasherSettings};
 use authnzerver::guard::secret::PasswordForm;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,13 +41,13 @@ fn whoever_finds_the_hashers_busy_is_asked_to_come_again() {
     let settings = HasherSettings {
         cost: Argon2Cost::parse("m=8192,t=4,p=1", true).expect("a cost"),
         form: PasswordForm::AsTyped,
-        ceilings: HashCeilings::default(),
+        ceilings: HashLimits::default(),
         threads: 1,
         places: Some(1),
         memory_free: || u64::MAX,
     };
-    let chance = std::sync::Arc::new(authnzerver::chance::SeededChance::new(1));
-    let hasher = Hasher::start(&settings, chance, server.clock.clone());
+    let rng = std::sync::Arc::new(authnzerver::rng::SeededRng::new(1));
+    let hasher = Hasher::start(&settings, rng, server.clock.clone());
     server.app_mut().hasher = hasher.expect("a hashing thread starts");
     let change = json!({
         "user_id": user_id, "full_name": full_name, "email": email,

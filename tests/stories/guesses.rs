@@ -2,8 +2,8 @@
 
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use authnzerver::app::HELD_ANSWERS_MAX;
-use authnzerver::clock::{Clock, Moment};
-use authnzerver::guard::password::{Argon2Cost, Asker, HashCeilings, Hasher, HasherSettings};
+use authnzerver::clock::{Clock, Timestamp};
+use authnzerver::guard::password::{Argon2Cost, Asker, HashLimits, Hasher, HasherSettings};
 use authnzerver::guard::secret::PasswordForm;
 use authnzerver::presence::Presence;
 use authnzerver::server::listen::COROUTINE_STACK_BYTES;
@@ -41,7 +41,7 @@ fn checks(server: &TestServer, client: &str, email: &str, password: &str) -> Rep
 /// A single thread that hashes, and room for so many who wait for it.
 fn one_hasher(server: &TestServer, places: usize) -> Hasher {
     let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
-    let ceilings = HashCeilings::default();
+    let ceilings = HashLimits::default();
     let settings = HasherSettings {
         cost,
         form: PasswordForm::AsTyped,
@@ -50,7 +50,7 @@ fn one_hasher(server: &TestServer, places: usize) -> Hasher {
         places: Some(places),
         memory_free: || u64::MAX,
     };
-    Hasher::start(&settings, server.app.chance.clone(), server.clock.clone()).expect("a thread starts")
+    Hasher::start(&settings, server.app.rng.clone(), server.clock.clone()).expect("a thread starts")
 }
 
 /// A client in a network of its own.
@@ -193,7 +193,7 @@ fn a_log_in_counts_only_if_the_account_is_still_as_it_was_when_the_password_fitt
     for change in ["is_active = 0", "user_role = 'locked'", "email_verified = 0", "password = 'another'"] {
         let server = TestServer::start();
         let (alice, user_id) = server.member("alice");
-        // The session that a log-in ends goes in the transaction that commits the log-in.
+        // The session that a login ends goes in the transaction that commits the login.
         run(
             &server,
             &format!(
@@ -443,7 +443,7 @@ fn strangers_do_not_take_the_owners_place_in_the_queue_of_the_hashers() {
 }
 
 /// Removes what a clean-up removes of the attempts; how many rows that were.
-fn trim(server: &TestServer, cutoff: Moment) -> usize {
+fn trim(server: &TestServer, cutoff: Timestamp) -> usize {
     let removals = [Removal::Attempts(cutoff), Removal::SurplusAttempts];
     removals.into_iter().map(|removal| server.app.store.remove(removal, 10_000).expect("removes")).sum()
 }
@@ -460,7 +460,7 @@ fn what_is_remembered_of_guesses_is_bounded() {
          INSERT INTO attempts VALUES (randomblob(32), 'ahead', 1, '2056-01-01 00:00:00.000000', NULL, NULL);
          INSERT INTO attempts VALUES (randomblob(32), 'old', 1, '2026-10-01 00:00:00.000000', NULL, NULL);",
     );
-    let month_ago = Moment::parse("2026-10-24 15:00:00").expect("a time");
+    let month_ago = Timestamp::parse("2026-10-24 15:00:00").expect("a time");
     let removed = trim(&server, month_ago);
     assert_eq!(removed, 1 + 6, "what is old, and what is more than there is room for");
     assert_eq!(number(&server, "SELECT count(*) FROM attempts"), 100_000);

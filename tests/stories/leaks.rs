@@ -1,7 +1,7 @@
 //! Leaked passwords: wherever somebody chooses one, and whoever knows of the leak.
 
 use crate::support::{GOOD_PASSWORD, Reply, TestServer};
-use authnzerver::outbound::pwned::{Leak, LeakLookup, UnknownReason, password_sha1};
+use authnzerver::outbound::pwned::{Breach, BreachLookup, UnknownReason, password_sha1};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +11,12 @@ const LEAKED: &str = "quite-another-Passphrase-77";
 
 /// Says the same of one password, and of every other that it has not leaked.
 struct Source {
-    says: Leak,
+    says: Breach,
     asked: AtomicU64,
 }
 
 impl Source {
-    fn who_says(says: Leak) -> Arc<Self> {
+    fn who_says(says: Breach) -> Arc<Self> {
         Arc::new(Self { says, asked: AtomicU64::new(0) })
     }
 
@@ -25,10 +25,10 @@ impl Source {
     }
 }
 
-impl LeakLookup for Source {
-    fn leaked(&self, hash: &[u8; 20]) -> Leak {
+impl BreachLookup for Source {
+    fn leaked(&self, hash: &[u8; 20]) -> Breach {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        if hash == password_sha1(LEAKED.as_bytes()).expose() { self.says } else { Leak::NotFound }
+        if hash == password_sha1(LEAKED.as_bytes()).expose() { self.says } else { Breach::NotFound }
     }
 }
 
@@ -72,7 +72,7 @@ fn choices(server: &TestServer, password: &str) -> [(&'static str, Reply); 6] {
 #[test]
 fn nobody_may_choose_a_leaked_password_and_trying_to_changes_nothing() {
     for times in [None, Some(25)] {
-        let source = Source::who_says(Leak::Found { times });
+        let source = Source::who_says(Breach::Found { times });
         let server = server_that_asks(&source, &[]);
         for (reason, reply) in choices(&server, LEAKED) {
             reply.refused(reason);
@@ -89,7 +89,7 @@ fn nobody_may_choose_a_leaked_password_and_trying_to_changes_nothing() {
 fn a_password_that_leaked_less_often_than_the_policy_minds_is_taken() {
     let judge = |times: u64, policy: &str| {
         let server = server_that_asks(
-            &Source::who_says(Leak::Found { times: Some(times) }),
+            &Source::who_says(Breach::Found { times: Some(times) }),
             &[("PASSPOLICY", policy)],
         );
         let body = json!({ "password": LEAKED, "email": "a@example.org", "full_name": "Somebody" });
@@ -103,7 +103,7 @@ fn a_password_that_leaked_less_often_than_the_policy_minds_is_taken() {
 #[test]
 fn while_nobody_can_tell_the_operator_has_decided_what_happens() {
     for (setting, is_taken) in [("open", true), ("closed", false)] {
-        let source = Source::who_says(Leak::Unknown(UnknownReason::TimedOut));
+        let source = Source::who_says(Breach::Unknown(UnknownReason::TimedOut));
         let server = server_that_asks(&source, &[("PWNEDFAIL", setting)]);
         let body = json!({ "password": LEAKED, "email": "a@example.org", "full_name": "Somebody" });
         let judged = server.ask("user-validatepass", body);
@@ -120,7 +120,7 @@ fn while_nobody_can_tell_the_operator_has_decided_what_happens() {
 
 #[test]
 fn what_another_rule_refuses_is_looked_up_nowhere() {
-    let source = Source::who_says(Leak::NotFound);
+    let source = Source::who_says(Breach::NotFound);
     let server = server_that_asks(&source, &[]);
     for (reason, reply) in choices(&server, "123456") {
         reply.refused(reason);
@@ -130,7 +130,7 @@ fn what_another_rule_refuses_is_looked_up_nowhere() {
 
 #[test]
 fn a_reset_looks_leaks_up_whether_or_not_there_is_such_an_account() {
-    let source = Source::who_says(Leak::Found { times: None });
+    let source = Source::who_says(Breach::Found { times: None });
     let server = server_that_asks(&source, &[]);
     for (email, reason) in
         [("alice@example.org", "invalid password"), ("nobody@example.org", "user does not exist")]
@@ -168,10 +168,10 @@ fn a_silent_service_holds_nobody_up_for_longer_than_one_look_up_may_take() {
 #[derive(Default)]
 struct Silent(std::sync::Mutex<()>);
 
-impl LeakLookup for Silent {
-    fn leaked(&self, _: &[u8; 20]) -> Leak {
+impl BreachLookup for Silent {
+    fn leaked(&self, _: &[u8; 20]) -> Breach {
         drop(self.0.lock());
-        Leak::NotFound
+        Breach::NotFound
     }
 }
 
@@ -179,13 +179,13 @@ impl LeakLookup for Silent {
 fn what_is_known_here_is_refused_also_while_the_service_is_silent() {
     struct FileThenSilent(Silent);
 
-    impl LeakLookup for FileThenSilent {
-        fn leaked(&self, hash: &[u8; 20]) -> Leak {
+    impl BreachLookup for FileThenSilent {
+        fn leaked(&self, hash: &[u8; 20]) -> Breach {
             self.0.leaked(hash)
         }
 
-        fn leaked_here(&self, _: &[u8; 20]) -> Option<Leak> {
-            Some(Leak::Found { times: None })
+        fn leaked_here(&self, _: &[u8; 20]) -> Option<Breach> {
+            Some(Breach::Found { times: None })
         }
     }
 

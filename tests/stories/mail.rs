@@ -1,7 +1,7 @@
 //! Letters: who gets one, when, and what is in it.
 
 use crate::support::{Reply, TestServer};
-use authnzerver::clock::Moment;
+use authnzerver::clock::Timestamp;
 use authnzerver::outbound::letters::Letter;
 use authnzerver::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use authnzerver::pool::Pool;
@@ -365,7 +365,7 @@ struct Scripted {
 }
 
 impl Mailer for Scripted {
-    fn send(&self, _: &Letter, _: &MailSettings, _: Moment, _: &Watch<'_>) -> Result<Receipt, MailError> {
+    fn send(&self, _: &Letter, _: &MailSettings, _: Timestamp, _: &Watch<'_>) -> Result<Receipt, MailError> {
         let _turn = self.turn.lock().expect("no test panicked");
         self.sent.fetch_add(1, Ordering::Relaxed);
         match (self.fails.load(Ordering::Relaxed), self.is_unsure.load(Ordering::Relaxed)) {

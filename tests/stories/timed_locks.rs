@@ -1,4 +1,4 @@
-//! A lock after failed log-ins suspends an account: nothing of it works meanwhile, everything works again afterwards.
+//! A lock after failed logins suspends an account: nothing of it works meanwhile, everything works again afterwards.
 
 use crate::support::parser::value_of;
 use crate::support::{Person, Reply, TestServer, session_body};
@@ -122,7 +122,7 @@ fn nothing_works_during_a_timed_lock_and_everything_from_its_end_on() {
     all_fail(&own.asks_everything(&server));
     server.later(LOCK_TIME - SECOND);
     all_fail(&own.asks_everything(&server));
-    // Nothing but time passes: no maintenance, no log-in.
+    // Nothing but time passes: no maintenance, no login.
     server.later(SECOND);
     all_work(&own.asks_everything(&server));
     alice.logs_in().done();

@@ -1,7 +1,7 @@
 //! Changing users: by themselves, by an administrator, and by the calling server.
 
 use crate::support::{ADMIN_EMAIL, GOOD_PASSWORD, Reply, TestServer};
-use authnzerver::actions::REQUESTS_BY_NAME;
+use authnzerver::api::REQUESTS_BY_NAME;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ fn users_change_their_own_name_and_address() {
     let info = &changed.done()["user_info"];
     assert_eq!(info["full_name"], "Ali &lt;b&gt;", "names are escaped as at sign-up");
     assert_eq!(info["email"], "new.alice@example.org", "addresses are folded as at sign-up");
-    assert_eq!(info["email_verified"], true, "or the log-in would not work any more");
+    assert_eq!(info["email_verified"], true, "or the login would not work any more");
     assert_eq!(info["last_updated"], "2026-11-23T15:01:00");
     assert_eq!(info.as_object().map(serde_json::Map::len), Some(16));
     assert!(server.session_is_live(&asker.session));

@@ -1,4 +1,4 @@
-//! Locking and unlocking accounts by hand, and how that goes together with locks after failed log-ins.
+//! Locking and unlocking accounts by hand, and how that goes together with locks after failed logins.
 
 use crate::support::parser::value_of;
 use crate::support::{Person, Reply, TestServer, session_body};

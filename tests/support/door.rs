@@ -1,9 +1,9 @@
 //! The two ways into a server: straight into its pipeline; or over a socket, through the edge and its coroutines, as
-//! front ends come.
+//! frontends come.
 
 use authnzerver::app::App;
 use authnzerver::clock::SystemClock;
-use authnzerver::edge::{Edge, EdgeLimits, Workers};
+use authnzerver::http::{Edge, HttpLimits, Workers};
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
 use authnzerver::server::listen::COROUTINE_STACK_BYTES;
@@ -39,10 +39,10 @@ impl Door {
             return Self::Pipeline;
         }
         let workers = Workers { threads: app.config.workers, stack_bytes: COROUTINE_STACK_BYTES };
-        let limits = EdgeLimits {
+        let limits = HttpLimits {
             connections_max: app.config.connections_max,
             body_bytes_max: app.config.body_bytes_max,
-            ..EdgeLimits::default()
+            ..HttpLimits::default()
         };
         // The network lives in real time, whatever time it is in the story.
         let clock = Arc::new(SystemClock::new());

@@ -1,4 +1,4 @@
-//! The test language: a server without a network, front ends that seal requests for it, and people who use them.
+//! The test language: a server without a network, frontends that seal requests for it, and people who use them.
 //!
 //! Requests go in as sealed bytes: straight into the pipeline, or, in a test binary that says so with a constant
 //! `OVER_THE_EDGE`, over a socket. Time stands still until a story moves it, chance is seeded, hashes are cheap, and
@@ -16,18 +16,18 @@ mod schema;
 use arc_swap::ArcSwap;
 use authnzerver::accounts::first_users::{Initialised, initialise};
 use authnzerver::app::{App, HeldAnswers};
-use authnzerver::chance::SeededChance;
-use authnzerver::clock::{Clock, ManualClock, Moment};
+use authnzerver::clock::{Clock, ManualClock, Timestamp};
 use authnzerver::config::{self, Invocation, Surroundings};
 use authnzerver::guard::guesses::Guesses;
-use authnzerver::guard::password::{Argon2Cost, HashCeilings, Hasher, HasherSettings};
+use authnzerver::guard::password::{Argon2Cost, HashLimits, Hasher, HasherSettings};
 use authnzerver::guard::ratelimit::Limiter;
 use authnzerver::guard::secret::Secret;
 use authnzerver::json::{self, Limits};
 use authnzerver::log::Repeated;
-use authnzerver::outbound::mail::{Mailer, Outbox};
+use authnzerver::outbound::mail::{Mailer, MemoryMailer};
 use authnzerver::policy::model::Policy;
 use authnzerver::pool::Pool;
+use authnzerver::rng::SeededRng;
 use authnzerver::server::boot::mail_settings;
 use authnzerver::store::{Origin, Store};
 use authnzerver::wait::turnstile::Turnstiles;
@@ -42,7 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
-/// The key that servers and front ends of the stories share.
+/// The key that servers and frontends of the stories share.
 pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The first administrator.
 pub const ADMIN_EMAIL: &str = "admin@localhost";
@@ -61,7 +61,7 @@ pub struct TestServer {
     pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
     /// The letters that were sent.
-    pub outbox: Arc<Outbox>,
+    pub outbox: Arc<MemoryMailer>,
     held: Arc<Mutex<Vec<Duration>>>,
     gate: Arc<Mutex<Option<Gate>>>,
     directory: PathBuf,
@@ -86,32 +86,32 @@ impl TestServer {
 
     /// A server on what lies in this directory.
     pub fn start_in(directory: PathBuf, settings: &[(&str, &str)]) -> Self {
-        let clock = Arc::new(ManualClock::at(Moment::parse("2026-11-23T15:00:00").expect("a time")));
+        let clock = Arc::new(ManualClock::at(Timestamp::parse("2026-11-23T15:00:00").expect("a time")));
         Self::start_at(directory, settings, clock)
     }
 
     fn start_at(directory: PathBuf, settings: &[(&str, &str)], clock: Arc<ManualClock>) -> Self {
         let config = load(&directory, settings);
         let seed = u64::try_from(clock.now().micros()).unwrap_or(0);
-        let chance = Arc::new(SeededChance::new(seed));
+        let rng = Arc::new(SeededRng::new(seed));
         let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
         let hashing = HasherSettings {
             cost,
             form: config.password_policy.form(),
-            ceilings: HashCeilings::default(),
+            ceilings: HashLimits::default(),
             threads: 2,
             places: Some(HASH_PLACES),
             memory_free: || u64::MAX,
         };
-        let hasher = Hasher::start(&hashing, chance.clone(), clock.clone()).expect("hashing threads start");
+        let hasher = Hasher::start(&hashing, rng.clone(), clock.clone()).expect("hashing threads start");
         let (store, origin) = Store::open(&config.database, 2, clock.clone()).expect("the database opens");
         let policy = Policy::default_policy();
         let password = Secret::new(ADMIN_PASSWORD.to_owned());
-        let made = initialise(&store, &policy, &hasher, &*chance, ADMIN_EMAIL, &password);
+        let made = initialise(&store, &policy, &hasher, &*rng, ADMIN_EMAIL, &password);
         let made = made.unwrap_or_else(|_| panic!("the first users can be made"));
         assert_eq!(made == Initialised::JustNow, origin == Origin::Made);
         let held = Arc::new(Mutex::new(Vec::new()));
-        let outbox = Arc::new(Outbox::default());
+        let outbox = Arc::new(MemoryMailer::default());
         let gate = Arc::new(Mutex::new(None));
         let before_write = gate.clone();
         let app = App {
@@ -127,7 +127,7 @@ impl TestServer {
             mailer: outbox.clone(),
             post: Pool::start("post", 1, 8).expect("a thread starts"),
             clock: clock.clone(),
-            chance,
+            rng,
             pause: held_as_told(&held),
             before_write: Some(Arc::new(move || Gate::pass(&before_write))),
             turnstiles: Turnstiles::default(),
@@ -400,7 +400,7 @@ pub fn session_body(user_id: Option<i64>) -> Value {
     })
 }
 
-/// Somebody who uses a front end of the server.
+/// Somebody who uses a frontend of the server.
 pub struct Person<'s> {
     pub server: &'s TestServer,
     pub email: String,

@@ -1,7 +1,7 @@
 //! Holds answers against what the requests declare: the keys, their types down to the leaves, and the reasons.
 
-use authnzerver::actions::REQUESTS_BY_NAME;
-use authnzerver::clock::Moment;
+use authnzerver::api::REQUESTS_BY_NAME;
+use authnzerver::clock::Timestamp;
 use authnzerver::outcome::{INVALID_PARAMETERS, Refusal};
 use authnzerver::request::Request;
 use authnzerver::shape::{Shape, Type};
@@ -44,7 +44,7 @@ fn assert_type(place: &str, value: &Value, declared: &Type) {
         Type::Integer => value.is_i64(),
         Type::Text => value.is_string(),
         Type::Boolean => value.is_boolean(),
-        Type::Timestamp => value.as_str().is_some_and(|text| Moment::parse(text).is_some()),
+        Type::Timestamp => value.as_str().is_some_and(|text| Timestamp::parse(text).is_some()),
         Type::Json => true,
         Type::Nullable(_) if value.is_null() => true,
         Type::Nullable(inner) => return assert_type(place, value, inner),

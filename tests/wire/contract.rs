@@ -1,7 +1,7 @@
 //! The contract with calling servers: every request with its parameters, their types and their order, as written
 //! down here once more.
 
-use authnzerver::actions::requests;
+use authnzerver::api::requests;
 use std::fmt::Write as _;
 
 /// What calling servers may rely on: request, then its parameters; those after `|` may be left out.

@@ -3,7 +3,7 @@
 
 use crate::support::parser::value_of;
 use crate::support::{Reply, TestServer};
-use authnzerver::actions::requests;
+use authnzerver::api::requests;
 use authnzerver::request::{Param, Request};
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,7 @@
 
 use crate::support::TestServer;
 use authnzerver::clock::Clock;
-use authnzerver::edge::{Allow, Handler, HttpReply, HttpRequest};
+use authnzerver::http::{Allow, Handler, HttpRequest, Response};
 use authnzerver::presence::Presence;
 use authnzerver::server::router::Router;
 use std::net::IpAddr;
@@ -20,7 +20,7 @@ impl Site {
         Self { server, router }
     }
 
-    fn asked_by(&self, peer: &str, method: &str, host: &str, path: &str, body: &[u8]) -> HttpReply {
+    fn asked_by(&self, peer: &str, method: &str, host: &str, path: &str, body: &[u8]) -> Response {
         let peer: IpAddr = peer.parse().expect("an address");
         let presence = Presence::always();
         self.router.handle(&HttpRequest { peer, method, path, host, body, presence })

@@ -111,7 +111,7 @@ fn one_level_more_is_refused_and_nothing_is_done() {
 #[test]
 fn all_requests_fit_with_the_deepest_value_in_every_parameter() {
     let server = Connected::new();
-    for request in authnzerver::actions::requests() {
+    for request in authnzerver::api::requests() {
         for objects in [true, false] {
             let deep = nested(LEVELS_MAX - 1, objects);
             let body = request.params.iter().map(|param| (param.name.to_owned(), deep.clone())).collect();
@@ -208,7 +208,7 @@ fn a_text_within_a_text_fits_and_gets_no_further() {
     let text = format!(r#"{{"a": {bomb}}}"#);
     let tree = json::read(&text, &Limits::REQUEST).expect("is JSON");
     for value in [tree, json!(text), json!(bomb)] {
-        for request in authnzerver::actions::requests() {
+        for request in authnzerver::api::requests() {
             let body = request.params.iter().map(|param| (param.name.to_owned(), value.clone())).collect();
             assert!(server.asks(request.name, &body).is_ok(), "{}", request.name);
         }

@@ -1,14 +1,14 @@
 //! A filter built from a list finds what is in the list, however the list is written, and `check` says so.
 
 use super::*;
-use crate::chance::SeededChance;
 use crate::cli;
 use crate::cli::command::Parts;
 use crate::cli::streams::Streams;
-use crate::clock::{ManualClock, Moment};
+use crate::clock::{ManualClock, Timestamp};
 use crate::config::Surroundings;
 use crate::outbound::pwned::builder::{Built, FilterWriter};
 use crate::outbound::pwned::filter::PwnedFilter;
+use crate::rng::SeededRng;
 use crate::server::lifecycle::End;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -75,8 +75,8 @@ impl Workshop {
         let surroundings =
             Surroundings { arguments: words.collect(), variables: BTreeMap::new(), directory: "/".into() };
         let parts = Parts {
-            clock: &ManualClock::at(Moment::FIRST),
-            chance: &SeededChance::new(1),
+            clock: &ManualClock::at(Timestamp::MIN),
+            rng: &SeededRng::new(1),
             default_policy: "",
             make_database: &|_, _, _| Err("no command makes a database here".to_owned()),
             serve: &|_, _, _| End::Failed,

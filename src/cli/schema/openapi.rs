@@ -1,7 +1,7 @@
 //! `authnzerver schema openapi`: the API as an OpenAPI 3.1 document, from the same registry.
 
 use super::shared::{objects, refusals, tidy};
-use crate::actions::requests;
+use crate::api::requests;
 use crate::outcome::{INVALID_PARAMETERS, Refusal};
 use crate::request::{Param, Request};
 use crate::shape::{Shape, Type};

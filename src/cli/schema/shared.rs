@@ -1,6 +1,6 @@
 //! What every description of the API begins with: the objects that answers are made of, and the ways to say no.
 
-use crate::actions::requests;
+use crate::api::requests;
 use crate::outcome::Refusal;
 use crate::request::Request;
 use crate::shape::{Shape, Type};

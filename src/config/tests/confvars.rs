@@ -115,7 +115,7 @@ fn a_value_that_is_read_as_usual_is_shown_when_it_is_refused() {
 fn what_the_base_directory_provides_is_read_as_it_was_made() {
     let operator = Operator::new();
     let invocation = Invocation::parse(&["--basedir=run".into()]).expect("a good command line");
-    make_what_is_missing(&invocation, &operator.surroundings, &SeededChance::new(1)).expect("made");
+    make_what_is_missing(&invocation, &operator.surroundings, &SeededRng::new(1)).expect("made");
     let text = r#"{"secret": {"postprocess_value": "base64"}, "piisalt": {"readable_from_file": "json"}}"#;
     let operator = operator.writes("c.json", text, 0o600);
     let key = fs::read_to_string(operator.path("run/.authnzerver-secret-key")).expect("a key");

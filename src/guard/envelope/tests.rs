@@ -1,7 +1,7 @@
 //! Envelopes: what opens, what stays shut, and that no bytes make trouble.
 
 use super::*;
-use crate::chance::SeededChance;
+use crate::rng::SeededRng;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "HxAREhMUFRYXGBkaGxwdHh8AAQIDBAUGBwgJCgsMDQ4=";
@@ -13,8 +13,8 @@ fn ring(text: &str) -> Keyring {
     Keyring::parse(text).unwrap_or_else(|error| panic!("a good ring of keys: {error}"))
 }
 
-fn moment(unix_seconds: i64) -> Moment {
-    Moment::from_micros(unix_seconds * 1_000_000).expect("a time that can be written")
+fn moment(unix_seconds: i64) -> Timestamp {
+    Timestamp::from_micros(unix_seconds * 1_000_000).expect("a time that can be written")
 }
 
 /// What the envelope opens to, as text.
@@ -39,7 +39,7 @@ fn opens_what_the_original_sealed() {
 #[test]
 fn opens_what_it_sealed_at_any_time() {
     let keys = ring(KEY);
-    for now in [Moment::FIRST, moment(0), moment(1_600_000_000), Moment::LAST] {
+    for now in [Timestamp::MIN, moment(0), moment(1_600_000_000), Timestamp::MAX] {
         let body = keys.first().seal(PLAINTEXT.as_bytes(), now);
         assert_eq!(opened(&keys, &body).as_deref(), Some(PLAINTEXT), "sealed at {}", now.wire());
     }
@@ -272,8 +272,8 @@ fn a_refusal_shows_no_part_of_the_key() {
 
 #[test]
 fn a_made_key_works_and_differs_from_the_next() {
-    let chance = SeededChance::new(3);
-    let (one, other) = (generate_key(&chance), generate_key(&chance));
+    let rng = SeededRng::new(3);
+    let (one, other) = (generate_key(&rng), generate_key(&rng));
     assert_eq!(one.expose().len(), 44);
     assert!(!one.matches(other.expose().as_bytes()));
     let body = ring(one.expose()).first().seal(b"ping", moment(0));

@@ -120,10 +120,10 @@ impl fmt::Display for CostError {
 
 impl std::error::Error for CostError {}
 
-/// What a stored hash may cost at most. Whoever can write to the database must not be able to make a log-in take
+/// What a stored hash may cost at most. Whoever can write to the database must not be able to make a login take
 /// all the memory or an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HashCeilings {
+pub struct HashLimits {
     /// Memory in KiB.
     pub memory_kib: u32,
     /// Passes over the memory.
@@ -132,7 +132,7 @@ pub struct HashCeilings {
     pub lanes: u32,
 }
 
-impl HashCeilings {
+impl HashLimits {
     /// Whether a computation keeps to them.
     #[must_use]
     pub const fn allow(&self, cost: &Argon2Cost) -> bool {
@@ -140,7 +140,7 @@ impl HashCeilings {
     }
 }
 
-impl Default for HashCeilings {
+impl Default for HashLimits {
     fn default() -> Self {
         Self { memory_kib: 524_288, passes: 16, lanes: 64 }
     }
@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_ceiling_is_still_allowed() {
-        let ceilings = HashCeilings::default();
+        let ceilings = HashLimits::default();
         assert!(ceilings.allow(&cost("m=524288,t=16,p=64")));
         for text in ["m=524289,t=16,p=64", "m=524288,t=17,p=64", "m=524288,t=16,p=65"] {
             assert!(!ceilings.allow(&cost(text)), "{text}");

@@ -3,10 +3,10 @@
 mod spelling;
 
 use super::*;
-use crate::chance::SeededChance;
 use crate::client_address::ClientAddress;
-use crate::clock::{ManualClock, Moment};
+use crate::clock::{ManualClock, Timestamp};
 use crate::presence::{Peer, Presence};
+use crate::rng::SeededRng;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
@@ -19,14 +19,14 @@ const OLD_COST: &str = "$argon2id$v=19$m=102400,t=2,p=8$veAgwxMYCRYM2f2fV8tqbg$p
 const OTHER_VARIANT: &str =
     "$argon2i$v=19$m=65536,t=3,p=4$CcbG8leoSi3buZ1oF7aKdg$eodlt/UrZZW4EHJsNw2N0qJgUF3MOpI114iEkIPri6E";
 
-const DIFFERS: Verification = Verification::Differs { stored_fault: None };
+const DIFFERS: Verification = Verification::Differs { hash_error: None };
 const MATCHES: Verification = Verification::Matches { needs_rehash: false };
 
 fn settings() -> HasherSettings {
     HasherSettings {
         cost: Argon2Cost::parse("m=32,t=1,p=2", true).expect("a weak cost"),
         form: PasswordForm::AsTyped,
-        ceilings: HashCeilings::default(),
+        ceilings: HashLimits::default(),
         threads: 2,
         places: Some(64),
         memory_free: || u64::MAX,
@@ -34,11 +34,11 @@ fn settings() -> HasherSettings {
 }
 
 fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::at(Moment::FIRST))
+    Arc::new(ManualClock::at(Timestamp::MIN))
 }
 
 fn started(settings: HasherSettings) -> Hasher {
-    Hasher::start(&settings, Arc::new(SeededChance::new(1)), clock()).expect("threads for the test")
+    Hasher::start(&settings, Arc::new(SeededRng::new(1)), clock()).expect("threads for the test")
 }
 
 /// Somebody who takes nobody's share.
@@ -110,19 +110,19 @@ fn verifies_all_variants_and_versions() {
 fn a_broken_hash_costs_the_same_and_matches_nothing() {
     let hasher = hasher();
     for (stored, fault) in [
-        ("", StoredFault::Malformed),
-        ("password", StoredFault::Malformed),
-        ("$2b$12$abcdefghijklmnopqrstuv", StoredFault::Malformed),
-        ("$argon2id$v=19$m=65536,t=3,p=4$$", StoredFault::Malformed),
-        ("$argon2id$v=19$m=65536,t=3,p=4$eCHylzm26QlNNtZNOWh80w$", StoredFault::Malformed),
-        ("$argon2id$v=19$m=65536,t=3,p=4$ünï$cödé", StoredFault::Malformed),
+        ("", HashError::Malformed),
+        ("password", HashError::Malformed),
+        ("$2b$12$abcdefghijklmnopqrstuv", HashError::Malformed),
+        ("$argon2id$v=19$m=65536,t=3,p=4$$", HashError::Malformed),
+        ("$argon2id$v=19$m=65536,t=3,p=4$eCHylzm26QlNNtZNOWh80w$", HashError::Malformed),
+        ("$argon2id$v=19$m=65536,t=3,p=4$ünï$cödé", HashError::Malformed),
     ] {
         for password in ["", "password", stored] {
-            let differs = Verification::Differs { stored_fault: Some(fault) };
+            let differs = Verification::Differs { hash_error: Some(fault) };
             assert_eq!(verified(&hasher, password, stored), (differs, 1), "{stored}");
         }
     }
-    let missing = Verification::Differs { stored_fault: Some(StoredFault::Missing) };
+    let missing = Verification::Differs { hash_error: Some(HashError::Missing) };
     assert_eq!(hasher.verify(ANYBODY, &PASSWORD.into(), None), Ok(missing));
 }
 
@@ -138,13 +138,13 @@ fn a_hash_over_the_ceilings_is_never_computed() {
         "m=1024,t=1,p=65",
     ] {
         let stored = right.as_str().replace("m=32,t=1,p=2", cost);
-        let differs = Verification::Differs { stored_fault: Some(StoredFault::OverCeiling) };
+        let differs = Verification::Differs { hash_error: Some(HashError::OverCeiling) };
         assert_eq!(verified(&hasher, PASSWORD, &stored), (differs, 1), "{cost}");
     }
-    let tight = HashCeilings { memory_kib: 31, ..HashCeilings::default() };
+    let tight = HashLimits { memory_kib: 31, ..HashLimits::default() };
     let refused = Hasher::start(
         &HasherSettings { ceilings: tight, ..settings() },
-        Arc::new(SeededChance::new(1)),
+        Arc::new(SeededRng::new(1)),
         clock(),
     );
     assert!(matches!(refused, Err(HasherStartError::CostOverCeilings)));
@@ -162,12 +162,12 @@ fn a_dummy_costs_the_same_as_a_user() {
 #[test]
 fn not_even_the_password_of_the_dummy_gets_anybody_in() {
     let known = hasher().hash(ANYBODY, &PASSWORD.into()).expect("room in the queue");
-    let mut bench = Bench::new(&settings(), &SeededChance::new(1), clock());
+    let mut bench = Bench::new(&settings(), &SeededRng::new(1), clock());
     let mut arena = Arena::reserve(&bench.cost).expect("a little memory");
     bench.dummy = StoredHash::read(known.as_str()).expect("our own form");
-    for fault in [StoredFault::Missing, StoredFault::Malformed, StoredFault::OverCeiling] {
+    for fault in [HashError::Missing, HashError::Malformed, HashError::OverCeiling] {
         let verification = bench.verify(&mut arena, PASSWORD.as_bytes(), Err(&fault));
-        assert_eq!(verification, Ok(Verification::Differs { stored_fault: Some(fault) }));
+        assert_eq!(verification, Ok(Verification::Differs { hash_error: Some(fault) }));
     }
 }
 
@@ -183,11 +183,7 @@ fn no_password_is_the_one_of_an_account_without() {
     );
     for password in ["", "\0", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", none.as_str(), "a password"] {
         let (verification, cost) = verified(&hasher, password, none.as_str());
-        assert_eq!(
-            (verification, cost),
-            (Verification::Differs { stored_fault: None }, 1),
-            "and a sound one"
-        );
+        assert_eq!((verification, cost), (Verification::Differs { hash_error: None }, 1), "and a sound one");
     }
 }
 
@@ -363,7 +359,7 @@ fn the_queue_holds_ten_seconds_of_work() {
     let cost = Argon2Cost::parse("m=50000,t=2,p=1", true).expect("a cost");
     let start = |threads| {
         let measured = HasherSettings { cost, threads, places: None, ..settings() };
-        Hasher::start(&measured, Arc::new(SeededChance::new(1)), clock.clone()).expect("starts")
+        Hasher::start(&measured, Arc::new(SeededRng::new(1)), clock.clone()).expect("starts")
     };
     assert_eq!(start(2).bench.queue.places(), 200, "a tenth of a second each is assumed");
     // One thread alone: they share the clock, and would measure each other's work.
@@ -413,7 +409,7 @@ fn a_hash_over_the_threads_memory_is_computed_if_there_is_as_much() {
     poor.verify_dummy(ANYBODY, &PASSWORD.into()).expect("what was reserved suffices for all others");
 
     let huge = stored.replace("m=512,", "m=4294967295,");
-    let ceilings = HashCeilings { memory_kib: u32::MAX, ..HashCeilings::default() };
+    let ceilings = HashLimits { memory_kib: u32::MAX, ..HashLimits::default() };
     let hasher = started(HasherSettings { ceilings, ..settings() });
     let outcomes = [(); 40].map(|()| hasher.bench.large_arena(&StoredHash::read(&huge).expect("a hash")));
     assert!(outcomes.iter().any(Result::is_err), "what the system does not give ends nothing");

@@ -70,8 +70,8 @@ fn write_number(output: &mut String, number: u32, bias: u32) {
 
 /// Letters stand for 0 to 25, digits for the rest.
 fn digit(value: u32) -> char {
-    let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    char::from(letters[value as usize % letters.len()])
+    let characters = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    char::from(characters[value as usize % characters.len()])
 }
 
 fn adapt(delta: u32, handled: u32, is_first: bool) -> u32 {

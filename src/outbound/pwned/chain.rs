@@ -2,16 +2,16 @@
 
 use super::filter::PwnedFilter;
 use super::range_api::RangeClient;
-use super::{Leak, LeakLookup};
+use super::{Breach, BreachLookup};
 
 /// Asks the file before the network, or the only one that there is; `None` if there is neither.
 #[must_use]
 pub fn file_then_network(
     file: Option<PwnedFilter>,
     network: Option<RangeClient>,
-) -> Option<Box<dyn LeakLookup>> {
+) -> Option<Box<dyn BreachLookup>> {
     match (file, network) {
-        (Some(file), Some(network)) => Some(Box::new(InOrder { first: file, second: network })),
+        (Some(file), Some(network)) => Some(Box::new(Fallback { first: file, second: network })),
         (Some(file), None) => Some(Box::new(file)),
         (None, Some(network)) => Some(Box::new(network)),
         (None, None) => None,
@@ -19,21 +19,21 @@ pub fn file_then_network(
 }
 
 /// Asks the second source whatever the first does not find, or cannot tell.
-struct InOrder<First, Second> {
+struct Fallback<First, Second> {
     first: First,
     second: Second,
 }
 
-impl<First: LeakLookup, Second: LeakLookup> LeakLookup for InOrder<First, Second> {
-    fn leaked(&self, password_sha1: &[u8; 20]) -> Leak {
+impl<First: BreachLookup, Second: BreachLookup> BreachLookup for Fallback<First, Second> {
+    fn leaked(&self, password_sha1: &[u8; 20]) -> Breach {
         match self.first.leaked(password_sha1) {
-            found @ Leak::Found { .. } => found,
-            Leak::NotFound | Leak::Unknown(_) => self.second.leaked(password_sha1),
+            found @ Breach::Found { .. } => found,
+            Breach::NotFound | Breach::Unknown(_) => self.second.leaked(password_sha1),
         }
     }
 
-    fn leaked_here(&self, password_sha1: &[u8; 20]) -> Option<Leak> {
-        self.first.leaked_here(password_sha1).filter(|leak| matches!(leak, Leak::Found { .. }))
+    fn leaked_here(&self, password_sha1: &[u8; 20]) -> Option<Breach> {
+        self.first.leaked_here(password_sha1).filter(|leak| matches!(leak, Breach::Found { .. }))
     }
 }
 
@@ -45,10 +45,10 @@ mod tests {
     use std::sync::Mutex;
 
     /// Gives one answer, and counts how often it was asked.
-    struct Fixed<'a>(Leak, &'a Mutex<u32>);
+    struct Fixed<'a>(Breach, &'a Mutex<u32>);
 
-    impl LeakLookup for Fixed<'_> {
-        fn leaked(&self, _: &[u8; 20]) -> Leak {
+    impl BreachLookup for Fixed<'_> {
+        fn leaked(&self, _: &[u8; 20]) -> Breach {
             *self.1.lock().expect("a counter") += 1;
             self.0
         }
@@ -56,20 +56,20 @@ mod tests {
 
     #[test]
     fn the_network_is_asked_only_what_the_file_does_not_find() {
-        let in_file = Leak::Found { times: None };
-        let in_network = Leak::Found { times: Some(30) };
-        let timed_out = Leak::Unknown(UnknownReason::TimedOut);
-        let unreadable = Leak::Unknown(UnknownReason::FilterUnreadable(ErrorKind::UnexpectedEof));
+        let in_file = Breach::Found { times: None };
+        let in_network = Breach::Found { times: Some(30) };
+        let timed_out = Breach::Unknown(UnknownReason::TimedOut);
+        let unreadable = Breach::Unknown(UnknownReason::FilterUnreadable(ErrorKind::UnexpectedEof));
         for (file, network, expected, asked) in [
-            (in_file, Leak::NotFound, in_file, 0),
-            (Leak::NotFound, in_network, in_network, 1),
-            (Leak::NotFound, Leak::NotFound, Leak::NotFound, 1),
-            (Leak::NotFound, timed_out, timed_out, 1),
-            (unreadable, Leak::NotFound, Leak::NotFound, 1),
+            (in_file, Breach::NotFound, in_file, 0),
+            (Breach::NotFound, in_network, in_network, 1),
+            (Breach::NotFound, Breach::NotFound, Breach::NotFound, 1),
+            (Breach::NotFound, timed_out, timed_out, 1),
+            (unreadable, Breach::NotFound, Breach::NotFound, 1),
             (unreadable, timed_out, timed_out, 1),
         ] {
             let (first_asked, second_asked) = (Mutex::new(0), Mutex::new(0));
-            let both = InOrder { first: Fixed(file, &first_asked), second: Fixed(network, &second_asked) };
+            let both = Fallback { first: Fixed(file, &first_asked), second: Fixed(network, &second_asked) };
             assert_eq!(both.leaked(&[0; 20]), expected);
             assert_eq!(*second_asked.lock().expect("a counter"), asked, "{file:?}, {network:?}");
         }

@@ -2,7 +2,7 @@
 //!
 //! The file says of every hash it was built from that it is there, and of about one in 65,536 others too
 //! (2^-16: fingerprints have 16 bits). It is cut into shards by the leading 64 bits of the SHA-1, its *key*; a
-//! shard is a binary fuse filter over up to a million keys. A look-up takes three reads of two bytes, so
+//! shard is a binary fuse filter over up to a million keys. A lookup takes three reads of two bytes, so
 //! nothing but the list of shards (32 bytes each) stays in memory. The [`builder`](super::builder) makes them.
 //!
 //! All numbers are little endian, and there is nothing else in the file:
@@ -22,7 +22,7 @@
 //! what positions are computed from; a fault in the data can only make an answer wrong.
 //! The file is not trusted: whatever it holds, opening and asking return, and read within it.
 
-use super::{Leak, LeakLookup, UnknownReason};
+use super::{Breach, BreachLookup, UnknownReason};
 use crate::files::open_regular;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -47,7 +47,7 @@ const CHECKSUM_OFFSET: usize = 32;
 const SHARD_FINGERPRINTS_MAX: u64 = 1 << 22;
 const FINGERPRINT_BYTES: u64 = 2;
 
-/// A filter file, opened for look-ups.
+/// A filter file, opened for lookups.
 pub struct PwnedFilter {
     file: File,
     shards: Vec<Placed>,
@@ -174,16 +174,16 @@ impl PwnedFilter {
     }
 }
 
-impl LeakLookup for PwnedFilter {
-    fn leaked(&self, password_sha1: &[u8; 20]) -> Leak {
+impl BreachLookup for PwnedFilter {
+    fn leaked(&self, password_sha1: &[u8; 20]) -> Breach {
         match self.contains(password_sha1) {
-            Ok(true) => Leak::Found { times: None },
-            Ok(false) => Leak::NotFound,
-            Err(fault) => Leak::Unknown(UnknownReason::FilterUnreadable(fault.kind())),
+            Ok(true) => Breach::Found { times: None },
+            Ok(false) => Breach::NotFound,
+            Err(fault) => Breach::Unknown(UnknownReason::FilterUnreadable(fault.kind())),
         }
     }
 
-    fn leaked_here(&self, password_sha1: &[u8; 20]) -> Option<Leak> {
+    fn leaked_here(&self, password_sha1: &[u8; 20]) -> Option<Breach> {
         Some(self.leaked(password_sha1))
     }
 }

@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 /// What is known about a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Leak {
+pub enum Breach {
     /// It has leaked.
     Found {
         /// How often; `None` if the source keeps no count, only that it is at least the smallest count that
@@ -43,9 +43,9 @@ pub enum UnknownReason {
     Redirect,
     /// The answer is longer than any real one.
     TooLong,
-    /// An answer, but not one of a range API: a log-in page of the network, for example.
-    Garbled,
-    /// Too many look-ups are waiting already.
+    /// An answer, but not one of a range API: a login page of the network, for example.
+    Malformed,
+    /// Too many lookups are waiting already.
     Busy,
     /// Nobody waits for the answer any more.
     Gone,
@@ -64,8 +64,8 @@ impl UnknownReason {
             Self::Status(_) => "an HTTP status other than 200",
             Self::Redirect => "redirected too often or to plain http",
             Self::TooLong => "an answer that is too long",
-            Self::Garbled => "an answer that is not one of the range API",
-            Self::Busy => "too many look-ups at once",
+            Self::Malformed => "an answer that is not one of the range API",
+            Self::Busy => "too many lookups at once",
             Self::Gone => "the client has hung up",
             Self::FilterUnreadable(_) => "the filter file cannot be read",
         }
@@ -83,13 +83,13 @@ impl fmt::Display for UnknownReason {
 }
 
 /// Knows leaked passwords by their SHA-1.
-pub trait LeakLookup: Send + Sync {
+pub trait BreachLookup: Send + Sync {
     /// What is known about the password with this hash. May wait for a disk or for the network.
-    fn leaked(&self, password_sha1: &[u8; 20]) -> Leak;
+    fn leaked(&self, password_sha1: &[u8; 20]) -> Breach;
 
-    /// What can be told without waiting for anybody else; `None` where only [`LeakLookup::leaked`] can tell. So a file
+    /// What can be told without waiting for anybody else; `None` where only [`BreachLookup::leaked`] can tell. So a file
     /// is asked also while the network is silent.
-    fn leaked_here(&self, _password_sha1: &[u8; 20]) -> Option<Leak> {
+    fn leaked_here(&self, _password_sha1: &[u8; 20]) -> Option<Breach> {
         None
     }
 }

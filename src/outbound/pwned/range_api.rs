@@ -4,7 +4,7 @@
 //! hash's forty digits, answers with the hundreds of hashes that begin so, and they are compared here.
 //! Nothing of the password, the hash or those five digits is ever part of an error or a log line.
 
-use super::{Leak, LeakLookup, UnknownReason};
+use super::{Breach, BreachLookup, UnknownReason};
 use crate::outbound::web::{RootsFault, WebClient, is_untrusted};
 use std::fmt;
 use std::io::ErrorKind;
@@ -18,12 +18,12 @@ use zeroize::Zeroizing;
 pub const PUBLIC_RANGE_API: &str = "https://api.pwnedpasswords.com";
 /// The longest answer that is read. The public API sends about 80 kB, padding included.
 const BODY_BYTES_MAX: u64 = 2 * 1024 * 1024;
-/// How often a look-up may be sent elsewhere.
+/// How often a lookup may be sent elsewhere.
 const REDIRECTS_MAX: u32 = 3;
 /// How many digits of the hash the API is told.
 const PREFIX_DIGITS: usize = 5;
 
-/// How long the steps of a look-up may take.
+/// How long the steps of a lookup may take.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeLimits {
     /// To resolve the name; and again to connect, TLS included.
@@ -124,13 +124,13 @@ impl RangeClient {
     }
 }
 
-impl LeakLookup for RangeClient {
-    fn leaked(&self, password_sha1: &[u8; 20]) -> Leak {
+impl BreachLookup for RangeClient {
+    fn leaked(&self, password_sha1: &[u8; 20]) -> Breach {
         let digits = hex(password_sha1);
         let (prefix, suffix) = digits.split_at(PREFIX_DIGITS);
         match self.answer(prefix) {
             Ok(body) => find(&body, suffix),
-            Err(reason) => Leak::Unknown(reason),
+            Err(reason) => Breach::Unknown(reason),
         }
     }
 }
@@ -175,7 +175,7 @@ fn reason(fault: &ureq::Error) -> UnknownReason {
         }
         Error::BodyExceedsLimit(_) => UnknownReason::TooLong,
         Error::Http(_) | Error::BadUri(_) | Error::Protocol(_) | Error::LargeResponseHeader(..) => {
-            UnknownReason::Garbled
+            UnknownReason::Malformed
         }
         _ => UnknownReason::NoConnection,
     }
@@ -194,15 +194,15 @@ fn hex(sha1: &[u8; 20]) -> Zeroizing<String> {
 
 /// Looks for `suffix` in lines of `SUFFIX:count`. Lines of another form are passed over, but an answer in
 /// which no line has that form says nothing about the password.
-fn find(body: &[u8], suffix: &str) -> Leak {
-    let mut verdict = Leak::Unknown(UnknownReason::Garbled);
+fn find(body: &[u8], suffix: &str) -> Breach {
+    let mut verdict = Breach::Unknown(UnknownReason::Malformed);
     for line in body.split(|byte| *byte == b'\n') {
         let Some((digits, times)) = suffix_and_times(line) else { continue };
         // Padding consists of made-up lines with a count of zero.
         if times > 0 && digits.eq_ignore_ascii_case(suffix.as_bytes()) {
-            return Leak::Found { times: Some(times) };
+            return Breach::Found { times: Some(times) };
         }
-        verdict = Leak::NotFound;
+        verdict = Breach::NotFound;
     }
     verdict
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 /// Bytes of a command with its line end that every server takes (RFC 5321, 4.5.3.1.4).
 const COMMAND_BYTES_MAX: usize = 512;
-/// "Go on with the log-in".
+/// "Go on with the login".
 const CONTINUE: u16 = 334;
 /// "You have logged in already".
 const ALREADY: u16 = 503;

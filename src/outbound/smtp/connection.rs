@@ -76,7 +76,7 @@ impl<'a> Connection<'a> {
         }
         let client = tls::client(&settings.server, settings.verify, settings.extra_roots.as_deref())?;
         let client = self.tls.insert(Box::new(client));
-        let ends = self.clock.steady() + limit;
+        let ends = self.clock.monotonic() + limit;
         // The last word is ours, and a server that speaks next waits for it.
         while client.is_handshaking() || client.wants_write() {
             let done = if client.wants_write() {
@@ -98,7 +98,7 @@ impl<'a> Connection<'a> {
     ///
     /// They are not taken in time, or the connection is gone.
     pub fn send(&mut self, mut bytes: &[u8], limit: Duration) -> Result<(), MailError> {
-        let ends = self.clock.steady() + limit;
+        let ends = self.clock.monotonic() + limit;
         while !bytes.is_empty() || self.tls.as_ref().is_some_and(|client| client.wants_write()) {
             let taken = match &mut self.tls {
                 None => self.socket.write(bytes),
@@ -120,7 +120,7 @@ impl<'a> Connection<'a> {
     ///
     /// It does not come in time, is none, or the connection is gone.
     pub fn reply(&mut self, limit: Duration) -> Result<Reply, MailError> {
-        let ends = self.clock.steady() + limit;
+        let ends = self.clock.monotonic() + limit;
         let mut bytes = [0; 4096];
         loop {
             if let Some(reply) = self.replies.next().map_err(|_| MailError::Protocol)? {
@@ -169,7 +169,7 @@ fn bear(error: &io::Error) -> Result<(), MailError> {
 fn go_on_until(clock: &dyn Clock, watch: &Watch<'_>, ends: Duration) -> Result<(), MailError> {
     if watch.is_over() {
         Err(MailError::Stopped)
-    } else if clock.steady() >= ends {
+    } else if clock.monotonic() >= ends {
         Err(MailError::TimedOut)
     } else {
         Ok(())

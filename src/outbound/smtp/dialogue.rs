@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::reply::{Extensions, Reply};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::outbound::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
 use crate::outbound::letters::Letter;
 use crate::outbound::mailbox::{Address, Sender};
@@ -35,7 +35,7 @@ impl<'a> Dialogue<'a> {
     pub(super) fn ask(&mut self, command: &str, limit: Duration) -> Result<Reply, MailError> {
         // Nothing that comes in from outside may end a command and begin another.
         if command.contains(['\r', '\n', '\0']) {
-            return Err(MailError::Unwritable);
+            return Err(MailError::InvalidMessage);
         }
         let limit = self.watch.at_most(limit);
         self.connection.send(format!("{command}\r\n").as_bytes(), limit)?;
@@ -99,7 +99,7 @@ impl<'a> Dialogue<'a> {
         sender: &Sender,
         recipient: &Address,
         extensions: &Extensions,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Receipt, MailError> {
         if recipient.needs_utf8() && !(extensions.utf8 && extensions.eight_bit) {
             return Err(MailError::NeedsUtf8);

@@ -14,7 +14,7 @@ use super::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
 use super::letters::Letter;
 use super::mailbox::{Address, Sender};
 use super::message;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Timestamp};
 use connection::Connection;
 use dialogue::Dialogue;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -30,14 +30,14 @@ const TLS_PORT: u16 = 465;
 pub fn deliver(
     letter: &Letter,
     settings: &MailSettings,
-    now: Moment,
+    now: Timestamp,
     clock: &dyn Clock,
     watch: &Watch<'_>,
 ) -> Result<Receipt, MailError> {
-    let sender = Sender::parse(&settings.sender).ok_or(MailError::Unwritable)?;
-    let recipient = Address::parse(&letter.to).ok_or(MailError::Unwritable)?;
+    let sender = Sender::parse(&settings.sender).ok_or(MailError::InvalidMessage)?;
+    let recipient = Address::parse(&letter.to).ok_or(MailError::InvalidMessage)?;
     // What cannot be sent to anybody needs no connection.
-    message::is_sendable(&letter.text).then_some(()).ok_or(MailError::Unwritable)?;
+    message::is_sendable(&letter.text).then_some(()).ok_or(MailError::InvalidMessage)?;
     let addresses = resolve(settings)?;
     let protection = protection(settings, &addresses);
     let connection = Connection::open(addresses.into_iter(), clock, watch)?;

@@ -41,7 +41,7 @@ mod tests {
             assert!(list.text().lines().is_sorted_by(|a, b| a < b), "sorted, and none twice");
             for line in list.text().lines() {
                 assert_eq!(casefold(line), line);
-                assert!(!line.is_empty() && !line.contains(|letter: char| letter <= ' '), "{line:?}");
+                assert!(!line.is_empty() && !line.contains(|character: char| character <= ' '), "{line:?}");
                 assert!(line.is_ascii() || std::ptr::eq(list, &raw const PUBLIC_SUFFIXES), "{line:?}");
             }
         }

@@ -123,7 +123,7 @@ fn policies_are_read_by_name_or_else_by_position() {
         min_length: 10,
         max_similarity: 33,
         min_pwned_matches: 5,
-        makeup: Makeup::Mixed { max_character_share: 0.25 },
+        makeup: Composition::Mixed { max_character_share: 0.25 },
     };
     for text in [
         "min_pass_length:10; max_unsafe_similarity:33; max_char_frequency:0.25; min_pwned_matches:5",
@@ -203,14 +203,12 @@ fn messages_tell_the_person_what_to_do() {
 #[test]
 fn no_text_makes_the_rules_panic() {
     let policies = [PasswordPolicy::default(), PasswordPolicy::nist()];
-    let mut chance = fastrand::Rng::with_seed(11);
+    let mut rng = fastrand::Rng::with_seed(11);
     let mut text = |length: usize| -> String {
         let few: Vec<char> = "aA1 \0ßΐﬃ٣\u{301}".chars().collect();
-        let any_character = chance.bool();
-        let length = chance.usize(..length);
-        (0..length)
-            .map(|_| if any_character { chance.char(..) } else { few[chance.usize(..few.len())] })
-            .collect()
+        let any_character = rng.bool();
+        let length = rng.usize(..length);
+        (0..length).map(|_| if any_character { rng.char(..) } else { few[rng.usize(..few.len())] }).collect()
     };
     for round in 0..300 {
         let longest = if round % 10 == 0 { 700 } else { 40 };

@@ -5,8 +5,8 @@ use crate::policy::email::EmailAddress;
 use crate::store::attempts::AttemptKey;
 use crate::store::sessions::NewSession;
 
-fn time(text: &str) -> Moment {
-    Moment::parse(text).expect("a time")
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).expect("a time")
 }
 
 /// A database with the user whose sessions these are.

@@ -25,7 +25,7 @@ pub enum BuildFault {
     /// A temporary file of another build is there.
     LeftOver(PathBuf),
     /// The filter, or a temporary file beside it, cannot be written or read back.
-    Unwritable(io::Error),
+    InvalidMessage(io::Error),
     /// The hashes of a shard could not be arranged, which is next to impossible.
     Construction,
 }
@@ -52,7 +52,7 @@ impl fmt::Display for BuildFault {
                 "{} is there: another build is at work, or was interrupted; remove the file if it was",
                 path.display()
             ),
-            Self::Unwritable(fault) => write!(out, "writing the filter failed: {fault}"),
+            Self::InvalidMessage(fault) => write!(out, "writing the filter failed: {fault}"),
             Self::Construction => out.write_str("the filter could not be constructed from these hashes"),
         }
     }
@@ -68,7 +68,7 @@ pub fn create_new(path: &Path) -> Result<File, BuildFault> {
     OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|fault| {
         match fault.kind() {
             ErrorKind::AlreadyExists => BuildFault::LeftOver(path.to_owned()),
-            _ => BuildFault::Unwritable(fault),
+            _ => BuildFault::InvalidMessage(fault),
         }
     })
 }

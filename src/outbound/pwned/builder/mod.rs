@@ -76,7 +76,7 @@ pub fn build(order: Order<'_>, portions: Portions, tell: &mut dyn FnMut(&str)) -
     let partial = beside(order.out, ".partial");
     let writer = FilterWriter::new(error::create_new(&partial)?, portions.shard_keys_max)?;
     let built = fill(&order, writer, portions, tell).and_then(|built| {
-        std::fs::rename(&partial, order.out).map_err(BuildFault::Unwritable)?;
+        std::fs::rename(&partial, order.out).map_err(BuildFault::InvalidMessage)?;
         sync_directory(order.out)?;
         Ok(built)
     });
@@ -146,7 +146,7 @@ fn beside(out: &Path, ending: &str) -> PathBuf {
 /// A new name is safe from a power cut only when its directory is on the disk too.
 fn sync_directory(out: &Path) -> Result<(), BuildFault> {
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|directory| directory.sync_all()).map_err(BuildFault::Unwritable)
+    File::open(parent).and_then(|directory| directory.sync_all()).map_err(BuildFault::InvalidMessage)
 }
 
 /// Writes a filter file shard by shard, from keys in ascending order.
@@ -176,7 +176,7 @@ impl FilterWriter {
     /// # Errors
     /// The file cannot be written.
     pub fn restart(&mut self) -> Result<(), BuildFault> {
-        self.file.set_len(0).map_err(BuildFault::Unwritable)?;
+        self.file.set_len(0).map_err(BuildFault::InvalidMessage)?;
         self.shards.clear();
         self.keys.clear();
         self.hashes = 0;
@@ -212,16 +212,16 @@ impl FilterWriter {
         self.finish_shard()?;
         let (header, index) = filter::encode(&self.shards, self.hashes, min_count);
         self.write(&index)?;
-        let bytes = self.file.stream_position().map_err(BuildFault::Unwritable)?;
-        self.file.rewind().map_err(BuildFault::Unwritable)?;
+        let bytes = self.file.stream_position().map_err(BuildFault::InvalidMessage)?;
+        self.file.rewind().map_err(BuildFault::InvalidMessage)?;
         self.write(&header)?;
-        self.file.sync_all().map_err(BuildFault::Unwritable)?;
+        self.file.sync_all().map_err(BuildFault::InvalidMessage)?;
         Ok((self.hashes, bytes))
     }
 
     /// The header comes last, so that a file without its end has no beginning either.
     fn skip_header(&mut self) -> Result<(), BuildFault> {
-        self.file.seek(SeekFrom::Start(HEADER_BYTES)).map(drop).map_err(BuildFault::Unwritable)
+        self.file.seek(SeekFrom::Start(HEADER_BYTES)).map(drop).map_err(BuildFault::InvalidMessage)
     }
 
     fn finish_shard(&mut self) -> Result<(), BuildFault> {
@@ -243,6 +243,6 @@ impl FilterWriter {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), BuildFault> {
-        self.file.write_all(bytes).map_err(BuildFault::Unwritable)
+        self.file.write_all(bytes).map_err(BuildFault::InvalidMessage)
     }
 }

@@ -32,7 +32,7 @@ impl Sorter {
     /// The file cannot be made.
     pub fn through(path: &Path, run_keys_max: usize) -> Result<Self, BuildFault> {
         let file = create_new(path)?;
-        std::fs::remove_file(path).map_err(BuildFault::Unwritable)?;
+        std::fs::remove_file(path).map_err(BuildFault::InvalidMessage)?;
         Ok(Self { file, run_keys_max, pending: Vec::new(), ends: Vec::new() })
     }
 
@@ -57,12 +57,14 @@ impl Sorter {
         let mut smallest = BinaryHeap::with_capacity(runs.len());
         for (number, run) in runs.iter_mut().enumerate() {
             smallest.extend(
-                run.next_key(&self.file).map_err(BuildFault::Unwritable)?.map(|key| Reverse((key, number))),
+                run.next_key(&self.file)
+                    .map_err(BuildFault::InvalidMessage)?
+                    .map(|key| Reverse((key, number))),
             );
         }
         while let Some(Reverse((key, number))) = smallest.pop() {
             take(key)?;
-            let next = runs[number].next_key(&self.file).map_err(BuildFault::Unwritable)?;
+            let next = runs[number].next_key(&self.file).map_err(BuildFault::InvalidMessage)?;
             smallest.extend(next.map(|key| Reverse((key, number))));
         }
         Ok(())
@@ -76,7 +78,7 @@ impl Sorter {
         let mut end = self.ends.last().copied().unwrap_or(0);
         for keys in self.pending.chunks(BUFFER_BYTES / KEY_BYTES) {
             let bytes: Vec<u8> = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
-            self.file.write_all_at(&bytes, end).map_err(BuildFault::Unwritable)?;
+            self.file.write_all_at(&bytes, end).map_err(BuildFault::InvalidMessage)?;
             end += bytes.len() as u64;
         }
         self.pending.clear();

@@ -1,4 +1,4 @@
-//! Look-ups agree with the library that fills the filters, and no file, however hostile, does harm.
+//! Lookups agree with the library that fills the filters, and no file, however hostile, does harm.
 
 use super::*;
 use std::path::PathBuf;
@@ -72,8 +72,8 @@ fn shards_of_any_size_hold_their_own_keys() {
     assert_eq!(sets.len(), 100);
     let filter = open(&assemble(&sets).0).expect("a sound file");
     assert!(keys.iter().all(|key| filter.contains(&sha1_of(*key)).expect("a read")));
-    assert_eq!(filter.leaked(&sha1_of(keys[0])), Leak::Found { times: None });
-    assert_eq!(filter.leaked(&sha1_of(keys[0] - 1)), Leak::NotFound, "below the first shard");
+    assert_eq!(filter.leaked(&sha1_of(keys[0])), Breach::Found { times: None });
+    assert_eq!(filter.leaked(&sha1_of(keys[0] - 1)), Breach::NotFound, "below the first shard");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_hostile_file_with_a_right_checksum_is_refused_or_read_within_bounds() {
             assert!(filter.contains(&sha1_of(key)).is_ok(), "round {round}, key {key}");
         }
     }
-    assert!(opened > 1000, "some have to get as far as a look-up: {opened}");
+    assert!(opened > 1000, "some have to get as far as a lookup: {opened}");
 }
 
 #[test]
@@ -172,5 +172,5 @@ fn a_file_that_shrinks_while_in_use_answers_nothing() {
     let filter = PwnedFilter::open(&path).expect("a sound file");
     File::options().write(true).open(&path).and_then(|file| file.set_len(HEADER_BYTES)).expect("a cut file");
     let reason = UnknownReason::FilterUnreadable(io::ErrorKind::UnexpectedEof);
-    assert_eq!(filter.leaked(&sha1_of(2)), Leak::Unknown(reason));
+    assert_eq!(filter.leaked(&sha1_of(2)), Breach::Unknown(reason));
 }

@@ -1,4 +1,4 @@
-//! Look-ups against servers on loopback that answer well, badly, or not at all.
+//! Lookups against servers on loopback that answer well, badly, or not at all.
 
 use super::*;
 use crate::outbound::pwned::password_sha1;
@@ -86,12 +86,12 @@ fn settings(base_url: &str) -> RangeSettings {
     RangeSettings { proxy_from_environment: false, ..RangeSettings::at(base_url) }
 }
 
-fn look_up(settings: &RangeSettings) -> Leak {
+fn look_up(settings: &RangeSettings) -> Breach {
     RangeClient::new(settings).expect("sound settings").leaked(password_sha1(b"password").expose())
 }
 
 /// Looks `password` up at a server that reacts like this.
-fn ask(reaction: Reaction) -> Leak {
+fn ask(reaction: Reaction) -> Breach {
     let server = Server::plain(vec![reaction]);
     let leak = look_up(&settings(&format!("http://{}", server.address)));
     server.requests();
@@ -116,7 +116,7 @@ fn the_known_hashes() {
 fn only_five_digits_leave_and_padding_is_asked_for() {
     let server = Server::plain(vec![ok(&format!("{OTHER}:3\r\n{SUFFIX}:9545824"))]);
     let leak = look_up(&settings(&format!("http://{}", server.address)));
-    assert_eq!(leak, Leak::Found { times: Some(9_545_824) });
+    assert_eq!(leak, Breach::Found { times: Some(9_545_824) });
     let request = server.requests().concat();
     assert!(request.starts_with(&format!("GET /range/{PREFIX} HTTP/1.1\r\n")), "{request}");
     assert!(request.to_ascii_lowercase().contains("\r\nadd-padding: true\r\n"), "{request}");
@@ -129,24 +129,24 @@ fn the_address_may_lie_deeper_and_may_name_the_range_itself() {
     for path in ["/mirror", "/mirror/", "/mirror/range", "/mirror/range/"] {
         let server = Server::plain(vec![ok(&format!("{SUFFIX}:4"))]);
         let leak = look_up(&settings(&format!("http://{}{path}", server.address)));
-        assert_eq!(leak, Leak::Found { times: Some(4) });
+        assert_eq!(leak, Breach::Found { times: Some(4) });
         assert!(server.requests()[0].starts_with(&format!("GET /mirror/range/{PREFIX} ")), "{path}");
     }
 }
 
 #[test]
 fn lines_are_read_leniently_but_an_answer_without_any_is_none() {
-    let found = |times| Leak::Found { times: Some(times) };
-    let unknown = Leak::Unknown(UnknownReason::Garbled);
-    let cases: [(String, Leak); 13] = [
-        (format!("{OTHER}:3"), Leak::NotFound),
+    let found = |times| Breach::Found { times: Some(times) };
+    let unknown = Breach::Unknown(UnknownReason::Malformed);
+    let cases: [(String, Breach); 13] = [
+        (format!("{OTHER}:3"), Breach::NotFound),
         (format!("{}:7\n", SUFFIX.to_lowercase()), found(7)),
         (format!("\n\n  {SUFFIX} : 7\r\n"), unknown),
         (format!("  {SUFFIX}: 7 \r\n\r\n"), found(7)),
-        (format!("{SUFFIX}:0\r\n{OTHER}:0"), Leak::NotFound),
+        (format!("{SUFFIX}:0\r\n{OTHER}:0"), Breach::NotFound),
         (format!("{SUFFIX}:0\r\n{SUFFIX}:4"), found(4)),
         (format!("{OTHER}:x\n{OTHER}\n:::\n\u{fffd}é\n{SUFFIX}:4\n"), found(4)),
-        (format!("{OTHER}:2\n{SUFFIX}:-4\n{SUFFIX}:+4\n{SUFFIX}:\n{SUFFIX}"), Leak::NotFound),
+        (format!("{OTHER}:2\n{SUFFIX}:-4\n{SUFFIX}:+4\n{SUFFIX}:\n{SUFFIX}"), Breach::NotFound),
         (format!("{SUFFIX}:18446744073709551616\n"), unknown),
         (format!("{PREFIX}{SUFFIX}:4\n"), unknown),
         ("<html>Please log in to this network".to_owned(), unknown),
@@ -164,7 +164,7 @@ fn other_statuses_leave_it_unknown() {
     for status in [204, 304, 400, 401, 404, 429, 500, 503] {
         let body = if matches!(status, 204 | 304) { String::new() } else { format!("{SUFFIX}:3") };
         let leak = ask(reply(&format!("{status} Whatever"), body.as_bytes()));
-        assert_eq!(leak, Leak::Unknown(UnknownReason::Status(status)));
+        assert_eq!(leak, Breach::Unknown(UnknownReason::Status(status)));
     }
 }
 
@@ -172,17 +172,17 @@ fn other_statuses_leave_it_unknown() {
 fn an_endless_answer_is_not_read_to_its_end() {
     let line = format!("{OTHER}:3\r\n");
     let body = line.repeat(10 * 1024 * 1024 / line.len());
-    assert_eq!(ask(ok(&body)), Leak::Unknown(UnknownReason::TooLong));
+    assert_eq!(ask(ok(&body)), Breach::Unknown(UnknownReason::TooLong));
     let without_length = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}");
-    assert_eq!(ask(raw(without_length.into_bytes())), Leak::Unknown(UnknownReason::TooLong));
+    assert_eq!(ask(raw(without_length.into_bytes())), Breach::Unknown(UnknownReason::TooLong));
 }
 
 #[test]
 fn answers_that_are_not_http_or_break_off_leave_it_unknown() {
-    let garbled = Leak::Unknown(UnknownReason::Garbled);
+    let garbled = Breach::Unknown(UnknownReason::Malformed);
     assert_eq!(ask(raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec())), garbled);
     assert_eq!(ask(raw([&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 200_000]].concat())), garbled);
-    let no_connection = Leak::Unknown(UnknownReason::NoConnection);
+    let no_connection = Breach::Unknown(UnknownReason::NoConnection);
     assert_eq!(ask(raw(Vec::new())), no_connection);
     let short = format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{SUFFIX}:4\r\n");
     assert_eq!(ask(raw(short.into_bytes())), no_connection);
@@ -194,7 +194,7 @@ fn nobody_there_leaves_it_unknown() {
     let address = listener.local_addr().expect("an address");
     drop(listener);
     let leak = look_up(&settings(&format!("http://{address}")));
-    assert_eq!(leak, Leak::Unknown(UnknownReason::NoConnection));
+    assert_eq!(leak, Breach::Unknown(UnknownReason::NoConnection));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_server_that_stalls_is_given_up() {
             let server = Server::plain(vec![stall_after(sent)]);
             let mut settings = settings(&format!("http://{}", server.address));
             settings.limits = TimeLimits { connect: Duration::from_secs(60), read, total };
-            assert_eq!(look_up(&settings), Leak::Unknown(UnknownReason::TimedOut));
+            assert_eq!(look_up(&settings), Breach::Unknown(UnknownReason::TimedOut));
             server.thread.join().expect("a server that saw the client leave");
         }
     }
@@ -216,13 +216,13 @@ fn a_server_that_stalls_is_given_up() {
 fn redirects_are_followed_within_limits() {
     let target = Server::plain(vec![ok(&format!("{SUFFIX}:4"))]);
     let location = format!("302 Found\r\nLocation: http://{}/range/{PREFIX}", target.address);
-    assert_eq!(ask(reply(&location, b"")), Leak::Found { times: Some(4) });
+    assert_eq!(ask(reply(&location, b"")), Breach::Found { times: Some(4) });
     assert!(target.requests()[0].starts_with(&format!("GET /range/{PREFIX} ")));
 
     let circle = (0..=REDIRECTS_MAX).map(|_| reply("302 Found\r\nLocation: /round", b"")).collect();
     let server = Server::plain(circle);
     let leak = look_up(&settings(&format!("http://{}", server.address)));
-    assert_eq!(leak, Leak::Unknown(UnknownReason::Redirect));
+    assert_eq!(leak, Breach::Unknown(UnknownReason::Redirect));
     assert_eq!(server.requests().len(), REDIRECTS_MAX as usize + 1);
 }
 
@@ -242,12 +242,12 @@ fn settings_of(identity: &TestIdentity, server: &Server) -> RangeSettings {
 fn extra_roots_are_trusted_and_strangers_are_not() {
     let identity = TestIdentity::new();
     let server = server_of(&identity, vec![ok(&format!("{SUFFIX}:4"))]);
-    assert_eq!(look_up(&settings_of(&identity, &server)), Leak::Found { times: Some(4) });
+    assert_eq!(look_up(&settings_of(&identity, &server)), Breach::Found { times: Some(4) });
     server.requests();
 
     let server = server_of(&identity, vec![ok("never sent")]);
     let built_in = RangeSettings { extra_roots: None, ..settings_of(&identity, &server) };
-    assert_eq!(look_up(&built_in), Leak::Unknown(UnknownReason::Tls));
+    assert_eq!(look_up(&built_in), Breach::Unknown(UnknownReason::Tls));
     assert!(server.requests().is_empty());
 
     let server = server_of(&identity, vec![ok("never sent"), ok("never sent")]);
@@ -256,7 +256,7 @@ fn extra_roots_are_trusted_and_strangers_are_not() {
         extra_roots: settings_of(&other, &server).extra_roots,
         ..settings_of(&identity, &server)
     };
-    assert_eq!(look_up(&stranger), Leak::Unknown(UnknownReason::Tls));
+    assert_eq!(look_up(&stranger), Breach::Unknown(UnknownReason::Tls));
     assert!(server.requests().is_empty(), "asked with either set of roots, and told nothing");
 }
 
@@ -267,7 +267,7 @@ fn https_is_never_left_for_http() {
     let location = format!("302 Found\r\nLocation: http://{}/", target.local_addr().expect("an address"));
     let identity = TestIdentity::new();
     let server = server_of(&identity, vec![reply(&location, b"")]);
-    assert_eq!(look_up(&settings_of(&identity, &server)), Leak::Unknown(UnknownReason::Redirect));
+    assert_eq!(look_up(&settings_of(&identity, &server)), Breach::Unknown(UnknownReason::Redirect));
     assert_eq!(server.requests().len(), 1);
     assert_eq!(target.accept().expect_err("nobody came").kind(), ErrorKind::WouldBlock);
 }
@@ -289,10 +289,7 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
     }
     let with_roots =
         |path: &str| RangeSettings { extra_roots: Some(path.into()), ..settings(PUBLIC_RANGE_API) };
-    assert!(matches!(
-        refused(&with_roots("/nowhere/roots.pem")),
-        RangeFault::Roots(RootsFault::Unreadable(..))
-    ));
-    assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::Roots(RootsFault::Unreadable(..))));
+    assert!(matches!(refused(&with_roots("/nowhere/roots.pem")), RangeFault::Roots(RootsFault::Corrupt(..))));
+    assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::Roots(RootsFault::Corrupt(..))));
     assert!(RangeClient::new(&settings(PUBLIC_RANGE_API)).is_ok());
 }

@@ -1,0 +1,105 @@
+//! Whether a user may do something, and whether a value is within a user's limit.
+
+use crate::accounts::permission::{is_active, is_active_in_role};
+use crate::app::Call;
+use crate::log;
+use crate::outcome::{Done, Empty, Outcome, Refusal};
+use crate::policy::access::{Access, Decision, LimitDecision, SharedWith};
+use crate::requests;
+
+const DENIED: &str = "The access was checked. Permitted: False.";
+const NOT_PERMITTED: Refusal = Refusal::new("action not permitted", DENIED);
+const NOT_VALID: Refusal = Refusal::new("user initiating request is not valid", DENIED);
+const OTHERS_UNKNOWN: Refusal = Refusal::new("users specified as owner or shared-with not found", DENIED);
+const NOT_CHECKED: Refusal =
+    Refusal::new("exception when checking the DB", "The access could not be checked.");
+const OVER: &str = "The limit was checked. Within: False.";
+const OVER_LIMIT: Refusal = Refusal::new("user is over limit", OVER);
+const LIMIT_NOT_VALID: Refusal = Refusal::new("user attempting access not found", OVER);
+const LIMIT_NOT_CHECKED: Refusal =
+    Refusal::new("exception when checking the DB", "The limit could not be checked.");
+
+requests! {
+    /// Tells whether a user may do something to an item, by the policy and by what the database knows of the user.
+    "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED {
+        /// Who wants to.
+        user_id: int,
+        /// Their role.
+        user_role: str,
+        /// What they want to do: list, view, create, edit, delete, change_visibility, change_owner.
+        action: str,
+        /// The kind of item: object, dataset, collection, user, session, apikey, preference.
+        target_name: str,
+        /// Whose item it is.
+        target_owner: int,
+        /// Who can see it: public, unlisted, shared, private.
+        target_visibility: str,
+        /// Whom it is shared with: user numbers with commas between them; nothing, null or none for nobody.
+        target_sharedwith: str|None,
+    } refuses [NOT_PERMITTED, NOT_VALID, OTHERS_UNKNOWN, NOT_CHECKED]
+
+    /// Tells whether a value is within a limit that the policy sets for a user's role.
+    "user-check-limit" => user_check_limit(UserCheckLimit), broken LIMIT_NOT_CHECKED {
+        /// Whose limit it is.
+        user_id: int,
+        /// Their role.
+        user_role: str,
+        /// Which limit. One that the role has not is never exceeded.
+        limit_name: str,
+        /// The number to compare.
+        value_to_check: Any,
+    } refuses [OVER_LIMIT, LIMIT_NOT_VALID, LIMIT_NOT_CHECKED]
+}
+
+fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Empty> {
+    // The list matters only where something is shared; elsewhere nobody looks at it.
+    let shared_with = if ask.target_visibility == "shared" {
+        SharedWith::parse(ask.target_sharedwith.as_deref()).map_err(|_| NOT_CHECKED.refuse())?
+    } else {
+        SharedWith::nobody()
+    };
+    let decision = call.app().policy.load().decide(&Access {
+        user_id: ask.user_id,
+        role: &ask.user_role,
+        action: &ask.action,
+        item: &ask.target_name,
+        owner_id: ask.target_owner,
+        visibility: &ask.target_visibility,
+        shared_with: &shared_with,
+    });
+    if decision == Decision::UnknownRole {
+        return Err(NOT_CHECKED.refuse());
+    }
+    let (asks, owns) = call.read(|db| {
+        let asks = is_active_in_role(db, ask.user_id, &ask.user_role)?;
+        let owns = ask.target_owner == ask.user_id || is_active(db, ask.target_owner)?;
+        Ok((asks, owns))
+    })?;
+    match decision {
+        _ if !asks => Err(NOT_VALID.refuse()),
+        _ if !owns => Err(OTHERS_UNKNOWN.refuse()),
+        Decision::Granted => Ok(Done::new(Empty {}, "The access was checked. Permitted: True.")),
+        _ => Err(NOT_PERMITTED.refuse()),
+    }
+}
+
+fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Empty> {
+    let policy = call.app().policy.load();
+    let decision = policy.check_limit(&ask.user_role, &ask.limit_name, &ask.value_to_check);
+    if decision == LimitDecision::UnknownRole {
+        return Err(LIMIT_NOT_CHECKED.refuse());
+    }
+    if !call.read(|db| is_active_in_role(db, ask.user_id, &ask.user_role))? {
+        return Err(LIMIT_NOT_VALID.refuse());
+    }
+    // What no role has always passes. Most likely its name is misspelt.
+    if !policy.knows_limit(&ask.limit_name)
+        && let Some(count) = call.app().unknown_limits.count(call.app().clock.monotonic())
+    {
+        log::warning("limits were checked that the policy gives to no role", &[("count", count.into())]);
+    }
+    match decision {
+        LimitDecision::Within => Ok(Done::new(Empty {}, "The limit was checked. Within: True.")),
+        _ => Err(OVER_LIMIT.refuse()),
+    }
+}

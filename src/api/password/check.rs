@@ -1,0 +1,78 @@
+//! Checking a password again, before something that needs it.
+
+use crate::accounts::authenticate::{Authentication, Identifier, authenticate};
+use crate::api::refusals::LOCKED;
+use crate::app::Call;
+use crate::guard::token::StoredToken;
+use crate::outcome::{Done, Outcome, Refusal};
+use crate::policy::email::EmailAddress;
+use crate::policy::roles::Role;
+use crate::requests;
+use crate::store::sessions;
+use crate::store::users::Credentials;
+
+const NO_SESSION: Refusal =
+    Refusal::new("session does not exist", "There is no valid session to check the password with.")
+        .nulls(&["user_id"]);
+const MISMATCH: &str = "The password could not be confirmed.";
+const NO_MATCH: Refusal =
+    Refusal::new("user does not exist or password doesn't match", MISMATCH).nulls(&["user_id"]);
+const INACTIVE: Refusal = Refusal::new("user exists but is inactive", MISMATCH);
+
+requests! {
+    /// Checks the password of a session's owner. The session lives on.
+    "user-passcheck" => user_passcheck(UserPasscheck) {
+        /// The session's token.
+        session_token: secret,
+        /// What the user typed.
+        password: password,
+    } answers Checked {
+        /// The user's number.
+        user_id: i64,
+        /// The user's role.
+        user_role: Role,
+    } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
+
+    /// Checks a user's password without a session.
+    "user-passcheck-nosession" => user_passcheck_nosession(UserPasscheckNosession) {
+        /// The address the user signed up with.
+        email: str,
+        /// What the user typed.
+        password: password,
+    } answers Checked refuses [NO_MATCH, INACTIVE, LOCKED]
+}
+
+fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {
+    let token = StoredToken::of(ask.session_token.expose());
+    let Some(session) = call.read(|db| sessions::live_by_token(db, &token))? else {
+        // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
+        return Err(NO_SESSION.refuse());
+    };
+    answer(authenticate(
+        call,
+        &Identifier::User(session.user_id),
+        &ask.password,
+        Credentials::may_authenticate,
+    )?)
+}
+
+fn user_passcheck_nosession(call: &mut Call<'_>, ask: UserPasscheckNosession) -> Outcome<Checked> {
+    answer(authenticate(
+        call,
+        &Identifier::Email(EmailAddress::folded(&ask.email)),
+        &ask.password,
+        Credentials::may_authenticate,
+    )?)
+}
+
+fn answer(authentication: Authentication) -> Outcome<Checked> {
+    match authentication {
+        Authentication::Success(authenticated) => {
+            let Credentials { user_id, user_role, .. } = authenticated.into_credentials();
+            Ok(Done::new(Checked { user_id, user_role }, "The password is right."))
+        }
+        Authentication::NotAllowed(user) => Err(INACTIVE.made().with("user_id", user.user_id).into()),
+        Authentication::Failure => Err(NO_MATCH.refuse()),
+        Authentication::Locked => Err(LOCKED.refuse()),
+    }
+}

@@ -1,0 +1,323 @@
+//! Sessions: making, looking up, annotating and ending them.
+
+use crate::accounts::sessions::{MayNotStart, start};
+use crate::app::Call;
+use crate::client_address::ClientAddress;
+use crate::clock::Timestamp;
+use crate::guard::token::{StoredToken, Token};
+use crate::json::JsonText;
+use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
+use crate::policy::roles::{ANONYMOUS_ID, Role};
+use crate::store::sessions::{self, LiveSession, NewSession};
+use crate::wire::{StrOrInt, ascii_json, merge};
+use crate::{requests, shape};
+use time::format_description::BorrowedFormatItem;
+
+/// Bytes of what may be noted about a session, as JSON text.
+const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
+/// Seconds of a day.
+const DAY_SECONDS: i64 = 86_400;
+
+const NOT_MADE: Refusal =
+    Refusal::new("DB error when making new session", "The session could not be started.")
+        .nulls(&["session_token", "expires"]);
+const NOT_LIVE: Refusal =
+    Refusal::new("session does not exist or expired", "The session could not be looked up.")
+        .nulls(&["session_info"]);
+const NOT_READ: Refusal =
+    Refusal::new("DB error when retrieving session info", "The session could not be looked up.")
+        .nulls(&["session_info"]);
+const NO_SUCH_TOKEN: Refusal = Refusal::without_reason("There was no such session to end.");
+const NOT_DELETED: Refusal =
+    Refusal::new("DB error when deleting session", "The session could not be ended.");
+const NONE_DELETED: Refusal = Refusal::without_reason("There were no sessions to end.");
+const NONE_DELETED_BROKEN: Refusal =
+    Refusal::new("DB error when updating session info", "The sessions could not be ended.");
+const NOTHING_TO_EDIT: Refusal = Refusal::new(
+    "invalid request: missing 'update_dict' in request",
+    "There is nothing to change about the session.",
+)
+.nulls(&["session_info"]);
+const NOT_THERE_TO_EDIT: Refusal =
+    Refusal::new("no such session", "The session could not be changed.").nulls(&["session_info"]);
+const NOTES_UNREADABLE: Refusal = Refusal::new(
+    "stored extra_info_json can't be read as an object",
+    "What is noted about this session cannot be read. It was left as it is.",
+)
+.nulls(&["session_info"]);
+const NOT_EDITED: Refusal =
+    Refusal::new("DB error when updating session info", "The session could not be changed.")
+        .nulls(&["session_info"]);
+
+requests! {
+    /// Starts a session, for a visitor or for a user who has just logged in.
+    "session-new" => session_new(SessionNew), broken NOT_MADE {
+        /// The visitor's IP address.
+        ip_address: str,
+        /// What the visitor's browser calls itself.
+        user_agent: str,
+        /// Whose session it is; null for a visitor who is not logged in.
+        user_id: int|None,
+        /// When it ends: a time in UTC such as 2027-01-31T12:00:00.5Z, or a number of days from now.
+        expires: str|int,
+        /// Anything to note about the session.
+        extra_info_json: dict|None,
+    } answers SessionMade {
+        /// The token of the new session. It is shown this once.
+        session_token: String,
+        /// When it ends.
+        expires: Timestamp,
+    } refuses [NOT_MADE]
+
+    /// Tells whether a session is live, whose it is, and what is known about both.
+    "session-exists" => session_exists(SessionExists), broken NOT_READ {
+        /// The session's token.
+        session_token: secret,
+    } answers SessionFound {
+        /// The session and its owner.
+        session_info: SessionAndOwner,
+    } refuses [NOT_LIVE]
+
+    /// Ends a session.
+    "session-delete" => session_delete(SessionDelete), broken NOT_DELETED {
+        /// The session's token.
+        session_token: secret,
+    } refuses [NO_SUCH_TOKEN]
+
+    /// Ends all sessions of a user, or all but one.
+    "session-delete-userid" => session_delete_userid(SessionDeleteUserid), broken NONE_DELETED_BROKEN {
+        /// The session that may be kept.
+        session_token: secret,
+        /// Whose sessions to end.
+        user_id: int,
+        /// Whether to keep that one session.
+        keep_current_session: bool,
+    } refuses [NONE_DELETED]
+
+    /// Changes what is noted about a session.
+    "internal-session-edit" => internal_session_edit(InternalSessionEdit), broken NOT_EDITED {
+        /// The session's token.
+        target_session_token: secret,
+        /// Keys to set; a key whose value is "__delete__" is removed.
+        update_dict: dict,
+    } answers SessionEdited {
+        /// The session as it is now.
+        session_info: Session,
+    } refuses [NOTHING_TO_EDIT, NOT_THERE_TO_EDIT, NOTES_UNREADABLE]
+}
+
+fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
+    let ip_address = ClientAddress::parse(&ask.ip_address).ok_or_else(|| NOT_MADE.refuse())?.to_string();
+    let expires = expiry(call, &ask.expires).ok_or_else(|| NOT_MADE.refuse())?;
+    let extra_info = ask.extra_info_json.map(|extra_info| ascii_json(&extra_info));
+    if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
+        return Err(NOT_MADE.refuse());
+    }
+    // A user number of 0 stands for nobody, like null.
+    let user_id = ask.user_id.filter(|user_id| *user_id != 0).unwrap_or(ANONYMOUS_ID);
+    let token = Token::new(call.rng());
+    let session = NewSession {
+        token: StoredToken::of(token.reveal()),
+        ip_address,
+        user_agent: sessions::kept_user_agent(&ask.user_agent).to_owned(),
+        user_id,
+        expires,
+        extra_info,
+    };
+    let started = start(call, session);
+    started.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { NOT_MADE.refuse() }))?;
+    let made = SessionMade { session_token: token.reveal().to_owned(), expires };
+    Ok(Done::new(made, "The session was started."))
+}
+
+/// When a session ends, within what the operator allows.
+fn expiry(call: &Call<'_>, asked: &StrOrInt) -> Option<Timestamp> {
+    let expires = match asked {
+        StrOrInt::Int(days) if *days >= 0 => call.now().plus_seconds(days.checked_mul(DAY_SECONDS)?),
+        StrOrInt::Int(_) => None,
+        StrOrInt::Str(text) => parse_expiry(text),
+    }?;
+    let days_max = i64::from(call.config().session_days_max);
+    if days_max == 0 {
+        return Some(expires);
+    }
+    Some(expires.min(call.now().plus_seconds(days_max * DAY_SECONDS)?))
+}
+
+const DATE_AND_TIME: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
+    "[year]-[month padding:none]-[day padding:none]T[hour padding:none]:[minute padding:none]:[second padding:none]"
+);
+
+/// Reads a time in UTC: `Y-M-DTh:m:s`, with or without up to six fraction digits and an offset.
+fn parse_expiry(text: &str) -> Option<Timestamp> {
+    if text.len() > 40 || !text.is_ascii() {
+        return None;
+    }
+    // Clients add a Z to what is UTC anyway, wherever they got it from.
+    let text = text.replace('Z', "").replace('t', "T");
+    let (text, offset_seconds) = split_offset(&text)?;
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
+    let micros = match fraction {
+        None => 0,
+        Some(digits)
+            if (1..=6).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            format!("{digits:0<6}").parse().ok()?
+        }
+        Some(_) => return None,
+    };
+    let calendar = time::PrimitiveDateTime::parse(whole, DATE_AND_TIME).ok()?.assume_utc();
+    Timestamp::from_calendar(calendar)?.plus_micros(micros)?.plus_seconds(-offset_seconds)
+}
+
+/// Cuts `+hh:mm` or `-hh:mm` off the end; tells the offset in seconds.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    let (_, clock) = text.split_once('T')?;
+    let Some(at) = clock.find(['+', '-']) else { return Some((text, 0)) };
+    let (sign, offset) = clock[at..].split_at(1);
+    let (hours, minutes) = offset.split_once(':')?;
+    if hours.len() != 2 || minutes.len() != 2 {
+        return None;
+    }
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let seconds = (hours * 60 + minutes) * 60;
+    let end = text.len() - (clock.len() - at);
+    Some((&text[..end], if sign == "-" { -seconds } else { seconds }))
+}
+
+shape! {
+    /// A session, and whose it is.
+    struct SessionAndOwner {
+        /// The owner's number; 2 for a visitor who is not logged in.
+        user_id: i64,
+        /// The owner's public identifier.
+        system_id: String,
+        /// The owner's name, HTML-escaped.
+        full_name: Option<String>,
+        /// The owner's address in folded form.
+        email: String,
+        /// What is noted about the owner.
+        extra_info: Option<JsonText>,
+        /// Whether the owner proved to hold the address.
+        email_verified: bool,
+        /// When the last verification email was sent.
+        emailverify_sent_datetime: Option<Timestamp>,
+        /// Whether the owner may do anything at all.
+        is_active: bool,
+        /// When somebody last tried to log in as the owner.
+        last_login_try: Option<Timestamp>,
+        /// When the owner last logged in.
+        last_login_success: Option<Timestamp>,
+        /// When the owner signed up.
+        created_on: Timestamp,
+        /// The owner's role.
+        user_role: Role,
+        /// The session's token, as it was presented.
+        session_token: String,
+        /// The IP address that the session was started from.
+        ip_address: String,
+        /// The browser that the session was started by.
+        user_agent: String,
+        /// When the session started.
+        created: Timestamp,
+        /// When it ends.
+        expires: Timestamp,
+        /// What is noted about the session.
+        extra_info_json: Option<JsonText>,
+    }
+}
+
+fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFound> {
+    let token = ask.session_token.expose();
+    let found = call.read(|db| sessions::live_by_token(db, &StoredToken::of(token)))?;
+    let session = found.ok_or_else(|| NOT_LIVE.refuse())?;
+    let session_info = SessionAndOwner {
+        user_id: session.user_id,
+        system_id: session.system_id,
+        full_name: session.full_name,
+        email: session.email,
+        extra_info: session.extra_info,
+        email_verified: session.email_verified,
+        emailverify_sent_datetime: session.emailverify_sent_datetime,
+        is_active: session.is_active,
+        last_login_try: session.last_login_try,
+        last_login_success: session.last_login_success,
+        created_on: session.created_on,
+        user_role: session.user_role,
+        session_token: token.clone(),
+        ip_address: session.ip_address,
+        user_agent: session.user_agent,
+        created: session.created,
+        expires: session.expires,
+        extra_info_json: session.extra_info_json,
+    };
+    Ok(Done::new(SessionFound { session_info }, "The session was found."))
+}
+
+fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Empty> {
+    let token = StoredToken::of(ask.session_token.expose());
+    if call.write(move |tx| sessions::delete(tx, &token))? {
+        Ok(Done::new(Empty {}, "The session was ended."))
+    } else {
+        Err(NO_SUCH_TOKEN.refuse())
+    }
+}
+
+fn session_delete_userid(call: &mut Call<'_>, ask: SessionDeleteUserid) -> Outcome<Empty> {
+    let kept = ask.keep_current_session.then(|| StoredToken::of(ask.session_token.expose()));
+    let user_id = ask.user_id;
+    match call.write(move |tx| sessions::delete_by_user(tx, user_id, kept.as_ref()))? {
+        0 => Err(NONE_DELETED.refuse()),
+        _ => Ok(Done::new(Empty {}, "The sessions were ended.")),
+    }
+}
+
+shape! {
+    /// A session.
+    struct Session {
+        /// The owner's number; 2 for a visitor who is not logged in.
+        user_id: i64,
+        /// The session's token, as it was presented.
+        session_token: String,
+        /// The IP address that the session was started from.
+        ip_address: String,
+        /// The browser that the session was started by.
+        user_agent: String,
+        /// When the session started.
+        created: Timestamp,
+        /// When it ends.
+        expires: Timestamp,
+        /// What is noted about the session.
+        extra_info_json: JsonText,
+    }
+}
+
+fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outcome<SessionEdited> {
+    if ask.update_dict.is_empty() {
+        return Err(NOTHING_TO_EDIT.refuse());
+    }
+    let stored = StoredToken::of(ask.target_session_token.expose());
+    let (session, extra_info): (LiveSession, JsonText) = call.write(move |tx| {
+        let session = sessions::live_by_token(tx, &stored)?.ok_or_else(|| NOT_THERE_TO_EDIT.refuse())?;
+        let merged = merge(session.extra_info_json.as_ref(), ask.update_dict);
+        let merged = merged.map_err(|_| NOTES_UNREADABLE.refuse())?;
+        if merged.len() > EXTRA_INFO_BYTES_MAX {
+            return Err(NOT_EDITED.refuse());
+        }
+        sessions::set_extra_info(tx, &stored, &merged)?;
+        Ok((session, JsonText::new(merged)))
+    })?;
+    let session_info = Session {
+        user_id: session.user_id,
+        session_token: ask.target_session_token.expose().clone(),
+        ip_address: session.ip_address,
+        user_agent: session.user_agent,
+        created: session.created,
+        expires: session.expires,
+        extra_info_json: extra_info,
+    };
+    Ok(Done::new(SessionEdited { session_info }, "What is noted about the session was changed."))
+}

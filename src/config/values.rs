@@ -1,0 +1,389 @@
+//! Turns the text of a setting into its value. Each function refuses with what the value *must be*, as the end
+//! of a sentence; it never repeats the text, which may be a secret. Nothing here reads files or the network.
+
+use crate::guard::envelope::Keyring;
+use crate::guard::password::Argon2Cost;
+use crate::guard::ratelimit::RateLimits;
+use crate::guard::redact::PiiSalt;
+use crate::guard::secret::Secret;
+use crate::log::LogFormat;
+use crate::outbound::letters::link;
+use crate::outbound::mail::Protection;
+use crate::outbound::mailbox::Sender;
+use crate::policy::passwords::PasswordPolicy;
+use log::LevelFilter;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+/// What happens to a new password when the list of leaked ones cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PwnedFail {
+    /// It passes.
+    Open,
+    /// It is refused.
+    Closed,
+}
+
+/// Whose failed logins are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// All on one account.
+    Account,
+    /// All on one account from one client network, so that a stranger elsewhere cannot lock the owner out.
+    AccountAndClient,
+}
+
+/// A whole number within limits. Blanks around it and `_` between digits are allowed.
+pub fn whole<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, String> {
+    number(text)
+        .filter(|value| (MIN..=MAX).contains(value))
+        .and_then(|value| T::try_from(value).ok())
+        .ok_or_else(|| format!("a whole number from {MIN} to {MAX}"))
+}
+
+/// A whole number within limits, or `auto` for none.
+pub fn automatic<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<Option<T>, String> {
+    if text.eq_ignore_ascii_case("auto") {
+        return Ok(None);
+    }
+    whole::<T, MIN, MAX>(text).map(Some).map_err(|allowed| format!("`auto` or {allowed}"))
+}
+
+/// `1` or `0`.
+pub fn switch(text: &str) -> Result<bool, String> {
+    choice(text, &[("1", true), ("0", false)])
+}
+
+/// The address to listen on.
+pub fn address(text: &str) -> Result<IpAddr, String> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse().map_err(|_| "an IPv4 or IPv6 address, such as 127.0.0.1, 0.0.0.0 or ::1".into())
+}
+
+/// Host names that the `Host` header may carry, in lower case, for header names are compared that way.
+pub fn hosts(text: &str) -> Result<Vec<String>, String> {
+    let hosts: Vec<String> = list(text).map(str::to_ascii_lowercase).collect();
+    let bracketed = |host: &str| {
+        host.strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+    };
+    if hosts.is_empty() || !hosts.iter().all(|host| is_host_name(host) || bracketed(host)) {
+        return Err("host names or addresses with `;` between them, without ports or `*`, \
+                    IPv6 addresses in square brackets"
+            .into());
+    }
+    Ok(hosts)
+}
+
+/// One host name or address.
+pub fn host(text: &str) -> Result<String, String> {
+    if is_host_name(text) || text.parse::<IpAddr>().is_ok() {
+        Ok(text.into())
+    } else {
+        Err("a host name or an address, without a port".into())
+    }
+}
+
+/// A host name, or nothing.
+pub fn optional_host(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() { Ok(None) } else { host(text).map(Some) }
+}
+
+/// The path of the database file.
+pub fn database(text: &str) -> Result<PathBuf, String> {
+    const ALLOWED: &str = "the path of an SQLite file: sqlite:///relative/path, sqlite:////absolute/path or a \
+                           plain path; other databases, and SQLite in memory, are not supported";
+    let path = match text.strip_prefix("sqlite:///") {
+        Some(path) if path.contains('?') => return Err(format!("{ALLOWED}, nor are `?` options")),
+        Some(path) => path,
+        None if text.contains("://") || text.starts_with("file:") => return Err(ALLOWED.into()),
+        None => text,
+    };
+    if path.is_empty() || path == ":memory:" || path.contains('\0') {
+        return Err(ALLOWED.into());
+    }
+    Ok(path.into())
+}
+
+/// A directory. It is made absolute with the other sources at hand.
+pub fn directory(text: &str) -> Result<PathBuf, String> {
+    Ok(text.into())
+}
+
+/// A file, or nothing. That it exists was seen when the setting was looked up.
+pub fn optional_file(text: &str) -> Result<Option<PathBuf>, String> {
+    Ok((!text.is_empty()).then(|| text.into()))
+}
+
+/// The keys that open and seal messages.
+pub fn keyring(text: &str) -> Result<Keyring, String> {
+    const ALLOWED: &str = "32 bytes in URL-safe or standard base64 (44 characters), several such keys, or a file that holds them";
+    Keyring::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
+}
+
+/// Whether the text is a key, and not perhaps the path of one.
+pub fn key_decodes(text: &str) -> bool {
+    Keyring::parse(text).is_ok()
+}
+
+/// The key for the hashes of personal data in logs.
+pub fn pii_salt(text: &str) -> Result<PiiSalt, String> {
+    const ALLOWED: &str = "at most 64 bytes, or `none`, or a file that holds either";
+    PiiSalt::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
+}
+
+/// Any secret text, also an empty one.
+pub fn secret(text: &str) -> Result<Secret<String>, String> {
+    Ok(Secret::new(text.into()))
+}
+
+/// One line of any text, also an empty one.
+pub fn line(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) { Err("one line of text".into()) } else { Ok(text.into()) }
+}
+
+/// A sender as `Name <address>`, or just the address, that letters can be sent from.
+pub fn sender(text: &str) -> Result<String, String> {
+    Sender::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
+        "an e-mail address that mail can be sent from, with or without a name: `Name <name@example.org>`"
+            .into()
+    })
+}
+
+/// What to call ourselves towards a mail server: a host name, or an address in square brackets.
+pub fn client_name(text: &str) -> Result<String, String> {
+    let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_literal = literal.is_some_and(|literal| match literal.strip_prefix("IPv6:") {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => literal.parse::<Ipv4Addr>().is_ok(),
+    });
+    let is_name = is_host_name(text) && !text.split('.').any(str::is_empty);
+    if is_literal || is_name {
+        Ok(text.into())
+    } else {
+        Err("`auto`, a host name, or an address in square brackets, such as [192.0.2.1] or [IPv6:2001:db8::1]".into())
+    }
+}
+
+/// The same, or `auto` for whatever suits.
+pub fn optional_client_name(text: &str) -> Result<Option<String>, String> {
+    if text.eq_ignore_ascii_case("auto") { Ok(None) } else { client_name(text).map(Some) }
+}
+
+/// Something that can pass for an e-mail address: one word with an `@` inside.
+pub fn email_address(text: &str) -> Result<String, String> {
+    let has_both_parts =
+        text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+    if has_both_parts && !text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        Ok(text.into())
+    } else {
+        Err("an e-mail address, such as name@example.org".into())
+    }
+}
+
+/// The rules for new passwords.
+pub fn password_policy(text: &str) -> Result<PasswordPolicy, String> {
+    const ALLOWED: &str = "four fields as in the default, or `nist`";
+    PasswordPolicy::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
+}
+
+/// Requests a minute.
+pub fn rate_limits(text: &str) -> Result<RateLimits, String> {
+    const ALLOWED: &str = "`name:number` pairs with `;` between them, or `none`";
+    RateLimits::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
+}
+
+/// The cost of new password hashes.
+pub fn argon2_cost(text: &str) -> Result<Argon2Cost, String> {
+    const ALLOWED: &str = "like `m=65536,t=3,p=4`";
+    Argon2Cost::parse(text, false).map_err(|error| format!("{ALLOWED}: {error}"))
+}
+
+/// Base URLs, without a slash at the end.
+pub fn base_urls(text: &str) -> Result<Vec<String>, String> {
+    let urls: Vec<String> = list(text).map(|url| url.trim_end_matches('/').to_owned()).collect();
+    if urls.iter().all(|url| is_web_url(url) && link(url, "/", &[]).is_some()) {
+        return Ok(urls);
+    }
+    Err("http:// or https:// URLs with `;` between them, without `?`, `#` or `@`".into())
+}
+
+/// The URL of a service, or `none`.
+pub fn service_url(text: &str) -> Result<Option<String>, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    if is_web_url(text) { Ok(Some(text.into())) } else { Err("`none`, or an http:// or https:// URL".into()) }
+}
+
+/// How mail travels.
+pub fn email_tls(text: &str) -> Result<Protection, String> {
+    choice(
+        text,
+        &[
+            ("auto", Protection::Automatic),
+            ("starttls", Protection::StartTls),
+            ("tls", Protection::Tls),
+            ("none", Protection::None),
+        ],
+    )
+}
+
+/// What happens when leaked passwords cannot be looked up.
+pub fn pwned_fail(text: &str) -> Result<PwnedFail, String> {
+    choice(text, &[("open", PwnedFail::Open), ("closed", PwnedFail::Closed)])
+}
+
+/// What a lock after failures covers.
+pub fn lock_mode(text: &str) -> Result<LockMode, String> {
+    choice(text, &[("account", LockMode::Account), ("account-and-client", LockMode::AccountAndClient)])
+}
+
+/// How log lines look.
+pub fn log_format(text: &str) -> Result<LogFormat, String> {
+    choice(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+}
+
+/// The least level that is logged.
+pub fn log_level(text: &str) -> Result<LevelFilter, String> {
+    choice(
+        text,
+        &[
+            ("debug", LevelFilter::Debug),
+            ("info", LevelFilter::Info),
+            ("warning", LevelFilter::Warn),
+            ("error", LevelFilter::Error),
+            ("none", LevelFilter::Off),
+        ],
+    )
+}
+
+/// Whether the text can stand as a URL of the web: right scheme, a host, one word.
+pub fn is_web_url(text: &str) -> bool {
+    text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with(['/', ':', '?', '#'])
+            && rest.chars().all(|character| character.is_ascii_graphic())
+    })
+}
+
+fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    choices.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, value)| *value).ok_or_else(
+        || {
+            let words: Vec<_> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            match words.split_last() {
+                Some((last, [])) => last.clone(),
+                Some((last, others)) => format!("{} or {last}", others.join(", ")),
+                None => String::new(),
+            }
+        },
+    )
+}
+
+fn number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let well_spaced = !text.starts_with('_') && !text.ends_with('_') && !text.contains("__");
+    let all_digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    if well_spaced && all_digits { text.replace('_', "").parse().ok() } else { None }
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(';').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn is_host_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_keep_to_their_limits() {
+        for (text, expected) in
+            [("80", Some(80)), (" 1_0 ", Some(10)), ("0", Some(0)), ("65535", Some(65535))]
+        {
+            assert_eq!(whole::<u16, 0, 65535>(text).ok(), expected, "{text}");
+        }
+        for text in ["", "-1", "65536", "12.0", "1__0", "_1", "1_", "+1", "99999999999999999999999", "١"] {
+            assert!(whole::<u16, 0, 65535>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_sqlite_files_are_databases() {
+        for (text, path) in [
+            ("sqlite:///a/b.sqlite", "a/b.sqlite"),
+            ("sqlite:////a/b.sqlite", "/a/b.sqlite"),
+            ("/a/b.sqlite", "/a/b.sqlite"),
+            ("b.sqlite", "b.sqlite"),
+        ] {
+            assert_eq!(database(text), Ok(path.into()));
+        }
+        for text in [
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            ":memory:",
+            "sqlite:///a?mode=ro",
+            "sqlite+pysqlite:///a",
+            "file:a",
+            "postgresql://me:hidden@host/db",
+        ] {
+            let refusal = database(text).expect_err(text);
+            assert!(refusal.contains("sqlite:///") && !refusal.contains("hidden"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_folded_and_come_without_ports() {
+        assert_eq!(
+            hosts("Localhost; 127.0.0.1;;[::1]"),
+            Ok(vec!["localhost".into(), "127.0.0.1".into(), "[::1]".into()])
+        );
+        for text in [";", "", "a:80", "::1", "*.example.org", "a b", "[x]"] {
+            assert!(hosts(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_one_word_with_something_on_both_sides() {
+        for text in ["a@b", "admin@localhost", "a@b@c"] {
+            assert_eq!(email_address(text).as_deref(), Ok(text));
+        }
+        for text in ["", "a", "@", "@b", "a@", "a b@c", "a@b c", "a@b\u{a0}", "a\u{0}@b", "a@b\n"] {
+            assert!(email_address(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_rest_says_what_it_takes() {
+        assert_eq!(address("localhost"), Ok(IpAddr::from([127, 0, 0, 1])));
+        assert!(address("example.org").is_err() && address("127.0.0.1:80").is_err());
+        assert_eq!(email_tls("x").expect_err("unknown"), "`auto`, `starttls`, `tls` or `none`");
+        assert_eq!(automatic::<usize, 1, 8>("auto"), Ok(None));
+        assert_eq!(
+            automatic::<usize, 1, 8>("9").expect_err("too many"),
+            "`auto` or a whole number from 1 to 8"
+        );
+        assert_eq!(service_url("none"), Ok(None));
+        assert!(service_url("ftp://x").is_err() && service_url("https://").is_err());
+        assert_eq!(base_urls("https://a.org/;http://b"), Ok(vec!["https://a.org".into(), "http://b".into()]));
+        assert!(base_urls("https://a b").is_err() && base_urls("") == Ok(vec![]));
+        assert!(sender("A <a@b>").is_ok() && sender("a@b\r\nBcc: c@d").is_err() && sender("a").is_err());
+        assert!(sender("A <a@b").is_err() && sender("A <a@b_c>").is_err() && sender("\u{e4}@b").is_err());
+        assert!(base_urls("https://a@b").is_err() && base_urls("https://a?b").is_err());
+        for name in ["auth.example.org", "auth", "[192.0.2.1]", "[IPv6:::1]"] {
+            assert_eq!(optional_client_name(name), Ok(Some(name.to_owned())));
+        }
+        for name in ["", "a b", "a..b", "192.0.2.1]", "[a]", "[::1]", "a\r\nMAIL"] {
+            assert!(optional_client_name(name).is_err(), "{name}");
+        }
+        assert_eq!(optional_client_name("auto"), Ok(None));
+    }
+}
