@@ -1,5 +1,5 @@
 //! The few calls to the operating system about this process as a whole that the compiler cannot check. What concerns
-//! a socket stands in `edge/socket.rs`.
+//! a socket stands in `http/socket.rs`.
 #![expect(unsafe_code, reason = "descriptors and signals of the process have no safe interface")]
 
 use std::ffi::CString;

@@ -108,7 +108,7 @@ pub struct Request {
     pub act: fn(&mut Call<'_>, WipedObject) -> Acted,
 }
 
-/// Declares the requests of a file of `actions/`. See [`crate::request`].
+/// Declares the requests of a file of `api/`. See [`crate::request`].
 #[macro_export]
 macro_rules! requests {
     ($(

@@ -1,7 +1,8 @@
 //! API keys: the claims that the server writes into a new key, what it needs of those that come back, and what somebody
 //! may do with a key who is [`Permitted`].
 
-use super::permission::Permitted;
+use super::error::OperationError;
+use super::permission::{Permitted, over_apikeys};
 use crate::app::Context;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, Token};
@@ -168,6 +169,68 @@ pub enum KeyKind {
     InSession,
     /// By itself.
     WithoutSession,
+}
+
+/// Who wants something done with a key that is there.
+pub struct KeyRequester {
+    /// The user's number.
+    pub user_id: i64,
+    /// The role in which they ask.
+    pub user_role: String,
+}
+
+/// Why nothing was done with a key.
+pub enum KeyRefused {
+    /// The policy does not let them do this with this owner's keys.
+    NotAllowed,
+    /// The claims are not those of a valid key.
+    NotValid,
+    /// There is no such key to revoke.
+    NotThere,
+}
+
+/// Verifies the key of these claims on behalf of its owner or of an administrator; tells when it ends.
+///
+/// # Errors
+///
+/// Why not; a failing database.
+pub fn verify(
+    context: &Context<'_>,
+    kind: KeyKind,
+    requester: &KeyRequester,
+    claims: &Object,
+) -> Result<Timestamp, OperationError<KeyRefused>> {
+    let refused = OperationError::Refused;
+    let key = Presented::of(claims).ok_or_else(|| refused(KeyRefused::NotValid))?;
+    let policy = context.app().policy.load_full();
+    let found = context.read(|db| {
+        let KeyRequester { user_id, user_role } = requester;
+        let permitted = over_apikeys(db, &policy, *user_id, user_role, "view", key.name.user_id)?;
+        permitted.map(|permitted| permitted.expiry(db, kind, &key)).transpose()
+    })?;
+    found.ok_or_else(|| refused(KeyRefused::NotAllowed))?.ok_or_else(|| refused(KeyRefused::NotValid))
+}
+
+/// Revokes the key of these claims on behalf of its owner or of an administrator.
+///
+/// # Errors
+///
+/// Why not; a failing database.
+pub fn revoke(
+    context: &Context<'_>,
+    kind: KeyKind,
+    requester: KeyRequester,
+    claims: &Object,
+) -> Result<(), OperationError<KeyRefused>> {
+    let refused = OperationError::Refused;
+    let key = Presented::of(claims).ok_or_else(|| refused(KeyRefused::NotValid))?;
+    let policy = context.app().policy.load_full();
+    context.write(move |tx| {
+        let KeyRequester { user_id, user_role } = requester;
+        let permitted = over_apikeys(tx, &policy, user_id, &user_role, "delete", key.name.user_id)?;
+        let permitted = permitted.ok_or_else(|| refused(KeyRefused::NotAllowed))?;
+        if permitted.revoke(tx, kind, &key)? { Ok(()) } else { Err(refused(KeyRefused::NotThere)) }
+    })
 }
 
 impl Permitted {

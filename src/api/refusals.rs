@@ -1,9 +1,37 @@
 //! Ways of saying no that several requests share.
 
-use crate::outcome::Refusal;
+use crate::accounts::error::OperationError;
+use crate::accounts::keys::KeyRefused;
+use crate::outcome::{Failure, Refusal};
 
 /// What is answered while an account takes no attempts; the same whether or not there is such an account.
 pub(super) const LOCKED: Refusal = Refusal::without_reason(
     "This account is locked for now after too many failed attempts. Try again later, or ask an administrator.",
 )
 .nulls(&["user_id"]);
+
+/// The policy does not let somebody do this with an API key.
+pub(super) const KEY_NOT_ALLOWED: Refusal = Refusal::new(
+    "originating user is not allowed to operate on this API key",
+    "You may not do this with this API key.",
+);
+/// An API key is not valid.
+pub(super) const KEY_NOT_VALID: Refusal = Refusal::new(
+    "key validation failed, provided key does not match stored key or has expired",
+    "The API key is not valid.",
+);
+/// There was no API key to revoke.
+pub(super) const KEY_NOT_REVOKED: Refusal =
+    Refusal::without_reason("No API key was revoked: there is none like this.");
+
+/// How it is answered that nothing was done with an API key.
+pub(super) fn key_refused(error: OperationError<KeyRefused>) -> Failure {
+    error.map_refusal(|why| {
+        match why {
+            KeyRefused::NotAllowed => KEY_NOT_ALLOWED,
+            KeyRefused::NotValid => KEY_NOT_VALID,
+            KeyRefused::NotThere => KEY_NOT_REVOKED,
+        }
+        .refuse()
+    })
+}

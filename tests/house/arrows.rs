@@ -248,13 +248,7 @@ fn complaints<'all>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::SourceFile;
-
-    fn tree(files: &[(&str, &str)]) -> Vec<Module> {
-        let files: Vec<SourceFile> =
-            files.iter().map(|(path, text)| SourceFile::sample(path, text)).collect();
-        modules(&files)
-    }
+    use crate::paths::sample_tree as tree;
 
     #[test]
     fn a_crate_away_from_home_is_seen() {

@@ -162,13 +162,7 @@ fn busy_files(imports: &Imports, excused: &[(&str, &str)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::SourceFile;
-
-    fn tree(files: &[(&str, &str)]) -> Vec<Module> {
-        let files: Vec<SourceFile> =
-            files.iter().map(|(path, text)| SourceFile::sample(path, text)).collect();
-        modules(&files)
-    }
+    use crate::paths::sample_tree as tree;
 
     fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
         circles(&imports(&tree(files), home_of))

@@ -240,6 +240,12 @@ fn plain_path(tokens: &[Token<'_>], start: usize, found: &mut Vec<Found>) -> usi
     at
 }
 
+/// The modules of files that exist only for a test of a rule.
+pub fn sample_tree(files: &[(&str, &str)]) -> Vec<Module> {
+    let files: Vec<SourceFile> = files.iter().map(|(path, text)| SourceFile::sample(path, text)).collect();
+    modules(&files)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

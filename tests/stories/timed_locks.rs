@@ -1,7 +1,7 @@
 //! A lock after failed logins suspends an account: nothing of it works meanwhile, everything works again afterwards.
 
 use crate::support::parser::value_of;
-use crate::support::{Person, Reply, TestServer, session_body};
+use crate::support::{Person, Reply, TestServer, refreshing, session_body};
 use authnzerver::accounts::lock::lift_ended;
 use authnzerver::server::maintenance::release_expired_locks;
 use serde_json::{Value, json};
@@ -44,17 +44,7 @@ impl Belongings {
         let other = json!({
             "apikey_dict": self.key_without_session, "user_id": user_id, "user_role": "authenticated",
         });
-        let mut refresh = other.clone();
-        for (name, value) in [
-            ("refresh_token", json!(self.refresh_token)),
-            ("ip_address", json!("192.0.2.1")),
-            ("expires_seconds", json!(60)),
-            ("not_valid_before", json!(-1)),
-            ("refresh_expires", json!(60)),
-            ("refresh_nbf", json!(-1)),
-        ] {
-            refresh[name] = value;
-        }
+        let refresh = refreshing(other.clone(), &self.refresh_token);
         let access = json!({
             "user_id": user_id, "user_role": "authenticated", "action": "view", "target_name": "dataset",
             "target_owner": 1, "target_visibility": "public", "target_sharedwith": "",

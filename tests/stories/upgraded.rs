@@ -1,7 +1,7 @@
 //! A database of an earlier schema goes on working: every row is kept, and whoever was somebody still is.
 
 use crate::support::parser::value_of;
-use crate::support::{GOOD_PASSWORD, TestServer, session_body};
+use crate::support::{GOOD_PASSWORD, TestServer, refreshing, session_body};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -157,17 +157,7 @@ impl Furnished {
             |key: &Value| json!({ "apikey_dict": key, "user_id": alice, "user_role": "authenticated" });
         server.ask("apikey-verify", with(&self.key)).done();
         server.ask("apikey-verify-nosession", with(&self.key_without_session)).done();
-        let mut refresh = with(&self.key_without_session);
-        for (name, value) in [
-            ("refresh_token", json!(self.refresh_token)),
-            ("ip_address", json!("192.0.2.1")),
-            ("expires_seconds", json!(60)),
-            ("not_valid_before", json!(-1)),
-            ("refresh_expires", json!(60)),
-            ("refresh_nbf", json!(-1)),
-        ] {
-            refresh[name] = value;
-        }
+        let refresh = refreshing(with(&self.key_without_session), &self.refresh_token);
         server.ask("apikey-refresh-nosession", refresh).done();
 
         assert!(!server.person("bob").logs_in().succeeded());

@@ -389,6 +389,21 @@ impl Gate {
     }
 }
 
+/// A request about a key without a session, with what renews that key for a minute.
+pub fn refreshing(mut ask: Value, refresh_token: &str) -> Value {
+    for (name, value) in [
+        ("refresh_token", json!(refresh_token)),
+        ("ip_address", json!("192.0.2.1")),
+        ("expires_seconds", json!(60)),
+        ("not_valid_before", json!(-1)),
+        ("refresh_expires", json!(60)),
+        ("refresh_nbf", json!(-1)),
+    ] {
+        ask[name] = value;
+    }
+    ask
+}
+
 /// The body of a `session-new` for a visitor or a user.
 pub fn session_body(user_id: Option<i64>) -> Value {
     json!({

@@ -1,8 +1,11 @@
 //! API keys without a session, and the refresh tokens that renew them.
 
-use crate::accounts::keys::{KeyKind, KeyRequest, NewKey, Presented, claim, times};
+use crate::accounts::keys::{
+    KeyKind, KeyRequest, KeyRequester, NewKey, Presented, claim, revoke, times, verify,
+};
 use crate::accounts::permission::{Permitted, over_apikeys};
 use crate::api::members::CLAIMS;
+use crate::api::refusals::{KEY_NOT_ALLOWED, KEY_NOT_REVOKED, KEY_NOT_VALID, key_refused};
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
@@ -22,15 +25,6 @@ const BAD_TIMES: Refusal = Refusal::new(
     "invalid request: key lifetime out of range",
     "An API key cannot live that long, or not start then.",
 );
-const MAY_NOT: Refusal = Refusal::new(
-    "originating user is not allowed to operate on this API key",
-    "You may not do this with this API key.",
-);
-const NOT_VALID: Refusal = Refusal::new(
-    "key validation failed, provided key does not match stored key or has expired",
-    "The API key is not valid.",
-);
-const NOT_REVOKED: Refusal = Refusal::without_reason("No API key was revoked: there is none like this.");
 const MAY_NOT_DELETE: Refusal =
     Refusal::new("originating user is not allowed to delete API keys", "You may not revoke API keys.");
 const ALL_NEED_A_VALID_KEY: Refusal = Refusal::new(
@@ -91,7 +85,7 @@ requests! {
         user_id: int,
         /// The role of who verifies it.
         user_role: str,
-    } refuses [MAY_NOT, NOT_VALID]
+    } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID]
 
     /// Revokes an API key, on behalf of its owner or of an administrator.
     "apikey-revoke-nosession" => apikey_revoke_nosession(ApikeyRevokeNosession) {
@@ -101,7 +95,7 @@ requests! {
         user_id: int,
         /// The role of who revokes it.
         user_role: str,
-    } refuses [MAY_NOT, NOT_VALID, NOT_REVOKED]
+    } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID, KEY_NOT_REVOKED]
 
     /// Revokes all API keys without a session that the owner of a valid one has.
     "apikey-revokeall-nosession" => apikey_revokeall_nosession(ApikeyRevokeallNosession) {
@@ -228,31 +222,14 @@ fn apikey_new_nosession(call: &mut Call<'_>, ask: ApikeyNewNosession) -> Outcome
 }
 
 fn apikey_verify_nosession(call: &mut Call<'_>, ask: ApikeyVerifyNosession) -> Outcome<Empty> {
-    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
-    let owner_id = presented.name.user_id;
-    let policy = call.app().policy.load_full();
-    let found = call.read(|db| {
-        let permitted = over_apikeys(db, &policy, ask.user_id, &ask.user_role, "view", owner_id)?;
-        let expires = permitted.map(|permitted| permitted.expiry(db, KeyKind::WithoutSession, &presented));
-        expires.transpose()
-    })?;
-    let expires = found.ok_or_else(|| MAY_NOT.refuse())?.ok_or_else(|| NOT_VALID.refuse())?;
+    let requester = KeyRequester { user_id: ask.user_id, user_role: ask.user_role };
+    let expires = verify(call, KeyKind::WithoutSession, &requester, &ask.apikey_dict).map_err(key_refused)?;
     Ok(Done::new(Empty {}, format!("The API key is valid. It ends at {} UTC.", expires.wire())))
 }
 
 fn apikey_revoke_nosession(call: &mut Call<'_>, ask: ApikeyRevokeNosession) -> Outcome<Empty> {
-    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
-    let owner_id = presented.name.user_id;
-    let policy = call.app().policy.load_full();
-    call.write(move |tx| {
-        let permitted = over_apikeys(tx, &policy, ask.user_id, &ask.user_role, "delete", owner_id)?;
-        let permitted = permitted.ok_or_else(|| MAY_NOT.refuse())?;
-        if permitted.revoke(tx, KeyKind::WithoutSession, &presented)? {
-            Ok(())
-        } else {
-            Err(NOT_REVOKED.refuse())
-        }
-    })?;
+    let requester = KeyRequester { user_id: ask.user_id, user_role: ask.user_role };
+    revoke(call, KeyKind::WithoutSession, requester, &ask.apikey_dict).map_err(key_refused)?;
     Ok(Done::new(Empty {}, "The API key was revoked."))
 }
 

@@ -1,8 +1,9 @@
 //! API keys that end with the session they were issued in.
 
-use crate::accounts::keys::{DAY_SECONDS, KeyKind, KeyRequest, NewKey, Presented, times};
+use crate::accounts::keys::{DAY_SECONDS, KeyKind, KeyRequest, KeyRequester, NewKey, revoke, times, verify};
 use crate::accounts::permission::{Permitted, over_apikeys};
 use crate::api::members::CLAIMS;
+use crate::api::refusals::{KEY_NOT_ALLOWED, KEY_NOT_REVOKED, KEY_NOT_VALID, key_refused};
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
@@ -29,15 +30,6 @@ const BAD_TIMES: Refusal = Refusal::new(
     "An API key cannot live that long, or not start then.",
 )
 .nulls(&["apikey", "expires"]);
-const MAY_NOT: Refusal = Refusal::new(
-    "originating user is not allowed to operate on this API key",
-    "You may not do this with this API key.",
-);
-const NOT_VALID: Refusal = Refusal::new(
-    "key validation failed, provided key does not match stored key or has expired",
-    "The API key is not valid.",
-);
-const NOT_REVOKED: Refusal = Refusal::without_reason("No API key was revoked: there is none like this.");
 
 requests! {
     /// Issues an API key that ends with the session. The calling server signs what it gets and hands it out.
@@ -79,7 +71,7 @@ requests! {
         user_id: int,
         /// The role of who verifies it.
         user_role: str,
-    } refuses [MAY_NOT, NOT_VALID]
+    } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID]
 
     /// Revokes an API key, on behalf of its owner or of an administrator.
     "apikey-revoke" => apikey_revoke(ApikeyRevoke) {
@@ -89,7 +81,7 @@ requests! {
         user_id: int,
         /// The role of who revokes it.
         user_role: str,
-    } refuses [MAY_NOT, NOT_VALID, NOT_REVOKED]
+    } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID, KEY_NOT_REVOKED]
 }
 
 fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
@@ -158,26 +150,13 @@ impl Holder {
 }
 
 fn apikey_verify(call: &mut Call<'_>, ask: ApikeyVerify) -> Outcome<Empty> {
-    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
-    let owner_id = presented.name.user_id;
-    let policy = call.app().policy.load_full();
-    let found = call.read(|db| {
-        let permitted = over_apikeys(db, &policy, ask.user_id, &ask.user_role, "view", owner_id)?;
-        let expires = permitted.map(|permitted| permitted.expiry(db, KeyKind::InSession, &presented));
-        expires.transpose()
-    })?;
-    let expires = found.ok_or_else(|| MAY_NOT.refuse())?.ok_or_else(|| NOT_VALID.refuse())?;
+    let requester = KeyRequester { user_id: ask.user_id, user_role: ask.user_role };
+    let expires = verify(call, KeyKind::InSession, &requester, &ask.apikey_dict).map_err(key_refused)?;
     Ok(Done::new(Empty {}, format!("The API key is valid. It ends at {} UTC.", expires.wire())))
 }
 
 fn apikey_revoke(call: &mut Call<'_>, ask: ApikeyRevoke) -> Outcome<Empty> {
-    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NOT_VALID.refuse())?;
-    let owner_id = presented.name.user_id;
-    let policy = call.app().policy.load_full();
-    call.write(move |tx| {
-        let permitted = over_apikeys(tx, &policy, ask.user_id, &ask.user_role, "delete", owner_id)?;
-        let permitted = permitted.ok_or_else(|| MAY_NOT.refuse())?;
-        if permitted.revoke(tx, KeyKind::InSession, &presented)? { Ok(()) } else { Err(NOT_REVOKED.refuse()) }
-    })?;
+    let requester = KeyRequester { user_id: ask.user_id, user_role: ask.user_role };
+    revoke(call, KeyKind::InSession, requester, &ask.apikey_dict).map_err(key_refused)?;
     Ok(Done::new(Empty {}, "The API key was revoked."))
 }

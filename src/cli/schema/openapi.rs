@@ -4,7 +4,7 @@ use super::shared::{objects, refusals, tidy};
 use crate::api::requests;
 use crate::outcome::{INVALID_PARAMETERS, Refusal};
 use crate::request::{Param, Request};
-use crate::shape::{Shape, Type};
+use crate::shape::{Field, Shape, Type};
 use serde_json::{Map, Value, json};
 
 const DESCRIPTION: &str = "\
@@ -189,12 +189,22 @@ fn messages() -> Value {
 fn answer_keys(success: bool, shape: &'static Shape) -> (Map<String, Value>, Vec<&'static str>) {
     let mut properties = Map::new();
     properties.insert("success".to_owned(), json!({ "const": success }));
-    for field in shape.fields {
-        let mut schema = if success { value(&field.value) } else { nullable(&field.value) };
+    properties.append(&mut keys_of(shape, if success { value } else { nullable }));
+    (properties, names_of(shape))
+}
+
+/// The keys of an object, each with what `schema_of` says about its type.
+fn keys_of(shape: &'static Shape, schema_of: fn(&'static Type) -> Value) -> Map<String, Value> {
+    let key = |field: &'static Field| {
+        let mut schema = schema_of(&field.value);
         schema["description"] = tidy(field.doc).into();
-        properties.insert(field.name.to_owned(), schema);
-    }
-    (properties, shape.fields.iter().map(|field| field.name).collect())
+        (field.name.to_owned(), schema)
+    };
+    shape.fields.iter().map(key).collect()
+}
+
+fn names_of(shape: &'static Shape) -> Vec<&'static str> {
+    shape.fields.iter().map(|field| field.name).collect()
 }
 
 fn refused(request: &Request) -> Value {
@@ -254,16 +264,9 @@ fn invalid_parameters() -> Value {
 }
 
 fn object(shape: &'static Shape) -> Value {
-    let mut properties = Map::new();
-    for field in shape.fields {
-        let mut schema = value(&field.value);
-        schema["description"] = tidy(field.doc).into();
-        properties.insert(field.name.to_owned(), schema);
-    }
-    let required: Vec<&str> = shape.fields.iter().map(|field| field.name).collect();
     json!({
-        "type": "object", "description": tidy(shape.doc), "properties": properties, "required": required,
-        "additionalProperties": false,
+        "type": "object", "description": tidy(shape.doc), "properties": keys_of(shape, value),
+        "required": names_of(shape), "additionalProperties": false,
     })
 }
 
