@@ -56,14 +56,14 @@ DELETE FROM contested_addresses WHERE email = :email;
 UPDATE users SET is_active = 1, email_verified = 1, user_role = :user_role, last_updated = :now
 WHERE user_id = :user_id;
 
--- name: set_verify_letter_sent
+-- name: set_verify_email_sent
 UPDATE users SET emailverify_sent_datetime = :now, verification_letter_due = 0, last_updated = :now
 WHERE user_id = :user_id;
 
--- name: set_forgotpass_letter_sent
+-- name: set_forgotpass_email_sent
 UPDATE users SET emailforgotpass_sent_datetime = :now, last_updated = :now WHERE user_id = :user_id;
 
--- name: verification_letter_is_due
+-- name: verification_email_is_due
 SELECT verification_letter_due FROM users WHERE user_id = :user_id;
 
 -- name: set_password

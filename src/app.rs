@@ -4,7 +4,7 @@ mod context;
 mod parts;
 
 pub use context::Context;
-pub use parts::{App, HELD_ANSWERS_MAX, HeldAnswer, HeldAnswers, WriteHook};
+pub use parts::{App, DELAYED_RESPONSES_MAX, DelayedResponse, DelayedResponses, WriteHook};
 
 /// What a request's action works with.
 pub type Call<'a> = Context<'a>;

@@ -23,10 +23,10 @@ const CLIENT_BITS: (u8, u8) = (32, 64);
 
 /// Where a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ClientAddress(Kind);
+pub struct ClientAddress(SettingKind);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+enum SettingKind {
     V4(Ipv4Addr),
     V6(Ipv6Addr, Option<String>),
     /// Not an address, but still the same text for the same client, one may hope.
@@ -37,7 +37,7 @@ impl ClientAddress {
     /// The address of nobody in particular.
     #[must_use]
     pub const fn unknown() -> Self {
-        Self(Kind::Opaque(String::new()))
+        Self(SettingKind::Opaque(String::new()))
     }
 
     /// Takes an address as a frontend sends it. Blanks around it are dropped, and so is a port behind it, since some
@@ -48,7 +48,7 @@ impl ClientAddress {
         let bare = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(trimmed);
         Self::parse(bare)
             .or_else(|| trimmed.parse::<SocketAddr>().ok().map(|with_port| with_port.ip().into()))
-            .unwrap_or_else(|| Self(Kind::Opaque(text.to_owned())))
+            .unwrap_or_else(|| Self(SettingKind::Opaque(text.to_owned())))
     }
 
     /// Reads an address that stands alone: no blanks, no port. An IPv6 address may name a zone.
@@ -61,7 +61,7 @@ impl ClientAddress {
             && !zone.chars().any(|c| c == '%' || c.is_control() || c.is_whitespace());
         match Self::from(IpAddr::V6(address.parse().ok()?)).0 {
             _ if !is_zone => None,
-            Kind::V6(address, _) => Some(Self(Kind::V6(address, Some(zone.to_owned())))),
+            SettingKind::V6(address, _) => Some(Self(SettingKind::V6(address, Some(zone.to_owned())))),
             // Only an IPv6 address has a zone.
             embedded => Some(Self(embedded)),
         }
@@ -90,24 +90,26 @@ impl ClientAddress {
     #[must_use]
     pub fn limit_key(&self) -> LimitKey {
         match (self.within(CLIENT_BITS), &self.0) {
-            (ClientNetwork::Unknown, Kind::Opaque(text)) => LimitKey::Opaque(text.trim().to_lowercase()),
+            (ClientNetwork::Unknown, SettingKind::Opaque(text)) => {
+                LimitKey::Opaque(text.trim().to_lowercase())
+            }
             (network, _) => LimitKey::Network(network),
         }
     }
 
     fn within(&self, (v4_bits, v6_bits): (u8, u8)) -> ClientNetwork {
         match &self.0 {
-            Kind::V4(address) => {
+            SettingKind::V4(address) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(v4_bits)).unwrap_or(0);
                 let first = Ipv4Addr::from_bits(address.to_bits() & mask);
                 ClientNetwork::Known { first: first.into(), bits: v4_bits }
             }
-            Kind::V6(address, _) => {
+            SettingKind::V6(address, _) => {
                 let mask = u128::MAX.checked_shl(128 - u32::from(v6_bits)).unwrap_or(0);
                 let first = Ipv6Addr::from_bits(address.to_bits() & mask);
                 ClientNetwork::Known { first: first.into(), bits: v6_bits }
             }
-            Kind::Opaque(_) => ClientNetwork::Unknown,
+            SettingKind::Opaque(_) => ClientNetwork::Unknown,
         }
     }
 }
@@ -115,10 +117,10 @@ impl ClientAddress {
 impl From<IpAddr> for ClientAddress {
     fn from(address: IpAddr) -> Self {
         Self(match address {
-            IpAddr::V4(address) => Kind::V4(address),
+            IpAddr::V4(address) => SettingKind::V4(address),
             IpAddr::V6(address) => match embedded_v4(address) {
-                Some(embedded) => Kind::V4(embedded),
-                None => Kind::V6(address, None),
+                Some(embedded) => SettingKind::V4(embedded),
+                None => SettingKind::V6(address, None),
             },
         })
     }
@@ -127,10 +129,10 @@ impl From<IpAddr> for ClientAddress {
 impl fmt::Display for ClientAddress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::V4(address) => address.fmt(out),
-            Kind::V6(address, None) => address.fmt(out),
-            Kind::V6(address, Some(zone)) => write!(out, "{address}%{zone}"),
-            Kind::Opaque(text) => out.write_str(text),
+            SettingKind::V4(address) => address.fmt(out),
+            SettingKind::V6(address, None) => address.fmt(out),
+            SettingKind::V6(address, Some(zone)) => write!(out, "{address}%{zone}"),
+            SettingKind::Opaque(text) => out.write_str(text),
         }
     }
 }

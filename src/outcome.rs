@@ -5,7 +5,7 @@ use crate::json::Json;
 use crate::log::Loggable;
 use crate::shape;
 use crate::store::StoreError;
-use crate::wait::turnstile::NoTurn;
+use crate::wait::keyed_mutex::LockError;
 use crate::wire::{ascii_escaped, ascii_json};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -107,7 +107,7 @@ impl Refusal {
 
     /// This refusal as an answer in the making, to which keys can be added.
     #[must_use]
-    pub fn made(&self) -> Refused {
+    pub fn to_refused(&self) -> Refused {
         Refused {
             kind: self.reason.unwrap_or("no such row"),
             reason: self.reason.map(Cow::Borrowed),
@@ -118,8 +118,8 @@ impl Refusal {
 
     /// This refusal as a failure.
     #[must_use]
-    pub fn refuse(&self) -> Failure {
-        self.made().into()
+    pub fn to_failure(&self) -> Failure {
+        self.to_refused().into()
     }
 }
 
@@ -159,7 +159,7 @@ impl Refused {
 
     /// Replaces the messages.
     #[must_use]
-    pub fn telling(mut self, messages: Vec<Cow<'static, str>>) -> Self {
+    pub fn with_messages(mut self, messages: Vec<Cow<'static, str>>) -> Self {
         self.messages = messages;
         self
     }
@@ -209,8 +209,8 @@ impl From<HasherBusy> for Error {
     }
 }
 
-impl From<NoTurn> for Error {
-    fn from(_: NoTurn) -> Self {
+impl From<LockError> for Error {
+    fn from(_: LockError) -> Self {
         Self::Busy("a turn at this account's password")
     }
 }
@@ -230,8 +230,8 @@ impl From<HasherBusy> for Failure {
     }
 }
 
-impl From<NoTurn> for Failure {
-    fn from(none: NoTurn) -> Self {
+impl From<LockError> for Failure {
+    fn from(none: LockError) -> Self {
         Self::Broken(none.into())
     }
 }
@@ -281,7 +281,7 @@ impl Answer {
 
     /// A request whose parameters do not fit: every problem at once.
     #[must_use]
-    pub fn misfit(request: &str, problems: &[Problem]) -> Self {
+    pub fn invalid_parameters(request: &str, problems: &[Problem]) -> Self {
         let body = json!({ "response": { "problems": problems, "failure_reason": INVALID_PARAMETERS } });
         let message = format!("The parameters of the request {request} are not valid.");
         Self {

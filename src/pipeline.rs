@@ -1,6 +1,6 @@
 //! A request from bytes to bytes: open, read, admit, act, hold, seal. Read this first.
 
-use crate::accounts::lock::{any_ended, lift_ended};
+use crate::accounts::lock::{any_ended, release_expired};
 use crate::api::REQUESTS_BY_NAME;
 use crate::app::{App, Context};
 use crate::client_address::ClientAddress;
@@ -24,7 +24,7 @@ const BUSY_RETRY_SECONDS: u64 = 1;
 const BROKEN_RETRY_SECONDS: u64 = 5;
 
 /// What is answered without an envelope: an HTTP status and, for some, when to try again.
-pub struct Rejected {
+pub struct HttpRejection {
     /// The status.
     pub status: u16,
     /// Seconds until another try may help.
@@ -33,7 +33,7 @@ pub struct Rejected {
     kind: &'static str,
 }
 
-impl Rejected {
+impl HttpRejection {
     const UNSEALED: Self = Self { status: 401, retry_after_seconds: None, kind: "unsealed" };
     const MALFORMED: Self = Self { status: 400, retry_after_seconds: None, kind: "malformed" };
     const BUSY: Self = Self { status: 503, retry_after_seconds: Some(BUSY_RETRY_SECONDS), kind: "busy" };
@@ -60,59 +60,59 @@ struct Message<'t> {
 /// # Errors
 ///
 /// What is answered by an HTTP status alone.
-pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, Rejected> {
+pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, HttpRejection> {
     let begun = app.clock.monotonic();
-    let opened = app.config.secret.open(sealed).ok_or(Rejected::UNSEALED)?;
+    let opened = app.config.secret.open(sealed).ok_or(HttpRejection::UNSEALED)?;
     let repaired;
     let text = if let Ok(text) = std::str::from_utf8(opened.plaintext.expose()) {
         text
     } else {
-        repaired = json::without_surrogates(opened.plaintext.expose()).ok_or(Rejected::UNSEALED)?;
+        repaired = json::without_surrogates(opened.plaintext.expose()).ok_or(HttpRejection::UNSEALED)?;
         repaired.as_str()
     };
     let message = read_message(app, text)?;
-    let result = act(app, &message, presence);
-    note(app, &message, begun, &result);
+    let result = handle(app, &message, presence);
+    log_request(app, &message, begun, &result);
     let envelope = result?.into_envelope(message.reqid);
     Ok(opened.key.seal(envelope.as_bytes(), app.clock.now()))
 }
 
 /// Admits the request, runs its action and pays what a failed password check costs.
-fn act(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, Rejected> {
+fn handle(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, HttpRejection> {
     let request = REQUESTS_BY_NAME.get(message.request.as_str()).copied();
     let body = message.body.and_then(read_body);
     admit(app, request, message, body.as_deref())?;
     let (Some(request), Some(body)) = (request, body) else {
-        return Err(Rejected::MALFORMED);
+        return Err(HttpRejection::MALFORMED);
     };
-    let lifted = lift_ended(app);
+    let lifted = release_expired(app);
     let mut call = Context::of_client(app, &message.client, presence);
-    let acted = (request.act)(&mut call, body).map(|acted| match (acted, lifted) {
+    let acted = (request.handle)(&mut call, body).map(|acted| match (acted, lifted) {
         // An account whose lock is over is locked still, and that may be all that stood in the way.
         (Err(Failure::Refused(_)), Err(error)) if any_ended(app).unwrap_or(true) => Err(error.into()),
         (acted, _) => acted,
     });
     let answer = match acted {
-        Err(problems) => Answer::misfit(request.name, &problems),
+        Err(problems) => Answer::invalid_parameters(request.name, &problems),
         Ok(Ok(answer)) => answer,
         Ok(Err(Failure::Refused(refused))) => Answer::refused(*refused),
         Ok(Err(Failure::Broken(error))) => broken(app, request, &error)?,
     };
-    if call.delayed_by() > Duration::ZERO && !app.hold(call.delayed_by()) {
-        return Err(Rejected::BUSY);
+    if call.delayed_by() > Duration::ZERO && !app.delay_response(call.delayed_by()) {
+        return Err(HttpRejection::BUSY);
     }
     Ok(answer)
 }
 
 /// Reads the envelope's top level. What is sealed but is not a request at all is told apart from what is not even
 /// JSON: the former is answered as malformed, the latter as unsealed.
-fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, Rejected> {
+fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, HttpRejection> {
     let limits = Limits { bytes: app.config.body_bytes_max, ..Limits::REQUEST };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let json = json::check(text, &limits).map_err(|error| match error {
-        JsonError::Syntax { .. } => Rejected::UNSEALED,
-        JsonError::TooDeep if !text.trim_start().starts_with('{') => Rejected::UNSEALED,
-        _ => Rejected::MALFORMED,
+        JsonError::Syntax { .. } => HttpRejection::UNSEALED,
+        JsonError::TooDeep if !text.trim_start().starts_with('{') => HttpRejection::UNSEALED,
+        _ => HttpRejection::MALFORMED,
     })?;
     let Some(members) = json.members().filter(|members| !members.is_empty()) else {
         let is_nothing = json.value().is_ok_and(|value| {
@@ -120,20 +120,20 @@ fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, Rejected> {
             json::wipe(value);
             is_nothing
         });
-        return Err(if is_nothing { Rejected::UNSEALED } else { Rejected::MALFORMED });
+        return Err(if is_nothing { HttpRejection::UNSEALED } else { HttpRejection::MALFORMED });
     };
     let member = |name| members.iter().rfind(|(key, _)| key == name).map(|(_, value)| *value);
-    let request = member("request").and_then(Json::string).ok_or(Rejected::MALFORMED)?;
+    let request = member("request").and_then(Json::string).ok_or(HttpRejection::MALFORMED)?;
     let client = member("client_ipaddr").and_then(|client| client.value().ok());
     let client = client.filter(|client| !is_falsy(client));
-    if client.is_none() && !app.limiter.limits().are_off() {
-        return Err(Rejected::MALFORMED);
+    if client.is_none() && !app.limiter.limits().is_disabled() {
+        return Err(HttpRejection::MALFORMED);
     }
     let client = client.map_or_else(ClientAddress::unknown, |client| {
         let text = String::from_wire(client).unwrap_or_else(|other| other.to_string());
         ClientAddress::from_frontend(&text)
     });
-    let reqid = member("reqid").filter(|reqid| reqid.text() != "null").ok_or(Rejected::MALFORMED)?;
+    let reqid = member("reqid").filter(|reqid| reqid.text() != "null").ok_or(HttpRejection::MALFORMED)?;
     Ok(Message { request, body: member("body"), reqid, client })
 }
 
@@ -153,7 +153,7 @@ fn admit(
     request: Option<&Request>,
     message: &Message<'_>,
     body: Option<&Object>,
-) -> Result<(), Rejected> {
+) -> Result<(), HttpRejection> {
     // Only the key that the request declares counts: what else a body carries is looked at by nobody.
     let declared = request.map_or(&[][..], |request| request.params).iter().find(|param| param.is_email());
     let email = declared.and_then(|param| body?.get(param.name)?.as_str()).filter(|email| !email.is_empty());
@@ -167,12 +167,12 @@ fn admit(
         app.clock.monotonic(),
     ) {
         Admission::Admitted => Ok(()),
-        Admission::Over { retry_after_seconds } => Err(Rejected::over_limit(retry_after_seconds)),
+        Admission::Limited { retry_after_seconds } => Err(HttpRejection::over_limit(retry_after_seconds)),
     }
 }
 
 /// What a caller learns when the server could not find out: never a verdict.
-fn broken(app: &App, request: &Request, error: &Error) -> Result<Answer, Rejected> {
+fn broken(app: &App, request: &Request, error: &Error) -> Result<Answer, HttpRejection> {
     let fields = [("request", request.name.into()), ("cause", log::cause(error))];
     if let Error::Busy(_) = error {
         // Whoever sends many requests at once decides how many these are, and is not to fill the log.
@@ -180,25 +180,25 @@ fn broken(app: &App, request: &Request, error: &Error) -> Result<Answer, Rejecte
             let [request, cause] = fields;
             log::warning("requests refused while busy", &[("count", count.into()), request, cause]);
         }
-        return Err(Rejected::BUSY);
+        return Err(HttpRejection::BUSY);
     }
     log::error("request failed", &fields);
     match (error, request.broken) {
         // Whatever the request, another server may do better; a balancer has to see it.
-        (Error::Store(StoreError::Replaced(_) | StoreError::Overwritten(_)), _) => Err(Rejected::BROKEN),
-        (_, Some(refusal)) => Ok(Answer::refused(refusal.made())),
-        (Error::Store(error), None) if error.is_callers_fault() => Err(Rejected::MALFORMED),
-        (_, None) => Err(Rejected::BROKEN),
+        (Error::Store(StoreError::Replaced(_) | StoreError::Overwritten(_)), _) => Err(HttpRejection::BROKEN),
+        (_, Some(refusal)) => Ok(Answer::refused(refusal.to_refused())),
+        (Error::Store(error), None) if error.is_callers_error() => Err(HttpRejection::MALFORMED),
+        (_, None) => Err(HttpRejection::BROKEN),
     }
 }
 
 /// A request's ID as a person writes it down: a text without its quotes, anything else as JSON.
-fn shown(reqid: Json<'_>) -> Cow<'_, str> {
+fn display_id(reqid: Json<'_>) -> Cow<'_, str> {
     reqid.string().map_or(Cow::Borrowed(reqid.text()), Cow::Owned)
 }
 
 /// One line per request.
-fn note(app: &App, message: &Message<'_>, begun: Duration, result: &Result<Answer, Rejected>) {
+fn log_request(app: &App, message: &Message<'_>, begun: Duration, result: &Result<Answer, HttpRejection>) {
     if !log::shows_requests() {
         return;
     }
@@ -208,7 +208,7 @@ fn note(app: &App, message: &Message<'_>, begun: Duration, result: &Result<Answe
     };
     let took = app.clock.monotonic().saturating_sub(begun).as_micros();
     let fields = [
-        ("reqid", log::escaped(&shown(message.reqid))),
+        ("reqid", log::escaped(&display_id(message.reqid))),
         ("request", log::escaped(&message.request)),
         ("outcome", outcome.into()),
         ("micros", took.into()),

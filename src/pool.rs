@@ -1,7 +1,7 @@
 //! A fixed number of threads for work that must not run where requests are answered: hashing, and calls to the
 //! outside. What does not fit into the queue is refused at once.
 
-use crate::wait::answer_slot;
+use crate::wait::oneshot;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -39,7 +39,7 @@ impl Pool {
     /// Has work done and waits for its result, on a coroutine or a thread. `None`, at once, if the queue is full;
     /// and if the work panicked, for then it has no result.
     pub fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let (sender, answer) = answer_slot();
+        let (sender, answer) = oneshot();
         self.submit(move || sender.send(work()))?;
         answer.wait()
     }
@@ -51,7 +51,7 @@ impl Pool {
         limit: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<Option<T>> {
-        let (sender, answer) = answer_slot();
+        let (sender, answer) = oneshot();
         let work = move || {
             if sender.is_wanted() {
                 sender.send(work());
@@ -89,7 +89,7 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
         // The lock goes before the work begins, so that the next thread can take the next piece.
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
-        // A fault in one piece of work must not cost us the thread. What it leaves behind is gone with it.
+        // A panic in one piece of work must not cost us the thread. What it leaves behind is gone with it.
         let _ = catch_unwind(AssertUnwindSafe(job));
     }
 }

@@ -17,7 +17,7 @@ pub struct Param {
     /// What it means.
     pub doc: &'static str,
     /// The types it may have, in the wire's words.
-    pub words: &'static [&'static str],
+    pub types: &'static [&'static str],
     /// Whether it must be there.
     pub required: bool,
     /// What an object may hold, where that is not for the caller to choose.
@@ -30,9 +30,9 @@ impl Param {
     pub fn required_type(&self) -> Value {
         let shown =
             |word: &&str| Value::from(if matches!(*word, "secret" | "password") { "str" } else { word });
-        match self.words {
+        match self.types {
             [word] => shown(word),
-            words => words.iter().map(shown).collect(),
+            types => types.iter().map(shown).collect(),
         }
     }
 
@@ -86,7 +86,7 @@ impl Param {
 }
 
 /// What became of a request: problems with its parameters, or what its action says.
-pub type Acted = Result<Result<Answer, Failure>, Vec<Problem>>;
+pub type Handled = Result<Result<Answer, Failure>, Vec<Problem>>;
 
 /// One request of the API.
 pub struct Request {
@@ -105,7 +105,7 @@ pub struct Request {
     /// The ways in which it says no.
     pub refusals: &'static [&'static Refusal],
     /// Takes the parameters out of the body and acts.
-    pub act: fn(&mut Call<'_>, WipedObject) -> Acted,
+    pub handle: fn(&mut Call<'_>, WipedObject) -> Handled,
 }
 
 /// Declares the requests of a file of `api/`. See [`crate::request`].
@@ -113,7 +113,7 @@ pub struct Request {
 macro_rules! requests {
     ($(
         $(#[doc = $doc:literal])+
-        $wire_name:literal => $act:ident($Ask:ident) $(, $per_minute:literal / min)? $(, broken $broken:ident)? {
+        $wire_name:literal => $handle:ident($Params:ident) $(, $per_minute:literal / min)? $(, broken $broken:ident)? {
             $( $(#[doc = $param_doc:literal])+ $param:ident $(as $shown:ident)? $(or $alias:ident)?: $($word:ident)|+ $(of $members:ident)? ),* $(,)?
         } $(optional {
             $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
@@ -123,18 +123,18 @@ macro_rules! requests {
     )+) => {
         $(
             $(#[doc = $doc])+
-            struct $Ask {
+            struct $Params {
                 $( $(#[doc = $param_doc])+ $param: $crate::wire_type!($($word)|+), )*
                 $($( $(#[doc = $opt_doc])+ $opt: Option<$crate::wire_type!($($opt_word)|+)>, )*)?
             }
 
-            impl $Ask {
+            impl $Params {
                 const PARAMS: &'static [$crate::request::Param] = &[
                     $( $crate::request::Param {
                         name: $crate::requests!(@name $param $($shown)?),
                         alias: $crate::requests!(@alias $($alias)?),
                         doc: concat!($($param_doc, "\n"),+),
-                        words: &[$(stringify!($word)),+],
+                        types: &[$(stringify!($word)),+],
                         required: true,
                         members: $crate::requests!(@members $($members)?),
                     }, )*
@@ -142,7 +142,7 @@ macro_rules! requests {
                         name: stringify!($opt),
                         alias: None,
                         doc: concat!($($opt_doc, "\n"),+),
-                        words: &[$(stringify!($opt_word)),+],
+                        types: &[$(stringify!($opt_word)),+],
                         required: false,
                         members: &[],
                     }, )*)?
@@ -175,14 +175,14 @@ macro_rules! requests {
             $( $crate::request::Request {
                 name: $wire_name,
                 doc: concat!($($doc, "\n"),+),
-                params: $Ask::PARAMS,
+                params: $Params::PARAMS,
                 per_minute: $crate::requests!(@per_minute $($per_minute)?),
                 broken: $crate::requests!(@broken $($broken)?),
                 answers: <$crate::requests!(@answer $($Answer)?)>::SHAPE,
                 refusals: &[$($(&$refusal),*)?],
-                act: |call, body| {
-                    let ask = $Ask::take(body)?;
-                    let outcome: $crate::outcome::Outcome<$crate::requests!(@answer $($Answer)?)> = $act(call, ask);
+                handle: |call, body| {
+                    let ask = $Params::take(body)?;
+                    let outcome: $crate::outcome::Outcome<$crate::requests!(@answer $($Answer)?)> = $handle(call, ask);
                     Ok(outcome.map($crate::outcome::Done::into_answer))
                 },
             }, )+
@@ -225,7 +225,7 @@ macro_rules! members {
             name: stringify!($name),
             alias: None,
             doc: concat!($($doc, "\n"),+),
-            words: &[$(stringify!($word)),+],
+            types: &[$(stringify!($word)),+],
             required: $is_required,
             members: &[],
         }

@@ -6,7 +6,7 @@
 //! `Drop` may wait: a coroutine that is put aside while it unwinds wakes up on a thread that knows nothing of the
 //! panic.
 
-pub mod turnstile;
+pub mod keyed_mutex;
 
 use may::coroutine;
 use may::sync::Blocker;
@@ -21,18 +21,18 @@ const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoAnswer {
+pub enum RecvError {
     /// The time was over first. An answer that comes later is dropped.
     TimedOut,
     /// The sender went away without answering.
-    SenderGone,
+    SenderDropped,
 }
 
 /// A place for one answer, made on any thread and awaited on a coroutine or on a plain thread.
 #[must_use]
-pub fn answer_slot<T: Send>() -> (AnswerSender<T>, AnswerReceiver<T>) {
+pub fn oneshot<T: Send>() -> (Sender<T>, Receiver<T>) {
     let slot = Arc::new(Slot(Mutex::new(State::Empty)));
-    (AnswerSender(Arc::clone(&slot)), AnswerReceiver(slot))
+    (Sender(Arc::clone(&slot)), Receiver(slot))
 }
 
 /// Waits at least this long, up to a day, without holding up other coroutines.
@@ -42,9 +42,9 @@ pub fn pause(duration: Duration) {
 }
 
 /// The side that answers. Dropping it unused wakes the other side with nothing.
-pub struct AnswerSender<T: Send>(Arc<Slot<T>>);
+pub struct Sender<T: Send>(Arc<Slot<T>>);
 
-impl<T: Send> AnswerSender<T> {
+impl<T: Send> Sender<T> {
     /// Hands over the answer. It is dropped if nobody waits for it any more.
     pub fn send(self, answer: T) {
         self.0.settle(State::Answered(answer));
@@ -57,16 +57,16 @@ impl<T: Send> AnswerSender<T> {
     }
 }
 
-impl<T: Send> Drop for AnswerSender<T> {
+impl<T: Send> Drop for Sender<T> {
     fn drop(&mut self) {
         self.0.settle(State::Closed);
     }
 }
 
 /// The side that waits.
-pub struct AnswerReceiver<T: Send>(Arc<Slot<T>>);
+pub struct Receiver<T: Send>(Arc<Slot<T>>);
 
-impl<T: Send> AnswerReceiver<T> {
+impl<T: Send> Receiver<T> {
     /// Waits for the answer, for as long as it takes; `None` if the sender went away without one.
     #[must_use]
     pub fn wait(self) -> Option<T> {
@@ -77,7 +77,7 @@ impl<T: Send> AnswerReceiver<T> {
     ///
     /// # Errors
     /// The time is over, or the sender went away without an answer.
-    pub fn wait_for(self, limit: Duration) -> Result<T, NoAnswer> {
+    pub fn wait_for(self, limit: Duration) -> Result<T, RecvError> {
         self.0.take(Some(limit.clamp(WAIT_MIN, WAIT_MAX)), || false)
     }
 
@@ -85,12 +85,12 @@ impl<T: Send> AnswerReceiver<T> {
     ///
     /// # Errors
     /// It said no, or the sender went away without an answer.
-    pub fn wait_while(self, period: Duration, goes_on: impl Fn() -> bool) -> Result<T, NoAnswer> {
+    pub fn wait_while(self, period: Duration, goes_on: impl Fn() -> bool) -> Result<T, RecvError> {
         self.0.take(Some(period.clamp(WAIT_MIN, WAIT_MAX)), goes_on)
     }
 }
 
-impl<T: Send> Drop for AnswerReceiver<T> {
+impl<T: Send> Drop for Receiver<T> {
     /// Whoever goes without an answer, be it because its own caller hung up, wants none any more.
     fn drop(&mut self) {
         let mut state = self.0.lock();
@@ -127,15 +127,15 @@ impl<T> Slot<T> {
     }
 
     /// Gives up when `limit` is over, unless `goes_on` says that it begins anew.
-    fn take(&self, limit: Option<Duration>, goes_on: impl Fn() -> bool) -> Result<T, NoAnswer> {
+    fn take(&self, limit: Option<Duration>, goes_on: impl Fn() -> bool) -> Result<T, RecvError> {
         let mut blocker = None;
         let mut timed_out = false;
         loop {
             let mut state = self.lock();
             match mem::replace(&mut *state, State::Closed) {
                 State::Answered(answer) => return Ok(answer),
-                State::Closed => return Err(NoAnswer::SenderGone),
-                State::Empty | State::Awaited(_) if timed_out => return Err(NoAnswer::TimedOut),
+                State::Closed => return Err(RecvError::SenderDropped),
+                State::Empty | State::Awaited(_) if timed_out => return Err(RecvError::TimedOut),
                 State::Empty | State::Awaited(_) => {}
             }
             let blocker = blocker.get_or_insert_with(Blocker::current);
@@ -160,18 +160,18 @@ fn leave_timer_thread() {
     coroutine::yield_now();
 }
 
-/// How an answer is held back.
+/// How a response is delayed.
 #[derive(Clone)]
-pub enum Pause {
+pub enum Delay {
     /// For real; only the coroutine waits.
     Real,
     /// As a test wants it: it is told for how long.
     Staged(Arc<dyn Fn(Duration) + Send + Sync>),
 }
 
-impl Pause {
+impl Delay {
     /// Waits for so long.
-    pub fn pause(&self, time: Duration) {
+    pub fn wait(&self, time: Duration) {
         match self {
             Self::Real => pause(time),
             Self::Staged(stage) => stage(time),
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn an_answer_travels_from_a_thread_to_a_thread() {
-        let (sender, receiver) = answer_slot();
+        let (sender, receiver) = oneshot();
         let other = thread::spawn(move || sender.send(7));
         assert_eq!(receiver.wait(), Some(7));
         other.join().expect("the sender ends well");
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn an_answer_travels_from_a_thread_to_a_coroutine() {
         for round in 0..2_000 {
-            let (sender, receiver) = answer_slot();
+            let (sender, receiver) = oneshot();
             let waiting = may::go!(move || receiver.wait());
             let other = thread::spawn(move || sender.send(round));
             assert_eq!(waiting.join().expect("the coroutine ends well"), Some(round));
@@ -212,7 +212,7 @@ mod tests {
     fn one_thread_answers_many_coroutines_that_have_a_limit() {
         let (senders, waiting): (Vec<_>, Vec<_>) = (0..500)
             .map(|_| {
-                let (sender, receiver) = answer_slot::<usize>();
+                let (sender, receiver) = oneshot::<usize>();
                 (sender, may::go!(move || receiver.wait_for(Duration::from_secs(60))))
             })
             .unzip();
@@ -229,26 +229,26 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_there_already_is_taken_at_once() {
-        let (sender, receiver) = answer_slot();
+        let (sender, receiver) = oneshot();
         sender.send("early");
         assert_eq!(receiver.wait_for(Duration::ZERO), Ok("early"));
-        let (sender, receiver) = answer_slot();
+        let (sender, receiver) = oneshot();
         sender.send("early");
         assert_eq!(on_a_coroutine(move || receiver.wait()), Some("early"));
     }
 
     #[test]
     fn a_sender_that_goes_away_is_noticed() {
-        let (sender, receiver) = answer_slot::<u8>();
+        let (sender, receiver) = oneshot::<u8>();
         drop(sender);
-        assert_eq!(receiver.wait_for(Duration::from_secs(60)), Err(NoAnswer::SenderGone));
+        assert_eq!(receiver.wait_for(Duration::from_secs(60)), Err(RecvError::SenderDropped));
 
-        let (sender, receiver) = answer_slot::<u8>();
+        let (sender, receiver) = oneshot::<u8>();
         let waiting = may::go!(move || receiver.wait());
         thread::spawn(move || drop(sender)).join().expect("the sender ends well");
         assert_eq!(waiting.join().expect("the coroutine ends well"), None);
 
-        let (sender, receiver) = answer_slot::<u8>();
+        let (sender, receiver) = oneshot::<u8>();
         let panicking = thread::spawn(move || {
             let _sender = sender;
             std::panic::resume_unwind(Box::new("a worker that breaks"));
@@ -259,21 +259,21 @@ mod tests {
 
     #[test]
     fn a_limit_ends_the_wait_and_a_late_answer_is_dropped() {
-        let (sender, receiver) = answer_slot::<Arc<()>>();
-        assert_eq!(receiver.wait_for(Duration::from_millis(5)), Err(NoAnswer::TimedOut));
+        let (sender, receiver) = oneshot::<Arc<()>>();
+        assert_eq!(receiver.wait_for(Duration::from_millis(5)), Err(RecvError::TimedOut));
         let late = Arc::new(());
         sender.send(Arc::clone(&late));
         assert_eq!(Arc::strong_count(&late), 1);
 
-        let (sender, receiver) = answer_slot::<u8>();
+        let (sender, receiver) = oneshot::<u8>();
         let result = on_a_coroutine(move || receiver.wait_for(Duration::from_millis(5)));
-        assert_eq!(result, Err(NoAnswer::TimedOut));
+        assert_eq!(result, Err(RecvError::TimedOut));
         sender.send(1);
     }
 
     #[test]
     fn a_receiver_that_goes_away_is_no_trouble() {
-        let (sender, receiver) = answer_slot();
+        let (sender, receiver) = oneshot();
         drop(receiver);
         sender.send(1);
     }

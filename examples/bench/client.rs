@@ -33,7 +33,7 @@ impl Client {
             })
             .map_err(|error| format!("cannot connect: {error}"))?;
         let stream: Box<dyn Transport> = match to.tls {
-            Some(tls) => Box::new(tls.shake_hands(socket)?),
+            Some(tls) => Box::new(tls.handshake(socket)?),
             None => Box::new(socket),
         };
         Ok(Self { stream: BufReader::new(stream), line: String::new(), body: Vec::new() })

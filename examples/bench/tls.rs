@@ -40,7 +40,7 @@ impl Tls {
     }
 
     /// Shakes hands on a connection.
-    pub fn shake_hands(&self, mut socket: TcpStream) -> Outcome<StreamOwned<ClientConnection, TcpStream>> {
+    pub fn handshake(&self, mut socket: TcpStream) -> Outcome<StreamOwned<ClientConnection, TcpStream>> {
         let failed = |error: &dyn std::fmt::Display| format!("hands cannot be shaken: {error}");
         let name = ServerName::try_from(NAME).map_err(|error| failed(&error))?;
         let mut tls =

@@ -63,7 +63,7 @@ impl SessionClaim {
     /// # Errors
     ///
     /// A failing database.
-    pub fn prove(&self, db: &Db<'_>) -> Result<Option<Actor>, StoreError> {
+    pub fn authorize(&self, db: &Db<'_>) -> Result<Option<Actor>, StoreError> {
         let session = sessions::live_by_token(db, &self.token)?;
         let fits =
             session.filter(|session| session.user_id == self.user_id && session.user_role == *self.role);
@@ -77,9 +77,9 @@ impl Requester {
     /// # Errors
     ///
     /// A failing database.
-    pub fn prove(&self, db: &Db<'_>) -> Result<Option<Performer>, StoreError> {
+    pub fn authorize(&self, db: &Db<'_>) -> Result<Option<Performer>, StoreError> {
         Ok(match self {
-            Self::User(claim) => claim.prove(db)?.map(Performer::User),
+            Self::User(claim) => claim.authorize(db)?.map(Performer::User),
             Self::CallingServer => Some(Performer::CallingServer),
             Self::Operator => Some(Performer::Operator),
         })

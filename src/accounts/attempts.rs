@@ -5,7 +5,7 @@ use super::lock;
 use crate::app::Context;
 use crate::clock::Timestamp;
 use crate::config::values::LockMode;
-use crate::guard::backoff::{STRANGERS_FAILURES_MAX, hold_seconds};
+use crate::guard::backoff::{STRANGERS_FAILURES_MAX, delay_seconds};
 use crate::guard::token::StoredToken;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
@@ -135,7 +135,7 @@ pub(super) fn fail(
         return Ok(AttemptResult::Locked);
     }
     let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-    context.delay(Duration::from_secs_f64(hold_seconds(failures)));
+    context.delay(Duration::from_secs_f64(delay_seconds(failures)));
     Ok(AttemptResult::Delayed)
 }
 

@@ -15,9 +15,9 @@ use crate::guard::token::StoredToken;
 use crate::log;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
-use crate::store::users::Credentials;
+use crate::store::users::AuthUser;
 use crate::store::{StoreError, Tx, sessions, users};
-use crate::wait::turnstile::Turn;
+use crate::wait::keyed_mutex::KeyedGuard;
 use std::time::Duration;
 
 /// Whose password it is said to be.
@@ -36,7 +36,7 @@ pub enum Authentication {
     /// It is right, and the account may do what was asked.
     Success(Authenticated),
     /// It is right, but the account may not.
-    NotAllowed(Credentials),
+    NotAllowed(AuthUser),
     /// It is wrong, or there is no such account.
     Failure,
     /// It was not looked at: the account takes no attempts for now.
@@ -46,26 +46,26 @@ pub enum Authentication {
 /// Somebody who has just given the right password.
 #[must_use]
 pub struct Authenticated {
-    credentials: Credentials,
+    credentials: AuthUser,
 }
 
 impl Authenticated {
     /// What they were when it was confirmed.
     #[must_use]
-    pub const fn credentials(&self) -> &Credentials {
+    pub const fn credentials(&self) -> &AuthUser {
         &self.credentials
     }
 
     /// Who they are, for what they have done then.
     #[must_use]
-    pub fn into_credentials(self) -> Credentials {
+    pub fn into_credentials(self) -> AuthUser {
         self.credentials
     }
 }
 
 /// Which accounts may do what was asked. One that may not counts as a failed attempt, so that nobody can tell it from a
 /// wrong password by waiting.
-type Allowed = fn(&Credentials) -> bool;
+type Allowed = fn(&AuthUser) -> bool;
 
 /// Tests a password for an account that is `allowed` to do what was asked.
 ///
@@ -101,7 +101,7 @@ pub fn log_in(
     password: &Password,
     session: StoredToken,
 ) -> Result<Authentication, OperationError<SessionEnded>> {
-    let Some(tested) = test(context, identifier, password, Credentials::may_authenticate)? else {
+    let Some(tested) = test(context, identifier, password, AuthUser::may_authenticate)? else {
         context.write(move |tx| sessions::delete(tx, &session))?;
         return Ok(Authentication::Locked);
     };
@@ -120,7 +120,7 @@ pub fn log_in(
     })
 }
 
-fn note_login(tx: &Tx<'_>, user: &Credentials, rehashed: Option<&PasswordHash>) -> Result<(), StoreError> {
+fn note_login(tx: &Tx<'_>, user: &AuthUser, rehashed: Option<&PasswordHash>) -> Result<(), StoreError> {
     if let Some(rehashed) = rehashed {
         users::set_password(tx, user, rehashed)?;
     }
@@ -131,17 +131,17 @@ fn note_login(tx: &Tx<'_>, user: &Credentials, rehashed: Option<&PasswordHash>) 
 struct Tested<'a> {
     counted: Counted,
     /// Whom it fits, and whether the stored hash was made with other than today's parameters.
-    found: Option<(Credentials, bool)>,
+    found: Option<(AuthUser, bool)>,
     allowed: Allowed,
     /// Strangers go one after another here, and slowly.
     is_slowed: bool,
     _under_way: UnderWay<'a>,
-    _turns: (Turn, Option<Turn>),
+    _turns: (KeyedGuard, Option<KeyedGuard>),
 }
 
 /// A password that fits an account which may do what was asked: a success once that is confirmed in the write.
 struct Fits {
-    tested: Credentials,
+    tested: AuthUser,
     needs_rehash: bool,
     allowed: Allowed,
     success: Success,
@@ -163,7 +163,7 @@ fn test<'a>(
         do_the_work(context, &counted, password);
         return Ok(None);
     }
-    let turn = context.enter(&context.app().turnstiles, &counted.lane)?;
+    let turn = context.lock_attempts(&context.app().attempts_mutex, &counted.lane)?;
     write_down_unwritten(context, &counted)?;
     if counted.known(context)?.is_locked {
         drop(turn);
@@ -173,7 +173,7 @@ fn test<'a>(
     let under_way = context.app().guesses.begin(counted.account.as_str().to_owned());
     let is_slowed = !known.is_at_home && counted.is_slowed(context, under_way.others)?;
     let slow_turn = if is_slowed {
-        Some(context.enter(&context.app().slow_turnstiles, counted.account.as_str())?)
+        Some(context.lock_attempts(&context.app().slow_attempts, counted.account.as_str())?)
     } else {
         None
     };
@@ -186,14 +186,14 @@ fn verify(
     context: &Context<'_>,
     identifier: &Identifier,
     password: &Password,
-) -> Result<Option<(Credentials, bool)>, Error> {
+) -> Result<Option<(AuthUser, bool)>, Error> {
     let found = look_up(context, identifier)?;
     let verification = context.verify(password, found.as_ref().map(|user| &user.password))?;
-    if let (Verification::Differs { hash_error: Some(fault) }, Some(user)) = (verification, &found) {
+    if let (Verification::Differs { hash_error: Some(error) }, Some(user)) = (verification, &found) {
         let user_id = context.config().pii_salt.redact(user.user_id);
         log::warning(
             "a stored password cannot be used",
-            &[("user", user_id.into()), ("why", log::cause(&fault))],
+            &[("user", user_id.into()), ("why", log::cause(&error))],
         );
     }
     let Verification::Matches { needs_rehash } = verification else { return Ok(None) };
@@ -217,7 +217,7 @@ impl Tested<'_> {
         mut self,
         context: &mut Context<'_>,
         ends: Option<StoredToken>,
-        succeed: impl FnOnce(&Context<'_>, Fits) -> Result<Option<Credentials>, E>,
+        succeed: impl FnOnce(&Context<'_>, Fits) -> Result<Option<AuthUser>, E>,
     ) -> Result<Authentication, E> {
         let authentication = match self.found.take() {
             Some((tested, needs_rehash)) if (self.allowed)(&tested) => {
@@ -234,7 +234,7 @@ impl Tested<'_> {
         };
         if self.is_slowed && !matches!(authentication, Authentication::Success(_)) {
             // Whoever is next waits for this too.
-            context.app().pause.pause(Duration::from_secs(SLOWED_SECONDS));
+            context.app().delay.wait(Duration::from_secs(SLOWED_SECONDS));
         }
         Ok(authentication)
     }
@@ -243,7 +243,7 @@ impl Tested<'_> {
 impl Fits {
     /// Notes the success and returns what the user is now: nothing if the password was changed while it was tested, or
     /// the account may not do any more what was asked.
-    fn confirm(&self, tx: &Tx<'_>) -> Result<Option<Credentials>, StoreError> {
+    fn confirm(&self, tx: &Tx<'_>) -> Result<Option<AuthUser>, StoreError> {
         let now = users::credentials_by_id(tx, self.tested.user_id)?;
         let now = now.filter(|now| (self.allowed)(now) && now.password.is(&self.tested.password));
         if now.is_some() {
@@ -265,7 +265,7 @@ fn account_of(context: &Context<'_>, identifier: &Identifier) -> Result<EmailAdd
     })
 }
 
-fn look_up(context: &Context<'_>, identifier: &Identifier) -> Result<Option<Credentials>, StoreError> {
+fn look_up(context: &Context<'_>, identifier: &Identifier) -> Result<Option<AuthUser>, StoreError> {
     context.read(|db| match identifier {
         Identifier::Email(email) => users::credentials_by_email(db, email),
         Identifier::User(user_id) => users::credentials_by_id(db, *user_id),

@@ -1,62 +1,62 @@
-//! Hands letters to the threads that send them. A letter is noted as sent before; the note is taken back, by whoever
-//! learns of it, when the letter was certainly not sent, and never when it may have been.
+//! Hands emails to the threads that send them. An email is noted as sent before; the note is taken back, by whoever
+//! learns of it, when the email was certainly not sent, and never when it may have been.
 
 use crate::app::{App, Context};
 use crate::clock::Timestamp;
 use crate::log;
-use crate::outbound::letters::Letter;
 use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
-use crate::outbound::recent::{Noted, RecentLetters};
+use crate::outbound::recent::{Noted, RecentEmails};
+use crate::outbound::templates::Email;
 use crate::outcome::Error;
-use crate::store::{Store, Tx, letters};
-use crate::wait::{AnswerReceiver, AnswerSender, answer_slot};
+use crate::store::{Store, Tx, emails};
+use crate::wait::{Receiver, Sender, oneshot};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a letter may wait for its turn, and the mail server with each reply, while somebody waits for the outcome.
+/// How long an email may wait for its turn, and the mail server with each reply, while somebody waits for the outcome.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A note that a letter was sent, as long as it may have to be taken back.
+/// A note that an email was sent, as long as it may have to be taken back.
 pub struct Claim {
-    /// Whose letter it is.
+    /// Whose email it is.
     pub user_id: i64,
     /// What was noted.
     pub at: Timestamp,
     /// What was noted before.
     pub before: Option<Timestamp>,
-    /// Which letter it is; a forgotten-password letter is noted in memory, too.
+    /// Which email it is; a forgotten-password email is noted in memory, too.
     pub kind: ClaimKind,
 }
 
-/// What kind of letter a [`Claim`] is for.
+/// What kind of email a [`Claim`] is for.
 pub enum ClaimKind {
-    /// The letter that verifies a sign-up.
+    /// The email that verifies a sign-up.
     Verify,
-    /// The letter that lets somebody choose a new password.
+    /// The email that lets somebody choose a new password.
     Forgotpass(Noted),
 }
 
-/// What is known about a letter that was handed over.
+/// What is known about an email that was handed over.
 pub struct Delivery {
     shared: Arc<Shared>,
-    begun: AnswerReceiver<()>,
-    outcome: AnswerReceiver<bool>,
+    begun: Receiver<()>,
+    outcome: Receiver<bool>,
 }
 
 struct Shared {
     store: Arc<Store>,
-    recent: Arc<RecentLetters>,
-    /// Set by who takes the letter up: the thread that sends it, or the caller who will not wait for it any longer.
+    recent: Arc<RecentEmails>,
+    /// Set by who takes the email up: the thread that sends it, or the caller who will not wait for it any longer.
     is_taken: AtomicBool,
     claim: Mutex<Option<Claim>>,
 }
 
-/// Hands a letter over. `wait` tells whether the caller is going to wait for the outcome; if not, the mail server gets
+/// Hands an email over. `wait` tells whether the caller is going to wait for the outcome; if not, the mail server gets
 /// all the time that the protocol gives it. `None` if too many letters are waiting; then the note is taken back.
 pub fn send(
     context: &Context<'_>,
-    letter: Letter,
+    email: Email,
     settings: MailSettings,
     claim: Claim,
     wait: bool,
@@ -64,14 +64,14 @@ pub fn send(
     let app = context.app();
     let shared = Arc::new(Shared {
         store: Arc::clone(&app.store),
-        recent: Arc::clone(&app.recent_letters),
+        recent: Arc::clone(&app.recent_emails),
         is_taken: AtomicBool::new(false),
         claim: Mutex::new(Some(claim)),
     });
-    let (begin, begun) = answer_slot();
-    let (tell, outcome) = answer_slot();
+    let (begin, begun) = oneshot();
+    let (tell, outcome) = oneshot();
     let work = Work {
-        letter,
+        email,
         settings,
         now: context.now(),
         patience: wait.then_some(PATIENCE),
@@ -81,28 +81,28 @@ pub fn send(
     };
     let is_queued = app.post.submit(move || work.run(begin, tell)).is_some();
     if !is_queued {
-        log::warning("could not send a letter", &[("why", "too many letters are waiting".into())]);
+        log::warning("could not send an email", &[("why", "too many letters are waiting".into())]);
         shared.give_back();
         return None;
     }
     Some(Delivery { shared, begun, outcome })
 }
 
-/// Takes a note back: its letter was never handed over.
+/// Takes a note back: its email was never handed over.
 pub fn give_back(context: &Context<'_>, claim: Claim) {
     let app = context.app();
-    undo(&app.store, &app.recent_letters, claim);
+    undo(&app.store, &app.recent_emails, claim);
 }
 
 impl Delivery {
-    /// Waits until the letter was sent or certainly not. A letter that does not get its turn in time is not sent.
+    /// Waits until the email was sent or certainly not. An email that does not get its turn in time is not sent.
     pub fn wait(self) -> bool {
         if self.begun.wait_for(PATIENCE).is_err() && self.shared.take() {
-            log::warning("could not send a letter", &[("why", MailError::TimedOut.text().into())]);
+            log::warning("could not send an email", &[("why", MailError::TimedOut.text().into())]);
             self.shared.give_back();
             return false;
         }
-        // A fault in the work leaves no outcome; the letter may have been sent before it.
+        // A panic in the work leaves no outcome; the email may have been sent before it.
         self.outcome.wait().unwrap_or(true)
     }
 
@@ -114,12 +114,12 @@ impl Delivery {
 }
 
 impl Shared {
-    /// Whether the letter is now this one's.
+    /// Whether the email is now this one's.
     fn take(&self) -> bool {
         !self.is_taken.swap(true, Ordering::AcqRel)
     }
 
-    /// Takes the note back: the letter was not sent.
+    /// Takes the note back: the email was not sent.
     fn give_back(&self) {
         let claim = self.claim.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(claim) = claim {
@@ -128,25 +128,25 @@ impl Shared {
     }
 }
 
-fn undo(store: &Store, recent: &RecentLetters, claim: Claim) {
+fn undo(store: &Store, recent: &RecentEmails, claim: Claim) {
     let Claim { user_id, at, before, kind } = claim;
     let undo: fn(&Tx<'_>, i64, Timestamp, Option<Timestamp>) -> _ = match kind {
-        ClaimKind::Verify => letters::give_back_verify,
+        ClaimKind::Verify => emails::give_back_verify,
         ClaimKind::Forgotpass(noted) => {
             recent.give_back(noted);
-            letters::give_back_forgotpass
+            emails::give_back_forgotpass
         }
     };
     let undone = store.write(move |tx| undo(tx, user_id, at, before));
     if let Err(error) = undone {
         let error = Error::from(error);
-        log::error("could not take back that a letter was sent", &[("cause", log::cause(&error))]);
+        log::error("could not take back that an email was sent", &[("cause", log::cause(&error))]);
     }
 }
 
-/// One letter, on its way.
+/// One email, on its way.
 struct Work {
-    letter: Letter,
+    email: Email,
     settings: MailSettings,
     now: Timestamp,
     patience: Option<Duration>,
@@ -156,7 +156,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(self, begin: AnswerSender<()>, tell: AnswerSender<bool>) {
+    fn run(self, begin: Sender<()>, tell: Sender<bool>) {
         if !self.shared.take() {
             return;
         }
@@ -172,16 +172,16 @@ impl Work {
         let sent = if self.stopping.load(Ordering::Relaxed) {
             Err(MailError::Stopped)
         } else {
-            self.mailer.send(&self.letter, &self.settings, self.now, &watch)
+            self.mailer.send(&self.email, &self.settings, self.now, &watch)
         };
         match sent {
             Ok(Receipt::Confirmed) => {}
             Ok(Receipt::Unconfirmed) => {
-                log::warning("the mail server did not say whether it has a letter; it counts as sent", &[]);
+                log::warning("the mail server did not say whether it has an email; it counts as sent", &[]);
             }
             Err(error) => {
                 let fields = [("why", error.text().into()), ("code", u32::from(error.code()).into())];
-                log::warning("could not send a letter", &fields);
+                log::warning("could not send an email", &fields);
                 self.shared.give_back();
             }
         }

@@ -78,7 +78,7 @@ pub fn edit(
     let no_password = context.no_password();
     let (by, user) = context.write(move |tx| {
         let refused = |why| Err(OperationError::Refused(why));
-        let Some(by) = requester.prove(tx)? else {
+        let Some(by) = requester.authorize(tx)? else {
             return refused(if edits == Edits::Own {
                 EditRefused::NoOwnSession
             } else {
@@ -206,7 +206,7 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHa
             attempts::delete_by_account(tx, &before.email)?;
         }
         if role_changed || (before.is_active && !after.is_active) {
-            lock::end_everything(tx, before.user_id)?;
+            lock::revoke_all(tx, before.user_id)?;
         }
     }
     if before.email != after_email {

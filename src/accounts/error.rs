@@ -3,7 +3,7 @@
 use crate::guard::password::HasherBusy;
 use crate::outcome::Error;
 use crate::store::StoreError;
-use crate::wait::turnstile::NoTurn;
+use crate::wait::keyed_mutex::LockError;
 
 /// An operation says no for a reason `R` of its own, or something broke. What was begun is undone.
 pub enum OperationError<R> {
@@ -32,4 +32,4 @@ macro_rules! broken_by {
         }
     )+};
 }
-broken_by!(Error, StoreError, HasherBusy, NoTurn);
+broken_by!(Error, StoreError, HasherBusy, LockError);

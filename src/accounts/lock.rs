@@ -56,7 +56,7 @@ pub fn set_locked(
     }
     let (by, user) = context.write(move |tx| {
         let refused = |why| Err(OperationError::Refused(why));
-        let by = match requester.prove(tx)? {
+        let by = match requester.authorize(tx)? {
             None => return refused(LockRefused::NoSession),
             Some(Performer::User(Actor { role, .. })) if role != Role::SUPERUSER => {
                 return refused(LockRefused::NotSuperuser);
@@ -108,12 +108,12 @@ fn carry_out(tx: &Tx<'_>, user_id: i64, change: LockChange) -> Result<User, Oper
 /// A failing database.
 pub(super) fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     if lock == Lock::Manual {
-        end_everything(tx, user.user_id)?;
+        revoke_all(tx, user.user_id)?;
     }
     let is_locked = user.user_role.is_locked();
     if !is_locked {
         locks::push_role(tx, user.user_id, &user.user_role)?;
-        let extra_info = with_history(tx, user)?;
+        let extra_info = with_role_history(tx, user)?;
         users::set_state(tx, user.user_id, false, &Role::LOCKED, extra_info.as_deref())?;
     }
     if !is_locked || lock == Lock::Manual {
@@ -157,7 +157,7 @@ pub(super) fn keeping_an_administrator<T, E: From<StoreError>>(
 /// # Errors
 ///
 /// A failing database.
-pub(super) fn end_everything(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+pub(super) fn revoke_all(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
     users::count_revocation(tx, user_id)?;
     sessions::delete_by_user(tx, user_id, None)?;
     apikeys::delete_by_user(tx, user_id)?;
@@ -202,7 +202,7 @@ pub(super) fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
         // Verified, locked, and nothing remembered: as after a verification.
         None => Role::AUTHENTICATED,
     };
-    let extra_info = with_history(tx, user)?;
+    let extra_info = with_role_history(tx, user)?;
     users::set_state(tx, user.user_id, true, &role, extra_info.as_deref())?;
     Ok(Unlocked::Active)
 }
@@ -213,7 +213,7 @@ pub(super) fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
 /// # Errors
 ///
 /// A failing database. The accounts stay locked then.
-pub fn lift_ended(app: &App) -> Result<usize, StoreError> {
+pub fn release_expired(app: &App) -> Result<usize, StoreError> {
     let longest_seconds = i64::from(app.config.user_lock_seconds);
     if any_ended(app)? { app.store.write(move |tx| lift(tx, longest_seconds)) } else { Ok(0) }
 }
@@ -228,7 +228,7 @@ pub fn any_ended(app: &App) -> Result<bool, StoreError> {
 }
 
 fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {
-    let ended = locks::ended(tx, longest_seconds)?;
+    let ended = locks::expired(tx, longest_seconds)?;
     for user_id in &ended {
         if let Some(user) = users::by_id(tx, *user_id)? {
             // Only verified accounts are locked for a time, so this one becomes active.
@@ -239,7 +239,7 @@ fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {
 }
 
 /// What is noted about a user, with the role history as it is to be shown. What cannot be read stays as it is.
-fn with_history(tx: &Tx<'_>, user: &User) -> Result<Option<String>, StoreError> {
+fn with_role_history(tx: &Tx<'_>, user: &User) -> Result<Option<String>, StoreError> {
     let roles = locks::roles_by_user(tx, user.user_id)?;
     let shown = std::iter::once(Role::LOCKED).chain(roles).map(|role| Value::from(role.as_str())).collect();
     let history = Object::from_iter([(HISTORY_KEY.to_owned(), shown)]);

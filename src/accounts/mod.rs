@@ -16,8 +16,8 @@
 //! | `delete.rs` | deleting accounts |
 //! | `sessions.rs` | starting sessions and logging out |
 //! | `keys.rs` | API keys |
-//! | `recipients.rs` | who may get which letter |
-//! | `delivery.rs` | hands letters over, and notes that they were sent |
+//! | `recipients.rs` | who may get which email |
+//! | `delivery.rs` | hands emails over, and notes that they were sent |
 //! | `permission.rs` | what the policy lets a user do |
 //! | `first_users.rs` | what an empty database is given |
 //! | `error.rs` | why an operation was not carried out |

@@ -21,7 +21,7 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(4);
 /// Judges a password by the operator's rules; returns a message for every rule that it breaks. Whether it has leaked
 /// is looked up only when it breaks no other.
 #[must_use]
-pub fn judge(
+pub fn check_new_password(
     context: &Context<'_>,
     password: &Password,
     email: &str,
@@ -29,20 +29,20 @@ pub fn judge(
 ) -> Vec<Cow<'static, str>> {
     let policy = &context.config().password_policy;
     let about = passwords::Context { server_name: &context.app().server_name, email, full_names };
-    let broken = policy.judge(password, &about);
+    let broken = policy.check(password, &about);
     if broken.is_empty() {
-        return leaked(context, password).into_iter().collect();
+        return check_breached(context, password).into_iter().collect();
     }
     broken.iter().map(|rule| Cow::Owned(rule.message())).collect()
 }
 
 /// The message for a password that has leaked too often, if it has.
-fn leaked(context: &Context<'_>, password: &Password) -> Option<Cow<'static, str>> {
-    let leaks = context.app().leaks.as_ref()?;
+fn check_breached(context: &Context<'_>, password: &Password) -> Option<Cow<'static, str>> {
+    let breached_passwords = context.app().breached_passwords.as_ref()?;
     let hash = password_sha1(password.expose(context.config().password_policy.form()).as_bytes());
-    let found = match leaks.leaked_here(hash.expose()) {
+    let found = match breached_passwords.leaked_here(hash.expose()) {
         Some(found) => found,
-        None => look_up(context, Arc::clone(leaks), hash),
+        None => look_up(context, Arc::clone(breached_passwords), hash),
     };
     let message = |times| Cow::Owned(BrokenRule::Leaked { times }.message());
     match found {
@@ -62,10 +62,18 @@ fn leaked(context: &Context<'_>, password: &Password) -> Option<Cow<'static, str
 
 /// Looks a password up elsewhere. However many others do so, whoever waits is answered in time, and a lookup whose
 /// time is over, or whose caller is gone, is not begun.
-fn look_up(context: &Context<'_>, leaks: Arc<dyn BreachLookup>, hash: Secret<[u8; 20]>) -> Breach {
+fn look_up(
+    context: &Context<'_>,
+    breached_passwords: Arc<dyn BreachLookup>,
+    hash: Secret<[u8; 20]>,
+) -> Breach {
     let presence = context.presence().clone();
     let work = move || {
-        if presence.is_gone() { Breach::Unknown(UnknownReason::Gone) } else { leaks.leaked(hash.expose()) }
+        if presence.is_gone() {
+            Breach::Unknown(UnknownReason::Gone)
+        } else {
+            breached_passwords.leaked(hash.expose())
+        }
     };
     match context.app().outbound.run_for(LOOK_UP_MAX, work) {
         None => Breach::Unknown(UnknownReason::Busy),

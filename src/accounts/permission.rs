@@ -4,7 +4,7 @@
 use crate::policy::access::{Access, Decision, SharedWith};
 use crate::policy::model::Policy;
 use crate::policy::roles::Role;
-use crate::store::users::{self, Credentials};
+use crate::store::users::{self, AuthUser};
 use crate::store::{Db, StoreError};
 
 /// The kind of item that API keys are.
@@ -38,7 +38,7 @@ pub fn is_active(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn is_active_in_role(db: &Db<'_>, user_id: i64, role: &str) -> Result<bool, StoreError> {
-    let fits = |user: Credentials| user.is_active && user.user_role == *role;
+    let fits = |user: AuthUser| user.is_active && user.user_role == *role;
     Ok(users::credentials_by_id(db, user_id)?.is_some_and(fits))
 }
 

@@ -1,4 +1,4 @@
-//! Who may get which letter, and when. It is decided where it is noted that the letter goes out, so that two requests
+//! Who may get which email, and when. It is decided where it is noted that the email goes out, so that two requests
 //! cannot both send one.
 
 use super::delivery::{Claim, ClaimKind};
@@ -9,13 +9,13 @@ use crate::clock::Timestamp;
 use crate::outbound::recent::is_recent;
 use crate::policy::email::{EmailAddress, is_valid_syntax};
 use crate::policy::roles::Role;
-use crate::store::{Db, letters, users};
+use crate::store::{Db, emails, users};
 
-/// Seconds that always lie between two forgotten-password letters to one account.
+/// Seconds that always lie between two forgotten-password emails to one account.
 const FORGOTPASS_GAP_SECONDS: i64 = 300;
 const HOUR_SECONDS: i64 = 3600;
 
-/// Why somebody who signed up gets no verification letter.
+/// Why somebody who signed up gets no verification email.
 pub enum VerificationRefused {
     /// Nobody of that number signed up with that address.
     Unknown,
@@ -25,7 +25,7 @@ pub enum VerificationRefused {
     NotDue,
 }
 
-/// Whether somebody who signed up with this address is still to get their letter. Tells when one was last sent or asked
+/// Whether somebody who signed up with this address is still to get their email. Tells when one was last sent or asked
 /// for.
 ///
 /// # Errors
@@ -42,13 +42,13 @@ pub fn verification_is_due(
     if user.is_active || user.email_verified || !user.user_role.is_locked() {
         return refused(VerificationRefused::Verified);
     }
-    if !users::verification_letter_is_due(db, user_id)? {
+    if !users::verification_email_is_due(db, user_id)? {
         return refused(VerificationRefused::NotDue);
     }
     Ok(user.emailverify_sent_datetime)
 }
 
-/// Notes that the verification letter goes out, if it is due.
+/// Notes that the verification email goes out, if it is due.
 ///
 /// # Errors
 ///
@@ -60,14 +60,14 @@ pub fn claim_verification(
 ) -> Result<Claim, OperationError<VerificationRefused>> {
     context.write(move |tx| {
         let before = verification_is_due(tx, user_id, &address)?;
-        if !letters::claim_verify(tx, user_id)? {
+        if !emails::claim_verify(tx, user_id)? {
             return Err(OperationError::Refused(VerificationRefused::NotDue));
         }
         Ok(Claim { user_id, at: tx.now(), before, kind: ClaimKind::Verify })
     })
 }
 
-/// Why nobody gets a letter to choose a new password with.
+/// Why nobody gets an email to choose a new password with.
 pub enum ForgotpassRefused {
     /// There is no account of that address, or not one that may.
     Unknown,
@@ -75,7 +75,7 @@ pub enum ForgotpassRefused {
     TooSoon,
 }
 
-/// Notes that a forgotten-password letter goes out to this address, if it may. The long wait between two is for the one
+/// Notes that a forgotten-password email goes out to this address, if it may. The long wait between two is for the one
 /// who asked before: somebody else, who may be the owner, waits only the short one.
 ///
 /// # Errors
@@ -88,7 +88,7 @@ pub fn claim_forgotpass(
     let too_soon = || OperationError::Refused(ForgotpassRefused::TooSoon);
     let (user_id, _) = context.app().store.read(|db| forgotpass_recipient(db, address))?;
     let wait_seconds = i64::from(context.config().mail_wait_hours) * HOUR_SECONDS;
-    let recent = &context.app().recent_letters;
+    let recent = &context.app().recent_emails;
     let noted = recent.claim(user_id, &context.network(), wait_seconds, context.app().clock.now());
     let noted = noted.ok_or_else(too_soon)?;
     let address = address.clone();
@@ -98,7 +98,7 @@ pub fn claim_forgotpass(
         if before.is_some_and(|sent| is_recent(sent, gap_seconds, tx.now())) {
             return Err(too_soon());
         }
-        users::set_forgotpass_letter_sent(tx, user_id)?;
+        users::set_forgotpass_email_sent(tx, user_id)?;
         Ok((user_id, tx.now(), before))
     });
     match claimed {
@@ -110,7 +110,7 @@ pub fn claim_forgotpass(
     }
 }
 
-/// Who may choose a new password by a letter to this address, and when one was last sent. A lock that failed attempts
+/// Who may choose a new password by an email to this address, and when one was last sent. A lock that failed attempts
 /// made does not keep the owner from it.
 fn forgotpass_recipient(
     db: &Db<'_>,

@@ -12,7 +12,7 @@ use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
 use crate::store::locks::{self, Lock};
-use crate::store::users::Credentials;
+use crate::store::users::AuthUser;
 use crate::store::{Db, StoreError, Tx, apikeys_nosession, attempts, sessions, users};
 use std::borrow::Cow;
 
@@ -71,7 +71,7 @@ pub fn change(context: &mut Context<'_>, change: Change) -> Result<(), Operation
     }
     let hash = context.hash(&new)?;
     let names = [full_name.as_str(), user.full_name.as_deref().unwrap_or_default()];
-    let broken = new_password::judge(context, &new, user.email.as_str(), &names);
+    let broken = new_password::check_new_password(context, &new, user.email.as_str(), &names);
     if !broken.is_empty() {
         return refused(ChangeRefused::Insecure(broken));
     }
@@ -86,7 +86,7 @@ pub fn change(context: &mut Context<'_>, change: Change) -> Result<(), Operation
 /// Only for the account that the password was tested against, as it was then, and in a session that still is.
 fn store_change(
     tx: &Tx<'_>,
-    user: &Credentials,
+    user: &AuthUser,
     hash: &PasswordHash,
     kept: Option<&StoredToken>,
 ) -> Result<bool, StoreError> {
@@ -123,7 +123,7 @@ fn current_is_right(
     let known = context.read(|db| users::credentials_by_email(db, &email))?;
     let known = known.is_some_and(|user| user.user_id == user_id && user.may_authenticate());
     let identifier = Identifier::UserWithEmail(user_id, email);
-    let why = match authenticate(context, &identifier, current, Credentials::may_authenticate)? {
+    let why = match authenticate(context, &identifier, current, AuthUser::may_authenticate)? {
         Authentication::Success(authenticated) => return Ok(authenticated),
         Authentication::Locked => ChangeRefused::Locked,
         Authentication::NotAllowed(_) | Authentication::Failure if known => ChangeRefused::WrongPassword,
@@ -177,7 +177,7 @@ pub fn reset(
     // Hashed and judged for nobody too, so that an unknown address takes as long.
     let hash = context.hash(new)?;
     let name = user.as_ref().and_then(|user| user.full_name.as_deref()).unwrap_or_default();
-    let broken = new_password::judge(context, new, reset.email.as_str(), &[name]);
+    let broken = new_password::check_new_password(context, new, reset.email.as_str(), &[name]);
     let Some(user) = user else { return refused(ResetRefused::Unknown) };
     if !broken.is_empty() {
         return refused(ResetRefused::Insecure(broken));
@@ -192,14 +192,14 @@ pub fn reset(
 
 impl Reset {
     /// The user, if their password may be set now.
-    fn find(&self, db: &Db<'_>) -> Result<Option<Credentials>, StoreError> {
+    fn find(&self, db: &Db<'_>) -> Result<Option<AuthUser>, StoreError> {
         let Some(user) = users::credentials_by_email(db, &self.email)? else { return Ok(None) };
         let fits = user.is_active == self.required_active || lock::is_suspended(db, user.user_id)?;
         Ok(Some(user).filter(|user| fits && !is_system_user(user.user_id)))
     }
 
     /// Stores the new hash, ends what was opened with the old password, and forgets the guesses at it.
-    fn store(&self, tx: &Tx<'_>, user: &Credentials, hash: &PasswordHash) -> Result<bool, StoreError> {
+    fn store(&self, tx: &Tx<'_>, user: &AuthUser, hash: &PasswordHash) -> Result<bool, StoreError> {
         let session_ended = match &self.session {
             Some(token) => sessions::live_by_token(tx, token)?.is_none(),
             None => false,
@@ -212,7 +212,7 @@ impl Reset {
         if !users::set_password(tx, &now, hash)? {
             return Ok(false);
         }
-        lock::end_everything(tx, now.user_id)?;
+        lock::revoke_all(tx, now.user_id)?;
         attempts::delete_by_account(tx, &now.email)?;
         if let Some(Lock::Automatic(_)) = locks::by_user(tx, now.user_id)?
             && let Some(locked) = users::by_id(tx, now.user_id)?

@@ -4,7 +4,7 @@
 use super::actor::Performer;
 use super::error::OperationError;
 use super::lock::HISTORY_KEY;
-use super::new_password::judge;
+use super::new_password::check_new_password;
 use crate::app::Context;
 use crate::guard::password::{HasherBusy, PasswordHash, Verification};
 use crate::guard::secret::Password;
@@ -14,7 +14,7 @@ use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
 use crate::policy::full_name::FullName;
 use crate::policy::roles::{Role, is_system_user};
-use crate::store::users::{Credentials, EXTRA_INFO_BYTES_MAX, NewUser};
+use crate::store::users::{AuthUser, EXTRA_INFO_BYTES_MAX, NewUser};
 use crate::store::{StoreError, Tx, locks, server_state, users};
 use crate::wire::{Object, ascii_json};
 use std::borrow::Cow;
@@ -68,16 +68,16 @@ pub enum SignUpRefused {
     Known {
         /// The account.
         account: SignedUp,
-        /// Whether a verification letter is to be sent once more.
-        letter: Letter,
+        /// Whether a verification email is to be sent once more.
+        email: Email,
     },
     /// What is to be noted is too much, or the public identifier is taken or too long.
     NotAdded,
 }
 
-/// Whether a verification letter is to be sent.
+/// Whether a verification email is to be sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Letter {
+pub enum Email {
     /// It is.
     Send,
     /// It is not.
@@ -134,17 +134,18 @@ fn carry_out(
         // Worked on before it is judged, so that a bad password takes as long as a good one.
         let worked = Worked::on(context, password, known.as_ref())?;
         if round == 0 {
-            let broken = judge(context, password, attempt.new.email.as_str(), &[&attempt.new.full_name]);
+            let broken =
+                check_new_password(context, password, attempt.new.email.as_str(), &[&attempt.new.full_name]);
             if !broken.is_empty() {
                 return Err(OperationError::Refused(SignUpRefused::BadPassword(attempt.new.email, broken)));
             }
         }
         match context.write(move |tx| attempt.run(tx, worked))? {
             AttemptResult::Made(signed_up) => return Ok(signed_up),
-            AttemptResult::Known(known, letter) => {
+            AttemptResult::Known(known, email) => {
                 let account =
                     SignedUp { email: known.email, user_id: known.user_id, system_id: known.system_id };
-                return Err(OperationError::Refused(SignUpRefused::Known { account, letter }));
+                return Err(OperationError::Refused(SignUpRefused::Known { account, email }));
             }
             AttemptResult::Overtaken(again) => attempt = again,
         }
@@ -175,11 +176,7 @@ enum Worked {
 }
 
 impl Worked {
-    fn on(
-        context: &Context<'_>,
-        password: &Password,
-        known: Option<&Credentials>,
-    ) -> Result<Self, HasherBusy> {
+    fn on(context: &Context<'_>, password: &Password, known: Option<&AuthUser>) -> Result<Self, HasherBusy> {
         let Some(waiting) = known.filter(|known| is_waiting(known)) else {
             return Ok(Self::Hashed(context.hash(password)?));
         };
@@ -190,7 +187,7 @@ impl Worked {
 }
 
 /// Whether nobody has proved yet that the address is theirs: never, or not since the account was moved there.
-fn is_waiting(known: &Credentials) -> bool {
+fn is_waiting(known: &AuthUser) -> bool {
     (!known.email_verified || known.address_unproven) && !is_system_user(known.user_id)
 }
 
@@ -203,7 +200,7 @@ struct Attempt {
 /// What became of an attempt. That the address is known is a refusal, but what was written with it stays.
 enum AttemptResult {
     Made(SignedUp),
-    Known(Credentials, Letter),
+    Known(AuthUser, Email),
     /// Somebody else has signed the address up, verified or deleted it meanwhile: what was worked on is something else.
     Overtaken(Attempt),
 }
@@ -214,15 +211,15 @@ impl Attempt {
             (None, Worked::Hashed(password)) => self.insert(tx, password),
             (Some(known), worked) if is_waiting(&known) => match worked {
                 Worked::Compared { with, is_same } if known.password.is(&with) => {
-                    let letter = self.repeat(tx, &known, is_same)?;
-                    Ok(AttemptResult::Known(known, letter))
+                    let email = self.repeat(tx, &known, is_same)?;
+                    Ok(AttemptResult::Known(known, email))
                 }
                 _ => Ok(AttemptResult::Overtaken(self)),
             },
             (Some(known), _) => {
                 // A sign-up that adds nobody reaches the disk as often as one that does.
                 server_state::count_repeated_sign_up(tx)?;
-                Ok(AttemptResult::Known(known, Letter::DoNotSend))
+                Ok(AttemptResult::Known(known, Email::DoNotSend))
             }
             (None, Worked::Compared { .. }) => Ok(AttemptResult::Overtaken(self)),
         }
@@ -245,26 +242,26 @@ impl Attempt {
 
     /// An address that nobody has verified was signed up once more. With another password, nobody knows whose is the
     /// owner's: then neither is valid, and whoever can read the address's mail sets one.
-    fn repeat(&self, tx: &Tx<'_>, known: &Credentials, is_same: bool) -> Result<Letter, StoreError> {
+    fn repeat(&self, tx: &Tx<'_>, known: &AuthUser, is_same: bool) -> Result<Email, StoreError> {
         server_state::count_repeated_sign_up(tx)?;
         if known.email_verified {
             // Moved here by its user, who may well own the address: their password counts until somebody proves that.
             if !is_same {
                 users::contest_address(tx, &known.email)?;
             }
-            return Ok(Letter::DoNotSend);
+            return Ok(Email::DoNotSend);
         }
         if !is_same {
             users::set_no_password(tx, known.user_id, &self.new.password)?;
         }
         let sends = self.is_due(tx, known)?
             && users::replace_pending(tx, known.user_id, &self.new.full_name, &self.new.extra_info)?;
-        Ok(if sends { Letter::Send } else { Letter::DoNotSend })
+        Ok(if sends { Email::Send } else { Email::DoNotSend })
     }
 
     /// Only an account that waits for its verification, and that no lock holds, takes over what was typed now; and
-    /// only after a while, so that nobody can be flooded with letters.
-    fn is_due(&self, tx: &Tx<'_>, known: &Credentials) -> Result<bool, StoreError> {
+    /// only after a while, so that nobody can be flooded with emails.
+    fn is_due(&self, tx: &Tx<'_>, known: &AuthUser) -> Result<bool, StoreError> {
         let wait_seconds = self.retry_hours * HOUR_SECONDS;
         let waited =
             known.emailverify_sent_datetime.is_some_and(|sent| !is_recent(sent, wait_seconds, tx.now()));

@@ -2,7 +2,7 @@
 
 use super::actor::Performer;
 use super::error::OperationError;
-use super::lock::end_everything;
+use super::lock::revoke_all;
 use crate::app::Context;
 use crate::guard::password::PasswordHash;
 use crate::policy::email::EmailAddress;
@@ -56,7 +56,7 @@ fn carry_out(
     let given = user.is_active && !user.user_role.is_locked();
     let role = if given { &user.user_role } else { &Role::AUTHENTICATED };
     // Whoever opened something before the address was proven need not be its owner.
-    end_everything(tx, user.user_id)?;
+    revoke_all(tx, user.user_id)?;
     settle_address(tx, &user, no_password)?;
     users::set_verified(tx, user.user_id, role)?;
     users::by_id(tx, user.user_id)?.ok_or(OperationError::Refused(VerifyRefused::NotPossible))
@@ -72,7 +72,7 @@ pub(super) fn settle_address(tx: &Tx<'_>, user: &User, no_password: &PasswordHas
     users::set_address_unproven(tx, user.user_id, false)?;
     if users::end_contest(tx, &user.email)? {
         users::set_no_password(tx, user.user_id, no_password)?;
-        end_everything(tx, user.user_id)?;
+        revoke_all(tx, user.user_id)?;
     }
     Ok(())
 }

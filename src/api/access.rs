@@ -54,7 +54,7 @@ requests! {
 fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Empty> {
     // The list matters only where something is shared; elsewhere nobody looks at it.
     let shared_with = if ask.target_visibility == "shared" {
-        SharedWith::parse(ask.target_sharedwith.as_deref()).map_err(|_| NOT_CHECKED.refuse())?
+        SharedWith::parse(ask.target_sharedwith.as_deref()).map_err(|_| NOT_CHECKED.to_failure())?
     } else {
         SharedWith::nobody()
     };
@@ -68,7 +68,7 @@ fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Empty
         shared_with: &shared_with,
     });
     if decision == Decision::UnknownRole {
-        return Err(NOT_CHECKED.refuse());
+        return Err(NOT_CHECKED.to_failure());
     }
     let (asks, owns) = call.read(|db| {
         let asks = is_active_in_role(db, ask.user_id, &ask.user_role)?;
@@ -76,10 +76,10 @@ fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Empty
         Ok((asks, owns))
     })?;
     match decision {
-        _ if !asks => Err(NOT_VALID.refuse()),
-        _ if !owns => Err(OTHERS_UNKNOWN.refuse()),
+        _ if !asks => Err(NOT_VALID.to_failure()),
+        _ if !owns => Err(OTHERS_UNKNOWN.to_failure()),
         Decision::Granted => Ok(Done::new(Empty {}, "The access was checked. Permitted: True.")),
-        _ => Err(NOT_PERMITTED.refuse()),
+        _ => Err(NOT_PERMITTED.to_failure()),
     }
 }
 
@@ -87,10 +87,10 @@ fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Empty> 
     let policy = call.app().policy.load();
     let decision = policy.check_limit(&ask.user_role, &ask.limit_name, &ask.value_to_check);
     if decision == LimitDecision::UnknownRole {
-        return Err(LIMIT_NOT_CHECKED.refuse());
+        return Err(LIMIT_NOT_CHECKED.to_failure());
     }
     if !call.read(|db| is_active_in_role(db, ask.user_id, &ask.user_role))? {
-        return Err(LIMIT_NOT_VALID.refuse());
+        return Err(LIMIT_NOT_VALID.to_failure());
     }
     // What no role has always passes. Most likely its name is misspelt.
     if !policy.knows_limit(&ask.limit_name)
@@ -100,6 +100,6 @@ fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Empty> 
     }
     match decision {
         LimitDecision::Within => Ok(Done::new(Empty {}, "The limit was checked. Within: True.")),
-        _ => Err(OVER_LIMIT.refuse()),
+        _ => Err(OVER_LIMIT.to_failure()),
     }
 }

@@ -11,7 +11,7 @@ use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::sessions;
-use crate::store::users::Credentials;
+use crate::store::users::AuthUser;
 
 const NO_SESSION: Refusal =
     Refusal::new("session does not exist", "There is no valid session to log in with.").nulls(&["user_id"]);
@@ -57,22 +57,22 @@ fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
     let token = StoredToken::of(ask.session_token.expose());
     if call.read(|db| sessions::live_by_token(db, &token))?.is_none() {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
-        return Err(NO_SESSION.refuse());
+        return Err(NO_SESSION.to_failure());
     }
     let identifier = Identifier::Email(EmailAddress::folded(&ask.email));
     let authentication = log_in(call, &identifier, &ask.password, token);
-    match authentication.map_err(|error| error.map_refusal(|SessionEnded| NO_SESSION.refuse()))? {
+    match authentication.map_err(|error| error.map_refusal(|SessionEnded| NO_SESSION.to_failure()))? {
         Authentication::Success(authenticated) => {
-            let Credentials { user_id, user_role, .. } = authenticated.into_credentials();
+            let AuthUser { user_id, user_role, .. } = authenticated.into_credentials();
             Ok(Done::new(LoggedIn { user_id, user_role }, "You are logged in."))
         }
-        Authentication::Locked => Err(LOCKED.refuse()),
+        Authentication::Locked => Err(LOCKED.to_failure()),
         Authentication::NotAllowed(user)
             if user.is_active && user.email_verified && user.user_role.is_locked() =>
         {
-            Err(INACTIVE.made().with("user_id", user.user_id).into())
+            Err(INACTIVE.to_refused().with("user_id", user.user_id).into())
         }
-        Authentication::NotAllowed(_) | Authentication::Failure => Err(NO_MATCH.refuse()),
+        Authentication::NotAllowed(_) | Authentication::Failure => Err(NO_MATCH.to_failure()),
     }
 }
 
@@ -85,7 +85,7 @@ fn user_logout(call: &mut Call<'_>, ask: UserLogout) -> Outcome<LoggedOut> {
                 LogOutRefused::NoSession => LOGOUT_NO_SESSION,
                 LogOutRefused::OtherUser => LOGOUT_OTHER_USER,
             };
-            refusal.made().with("user_id", user_id).into()
+            refusal.to_refused().with("user_id", user_id).into()
         })
     })?;
     Ok(Done::new(LoggedOut { user_id }, "You are logged out."))

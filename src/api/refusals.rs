@@ -32,6 +32,6 @@ pub(super) fn key_refused(error: OperationError<KeyRefused>) -> Failure {
             KeyRefused::NotValid => KEY_NOT_VALID,
             KeyRefused::NotThere => KEY_NOT_REVOKED,
         }
-        .refuse()
+        .to_failure()
     })
 }

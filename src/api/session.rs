@@ -107,11 +107,11 @@ requests! {
 }
 
 fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
-    let ip_address = ClientAddress::parse(&ask.ip_address).ok_or_else(|| NOT_MADE.refuse())?.to_string();
-    let expires = expiry(call, &ask.expires).ok_or_else(|| NOT_MADE.refuse())?;
+    let ip_address = ClientAddress::parse(&ask.ip_address).ok_or_else(|| NOT_MADE.to_failure())?.to_string();
+    let expires = expiry(call, &ask.expires).ok_or_else(|| NOT_MADE.to_failure())?;
     let extra_info = ask.extra_info_json.map(|extra_info| ascii_json(&extra_info));
     if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
-        return Err(NOT_MADE.refuse());
+        return Err(NOT_MADE.to_failure());
     }
     // A user number of 0 stands for nobody, like null.
     let user_id = ask.user_id.filter(|user_id| *user_id != 0).unwrap_or(ANONYMOUS_ID);
@@ -125,7 +125,7 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
         extra_info,
     };
     let started = start(call, session);
-    started.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { NOT_MADE.refuse() }))?;
+    started.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { NOT_MADE.to_failure() }))?;
     let made = SessionMade { session_token: token.reveal().to_owned(), expires };
     Ok(Done::new(made, "The session was started."))
 }
@@ -233,7 +233,7 @@ shape! {
 fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFound> {
     let token = ask.session_token.expose();
     let found = call.read(|db| sessions::live_by_token(db, &StoredToken::of(token)))?;
-    let session = found.ok_or_else(|| NOT_LIVE.refuse())?;
+    let session = found.ok_or_else(|| NOT_LIVE.to_failure())?;
     let session_info = SessionAndOwner {
         user_id: session.user_id,
         system_id: session.system_id,
@@ -262,7 +262,7 @@ fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Empty> {
     if call.write(move |tx| sessions::delete(tx, &token))? {
         Ok(Done::new(Empty {}, "The session was ended."))
     } else {
-        Err(NO_SUCH_TOKEN.refuse())
+        Err(NO_SUCH_TOKEN.to_failure())
     }
 }
 
@@ -270,7 +270,7 @@ fn session_delete_userid(call: &mut Call<'_>, ask: SessionDeleteUserid) -> Outco
     let kept = ask.keep_current_session.then(|| StoredToken::of(ask.session_token.expose()));
     let user_id = ask.user_id;
     match call.write(move |tx| sessions::delete_by_user(tx, user_id, kept.as_ref()))? {
-        0 => Err(NONE_DELETED.refuse()),
+        0 => Err(NONE_DELETED.to_failure()),
         _ => Ok(Done::new(Empty {}, "The sessions were ended.")),
     }
 }
@@ -297,15 +297,15 @@ shape! {
 
 fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outcome<SessionEdited> {
     if ask.update_dict.is_empty() {
-        return Err(NOTHING_TO_EDIT.refuse());
+        return Err(NOTHING_TO_EDIT.to_failure());
     }
     let stored = StoredToken::of(ask.target_session_token.expose());
     let (session, extra_info): (LiveSession, JsonText) = call.write(move |tx| {
-        let session = sessions::live_by_token(tx, &stored)?.ok_or_else(|| NOT_THERE_TO_EDIT.refuse())?;
+        let session = sessions::live_by_token(tx, &stored)?.ok_or_else(|| NOT_THERE_TO_EDIT.to_failure())?;
         let merged = merge(session.extra_info_json.as_ref(), ask.update_dict);
-        let merged = merged.map_err(|_| NOTES_UNREADABLE.refuse())?;
+        let merged = merged.map_err(|_| NOTES_UNREADABLE.to_failure())?;
         if merged.len() > EXTRA_INFO_BYTES_MAX {
-            return Err(NOT_EDITED.refuse());
+            return Err(NOT_EDITED.to_failure());
         }
         sessions::set_extra_info(tx, &stored, &merged)?;
         Ok((session, JsonText::new(merged)))

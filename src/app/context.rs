@@ -9,7 +9,7 @@ use crate::guard::secret::{Password, Secret};
 use crate::presence::Presence;
 use crate::rng::Rng;
 use crate::store::{Db, StoreError, Tx};
-use crate::wait::turnstile::{NoTurn, Turn, Turnstiles};
+use crate::wait::keyed_mutex::{KeyedGuard, KeyedMutex, LockError};
 use std::time::Duration;
 
 /// One piece of work's view of the server. A request has one, and so has an operator's command.
@@ -128,8 +128,8 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// Too many waiting under it.
-    pub fn enter(&self, turnstiles: &Turnstiles, key: &str) -> Result<Turn, NoTurn> {
-        turnstiles.enter(key, &self.presence)
+    pub fn lock_attempts(&self, mutex: &KeyedMutex, key: &str) -> Result<KeyedGuard, LockError> {
+        mutex.lock(key, &self.presence)
     }
 
     /// Whose share of the hashing queue this work takes.

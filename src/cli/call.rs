@@ -3,7 +3,7 @@
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};
 use super::streams::Streams;
 use crate::api::REQUESTS_BY_NAME;
-use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Problems, Trust, nearest, shown};
+use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Problems, Trust, closest, shown};
 use crate::json::{self, Limits};
 use crate::outbound::web::{WebClient, is_untrusted};
 use base64::Engine as _;
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
 fn ask(call: &CallArgs<'_>, arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<bool, Problems> {
     let (invocation, streams) = (&arguments.invocation, &mut *context.streams);
     let url = not_blank(arguments.option("url"));
-    let settings = config::load_for_client(invocation, context.surroundings, url)?;
+    let settings = config::load_for_client(invocation, context.environment, url)?;
     for warning in invocation.warnings.iter().chain(&settings.warnings) {
         streams.warn(warning);
     }
@@ -95,7 +95,7 @@ fn unknown_request(name: &str) -> String {
         return String::new();
     }
     let known = REQUESTS_BY_NAME.keys().copied();
-    let meant = nearest(name, known).map_or_else(String::new, |meant| format!("perhaps {meant} is meant; "));
+    let meant = closest(name, known).map_or_else(String::new, |meant| format!("perhaps {meant} is meant; "));
     format!("; there is no request {}: {meant}`authnzerver schema` lists them all", shown(name))
 }
 
@@ -151,13 +151,13 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
         }
         Trust::Roots { extra } => {
             WebClient::new(extra.as_deref().filter(|_| url.starts_with("https:")), agent)
-                .map_err(|fault| format!("{EXTRA_ROOTS_VARIABLE}: {fault}"))?
+                .map_err(|error| format!("{EXTRA_ROOTS_VARIABLE}: {error}"))?
                 .ask(|agent| agent.post(url).send(body), is_untrusted)
         }
     };
-    let mut answer = answer.map_err(|fault| match is_untrusted(&fault) {
-        true => format!("no answer from {url}: there is no trusted TLS connection to it ({fault})"),
-        false => format!("no answer from {url}: {fault}"),
+    let mut answer = answer.map_err(|error| match is_untrusted(&error) {
+        true => format!("no answer from {url}: there is no trusted TLS connection to it ({error})"),
+        false => format!("no answer from {url}: {error}"),
     })?;
     let status = answer.status();
     let wait = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -4,7 +4,7 @@ use super::streams::Streams;
 use crate::accounts::first_users::Initialised;
 use crate::clock::Clock;
 use crate::config::arguments::OptionRow;
-use crate::config::{Invocation, Loaded, Problems, Surroundings, nearest, shown};
+use crate::config::{Environment, Invocation, Problems, Startup, closest, shown};
 use crate::rng::Rng;
 use crate::server::database::FirstAdmin;
 use crate::server::lifecycle::End;
@@ -16,7 +16,7 @@ use std::path::Path;
 pub const EXIT_DONE: u8 = 0;
 /// The exit status when it did not.
 pub const EXIT_FAILED: u8 = 1;
-/// The exit status when the command line was at fault, or a command that answers yes or no could not find out.
+/// The exit status when the command line was wrong, or a command that answers yes or no could not find out.
 pub const EXIT_USAGE: u8 = 2;
 
 /// A row of the table of commands.
@@ -87,7 +87,7 @@ pub struct Context<'a, 's> {
     /// All commands.
     pub commands: &'static [Command],
     /// What the process was started with.
-    pub surroundings: &'a Surroundings,
+    pub environment: &'a Environment,
     /// The parts of the program that it may set in motion.
     pub parts: &'a Parts<'a>,
     /// What it reads from and writes to.
@@ -105,7 +105,7 @@ pub struct Parts<'a> {
     /// Makes the database and its first users.
     pub make_database: &'a MakeDatabase<'a>,
     /// Runs the server until it is told to stop. The lines are what was made for this start.
-    pub serve: &'a dyn Fn(Loaded, &[String], &Process) -> End,
+    pub serve: &'a dyn Fn(Startup, &[String], &Process) -> End,
 }
 
 /// Makes a database at a path, with the roles of a policy file (or of the built-in policy), and the first
@@ -169,7 +169,7 @@ impl Command {
 /// That there is none, and which one was probably meant.
 pub fn find(commands: &'static [Command], word: &str) -> Result<&'static Command, String> {
     commands.iter().find(|command| command.name == word).ok_or_else(|| {
-        let hint = match nearest(word, commands.iter().map(|command| command.name)) {
+        let hint = match closest(word, commands.iter().map(|command| command.name)) {
             Some(near) => format!("; perhaps {near}?"),
             None => " (see `authnzerver help`)".to_owned(),
         };

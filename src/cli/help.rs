@@ -101,7 +101,7 @@ fn list(text: &mut String, commands: &[Command]) {
 fn options<'a>(text: &mut String, options: impl Iterator<Item = &'a OptionRow>) {
     for option in options {
         let name = format!("--{}{}", option.name, option.value);
-        row(text, format_args!("  {name:<26} {}", option.meaning));
+        row(text, format_args!("  {name:<26} {}", option.description));
     }
 }
 

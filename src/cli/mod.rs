@@ -21,7 +21,7 @@ pub mod setup;
 pub mod streams;
 pub mod table;
 
-use crate::config::{Problems, Surroundings};
+use crate::config::{Environment, Problems};
 use command::{Action, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};
 use parse::{Parsed, parse};
 use signal_hook::consts::signal::SIGXFSZ;
@@ -46,8 +46,8 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
         errors: &mut io::stderr(),
         output_failed: false,
     };
-    match Surroundings::of_this_process() {
-        Ok(surroundings) => run(&surroundings, parts, &mut streams),
+    match Environment::of_this_process() {
+        Ok(environment) => run(&environment, parts, &mut streams),
         Err(error) => {
             let problem = Problems::one(format!("the current directory: {error}"));
             refuse(&CommandError::failed(problem), &mut streams)
@@ -56,11 +56,11 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
 }
 
 /// Runs one command to its end and gives the exit status.
-pub fn run(surroundings: &Surroundings, parts: &Parts<'_>, streams: &mut Streams<'_>) -> u8 {
-    let done = parse(&surroundings.arguments, COMMANDS, DEFAULT).map_err(CommandError::usage).and_then(
+pub fn run(environment: &Environment, parts: &Parts<'_>, streams: &mut Streams<'_>) -> u8 {
+    let done = parse(&environment.arguments, COMMANDS, DEFAULT).map_err(CommandError::usage).and_then(
         |Parsed { command, arguments }| match command.action {
             Action::Run(run) => {
-                run(&arguments, &mut Context { commands: COMMANDS, surroundings, parts, streams })
+                run(&arguments, &mut Context { commands: COMMANDS, environment, parts, streams })
             }
             // Parsing goes on to one that runs.
             Action::Commands(_) => Ok(EXIT_FAILED),

@@ -3,7 +3,7 @@
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_USAGE};
 use crate::config::Problems;
-use crate::outbound::pwned::builder::{BuildFault, Order, Portions, build};
+use crate::outbound::pwned::builder::{BuildError, Order, Portions, build};
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::password_sha1;
 use std::fs::File;
@@ -28,7 +28,7 @@ pub fn build_filter(arguments: &Arguments, context: &mut Context<'_, '_>) -> Res
     let min_count = match arguments.option("min-count").map(str::parse) {
         None => 1,
         Some(Ok(count)) if count > 0 => count,
-        Some(_) => return Err(fault("--min-count must be a number above zero")),
+        Some(_) => return Err(cannot_tell("--min-count must be a number above zero")),
     };
     let (list, out) = (arguments.word(0).unwrap_or_default(), arguments.word(1).unwrap_or_default());
     let force = arguments.option("force").is_some();
@@ -47,14 +47,14 @@ pub fn check_passwords(arguments: &Arguments, context: &mut Context<'_, '_>) -> 
 }
 
 fn finish(done: Done, output: &mut dyn Write) -> Result<u8, CommandError> {
-    let ending = done.map_err(fault)?;
-    output.flush().map_err(fault)?;
+    let ending = done.map_err(cannot_tell)?;
+    output.flush().map_err(cannot_tell)?;
     Ok(ending)
 }
 
-/// 1 says that a password leaked, so that a fault is 2.
-fn fault(fault: impl ToString) -> CommandError {
-    CommandError { problems: Problems::one(fault.to_string()), status: EXIT_USAGE }
+/// 1 says that a password was breached, so that an error is 2.
+fn cannot_tell(error: impl ToString) -> CommandError {
+    CommandError { problems: Problems::one(error.to_string()), status: EXIT_USAGE }
 }
 
 fn run_build(
@@ -68,7 +68,7 @@ fn run_build(
     let list = if list == "-" {
         File::from(io::stdin().as_fd().try_clone_to_owned()?)
     } else {
-        File::open(list).map_err(BuildFault::ListUnreadable)?
+        File::open(list).map_err(BuildError::ListUnreadable)?
     };
     let mut tell = |text: &str| {
         // Progress that nobody can read is no reason to stop.

@@ -23,7 +23,7 @@ This page is written by the program itself: `make docs` renews it, `authnzerver 
 Every request is a `POST /` whose body is base64 of a [Fernet](https://github.com/fernet/spec) token of a JSON object.
 Both sides share the key.
 
-| key | meaning |
+| key | description |
 | --- | --- |
 | `request` | the request's name |
 | `body` | an object with its parameters; what is not listed below is ignored |
@@ -32,7 +32,7 @@ Both sides share the key.
 
 The answer, HTTP 200, is sealed in the same way:
 
-| key | meaning |
+| key | description |
 | --- | --- |
 | `success` | whether it was done |
 | `response` | the answer's own keys, listed below, beside `success`, `messages` and `failure_reason` |
@@ -43,7 +43,7 @@ The answer, HTTP 200, is sealed in the same way:
 Parameters that do not fit are answered with the reason `invalid request parameters`; `response.response.problems`
 names each one, as `missing` or of an `incorrect type`, with the `required_type`. An optional parameter may be null.
 
-| HTTP status | meaning |
+| HTTP status | description |
 | --- | --- |
 | 400 | the message is malformed, or the request is unknown |
 | 401 | the message cannot be opened |

@@ -1,7 +1,7 @@
 //! `authnzerver serve`: runs the server, after making what a first start needs.
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
-use crate::config::{self, Loaded, Problems};
+use crate::config::{self, Problems, Startup};
 use crate::server::lifecycle::End;
 use crate::server::process::Process;
 
@@ -11,17 +11,17 @@ use crate::server::process::Process;
 /// Settings that it cannot start with.
 pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let (loaded, notes) = load_config(arguments, context).map_err(CommandError::failed)?;
-    let end = (context.parts.serve)(loaded, &notes, &Process::new(context.surroundings));
+    let end = (context.parts.serve)(loaded, &notes, &Process::new(context.environment));
     Ok(match end {
         End::Stopped => EXIT_DONE,
         End::Failed => EXIT_FAILED,
     })
 }
 
-fn load_config(arguments: &Arguments, context: &Context<'_, '_>) -> Result<(Loaded, Vec<String>), Problems> {
-    let (invocation, surroundings) = (&arguments.invocation, context.surroundings);
-    let notes = config::make_what_is_missing(invocation, surroundings, context.parts.rng)?;
-    let mut loaded = config::load(invocation, surroundings)?;
+fn load_config(arguments: &Arguments, context: &Context<'_, '_>) -> Result<(Startup, Vec<String>), Problems> {
+    let (invocation, environment) = (&arguments.invocation, context.environment);
+    let notes = config::make_what_is_missing(invocation, environment, context.parts.rng)?;
+    let mut loaded = config::load(invocation, environment)?;
     loaded.warnings.extend(invocation.warnings.iter().cloned());
     Ok((loaded, notes))
 }

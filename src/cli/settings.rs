@@ -25,7 +25,7 @@ fn columns() -> String {
             Some(default) => default,
         };
         row(&mut text, format_args!("{:<18} {:<34} {default}", options(setting, ""), variables(setting, "")));
-        row(&mut text, format_args!("    {}", setting.meaning()));
+        row(&mut text, format_args!("    {}", setting.description()));
     }
     text
 }
@@ -56,7 +56,7 @@ With nothing but `--basedir` on the command line, and none of the required setti
 The first administrator of a new database is taken from `AUTHNZERVER_ADMIN_EMAIL` and `AUTHNZERVER_ADMIN_PASSWORD`.
 Without a password a random one is made; it lies in `.authnzerver-admin-credentials` in the base directory.
 
-| option | variable | default | meaning |
+| option | variable | default | description |
 | --- | --- | --- | --- |
 ";
 
@@ -69,7 +69,7 @@ fn markdown() -> String {
             Some(default) => format!("`{default}`"),
         };
         let (options, variables) = (options(setting, "`"), variables(setting, "`"));
-        row(&mut text, format_args!("| {options} | {variables} | {default} | {} |", setting.meaning()));
+        row(&mut text, format_args!("| {options} | {variables} | {default} | {} |", setting.description()));
     }
     text
 }
@@ -108,7 +108,7 @@ mod tests {
         let (columns, markdown) = (columns(), markdown());
         for setting in SETTINGS {
             assert!(columns.contains(&setting.variable()) && markdown.contains(&setting.variable()));
-            assert!(!setting.meaning().contains('|') && !setting.meaning().is_empty());
+            assert!(!setting.description().contains('|') && !setting.description().is_empty());
         }
         assert!(columns.contains("--loglevel, --logging AUTHNZERVER_LOGLEVEL"), "{columns}");
     }

@@ -7,7 +7,7 @@ use super::streams::Streams;
 use crate::accounts::first_users::Initialised;
 use crate::config::base_directory::{self, AdminChoice, ENV_FILE, PERMISSIONS_FILE};
 use crate::config::{
-    self, Config, Invocation, Kind, Loaded, Problems, SETTINGS, Setting, Surroundings, values,
+    self, Config, Environment, Invocation, Problems, SETTINGS, Setting, SettingKind, Startup, values,
 };
 use crate::files::{self, PRIVATE_FILE_MODE, PUBLIC_FILE_MODE, Written};
 use crate::guard::secret::Secret;
@@ -31,34 +31,34 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
 }
 
 fn set_up(mut invocation: Invocation, context: &mut Context<'_, '_>) -> Result<(), Problems> {
-    let (surroundings, parts) = (context.surroundings, context.parts);
+    let (environment, parts) = (context.environment, context.parts);
     let streams = &mut *context.streams;
     for source in invocation.sources() {
         streams
             .warn(&format!("--{source} is not read: set-up takes what was typed, and writes down the rest"));
     }
-    let base = base_directory(&invocation, surroundings)?;
+    let base = base_directory(&invocation, environment)?;
     if streams.input_is_terminal {
-        ask_for_files(&mut invocation, surroundings, &base, streams)?;
+        ask_for_files(&mut invocation, environment, &base, streams)?;
     }
     let given = |setting: &str| invocation.setting(setting).is_some();
     let notes = base_directory::make_what_is_missing(&base, given, parts.rng).map_err(Problems::one)?;
-    let loaded = config::load_for_set_up(&invocation, surroundings, &base)?;
+    let loaded = config::load_for_set_up(&invocation, environment, &base)?;
     for warning in invocation.warnings.iter().chain(&loaded.warnings) {
         streams.warn(warning);
     }
     for note in notes {
         streams.print(&format!("{note}\n"));
     }
-    let Loaded { config, admin, .. } = loaded;
-    let database = surroundings.directory.join(&config.database);
+    let Startup { config, admin, .. } = loaded;
+    let database = environment.directory.join(&config.database);
     let permissions = permissions_file(&config, &base, parts, streams)?;
     let admin = match admin.password {
         None if streams.input_is_terminal => ask_for_admin(&admin.email, streams)?,
         _ => admin,
     };
     make_database(&base, &database, &permissions, &admin, parts, streams)?;
-    let values = Values { invocation: &invocation, surroundings, base: &base, database, permissions };
+    let values = Values { invocation: &invocation, environment, base: &base, database, permissions };
     let env_file = write_env_file(&values, parts, streams)?;
     streams.print(&format!(
         "Set-up is done. Have a look at the settings in {env}, then start the server:\n\
@@ -71,9 +71,9 @@ fn set_up(mut invocation: Invocation, context: &mut Context<'_, '_>) -> Result<(
 
 /// Where the server will live. Only the command line names it: set-up is for one directory, not for whatever
 /// server the shell happens to be prepared for.
-fn base_directory(invocation: &Invocation, surroundings: &Surroundings) -> Result<PathBuf, Problems> {
+fn base_directory(invocation: &Invocation, environment: &Environment) -> Result<PathBuf, Problems> {
     let typed = invocation.setting("basedir").unwrap_or(".");
-    let base = std::path::absolute(surroundings.directory.join(typed))
+    let base = std::path::absolute(environment.directory.join(typed))
         .map_err(|error| Problems::one(format!("basedir: {error}")))?;
     match base.to_str() {
         Some(text) if !text.chars().any(char::is_control) => Ok(base),
@@ -83,7 +83,7 @@ fn base_directory(invocation: &Invocation, surroundings: &Surroundings) -> Resul
 
 fn ask_for_files(
     invocation: &mut Invocation,
-    surroundings: &Surroundings,
+    environment: &Environment,
     base: &Path,
     streams: &mut Streams<'_>,
 ) -> Result<(), Problems> {
@@ -98,7 +98,7 @@ fn ask_for_files(
             "Which permissions policy, a JSON file, should hold? Without one, the built-in policy does.";
         let is_file = |text: &str| match text {
             "none" => Ok(None),
-            path if surroundings.directory.join(path).is_file() => Ok(Some(path.to_owned())),
+            path if environment.directory.join(path).is_file() => Ok(Some(path.to_owned())),
             _ => Err("a file that exists".into()),
         };
         if let Some(path) = ask(question, "none", is_file, streams)? {
@@ -199,7 +199,7 @@ fn make_database(
 /// What the settings of the new server are taken from.
 struct Values<'a> {
     invocation: &'a Invocation,
-    surroundings: &'a Surroundings,
+    environment: &'a Environment,
     base: &'a Path,
     database: PathBuf,
     permissions: PathBuf,
@@ -216,7 +216,7 @@ impl Values<'_> {
             "secret" if typed.is_none() => Some(self.in_base(base_directory::SECRET_FILE)),
             "piisalt" if typed.is_none() => Some(self.in_base(base_directory::PII_SALT_FILE)),
             _ => match (typed, setting.kind) {
-                (Some(typed), Kind::File | Kind::SecretOrFile) => Some(self.whole_path(typed)),
+                (Some(typed), SettingKind::File | SettingKind::SecretOrFile) => Some(self.whole_path(typed)),
                 (typed, _) => typed.map(str::to_owned),
             },
         }
@@ -228,7 +228,7 @@ impl Values<'_> {
 
     /// The server may be started from another directory than this one.
     fn whole_path(&self, typed: &str) -> String {
-        let path = self.surroundings.directory.join(typed);
+        let path = self.environment.directory.join(typed);
         if path.exists() { path.display().to_string() } else { typed.to_owned() }
     }
 }

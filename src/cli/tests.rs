@@ -5,7 +5,7 @@ use crate::accounts::first_users::Initialised;
 use crate::cli::command::{Command, Word};
 use crate::clock::{ManualClock, Timestamp};
 use crate::config::arguments::{OptionRow, option_names, plain};
-use crate::config::{self, Invocation, Loaded};
+use crate::config::{self, Invocation, Startup};
 use crate::guard::envelope::Keyring;
 use crate::json::{self, Limits};
 use crate::rng::SeededRng;
@@ -70,7 +70,7 @@ impl Machine {
     }
 
     fn runs_with(&self, words: &[&str], piped: &str) -> Outcome {
-        let surroundings = Surroundings {
+        let environment = Environment {
             arguments: words.iter().map(OsString::from).collect(),
             variables: self.variables.clone(),
             directory: self.room.path().to_owned(),
@@ -85,7 +85,7 @@ impl Machine {
             }
             self.database.clone()
         };
-        let serve = |loaded: Loaded, notes: &[String], _: &Process| {
+        let serve = |loaded: Startup, notes: &[String], _: &Process| {
             self.made.borrow_mut().extend(loaded.warnings.into_iter().chain(notes.iter().cloned()));
             End::Stopped
         };
@@ -107,7 +107,7 @@ impl Machine {
             errors: &mut errors,
             output_failed: false,
         };
-        let status = run(&surroundings, &parts, &mut streams);
+        let status = run(&environment, &parts, &mut streams);
         let text = |bytes| String::from_utf8(bytes).expect("text");
         Outcome { status, output: text(output), errors: text(errors) }
     }
@@ -315,7 +315,7 @@ fn set_up_without_questions_makes_a_directory_that_the_server_starts_from() {
 
     let variables = std::fs::read_to_string(machine.room.path().join("a b/.env")).expect("text");
     let words: Vec<OsString> = vec![format!("--envfile={}/a b/.env", machine.room.path().display()).into()];
-    let elsewhere = Surroundings { arguments: vec![], variables: BTreeMap::new(), directory: "/".into() };
+    let elsewhere = Environment { arguments: vec![], variables: BTreeMap::new(), directory: "/".into() };
     let loaded = config::load(&Invocation::parse(&words).expect("good"), &elsewhere);
     let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n--\n{variables}"));
     assert_eq!((loaded.config.port, loaded.config.email_sender.as_str()), (8080, "100%% <a@b>"));

@@ -2,7 +2,7 @@
 //! count. Words and options are told apart here, and settings taken from the options; their values are checked
 //! elsewhere. What the words mean is for the commands.
 
-use super::problems::{Problems, nearest, shown};
+use super::problems::{Problems, closest, shown};
 use super::table::{RETIRED_BECAUSE, RETIRED_SETTING, SETTINGS};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,7 +29,7 @@ pub struct OptionRow {
     /// What stands after the name in the help text; nothing if the option stands alone.
     pub value: &'static str,
     /// What it does.
-    pub meaning: &'static str,
+    pub description: &'static str,
     /// What follows the name.
     pub takes: Takes,
 }
@@ -46,14 +46,14 @@ pub enum Takes {
 impl OptionRow {
     /// An option with a value, which the help text calls so: `=FILE`.
     #[must_use]
-    pub const fn with_value(name: &'static str, value: &'static str, meaning: &'static str) -> Self {
-        Self { name, value, meaning, takes: Takes::Value }
+    pub const fn with_value(name: &'static str, value: &'static str, description: &'static str) -> Self {
+        Self { name, value, description, takes: Takes::Value }
     }
 
     /// An option that stands alone.
     #[must_use]
-    pub const fn flag(name: &'static str, meaning: &'static str) -> Self {
-        Self { name, value: "", meaning, takes: Takes::MaybeValue }
+    pub const fn flag(name: &'static str, description: &'static str) -> Self {
+        Self { name, value: "", description, takes: Takes::MaybeValue }
     }
 
     /// Whether it may stand alone.
@@ -260,7 +260,7 @@ fn known_option(typed: &str, options: &[&'static OptionRow]) -> Option<(&'static
 fn unknown_option(typed: &str, options: &[&'static OptionRow]) -> String {
     let others = SOURCE_OPTIONS.iter().chain(options.iter().copied());
     let names = SETTINGS.iter().map(|row| row.name).chain(others.map(|row| row.name));
-    let near = nearest(&plain(typed), names);
+    let near = closest(&plain(typed), names);
     let typed = shown(&format!("--{typed}"));
     match near {
         Some(near) => format!("{typed} is not an option; perhaps --{near}?"),

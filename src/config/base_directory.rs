@@ -266,27 +266,27 @@ mod tests {
     fn the_credentials_that_are_there_are_the_ones_that_count() {
         let room = tempfile::tempdir().expect("a directory");
         let path = room.path().join(".authnzerver-admin-credentials");
-        let settle = |seed, choice: &AdminChoice| {
+        let load_config = |seed, choice: &AdminChoice| {
             settle_first_admin(room.path(), choice, &SeededRng::new(seed)).expect("written")
         };
-        let admin = settle(1, &choice(false, None));
+        let admin = load_config(1, &choice(false, None));
         let password = admin.password.expose().to_owned();
         assert_eq!((text(&path), mode(&path)), (format!("me@localhost {password}\n"), 0o400));
         assert_eq!(password.len(), 22);
         assert_eq!(
-            settle(2, &choice(false, None)).password.expose(),
+            load_config(2, &choice(false, None)).password.expose(),
             &password,
             "a start after one that was killed"
         );
 
         std::fs::remove_file(&path).expect("is there");
         std::fs::write(&path, "you@localhost other\n").expect("writes");
-        let admin = settle(3, &choice(false, None));
+        let admin = load_config(3, &choice(false, None));
         assert_eq!((admin.email.as_str(), admin.password.expose().as_str()), ("you@localhost", "other"));
-        assert_eq!(settle(3, &choice(true, None)).email, "me@localhost");
+        assert_eq!(load_config(3, &choice(true, None)).email, "me@localhost");
         assert_eq!(text(&path), "me@localhost other\n");
 
-        assert_eq!(settle(4, &choice(true, Some("hidden"))).password.expose(), "hidden");
+        assert_eq!(load_config(4, &choice(true, Some("hidden"))).password.expose(), "hidden");
         assert_eq!(
             (text(&path).as_str(), mode(&path)),
             ("me@localhost password-was-user-generated\n", 0o400)
@@ -295,7 +295,7 @@ mod tests {
         {
             std::fs::remove_file(&path).expect("is there");
             std::fs::write(&path, damaged).expect("writes");
-            let admin = settle(5, &choice(false, None));
+            let admin = load_config(5, &choice(false, None));
             assert_eq!(text(&path), format!("me@localhost {}\n", admin.password.expose()), "{damaged}");
             assert_eq!(admin.password.expose().len(), 22);
         }

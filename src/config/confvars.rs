@@ -4,7 +4,7 @@
 
 use super::arguments::{plain, setting_of_option};
 use super::envfile::{SETTING_FILE_BYTES_MAX, content};
-use super::problems::{Problems, nearest, shown};
+use super::problems::{Problems, closest, shown};
 use super::remote::{self, Template, WebRequest};
 use super::table::SETTINGS;
 use crate::files;
@@ -226,7 +226,7 @@ fn item(setting: &str, value: Value, problems: &mut Vec<String>) -> Item {
 
 /// The known name that was perhaps meant.
 fn hint(typed: &str, known: impl Iterator<Item = &'static str>) -> String {
-    nearest(typed, known).map_or_else(String::new, |near| format!("; perhaps {near}?"))
+    closest(typed, known).map_or_else(String::new, |near| format!("; perhaps {near}?"))
 }
 
 fn variables(value: Value) -> Result<Option<Vec<String>>, String> {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub const EXTRA_ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// What the process was started with.
-pub struct Surroundings {
+pub struct Environment {
     /// The words after the program's name.
     pub arguments: Vec<OsString>,
     /// The environment.
@@ -19,7 +19,7 @@ pub struct Surroundings {
     pub directory: PathBuf,
 }
 
-impl Surroundings {
+impl Environment {
     /// Those of this process.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! The settings of the server: one table of what there is, and the sources that the texts come from. Nothing in
-//! here reads the process's environment by itself; it is handed in as [`Surroundings`], so that tests can set it.
+//! here reads the process's environment by itself; it is handed in as [`Environment`], so that tests can set it.
 //!
 //! In order: variables (of the process, or of `--envfile` in its place), the command line, systemd's credentials,
 //! the default. The file of `--confvars` can change names and default of single settings, and where a value leads.
-//! All problems are told at once, and none of them repeats a secret.
+//! All problems are reported together, and none of them repeats a secret.
 
 pub mod arguments;
 pub mod base_directory;
@@ -22,9 +22,9 @@ pub mod values;
 mod tests;
 
 pub use arguments::Invocation;
-pub use environment::{EXTRA_ROOTS_VARIABLE, Surroundings, as_meant};
-pub use problems::{Problems, nearest, shown};
-pub use table::{Config, Kind, SETTINGS, Setting};
+pub use environment::{EXTRA_ROOTS_VARIABLE, Environment, as_meant};
+pub use problems::{Problems, closest, shown};
+pub use table::{Config, SETTINGS, Setting, SettingKind};
 
 use crate::guard::envelope::Keyring;
 use crate::guard::secret::Secret;
@@ -41,7 +41,7 @@ const NAMELESS_USER: &str = "authnzerver";
 const NAMELESS_ADMIN: &str = "admin";
 
 /// Everything that a server starts with.
-pub struct Loaded {
+pub struct Startup {
     /// The settings.
     pub config: Config,
     /// The first administrator, should the database be new.
@@ -54,8 +54,8 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn load(invocation: &Invocation, surroundings: &Surroundings) -> Result<Loaded, Problems> {
-    load_from(&Sources::open(invocation, surroundings)?)
+pub fn load(invocation: &Invocation, environment: &Environment) -> Result<Startup, Problems> {
+    load_from(&Sources::open(invocation, environment)?)
 }
 
 /// Reads all settings as set-up leaves them: what was typed, and the files in the base directory.
@@ -64,10 +64,10 @@ pub fn load(invocation: &Invocation, surroundings: &Surroundings) -> Result<Load
 /// Everything that is wrong with them.
 pub fn load_for_set_up(
     invocation: &Invocation,
-    surroundings: &Surroundings,
+    environment: &Environment,
     base: &Path,
-) -> Result<Loaded, Problems> {
-    load_from(&Sources::of_set_up(invocation, surroundings, base))
+) -> Result<Startup, Problems> {
+    load_from(&Sources::of_set_up(invocation, environment, base))
 }
 
 /// Makes the key and the salt of a server that is started with nothing but a base directory on the command line.
@@ -78,10 +78,10 @@ pub fn load_for_set_up(
 /// What the file system says, or an `.env` that cannot be read.
 pub fn make_what_is_missing(
     invocation: &Invocation,
-    surroundings: &Surroundings,
+    environment: &Environment,
     rng: &dyn Rng,
 ) -> Result<Vec<String>, Problems> {
-    let sources = Sources::open(invocation, surroundings)?;
+    let sources = Sources::open(invocation, environment)?;
     if !sources.base_provides {
         return Ok(Vec::new());
     }
@@ -105,7 +105,7 @@ pub struct ClientSettings {
 pub enum Trust {
     /// It is the one that runs here with the same settings; the shared key alone tells.
     OwnServer,
-    /// By a certificate below the built-in roots or those in a file.
+    /// By a certificate that chains to a built-in root or one in a file.
     Roots {
         /// That file.
         extra: Option<PathBuf>,
@@ -119,10 +119,10 @@ pub enum Trust {
 /// Everything that is wrong with them.
 pub fn load_for_client(
     invocation: &Invocation,
-    surroundings: &Surroundings,
+    environment: &Environment,
     url: Option<&str>,
 ) -> Result<ClientSettings, Problems> {
-    let sources = Sources::open(invocation, surroundings)?;
+    let sources = Sources::open(invocation, environment)?;
     let mut reader = Reader::new(&sources);
     let secret = reader.secret();
     let given = match (url, sources.variable(URL_VARIABLE)) {
@@ -135,7 +135,7 @@ pub fn load_for_client(
     let trust = match given {
         None => Trust::OwnServer,
         Some(_) => {
-            let extra = surroundings.variable(EXTRA_ROOTS_VARIABLE).map_err(Problems::one)?;
+            let extra = environment.variable(EXTRA_ROOTS_VARIABLE).map_err(Problems::one)?;
             Trust::Roots { extra: extra.map(PathBuf::from) }
         }
     };
@@ -150,7 +150,7 @@ pub fn load_for_client(
     Ok(ClientSettings { secret, url, trust, warnings })
 }
 
-fn load_from(sources: &Sources<'_>) -> Result<Loaded, Problems> {
+fn load_from(sources: &Sources<'_>) -> Result<Startup, Problems> {
     let mut reader = Reader::new(sources);
     let config = Config::read(&mut reader);
     if reader.is_set("tlscertfile") != reader.is_set("tlscertkey") {
@@ -160,9 +160,9 @@ fn load_from(sources: &Sources<'_>) -> Result<Loaded, Problems> {
     let ((mut config, admin), warnings) = reader.finish(config.zip(admin))?;
     config.base_directory.clone_from(&sources.base);
     if config.email_user.is_empty() {
-        config.email_user = sources.surroundings.user_name().unwrap_or(NAMELESS_USER).to_owned();
+        config.email_user = sources.environment.user_name().unwrap_or(NAMELESS_USER).to_owned();
     }
-    Ok(Loaded { config, admin, warnings })
+    Ok(Startup { config, admin, warnings })
 }
 
 /// The first administrator. The process's variables are asked even if a file stands in for them, for a password
@@ -170,7 +170,7 @@ fn load_from(sources: &Sources<'_>) -> Result<Loaded, Problems> {
 fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<AdminChoice> {
     let mut given = Vec::new();
     for name in ADMIN_VARIABLES {
-        let text = sources.surroundings.variable(name).and_then(|text| match text {
+        let text = sources.environment.variable(name).and_then(|text| match text {
             Some(text) => Ok(Some(text.to_owned())),
             None => Ok(sources.variable(name)?.map(|found| found.text).filter(|text| !text.is_empty())),
         });
@@ -182,7 +182,7 @@ fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<AdminChoice> 
     let password = given.pop().flatten().map(Secret::new);
     let email = given.pop().flatten();
     let email_is_given = email.is_some();
-    let email = email.unwrap_or_else(|| default_admin_email(sources.surroundings));
+    let email = email.unwrap_or_else(|| default_admin_email(sources.environment));
     if values::email_address(&email).is_err() {
         let [variable, _] = ADMIN_VARIABLES;
         return reader.problem(format!("{variable} is not an e-mail address"));
@@ -192,8 +192,8 @@ fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<AdminChoice> 
 
 /// The address that a first administrator gets who has chosen none.
 #[must_use]
-pub fn default_admin_email(surroundings: &Surroundings) -> String {
-    let user = surroundings.user_name().unwrap_or(NAMELESS_ADMIN);
+pub fn default_admin_email(environment: &Environment) -> String {
+    let user = environment.user_name().unwrap_or(NAMELESS_ADMIN);
     let email = format!("{user}@localhost");
     if values::email_address(&email).is_ok() { email } else { format!("{NAMELESS_ADMIN}@localhost") }
 }

@@ -59,17 +59,17 @@ pub fn shown(text: &str) -> String {
 }
 
 /// The name that was probably meant.
-pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let slips_max = SLIPS_MAX.min(typed.chars().count() / 2);
     names
-        .map(|name| (slips(typed, name), name))
+        .map(|name| (edit_distance(typed, name), name))
         .min()
-        .filter(|(slips, _)| *slips <= slips_max)
+        .filter(|(edit_distance, _)| *edit_distance <= slips_max)
         .map(|(_, name)| name)
 }
 
 /// Letters to insert, leave out or replace between two words (Levenshtein's distance).
-fn slips(one: &str, other: &str) -> usize {
+fn edit_distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for character in one.chars().take(SHOWN_CHARACTERS_MAX) {
         let mut diagonal = row[0];
@@ -90,12 +90,12 @@ mod tests {
     #[test]
     fn finds_what_was_meant() {
         let names = || ["port", "secret", "listen"].into_iter();
-        assert_eq!(nearest("prot", names()), Some("port"));
-        assert_eq!(nearest("secretkey", names()), Some("secret"));
-        assert_eq!(nearest("x", names()), None);
-        assert_eq!(nearest("something", names()), None);
-        assert_eq!(slips("kitten", "sitting"), 3);
-        assert_eq!((slips("", "abc"), slips("abc", "")), (3, 3));
+        assert_eq!(closest("prot", names()), Some("port"));
+        assert_eq!(closest("secretkey", names()), Some("secret"));
+        assert_eq!(closest("x", names()), None);
+        assert_eq!(closest("something", names()), None);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+        assert_eq!((edit_distance("", "abc"), edit_distance("abc", "")), (3, 3));
     }
 
     #[test]

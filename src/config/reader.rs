@@ -1,6 +1,6 @@
-//! Reads settings one by one and remembers everything that was wrong or odd, to be told at once.
+//! Reads settings one by one and remembers everything that was wrong or odd, to be reported together.
 
-use super::problems::{Problems, nearest, shown};
+use super::problems::{Problems, closest, shown};
 use super::sources::{Found, Source, Sources, is_address_of_service};
 use super::table::{
     RETIRED_BECAUSE, RETIRED_SETTING, ReadSetting, SETTINGS, Setting, VARIABLE_PREFIX, by_name, variable_of,
@@ -101,9 +101,10 @@ impl<'a> Reader<'a> {
             return Some(Candidate { text: text.to_owned(), origin: None, may_be_shown: false });
         }
         self.incomplete = true;
-        let (name, meaning, option) = (setting.name, setting.meaning(), self.sources.option_of(setting));
+        let (name, description, option) =
+            (setting.name, setting.description(), self.sources.option_of(setting));
         let variable = self.sources.variables_of(setting).pop().unwrap_or_else(|| setting.variable());
-        self.problem(format!("{name}: missing; set {variable} or --{option}. {meaning}"))
+        self.problem(format!("{name}: missing; set {variable} or --{option}. {description}"))
     }
 
     /// Two sources that say different things are worth a word, for only one of them counts.
@@ -139,9 +140,9 @@ impl<'a> Reader<'a> {
 
     /// What other programs put around a value, or in place of one.
     fn look_for_foreign_forms(&mut self) {
-        let surroundings = self.sources.surroundings;
-        for name in surroundings.names().filter(|name| is_setting(name) || ADMIN_VARIABLES.contains(name)) {
-            if surroundings.is_quoted(name) {
+        let environment = self.sources.environment;
+        for name in environment.names().filter(|name| is_setting(name) || ADMIN_VARIABLES.contains(name)) {
+            if environment.is_quoted(name) {
                 self.warnings.push(format!(
                     "{name} in the environment: the quotes around it are not taken as part of it"
                 ));
@@ -172,7 +173,7 @@ impl<'a> Reader<'a> {
         let is_unknown = |name: &str| is_unknown(name) && !named(name);
         let Some(file) = self.sources.env_file() else {
             self.look_for_foreign_forms();
-            for name in self.sources.surroundings.names().filter(|name| is_unknown(name)) {
+            for name in self.sources.environment.names().filter(|name| is_unknown(name)) {
                 self.warnings.push(format!("{} in the environment {}", shown(name), unknown(name)));
             }
             return;
@@ -183,11 +184,11 @@ impl<'a> Reader<'a> {
         }
         let unused: Vec<&str> = self
             .sources
-            .surroundings
+            .environment
             .names()
             .filter(|name| is_setting(name))
             .filter(|name| {
-                let of_process = self.sources.surroundings.variable(name).ok().flatten();
+                let of_process = self.sources.environment.variable(name).ok().flatten();
                 of_process.is_some() && of_process != file.get(name).map(|(text, _)| text)
             })
             .collect();
@@ -237,7 +238,7 @@ fn is_of_kubernetes(variable: &str) -> bool {
 
 fn unknown(variable: &str) -> String {
     let typed = variable.trim_start_matches(VARIABLE_PREFIX).to_ascii_lowercase();
-    match nearest(&typed, SETTINGS.iter().map(|setting| setting.name)) {
+    match closest(&typed, SETTINGS.iter().map(|setting| setting.name)) {
         Some(near) => format!("is not a setting; perhaps {}?", by_name(near).variable()),
         None => "is not a setting (see authnzerver --settings)".into(),
     }

@@ -158,10 +158,10 @@ pub(super) fn fetch(
     }
     let extra_roots = extra_roots.filter(|_| uri.scheme_str() == Some("https"));
     let client = WebClient::new(extra_roots, |tls| agent(request.timeout, is_this_machine(&uri), tls))
-        .map_err(|fault| format!("{EXTRA_ROOTS_VARIABLE}: {fault}"))?;
+        .map_err(|error| format!("{EXTRA_ROOTS_VARIABLE}: {error}"))?;
     let (status, body) = client
         .ask(|agent| ask(agent, &uri, request.is_post, &headers, &data), is_untrusted)
-        .map_err(|fault| reason(&fault, request.timeout))?;
+        .map_err(|error| reason(&error, request.timeout))?;
     match status.as_u16() {
         200..=299 => Ok(body),
         300..=399 => {
@@ -219,14 +219,14 @@ fn ask(
     Ok((status, answer.into_body().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?))
 }
 
-/// Why no answer came. The fault's own text may hold the URL.
-fn reason(fault: &ureq::Error, timeout: Duration) -> String {
+/// Why no answer came. The error's own text may hold the URL.
+fn reason(error: &ureq::Error, timeout: Duration) -> String {
     use std::io::ErrorKind;
     use ureq::Error;
-    match fault {
+    match error {
         Error::Timeout(_) => too_late(timeout),
-        Error::Io(fault) if fault.kind() == ErrorKind::TimedOut => too_late(timeout),
-        _ if is_untrusted(fault) => "there is no trusted TLS connection to it".into(),
+        Error::Io(error) if error.kind() == ErrorKind::TimedOut => too_late(timeout),
+        _ if is_untrusted(error) => "there is no trusted TLS connection to it".into(),
         Error::HostNotFound => "no such host is known".into(),
         Error::BodyExceedsLimit(limit) => format!("the answer is longer than {limit} bytes"),
         Error::Http(_) | Error::BadUri(_) => "it is no URL that can be asked".into(),

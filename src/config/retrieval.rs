@@ -6,7 +6,7 @@ use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX, content, path_text};
 use super::environment::EXTRA_ROOTS_VARIABLE;
 use super::remote::{self, WebRequest};
 use super::sources::{Found, Source, Sources};
-use super::table::{Kind, Setting};
+use super::table::{Setting, SettingKind};
 use super::values;
 use crate::files::{self, SmallFile};
 use base64::Engine as _;
@@ -56,16 +56,18 @@ impl Sources<'_> {
         })
     }
 
-    fn read_as_usual(&self, kind: Kind, found: &Found) -> Result<Retrieved, String> {
+    fn read_as_usual(&self, kind: SettingKind, found: &Found) -> Result<Retrieved, String> {
         match kind {
-            Kind::SecretOrFile => self.file_or_text(kind, found),
-            Kind::Plain | Kind::Location | Kind::File | Kind::Secret => Ok(self.as_it_stands(kind, found)),
+            SettingKind::SecretOrFile => self.file_or_text(kind, found),
+            SettingKind::Plain | SettingKind::Location | SettingKind::File | SettingKind::Secret => {
+                Ok(self.as_it_stands(kind, found))
+            }
         }
     }
 
     fn read_as_told(
         &self,
-        kind: Kind,
+        kind: SettingKind,
         found: &Found,
         item: &Item,
         told_by: &Path,
@@ -89,13 +91,13 @@ impl Sources<'_> {
     }
 
     /// The text as its kind wants it, with the files that it names in sight.
-    fn of_kind(&self, kind: Kind, retrieved: &Retrieved) -> Result<String, String> {
+    fn of_kind(&self, kind: SettingKind, retrieved: &Retrieved) -> Result<String, String> {
         let trimmed = retrieved.text.trim();
         match kind {
-            Kind::Plain => Ok(trimmed.to_owned()),
-            Kind::Location => self.with_places(trimmed),
-            Kind::File => {
-                let path = self.surroundings.directory.join(self.with_places(trimmed)?);
+            SettingKind::Plain => Ok(trimmed.to_owned()),
+            SettingKind::Location => self.with_places(trimmed),
+            SettingKind::File => {
+                let path = self.environment.directory.join(self.with_places(trimmed)?);
                 let shown = match retrieved.told_by {
                     Some(_) => "a file".to_owned(),
                     None => format!("{path:?}"),
@@ -106,16 +108,16 @@ impl Sources<'_> {
                     Err(error) => Err(format!("names {shown}, which cannot be read: {error}")),
                 }
             }
-            Kind::Secret | Kind::SecretOrFile => Ok(retrieved.text.clone()),
+            SettingKind::Secret | SettingKind::SecretOrFile => Ok(retrieved.text.clone()),
         }
     }
 
     /// The content of the file that the text names, or else the text itself.
-    fn file_or_text(&self, kind: Kind, found: &Found) -> Result<Retrieved, String> {
+    fn file_or_text(&self, kind: SettingKind, found: &Found) -> Result<Retrieved, String> {
         if matches!(found.source, Source::Credential(_)) {
             return Ok(self.as_it_stands(kind, found));
         }
-        let path = self.surroundings.directory.join(self.with_places(found.text.trim())?);
+        let path = self.environment.directory.join(self.with_places(found.text.trim())?);
         match files::read_small(&path, SETTING_FILE_BYTES_MAX) {
             Ok(SmallFile { bytes, open_to_others }) => {
                 let text = content(bytes)
@@ -140,11 +142,11 @@ impl Sources<'_> {
     }
 
     /// What stands at a place in the JSON file that the text names; a credential is the file itself.
-    fn file(&self, kind: Kind, found: &Found, form: &Form) -> Result<Retrieved, String> {
+    fn file(&self, kind: SettingKind, found: &Found, form: &Form) -> Result<Retrieved, String> {
         if let Source::Credential(_) = found.source {
             return form.extract(found.text.clone().into_bytes()).map(Retrieved::plain);
         }
-        let path = self.surroundings.directory.join(self.with_places(found.text.trim())?);
+        let path = self.environment.directory.join(self.with_places(found.text.trim())?);
         if std::fs::symlink_metadata(&path).is_err() {
             // Not shown: it may be a secret after all.
             return Err("must be the path of a JSON file, and no such file can be reached".into());
@@ -157,10 +159,16 @@ impl Sources<'_> {
     }
 
     /// What the server answers that the text names.
-    fn web(&self, kind: Kind, found: &Found, request: &WebRequest, form: &Form) -> Result<Retrieved, String> {
+    fn web(
+        &self,
+        kind: SettingKind,
+        found: &Found,
+        request: &WebRequest,
+        form: &Form,
+    ) -> Result<Retrieved, String> {
         let url = found.text.trim();
         let variable = |name: &str| Ok(self.variable(name)?.map(|found| found.text));
-        let extra_roots = self.surroundings.variable(EXTRA_ROOTS_VARIABLE)?.map(Path::new);
+        let extra_roots = self.environment.variable(EXTRA_ROOTS_VARIABLE)?.map(Path::new);
         let place = remote::place(url);
         let mut unset = Vec::new();
         for name in request.names() {
@@ -187,9 +195,9 @@ impl Sources<'_> {
     }
 
     /// The text where it was found; a secret stands there perhaps for more eyes than it should.
-    fn as_it_stands(&self, kind: Kind, found: &Found) -> Retrieved {
+    fn as_it_stands(&self, kind: SettingKind, found: &Found) -> Retrieved {
         let warning = match &found.source {
-            _ if !matches!(kind, Kind::Secret | Kind::SecretOrFile) => None,
+            _ if !matches!(kind, SettingKind::Secret | SettingKind::SecretOrFile) => None,
             // The word for "no salt" tells nobody anything.
             _ if found.text.trim() == "none" => None,
             Source::Option(name) => Some(format!(
@@ -212,7 +220,7 @@ fn warning_of_secret(path: &Path) -> String {
     format!("{path} holds a secret and can be read by others; take that away: chmod 0600 {path}")
 }
 
-fn warning_of_mode(kind: Kind, path: &Path, open_to_others: bool) -> Option<String> {
+fn warning_of_mode(kind: SettingKind, path: &Path, open_to_others: bool) -> Option<String> {
     let path = path.display();
     (open_to_others && kind.is_hidden())
         .then(|| format!("{path} can be read by others; take that away: chmod 0400 {path}"))

@@ -7,9 +7,9 @@ use super::arguments::Invocation;
 use super::base_directory;
 use super::confvars::{ConfVars, Item};
 use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX, content, path_text};
-use super::environment::Surroundings;
+use super::environment::Environment;
 use super::problems::Problems;
-use super::table::{Kind, SETTINGS, Setting, by_name};
+use super::table::{SETTINGS, Setting, SettingKind, by_name};
 use super::values;
 use crate::files;
 use std::fmt;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// All sources of one start.
 pub(super) struct Sources<'a> {
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) environment: &'a Environment,
     invocation: &'a Invocation,
     variables: Variables,
     /// What the file of `--confvars` says, if there is one.
@@ -72,20 +72,20 @@ impl fmt::Display for Source {
 
 impl<'a> Sources<'a> {
     /// Finds out which sources this start has, and reads the files that say so: of `--confvars`, and of variables.
-    pub(super) fn open(invocation: &'a Invocation, surroundings: &'a Surroundings) -> Result<Self, Problems> {
-        let conf_vars = invocation.conf_vars.as_ref().map(|path| surroundings.directory.join(path));
+    pub(super) fn open(invocation: &'a Invocation, environment: &'a Environment) -> Result<Self, Problems> {
+        let conf_vars = invocation.conf_vars.as_ref().map(|path| environment.directory.join(path));
         let mut sources = Self {
-            surroundings,
+            environment,
             invocation,
             variables: Variables::OfTheProcess,
             conf_vars: conf_vars.map(|path| ConfVars::read(&path)).transpose()?,
-            base: surroundings.directory.clone(),
+            base: environment.directory.clone(),
             base_provides: false,
         };
         sources.find_base()?;
         let own_file = sources.base.join(base_directory::ENV_FILE);
         let env_file = match &invocation.env_file {
-            Some(path) => Some(surroundings.directory.join(path)),
+            Some(path) => Some(environment.directory.join(path)),
             None if !sources.only_the_base_is_given() => None,
             None if own_file.exists() => Some(own_file),
             None => {
@@ -101,9 +101,9 @@ impl<'a> Sources<'a> {
     }
 
     /// The sources of a set-up: the command line and the files in `base`.
-    pub(super) fn of_set_up(invocation: &'a Invocation, surroundings: &'a Surroundings, base: &Path) -> Self {
+    pub(super) fn of_set_up(invocation: &'a Invocation, environment: &'a Environment, base: &Path) -> Self {
         Self {
-            surroundings,
+            environment,
             invocation,
             variables: Variables::Nowhere,
             conf_vars: None,
@@ -186,7 +186,7 @@ impl<'a> Sources<'a> {
         Ok(match &self.variables {
             Variables::Nowhere => None,
             Variables::OfTheProcess => self
-                .surroundings
+                .environment
                 .variable(name)?
                 .map(|text| Found { text: text.to_owned(), source: Source::Variable(name.to_owned()) }),
             Variables::OfFile(file) => file.get(name).map(|(text, number)| Found {
@@ -205,7 +205,7 @@ impl<'a> Sources<'a> {
         if values::line(text).is_err() {
             return Err(Problems::one("basedir: the path must be one line of text"));
         }
-        self.base = std::path::absolute(self.surroundings.directory.join(text))
+        self.base = std::path::absolute(self.environment.directory.join(text))
             .map_err(|error| Problems::one(format!("basedir: {error}")))?;
         Ok(())
     }
@@ -221,11 +221,11 @@ impl<'a> Sources<'a> {
         if matches!(self.variables, Variables::Nowhere) {
             return Ok(None);
         }
-        let Some(directory) = self.surroundings.variable("CREDENTIALS_DIRECTORY")? else { return Ok(None) };
+        let Some(directory) = self.environment.variable("CREDENTIALS_DIRECTORY")? else { return Ok(None) };
         let path = Path::new(directory).join(setting.name);
         let text = match setting.kind {
-            Kind::File if path.exists() => path_text(&path)?,
-            Kind::File => return Ok(None),
+            SettingKind::File if path.exists() => path_text(&path)?,
+            SettingKind::File => return Ok(None),
             _ => match files::read_small(&path, SETTING_FILE_BYTES_MAX) {
                 Ok(file) => content(file.bytes)
                     .ok_or_else(|| format!("the credential {} is not UTF-8 text", path.display()))?,
@@ -243,7 +243,7 @@ impl<'a> Sources<'a> {
             return Ok(text.to_owned());
         }
         let text = text.replace("[[basedir]]", &path_text(&self.base)?);
-        match self.surroundings.variable("HOME")? {
+        match self.environment.variable("HOME")? {
             Some(home) => Ok(text.replace("[[homedir]]", home)),
             None if text.contains("[[homedir]]") => Err("names [[homedir]], but HOME is not set".into()),
             None => Ok(text),

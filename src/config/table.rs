@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// How the text of a setting is come by, and whether it may be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SettingKind {
     /// The text itself.
     Plain,
     /// A path that need not exist, perhaps inside a URL. `[[basedir]]` and `[[homedir]]` are replaced. Never
@@ -31,7 +31,7 @@ pub enum Kind {
     SecretOrFile,
 }
 
-impl Kind {
+impl SettingKind {
     /// Whether no message may repeat the text.
     #[must_use]
     pub const fn is_hidden(self) -> bool {
@@ -45,14 +45,14 @@ pub struct Setting {
     /// The name: of the option, of a systemd credential, and, in capitals after `AUTHNZERVER_`, of the variable.
     pub name: &'static str,
     /// A variable that is asked before the regular one.
-    first_variable: Option<&'static str>,
+    preferred_variable: Option<&'static str>,
     /// An option that means the same.
     pub other_option: Option<&'static str>,
     /// How the text is come by.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// The text that stands in for a missing one; without it the setting is required.
     pub default: Option<&'static str>,
-    meaning: &'static str,
+    description: &'static str,
 }
 
 impl Setting {
@@ -64,13 +64,13 @@ impl Setting {
 
     /// All variables, in the order in which they are asked.
     pub fn variables(&self) -> impl Iterator<Item = String> {
-        self.first_variable.map(str::to_owned).into_iter().chain([self.variable()])
+        self.preferred_variable.map(str::to_owned).into_iter().chain([self.variable()])
     }
 
     /// What the setting does, in a sentence or two.
     #[must_use]
-    pub fn meaning(&self) -> &'static str {
-        self.meaning.trim_start()
+    pub fn description(&self) -> &'static str {
+        self.description.trim_start()
     }
 }
 
@@ -109,24 +109,24 @@ macro_rules! optional {
 
 macro_rules! settings {
     ($(
-        $(#[doc = $meaning:literal])+
+        $(#[doc = $description:literal])+
         $field:ident: $type:ty = $name:literal
             $(or variable $variable:literal)? $(or option $option:literal)?,
             $kind:ident, $default:tt, $check:expr;
     )+) => {
         /// Every setting of the server, checked.
         pub struct Config {
-            $($(#[doc = $meaning])+ pub $field: $type,)+
+            $($(#[doc = $description])+ pub $field: $type,)+
         }
 
         /// The table, in the order in which settings are documented.
         pub static SETTINGS: &[Setting] = &[$(Setting {
             name: $name,
-            first_variable: optional!($($variable)?),
+            preferred_variable: optional!($($variable)?),
             other_option: optional!($($option)?),
-            kind: Kind::$kind,
+            kind: SettingKind::$kind,
             default: optional!($default),
-            meaning: concat!($($meaning),+),
+            description: concat!($($description),+),
         }),+];
 
         /// What settings are read with.
@@ -135,7 +135,7 @@ macro_rules! settings {
             fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T>;
 
             $(
-                $(#[doc = $meaning])+
+                $(#[doc = $description])+
                 fn $field(&mut self) -> Option<$type> {
                     self.read(by_name($name), $check)
                 }
@@ -143,7 +143,7 @@ macro_rules! settings {
         }
 
         impl Config {
-            /// Reads every setting before it gives up, so that all problems are told at once.
+            /// Reads every setting before it gives up, so that all problems are reported together.
             pub(super) fn read(reader: &mut impl ReadSetting) -> Option<Self> {
                 $(let $field = reader.$field();)+
                 Some(Self { $($field: $field?),+ })
@@ -160,24 +160,24 @@ settings! {
     /// Where the server keeps its own files. `[[basedir]]` in other settings stands for it.
     base_directory: PathBuf = "basedir", Plain, ".", values::directory;
     /// 1 lets this very machine ask `/echo`.
-    debug_mode: bool = "debugmode", Plain, "0", values::switch;
+    debug_mode: bool = "debugmode", Plain, "0", values::boolean;
     /// The address to listen on.
     listen: IpAddr = "listen", Plain, "127.0.0.1", values::address;
     /// The permissions policy, a JSON file. Without one the built-in policy holds.
     permissions_file: Option<PathBuf> = "permissions", File, "", values::optional_file;
     /// The TCP port to listen on; 0 lets the system choose one.
-    port: u16 = "port" or variable "PORT", Plain, "13431", values::whole::<_, 0, 65_535>;
+    port: u16 = "port" or variable "PORT", Plain, "13431", values::integer::<_, 0, 65_535>;
     /// The key that seals every message, 32 bytes in base64, or a file that holds it.
     secret: Keyring = "secret", SecretOrFile, required, values::keyring;
     /// What makes personal data in logs unreadable, at most 64 bytes, or a file that holds it. `none` logs
-    /// personal data in clear.
+    /// personal data in plaintext.
     pii_salt: PiiSalt = "piisalt", SecretOrFile, required, values::pii_salt;
     /// Days for which a session is kept after it has expired.
-    session_keep_days: u32 = "sessionexpiry", Plain, "30", values::whole::<_, 0, 36_500>;
+    session_keep_days: u32 = "sessionexpiry", Plain, "30", values::integer::<_, 0, 36_500>;
     /// Failed logins after which the next one locks the account for a time.
-    user_lock_tries: u32 = "userlocktries", Plain, "10", values::whole::<_, 1, 1000>;
+    user_lock_tries: u32 = "userlocktries", Plain, "10", values::integer::<_, 1, 1000>;
     /// Seconds for which failed logins lock an account.
-    user_lock_seconds: u32 = "userlocktime", Plain, "3600", values::whole::<_, 1, 31_536_000>;
+    user_lock_seconds: u32 = "userlocktime", Plain, "3600", values::integer::<_, 1, 31_536_000>;
     /// What a new password must keep to: four numbers by name, or `nist` for the rules of NIST SP 800-63B-4. With
     /// `nist` passwords are normalised (NFKC) before they are hashed, so that a password fits on every keyboard; hashes
     /// made before stay good, and are replaced when their owner logs in.
@@ -188,56 +188,56 @@ settings! {
     rate_limits: RateLimits = "ratelimits", Plain,
         "ipaddr:720; user:480; session:600; apikey:720; burst:150", values::rate_limits;
     /// Threads that answer requests.
-    workers: usize = "workers", Plain, "4", values::whole::<_, 1, 256>;
+    workers: usize = "workers", Plain, "4", values::integer::<_, 1, 256>;
     /// The mail server.
     email_server: String = "emailserver", Plain, "localhost", values::host;
     /// The mail server's port.
-    email_port: u16 = "emailport", Plain, "25", values::whole::<_, 1, 65_535>;
+    email_port: u16 = "emailport", Plain, "25", values::integer::<_, 1, 65_535>;
     /// The name to log in with at the mail server. Without one, the name of the system's user.
     email_user: String = "emailuser", Plain, "", values::line;
     /// The password for the mail server. Without one there is no login.
     email_password: Secret<String> = "emailpass", Secret, "", values::secret;
     /// The sender of all mail.
     email_sender: String = "emailsender", Plain, "Authnzerver <authnzerver@localhost>", values::sender;
-    /// The server's certificate, then those above it, a PEM file. With it and its key, the server speaks TLS only.
+    /// The server's certificate, then its intermediates, a PEM file. With it and its key, the server speaks TLS only.
     tls_certificate_file: Option<PathBuf> = "tlscertfile", File, "", values::optional_file;
     /// The certificate's private key, a PEM file.
     tls_key_file: Option<PathBuf> = "tlscertkey", File, "", values::optional_file;
 
     /// `starttls`, `tls` from the first byte, or `none`. `auto` takes `tls` on port 465 and `starttls` elsewhere,
-    /// and speaks in clear only to this very machine.
+    /// and speaks in plaintext only to this very machine.
     email_tls: Protection = "emailtls", Plain, "auto", values::email_tls;
     /// 0 accepts any certificate from the mail server.
-    email_verify: bool = "emailverify", Plain, "1", values::switch;
+    email_verify: bool = "emailverify", Plain, "1", values::boolean;
     /// What this server calls itself towards the mail server. `auto` takes the name of this machine if there is a dot in
     /// it, otherwise the domain of the sender.
     email_client_name: Option<String> = "emailhelo", Plain, "auto", values::optional_client_name;
     /// 1 lets a request bring its own mail server, login and sender.
-    email_overrides: bool = "emailoverrides", Plain, "0", values::switch;
+    email_overrides: bool = "emailoverrides", Plain, "0", values::boolean;
     /// Hours before one account gets the next forgotten-password character; 0 for no wait.
-    mail_wait_hours: u32 = "mailwait", Plain, "24", values::whole::<_, 0, 8760>;
-    /// The only base URLs that letters may link to, with `;` between them. Without any, every one is taken.
+    mail_wait_hours: u32 = "mailwait", Plain, "24", values::integer::<_, 0, 8760>;
+    /// The only base URLs that emails may link to, with `;` between them. Without any, every one is taken.
     base_urls: Vec<String> = "baseurls", Plain, "", values::base_urls;
     /// Whose failed logins count together: `account`, or `account-and-client`, which keeps a stranger on another
     /// network from locking the owner out; after 100 failures on an account in all, strangers are slowed.
     lock_mode: LockMode = "lockmode", Plain, "account", values::lock_mode;
     /// Days from now at which a new session expires at the latest; 0 for no limit.
-    session_days_max: u32 = "sessionmax", Plain, "0", values::whole::<_, 0, 36_500>;
+    session_days_max: u32 = "sessionmax", Plain, "0", values::integer::<_, 0, 36_500>;
     /// The longest life of an API key in days.
-    api_key_days_max: u32 = "apikeymax", Plain, "36500", values::whole::<_, 1, 36_500>;
+    api_key_days_max: u32 = "apikeymax", Plain, "36500", values::integer::<_, 1, 36_500>;
     /// The longest life of an API key's refresh token in days.
-    refresh_token_days_max: u32 = "refreshmax", Plain, "36500", values::whole::<_, 1, 36_500>;
+    refresh_token_days_max: u32 = "refreshmax", Plain, "36500", values::integer::<_, 1, 36_500>;
     /// The cost of a new password hash (Argon2id): memory in KiB, passes, lanes.
     argon2: Argon2Cost = "argon2", Plain, "m=65536,t=3,p=4", values::argon2_cost;
     /// Threads that hash passwords. `auto` takes up to four, as many as processors and half of the memory allow.
     /// Each keeps the memory of one hash from the start; what doesn't fit is lowered with a warning.
-    hash_threads: Option<usize> = "hashthreads", Plain, "auto", values::automatic::<_, 1, 64>;
+    hash_threads: Option<usize> = "hashthreads", Plain, "auto", values::integer_or_auto::<_, 1, 64>;
     /// The most memory, in MiB, that a stored password hash may ask for.
-    hash_memory_mib_max: u32 = "hashmemorymax", Plain, "512", values::whole::<_, 1, 65_536>;
+    hash_memory_mib_max: u32 = "hashmemorymax", Plain, "512", values::integer::<_, 1, 65_536>;
     /// The most passes that a stored password hash may ask for.
-    hash_passes_max: u32 = "hashtimemax", Plain, "16", values::whole::<_, 1, 1000>;
+    hash_passes_max: u32 = "hashtimemax", Plain, "16", values::integer::<_, 1, 1000>;
     /// The most lanes that a stored password hash may ask for.
-    hash_lanes_max: u32 = "hashlanesmax", Plain, "64", values::whole::<_, 1, 1024>;
+    hash_lanes_max: u32 = "hashlanesmax", Plain, "64", values::integer::<_, 1, 1024>;
     /// The service that knows leaked passwords by the beginning of their hash, or `none`.
     pwned_url: Option<String> = "pwnedurl", Plain, "https://api.pwnedpasswords.com", values::service_url;
     /// What happens to a new password while that service cannot be asked: `open` lets it pass, `closed` refuses it.
@@ -247,17 +247,17 @@ settings! {
     /// The name that a new password must not resemble. Without one, the name of this machine.
     server_name: Option<String> = "servername", Plain, "", values::optional_host;
     /// Connections open at a time. Where memory or descriptors suffice for fewer, there are fewer.
-    connections_max: usize = "connectionsmax", Plain, "2048", values::whole::<_, 1, 1_000_000>;
+    connections_max: usize = "connectionsmax", Plain, "2048", values::integer::<_, 1, 1_000_000>;
     /// Bytes of a request's body.
-    body_bytes_max: usize = "bodymax", Plain, "1048576", values::whole::<_, 1024, 104_857_600>;
+    body_bytes_max: usize = "bodymax", Plain, "1048576", values::integer::<_, 1024, 104_857_600>;
     /// Seconds in which a request's head must arrive.
-    head_seconds_max: u32 = "headseconds", Plain, "10", values::whole::<_, 1, 3600>;
+    head_seconds_max: u32 = "headseconds", Plain, "10", values::integer::<_, 1, 3600>;
     /// Seconds in which a request's body must arrive.
-    body_seconds_max: u32 = "bodyseconds", Plain, "20", values::whole::<_, 1, 3600>;
+    body_seconds_max: u32 = "bodyseconds", Plain, "20", values::integer::<_, 1, 3600>;
     /// Seconds for which a connection may wait between two requests.
-    idle_seconds_max: u32 = "idleseconds", Plain, "75", values::whole::<_, 1, 86_400>;
+    idle_seconds_max: u32 = "idleseconds", Plain, "75", values::integer::<_, 1, 86_400>;
     /// Seconds that requests under way get to finish when the server stops.
-    drain_seconds_max: u32 = "drainseconds", Plain, "8", values::whole::<_, 0, 3600>;
+    drain_seconds_max: u32 = "drainseconds", Plain, "8", values::integer::<_, 0, 3600>;
     /// `text` for `key=value` lines, `json` for one JSON object a line.
     log_format: LogFormat = "logformat", Plain, "text", values::log_format;
     /// The least level that is logged: `debug`, `info`, `warning`, `error` or `none`.

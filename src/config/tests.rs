@@ -26,7 +26,7 @@ fn has_key(config: &Config, key: &str) -> bool {
 /// An operator with a directory of their own, an environment, and a command line.
 struct Operator {
     room: tempfile::TempDir,
-    surroundings: Surroundings,
+    environment: Environment,
 }
 
 impl Operator {
@@ -34,8 +34,8 @@ impl Operator {
     fn new() -> Self {
         let room = tempfile::tempdir().expect("a directory");
         let directory = room.path().to_owned();
-        let surroundings = Surroundings { arguments: vec![], variables: BTreeMap::new(), directory };
-        Self { room, surroundings }
+        let environment = Environment { arguments: vec![], variables: BTreeMap::new(), directory };
+        Self { room, environment }
     }
 
     /// Has set what every server needs.
@@ -47,7 +47,7 @@ impl Operator {
     }
 
     fn sets(mut self, name: &str, value: &str) -> Self {
-        self.surroundings.variables.insert(name.into(), value.into());
+        self.environment.variables.insert(name.into(), value.into());
         self
     }
 
@@ -63,12 +63,12 @@ impl Operator {
         self.room.path().join(name)
     }
 
-    fn types(&self, words: &[&str]) -> Result<Loaded, Problems> {
+    fn types(&self, words: &[&str]) -> Result<Startup, Problems> {
         let words: Vec<_> = words.iter().map(OsString::from).collect();
-        load(&Invocation::parse(&words)?, &self.surroundings)
+        load(&Invocation::parse(&words)?, &self.environment)
     }
 
-    fn starts(&self, words: &[&str]) -> Loaded {
+    fn starts(&self, words: &[&str]) -> Startup {
         self.types(words).unwrap_or_else(|problems| panic!("refused:\n{problems}"))
     }
 
@@ -78,7 +78,7 @@ impl Operator {
 
     fn client(&self, words: &[&str], url: Option<&str>) -> Result<ClientSettings, Problems> {
         let words: Vec<_> = words.iter().map(OsString::from).collect();
-        load_for_client(&Invocation::parse(&words)?, &self.surroundings, url)
+        load_for_client(&Invocation::parse(&words)?, &self.environment, url)
     }
 }
 
@@ -295,11 +295,11 @@ fn variables_that_are_not_text_are_refused() {
     use std::os::unix::ffi::OsStringExt as _;
     let mut operator = Operator::ready();
     let odd = OsString::from_vec(vec![0xff]);
-    operator.surroundings.variables.insert("AUTHNZERVER_PORT".into(), odd.clone());
+    operator.environment.variables.insert("AUTHNZERVER_PORT".into(), odd.clone());
     assert!(operator.is_refused(&[]).contains("port: AUTHNZERVER_PORT in the environment is not UTF-8 text"));
     let mut operator = Operator::ready();
-    operator.surroundings.variables.insert("UNRELATED".into(), odd.clone());
-    operator.surroundings.variables.insert(odd.clone(), odd);
+    operator.environment.variables.insert("UNRELATED".into(), odd.clone());
+    operator.environment.variables.insert(odd.clone(), odd);
     operator.starts(&[]);
 }
 
@@ -326,9 +326,8 @@ fn a_base_directory_on_the_command_line_is_all_that_a_server_needs() {
     let operator = Operator::new();
     let words = ["--basedir=run".into()];
     let invocation = Invocation::parse(&words).expect("a good command line");
-    let make = |seed| {
-        make_what_is_missing(&invocation, &operator.surroundings, &SeededRng::new(seed)).expect("made")
-    };
+    let make =
+        |seed| make_what_is_missing(&invocation, &operator.environment, &SeededRng::new(seed)).expect("made");
     assert!(operator.is_refused(&["--basedir=run"]).contains("secret: the base directory has no file"));
     assert!(!operator.path("run").exists(), "reading makes nothing");
     assert_eq!(make(1).len(), 3);
@@ -350,7 +349,7 @@ fn a_base_directory_on_the_command_line_is_all_that_a_server_needs() {
 fn nothing_is_made_where_any_of_the_three_is_given() {
     let operator = Operator::new().sets("AUTHNZERVER_AUTHDB", "x.sqlite");
     let invocation = Invocation::parse(&["--basedir=run".into()]).expect("a good command line");
-    let notes = make_what_is_missing(&invocation, &operator.surroundings, &SeededRng::new(1));
+    let notes = make_what_is_missing(&invocation, &operator.environment, &SeededRng::new(1));
     assert!(notes.expect("nothing to do").is_empty() && !operator.path("run").exists());
     assert!(operator.is_refused(&["--basedir=run"]).contains("secret: missing"));
     let text = Operator::new().sets("AUTHNZERVER_BASEDIR", "/x").is_refused(&[]);

@@ -7,9 +7,9 @@ use crate::guard::ratelimit::RateLimits;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::log::LogFormat;
-use crate::outbound::letters::link;
 use crate::outbound::mail::Protection;
 use crate::outbound::mailbox::Sender;
+use crate::outbound::templates::link;
 use crate::policy::passwords::PasswordPolicy;
 use log::LevelFilter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -34,7 +34,7 @@ pub enum LockMode {
 }
 
 /// A whole number within limits. Blanks around it and `_` between digits are allowed.
-pub fn whole<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, String> {
+pub fn integer<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, String> {
     number(text)
         .filter(|value| (MIN..=MAX).contains(value))
         .and_then(|value| T::try_from(value).ok())
@@ -42,15 +42,17 @@ pub fn whole<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Res
 }
 
 /// A whole number within limits, or `auto` for none.
-pub fn automatic<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<Option<T>, String> {
+pub fn integer_or_auto<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(
+    text: &str,
+) -> Result<Option<T>, String> {
     if text.eq_ignore_ascii_case("auto") {
         return Ok(None);
     }
-    whole::<T, MIN, MAX>(text).map(Some).map_err(|allowed| format!("`auto` or {allowed}"))
+    integer::<T, MIN, MAX>(text).map(Some).map_err(|allowed| format!("`auto` or {allowed}"))
 }
 
 /// `1` or `0`.
-pub fn switch(text: &str) -> Result<bool, String> {
+pub fn boolean(text: &str) -> Result<bool, String> {
     choice(text, &[("1", true), ("0", false)])
 }
 
@@ -308,10 +310,10 @@ mod tests {
         for (text, expected) in
             [("80", Some(80)), (" 1_0 ", Some(10)), ("0", Some(0)), ("65535", Some(65535))]
         {
-            assert_eq!(whole::<u16, 0, 65535>(text).ok(), expected, "{text}");
+            assert_eq!(integer::<u16, 0, 65535>(text).ok(), expected, "{text}");
         }
         for text in ["", "-1", "65536", "12.0", "1__0", "_1", "1_", "+1", "99999999999999999999999", "١"] {
-            assert!(whole::<u16, 0, 65535>(text).is_err(), "{text}");
+            assert!(integer::<u16, 0, 65535>(text).is_err(), "{text}");
         }
     }
 
@@ -366,9 +368,9 @@ mod tests {
         assert_eq!(address("localhost"), Ok(IpAddr::from([127, 0, 0, 1])));
         assert!(address("example.org").is_err() && address("127.0.0.1:80").is_err());
         assert_eq!(email_tls("x").expect_err("unknown"), "`auto`, `starttls`, `tls` or `none`");
-        assert_eq!(automatic::<usize, 1, 8>("auto"), Ok(None));
+        assert_eq!(integer_or_auto::<usize, 1, 8>("auto"), Ok(None));
         assert_eq!(
-            automatic::<usize, 1, 8>("9").expect_err("too many"),
+            integer_or_auto::<usize, 1, 8>("9").expect_err("too many"),
             "`auto` or a whole number from 1 to 8"
         );
         assert_eq!(service_url("none"), Ok(None));

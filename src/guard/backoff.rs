@@ -20,7 +20,7 @@ const FAILURES_TO_MAX: u32 = 12;
 /// How long to hold the answer to the `failures`-th failure in a row: one second for the first, half as long
 /// again for each that follows, at most [`HOLD_SECONDS_MAX`]. Nothing for no failure.
 #[must_use]
-pub fn hold_seconds(failures: u32) -> f64 {
+pub fn delay_seconds(failures: u32) -> f64 {
     let Some(grown) = failures.min(FAILURES_TO_MAX).checked_sub(1) else {
         return 0.0;
     };
@@ -52,7 +52,7 @@ mod tests {
             (u32::MAX, 40.0),
         ];
         for (failures, seconds) in table {
-            let held = hold_seconds(failures);
+            let held = delay_seconds(failures);
             assert!((held - seconds).abs() < 0.0005, "{failures} failures are held {held} s");
         }
     }

@@ -25,7 +25,7 @@ pub use queue::Asker;
 use crate::clock::Clock;
 use crate::guard::secret::{Password, PasswordForm, Secret};
 use crate::rng::Rng;
-use crate::wait::answer_slot;
+use crate::wait::oneshot;
 use arena::Arena;
 use phc::{SALT_BYTES, StoredHash, TAG_BYTES, Variant, Version};
 use queue::{Queue, Ticket};
@@ -120,7 +120,7 @@ pub enum HasherStartError {
 
 /// The hashing threads and the queue before them. Dropping it waits until what is queued is done.
 pub struct Hasher {
-    bench: Arc<Bench>,
+    bench: Arc<HashContext>,
     rng: Arc<dyn Rng>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -142,7 +142,7 @@ impl Hasher {
         let no_memory = |_| HasherStartError::Memory { kib_each: settings.cost.memory_kib(), threads: count };
         let arenas: Result<Vec<Arena>, _> = (0..count).map(|_| Arena::reserve(&settings.cost)).collect();
         let arenas = arenas.map_err(no_memory)?;
-        let bench = Arc::new(Bench::new(settings, &*rng, clock));
+        let bench = Arc::new(HashContext::new(settings, &*rng, clock));
         let mut hasher = Self { bench, rng, threads: Vec::with_capacity(count) };
         for (number, arena) in arenas.into_iter().enumerate() {
             let bench = Arc::clone(&hasher.bench);
@@ -160,7 +160,7 @@ impl Hasher {
     pub fn hash(&self, asker: &Asker, password: &Password) -> Result<PasswordHash, HasherBusy> {
         let mut salt = [0; SALT_BYTES];
         self.rng.fill(&mut salt);
-        let password = waiting(password.expose(self.bench.form));
+        let password = queued(password.expose(self.bench.form));
         let bench = Arc::clone(&self.bench);
         self.run(asker, false, move |arena| bench.hash(arena, password.expose(), &salt))
     }
@@ -208,7 +208,7 @@ impl Hasher {
         stored: Result<StoredHash, HashError>,
     ) -> Result<Verification, HasherBusy> {
         let is_large = stored.as_ref().is_ok_and(|hash| self.bench.is_large(hash));
-        let text = waiting(text);
+        let text = queued(text);
         let bench = Arc::clone(&self.bench);
         self.run(asker, is_large, move |arena| bench.verify(arena, text.expose(), stored.as_ref()))?
     }
@@ -241,7 +241,7 @@ impl Hasher {
         is_large: bool,
         work: impl FnOnce(&mut Arena) -> T + Send + 'static,
     ) -> Result<T, HasherBusy> {
-        let (sender, answer) = answer_slot();
+        let (sender, answer) = oneshot();
         let work = Box::new(move |arena: &mut Arena| sender.send(work(arena)));
         let ticket = Ticket { asker: asker.clone(), is_large, work };
         self.bench.queue.push(ticket).map_err(|_| HasherBusy::Queue)?;
@@ -316,7 +316,7 @@ impl fmt::Display for HasherStartError {
 impl std::error::Error for HasherStartError {}
 
 /// What the threads share.
-struct Bench {
+struct HashContext {
     queue: Queue,
     cost: Argon2Cost,
     form: PasswordForm,
@@ -328,7 +328,7 @@ struct Bench {
     clock: Arc<dyn Clock>,
 }
 
-impl Bench {
+impl HashContext {
     fn new(settings: &HasherSettings, rng: &dyn Rng, clock: Arc<dyn Clock>) -> Self {
         let (mut salt, mut tag) = (vec![0; SALT_BYTES], vec![0; TAG_BYTES]);
         rng.fill(&mut salt);
@@ -352,7 +352,7 @@ impl Bench {
         arena.touch();
         while let Some(Ticket { is_large, work, .. }) = self.queue.pop() {
             let begun = self.clock.monotonic();
-            // A fault in one computation must not cost us the thread. What it leaves behind is gone with it.
+            // A panic in one computation must not cost us the thread. What it leaves behind is gone with it.
             let _ = catch_unwind(AssertUnwindSafe(|| work(&mut arena)));
             if is_large {
                 self.queue.large_is_done();
@@ -397,7 +397,7 @@ impl Bench {
         Ok(match stored {
             Ok(hash) if equal => Verification::Matches { needs_rehash: hash.needs_rehash(&self.cost) },
             Ok(_) => Verification::Differs { hash_error: None },
-            Err(&fault) => Verification::Differs { hash_error: Some(fault) },
+            Err(&error) => Verification::Differs { hash_error: Some(error) },
         })
     }
 
@@ -412,6 +412,6 @@ impl Bench {
 }
 
 /// A copy for the queue, wiped when its turn is over.
-fn waiting(text: &str) -> Secret<Vec<u8>> {
+fn queued(text: &str) -> Secret<Vec<u8>> {
     Secret::new(text.as_bytes().to_vec())
 }

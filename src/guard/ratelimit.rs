@@ -34,7 +34,7 @@ pub enum Admission {
     /// It may.
     Admitted,
     /// It may not: there were too many.
-    Over {
+    Limited {
         /// After so many seconds the next one would be admitted, if none comes before it. At least one.
         retry_after_seconds: u64,
     },
@@ -128,7 +128,7 @@ impl Limiter {
         }
         // The broken rule is a wait of its own, so this is never zero.
         let waits = counts.iter().flatten().map(|(rule, counter)| rule.wait_micros(counter, now));
-        Admission::Over { retry_after_seconds: waits.fold(0, u64::max).div_ceil(MICROS_PER_SECOND) }
+        Admission::Limited { retry_after_seconds: waits.fold(0, u64::max).div_ceil(MICROS_PER_SECOND) }
     }
 
     /// Adds one request to a count.

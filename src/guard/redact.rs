@@ -11,7 +11,7 @@ use std::fmt::{self, Display, Write as _};
 /// A salt may have at most this many bytes: the longest key that BLAKE2b takes.
 pub const SALT_BYTES_MAX: usize = 64;
 
-/// What is left of an item that is logged in clear text.
+/// What is left of an item that is logged in plaintext.
 const CLEAR_CHARACTERS_MAX: usize = 80;
 
 /// The salt that turns hashing off.
@@ -102,7 +102,9 @@ pub enum SaltError {
 impl Display for SaltError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => write!(out, "it is empty; write `{NO_SALT}` to log personal data in clear text"),
+            Self::Empty => {
+                write!(out, "it is empty; write `{NO_SALT}` to log personal data in plaintext")
+            }
             Self::TooLong { bytes } => {
                 write!(out, "it has {bytes} bytes; at most {SALT_BYTES_MAX} are possible")
             }
@@ -203,7 +205,7 @@ mod tests {
         assert_eq!(salted(&"é".repeat(32)).redact("x").to_string().len(), 24);
         let told = |salt: &str| PiiSalt::parse(salt).err().map(|error| error.to_string());
         assert_eq!(told(&"é".repeat(33)).as_deref(), Some("it has 66 bytes; at most 64 are possible"));
-        assert_eq!(told("").as_deref(), Some("it is empty; write `none` to log personal data in clear text"));
+        assert_eq!(told("").as_deref(), Some("it is empty; write `none` to log personal data in plaintext"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the server proves itself with under TLS: a certificate, those above it, and the private key. Both are PEM
+//! What the server proves itself with under TLS: a certificate, its intermediates, and the private key. Both are PEM
 //! files, as every tool for certificates writes them.
 
 use crate::files::read_small;
@@ -19,7 +19,7 @@ const DAMAGED: &str = "it is damaged";
 
 /// A certificate and its key, ready for TLS 1.2 and 1.3.
 #[derive(Clone)]
-pub struct Identity {
+pub struct TlsCertificate {
     config: Arc<ServerConfig>,
     key_is_open_to_others: bool,
 }
@@ -57,13 +57,13 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
-impl Identity {
-    /// Reads both files. The certificate file begins with the server's own certificate; those above it follow.
+impl TlsCertificate {
+    /// Reads both files. The certificate file begins with the server's own certificate; its intermediates follow.
     ///
     /// # Errors
     /// A file cannot be read, does not hold what it should, or the two do not belong together.
     pub fn read(certificate_path: &Path, key_path: &Path) -> Result<Self, CertificateError> {
-        let fault = |(file, cause)| {
+        let refused = |(file, cause)| {
             let path = match file {
                 CertificateFile::Certificate => certificate_path,
                 CertificateFile::Key => key_path,
@@ -71,13 +71,13 @@ impl Identity {
             CertificateError { file, path: path.to_owned(), cause }
         };
         let chain =
-            read_chain(certificate_path).map_err(|cause| fault((CertificateFile::Certificate, cause)))?;
+            read_chain(certificate_path).map_err(|cause| refused((CertificateFile::Certificate, cause)))?;
         let (key, key_is_open_to_others) =
-            read_key(key_path).map_err(|cause| fault((CertificateFile::Key, cause)))?;
+            read_key(key_path).map_err(|cause| refused((CertificateFile::Key, cause)))?;
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-            .map_err(|error| fault(fault_of_pair(&error)))?;
+            .map_err(|error| refused(error_in_pair(&error)))?;
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
         Ok(Self { config: Arc::new(config), key_is_open_to_others })
     }
@@ -114,8 +114,8 @@ fn read_key(path: &Path) -> Result<(PrivateKeyDer<'static>, bool), String> {
     }
 }
 
-/// Which of two files that can be read is at fault, and why.
-fn fault_of_pair(error: &rustls::Error) -> (CertificateFile, String) {
+/// Which of two files that can be read is wrong, and why.
+fn error_in_pair(error: &rustls::Error) -> (CertificateFile, String) {
     let (file, cause) = match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             (CertificateFile::Key, "it is not the key of the certificate")
@@ -148,12 +148,12 @@ mod tests {
             Self { room }
         }
 
-        fn read(&self) -> Result<Identity, String> {
+        fn read(&self) -> Result<TlsCertificate, String> {
             let path = |name: &str| self.room.path().join(name);
-            Identity::read(&path("certificate"), &path("key")).map_err(|fault| fault.to_string())
+            TlsCertificate::read(&path("certificate"), &path("key")).map_err(|error| error.to_string())
         }
 
-        fn fault(&self) -> String {
+        fn error(&self) -> String {
             self.read().err().expect("refused")
         }
     }
@@ -192,11 +192,11 @@ mod tests {
                 "key: this kind of key is not supported",
             ),
         ] {
-            let fault = Pair::of(certificate, key).fault();
-            assert!(fault.contains(what), "{fault}");
-            assert!(!fault.contains("AAAA") && !fault.contains("BEGIN"), "{fault}");
+            let error = Pair::of(certificate, key).error();
+            assert!(error.contains(what), "{error}");
+            assert!(!error.contains("AAAA") && !error.contains("BEGIN"), "{error}");
         }
-        let missing = Identity::read(Path::new("/nowhere/certificate"), Path::new("/nowhere/key"));
+        let missing = TlsCertificate::read(Path::new("/nowhere/certificate"), Path::new("/nowhere/key"));
         assert!(missing.err().expect("refused").to_string().starts_with("/nowhere/certificate: "));
     }
 }

@@ -17,8 +17,8 @@ use super::limits::HttpLimits;
 use super::peers::Peers;
 use super::received::{Next, Received};
 use super::response::{Response, encode_head, error_response};
-use super::room::Share;
-use super::supervisor::{CONTINUE, Lease, Phase, Register};
+use super::room::BodyPermit;
+use super::supervisor::{CONTINUE, Phase, Registration, Registry};
 use super::{body, socket};
 use crate::clock::Clock;
 use crate::wait::pause;
@@ -47,10 +47,10 @@ const LINGER_SECONDS_MAX: u32 = 2;
 const LINGER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const LINGER_BUFFER_BYTES: usize = 16 * 1024;
 
-/// What all connections of an edge share.
+/// What all connections of a listener share.
 pub(super) struct Shared {
     pub limits: HttpLimits,
-    pub register: Arc<Register>,
+    pub registry: Arc<Registry>,
     pub handler: Arc<dyn Handler>,
     pub clock: Arc<dyn Clock>,
     /// Where all connections come from the terminator of TLS: who is behind each.
@@ -73,11 +73,11 @@ pub(super) fn serve_all(shared: Arc<Shared>, listener: TcpListener) -> io::Resul
 fn welcome(shared: &Arc<Shared>, stream: TcpStream) {
     // The coroutine runs where the news of its socket arrive, if that thread is free.
     let id = usize::try_from(stream.as_raw_fd()).unwrap_or(0);
-    match shared.register.admit(stream) {
-        Ok(lease) => {
+    match shared.registry.admit(stream) {
+        Ok(registration) => {
             let connection = Connection {
                 shared: Arc::clone(shared),
-                lease,
+                registration,
                 received: Received::new(),
                 answers: Vec::new(),
                 peer: None,
@@ -86,7 +86,7 @@ fn welcome(shared: &Arc<Shared>, stream: TcpStream) {
             let _ = socket::spawn_near(id, move || connection.run());
         }
         Err(stream) => {
-            if shared.register.is_full() {
+            if shared.registry.at_capacity() {
                 pause(ACCEPT_PAUSE);
             }
             // What it has asked already must not lie here unread when the socket is closed: the reset would overtake
@@ -106,14 +106,14 @@ enum After {
 }
 
 /// An answer, and how it is sent.
-struct Answer {
+struct Outgoing {
     reply: Response,
     after: After,
     /// False leaves the body out but tells its length: the answer to HEAD.
     with_body: bool,
 }
 
-impl Answer {
+impl Outgoing {
     fn refusal(status: u16) -> Self {
         Self { reply: error_response(status), after: After::Refuse, with_body: true }
     }
@@ -123,7 +123,7 @@ impl Answer {
 /// supervisor has ended it.
 struct Connection {
     shared: Arc<Shared>,
-    lease: Lease,
+    registration: Registration,
     received: Received,
     /// Answers that gather until they are written.
     answers: Vec<u8>,
@@ -145,7 +145,7 @@ impl Connection {
                 Next::Head(head) => self.serve_request(&head)?,
                 Next::Refused(status) => {
                     self.begin()?;
-                    self.send(Answer::refusal(status))?
+                    self.send(Outgoing::refusal(status))?
                 }
                 Next::Incomplete => {
                     self.flush()?;
@@ -161,28 +161,28 @@ impl Connection {
     }
 
     fn serve_request(&mut self, head: &Head) -> Option<After> {
-        // Whoever came to the plain edge around the terminator gets nothing.
+        // Whoever came to the plaintext listener around the terminator gets nothing.
         let peer = self.learn_peer()?;
         if self.received.len() < head.body_bytes {
             // The client sends its body when it pleases, say once it has read the answers before.
             if head.expects_continue {
-                self.lease.announce(CONTINUE.len() as u64)?;
+                self.registration.announce(CONTINUE.len() as u64)?;
                 self.answers.extend_from_slice(CONTINUE);
             }
             self.flush()?;
         }
         self.begin()?;
-        let answer = self.answer_to(head, peer).unwrap_or_else(Answer::refusal);
+        let answer = self.answer_to(head, peer).unwrap_or_else(Outgoing::refusal);
         self.send(answer)
     }
 
     /// Who asks. The terminator tells before it carries the first byte, but perhaps after the connection was accepted.
     fn learn_peer(&mut self) -> Option<IpAddr> {
         if self.peer.is_none() {
-            let address = self.lease.peer();
+            let address = self.registration.peer();
             self.peer = match &self.shared.peers {
                 Some(peers) => peers.behind(address).map(|client| {
-                    self.lease.came_through(client.socket);
+                    self.registration.came_through(client.socket);
                     client.address
                 }),
                 None => Some(address.ip().to_canonical()),
@@ -193,34 +193,34 @@ impl Connection {
 
     /// Takes a request up, unless the supervisor has ended the connection.
     fn begin(&self) -> Option<()> {
-        self.lease.shift(Phase::Waiting, Phase::Handling).then_some(())
+        self.registration.shift(Phase::Waiting, Phase::Handling).then_some(())
     }
 
     /// Reads the body and asks the handler; an error is the status to refuse the request with.
-    fn answer_to(&mut self, head: &Head, peer: IpAddr) -> Result<Answer, u16> {
-        let Self { shared, lease, received, .. } = self;
-        let mut share = Share::none(&shared.register.room);
-        let body = body::read(lease, received, head.body_bytes, &mut share)?;
-        let presence = lease.presence();
+    fn answer_to(&mut self, head: &Head, peer: IpAddr) -> Result<Outgoing, u16> {
+        let Self { shared, registration, received, .. } = self;
+        let mut share = BodyPermit::none(&shared.registry.room);
+        let body = body::read(registration, received, head.body_bytes, &mut share)?;
+        let presence = registration.presence();
         let Head { method, path, host, .. } = head;
         let request = HttpRequest { peer, method, path, host, body: &body, presence };
-        lease.lets_probe(head.knows_interim_answers);
+        registration.lets_probe(head.knows_interim_answers);
         let handled = catch_unwind(AssertUnwindSafe(|| shared.handler.handle(&request)));
-        lease.lets_probe(false);
-        let closes = head.closes || handled.is_err() || shared.register.is_stopping();
-        let after = if closes { After::Close } else { After::Keep };
+        registration.lets_probe(false);
+        let close = head.close || handled.is_err() || shared.registry.is_stopping();
+        let after = if close { After::Close } else { After::Keep };
         let reply = handled.unwrap_or_else(|_| error_response(500));
-        Ok(Answer { reply, after, with_body: head.method != "HEAD" })
+        Ok(Outgoing { reply, after, with_body: head.method != "HEAD" })
     }
 
     /// Puts an answer behind those that have gathered, and writes them if they are enough.
-    fn send(&mut self, answer: Answer) -> Option<After> {
-        let Answer { reply, after, with_body } = answer;
+    fn send(&mut self, answer: Outgoing) -> Option<After> {
+        let Outgoing { reply, after, with_body } = answer;
         let before_bytes = self.answers.len();
         encode_head(&reply, after != After::Keep, &*self.shared.clock, &mut self.answers);
         let body: &[u8] = if with_body { &reply.body } else { &[] };
         let bytes = self.answers.len() - before_bytes + body.len();
-        self.lease.answered(bytes as u64, Phase::Waiting);
+        self.registration.answered(bytes as u64, Phase::Waiting);
         if body.len() <= GATHERED_BYTES_MAX {
             self.answers.extend_from_slice(body);
         }
@@ -228,14 +228,14 @@ impl Connection {
             self.flush()?;
         }
         if body.len() > GATHERED_BYTES_MAX {
-            self.lease.stream().write_all(body).ok()?;
+            self.registration.stream().write_all(body).ok()?;
         }
         Some(after)
     }
 
     /// Writes what has gathered, however long the client takes for it.
     fn flush(&mut self) -> Option<()> {
-        self.lease.stream().write_all(&self.answers).ok()?;
+        self.registration.stream().write_all(&self.answers).ok()?;
         self.answers.clear();
         if self.answers.capacity() > KEPT_BYTES_MAX {
             self.answers = Vec::new();
@@ -246,7 +246,7 @@ impl Connection {
     /// Waits until the client sends more; nothing if it has said that nothing more will come.
     fn receive(&mut self) -> Option<()> {
         let spare = self.received.spare(&self.shared.limits);
-        let bytes = self.lease.stream().read(spare).ok().filter(|bytes| *bytes > 0)?;
+        let bytes = self.registration.stream().read(spare).ok().filter(|bytes| *bytes > 0)?;
         self.received.add(bytes);
         Some(())
     }
@@ -254,8 +254,8 @@ impl Connection {
     /// The last answer has been written. The connection ends with this, unless the supervisor was faster.
     fn finish(&mut self, after: After) {
         // If the client has gone meanwhile, it needs no more telling.
-        if self.lease.shift(Phase::Waiting, Phase::Doomed)
-            && self.lease.stream().shutdown(Shutdown::Write).is_ok()
+        if self.registration.shift(Phase::Waiting, Phase::Closing)
+            && self.registration.stream().shutdown(Shutdown::Write).is_ok()
         {
             self.linger(after == After::Refuse);
         }
@@ -269,7 +269,7 @@ impl Connection {
         let mut pauses_left = LINGER_SECONDS_MAX * SOCKET_PAUSES_PER_SECOND;
         loop {
             // The bare socket doesn't wait.
-            match self.lease.stream().inner_mut().read(&mut buffer) {
+            match self.registration.stream().inner_mut().read(&mut buffer) {
                 Ok(bytes) if bytes > 0 && bytes < bytes_left => {
                     bytes_left -= bytes;
                     expected = true;

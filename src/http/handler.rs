@@ -1,4 +1,4 @@
-//! What the edge hands over once a request is whole, and to whom.
+//! What the listener hands over once a request is whole, and to whom.
 
 use super::response::Response;
 use crate::presence::Presence;

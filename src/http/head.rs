@@ -13,7 +13,7 @@ pub(super) struct Head {
     pub host: String,
     pub body_bytes: usize,
     /// The client wants the connection closed after the answer, or is too old to keep it open.
-    pub closes: bool,
+    pub close: bool,
     /// The client reads on where an answer only says that another will follow.
     pub knows_interim_answers: bool,
     /// The client waits for a 100 before it sends the body.
@@ -52,7 +52,7 @@ pub(super) fn read<'a>(
         path: path.to_owned(),
         host: host.to_owned(),
         body_bytes,
-        closes: facts.closes || minor_version == 0,
+        close: facts.close || minor_version == 0,
         knows_interim_answers: minor_version > 0,
         expects_continue: facts.expects_continue && minor_version > 0,
     })
@@ -63,7 +63,7 @@ struct Facts<'a> {
     host: Option<&'a str>,
     length: Option<u64>,
     transfer_encoding: bool,
-    closes: bool,
+    close: bool,
     expects_continue: bool,
 }
 
@@ -83,7 +83,7 @@ fn gather<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Fact
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             facts.transfer_encoding = true;
         } else if name.eq_ignore_ascii_case("connection") {
-            facts.closes |= value.split(|byte| *byte == b',').any(|token| is_token(token, b"close"));
+            facts.close |= value.split(|byte| *byte == b',').any(|token| is_token(token, b"close"));
         } else if name.eq_ignore_ascii_case("expect") {
             facts.expects_continue |= is_token(value, b"100-continue");
         }
@@ -129,7 +129,7 @@ mod tests {
     fn an_ordinary_head_is_read() {
         let head = read_post(&[("Host", "a:1"), ("content-length", "007"), ("X", "y")]).expect("a good head");
         assert_eq!((head.method.as_str(), head.path.as_str(), head.host.as_str()), ("POST", "/", "a:1"));
-        assert_eq!((head.body_bytes, head.closes, head.expects_continue), (7, false, false));
+        assert_eq!((head.body_bytes, head.close, head.expects_continue), (7, false, false));
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
         let headers = [("Host", &b"\xff"[..])];
         assert_eq!(read("GET", "/", 1, headers.into_iter(), &limits), Err(400));
         let old = read("GET", "/", 0, [].into_iter(), &limits).expect("HTTP/1.0 needs no host");
-        assert_eq!((old.host.as_str(), old.closes), ("", true));
+        assert_eq!((old.host.as_str(), old.close), ("", true));
     }
 
     #[test]
@@ -201,9 +201,9 @@ mod tests {
     #[test]
     fn connection_and_expect_are_lists_of_words_in_any_case() {
         let headers = [("Host", "a"), ("Content-Length", "0"), ("Connection", "keep-alive , CLOSE")];
-        assert!(read_post(&headers).expect("a good head").closes);
+        assert!(read_post(&headers).expect("a good head").close);
         let headers = [("Host", "a"), ("Content-Length", "0"), ("Connection", "close-not, keep-alive")];
-        assert!(!read_post(&headers).expect("a good head").closes);
+        assert!(!read_post(&headers).expect("a good head").close);
         let headers = [("Host", "a"), ("Content-Length", "0"), ("Expect", "100-Continue")];
         assert!(read_post(&headers).expect("a good head").expects_continue);
     }

@@ -1,4 +1,4 @@
-//! The edge: from the network to a whole, framed request, and back. It knows HTTP, and nothing of what is asked.
+//! The listener: from the network to a whole, framed request, and back. It knows HTTP, and nothing of what is asked.
 //!
 //! | file | does |
 //! | --- | --- |
@@ -17,7 +17,7 @@
 //! | `response.rs` | what goes back, and the error pages |
 //! | `socket.rs` | the calls that the compiler cannot check |
 //!
-//! A request reaches the [`Handler`] only when all of it has arrived within the limits. The edge itself answers 400,
+//! A request reaches the [`Handler`] only when all of it has arrived within the limits. The listener itself answers 400,
 //! 408, 411, 413, 431 and 503. No byte that a client sent is ever logged or sent back from here, and no query string
 //! is passed on. A handler that panics costs its own request (500), never the server.
 //!
@@ -47,7 +47,7 @@ mod socket;
 mod supervisor;
 mod tls;
 
-pub use certificate::{CertificateError, CertificateFile, Identity};
+pub use certificate::{CertificateError, CertificateFile, TlsCertificate};
 pub use handler::{Handler, HttpRequest};
 pub use limits::HttpLimits;
 pub use response::{Allow, ContentType, Response, error_response};
@@ -60,7 +60,7 @@ use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 use std::{fmt, io};
-use supervisor::Register;
+use supervisor::Registry;
 use tls::Terminator;
 
 /// How many ended coroutines keep their stacks for the next ones. They are made at the start, so they cost memory.
@@ -70,7 +70,7 @@ const RESERVED_DESCRIPTORS: usize = 128;
 /// How often to look whether everything has ended.
 const STOP_POLL: Duration = Duration::from_millis(10);
 
-/// Why the edge did not start.
+/// Why the listener did not start.
 #[derive(Debug)]
 pub enum ListenError {
     /// The address cannot be listened on; most often it is in use.
@@ -124,7 +124,7 @@ pub fn capacity(speaks_tls: bool) -> io::Result<Capacity> {
     Ok(Capacity { descriptors, connections, descriptors_each })
 }
 
-/// The coroutines' side of the program. Set once for the whole process, by whatever edge is started first.
+/// The coroutines' side of the program. Set once for the whole process, by whatever listener is started first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workers {
     /// Threads that run coroutines; 0 takes one for each core.
@@ -134,17 +134,17 @@ pub struct Workers {
     pub stack_bytes: usize,
 }
 
-/// A running edge. Dropping it without [`Edge::stop`] leaves it running.
-pub struct Edge {
+/// A running server of HTTP. Dropping it without [`Listener::stop`] leaves it running.
+pub struct Listener {
     address: SocketAddr,
-    doors: Doors,
+    listeners: Listeners,
     supervisor: thread::JoinHandle<()>,
-    register: Arc<Register>,
+    registry: Arc<Registry>,
 }
 
-impl Edge {
+impl Listener {
     /// Starts to listen. `host` is an address or a name; of a name's addresses, the first that works is taken. Port 0
-    /// takes any free port. With an `identity`, TLS is spoken and nothing else.
+    /// takes any free port. With an `certificate`, TLS is spoken and nothing else.
     ///
     /// # Errors
     /// The address is in use or not ours, or the system refuses what serving needs.
@@ -154,30 +154,30 @@ impl Edge {
         mut limits: HttpLimits,
         clock: Arc<dyn Clock>,
         handler: Arc<dyn Handler>,
-        identity: Option<Identity>,
+        certificate: Option<TlsCertificate>,
     ) -> Result<Self, ListenError> {
         let refused = |cause| ListenError::Listen { address: format!("{host}:{port}"), cause };
         let listener = listen(host, port).map_err(refused)?;
         let address = listener.address;
         configure_process(workers);
-        let connections_max = capacity(identity.is_some()).map_err(ListenError::System)?.connections;
+        let connections_max = capacity(certificate.is_some()).map_err(ListenError::System)?.connections;
         limits.connections_max = limits.connections_max.min(connections_max.max(1));
 
-        let register = Arc::new(Register::new(limits.clone(), Arc::clone(&clock)));
+        let registry = Arc::new(Registry::new(limits.clone(), Arc::clone(&clock)));
         let shared = connection::Shared {
             limits,
-            register: Arc::clone(&register),
+            registry: Arc::clone(&registry),
             handler,
             clock,
-            peers: identity.is_some().then(Arc::default),
+            peers: certificate.is_some().then(Arc::default),
         };
-        let doors = Doors::open(listener, Arc::new(shared), identity).map_err(refused)?;
-        let watching = Arc::clone(&register);
+        let listeners = Listeners::open(listener, Arc::new(shared), certificate).map_err(refused)?;
+        let watching = Arc::clone(&registry);
         let supervisor = thread::Builder::new().name("supervisor".to_owned()).spawn(move || watching.watch());
         match supervisor {
-            Ok(supervisor) => Ok(Self { address, doors, supervisor, register }),
+            Ok(supervisor) => Ok(Self { address, listeners, supervisor, registry }),
             Err(cause) => {
-                doors.close();
+                listeners.close();
                 Err(ListenError::System(cause))
             }
         }
@@ -193,63 +193,64 @@ impl Edge {
     /// for another stack, the process should end, so that its supervisor starts another.
     #[must_use]
     pub fn is_accepting(&self) -> bool {
-        self.doors.are_open()
+        self.listeners.are_open()
     }
 
     /// Proves itself with another certificate to whoever comes from now on. Without TLS, nothing happens.
-    pub fn change_identity(&self, identity: &Identity) {
-        if let Some(terminator) = &self.doors.terminator {
-            terminator.change_identity(identity);
+    pub fn change_certificate(&self, certificate: &TlsCertificate) {
+        if let Some(terminator) = &self.listeners.terminator {
+            terminator.change_certificate(certificate);
         }
     }
 
     /// How many clients are connected.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.doors.terminator.as_ref().map_or_else(|| self.register.live(), Terminator::live)
+        self.listeners.terminator.as_ref().map_or_else(|| self.registry.live(), Terminator::live)
     }
 
     /// Stops accepting, closes idle connections, and lets every request under way be answered, within `patience`.
     /// Then closes what is left and returns. Call it on a plain thread.
     pub fn stop(self, patience: Duration) {
-        self.register.begin_stop();
-        self.doors.close();
+        self.registry.begin_stop();
+        self.listeners.close();
         self.supervisor.thread().unpark();
         let mut polls_left = patience.as_millis() / STOP_POLL.as_millis();
-        while polls_left > 0 && (self.register.live() > 0 || self.doors.are_busy()) {
+        while polls_left > 0 && (self.registry.live() > 0 || self.listeners.are_busy()) {
             polls_left -= 1;
             thread::park_timeout(STOP_POLL);
         }
-        self.register.end();
+        self.registry.end();
         self.supervisor.thread().unpark();
         // The watch has nothing that could panic; and if it did, there is no more to stop.
         let _ = self.supervisor.join();
     }
 }
 
-/// Where clients come in: to the plain edge, or to a terminator of TLS in front of it.
-struct Doors {
+/// Where clients come in: to the plaintext listener, or to a terminator of TLS in front of it.
+struct Listeners {
     acceptor: JoinHandle<()>,
     terminator: Option<Terminator>,
 }
 
-impl Doors {
+impl Listeners {
     fn open(
-        listener: Listener,
+        listener: BoundSocket,
         shared: Arc<connection::Shared>,
-        identity: Option<Identity>,
+        certificate: Option<TlsCertificate>,
     ) -> io::Result<Self> {
-        let Some(identity) = identity else {
+        let Some(certificate) = certificate else {
             let acceptor = connection::serve_all(shared, socket::on_coroutines(listener.socket)?)?;
             return Ok(Self { acceptor, terminator: None });
         };
         let inner = listen("127.0.0.1", 0).or_else(|_| listen("::1", 0))?;
         let acceptor = connection::serve_all(Arc::clone(&shared), socket::on_coroutines(inner.socket)?)?;
-        let doors = Self { acceptor, terminator: None };
-        match Terminator::start(socket::on_coroutines(listener.socket)?, inner.address, &identity, shared) {
-            Ok(terminator) => Ok(Self { terminator: Some(terminator), ..doors }),
+        let listeners = Self { acceptor, terminator: None };
+        match Terminator::start(socket::on_coroutines(listener.socket)?, inner.address, &certificate, shared)
+        {
+            Ok(terminator) => Ok(Self { terminator: Some(terminator), ..listeners }),
             Err(error) => {
-                doors.close();
+                listeners.close();
                 Err(error)
             }
         }
@@ -259,10 +260,10 @@ impl Doors {
         !self.acceptor.is_done() && self.terminator.as_ref().is_none_or(Terminator::is_accepting)
     }
 
-    /// Whether anything still comes in, or goes out behind the plain edge.
+    /// Whether anything still comes in, or goes out behind the plaintext listener.
     fn are_busy(&self) -> bool {
-        let carries = |terminator: &Terminator| terminator.is_accepting() || terminator.carries();
-        !self.acceptor.is_done() || self.terminator.as_ref().is_some_and(carries)
+        let relays = |terminator: &Terminator| terminator.is_accepting() || terminator.relays();
+        !self.acceptor.is_done() || self.terminator.as_ref().is_some_and(relays)
     }
 
     fn close(&self) {
@@ -274,15 +275,15 @@ impl Doors {
 }
 
 /// Listens, where nobody else does.
-fn listen(host: &str, port: u16) -> io::Result<Listener> {
+fn listen(host: &str, port: u16) -> io::Result<BoundSocket> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let listener = std::net::TcpListener::bind((host, port))?;
     let address = listener.local_addr()?;
-    Ok(Listener { address, socket: socket::lengthen_queue(listener)? })
+    Ok(BoundSocket { address, socket: socket::lengthen_queue(listener)? })
 }
 
 /// A socket that listens, and where.
-struct Listener {
+struct BoundSocket {
     address: SocketAddr,
     socket: std::net::TcpListener,
 }

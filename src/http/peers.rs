@@ -1,4 +1,4 @@
-//! Who is really at the other end, where all connections to the plain edge come from the terminator of TLS.
+//! Who is really at the other end, where all connections to the plaintext listener come from the terminator of TLS.
 
 use super::socket;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub(super) struct Peers(Mutex<HashMap<SocketAddr, Client>>);
 
-/// A client that has shaken hands.
+/// A client whose TLS handshake is done.
 #[derive(Clone)]
 pub(super) struct Client {
     pub address: IpAddr,
@@ -17,15 +17,15 @@ pub(super) struct Client {
 }
 
 impl Peers {
-    /// The client behind a connection to the plain edge; nothing if the connection is not ours.
+    /// The client behind a connection to the plaintext listener; nothing if the connection is not ours.
     pub(super) fn behind(&self, via: SocketAddr) -> Option<Client> {
         self.table().get(&via).cloned()
     }
 
     /// Enters a client until what is returned is dropped.
-    pub(super) fn introduce(self: &Arc<Self>, via: SocketAddr, client: Client) -> Introduction {
+    pub(super) fn introduce(self: &Arc<Self>, via: SocketAddr, client: Client) -> PeerEntry {
         self.table().insert(via, client);
-        Introduction { peers: Arc::clone(self), via }
+        PeerEntry { peers: Arc::clone(self), via }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -39,12 +39,12 @@ impl Peers {
 
 /// An entry in the table of peers, removed on drop. It must go before the address can be somebody else's: before the
 /// connection closes.
-pub(super) struct Introduction {
+pub(super) struct PeerEntry {
     peers: Arc<Peers>,
     via: SocketAddr,
 }
 
-impl Drop for Introduction {
+impl Drop for PeerEntry {
     fn drop(&mut self) {
         self.peers.table().remove(&self.via);
     }

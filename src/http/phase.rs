@@ -15,7 +15,7 @@ pub(super) enum Phase {
     /// The supervisor gave up on that body; the connection answers so and ends.
     BodyLate = 3,
     /// It ends. Whoever set this has the only say.
-    Doomed = 4,
+    Closing = 4,
     /// The supervisor sends something while a request is being handled.
     Probed = 5,
 }
@@ -27,9 +27,9 @@ pub(super) struct Word(pub u64);
 impl Word {
     pub(super) fn phase(self) -> Phase {
         let phases =
-            [Phase::Waiting, Phase::Handling, Phase::Body, Phase::BodyLate, Phase::Doomed, Phase::Probed];
+            [Phase::Waiting, Phase::Handling, Phase::Body, Phase::BodyLate, Phase::Closing, Phase::Probed];
         let number = self.0 & ((1 << PHASE_BITS) - 1);
-        phases.into_iter().find(|phase| *phase as u64 == number).unwrap_or(Phase::Doomed)
+        phases.into_iter().find(|phase| *phase as u64 == number).unwrap_or(Phase::Closing)
     }
 
     pub(super) fn answered_bytes(self) -> u64 {

@@ -14,7 +14,7 @@ const RETRY_AFTER_SECONDS_MAX: u32 = 3600;
 const DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// An answer: the status, a few headers and the body. The edge adds the framing.
+/// An answer: the status, a few headers and the body. The listener adds the framing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status.
@@ -109,7 +109,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
 
 /// Writes the head of an answer behind what is in `out`; `closes` says in it that the connection ends.
 /// `Content-Length` tells the body's length even where the body will be left out, which is what an answer to HEAD needs.
-pub(super) fn encode_head(reply: &Response, closes: bool, clock: &dyn Clock, out: &mut Vec<u8>) {
+pub(super) fn encode_head(reply: &Response, close: bool, clock: &dyn Clock, out: &mut Vec<u8>) {
     const NEVER_FAILS: &str = "a Vec takes every byte";
     write!(out, "HTTP/1.1 {} {}\r\nDate: ", reply.status, reason(reply.status)).expect(NEVER_FAILS);
     append_date(clock, out);
@@ -130,14 +130,14 @@ pub(super) fn encode_head(reply: &Response, closes: bool, clock: &dyn Clock, out
     if reply.no_store {
         out.extend_from_slice(b"Cache-Control: no-store\r\n");
     }
-    if closes {
+    if close {
         out.extend_from_slice(b"Connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");
 }
 
 /// The bytes of an answer that ends its connection.
-pub(super) fn encode_last(reply: &Response, clock: &dyn Clock) -> Vec<u8> {
+pub(super) fn encode_closing(reply: &Response, clock: &dyn Clock) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode_head(reply, true, clock, &mut bytes);
     bytes.extend_from_slice(&reply.body);
@@ -163,7 +163,7 @@ mod tests {
         page.allow = Some(Allow::Post);
         page.no_store = true;
         page.retry_after_seconds = Some(99_999);
-        let text = String::from_utf8(encode_last(&page, &clock)).expect("text");
+        let text = String::from_utf8(encode_closing(&page, &clock)).expect("text");
         let length = page.body.len();
         assert_eq!(
             text.split("\r\n").collect::<Vec<_>>(),

@@ -41,12 +41,12 @@ impl BodyRoom {
 }
 
 /// The room of one body, given back when dropped. A small body needs none.
-pub(super) struct Share<'a> {
+pub(super) struct BodyPermit<'a> {
     room: &'a BodyRoom,
     bytes: usize,
 }
 
-impl<'a> Share<'a> {
+impl<'a> BodyPermit<'a> {
     pub(super) const fn none(room: &'a BodyRoom) -> Self {
         Self { room, bytes: 0 }
     }
@@ -77,7 +77,7 @@ impl<'a> Share<'a> {
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for BodyPermit<'_> {
     fn drop(&mut self) {
         self.room.taken_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
     }
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(steps, [0, 16_384, 65_536, 262_144, 300_000, 300_000]);
         assert_eq!(next_size(0, 5), 5);
         let room = BodyRoom::new(1_000_000);
-        let mut share = Share::none(&room);
+        let mut share = BodyPermit::none(&room);
         for bytes in steps {
             assert!(share.try_grow(bytes));
         }
@@ -106,12 +106,12 @@ mod tests {
     #[test]
     fn the_last_quarter_is_for_those_who_have_some() {
         let room = BodyRoom::new(400_000);
-        let (mut first, mut second) = (Share::none(&room), Share::none(&room));
+        let (mut first, mut second) = (BodyPermit::none(&room), BodyPermit::none(&room));
         assert!(first.try_grow(200_000));
         assert!(!second.try_grow(200_000));
         assert!(second.try_grow(100_000));
         assert!(second.try_grow(200_000));
         assert!(!first.try_grow(200_001));
-        assert!(Share::none(&room).try_grow(HttpLimits::SMALL_BODY_BYTES_MAX));
+        assert!(BodyPermit::none(&room).try_grow(HttpLimits::SMALL_BODY_BYTES_MAX));
     }
 }

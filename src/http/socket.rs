@@ -1,6 +1,6 @@
 //! The few calls to the operating system and to the coroutine library that the compiler cannot check.
 //!
-//! Everything `unsafe` of the edge stands here or, for the one promise that only it can give, in `supervisor.rs`.
+//! Everything `unsafe` of the listener stands here or, for the one promise that only it can give, in `supervisor.rs`.
 #![expect(
     unsafe_code,
     reason = "socket options, process limits and the end of a coroutine have no safe interface"
@@ -209,7 +209,7 @@ pub(super) fn spawn_near(
 }
 
 fn spawn_by(builder: Builder, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    // SAFETY: nothing that runs on the edge's coroutines keeps a thread's own data across a wait, and the stack is
+    // SAFETY: nothing that runs on the listener's coroutines keeps a thread's own data across a wait, and the stack is
     // proven to be large enough for the deepest request, next to which TLS is shallow.
     unsafe { builder.spawn(body) }
 }

@@ -13,7 +13,7 @@
 use super::limits::HttpLimits;
 pub(super) use super::phase::Phase;
 use super::phase::Word;
-use super::response::{encode_last, error_response};
+use super::response::{encode_closing, error_response};
 use super::room::BodyRoom;
 use super::socket::{Shared, Socket, Traffic};
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ const PROBE_ROUNDS: u32 = 4;
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// What a connection and the supervisor share.
-struct Entry {
+struct Slot {
     word: AtomicU64,
     /// Emptied before the descriptor is closed.
     socket: Shared,
@@ -50,7 +50,7 @@ struct Entry {
     takes_room: AtomicBool,
 }
 
-impl Entry {
+impl Slot {
     fn word(&self) -> Word {
         Word(self.word.load(Ordering::Acquire))
     }
@@ -93,22 +93,22 @@ impl Entry {
     }
 }
 
-impl Peer for Entry {
+impl Peer for Slot {
     fn is_gone(&self) -> bool {
         self.socket.is_closed() || self.client.get().is_some_and(|client| client.is_closed())
     }
 }
 
 /// A connection's own handle on its entry. While it lives, the connection is counted and watched.
-pub(super) struct Lease {
-    entry: Arc<Entry>,
-    register: Arc<Register>,
+pub(super) struct Registration {
+    slot: Arc<Slot>,
+    registry: Arc<Registry>,
     peer: SocketAddr,
     /// Closed after the drop of this value has taken the borrowed socket away from everybody.
     stream: TcpStream,
 }
 
-impl Lease {
+impl Registration {
     /// The address at the other end.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
@@ -122,71 +122,71 @@ impl Lease {
     /// Names the client's own connection, where a terminator of TLS stands in between.
     pub(super) fn came_through(&self, client: Arc<Shared>) {
         // A connection has one client from its beginning to its end.
-        let _ = self.entry.client.set(client);
+        let _ = self.slot.client.set(client);
     }
 
     /// Whether the client is still there, for whoever wants to know.
     pub(super) fn presence(&self) -> Presence {
-        Presence::of(Arc::clone(&self.entry) as _)
+        Presence::of(Arc::clone(&self.slot) as _)
     }
 
     /// Moves on to the next phase; false if the supervisor has decided otherwise.
     pub(super) fn shift(&self, from: Phase, to: Phase) -> bool {
-        let seen = self.entry.word();
-        seen.phase() == from && self.entry.shift(seen, to)
+        let seen = self.slot.word();
+        seen.phase() == from && self.slot.shift(seen, to)
     }
 
     /// Counts bytes that are about to be written before the next request is begun; nothing if the supervisor has ended the
     /// connection.
     pub(super) fn announce(&self, bytes: u64) -> Option<()> {
-        let seen = self.entry.word();
-        (seen.phase() == Phase::Waiting && self.entry.change(seen, seen.plus(bytes))).then_some(())
+        let seen = self.slot.word();
+        (seen.phase() == Phase::Waiting && self.slot.change(seen, seen.plus(bytes))).then_some(())
     }
 
     /// Counts bytes of an answer that is about to be written, and moves on from `Handling`.
     pub(super) fn answered(&self, bytes: u64, to: Phase) {
         loop {
-            let seen = self.entry.word();
+            let seen = self.slot.word();
             let word = seen.plus(bytes).with(to);
-            if seen.phase() != Phase::Probed && self.entry.change(seen, word) {
+            if seen.phase() != Phase::Probed && self.slot.change(seen, word) {
                 return;
             }
             // The supervisor is just sending something, and has the socket meanwhile.
-            drop(self.entry.socket());
+            drop(self.slot.socket());
         }
     }
 
     /// Says whether something may be sent to the client before its answer.
     pub(super) fn lets_probe(&self, lets: bool) {
-        self.entry.lets_probe.store(lets, Ordering::Release);
+        self.slot.lets_probe.store(lets, Ordering::Release);
     }
 
     /// Says whether the body under way takes room from others.
     pub(super) fn takes_room(&self, takes: bool) {
-        self.entry.takes_room.store(takes, Ordering::Release);
+        self.slot.takes_room.store(takes, Ordering::Release);
     }
 }
 
-impl Drop for Lease {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.entry.socket.withdraw();
-        self.register.live.fetch_sub(1, Ordering::AcqRel);
+        self.slot.socket.withdraw();
+        self.registry.live.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// Every live connection of one edge.
-pub(super) struct Register {
+/// Every live connection of one listener.
+pub(super) struct Registry {
     limits: HttpLimits,
     /// The memory for large bodies.
     pub room: BodyRoom,
     clock: Arc<dyn Clock>,
     live: AtomicUsize,
-    newcomers: Mutex<Vec<Weak<Entry>>>,
+    newcomers: Mutex<Vec<Weak<Slot>>>,
     stopping: AtomicBool,
     ended: AtomicBool,
 }
 
-impl Register {
+impl Registry {
     pub(super) fn new(limits: HttpLimits, clock: Arc<dyn Clock>) -> Self {
         Self {
             room: BodyRoom::new(limits.large_bodies_bytes_max),
@@ -205,7 +205,7 @@ impl Register {
     }
 
     /// Whether there is no room for another connection.
-    pub(super) fn is_full(&self) -> bool {
+    pub(super) fn at_capacity(&self) -> bool {
         self.live() >= self.limits.connections_max
     }
 
@@ -226,27 +226,27 @@ impl Register {
     }
 
     /// Takes a new connection in, or answers 503, shuts it and gives it back.
-    pub(super) fn admit(self: &Arc<Self>, stream: TcpStream) -> Result<Lease, TcpStream> {
+    pub(super) fn admit(self: &Arc<Self>, stream: TcpStream) -> Result<Registration, TcpStream> {
         // SAFETY: `stream` keeps the descriptor open. `socket` ends with this function, or it moves into the entry,
         // from which the drop of the lease takes it before the lease's own stream is closed.
         let socket = unsafe { Socket::borrow(stream.as_raw_fd()) };
-        let is_full = self.live.fetch_add(1, Ordering::AcqRel) >= self.limits.connections_max;
+        let at_capacity = self.live.fetch_add(1, Ordering::AcqRel) >= self.limits.connections_max;
         let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr());
-        let (false, false, Ok(peer)) = (is_full, self.is_stopping(), peer) else {
+        let (false, false, Ok(peer)) = (at_capacity, self.is_stopping(), peer) else {
             self.live.fetch_sub(1, Ordering::AcqRel);
-            farewell(&socket, &encode_last(&error_response(503), &*self.clock));
+            send_and_shutdown(&socket, &encode_closing(&error_response(503), &*self.clock));
             return Err(stream);
         };
         let word = AtomicU64::new(Word(0).with(Phase::Waiting).0);
-        let entry = Arc::new(Entry {
+        let slot = Arc::new(Slot {
             word,
             socket: Shared::new(socket),
             client: OnceLock::new(),
             lets_probe: AtomicBool::new(false),
             takes_room: AtomicBool::new(false),
         });
-        self.newcomers().push(Arc::downgrade(&entry));
-        Ok(Lease { entry, register: Arc::clone(self), peer, stream })
+        self.newcomers().push(Arc::downgrade(&slot));
+        Ok(Registration { slot, registry: Arc::clone(self), peer, stream })
     }
 
     /// Watches until `end`. Runs on a plain thread of its own; unparking that makes it look at once.
@@ -260,19 +260,19 @@ impl Register {
                 ..Rounds::of(&self.limits, self.live(), self.is_stopping())
             };
             watched.retain_mut(|watched| {
-                let entry = watched.entry.upgrade();
-                entry.inspect(|entry| watched.look(entry, &limits, &*self.clock)).is_some()
+                let slot = watched.slot.upgrade();
+                slot.inspect(|slot| watched.observe(slot, &limits, &*self.clock)).is_some()
             });
         }
         let newcomers: Vec<_> = self.newcomers().drain(..).collect();
-        for entry in watched.into_iter().map(|watched| watched.entry).chain(newcomers) {
-            if let Some(entry) = entry.upgrade() {
-                shut(entry.socket().as_ref(), Shutdown::Both);
+        for slot in watched.into_iter().map(|watched| watched.slot).chain(newcomers) {
+            if let Some(slot) = slot.upgrade() {
+                shut(slot.socket().as_ref(), Shutdown::Both);
             }
         }
     }
 
-    fn newcomers(&self) -> MutexGuard<'_, Vec<Weak<Entry>>> {
+    fn newcomers(&self) -> MutexGuard<'_, Vec<Weak<Slot>>> {
         self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -309,7 +309,7 @@ impl Rounds {
 
 /// What a connection looks like from outside.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sight {
+enum Observation {
     Idle,
     HeadUnderWay,
     AnswerUnderWay,
@@ -319,8 +319,8 @@ enum Sight {
 
 /// A connection, and what the supervisor saw of it before.
 struct Watched {
-    entry: Weak<Entry>,
-    sight: Sight,
+    slot: Weak<Slot>,
+    sight: Observation,
     /// For how many rounds it has looked like this.
     rounds: u32,
     answered_bytes: u64,
@@ -332,10 +332,10 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(entry: Weak<Entry>) -> Self {
+    fn new(slot: Weak<Slot>) -> Self {
         Self {
-            entry,
-            sight: Sight::Idle,
+            slot,
+            sight: Observation::Idle,
             rounds: 0,
             answered_bytes: 0,
             received_bytes_before: 0,
@@ -344,9 +344,9 @@ impl Watched {
         }
     }
 
-    fn look(&mut self, entry: &Entry, limits: &Rounds, clock: &dyn Clock) {
-        let word = entry.word();
-        let guard = entry.socket();
+    fn observe(&mut self, slot: &Slot, limits: &Rounds, clock: &dyn Clock) {
+        let word = slot.word();
+        let guard = slot.socket();
         let Some(socket) = guard.as_ref() else { return };
         let answered_bytes = word.answered_bytes();
         // Without the kernel's counts nothing seems to move, and only the limit on idling is left.
@@ -356,47 +356,47 @@ impl Watched {
             .unwrap_or(Traffic { received_bytes: self.received_bytes_before, written_bytes: answered_bytes });
         let sight = self.recognise(word, traffic);
         match sight {
-            Sight::Idle if self.rounds >= limits.idle && entry.shift(word, Phase::Doomed) => {
+            Observation::Idle if self.rounds >= limits.idle && slot.shift(word, Phase::Closing) => {
                 shut(Some(socket), Shutdown::Both);
             }
-            Sight::HeadUnderWay => {
-                if let Some(status) = self.fault_of_head(socket, traffic, limits)
-                    && entry.shift(word, Phase::Doomed)
+            Observation::HeadUnderWay => {
+                if let Some(status) = self.error_in_head(socket, traffic, limits)
+                    && slot.shift(word, Phase::Closing)
                 {
-                    farewell(socket, &encode_last(&error_response(status), clock));
+                    send_and_shutdown(socket, &encode_closing(&error_response(status), clock));
                 }
             }
-            Sight::BodyUnderWay
-                if (self.rounds >= limits.body || self.is_in_the_way(entry, limits))
-                    && entry.shift(word, Phase::BodyLate) =>
+            Observation::BodyUnderWay
+                if (self.rounds >= limits.body || self.is_in_the_way(slot, limits))
+                    && slot.shift(word, Phase::BodyLate) =>
             {
                 shut(Some(socket), Shutdown::Read);
             }
-            Sight::AnswerUnderWay if self.rounds >= limits.send && entry.shift(word, Phase::Doomed) => {
+            Observation::AnswerUnderWay if self.rounds >= limits.send && slot.shift(word, Phase::Closing) => {
                 shut(Some(socket), Shutdown::Both);
             }
-            Sight::Busy
+            Observation::Busy
                 if word.phase() == Phase::Handling
                     && self.rounds >= PROBE_ROUNDS
                     && counted
                     && traffic.written_bytes >= answered_bytes
-                    && entry.has_heard_the_end(socket) =>
+                    && slot.has_heard_the_end(socket) =>
             {
-                entry.probe(word, socket);
+                slot.probe(word, socket);
             }
             _ => {}
         }
     }
 
     /// Whether its body holds room that others wait for, and hardly anything of it comes.
-    fn is_in_the_way(&self, entry: &Entry, limits: &Rounds) -> bool {
+    fn is_in_the_way(&self, slot: &Slot, limits: &Rounds) -> bool {
         limits.room_is_short
             && self.quiet_rounds >= ROOM_QUIET_ROUNDS_MAX
-            && entry.takes_room.load(Ordering::Acquire)
+            && slot.takes_room.load(Ordering::Acquire)
     }
 
     /// Names what the connection looks like, and counts for how long it has.
-    fn recognise(&mut self, word: Word, traffic: Traffic) -> Sight {
+    fn recognise(&mut self, word: Word, traffic: Traffic) -> Observation {
         let answered_bytes = word.answered_bytes();
         let answered_since = answered_bytes != self.answered_bytes;
         if answered_since {
@@ -405,11 +405,13 @@ impl Watched {
         }
         let is_written = traffic.written_bytes >= answered_bytes;
         let sight = match word.phase() {
-            Phase::Waiting if !is_written => Sight::AnswerUnderWay,
-            Phase::Waiting if traffic.received_bytes > self.received_bytes_before => Sight::HeadUnderWay,
-            Phase::Waiting => Sight::Idle,
-            Phase::Body => Sight::BodyUnderWay,
-            Phase::Handling | Phase::Probed | Phase::BodyLate | Phase::Doomed => Sight::Busy,
+            Phase::Waiting if !is_written => Observation::AnswerUnderWay,
+            Phase::Waiting if traffic.received_bytes > self.received_bytes_before => {
+                Observation::HeadUnderWay
+            }
+            Phase::Waiting => Observation::Idle,
+            Phase::Body => Observation::BodyUnderWay,
+            Phase::Handling | Phase::Probed | Phase::BodyLate | Phase::Closing => Observation::Busy,
         };
         self.rounds = if sight == self.sight && !answered_since { self.rounds.saturating_add(1) } else { 0 };
         self.sight = sight;
@@ -420,7 +422,7 @@ impl Watched {
     }
 
     /// The status to refuse an unfinished head with. Bytes that nobody has read yet are our delay, not the client's.
-    fn fault_of_head(&self, socket: &Socket, traffic: Traffic, limits: &Rounds) -> Option<u16> {
+    fn error_in_head(&self, socket: &Socket, traffic: Traffic, limits: &Rounds) -> Option<u16> {
         let head_bytes = traffic.received_bytes.saturating_sub(self.received_bytes_before);
         let is_late = self.rounds >= limits.head;
         // A whole request that was read this moment looks the same until it is begun. It won't in the next round.
@@ -437,7 +439,7 @@ impl Watched {
 }
 
 /// Says a last word, as far as the socket takes it at once, and ends the connection.
-fn farewell(socket: &Socket, bytes: &[u8]) {
+fn send_and_shutdown(socket: &Socket, bytes: &[u8]) {
     // Whoever is sent away has no claim on the answer: if it cannot be written, the end alone must do.
     let _ = (&**socket).write(bytes);
     shut(Some(socket), Shutdown::Both);

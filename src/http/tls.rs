@@ -1,16 +1,16 @@
-//! TLS, ended in front of the plain edge. For each client that has shaken hands, a connection is made to the plain
-//! edge, which then listens on loopback alone, and bytes are carried between the two. So everything that the edge and
-//! its supervisor enforce holds under TLS as it does without, and nothing of it is written twice.
+//! TLS, ended in front of the plaintext listener. For each client, after its handshake, a connection is made to
+//! that listener, which then listens on loopback alone, and bytes are relayed between the two. So all that it and its
+//! supervisor enforce holds under TLS as it does without, and nothing of it is written twice.
 //!
-//! The plain edge asks [`Peers`](super::peers::Peers) who is really at the other end. A connection that did not come from here is not known
-//! there, and none of its requests is served.
+//! The plaintext listener asks [`Peers`](super::peers::Peers) who is really at the other end. A
+//! connection that did not come from here is not known there, and none of its requests is served.
 //!
 //! Two coroutines carry a connection, one each way. Whoever writes to the client, be it an answer or what TLS itself
 //! has to say, has it alone from the sealing to the last byte, so that records stay whole and in order.
 
-use super::certificate::Identity;
-use super::peers::{Client, Introduction};
-use super::response::{encode_last, error_response};
+use super::certificate::TlsCertificate;
+use super::peers::{Client, PeerEntry};
+use super::response::{encode_closing, error_response};
 use super::{connection, socket};
 use crate::clock::Clock;
 use crate::wait::pause;
@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Descriptors of one client: two for each of the two connections, and the plain edge's own.
+/// Descriptors of one client: two for each of the two connections, and the plaintext listener's own.
 pub(super) const DESCRIPTORS_PER_CLIENT: usize = 5;
 /// How long the acceptor rests while there is no room or the system refuses.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
@@ -40,30 +40,30 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// The first byte of every client that speaks TLS.
 const HANDSHAKE_RECORD: u8 = 0x16;
 
-/// Ends TLS in front of a plain edge.
+/// Ends TLS in front of a plaintext listener.
 pub(super) struct Terminator {
     shared: Arc<Shared>,
     acceptor: JoinHandle<()>,
 }
 
 impl Terminator {
-    /// Carries what comes in at `listener` to the plain edge at `inner`, which shares `edge`.
+    /// Relays what comes in at `listener` to the plaintext listener at `inner`, which shares `http`.
     pub(super) fn start(
         listener: TcpListener,
         inner: SocketAddr,
-        identity: &Identity,
-        edge: Arc<connection::Shared>,
+        certificate: &TlsCertificate,
+        http: Arc<connection::Shared>,
     ) -> io::Result<Self> {
-        let config = ArcSwap::new(identity.config());
-        let shared = Arc::new(Shared { config, inner, edge, live: AtomicUsize::new(0) });
+        let config = ArcSwap::new(certificate.config());
+        let shared = Arc::new(Shared { config, inner, http, live: AtomicUsize::new(0) });
         let accepting = Arc::clone(&shared);
         let acceptor = socket::spawn(move || accept(&accepting, &listener))?;
         Ok(Self { shared, acceptor })
     }
 
     /// Proves itself with another certificate to whoever comes from now on.
-    pub(super) fn change_identity(&self, identity: &Identity) {
-        self.shared.config.store(identity.config());
+    pub(super) fn change_certificate(&self, certificate: &TlsCertificate) {
+        self.shared.config.store(certificate.config());
     }
 
     /// How many clients there are, those that still shake hands included.
@@ -72,8 +72,8 @@ impl Terminator {
     }
 
     /// Whether anything is carried, so that an answer may still be on its way.
-    pub(super) fn carries(&self) -> bool {
-        self.shared.edge.peers.as_ref().is_some_and(|peers| !peers.is_empty())
+    pub(super) fn relays(&self) -> bool {
+        self.shared.http.peers.as_ref().is_some_and(|peers| !peers.is_empty())
     }
 
     pub(super) fn is_accepting(&self) -> bool {
@@ -88,21 +88,21 @@ impl Terminator {
 struct Shared {
     config: ArcSwap<ServerConfig>,
     inner: SocketAddr,
-    edge: Arc<connection::Shared>,
+    http: Arc<connection::Shared>,
     live: AtomicUsize,
 }
 
 /// A client's place among those that may be here at one time.
-struct Seat(Arc<Shared>);
+struct ConnectionPermit(Arc<Shared>);
 
-impl Seat {
+impl ConnectionPermit {
     fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let seat = Self(Arc::clone(shared));
-        (shared.live.fetch_add(1, Ordering::AcqRel) < shared.edge.limits.connections_max).then_some(seat)
+        let permit = Self(Arc::clone(shared));
+        (shared.live.fetch_add(1, Ordering::AcqRel) < shared.http.limits.connections_max).then_some(permit)
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.0.live.fetch_sub(1, Ordering::AcqRel);
     }
@@ -110,24 +110,24 @@ impl Drop for Seat {
 
 fn accept(shared: &Arc<Shared>, listener: &TcpListener) {
     loop {
-        let (Ok((client, peer)), Some(seat)) = (listener.accept(), Seat::take(shared)) else {
-            // Too many clients, or the system is out of something. A client that was let in is hung up on.
+        let (Ok((client, peer)), Some(permit)) = (listener.accept(), ConnectionPermit::take(shared)) else {
+            // Too many clients, or the system is out of something. A client that was let in is disconnected.
             pause(ACCEPT_PAUSE);
             continue;
         };
         // Without memory for another coroutine, this client has to go, and the next one may be luckier.
         let _ = socket::spawn(move || {
-            serve(seat, client, peer.ip().to_canonical());
+            serve(permit, client, peer.ip().to_canonical());
         });
     }
 }
 
 /// Serves one client to its end. Whatever goes wrong on the way ends its connection, and nobody needs to know more.
-fn serve(seat: Seat, mut client: TcpStream, peer: IpAddr) -> Option<()> {
-    let shared = Arc::clone(&seat.0);
+fn serve(permit: ConnectionPermit, mut client: TcpStream, peer: IpAddr) -> Option<()> {
+    let shared = Arc::clone(&permit.0);
     client.set_nodelay(true).ok()?;
     let mut tls = ServerConnection::new(shared.config.load_full()).ok()?;
-    let early = shake_hands(&shared, &mut client, &mut tls)?;
+    let early = handshake(&shared, &mut client, &mut tls)?;
     client.set_read_timeout(None).ok()?;
 
     let inner = TcpStream::connect(shared.inner).ok()?;
@@ -135,26 +135,26 @@ fn serve(seat: Seat, mut client: TcpStream, peer: IpAddr) -> Option<()> {
     let (client_reader, client_writer) = client.split().ok()?;
     let client_writer = socket::Lent::new(client_writer);
     let client = Client { address: peer, socket: Arc::clone(&client_writer.shared) };
-    let introduction = shared.edge.peers.as_ref()?.introduce(inner.local_addr().ok()?, client);
+    let peer = shared.http.peers.as_ref()?.introduce(inner.local_addr().ok()?, client);
     let link = Arc::new(Link {
         tls: Mutex::new(tls),
         outlet: CoroutineMutex::new(Outlet { client: client_writer, sealed: Vec::new() }),
         nothing_more_comes: AtomicBool::new(false),
-        _introduction: introduction,
-        seat,
+        _peer: peer,
+        permit,
     });
     let (inner_reader, inner_writer) = inner.split().ok()?;
-    let outward = Outward { link: Arc::clone(&link), inner: inner_reader };
-    let inward = Inward { link, client: client_reader, inner: inner_writer, plain: early };
-    socket::spawn(move || outward.carry()).ok()?;
-    inward.carry();
+    let outward = Downstream { link: Arc::clone(&link), inner: inner_reader };
+    let inward = Upstream { link, client: client_reader, inner: inner_writer, plain: early };
+    socket::spawn(move || outward.relay()).ok()?;
+    inward.relay();
     Some(())
 }
 
-/// Shakes hands, within the time in which a plain client has to send a head. Returns what the client has said already:
+/// Does the TLS handshake, within the time in which a plain client has to send a head. Returns what the client has said already:
 /// its first request may come with the end of the handshake.
-fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnection) -> Option<Vec<u8>> {
-    let deadline = Deadline::after(&*shared.edge.clock, shared.edge.limits.head_seconds_max);
+fn handshake(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnection) -> Option<Vec<u8>> {
+    let deadline = Deadline::after(&*shared.http.clock, shared.http.limits.head_seconds_max);
     let (mut received, mut sealed, mut early) = (vec![0; BUFFER_BYTES], Vec::new(), Vec::new());
     let mut is_first = true;
     loop {
@@ -167,11 +167,11 @@ fn shake_hands(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnecti
         let count = client.read(&mut received).ok().filter(|count| *count > 0)?;
         if is_first && received[0] != HANDSHAKE_RECORD {
             // Most likely a client that was told http:// where it should be https://. It must hear of it in its words.
-            let _ = deadline.write_all(client, &encode_last(&error_response(400), &*shared.edge.clock));
+            let _ = deadline.write_all(client, &encode_closing(&error_response(400), &*shared.http.clock));
             return None;
         }
         is_first = false;
-        if open_records(tls, &received[..count], &mut early).is_err() {
+        if decrypt_records(tls, &received[..count], &mut early).is_err() {
             take_records(tls, &mut sealed);
             let _ = deadline.write_all(client, &sealed);
             return None;
@@ -186,8 +186,8 @@ struct Link {
     outlet: CoroutineMutex<Outlet>,
     /// The client's side has ended, or can't be carried any further.
     nothing_more_comes: AtomicBool,
-    _introduction: Introduction,
-    seat: Seat,
+    _peer: PeerEntry,
+    permit: ConnectionPermit,
 }
 
 impl Link {
@@ -208,8 +208,8 @@ impl Link {
             say(&mut tls).ok()?;
             take_records(&mut tls, sealed);
         }
-        let edge = &self.seat.0.edge;
-        Deadline::after(&*edge.clock, edge.limits.send_seconds_max).write_all(client.stream(), sealed)
+        let http = &self.permit.0.http;
+        Deadline::after(&*http.clock, http.limits.send_seconds_max).write_all(client.stream(), sealed)
     }
 }
 
@@ -219,8 +219,8 @@ struct Outlet {
     sealed: Vec<u8>,
 }
 
-/// From the client to the plain edge. The link is dropped before the connections are closed.
-struct Inward {
+/// From the client to the plaintext listener. The link is dropped before the connections are closed.
+struct Upstream {
     link: Arc<Link>,
     client: SplitReader<TcpStream>,
     inner: SplitWriter<TcpStream>,
@@ -228,15 +228,15 @@ struct Inward {
     plain: Vec<u8>,
 }
 
-impl Inward {
-    fn carry(mut self) {
+impl Upstream {
+    fn relay(mut self) {
         let how = if self.carry_all().is_ok() { Shutdown::Write } else { Shutdown::Both };
         self.link.nothing_more_comes.store(true, Ordering::Release);
         // It may be gone already, which is as well.
         let _ = self.inner.inner().shutdown(how);
     }
 
-    /// Carries everything; an error if the client broke TLS or the plain edge has hung up.
+    /// Relays everything; an error if the client broke TLS or the plaintext listener has hung up.
     fn carry_all(&mut self) -> io::Result<()> {
         let mut received = vec![0; BUFFER_BYTES];
         // First without a byte, for the handshake may have brought a request, and the end, too.
@@ -244,7 +244,7 @@ impl Inward {
         loop {
             let (is_over, has_to_speak) = {
                 let mut tls = self.link.tls();
-                let is_over = open_records(&mut tls, &received[..count], &mut self.plain)?;
+                let is_over = decrypt_records(&mut tls, &received[..count], &mut self.plain)?;
                 (is_over, tls.wants_write())
             };
             if has_to_speak {
@@ -264,14 +264,14 @@ impl Inward {
     }
 }
 
-/// From the plain edge to the client. The link is dropped before the connections are closed.
-struct Outward {
+/// From the plaintext listener to the client. The link is dropped before the connections are closed.
+struct Downstream {
     link: Arc<Link>,
     inner: SplitReader<TcpStream>,
 }
 
-impl Outward {
-    fn carry(mut self) {
+impl Downstream {
+    fn relay(mut self) {
         if self.carry_all().is_some() {
             self.linger();
         }
@@ -280,11 +280,11 @@ impl Outward {
         let _ = self.inner.inner().shutdown(Shutdown::Both);
     }
 
-    /// Carries everything and says that it was the last; nothing if the client does not take it.
+    /// Relays everything and says that it was the last; nothing if the client does not take it.
     fn carry_all(&mut self) -> Option<()> {
         let mut plain = vec![0; BUFFER_BYTES];
         loop {
-            // An error is an end as well: the plain edge has no other way to hang up on a client.
+            // An error is an end as well: the plaintext listener has no other way to hang up on a client.
             let count = self.inner.read(&mut plain).unwrap_or(0);
             if count == 0 {
                 self.link.send(|tls| {
@@ -302,7 +302,7 @@ impl Outward {
     fn linger(&self) {
         let link = &self.link;
         for _ in 0..LINGER_PAUSES_MAX {
-            if link.nothing_more_comes.load(Ordering::Acquire) || link.seat.0.edge.register.is_stopping() {
+            if link.nothing_more_comes.load(Ordering::Acquire) || link.permit.0.http.registry.is_stopping() {
                 return;
             }
             pause(LINGER_PAUSE);
@@ -311,7 +311,7 @@ impl Outward {
 }
 
 /// Opens what came, and puts what the client says in it behind `plain`; tells whether that was the last.
-fn open_records(tls: &mut ServerConnection, mut received: &[u8], plain: &mut Vec<u8>) -> io::Result<bool> {
+fn decrypt_records(tls: &mut ServerConnection, mut received: &[u8], plain: &mut Vec<u8>) -> io::Result<bool> {
     loop {
         let state = tls.process_new_packets().map_err(|_| ErrorKind::InvalidData)?;
         let start = plain.len();

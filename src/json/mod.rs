@@ -63,7 +63,7 @@ pub struct Json<'t>(&'t str);
 ///
 /// # Errors
 ///
-/// The first fault in it, or the first limit that it is beyond.
+/// The first error in it, or the first limit that it is beyond.
 pub fn check<'t>(text: &'t str, limits: &Limits) -> Result<Json<'t>, JsonError> {
     if text.len() > limits.bytes {
         return Err(JsonError::TooLong);

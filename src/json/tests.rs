@@ -12,7 +12,7 @@ fn tree(text: &str) -> Value {
     read(text, &Limits::REQUEST).unwrap_or_else(|error| panic!("{text:.200} is {error}"))
 }
 
-fn fault(text: &str) -> JsonError {
+fn error_in(text: &str) -> JsonError {
     read(text, &Limits::REQUEST).expect_err(text)
 }
 
@@ -53,16 +53,16 @@ fn levels_and_values_are_counted_over_the_whole_text() {
     for nested in [arrays, objects] {
         assert!(read(&nested(levels), &Limits::REQUEST).is_ok());
         for beyond in [levels + 1, 40_000, 1_000_000] {
-            assert_eq!(fault(&nested(beyond)), JsonError::TooDeep);
+            assert_eq!(error_in(&nested(beyond)), JsonError::TooDeep);
         }
         let inside = format!(r#"[1, {{"a": {}}}, 2]"#, nested(levels - 1));
-        assert_eq!(fault(&inside), JsonError::TooDeep);
+        assert_eq!(error_in(&inside), JsonError::TooDeep);
     }
     let many = |count: usize| format!("[{}]", vec!["0"; count - 1].join(","));
     assert!(read(&many(values), &Limits::REQUEST).is_ok());
-    assert_eq!(fault(&many(values + 1)), JsonError::TooMany);
+    assert_eq!(error_in(&many(values + 1)), JsonError::TooMany);
     let pairs = format!("[{}]", vec![r#"{"a":[]}"#; values / 2].join(","));
-    assert_eq!(fault(&pairs), JsonError::TooMany);
+    assert_eq!(error_in(&pairs), JsonError::TooMany);
     let limits = Limits { bytes: 5, ..Limits::REQUEST };
     assert!(read("[1,2]", &limits).is_ok());
     assert_eq!(read(" [1,2]", &limits), Err(JsonError::TooLong));
@@ -84,20 +84,20 @@ fn a_tree_is_never_deeper_than_a_stack_can_bear() {
 #[test]
 fn what_is_no_json_is_told_before_any_limit() {
     for text in ["[".repeat(1_000_000), r#"{"a":"#.repeat(1_000_000), arrays(1000) + "]"] {
-        assert!(matches!(fault(&text), JsonError::Syntax { .. }));
+        assert!(matches!(error_in(&text), JsonError::Syntax { .. }));
     }
 }
 
 #[test]
-fn faults_have_a_place() {
-    assert_eq!(fault("{"), JsonError::Syntax { line: 1, column: 2 });
-    assert_eq!(fault("{\n \"a\": é}"), JsonError::Syntax { line: 2, column: 7 });
+fn errors_have_a_position() {
+    assert_eq!(error_in("{"), JsonError::Syntax { line: 1, column: 2 });
+    assert_eq!(error_in("{\n \"a\": é}"), JsonError::Syntax { line: 2, column: 7 });
     for number in ["NaN", "Infinity", "-Infinity"] {
         let place = JsonError::PythonNumber { line: 2, column: 2 };
-        assert_eq!(fault(&format!("[1,\n {number}]")), place);
+        assert_eq!(error_in(&format!("[1,\n {number}]")), place);
     }
-    assert!(matches!(fault("[NaN, "), JsonError::PythonNumber { .. }));
-    assert!(matches!(fault("[-NaN]"), JsonError::Syntax { .. }));
+    assert!(matches!(error_in("[NaN, "), JsonError::PythonNumber { .. }));
+    assert!(matches!(error_in("[-NaN]"), JsonError::Syntax { .. }));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn texts_mean_what_python_takes_them_for() {
         assert_eq!(tree(&format!("{{{written}: 1}}")), json!({ meant: 1 }), "{written}");
     }
     for text in [r#""\u12""#, r#""\u+123""#, r#""\x""#, "\"\n\"", "\"\u{1f}\"", "\"", r#""\"#, "'a'"] {
-        assert!(matches!(fault(text), JsonError::Syntax { .. }), "{text}");
+        assert!(matches!(error_in(text), JsonError::Syntax { .. }), "{text}");
     }
 }
 
@@ -150,7 +150,7 @@ fn numbers_stay_as_they_were_written() {
         );
     }
     for text in ["01", "-", "+1", ".5", "1.", "1e", "1e+", "0x1", "1_000", "--1", "-a"] {
-        assert!(matches!(fault(text), JsonError::Syntax { .. }), "{text}");
+        assert!(matches!(error_in(text), JsonError::Syntax { .. }), "{text}");
     }
 }
 

@@ -103,7 +103,7 @@ pub fn install_panic_hook() {
             return;
         };
         let place = field::place(panic.location());
-        installed.forwarder.write(log::Level::Error, "a fault in the server", &[("at", place)]);
+        installed.forwarder.write(log::Level::Error, "a bug in the server", &[("at", place)]);
     }));
 }
 

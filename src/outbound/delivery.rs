@@ -30,9 +30,9 @@ pub struct MailSettings {
 /// How the connection to the mail server is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
-    /// TLS on port 465, STARTTLS on every other one; in clear only to this very machine.
+    /// TLS on port 465, STARTTLS on every other one; in plaintext only to this very machine.
     Automatic,
-    /// Begins in clear and must change to TLS.
+    /// Begins in plaintext and must change to TLS.
     StartTls,
     /// TLS from the first byte.
     Tls,
@@ -40,7 +40,7 @@ pub enum Protection {
     None,
 }
 
-/// Why a letter was not sent.
+/// Why an email was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailError {
     /// The sender or the recipient is no address, or the text cannot be sent as it is.
@@ -61,7 +61,7 @@ pub enum MailError {
     Closed,
     /// The recipient's address is not ASCII, and the server takes no other.
     NeedsUtf8,
-    /// This server was told to stop before the letter was handed over.
+    /// This server was told to stop before the email was handed over.
     Stopped,
 }
 
@@ -70,7 +70,7 @@ impl MailError {
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
-            Self::InvalidMessage => "the letter cannot be written",
+            Self::InvalidMessage => "the email cannot be written",
             Self::Unreachable => "the mail server cannot be reached",
             Self::TimedOut => "the mail server took too long",
             Self::Tls => "the connection could not be protected",
@@ -99,7 +99,7 @@ pub struct Watch<'a> {
     pub stopping: &'a AtomicBool,
     /// Somebody waits: no step takes longer than this, whatever the protocol allows.
     pub patience: Option<Duration>,
-    /// Called once when the letter is handed over and the server takes longer than `patience` to say that it has it.
+    /// Called once when the email is handed over and the server takes longer than `patience` to say that it has it.
     pub handed_over: &'a dyn Fn(),
 }
 
@@ -115,11 +115,11 @@ impl Watch<'_> {
     }
 }
 
-/// How sure it is that a letter was delivered.
+/// How sure it is that an email was delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Receipt {
     /// The mail server said that it has it.
     Confirmed,
-    /// It got the whole letter and said nothing that could be understood.
+    /// It got the whole email and said nothing that could be understood.
     Unconfirmed,
 }

@@ -1,37 +1,37 @@
-//! Sends letters. Blocks; called on a thread for calls to the outside. What goes wrong is told in fixed words, never
+//! Sends emails. Blocks; called on a thread for calls to the outside. What goes wrong is told in fixed words, never
 //! with an address in them.
 
-use super::letters::Letter;
 use super::smtp;
+use super::templates::Email;
 use crate::clock::{Clock, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use super::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
 pub use super::smtp::read_extra_roots;
 
-/// Sends letters.
+/// Sends emails.
 pub trait Mailer: Send + Sync {
-    /// Sends a letter and waits until the mail server has taken it.
+    /// Sends an email and waits until the mail server has taken it.
     ///
     /// # Errors
     ///
     /// Why it was certainly not sent.
     fn send(
         &self,
-        letter: &Letter,
+        email: &Email,
         settings: &MailSettings,
         now: Timestamp,
         watch: &Watch<'_>,
     ) -> Result<Receipt, MailError>;
 }
 
-/// Keeps letters in memory instead of sending them, for tests.
+/// Keeps emails in memory instead of sending them, for tests.
 #[derive(Default)]
-pub struct MemoryMailer(Mutex<Vec<Letter>>);
+pub struct MemoryMailer(Mutex<Vec<Email>>);
 
 impl MemoryMailer {
-    /// Takes out the letters that were sent since the last time.
-    pub fn take(&self) -> Vec<Letter> {
+    /// Takes out the emails that were sent since the last time.
+    pub fn take(&self) -> Vec<Email> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -39,19 +39,18 @@ impl MemoryMailer {
 impl Mailer for MemoryMailer {
     fn send(
         &self,
-        letter: &Letter,
+        email: &Email,
         _settings: &MailSettings,
         _now: Timestamp,
         _watch: &Watch<'_>,
     ) -> Result<Receipt, MailError> {
-        let letter =
-            Letter { to: letter.to.clone(), subject: letter.subject.clone(), text: letter.text.clone() };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+        let email = Email { to: email.to.clone(), subject: email.subject.clone(), text: email.text.clone() };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(email);
         Ok(Receipt::Confirmed)
     }
 }
 
-/// Sends letters by SMTP.
+/// Sends emails by SMTP.
 pub struct SmtpMailer {
     /// Tells how long a step takes.
     pub clock: Arc<dyn Clock>,
@@ -60,11 +59,11 @@ pub struct SmtpMailer {
 impl Mailer for SmtpMailer {
     fn send(
         &self,
-        letter: &Letter,
+        email: &Email,
         settings: &MailSettings,
         now: Timestamp,
         watch: &Watch<'_>,
     ) -> Result<Receipt, MailError> {
-        smtp::deliver(letter, settings, now, &*self.clock, watch)
+        smtp::deliver(email, settings, now, &*self.clock, watch)
     }
 }

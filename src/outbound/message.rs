@@ -1,9 +1,9 @@
-//! A letter as it travels: its headers and its text. `lettre` writes the headers; the text is neither folded nor
+//! An email as it travels: its headers and its text. `lettre` writes the headers; the text is neither folded nor
 //! encoded where that can be helped, so that the code in it stays whole.
 
 use super::delivery::MailError;
-use super::letters::Letter;
 use super::mailbox::{Address, Sender};
+use super::templates::Email;
 use crate::clock::Timestamp;
 use lettre::message::Body;
 use lettre::message::header::{
@@ -12,7 +12,7 @@ use lettre::message::header::{
 use sha2::{Digest, Sha256};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Bytes of a line in a letter without its end (RFC 5322).
+/// Bytes of a line in an email without its end (RFC 5322).
 const LINE_BYTES_MAX: usize = 998;
 
 /// Whether a text can be sent without folding it: no line is too long, and there are only lines.
@@ -21,23 +21,23 @@ pub fn is_sendable(text: &str) -> bool {
     !text.contains(['\0', '\r']) && text.lines().all(|line| line.len() <= LINE_BYTES_MAX)
 }
 
-/// The whole letter. ASCII text goes as it is; other text too where the server takes eight bits, and otherwise as
-/// quoted-printable, which whoever reads the letter never sees.
+/// The whole email. ASCII text goes as it is; other text too where the server takes eight bits, and otherwise as
+/// quoted-printable, which whoever reads the email never sees.
 ///
 /// # Errors
 ///
 /// The text cannot be sent.
 pub fn write(
-    letter: &Letter,
+    email: &Email,
     sender: &Sender,
     recipient: &Address,
     now: Timestamp,
     eight_bit: bool,
 ) -> Result<Vec<u8>, MailError> {
-    if !is_sendable(&letter.text) {
+    if !is_sendable(&email.text) {
         return Err(MailError::InvalidMessage);
     }
-    let text = letter.text.replace('\n', "\r\n");
+    let text = email.text.replace('\n', "\r\n");
     let body = if text.is_ascii() {
         Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
     } else if eight_bit {
@@ -49,9 +49,9 @@ pub fn write(
     let mut headers = Headers::new();
     raw(&mut headers, "From", sender.header());
     raw(&mut headers, "To", recipient.path());
-    headers.set(Subject::from(letter.subject.clone()));
+    headers.set(Subject::from(email.subject.clone()));
     headers.set(Date::from(UNIX_EPOCH + Duration::from_secs(u64::try_from(now.unix_seconds()).unwrap_or(0))));
-    raw(&mut headers, "Message-ID", message_id(letter, sender, now));
+    raw(&mut headers, "Message-ID", message_id(email, sender, now));
     raw(&mut headers, "Auto-Submitted", "auto-generated".to_owned());
     headers.set(MIME_VERSION_1_0);
     headers.set(ContentType::TEXT_PLAIN);
@@ -63,8 +63,8 @@ pub fn write(
 }
 
 /// Nobody else sends at this microsecond with this code; of the code itself nothing can be read from it.
-fn message_id(letter: &Letter, sender: &Sender, now: Timestamp) -> String {
-    let hash = Sha256::digest(&letter.text);
+fn message_id(email: &Email, sender: &Sender, now: Timestamp) -> String {
+    let hash = Sha256::digest(&email.text);
     let unique = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes of a hash"));
     format!("<{}.{unique}@{}>", now.micros(), sender.address.domain())
 }
@@ -83,11 +83,11 @@ mod tests {
         "Z0FBQUFBQmZYaEFBQUFFQ0F3UUZCZ2NJQ1FvTERBME9EXzRRLU1Qd2pJdlI2RHN0RXFmN2otblQzS3E1ZnhScVROaA==";
 
     fn written(text: &str, eight_bit: bool) -> Vec<u8> {
-        let letter = Letter { to: String::new(), subject: "A subject".to_owned(), text: text.to_owned() };
+        let email = Email { to: String::new(), subject: "A subject".to_owned(), text: text.to_owned() };
         let sender = Sender::parse("Recipes <post@recipes.example>").expect("a sender");
         let recipient = Address::parse("alice@example.org").expect("an address");
-        write(&letter, &sender, &recipient, Timestamp::from_micros(0).expect("a time"), eight_bit)
-            .expect("a letter")
+        write(&email, &sender, &recipient, Timestamp::from_micros(0).expect("a time"), eight_bit)
+            .expect("an email")
     }
 
     /// What a reader of quoted-printable text sees.

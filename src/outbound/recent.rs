@@ -1,60 +1,60 @@
-//! Who asked for a forgotten-password letter lately, and from which network. Kept in memory, bounded: after a restart
-//! only the short wait between two letters to one account is left.
+//! Who asked for a forgotten-password email lately, and from which network. Kept in memory, bounded: after a restart
+//! only the short wait between two emails to one account is left.
 
 use crate::clock::Timestamp;
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-/// Letters that are remembered; older ones may be sent again.
+/// Emails that are remembered; older ones may be sent again.
 const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
-/// Whether a letter was sent so short a time ago that the next one has to wait. A time in the future is not recent: a
+/// Whether an email was sent so short a time ago that the next one has to wait. A time in the future is not recent: a
 /// clock was wrong then, and nobody waits thirty years for that.
 #[must_use]
 pub fn is_recent(sent: Timestamp, wait_seconds: i64, now: Timestamp) -> bool {
     wait_seconds > 0 && sent <= now && sent.plus_seconds(wait_seconds).is_none_or(|until| until >= now)
 }
 
-/// Letters by account and network.
-pub struct RecentLetters(Mutex<LruCache<(i64, String), Timestamp>>);
+/// Emails by account and network.
+pub struct RecentEmails(Mutex<LruCache<(i64, String), Timestamp>>);
 
-impl Default for RecentLetters {
+impl Default for RecentEmails {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(REMEMBERED_MAX)))
     }
 }
 
-/// A letter that was noted, and what was noted before it.
+/// An email that was noted, and what was noted before it.
 pub struct Noted {
     key: (i64, String),
     at: Timestamp,
     before: Option<Timestamp>,
 }
 
-impl RecentLetters {
-    /// Notes a letter, unless one was noted within the last `wait_seconds`. Of several who ask at once, one gets it.
+impl RecentEmails {
+    /// Notes an email, unless one was noted within the last `wait_seconds`. Of several who ask at once, one gets it.
     #[must_use]
     pub fn claim(&self, user_id: i64, network: &str, wait_seconds: i64, now: Timestamp) -> Option<Noted> {
-        let mut letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut emails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (user_id, network.to_owned());
-        let before = letters.get(&key).copied();
+        let before = emails.get(&key).copied();
         if before.is_some_and(|sent| is_recent(sent, wait_seconds, now)) {
             return None;
         }
-        letters.put(key.clone(), now);
+        emails.put(key.clone(), now);
         Some(Noted { key, at: now, before })
     }
 
-    /// Takes a note back: the letter was not sent.
+    /// Takes a note back: the email was not sent.
     pub fn give_back(&self, noted: Noted) {
-        let mut letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if letters.peek(&noted.key) != Some(&noted.at) {
+        let mut emails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if emails.peek(&noted.key) != Some(&noted.at) {
             return;
         }
         match noted.before {
-            Some(before) => drop(letters.put(noted.key, before)),
-            None => drop(letters.pop(&noted.key)),
+            Some(before) => drop(emails.put(noted.key, before)),
+            None => drop(emails.pop(&noted.key)),
         }
     }
 }
@@ -77,19 +77,18 @@ mod tests {
 
     #[test]
     fn a_note_that_was_taken_back_leaves_what_was_there() {
-        let letters = RecentLetters::default();
-        let first = letters.claim(1, "net", 10, at(100)).expect("the first one");
-        assert!(letters.claim(1, "net", 10, at(105)).is_none());
+        let emails = RecentEmails::default();
+        let first = emails.claim(1, "net", 10, at(100)).expect("the first one");
+        assert!(emails.claim(1, "net", 10, at(105)).is_none());
         assert!(
-            letters.claim(1, "other", 10, at(105)).is_some()
-                && letters.claim(2, "net", 10, at(105)).is_some()
+            emails.claim(1, "other", 10, at(105)).is_some() && emails.claim(2, "net", 10, at(105)).is_some()
         );
-        letters.give_back(first);
-        let second = letters.claim(1, "net", 10, at(105)).expect("the first one was not sent");
-        let third = letters.claim(1, "net", 10, at(120)).expect("long after");
-        letters.give_back(second);
-        assert!(letters.claim(1, "net", 10, at(121)).is_none(), "the third one still counts");
-        letters.give_back(third);
-        assert!(letters.claim(1, "net", 20, at(121)).is_none(), "and so does the second one again");
+        emails.give_back(first);
+        let second = emails.claim(1, "net", 10, at(105)).expect("the first one was not sent");
+        let third = emails.claim(1, "net", 10, at(120)).expect("long after");
+        emails.give_back(second);
+        assert!(emails.claim(1, "net", 10, at(121)).is_none(), "the third one still counts");
+        emails.give_back(third);
+        assert!(emails.claim(1, "net", 20, at(121)).is_none(), "and so does the second one again");
     }
 }

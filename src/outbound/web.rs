@@ -15,18 +15,18 @@ const ROOTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Why a file of roots is of no use.
 #[derive(Debug)]
-pub enum RootsFault {
+pub enum RootsError {
     /// It cannot be read.
     Corrupt(PathBuf, io::Error),
     /// There is no certificate in it.
     Empty(PathBuf),
 }
 
-impl fmt::Display for RootsFault {
+impl fmt::Display for RootsError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Corrupt(path, fault) => {
-                write!(out, "the file of root certificates {} cannot be read: {fault}", path.display())
+            Self::Corrupt(path, error) => {
+                write!(out, "the file of root certificates {} cannot be read: {error}", path.display())
             }
             Self::Empty(path) => {
                 let path = path.display();
@@ -36,7 +36,7 @@ impl fmt::Display for RootsFault {
     }
 }
 
-impl std::error::Error for RootsFault {}
+impl std::error::Error for RootsError {}
 
 /// A web client that trusts the built-in roots and those of a file.
 ///
@@ -53,13 +53,13 @@ impl WebClient {
     ///
     /// # Errors
     /// The file cannot be read, or holds no certificate.
-    pub fn new(extra_roots: Option<&Path>, build: impl Fn(TlsConfig) -> Agent) -> Result<Self, RootsFault> {
+    pub fn new(extra_roots: Option<&Path>, build: impl Fn(TlsConfig) -> Agent) -> Result<Self, RootsError> {
         let trusting = |roots| build(TlsConfig::builder().root_certs(roots).build());
         let extra = extra_roots.map(read_roots).transpose()?.map(trusting);
         Ok(Self { extra, built_in: trusting(RootCerts::WebPki) })
     }
 
-    /// Asks once more if the fault says that nobody answered whom the roots of the file vouch for.
+    /// Asks once more if the error says that nobody answered whose certificate chains to a root of the file.
     ///
     /// # Errors
     /// What the last one met with.
@@ -69,7 +69,7 @@ impl WebClient {
         is_untrusted: impl Fn(&E) -> bool,
     ) -> Result<T, E> {
         match self.extra.as_ref().map(&ask) {
-            Some(Err(fault)) if is_untrusted(&fault) => ask(&self.built_in),
+            Some(Err(error)) if is_untrusted(&error) => ask(&self.built_in),
             Some(outcome) => outcome,
             None => ask(&self.built_in),
         }
@@ -78,23 +78,23 @@ impl WebClient {
 
 /// Whether there was no TLS connection to anybody who is trusted.
 #[must_use]
-pub fn is_untrusted(fault: &Error) -> bool {
-    match fault {
+pub fn is_untrusted(error: &Error) -> bool {
+    match error {
         // This is how rustls reports a handshake that failed.
-        Error::Io(fault) => fault.kind() == ErrorKind::InvalidData,
+        Error::Io(error) => error.kind() == ErrorKind::InvalidData,
         Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => true,
         _ => false,
     }
 }
 
-fn read_roots(path: &Path) -> Result<RootCerts, RootsFault> {
+fn read_roots(path: &Path) -> Result<RootCerts, RootsError> {
     let file =
-        read_small(path, ROOTS_BYTES_MAX).map_err(|error| RootsFault::Corrupt(path.to_owned(), error))?;
+        read_small(path, ROOTS_BYTES_MAX).map_err(|error| RootsError::Corrupt(path.to_owned(), error))?;
     let roots: Vec<Certificate<'static>> = ureq::tls::parse_pem(&file.bytes)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
             _ => None,
         })
         .collect();
-    if roots.is_empty() { Err(RootsFault::Empty(path.to_owned())) } else { Ok(roots.into()) }
+    if roots.is_empty() { Err(RootsError::Empty(path.to_owned())) } else { Ok(roots.into()) }
 }

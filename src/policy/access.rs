@@ -3,7 +3,7 @@
 //! Every name in a question is looked up once; from there on the decision is arithmetic on bit masks and
 //! allocates nothing. Must never ask whether the users exist: that is for the caller, who has a database.
 
-use super::model::{Openness, Policy, Role};
+use super::model::{Policy, Reach, Role};
 use super::roles::ANONYMOUS_ID;
 use serde_json::Value;
 use std::error::Error;
@@ -86,10 +86,10 @@ impl Policy {
         if item.barred_roles.contains(role_at) || !item.visibilities.contains(visibility_at) {
             return false;
         }
-        let list_at = match reach(access, role, self.openness[visibility_at]) {
-            Reach::Without => return false,
-            Reach::Within => visibility_at,
-            Reach::ThroughAnonymous => self.shared_with_anonymous_as.unwrap_or(visibility_at),
+        let list_at = match route(access, role, self.reach[visibility_at]) {
+            Route::None => return false,
+            Route::Direct => visibility_at,
+            Route::ThroughAnonymous => self.shared_with_anonymous_as.unwrap_or(visibility_at),
         };
         // A role that has no list at all for a visibility can do nothing there, not even with its own.
         let Some(for_other) = role.for_other[list_at] else { return false };
@@ -105,29 +105,29 @@ impl Policy {
     }
 }
 
-/// Whether the item is within somebody's reach at all, before any action is looked at.
-enum Reach {
-    Without,
-    Within,
+/// How somebody comes to an item at all, before any action is looked at.
+enum Route {
+    None,
+    Direct,
     /// Only because the item is shared with everybody.
     ThroughAnonymous,
 }
 
-fn reach(access: &Access<'_>, role: &Role, openness: Openness) -> Reach {
+fn route(access: &Access<'_>, role: &Role, reach: Reach) -> Route {
     let owned = access.user_id == access.owner_id;
     let within = role.reaches_all
-        || match openness {
-            Openness::Open => true,
-            Openness::Private => owned,
-            Openness::Shared => owned || access.shared_with.names(access.user_id),
-            Openness::Closed => false,
+        || match reach {
+            Reach::Open => true,
+            Reach::Private => owned,
+            Reach::Shared => owned || access.shared_with.names(access.user_id),
+            Reach::Closed => false,
         };
     if within {
-        Reach::Within
-    } else if openness == Openness::Shared && access.shared_with.everybody() {
-        Reach::ThroughAnonymous
+        Route::Direct
+    } else if reach == Reach::Shared && access.shared_with.everybody() {
+        Route::ThroughAnonymous
     } else {
-        Reach::Without
+        Route::None
     }
 }
 
@@ -145,7 +145,7 @@ impl SharedWith {
     ///
     /// Only ASCII digits count as digits, and only spaces may stand around a number: a list that can be
     /// read in two ways must not open anything. Call this only if the item's visibility is `shared`;
-    /// otherwise the list means nothing and its faults harm nobody.
+    /// otherwise the list means nothing and its errors harm nobody.
     pub fn parse(text: Option<&str>) -> Result<Self, MalformedList> {
         let text = text.unwrap_or_default();
         if text.is_empty() || text.eq_ignore_ascii_case("none") {

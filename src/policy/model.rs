@@ -23,14 +23,14 @@ pub const NAMES_MAX: usize = u64::BITS as usize;
 /// Who may do what, and how much of it. Immutable once read.
 #[derive(Debug)]
 pub struct Policy {
-    pub(super) roles: Names,
-    pub(super) items: Names,
-    pub(super) actions: Names,
-    pub(super) visibilities: Names,
+    pub(super) roles: NameTable,
+    pub(super) items: NameTable,
+    pub(super) actions: NameTable,
+    pub(super) visibilities: NameTable,
     /// By the role's position in `roles`; likewise the next two.
     pub(super) role_rules: Vec<Role>,
     pub(super) item_rules: Vec<Item>,
-    pub(super) openness: Vec<Openness>,
+    pub(super) reach: Vec<Reach>,
     /// The visibility whose list counts for those who reach an item only because it is shared with
     /// everybody, if not that of the item.
     pub(super) shared_with_anonymous_as: Option<usize>,
@@ -41,25 +41,25 @@ pub struct Policy {
 pub(super) struct Role {
     pub(super) reaches_all: bool,
     /// Kinds of items.
-    pub(super) may_own: Set,
+    pub(super) may_own: BitSet,
     /// Actions.
-    pub(super) for_owned: Set,
+    pub(super) for_owned: BitSet,
     /// Actions by visibility; `None` where the policy has no list for that visibility.
-    pub(super) for_other: Vec<Option<Set>>,
+    pub(super) for_other: Vec<Option<BitSet>>,
     pub(super) limits: BTreeMap<String, Limit>,
 }
 
 /// What holds for one kind of item.
 #[derive(Debug, Default)]
 pub(super) struct Item {
-    pub(super) actions: Set,
-    pub(super) visibilities: Set,
-    pub(super) barred_roles: Set,
+    pub(super) actions: BitSet,
+    pub(super) visibilities: BitSet,
+    pub(super) barred_roles: BitSet,
 }
 
 /// Whom a visibility lets reach an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Openness {
+pub(super) enum Reach {
     /// Everybody.
     Open,
     /// The owner.
@@ -109,8 +109,8 @@ impl Policy {
     }
 }
 
-/// Everything that is wrong with a policy, each fault with its place, such as
-/// `role_policy.staff.can_own_items[2]: "widget" is not among "items"`. Of many faults only the first are
+/// Everything that is wrong with a policy, each problem with its place, such as
+/// `role_policy.staff.can_own_items[2]: "widget" is not among "items"`. Of many problems only the first are
 /// told, on one line.
 #[derive(Debug)]
 pub struct PolicyError(Problems);
@@ -129,9 +129,9 @@ impl Error for PolicyError {}
 
 /// A set of positions in one of the policy's lists of names.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Set(u64);
+pub(super) struct BitSet(u64);
 
-impl Set {
+impl BitSet {
     pub(super) fn contains(self, position: usize) -> bool {
         self.0 & (1 << position) != 0
     }
@@ -143,14 +143,14 @@ impl Set {
 
 /// One of the policy's four lists of names, sorted for lookups, each name once.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct NameTable {
     list: &'static str,
     sorted: Vec<String>,
     /// Whether the list was read without problems. If not, what refers to it cannot be judged.
     sound: bool,
 }
 
-impl Names {
+impl NameTable {
     /// Where the name stands, always below [`NAMES_MAX`].
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.sorted.binary_search_by(|known| known.as_str().cmp(name)).ok()
@@ -175,7 +175,7 @@ fn read_policy(whole: &Part<'_>, problems: &mut Problems) -> Policy {
     }
     let limit_types = read_limit_types(limits, problems);
     let mut policy = Policy {
-        openness: visibilities.sorted.iter().map(|name| openness(name)).collect(),
+        reach: visibilities.sorted.iter().map(|name| reach(name)).collect(),
         shared_with_anonymous_as: read_sharing(sharing, &visibilities, problems),
         roles,
         items,
@@ -196,17 +196,17 @@ fn read_policy(whole: &Part<'_>, problems: &mut Problems) -> Policy {
     policy
 }
 
-fn openness(visibility: &str) -> Openness {
+fn reach(visibility: &str) -> Reach {
     match visibility {
-        "public" | "unlisted" => Openness::Open,
-        "private" => Openness::Private,
-        "shared" => Openness::Shared,
-        _ => Openness::Closed,
+        "public" | "unlisted" => Reach::Open,
+        "private" => Reach::Private,
+        "shared" => Reach::Shared,
+        _ => Reach::Closed,
     }
 }
 
 /// What sharing with everybody opens: what `shared` lists (the default), or what `public` lists.
-fn read_sharing(part: Option<Part<'_>>, visibilities: &Names, problems: &mut Problems) -> Option<usize> {
+fn read_sharing(part: Option<Part<'_>>, visibilities: &NameTable, problems: &mut Problems) -> Option<usize> {
     let part = part?;
     let choice = part.text(problems)?;
     match choice.as_str() {
@@ -225,7 +225,7 @@ fn read_sharing(part: Option<Part<'_>>, visibilities: &Names, problems: &mut Pro
     }
 }
 
-fn read_names(list: &'static str, part: Option<Part<'_>>, problems: &mut Problems) -> Names {
+fn read_names(list: &'static str, part: Option<Part<'_>>, problems: &mut Problems) -> NameTable {
     let before = problems.count();
     let found = part.is_some();
     let mut sorted = Vec::new();
@@ -240,7 +240,7 @@ fn read_names(list: &'static str, part: Option<Part<'_>>, problems: &mut Problem
         problems.note(list, format_args!("more than {NAMES_MAX} names"));
         sorted.truncate(NAMES_MAX);
     }
-    Names { list, sorted, sound: found && problems.count() == before }
+    NameTable { list, sorted, sound: found && problems.count() == before }
 }
 
 fn is_name(text: &str, place: &str, problems: &mut Problems) -> bool {
@@ -255,7 +255,7 @@ fn is_name(text: &str, place: &str, problems: &mut Problems) -> bool {
 /// The rules for each of `names`, by position, each read by `read`.
 fn read_rules<T: Default>(
     part: Option<Part<'_>>,
-    names: &Names,
+    names: &NameTable,
     problems: &mut Problems,
     read: impl Fn(&Part<'_>, &mut Problems) -> T,
 ) -> Vec<T> {
@@ -277,7 +277,7 @@ fn read_rules<T: Default>(
 }
 
 /// Where `name`, which stands at `place`, is in a list of names. It is a problem if it is not.
-fn position(name: &str, place: &str, names: &Names, problems: &mut Problems) -> Option<usize> {
+fn position(name: &str, place: &str, names: &NameTable, problems: &mut Problems) -> Option<usize> {
     let position = names.position(name);
     if position.is_none() && names.sound {
         problems.note(place, format_args!("\"{}\" is not among \"{}\"", Shown(name), names.list));
@@ -285,8 +285,8 @@ fn position(name: &str, place: &str, names: &Names, problems: &mut Problems) -> 
     position
 }
 
-fn read_set(part: Option<Part<'_>>, names: &Names, problems: &mut Problems) -> Set {
-    let mut set = Set::default();
+fn read_set(part: Option<Part<'_>>, names: &NameTable, problems: &mut Problems) -> BitSet {
+    let mut set = BitSet::default();
     for entry in part.and_then(|part| part.entries(problems)).unwrap_or_default() {
         let Some(name) = entry.text(problems) else { continue };
         if let Some(at) = position(&name, &entry.place, names, problems) {
@@ -319,7 +319,7 @@ fn read_role(part: &Part<'_>, policy: &Policy, types: &LimitTypes, problems: &mu
     }
 }
 
-fn read_for_other(part: Option<Part<'_>>, policy: &Policy, problems: &mut Problems) -> Vec<Option<Set>> {
+fn read_for_other(part: Option<Part<'_>>, policy: &Policy, problems: &mut Problems) -> Vec<Option<BitSet>> {
     let mut lists = vec![None; policy.visibilities.sorted.len()];
     for (name, member) in part.and_then(|part| part.members(problems)).unwrap_or_default() {
         let at = position(&name, &member.place, &policy.visibilities, problems);

@@ -202,7 +202,7 @@ impl PasswordPolicy {
 
     /// The rules that the password breaks, in the order in which they are told.
     #[must_use]
-    pub fn judge(&self, password: &Password, context: &Context<'_>) -> Vec<BrokenRule> {
+    pub fn check(&self, password: &Password, context: &Context<'_>) -> Vec<BrokenRule> {
         let password = password.expose(self.form());
         let folded = Zeroizing::new(casefold(password));
         let mut broken = Vec::new();

@@ -18,11 +18,11 @@ const AUTOJUNK_CHARACTERS_MIN: usize = 200;
 pub fn ratio(a: &str, b: &str) -> f64 {
     let (a, b) = (Zeroizing::new(characters(a)), Zeroizing::new(characters(b)));
     let total = a.len() + b.len();
-    if total == 0 { 1.0 } else { 2.0 * matching(&a, &b) as f64 / total as f64 }
+    if total == 0 { 1.0 } else { 2.0 * matching_characters(&a, &b) as f64 / total as f64 }
 }
 
 /// The number of characters in matching blocks: the longest match, then likewise left and right of it.
-fn matching(a: &[char], b: &[char]) -> usize {
+fn matching_characters(a: &[char], b: &[char]) -> usize {
     let index = Index::of(b);
     let mut found = 0;
     let mut waiting = vec![(0..a.len(), 0..b.len())];
@@ -30,7 +30,7 @@ fn matching(a: &[char], b: &[char]) -> usize {
         if within_a.is_empty() || within_b.is_empty() {
             continue;
         }
-        let Match { at_a, at_b, length } = longest_match(a, b, &index, &within_a, &within_b);
+        let MatchingBlock { at_a, at_b, length } = longest_match(a, b, &index, &within_a, &within_b);
         if length > 0 {
             found += length;
             waiting.push((within_a.start..at_a, within_b.start..at_b));
@@ -40,7 +40,7 @@ fn matching(a: &[char], b: &[char]) -> usize {
     found
 }
 
-struct Match {
+struct MatchingBlock {
     at_a: usize,
     at_b: usize,
     length: usize,
@@ -54,8 +54,8 @@ fn longest_match(
     index: &Index,
     within_a: &Range<usize>,
     within_b: &Range<usize>,
-) -> Match {
-    let mut best = Match { at_a: within_a.start, at_b: within_b.start, length: 0 };
+) -> MatchingBlock {
+    let mut best = MatchingBlock { at_a: within_a.start, at_b: within_b.start, length: 0 };
     // Runs that end at the character of `a` before, and at this one: where in `b` they end, and their length.
     let mut before: Vec<(usize, usize)> = Vec::new();
     let mut now: Vec<(usize, usize)> = Vec::new();
@@ -66,7 +66,7 @@ fn longest_match(
             let length = earlier.next_if(|(end, _)| end + 1 == at_b).map_or(1, |(_, length)| length + 1);
             now.push((at_b, length));
             if length > best.length {
-                best = Match { at_a: at_a + 1 - length, at_b: at_b + 1 - length, length };
+                best = MatchingBlock { at_a: at_a + 1 - length, at_b: at_b + 1 - length, length };
             }
         }
         std::mem::swap(&mut before, &mut now);
@@ -83,7 +83,7 @@ fn longest_match(
         .zip(&b[best.at_b + best.length..within_b.end])
         .take_while(|(x, y)| x == y)
         .count();
-    Match {
+    MatchingBlock {
         at_a: best.at_a - to_the_left,
         at_b: best.at_b - to_the_left,
         length: best.length + to_the_left + to_the_right,

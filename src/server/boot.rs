@@ -5,11 +5,11 @@ use super::maintenance::release_expired_locks;
 use super::memory::{self, Plan};
 use super::process::Process;
 use crate::accounts::first_users::Initialised;
-use crate::app::{App, HeldAnswers};
+use crate::app::{App, DelayedResponses};
 use crate::clock::Clock;
 use crate::config::base_directory::settle_first_admin;
 use crate::config::values::client_name;
-use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Loaded};
+use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Startup};
 use crate::files::read_small;
 use crate::guard::guesses::Guesses;
 use crate::guard::password::{Argon2Cost, HashLimits, Hasher, HasherSettings};
@@ -24,8 +24,8 @@ use crate::outbound::pwned::range_api::{RangeClient, RangeSettings};
 use crate::policy::model::Policy;
 use crate::pool::Pool;
 use crate::rng::Rng;
-use crate::wait::Pause;
-use crate::wait::turnstile::Turnstiles;
+use crate::wait::Delay;
+use crate::wait::keyed_mutex::KeyedMutex;
 use arc_swap::ArcSwap;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use std::sync::Arc;
 /// Calls to the outside that are made at once, and that may wait for their turn.
 const OUTBOUND_THREADS: usize = 4;
 const OUTBOUND_WAITING_MAX: usize = 64;
-/// Letters that are sent at once. A mail server may take minutes for one of them.
+/// Emails that are sent at once. A mail server may take minutes for one of them.
 const POST_THREADS: usize = 8;
 /// The largest policy file that is read.
 const POLICY_BYTES_MAX: u64 = 1024 * 1024;
@@ -44,13 +44,13 @@ const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 ///
 /// One line for the operator.
 pub fn build(
-    loaded: Loaded,
+    loaded: Startup,
     process: &Process,
     plan: &Plan,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
 ) -> Result<App, String> {
-    let Loaded { config, admin, .. } = loaded;
+    let Startup { config, admin, .. } = loaded;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = start_hasher(&config, plan.threads, clock, rng)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
@@ -66,7 +66,7 @@ pub fn build(
         limiter: Limiter::new(config.rate_limits.clone()),
         server_name: config.server_name.clone().unwrap_or(machine_name),
         policy: ArcSwap::from_pointee(policy),
-        leaks: open_leaks(&config, process)?,
+        breached_passwords: open_leaks(&config, process)?,
         outbound: Pool::start("outbound", OUTBOUND_THREADS, OUTBOUND_WAITING_MAX)
             .map_err(|error| format!("cannot start a thread: {error}"))?,
         mailer: Arc::new(SmtpMailer { clock: Arc::clone(clock) }),
@@ -77,15 +77,15 @@ pub fn build(
         hasher,
         clock: Arc::clone(clock),
         rng: Arc::clone(rng),
-        pause: Pause::Real,
-        turnstiles: Turnstiles::default(),
-        slow_turnstiles: Turnstiles::default(),
+        delay: Delay::Real,
+        attempts_mutex: KeyedMutex::default(),
+        slow_attempts: KeyedMutex::default(),
         guesses: Guesses::default(),
         before_write: None,
         busy: Repeated::default(),
         unknown_limits: Repeated::default(),
-        held: HeldAnswers::default(),
-        recent_letters: Arc::default(),
+        delayed: DelayedResponses::default(),
+        recent_emails: Arc::default(),
         mail_stops: Arc::default(),
     };
     release_expired_locks(&app);
@@ -187,7 +187,7 @@ pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
 }
 
 fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
-    read_extra_roots(path).map_err(|fault| format!("{EXTRA_ROOTS_VARIABLE} {}: {fault}", path.display()))
+    read_extra_roots(path).map_err(|error| format!("{EXTRA_ROOTS_VARIABLE} {}: {error}", path.display()))
 }
 
 /// Opens the filter of leaked passwords and prepares the network lookup, whichever the operator wants.
@@ -195,7 +195,7 @@ fn open_leaks(config: &Config, process: &Process) -> Result<Option<Arc<dyn Breac
     let filter = match &config.pwned_file {
         None => None,
         Some(path) => {
-            let refuse = |fault| format!("leaked passwords {}: {fault}", path.display());
+            let refuse = |error| format!("leaked passwords {}: {error}", path.display());
             let filter = PwnedFilter::open(path).map_err(refuse)?;
             log::info("opened the filter of leaked passwords", &[("hashes", filter.hashes().into())]);
             Some(filter)
@@ -206,7 +206,7 @@ fn open_leaks(config: &Config, process: &Process) -> Result<Option<Arc<dyn Breac
         Some(url) => {
             let settings =
                 RangeSettings { extra_roots: process.extra_roots_file.clone(), ..RangeSettings::at(url) };
-            Some(RangeClient::new(&settings).map_err(|fault| format!("pwnedurl: {fault}"))?)
+            Some(RangeClient::new(&settings).map_err(|error| format!("pwnedurl: {error}"))?)
         }
     };
     Ok(file_then_network(filter, network).map(Arc::from))

@@ -2,7 +2,7 @@
 
 use super::boot::{build, read_policy};
 use super::database::failure_text;
-use super::listen::{open_edge, read_identity};
+use super::listen::{open_listener, read_certificate};
 use super::maintenance::run_maintenance;
 use super::process::Process;
 use super::rate_limits::warn_of_idle_rate_limits;
@@ -11,9 +11,9 @@ use crate::accounts::delivery;
 use crate::accounts::first_users::add_roles;
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::Loaded;
+use crate::config::Startup;
 use crate::config::base_directory;
-use crate::http::Edge;
+use crate::http::Listener;
 use crate::log;
 use crate::rng::Rng;
 use signal_hook::consts::signal::{
@@ -47,7 +47,7 @@ pub enum End {
 
 /// Serves until a signal says to stop. `notes` is what was made for this start.
 pub fn run(
-    loaded: Loaded,
+    loaded: Startup,
     notes: &[String],
     process: &Process,
     clock: &Arc<dyn Clock>,
@@ -93,19 +93,19 @@ pub fn run(
 }
 
 fn serve(
-    loaded: Loaded,
+    loaded: Startup,
     signals: Signals,
     process: &Process,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
 ) -> Result<(), String> {
-    let identity = read_identity(&loaded.config, process)?;
-    let speaks_tls = identity.is_some();
+    let certificate = read_certificate(&loaded.config, process)?;
+    let speaks_tls = certificate.is_some();
     ensure_resources(&loaded.config, speaks_tls)?;
     let plan = plan_memory(&loaded.config)?;
     let app = Arc::new(build(loaded, process, &plan, clock, rng)?);
-    let edge = open_edge(&app, &plan, clock, identity)?;
-    let address = edge.local_addr();
+    let listener = open_listener(&app, &plan, clock, certificate)?;
+    let address = listener.local_addr();
     log::info(
         "serving",
         &[
@@ -123,12 +123,12 @@ fn serve(
             .spawn(move || run_maintenance(&app, &stopped))
     }
     .map_err(|error| format!("cannot start a thread: {error}"))?;
-    wait_for_stop(signals, process, &app, &edge);
+    wait_for_stop(signals, process, &app, &listener);
     log::info("stopping", &[]);
-    let was_accepting = edge.is_accepting();
-    edge.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
+    let was_accepting = listener.is_accepting();
+    listener.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
     drop(stop);
-    // It has nothing to return, and a fault in it was logged by itself.
+    // It has nothing to return, and a panic in it was logged by itself.
     let _ = maintenance.join();
     delivery::stop(&app);
     app.store.close();
@@ -138,13 +138,13 @@ fn serve(
 
 /// Returns when the server is to stop, or when nobody can reach it any more; has policy and certificate read again
 /// meanwhile whenever that is asked for.
-fn wait_for_stop(mut signals: Signals, process: &Process, app: &App, edge: &Edge) {
-    while edge.is_accepting() {
+fn wait_for_stop(mut signals: Signals, process: &Process, app: &App, listener: &Listener) {
+    while listener.is_accepting() {
         for signal in signals.pending() {
             match signal {
                 SIGHUP => {
                     reload_policy(app);
-                    reload_certificate(process, app, edge);
+                    reload_certificate(process, app, listener);
                 }
                 SIGTERM | SIGINT => return,
                 _ => {}
@@ -171,10 +171,10 @@ fn reload_policy(app: &App) {
     }
 }
 
-fn reload_certificate(process: &Process, app: &App, edge: &Edge) {
-    match read_identity(&app.config, process) {
-        Ok(Some(identity)) => {
-            edge.change_identity(&identity);
+fn reload_certificate(process: &Process, app: &App, listener: &Listener) {
+    match read_certificate(&app.config, process) {
+        Ok(Some(certificate)) => {
+            listener.change_certificate(&certificate);
             log::info("read the certificate again", &[]);
         }
         Ok(None) => {}

@@ -6,7 +6,7 @@ use super::router::Router;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{CertificateFile, Edge, HttpLimits, Identity, Workers};
+use crate::http::{CertificateFile, HttpLimits, Listener, TlsCertificate, Workers};
 use crate::log;
 use std::sync::Arc;
 
@@ -19,21 +19,21 @@ pub const COROUTINE_STACK_BYTES: usize = 512 * 1024;
 /// # Errors
 ///
 /// One line for the operator.
-pub fn read_identity(config: &Config, process: &Process) -> Result<Option<Identity>, String> {
+pub fn read_certificate(config: &Config, process: &Process) -> Result<Option<TlsCertificate>, String> {
     let (Some(certificate), Some(key)) = (&config.tls_certificate_file, &config.tls_key_file) else {
         return Ok(None);
     };
-    let identity = Identity::read(certificate, key).map_err(|fault| {
-        let setting = match fault.file() {
+    let certificate = TlsCertificate::read(certificate, key).map_err(|error| {
+        let setting = match error.file() {
             CertificateFile::Certificate => "tlscertfile",
             CertificateFile::Key => "tlscertkey",
         };
-        format!("{setting}: {fault}")
+        format!("{setting}: {error}")
     })?;
-    if identity.key_is_open_to_others() && !process.is_credential(key) {
+    if certificate.key_is_open_to_others() && !process.is_credential(key) {
         log::warning("others can read the private key of TLS", &[("path", log::path(key))]);
     }
-    Ok(Some(identity))
+    Ok(Some(certificate))
 }
 
 /// Begins to listen.
@@ -41,12 +41,12 @@ pub fn read_identity(config: &Config, process: &Process) -> Result<Option<Identi
 /// # Errors
 ///
 /// One line for the operator.
-pub fn open_edge(
+pub fn open_listener(
     app: &Arc<App>,
     plan: &Plan,
     clock: &Arc<dyn Clock>,
-    identity: Option<Identity>,
-) -> Result<Edge, String> {
+    certificate: Option<TlsCertificate>,
+) -> Result<Listener, String> {
     let config = &app.config;
     let limits = HttpLimits {
         connections_max: plan.connections,
@@ -60,6 +60,6 @@ pub fn open_edge(
     let workers = Workers { threads: config.workers, stack_bytes: COROUTINE_STACK_BYTES };
     let server = Arc::new(Router::new(Arc::clone(app)));
     let address = (config.listen.to_string(), config.port);
-    Edge::start((&address.0, address.1), workers, limits, Arc::clone(clock), server, identity)
+    Listener::start((&address.0, address.1), workers, limits, Arc::clone(clock), server, certificate)
         .map_err(|error| error.to_string())
 }

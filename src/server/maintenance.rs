@@ -42,7 +42,7 @@ struct Job {
 const RELEASE_EXPIRED_LOCKS: Job = Job {
     name: "expired-locks",
     every: Duration::from_secs(30),
-    run: |rounds| lock::lift_ended(rounds.app),
+    run: |rounds| lock::release_expired(rounds.app),
     done: "released locks that had expired",
 };
 
@@ -92,7 +92,7 @@ pub fn run_maintenance(app: &App, stopped: &Receiver<()>) {
 
 /// Releases locks that have expired: also before the first request.
 pub fn release_expired_locks(app: &App) {
-    report(&RELEASE_EXPIRED_LOCKS, lock::lift_ended(app));
+    report(&RELEASE_EXPIRED_LOCKS, lock::release_expired(app));
 }
 
 fn report(job: &Job, result: Result<usize, StoreError>) {

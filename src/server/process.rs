@@ -1,7 +1,7 @@
 //! What a server takes from the process it runs in, beside its settings. Read once, from what the process was started
 //! with.
 
-use crate::config::{EXTRA_ROOTS_VARIABLE, Surroundings, as_meant};
+use crate::config::{EXTRA_ROOTS_VARIABLE, Environment, as_meant};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,8 @@ pub struct Process {
 impl Process {
     /// Reads the environment.
     #[must_use]
-    pub fn new(surroundings: &Surroundings) -> Self {
-        let variable = |name: &str| surroundings.variables.get(OsStr::new(name));
+    pub fn new(environment: &Environment) -> Self {
+        let variable = |name: &str| environment.variables.get(OsStr::new(name));
         let not_empty = |name: &str| variable(name).filter(|text| !text.is_empty());
         let path = |text: &OsString| text.to_str().map_or_else(|| text.into(), |text| as_meant(text).into());
         Self {
@@ -43,7 +43,7 @@ mod tests {
 
     fn process(variables: &[(&str, &str)]) -> Process {
         let variables = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Process::new(&Surroundings { arguments: vec![], variables, directory: "/".into() })
+        Process::new(&Environment { arguments: vec![], variables, directory: "/".into() })
     }
 
     #[test]

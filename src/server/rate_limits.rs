@@ -2,7 +2,7 @@
 
 use super::router::HEALTH_REQUEST;
 use crate::api::REQUESTS_BY_NAME;
-use crate::config::{Config, nearest};
+use crate::config::{Config, closest};
 use crate::log;
 
 /// What a name in the rate limits may be beside a request's.
@@ -22,7 +22,7 @@ pub fn warn_of_idle_rate_limits(config: &Config) {
             continue;
         }
         let known = requests().chain(RATE_LIMIT_GROUPS);
-        let meant = nearest(name, known).unwrap_or("(see `authnzerver schema`)");
+        let meant = closest(name, known).unwrap_or("(see `authnzerver schema`)");
         log::warning(
             "a rate limit without effect: there is no such request",
             &[("ratelimits", log::escaped(name)), ("perhaps", meant.into())],

@@ -7,7 +7,7 @@ use crate::client_address::ClientAddress;
 use crate::guard::ratelimit::Admission;
 use crate::http::{Allow, ContentType, Handler, HttpRequest, Response, error_response};
 use crate::json::{self, Limits, WipedObject};
-use crate::pipeline::{self, Rejected};
+use crate::pipeline::{self, HttpRejection};
 use crate::store::roles;
 use crate::wire::ascii_json;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ const ROUTES: &[Route] = &[
 /// A request that names no host, as HTTP/1.0 allows, counts as made to this one.
 const HOST_OF_THE_NAMELESS: &str = "127.0.0.1";
 
-/// Answers what comes in at the edge.
+/// Answers what comes in at the listener.
 pub struct Router {
     app: Arc<App>,
     health: HealthCheck,
@@ -79,8 +79,8 @@ impl Router {
     fn health(&self, request: &HttpRequest<'_>) -> Response {
         let peer = ClientAddress::from(request.peer);
         let admission = self.app.limiter.admit(HEALTH_REQUEST, None, &peer, None, self.app.clock.monotonic());
-        if let Admission::Over { retry_after_seconds } = admission {
-            return rejection(&Rejected::over_limit(retry_after_seconds));
+        if let Admission::Limited { retry_after_seconds } = admission {
+            return rejection(&HttpRejection::over_limit(retry_after_seconds));
         }
         let health = self.health.check(&self.app);
         Response {
@@ -141,7 +141,7 @@ impl Handler for Router {
     }
 }
 
-fn rejection(rejected: &Rejected) -> Response {
+fn rejection(rejected: &HttpRejection) -> Response {
     let seconds = rejected.retry_after_seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
     Response { retry_after_seconds: seconds, ..error_response(rejected.status) }
 }

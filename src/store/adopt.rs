@@ -57,7 +57,7 @@ fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, StoreErr
 pub(super) fn adopt(connection: &Connection, path: &Path, clock: &dyn Clock) -> Result<PathBuf, OpenError> {
     let failed = |error: String| OpenError::Adoption(path.to_owned(), error);
     // Foreign keys cannot be switched inside a transaction; they are checked as a whole before the commit.
-    // What is deleted is overwritten, since the tokens that stood there in clear must not stay in free pages.
+    // What is deleted is overwritten, since the tokens that stood there in plaintext must not stay in free pages.
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA secure_delete = ON;")?;
     define_functions(connection)?;
     let transaction = connection.unchecked_transaction()?;

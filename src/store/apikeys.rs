@@ -55,7 +55,7 @@ pub fn insert(
     claims_hash: &[u8; 32],
     session: &StoredToken,
 ) -> Result<(), StoreError> {
-    tx.change(
+    tx.execute(
         INSERT,
         named_params! {
             ":token_hash": key.token.as_bytes(),
@@ -99,7 +99,7 @@ pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
     let params = named_params! {
         ":token_hash": key.token.as_bytes(), ":user_id": key.user_id, ":user_role": key.user_role
     };
-    Ok(tx.change(DELETE, params)? == 1)
+    Ok(tx.execute(DELETE, params)? == 1)
 }
 
 /// Removes all keys of a user; tells how many.
@@ -108,7 +108,7 @@ pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn delete_by_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
-    tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id })
+    tx.execute(DELETE_OF_USER, named_params! { ":user_id": user_id })
 }
 
 /// Removes keys that ended before `cutoff`, at most `limit`; tells how many.
@@ -117,5 +117,5 @@ pub fn delete_by_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
 ///
 /// A failing database.
 pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
-    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
+    tx.execute(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

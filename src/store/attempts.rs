@@ -90,7 +90,7 @@ pub fn upsert(
     failures: i64,
     locked_until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    tx.change(
+    tx.execute(
         UPSERT,
         named_params! {
             ":account_hash": key.account_hash,
@@ -118,7 +118,7 @@ pub fn upsert_success(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
     let params = named_params! {
         ":account_hash": key.account_hash, ":network": key.network, ":now": tx.now().stored()
     };
-    tx.change(UPSERT_SUCCESS, params)?;
+    tx.execute(UPSERT_SUCCESS, params)?;
     Ok(())
 }
 
@@ -128,7 +128,7 @@ pub fn upsert_success(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
-    tx.change(DELETE, named_params! { ":account_hash": key.account_hash, ":network": key.network })?;
+    tx.execute(DELETE, named_params! { ":account_hash": key.account_hash, ":network": key.network })?;
     Ok(())
 }
 
@@ -139,7 +139,7 @@ pub fn delete(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
 /// A failing database.
 pub fn delete_by_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<(), StoreError> {
     let key = AttemptKey::new(account, String::new());
-    tx.change(DELETE_OF_ACCOUNT, named_params! { ":account_hash": key.account_hash })?;
+    tx.execute(DELETE_OF_ACCOUNT, named_params! { ":account_hash": key.account_hash })?;
     Ok(())
 }
 
@@ -150,7 +150,7 @@ pub fn delete_by_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<(), Stor
 /// A failing database.
 pub fn delete_older_than(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
     let now = tx.now().stored();
-    tx.change(DELETE_OLDER_THAN, named_params! { ":cutoff": cutoff.stored(), ":now": now, ":limit": limit })
+    tx.execute(DELETE_OLDER_THAN, named_params! { ":cutoff": cutoff.stored(), ":now": now, ":limit": limit })
 }
 
 /// Removes the oldest of what is more than the table may have, at most `limit`; tells how many.
@@ -160,5 +160,5 @@ pub fn delete_older_than(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<u
 /// A failing database.
 pub fn delete_surplus(tx: &Tx<'_>, limit: i64) -> Result<usize, StoreError> {
     let latest = latest(tx.now()).stored();
-    tx.change(DELETE_SURPLUS, named_params! { ":kept": ROWS_MAX, ":latest": latest, ":limit": limit })
+    tx.execute(DELETE_SURPLUS, named_params! { ":kept": ROWS_MAX, ":latest": latest, ":limit": limit })
 }

@@ -35,7 +35,7 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenEr
     connection.execute_batch(PRAGMAS).map_err(|error| refusal(path, error.into()))
 }
 
-/// Tells damage and a file in use from other faults.
+/// Tells damage and a file in use from other errors.
 pub(super) fn refusal(path: &Path, error: StoreError) -> OpenError {
     use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, NotADatabase, PermissionDenied, ReadOnly};
     match error {

@@ -42,7 +42,7 @@ impl<'c> Tx<'c> {
     }
 
     /// Runs a statement and tells how many rows it changed.
-    pub(super) fn change(&self, statement: &str, params: impl Params) -> Result<usize, StoreError> {
+    pub(super) fn execute(&self, statement: &str, params: impl Params) -> Result<usize, StoreError> {
         self.0.noting(|| Ok(self.0.connection.prepare_cached(statement)?.execute(params)?))
     }
 }

@@ -71,7 +71,7 @@ impl StoreError {
 
     /// Whether it tells of what was asked: with other values the same would have worked.
     #[must_use]
-    pub fn is_callers_fault(&self) -> bool {
+    pub fn is_callers_error(&self) -> bool {
         use rusqlite::ErrorCode::TooBig;
         match self {
             Self::Duplicate(_) | Self::ForeignKey => true,
@@ -111,7 +111,7 @@ impl StoreError {
     }
 
     /// The same error for another of those who shared its cause.
-    pub(super) fn again(&self) -> Self {
+    pub(super) fn duplicate(&self) -> Self {
         match self {
             Self::Busy => Self::Busy,
             Self::Duplicate(column) => Self::Duplicate(column),

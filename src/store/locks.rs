@@ -12,7 +12,7 @@ const BY_USER: &str = query(FILE, "by_user");
 const INSERT: &str = query(FILE, "insert");
 const DELETE: &str = query(FILE, "delete");
 const ANY_ENDED: &str = query(FILE, "any_ended");
-const ENDED: &str = query(FILE, "ended");
+const EXPIRED: &str = query(FILE, "ended");
 const PUSH_ROLE: &str = query(FILE, "push_role");
 const ROLES_OF_USER: &str = query(FILE, "roles_by_user");
 const POP_ROLE: &str = query(FILE, "pop_role");
@@ -56,7 +56,7 @@ pub fn insert(tx: &Tx<'_>, user_id: i64, lock: Lock) -> Result<(), StoreError> {
     let params = named_params! {
         ":user_id": user_id, ":cause": cause, ":now": tx.now().stored(), ":locked_until": until
     };
-    tx.change(INSERT, params)?;
+    tx.execute(INSERT, params)?;
     Ok(())
 }
 
@@ -66,7 +66,7 @@ pub fn insert(tx: &Tx<'_>, user_id: i64, lock: Lock) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
-    Ok(tx.change(DELETE, named_params! { ":user_id": user_id })? == 1)
+    Ok(tx.execute(DELETE, named_params! { ":user_id": user_id })? == 1)
 }
 
 /// Whether a lock has ended by now. One that is to last longer than any lock does was written under a wrong clock,
@@ -93,13 +93,13 @@ pub fn latest_end(now: Timestamp, longest_seconds: i64) -> Timestamp {
 /// # Errors
 ///
 /// A failing database.
-pub fn ended(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<i64>, StoreError> {
+pub fn expired(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<i64>, StoreError> {
     let params = named_params! {
         ":now": db.now().stored(),
         ":latest": latest_end(db.now(), longest_seconds).stored(),
         ":limit": ENDED_LOCKS_MAX,
     };
-    db.all(ENDED, params, |row| column(row, "user_id"))
+    db.all(EXPIRED, params, |row| column(row, "user_id"))
 }
 
 /// Remembers the role that a lock takes away.
@@ -108,8 +108,8 @@ pub fn ended(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<i64>, StoreError> 
 ///
 /// A failing database.
 pub fn push_role(tx: &Tx<'_>, user_id: i64, role: &Role) -> Result<(), StoreError> {
-    tx.change(PUSH_ROLE, named_params! { ":user_id": user_id, ":role": role })?;
-    tx.change(TRIM_ROLES, named_params! { ":user_id": user_id, ":kept": ROLES_PER_USER_MAX })?;
+    tx.execute(PUSH_ROLE, named_params! { ":user_id": user_id, ":role": role })?;
+    tx.execute(TRIM_ROLES, named_params! { ":user_id": user_id, ":kept": ROLES_PER_USER_MAX })?;
     Ok(())
 }
 

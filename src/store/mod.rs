@@ -22,7 +22,7 @@ mod writer;
 pub mod apikeys;
 pub mod apikeys_nosession;
 pub mod attempts;
-pub mod letters;
+pub mod emails;
 pub mod locks;
 mod removal;
 pub mod roles;

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "no statement of this name")]
-    fn a_misspelt_name_is_a_fault() {
+    fn a_misspelt_name_is_an_error() {
         let _ = query(FILE, "on");
     }
 }

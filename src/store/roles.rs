@@ -34,5 +34,5 @@ pub fn list(db: &Db<'_>) -> Result<Vec<Role>, StoreError> {
 /// A failing database.
 pub fn insert(tx: &Tx<'_>, name: &str) -> Result<bool, StoreError> {
     let description = format!("Users with the role {name}");
-    Ok(tx.change(INSERT, named_params! { ":name": name, ":description": description })? == 1)
+    Ok(tx.execute(INSERT, named_params! { ":name": name, ":description": description })? == 1)
 }

@@ -22,7 +22,7 @@ const PROBE_BYTES: i64 = 256 * 1024;
 ///
 /// A failing database.
 pub fn set_last_write_check(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.change(SET, named_params! { ":name": "last_write_check", ":value": tx.now().stored() })?;
+    tx.execute(SET, named_params! { ":name": "last_write_check", ":value": tx.now().stored() })?;
     Ok(())
 }
 
@@ -32,7 +32,7 @@ pub fn set_last_write_check(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn count_repeated_sign_up(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.change(COUNT, named_params! { ":name": "repeated_sign_ups" })?;
+    tx.execute(COUNT, named_params! { ":name": "repeated_sign_ups" })?;
     Ok(())
 }
 
@@ -42,7 +42,7 @@ pub fn count_repeated_sign_up(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn fill_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.change(FILL_PROBE, named_params! { ":bytes": PROBE_BYTES })?;
+    tx.execute(FILL_PROBE, named_params! { ":bytes": PROBE_BYTES })?;
     Ok(())
 }
 
@@ -52,7 +52,7 @@ pub fn fill_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn clear_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.change(CLEAR_PROBE, [])?;
+    tx.execute(CLEAR_PROBE, [])?;
     Ok(())
 }
 
@@ -72,6 +72,6 @@ pub fn last_seen_time(db: &Db<'_>) -> Result<Timestamp, StoreError> {
 ///
 /// A failing database.
 pub fn set_last_seen_time(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    tx.change(SET, named_params! { ":name": "last_seen_time", ":value": now.stored() })?;
+    tx.execute(SET, named_params! { ":name": "last_seen_time", ":value": now.stored() })?;
     Ok(())
 }

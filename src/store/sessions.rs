@@ -58,7 +58,7 @@ pub struct LiveSession {
     pub extra_info: Option<JsonText>,
     /// Whether the owner proved to hold the address.
     pub email_verified: bool,
-    /// When the last verification letter went out.
+    /// When the last verification email went out.
     pub emailverify_sent_datetime: Option<Timestamp>,
     /// Always true here; carried because the answer has it.
     pub is_active: bool,
@@ -88,7 +88,7 @@ pub struct LiveSession {
 ///
 /// [`StoreError::ForeignKey`] when there is no such user; a failing database.
 pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
-    tx.change(
+    tx.execute(
         INSERT,
         named_params! {
             ":token_hash": session.token.as_bytes(),
@@ -142,7 +142,7 @@ pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSess
 /// A failing database.
 pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Result<bool, StoreError> {
     let params = named_params! { ":token_hash": token.as_bytes(), ":extra_info_json": extra_info };
-    Ok(tx.change(SET_EXTRA_INFO, params)? == 1)
+    Ok(tx.execute(SET_EXTRA_INFO, params)? == 1)
 }
 
 /// Ends a session, live or expired, and with it the API keys tied to it. Tells whether there was one.
@@ -151,7 +151,7 @@ pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Res
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
-    Ok(tx.change(DELETE, named_params! { ":token_hash": token.as_bytes() })? == 1)
+    Ok(tx.execute(DELETE, named_params! { ":token_hash": token.as_bytes() })? == 1)
 }
 
 /// Ends all sessions of a user, but for one that may be kept. Tells how many ended.
@@ -161,7 +161,7 @@ pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
 /// A failing database.
 pub fn delete_by_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
     let kept = kept.map(StoredToken::as_bytes);
-    tx.change(DELETE_OF_USER, named_params! { ":user_id": user_id, ":kept_token_hash": kept })
+    tx.execute(DELETE_OF_USER, named_params! { ":user_id": user_id, ":kept_token_hash": kept })
 }
 
 /// Removes the sessions that had expired before `cutoff`. Tells how many went.
@@ -170,5 +170,5 @@ pub fn delete_by_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> 
 ///
 /// A failing database.
 pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
-    tx.change(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
+    tx.execute(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

@@ -131,7 +131,7 @@ fn an_adopted_file_has_the_schema_of_a_fresh_one_and_no_token_in_clear() {
     {
         assert!(
             !bytes.windows(token.len()).any(|window| window == token.as_bytes()),
-            "a token stayed in clear"
+            "a token stayed in plaintext"
         );
     }
 }

@@ -22,7 +22,7 @@ pub const SLICE_USERS: i64 = 500;
 const SLICE_ROWS: i64 = 2_000;
 
 /// A value that a column is compared with.
-pub enum Match {
+pub enum ColumnValue {
     /// A text.
     Text(String),
     /// An address.
@@ -38,7 +38,7 @@ pub enum Wanted {
     /// All of them.
     All,
     /// Those whose column of this name equals a value. A column that does not exist equals nothing.
-    Column(String, Match),
+    Column(String, ColumnValue),
 }
 
 impl Wanted {
@@ -72,10 +72,10 @@ pub fn slice(db: &Db<'_>, wanted: &Wanted, after: i64) -> Result<Slice, StoreErr
         Wanted::Column(by, value) => (by.as_str(), value),
     };
     let value: &dyn ToSql = match value {
-        Match::Text(text) => text,
-        Match::Email(address) => address,
-        Match::Integer(number) => number,
-        Match::Real(number) => number,
+        ColumnValue::Text(text) => text,
+        ColumnValue::Email(address) => address,
+        ColumnValue::Integer(number) => number,
+        ColumnValue::Real(number) => number,
     };
     let indexed = match by {
         "user_id" => BY_USER_ID,

@@ -26,9 +26,9 @@ const SET_ADDRESS_UNPROVEN: &str = query(FILE, "set_address_unproven");
 const CONTEST_ADDRESS: &str = query(FILE, "contest_address");
 const END_CONTEST: &str = query(FILE, "end_contest");
 const SET_VERIFIED: &str = query(FILE, "set_verified");
-const SET_VERIFY_LETTER_SENT: &str = query(FILE, "set_verify_letter_sent");
-const SET_FORGOTPASS_LETTER_SENT: &str = query(FILE, "set_forgotpass_letter_sent");
-const VERIFICATION_LETTER_IS_DUE: &str = query(FILE, "verification_letter_is_due");
+const SET_VERIFY_EMAIL_SENT: &str = query(FILE, "set_verify_email_sent");
+const SET_FORGOTPASS_EMAIL_SENT: &str = query(FILE, "set_forgotpass_email_sent");
+const VERIFICATION_EMAIL_IS_DUE: &str = query(FILE, "verification_email_is_due");
 const SET_PASSWORD: &str = query(FILE, "set_password");
 const REVOCATIONS: &str = query(FILE, "revocations");
 const COUNT_REVOCATION: &str = query(FILE, "count_revocation");
@@ -73,17 +73,17 @@ shape! {
         pub user_role: Role,
         /// What is noted about the user.
         pub extra_info: Option<JsonText>,
-        /// When the last verification letter went out.
+        /// When the last verification email went out.
         pub emailverify_sent_datetime: Option<Timestamp>,
-        /// When the last forgotten-password letter went out.
+        /// When the last forgotten-password email went out.
         pub emailforgotpass_sent_datetime: Option<Timestamp>,
-        /// When the last changed-password letter went out.
+        /// When the last changed-password email went out.
         pub emailchangepass_sent_datetime: Option<Timestamp>,
     }
 }
 
 /// What decides whether somebody may log in.
-pub struct Credentials {
+pub struct AuthUser {
     /// The user's number.
     pub user_id: i64,
     /// The user's public identifier.
@@ -100,13 +100,13 @@ pub struct Credentials {
     pub email_verified: bool,
     /// The user's role.
     pub user_role: Role,
-    /// When the last verification letter went out.
+    /// When the last verification email went out.
     pub emailverify_sent_datetime: Option<Timestamp>,
     /// Whether the account was moved to the address by an edit, and nobody has verified the address since.
     pub address_unproven: bool,
 }
 
-impl Credentials {
+impl AuthUser {
     /// The one test of whether an account may authenticate: active, verified and not locked.
     #[must_use]
     pub fn may_authenticate(&self) -> bool {
@@ -128,13 +128,13 @@ pub struct NewUser {
     pub email_verified: bool,
     /// Whether the user may act at once.
     pub is_active: bool,
-    /// When a verification letter was asked for.
+    /// When a verification email was asked for.
     pub emailverify_sent_datetime: Option<Timestamp>,
     /// A JSON object as text.
     pub extra_info: String,
     /// The user's role.
     pub user_role: Role,
-    /// Whether a verification letter is still to be sent.
+    /// Whether a verification email is still to be sent.
     pub verification_letter_due: bool,
 }
 
@@ -170,7 +170,7 @@ pub fn id_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<i64>, Sto
 /// # Errors
 ///
 /// A failing database.
-pub fn credentials_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
+pub fn credentials_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<AuthUser>, StoreError> {
     db.one(CREDENTIALS_BY_EMAIL, named_params! { ":email": email }, credentials)
 }
 
@@ -179,7 +179,7 @@ pub fn credentials_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<
 /// # Errors
 ///
 /// A failing database.
-pub fn credentials_by_id(db: &Db<'_>, user_id: i64) -> Result<Option<Credentials>, StoreError> {
+pub fn credentials_by_id(db: &Db<'_>, user_id: i64) -> Result<Option<AuthUser>, StoreError> {
     db.one(CREDENTIALS_BY_ID, named_params! { ":user_id": user_id }, credentials)
 }
 
@@ -207,7 +207,7 @@ pub fn any(db: &Db<'_>) -> Result<bool, StoreError> {
 ///
 /// [`StoreError::Duplicate`] for an address or public identifier that is taken; a failing database.
 pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
-    tx.change(
+    tx.execute(
         INSERT,
         named_params! {
             ":system_id": user.system_id,
@@ -243,7 +243,7 @@ pub fn replace_pending(
         ":extra_info": extra_info,
         ":now": tx.now().stored(),
     };
-    Ok(tx.change(REPLACE_PENDING, params)? == 1)
+    Ok(tx.execute(REPLACE_PENDING, params)? == 1)
 }
 
 /// Leaves a user without a valid password: `no_password` is a hash that none matches.
@@ -253,7 +253,7 @@ pub fn replace_pending(
 /// A failing database.
 pub fn set_no_password(tx: &Tx<'_>, user_id: i64, no_password: &PasswordHash) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":no_password": no_password };
-    Ok(tx.change(SET_NO_PASSWORD, params)? == 1)
+    Ok(tx.execute(SET_NO_PASSWORD, params)? == 1)
 }
 
 /// Notes whether the account was moved to its address by an edit, and nobody has verified the address since.
@@ -262,7 +262,7 @@ pub fn set_no_password(tx: &Tx<'_>, user_id: i64, no_password: &PasswordHash) ->
 ///
 /// A failing database.
 pub fn set_address_unproven(tx: &Tx<'_>, user_id: i64, unproven: bool) -> Result<(), StoreError> {
-    tx.change(SET_ADDRESS_UNPROVEN, named_params! { ":user_id": user_id, ":unproven": unproven })?;
+    tx.execute(SET_ADDRESS_UNPROVEN, named_params! { ":user_id": user_id, ":unproven": unproven })?;
     Ok(())
 }
 
@@ -272,7 +272,7 @@ pub fn set_address_unproven(tx: &Tx<'_>, user_id: i64, unproven: bool) -> Result
 ///
 /// A failing database.
 pub fn contest_address(tx: &Tx<'_>, email: &EmailAddress) -> Result<(), StoreError> {
-    tx.change(CONTEST_ADDRESS, named_params! { ":email": email })?;
+    tx.execute(CONTEST_ADDRESS, named_params! { ":email": email })?;
     Ok(())
 }
 
@@ -282,7 +282,7 @@ pub fn contest_address(tx: &Tx<'_>, email: &EmailAddress) -> Result<(), StoreErr
 ///
 /// A failing database.
 pub fn end_contest(tx: &Tx<'_>, email: &EmailAddress) -> Result<bool, StoreError> {
-    Ok(tx.change(END_CONTEST, named_params! { ":email": email })? == 1)
+    Ok(tx.execute(END_CONTEST, named_params! { ":email": email })? == 1)
 }
 
 /// Marks the address as proven and lets the user act in this role.
@@ -292,37 +292,37 @@ pub fn end_contest(tx: &Tx<'_>, email: &EmailAddress) -> Result<bool, StoreError
 /// A failing database.
 pub fn set_verified(tx: &Tx<'_>, user_id: i64, user_role: &Role) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":user_role": user_role, ":now": tx.now().stored() };
-    Ok(tx.change(SET_VERIFIED, params)? == 1)
+    Ok(tx.execute(SET_VERIFIED, params)? == 1)
 }
 
-/// Whether a sign-up said that a verification letter is to be sent, and none was sent since.
+/// Whether a sign-up said that a verification email is to be sent, and none was sent since.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn verification_letter_is_due(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn verification_email_is_due(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id };
-    Ok(db.one(VERIFICATION_LETTER_IS_DUE, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
+    Ok(db.one(VERIFICATION_EMAIL_IS_DUE, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
 }
 
-/// Notes that a verification letter went out now.
+/// Notes that a verification email went out now.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn set_verify_letter_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn set_verify_email_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
-    Ok(tx.change(SET_VERIFY_LETTER_SENT, params)? == 1)
+    Ok(tx.execute(SET_VERIFY_EMAIL_SENT, params)? == 1)
 }
 
-/// Notes that a forgotten-password letter went out now.
+/// Notes that a forgotten-password email went out now.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn set_forgotpass_letter_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn set_forgotpass_email_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
-    Ok(tx.change(SET_FORGOTPASS_LETTER_SENT, params)? == 1)
+    Ok(tx.execute(SET_FORGOTPASS_EMAIL_SENT, params)? == 1)
 }
 
 /// Replaces a password hash, provided that it and the account's state are still what was read and verified.
@@ -330,11 +330,7 @@ pub fn set_forgotpass_letter_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, Sto
 /// # Errors
 ///
 /// A failing database.
-pub fn set_password(
-    tx: &Tx<'_>,
-    verified: &Credentials,
-    password: &PasswordHash,
-) -> Result<bool, StoreError> {
+pub fn set_password(tx: &Tx<'_>, verified: &AuthUser, password: &PasswordHash) -> Result<bool, StoreError> {
     let params = named_params! {
         ":user_id": verified.user_id,
         ":password": password,
@@ -342,7 +338,7 @@ pub fn set_password(
         ":is_active": verified.is_active,
         ":now": tx.now().stored(),
     };
-    Ok(tx.change(SET_PASSWORD, params)? == 1)
+    Ok(tx.execute(SET_PASSWORD, params)? == 1)
 }
 
 /// How often everything that was issued to a user was revoked; nothing when there is no such user.
@@ -360,7 +356,7 @@ pub fn revocations(db: &Db<'_>, user_id: i64) -> Result<Option<i64>, StoreError>
 ///
 /// A failing database.
 pub fn count_revocation(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
-    tx.change(COUNT_REVOCATION, named_params! { ":user_id": user_id })?;
+    tx.execute(COUNT_REVOCATION, named_params! { ":user_id": user_id })?;
     Ok(())
 }
 
@@ -370,7 +366,7 @@ pub fn count_revocation(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn set_login_success(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
-    tx.change(SET_LOGIN_SUCCESS, named_params! { ":user_id": user_id, ":now": tx.now().stored() })?;
+    tx.execute(SET_LOGIN_SUCCESS, named_params! { ":user_id": user_id, ":now": tx.now().stored() })?;
     Ok(())
 }
 
@@ -381,7 +377,7 @@ pub fn set_login_success(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
 /// A failing database.
 pub fn set_login_failure(tx: &Tx<'_>, user_id: i64, failures: i64) -> Result<(), StoreError> {
     let params = named_params! { ":user_id": user_id, ":failures": failures, ":now": tx.now().stored() };
-    tx.change(SET_LOGIN_FAILURE, params)?;
+    tx.execute(SET_LOGIN_FAILURE, params)?;
     Ok(())
 }
 
@@ -404,7 +400,7 @@ pub fn set_state(
         ":extra_info": extra_info,
         ":now": tx.now().stored(),
     };
-    Ok(tx.change(SET_STATE, params)? == 1)
+    Ok(tx.execute(SET_STATE, params)? == 1)
 }
 
 /// Users in the order of their numbers, those after `after`, at most `limit`.
@@ -433,7 +429,7 @@ pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
         ":extra_info": user.extra_info.as_ref().map(JsonText::as_str),
         ":now": tx.now().stored(),
     };
-    Ok(tx.change(UPDATE, params)? == 1)
+    Ok(tx.execute(UPDATE, params)? == 1)
 }
 
 /// Removes a user and, with them, their sessions, API keys and everything else of theirs. Tells whether there was one.
@@ -442,7 +438,7 @@ pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
 ///
 /// [`StoreError::ForeignKey`] when something that must not vanish refers to the user; a failing database.
 pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
-    Ok(tx.change(DELETE, named_params! { ":user_id": user_id })? == 1)
+    Ok(tx.execute(DELETE, named_params! { ":user_id": user_id })? == 1)
 }
 
 /// Whether there is a superuser who can log in, be it only once a lock after failed logins has ended.
@@ -476,8 +472,8 @@ fn user(row: &Row<'_>) -> Result<User, StoreError> {
     })
 }
 
-fn credentials(row: &Row<'_>) -> Result<Credentials, StoreError> {
-    Ok(Credentials {
+fn credentials(row: &Row<'_>) -> Result<AuthUser, StoreError> {
+    Ok(AuthUser {
         user_id: column(row, "user_id")?,
         system_id: column(row, "system_id")?,
         password: column(row, "password")?,

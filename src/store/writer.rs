@@ -6,7 +6,7 @@ use super::condition::Condition;
 use super::db::Tx;
 use super::error::StoreError;
 use crate::clock::Clock;
-use crate::wait::{AnswerSender, answer_slot};
+use crate::wait::{Sender, oneshot};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,7 +44,7 @@ trait Job: Send {
 struct Write<F, T: Send, E: Send> {
     purpose: Purpose,
     work: F,
-    sender: AnswerSender<Result<T, E>>,
+    sender: Sender<Result<T, E>>,
 }
 
 impl<F, T, E> Job for Write<F, T, E>
@@ -102,7 +102,7 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (sender, answer) = answer_slot();
+        let (sender, answer) = oneshot();
         let queue = lock(&self.queue).clone().ok_or(StoreError::Closed)?;
         queue.try_send(Box::new(Write { purpose, work, sender })).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
@@ -156,7 +156,7 @@ impl Thread<'_> {
             let (batch, outcome) = self.commit_together(jobs);
             self.note(&batch, &outcome);
             for answer in batch.answers {
-                answer(outcome.as_ref().map(drop).map_err(StoreError::again));
+                answer(outcome.as_ref().map(drop).map_err(StoreError::duplicate));
             }
         }
         self.close();

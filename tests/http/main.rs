@@ -12,5 +12,5 @@ mod support;
 mod test_ca;
 mod transport;
 
-/// Clients speak at once, in clear.
+/// Clients speak at once, in plaintext.
 const OVER_TLS: bool = false;

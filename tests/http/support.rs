@@ -2,9 +2,9 @@
 
 use crate::transport::{self, Transport};
 use authnzerver::clock::SystemClock;
-use authnzerver::http::{Edge, Handler, HttpLimits, HttpRequest, Response, Workers, error_response};
+use authnzerver::http::{Handler, HttpLimits, HttpRequest, Listener, Response, Workers, error_response};
 use authnzerver::presence::Presence;
-use authnzerver::wait::{AnswerReceiver, AnswerSender, answer_slot};
+use authnzerver::wait::{Receiver, Sender, oneshot};
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::panic::resume_unwind;
@@ -22,7 +22,7 @@ pub const BIG_ANSWER_BYTES: usize = 6 * 1024 * 1024;
 #[derive(Default)]
 struct Desk {
     asked: Mutex<Vec<String>>,
-    gate: Mutex<Option<AnswerReceiver<()>>>,
+    gate: Mutex<Option<Receiver<()>>>,
     seen: Mutex<Option<Presence>>,
 }
 
@@ -41,7 +41,7 @@ impl Handler for Desk {
             // Unlike `panic!` this prints nothing.
             "/panic" => resume_unwind(Box::new("a handler that breaks")),
             "/gate" => {
-                gate.and_then(AnswerReceiver::wait);
+                gate.and_then(Receiver::wait);
                 Response::text(200, "through the gate")
             }
             _ => error_response(404),
@@ -51,7 +51,7 @@ impl Handler for Desk {
 
 /// A listening edge. It is stopped when dropped.
 pub struct Server {
-    edge: Option<Edge>,
+    edge: Option<Listener>,
     desk: Arc<Desk>,
     pub address: SocketAddr,
 }
@@ -111,8 +111,8 @@ impl Server {
     }
 
     /// The next request for `/gate` waits until the sender is used or dropped.
-    pub fn close_gate(&self) -> AnswerSender<()> {
-        let (sender, receiver) = answer_slot();
+    pub fn close_gate(&self) -> Sender<()> {
+        let (sender, receiver) = oneshot();
         *self.desk.gate.lock().expect("never poisoned") = Some(receiver);
         sender
     }
@@ -148,9 +148,16 @@ pub fn listen(
     port: u16,
     limits: HttpLimits,
     handler: Arc<dyn Handler>,
-) -> Result<Edge, authnzerver::http::ListenError> {
+) -> Result<Listener, authnzerver::http::ListenError> {
     let workers = Workers { threads: 2, stack_bytes: 256 * 1024 };
-    Edge::start((host, port), workers, limits, Arc::new(SystemClock::new()), handler, transport::identity())
+    Listener::start(
+        (host, port),
+        workers,
+        limits,
+        Arc::new(SystemClock::new()),
+        handler,
+        transport::identity(),
+    )
 }
 
 pub fn trivial_handler() -> Arc<dyn Handler> {

@@ -70,7 +70,7 @@ fn a_broken_handshake_or_record_ends_its_connection_alone() {
     }
     let client = server.client();
     let mut socket = client.into_socket();
-    // A record in clear after the handshake, as if it belonged to it.
+    // A record in plaintext after the handshake, as if it belonged to it.
     socket.write_all(&[0x17, 3, 3, 0, 5, 1, 2, 3, 4, 5]).expect("the server takes bytes");
     rest_of(socket);
     assert!(server.asked().is_empty());

@@ -1,7 +1,7 @@
 //! What a client's bytes travel over: a bare connection, or one under TLS.
 
 use crate::test_ca::Authority;
-use authnzerver::http::Identity;
+use authnzerver::http::TlsCertificate;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -78,7 +78,7 @@ impl Read for Transport {
 
 /// The certificate that all servers of these tests have, and what clients need to trust it.
 struct Papers {
-    server: Identity,
+    server: TlsCertificate,
     client: Arc<ClientConfig>,
 }
 
@@ -99,7 +99,7 @@ impl Papers {
                 .with_root_certificates(roots)
                 .with_no_client_auth();
             Papers {
-                server: Identity::read(&signed.certificate, &signed.key).expect("an identity"),
+                server: TlsCertificate::read(&signed.certificate, &signed.key).expect("an identity"),
                 client: Arc::new(client),
             }
         })
@@ -107,6 +107,6 @@ impl Papers {
 }
 
 /// The identity of a server under test, if it is to speak TLS.
-pub fn identity() -> Option<Identity> {
+pub fn identity() -> Option<TlsCertificate> {
     crate::OVER_TLS.then(|| Papers::shared().server.clone())
 }

@@ -1,6 +1,6 @@
 //! Logging in at mail servers, old and odd ones too.
 
-use crate::scripted::{letter, mail_server, send, settings_with_password, texts};
+use crate::scripted::{email, mail_server, send, settings_with_password, texts};
 use authnzerver::outbound::mail::{MailError, Receipt};
 
 const TAKEN: Result<Receipt, MailError> = Ok(Receipt::Confirmed);
@@ -9,7 +9,7 @@ const BOTH: &str = "AHNvbWVib2R5AGEgc2VjcmV0";
 const NAME: &str = "c29tZWJvZHk=";
 const PASSWORD: &str = "YSBzZWNyZXQ=";
 
-/// Sends a letter to a server with this offer, which answers the login with these replies, one after the other; what it
+/// Sends an email to a server with this offer, which answers the login with these replies, one after the other; what it
 /// was told of the login.
 fn logs_in(
     offer: &'static [u8],
@@ -27,7 +27,7 @@ fn logs_in(
         logging_in &= !command.starts_with("MAIL") && command != "QUIT";
         if logging_in { replies.next() } else { None }
     });
-    assert_eq!(send(&settings_with_password(port), &letter()), expected);
+    assert_eq!(send(&settings_with_password(port), &email()), expected);
     let told = texts(server).into_iter().skip(1);
     told.take_while(|line| !line.starts_with("MAIL") && line != "QUIT").collect()
 }
@@ -75,7 +75,7 @@ fn the_next_way_is_tried_when_one_is_refused() {
     );
     let refused = [&b"535 no\r\n"[..], b"535 no\r\n", b"535 no\r\n"];
     let told = logs_in(offer, &refused, Err(MailError::Refused(535)));
-    assert_eq!(told.len(), 3, "and the letter is not sent without: {told:?}");
+    assert_eq!(told.len(), 3, "and the email is not sent without: {told:?}");
     logs_in(offer, &[b"421 enough\r\n"], Err(MailError::Deferred(421)));
 }
 
@@ -90,6 +90,6 @@ fn a_way_to_log_in_that_never_ends_is_ended() {
 }
 
 #[test]
-fn a_server_that_offers_only_what_we_do_not_know_gets_the_letter_without() {
+fn a_server_that_offers_only_what_we_do_not_know_gets_the_email_without() {
     assert!(logs_in(b"250-here\r\n250 AUTH XOAUTH2\r\n", &[], TAKEN).is_empty());
 }

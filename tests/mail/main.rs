@@ -1,4 +1,4 @@
-//! Letters on their way: what a mail server gets to read, and what happens when it refuses, stalls, or is not who it
+//! Emails on their way: what a mail server gets to read, and what happens when it refuses, stalls, or is not who it
 //! should be.
 
 #[path = "../process/machine.rs"]

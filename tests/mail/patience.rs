@@ -1,6 +1,6 @@
 //! How long a delivery waits for a mail server, and what ends it early.
 
-use crate::scripted::{letter, mail_server, send_by, send_with, settings, texts};
+use crate::scripted::{email, mail_server, send_by, send_with, settings, texts};
 use authnzerver::clock::{Clock, SystemClock, Timestamp};
 use authnzerver::outbound::mail::{MailError, MailSettings, Protection, Receipt, Watch};
 use std::io::Write;
@@ -41,7 +41,7 @@ fn a_slow_server_gets_the_time_that_the_protocol_gives_it() {
         None
     });
     let watch = Watch { stopping: &AtomicBool::new(false), patience: None, handed_over: &|| () };
-    let sent = send_by(Arc::new(Hurried(SystemClock::new())), &settings(port), &letter(), &watch);
+    let sent = send_by(Arc::new(Hurried(SystemClock::new())), &settings(port), &email(), &watch);
     assert_eq!(sent, Ok(Receipt::Confirmed));
     texts(server);
 }
@@ -57,7 +57,7 @@ fn while_somebody_waits_no_step_takes_longer_than_they_will() {
             None
         });
         let patience = Some(Duration::from_millis(600));
-        let sent = send_with(&settings(port), &letter(), patience, &AtomicBool::new(false), &|| ());
+        let sent = send_with(&settings(port), &email(), patience, &AtomicBool::new(false), &|| ());
         assert_eq!(sent, Err(MailError::TimedOut), "{step}");
         drop(give_up);
         server.join().expect("the mail server ends");
@@ -86,14 +86,14 @@ fn bytes_that_trickle_in_buy_no_time() {
         });
         let settings = MailSettings { protection, ..settings(port) };
         let patience = Some(Duration::from_secs(1));
-        let sent = send_with(&settings, &letter(), patience, &AtomicBool::new(false), &|| ());
+        let sent = send_with(&settings, &email(), patience, &AtomicBool::new(false), &|| ());
         assert_eq!(sent, Err(MailError::TimedOut), "{protection:?}");
         assert!(server.join().expect("the server ends").is_some(), "it was left");
     }
 }
 
 #[test]
-fn who_waits_is_told_when_the_letter_is_handed_over_and_the_answer_still_counts() {
+fn who_waits_is_told_when_the_email_is_handed_over_and_the_answer_still_counts() {
     for (answer, expected) in
         [(&b"250 taken\r\n"[..], Ok(Receipt::Confirmed)), (b"554 spam\r\n", Err(MailError::Refused(554)))]
     {
@@ -106,7 +106,7 @@ fn who_waits_is_told_when_the_letter_is_handed_over_and_the_answer_still_counts(
         });
         let patience = Some(Duration::from_millis(600));
         let handed_over = || tell.send(()).expect("the mail server waits for this");
-        let sent = send_with(&settings(port), &letter(), patience, &AtomicBool::new(false), &handed_over);
+        let sent = send_with(&settings(port), &email(), patience, &AtomicBool::new(false), &handed_over);
         assert_eq!(sent, expected);
         texts(server);
     }
@@ -129,7 +129,7 @@ fn a_stop_ends_a_delivery_and_only_one_that_was_handed_over_counts() {
                 None
             }
         });
-        let sent = send_with(&settings(port), &letter(), None, &stopping, &|| ());
+        let sent = send_with(&settings(port), &email(), None, &stopping, &|| ());
         assert_eq!(sent, expected, "{step}");
         drop(end);
         server.join().expect("the mail server ends");

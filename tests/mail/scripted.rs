@@ -2,8 +2,8 @@
 
 use authnzerver::clock::{Clock, SystemClock, Timestamp};
 use authnzerver::guard::secret::Secret;
-use authnzerver::outbound::letters::Letter;
 use authnzerver::outbound::mail::{MailError, MailSettings, Mailer, Protection, Receipt, SmtpMailer, Watch};
+use authnzerver::outbound::templates::Email;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What the server says to the greeting (an empty text), to a command, and, to a dot, to the whole letter. `None` for
+/// What the server says to the greeting (an empty text), to a command, and, to a dot, to the whole email. `None` for
 /// what [`usual`] says; an empty text for nothing, and [`HANG_UP`] for the end.
 pub type Answer = Option<&'static [u8]>;
 
@@ -65,7 +65,7 @@ pub fn mail_server(
 /// What it was told, as text.
 pub fn texts(server: JoinHandle<Vec<Vec<u8>>>) -> Vec<String> {
     let told = server.join().expect("the mail server ends");
-    told.into_iter().map(|line| String::from_utf8(line).expect("these letters are UTF-8")).collect()
+    told.into_iter().map(|line| String::from_utf8(line).expect("these emails are UTF-8")).collect()
 }
 
 pub fn settings(port: u16) -> MailSettings {
@@ -87,9 +87,9 @@ pub fn settings_with_password(port: u16) -> MailSettings {
     MailSettings { password: Secret::new("a secret".to_owned()), ..settings(port) }
 }
 
-pub fn letter() -> Letter {
+pub fn email() -> Email {
     let code = "Z0FBQUFBQmZYaEFB".repeat(40);
-    Letter {
+    Email {
         to: "alice@example.org".to_owned(),
         subject: "[Küche] Please verify".to_owned(),
         text: format!("Hello,\n\n{code}\n\n.a line that begins with a dot\nKüche\n"),
@@ -97,27 +97,27 @@ pub fn letter() -> Letter {
 }
 
 /// Somebody waits for a minute at each step, and nobody stops the delivery.
-pub fn send(settings: &MailSettings, letter: &Letter) -> Result<Receipt, MailError> {
-    send_with(settings, letter, Some(Duration::from_secs(60)), &AtomicBool::new(false), &|| ())
+pub fn send(settings: &MailSettings, email: &Email) -> Result<Receipt, MailError> {
+    send_with(settings, email, Some(Duration::from_secs(60)), &AtomicBool::new(false), &|| ())
 }
 
 pub fn send_with(
     settings: &MailSettings,
-    letter: &Letter,
+    email: &Email,
     patience: Option<Duration>,
     stopping: &AtomicBool,
     handed_over: &dyn Fn(),
 ) -> Result<Receipt, MailError> {
     let watch = Watch { stopping, patience, handed_over };
-    send_by(Arc::new(SystemClock::new()), settings, letter, &watch)
+    send_by(Arc::new(SystemClock::new()), settings, email, &watch)
 }
 
 pub fn send_by(
     clock: Arc<dyn Clock>,
     settings: &MailSettings,
-    letter: &Letter,
+    email: &Email,
     watch: &Watch<'_>,
 ) -> Result<Receipt, MailError> {
     let now = Timestamp::parse("2026-11-23T15:00:00").expect("a time");
-    SmtpMailer { clock }.send(letter, settings, now, watch)
+    SmtpMailer { clock }.send(email, settings, now, watch)
 }

@@ -1,4 +1,4 @@
-//! A mail server in a process of its own, the certificates that it shows, and the letters that it took.
+//! A mail server in a process of its own, the certificates that it shows, and the emails that it took.
 
 use crate::parser::value_of;
 use crate::python::python;
@@ -7,18 +7,18 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
-/// A line of a letter that the code comes after.
+/// A line of an email that the code comes after.
 const BEFORE_CODE: &str = "enter this code:";
 
 /// A mail server under way. It is killed when nobody needs it any more.
 pub struct MailServer {
     child: Child,
     port: u16,
-    letters: tempfile::TempDir,
+    emails: tempfile::TempDir,
 }
 
 impl MailServer {
-    /// One that speaks in clear and takes every letter.
+    /// One that speaks in plaintext and takes every letter.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
@@ -34,10 +34,10 @@ impl MailServer {
 
     /// One with these options, which `smtp_server.py` explains.
     pub fn start_with(options: &[(&str, &str)]) -> Self {
-        let letters = tempfile::tempdir().expect("a directory");
+        let emails = tempfile::tempdir().expect("a directory");
         let mut command = python();
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mail/smtp_server.py"));
-        command.arg("--letters").arg(letters.path());
+        command.arg("--emails").arg(emails.path());
         command.args(options.iter().map(|(name, value)| format!("--{name}={value}")));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("Python starts");
@@ -49,30 +49,30 @@ impl MailServer {
             child.stderr.take().expect("piped").read_to_string(&mut errors).expect("reads");
             panic!("the mail server did not start: {errors}");
         };
-        Self { child, port, letters }
+        Self { child, port, emails }
     }
 
     pub fn port(&self) -> String {
         self.port.to_string()
     }
 
-    /// The letters that it has taken so far.
-    pub fn letters(&self) -> Vec<ReceivedLetter> {
-        let file = |name: String| std::fs::read(self.letters.path().join(name));
+    /// The emails that it has taken so far.
+    pub fn emails(&self) -> Vec<ReceivedEmail> {
+        let file = |name: String| std::fs::read(self.emails.path().join(name));
         let numbered = (0..).map_while(|number| Some((number, file(format!("{number}.eml")).ok()?)));
         numbered
-            .map(|(number, bytes)| ReceivedLetter {
+            .map(|(number, bytes)| ReceivedEmail {
                 came: value_of(file(format!("{number}.json")).expect("was written before")).expect("JSON"),
-                text: String::from_utf8(bytes).expect("the letters of these tests are UTF-8"),
+                text: String::from_utf8(bytes).expect("the emails of these tests are UTF-8"),
             })
             .collect()
     }
 
-    /// The only letter that it has taken.
-    pub fn only_letter(&self) -> ReceivedLetter {
-        let mut letters = self.letters();
-        assert_eq!(letters.len(), 1);
-        letters.pop().expect("there is one")
+    /// The only email that it has taken.
+    pub fn only_email(&self) -> ReceivedEmail {
+        let mut emails = self.emails();
+        assert_eq!(emails.len(), 1);
+        emails.pop().expect("there is one")
     }
 }
 
@@ -83,15 +83,15 @@ impl Drop for MailServer {
     }
 }
 
-/// A letter as the mail server got it.
-pub struct ReceivedLetter {
+/// An email as the mail server got it.
+pub struct ReceivedEmail {
     /// How it came: `sender`, `recipients`, `tls`, and the `user` who had logged in.
     pub came: Value,
     /// Headers and text, as they travelled.
     pub text: String,
 }
 
-impl ReceivedLetter {
+impl ReceivedEmail {
     /// Whether this is one of its lines, whole and as it travelled.
     pub fn has_line(&self, line: &str) -> bool {
         self.text.split("\r\n").any(|found| found == line)
@@ -100,6 +100,6 @@ impl ReceivedLetter {
     /// The code as a person would copy it: the next line that is not empty after the one that announces it.
     pub fn code(&self) -> &str {
         let mut lines = self.text.split("\r\n").skip_while(|line| !line.ends_with(BEFORE_CODE)).skip(1);
-        lines.find(|line| !line.is_empty()).expect("the letter has a code")
+        lines.find(|line| !line.is_empty()).expect("the email has a code")
     }
 }

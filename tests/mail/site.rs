@@ -1,4 +1,4 @@
-//! A web site that leaves mail to the server: it makes codes, asks for letters, and believes the codes that come back.
+//! A web site that leaves mail to the server: it makes codes, asks for emails, and believes the codes that come back.
 
 use crate::machine::{Machine, Running};
 use crate::server::MailServer;
@@ -19,12 +19,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site whose letters go by this mail server.
+    /// A site whose emails go by this mail server.
     pub fn with(mail: &MailServer, settings: &[(&str, &str)]) -> Self {
         Self::start(None, &[&[("EMAILPORT", mail.port().as_str())], settings].concat())
     }
 
-    /// A site whose letters go to this port of the same machine.
+    /// A site whose emails go to this port of the same machine.
     pub fn at(port: u16, settings: &[(&str, &str)]) -> Self {
         Self::start(None, &[&[("EMAILPORT", port.to_string().as_str())], settings].concat())
     }
@@ -57,28 +57,28 @@ impl Site {
         self.done("user-new", &body)
     }
 
-    /// Somebody signs up, and their address is believed without a letter.
+    /// Somebody signs up, and their address is believed without an email.
     pub fn has_member(&self, email: &str) {
         self.signs_up("A Member", email);
         self.done("user-set-emailverified", &json!({ "email": email }));
     }
 
-    /// Asks for a sign-up letter with this code; the whole answer.
-    pub fn asks_for_signup_letter(&self, created: &Value, code: &str, changes: &Value) -> Value {
-        let mut body = self.letter_body(&created["user_email"], code, changes);
+    /// Asks for a sign-up email with this code; the whole answer.
+    pub fn asks_for_signup_email(&self, created: &Value, code: &str, changes: &Value) -> Value {
+        let mut body = self.email_body(&created["user_email"], code, changes);
         body["created_info"] = created.clone();
         body["account_verify_url"] = json!("/users/verify");
         self.server.ask("user-sendemail-signup", &body)
     }
 
-    /// Asks for a forgotten-password letter with this code; the whole answer.
-    pub fn asks_for_forgotpass_letter(&self, email: &str, code: &str, changes: &Value) -> Value {
-        let mut body = self.letter_body(&json!(email), code, changes);
+    /// Asks for a forgotten-password email with this code; the whole answer.
+    pub fn asks_for_forgotpass_email(&self, email: &str, code: &str, changes: &Value) -> Value {
+        let mut body = self.email_body(&json!(email), code, changes);
         body["password_forgot_url"] = json!("/users/forgot");
         self.server.ask("user-sendemail-forgotpass", &body)
     }
 
-    fn letter_body(&self, email: &Value, code: &str, changes: &Value) -> Value {
+    fn email_body(&self, email: &Value, code: &str, changes: &Value) -> Value {
         let mut body = json!({
             "email_address": email,
             "session_token": self.server.new_session(),
@@ -114,8 +114,8 @@ impl Site {
         self.server.new_session()
     }
 
-    /// When the last forgotten-password letter went out, as the server has written it down.
-    pub fn forgotpass_letter_sent(&self, email: &str) -> Value {
+    /// When the last forgotten-password email went out, as the server has written it down.
+    pub fn forgotpass_email_sent(&self, email: &str) -> Value {
         self.done("user-lookup-email", &json!({ "email": email }))["user_info"]
             ["emailforgotpass_sent_datetime"]
             .clone()

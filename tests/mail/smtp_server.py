@@ -1,6 +1,6 @@
 """A real mail server for the tests: aiosmtpd on loopback, on a port that it prints.
 
-Every letter that it takes becomes two files before it says so: N.json tells how the letter came, N.eml is the letter,
+Every email that it takes becomes two files before it says so: N.json tells how the email came, N.eml is the email,
 byte by byte. It ends when its standard input does, so that it does not outlive a test that was killed.
 """
 
@@ -31,7 +31,7 @@ class Handler:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
-        path = pathlib.Path(self.options.letters)
+        path = pathlib.Path(self.options.emails)
         came = {
             "sender": envelope.mail_from,
             "recipients": envelope.rcpt_tos,
@@ -45,7 +45,7 @@ class Handler:
 
 
 def context(options):
-    """How this server proves who it is; nothing where it speaks in clear."""
+    """How this server proves who it is; nothing where it speaks in plaintext."""
     if options.tls == "none":
         return None
     made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -95,7 +95,7 @@ async def main(options):
 
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--letters", required=True, help="the directory for letters")
+parser.add_argument("--emails", required=True, help="the directory for emails")
 parser.add_argument("--tls", choices=["none", "starttls", "tls"], default="none")
 parser.add_argument("--certificate", help="its certificate, a PEM file")
 parser.add_argument("--key", help="the certificate's private key, a PEM file")

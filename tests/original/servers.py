@@ -41,7 +41,7 @@ class MailServer:
 
     def __init__(self, folder):
         folder.mkdir()
-        command = [sys.executable, SMTP_SERVER, "--letters", folder, "--tls", "none"]
+        command = [sys.executable, SMTP_SERVER, "--emails", folder, "--tls", "none"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
 

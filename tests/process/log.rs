@@ -4,7 +4,7 @@
 use crate::machine::{Machine, Running, free_port};
 use crate::parser::value_of;
 use authnzerver::clock::{Clock, SystemClock};
-use authnzerver::config::{self, Invocation, Surroundings};
+use authnzerver::config::{self, Environment, Invocation};
 use authnzerver::log::{self, LogFormat};
 use authnzerver::rng::{OsRng, Rng};
 use authnzerver::server::lifecycle::{self, End};
@@ -180,8 +180,8 @@ fn a_panic_ends_no_process_whose_log_cannot_be_written() {
         log::start(LogFormat::Text, ::log::LevelFilter::Info, true, &OsRng).expect("starts");
         log::install_panic_hook();
         for _ in 0..3 {
-            let fault = std::thread::spawn(|| panic!("a secret")).join();
-            assert!(fault.is_err());
+            let error = std::thread::spawn(|| panic!("a secret")).join();
+            assert!(error.is_err());
         }
         log::finish();
         return;
@@ -194,14 +194,14 @@ fn a_panic_ends_no_process_whose_log_cannot_be_written() {
     assert!(child(name, writer.into()).status().expect("runs").success());
     let mut log = String::new();
     reader.read_to_string(&mut log).expect("text");
-    assert_eq!(log.matches("ERROR [authnzerver] a fault in the server at=").count(), 3, "{log}");
+    assert_eq!(log.matches("ERROR [authnzerver] a bug in the server at=").count(), 3, "{log}");
     assert!(!log.contains("secret"), "{log}");
 }
 
-/// Random bytes, until a file of this name is there; then a fault.
-struct FaultyChance(PathBuf);
+/// Random bytes, until a file of this name is there; then a panic.
+struct PanickingRng(PathBuf);
 
-impl Rng for FaultyChance {
+impl Rng for PanickingRng {
     fn fill(&self, buffer: &mut [u8]) {
         assert!(!self.0.exists(), "a secret");
         OsRng.fill(buffer);
@@ -209,36 +209,36 @@ impl Rng for FaultyChance {
 }
 
 #[test]
-fn a_fault_in_a_request_costs_that_request_and_is_logged_by_its_place_alone() {
+fn a_panic_in_a_request_costs_that_request_and_is_logged_by_its_place_alone() {
     const BASE: &str = "AUTHNZERVER_TEST_BASE";
     if is_child() {
         let base = PathBuf::from(std::env::var_os(BASE).expect("is set"));
-        let mut surroundings = Surroundings::of_this_process().expect("a process");
-        surroundings.variables.remove(OsStr::new(BASE));
-        surroundings.variables.remove(OsStr::new(CHILD));
-        surroundings.arguments = vec![format!("--basedir={}", base.display()).into()];
-        let settings = Invocation::parse(&surroundings.arguments)
-            .and_then(|invocation| config::load(&invocation, &surroundings));
+        let mut environment = Environment::of_this_process().expect("a process");
+        environment.variables.remove(OsStr::new(BASE));
+        environment.variables.remove(OsStr::new(CHILD));
+        environment.arguments = vec![format!("--basedir={}", base.display()).into()];
+        let settings = Invocation::parse(&environment.arguments)
+            .and_then(|invocation| config::load(&invocation, &environment));
         let Ok(settings) = settings else { std::process::exit(3) };
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) =
-            (Arc::new(SystemClock::new()), Arc::new(FaultyChance(base.join("fault"))));
-        let end = lifecycle::run(settings, &[], &Process::new(&surroundings), &clock, &rng);
+            (Arc::new(SystemClock::new()), Arc::new(PanickingRng(base.join("panic"))));
+        let end = lifecycle::run(settings, &[], &Process::new(&environment), &clock, &rng);
         std::process::exit(i32::from(end != End::Stopped));
     }
     let machine = Machine::new();
     machine.starts(&[]).stops();
     let (port, log) = (free_port(), machine.path("log"));
-    let name = "log::a_fault_in_a_request_costs_that_request_and_is_logged_by_its_place_alone";
+    let name = "log::a_panic_in_a_request_costs_that_request_and_is_logged_by_its_place_alone";
     let mut faulty = child(name, File::create(&log).expect("a file").into());
     faulty.env(BASE, machine.path("")).env("AUTHNZERVER_PORT", port.to_string());
     let server = machine.starts_unheard(faulty, port);
-    std::fs::write(machine.path("fault"), "").expect("writes");
+    std::fs::write(machine.path("panic"), "").expect("writes");
     assert_eq!(server.session_status(), 500);
-    std::fs::remove_file(machine.path("fault")).expect("is there");
+    std::fs::remove_file(machine.path("panic")).expect("is there");
     server.new_session();
     server.stops();
     let log = std::fs::read_to_string(log).expect("text");
-    assert_eq!(log.matches("a fault in the server at=").count(), 1, "{log}");
+    assert_eq!(log.matches("a bug in the server at=").count(), 1, "{log}");
     assert!(!log.contains("a secret") && !log.contains("panicked"), "{log}");
 }
 

@@ -99,7 +99,7 @@ fn wrong_settings_are_told_all_at_once_and_show_no_secret() {
     }
     assert!(!log.contains("much too short"), "{log}");
     let (status, log) = machine.fails(&[("TLSCERTFILE", "/dev/null"), ("TLSCERTKEY", "/dev/null")]);
-    assert_eq!(status, 1, "it does not serve in clear where TLS was asked for");
+    assert_eq!(status, 1, "it does not serve in plaintext where TLS was asked for");
     assert!(log.contains("tlscertfile"), "{log}");
 }
 

@@ -30,7 +30,7 @@ fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/python-authdb").join(name)
 }
 
-/// What was in the database in clear when it was made.
+/// What was in the database in plaintext when it was made.
 fn manifest() -> Value {
     let text = std::fs::read_to_string(fixture("manifest.json")).expect("reads");
     value_of(&text).expect("is JSON")

@@ -2,7 +2,7 @@
 
 use crate::support::{GOOD_PASSWORD, HOLDS_FASTER, TestServer};
 use authnzerver::clock::{Clock, SystemClock};
-use authnzerver::wait::{Pause, pause};
+use authnzerver::wait::{Delay, pause};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,11 +30,11 @@ fn an_answer_is_held_back_for_as_long_as_it_should_be() {
         let begun = clock.monotonic();
         alice.tries("wrong").refused(NO_MATCH);
         let took = clock.monotonic() - begun;
-        assert_eq!(server.holds(), [seconds]);
+        assert_eq!(server.delays(), [seconds]);
         assert!(took >= Duration::from_secs_f64(seconds) / HOLDS_FASTER, "{took:?} for {seconds} s");
     }
     alice.logs_in().done();
-    assert!(server.holds().is_empty());
+    assert!(server.delays().is_empty());
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn answers_that_are_held_back_hold_up_nobody_else() {
     let mut server = TestServer::start();
     let (enough, waiting) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (until, count) = (Arc::clone(&enough), Arc::clone(&waiting));
-    server.app_mut().pause = Pause::Staged(Arc::new(move |_| {
+    server.app_mut().delay = Delay::Staged(Arc::new(move |_| {
         count.fetch_add(1, Ordering::AcqRel);
         while !until.load(Ordering::Acquire) {
             pause(Duration::from_millis(10));

@@ -67,7 +67,7 @@ fn a_log_in_that_cannot_be_checked_is_neither_wrong_nor_counted() {
         let by_session = json!({ "session_token": session, "password": "wrong" });
         without_table(&server, table, || server.ask("user-passcheck", by_session)).unavailable();
     }
-    assert!(server.holds().is_empty());
+    assert!(server.delays().is_empty());
     assert!(server.session_is_live(&session), "nothing ended");
     log_in(GOOD_PASSWORD).done();
 }

@@ -1,7 +1,7 @@
 //! What counts as a guess, and what guesses cost whom.
 
 use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
-use authnzerver::app::HELD_ANSWERS_MAX;
+use authnzerver::app::DELAYED_RESPONSES_MAX;
 use authnzerver::clock::{Clock, Timestamp};
 use authnzerver::guard::password::{Argon2Cost, Asker, HashLimits, Hasher, HasherSettings};
 use authnzerver::guard::secret::PasswordForm;
@@ -98,7 +98,7 @@ fn a_right_password_that_finds_the_hashers_busy_is_no_failure() {
 
 #[test]
 fn right_passwords_count_for_nothing_whatever_fails_around_them() {
-    for (fault, mended) in [
+    for (error, mended) in [
         ("ALTER TABLE users RENAME TO mislaid", "ALTER TABLE mislaid RENAME TO users"),
         ("ALTER TABLE attempts RENAME TO mislaid", "ALTER TABLE mislaid RENAME TO attempts"),
         (
@@ -115,15 +115,15 @@ fn right_passwords_count_for_nothing_whatever_fails_around_them() {
         alice.tries("wrong").refused(NO_MATCH);
         let before = number(&server, "SELECT sum(failures) FROM attempts");
         let session = server.new_session(None);
-        run(&server, fault);
+        run(&server, error);
         for _ in 0..20 {
             let body = json!({ "session_token": session, "email": alice.email, "password": GOOD_PASSWORD });
-            assert!(!server.ask("user-login", body).succeeded(), "{fault}");
+            assert!(!server.ask("user-login", body).succeeded(), "{error}");
             let _ = checks(&server, "192.0.2.1", &alice.email, GOOD_PASSWORD);
         }
         run(&server, mended);
         let after = number(&server, "SELECT coalesce(sum(failures), 0) FROM attempts");
-        assert!(after <= before, "{fault}");
+        assert!(after <= before, "{error}");
         alice.logs_in().done();
     }
 }
@@ -144,10 +144,10 @@ fn guesses_are_not_for_free_while_failures_cannot_be_written() {
     }
     run(&server, "DROP TRIGGER full");
     guess("wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.5], "the one before counts");
+    assert_eq!(server.delays(), [1.5], "the one before counts");
     guess(GOOD_PASSWORD).done();
     guess("wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0], "but only once");
+    assert_eq!(server.delays(), [1.0], "but only once");
 }
 
 #[test]
@@ -212,15 +212,16 @@ fn a_log_in_counts_only_if_the_account_is_still_as_it_was_when_the_password_fitt
 fn no_more_answers_are_held_back_than_there_is_room_for() {
     let server = TestServer::start();
     let (alice, _) = server.member("alice");
-    let mut held: Vec<_> = (0..HELD_ANSWERS_MAX).map(|_| server.app.held.one_more().expect("room")).collect();
+    let mut held: Vec<_> =
+        (0..DELAYED_RESPONSES_MAX).map(|_| server.app.delayed.one_more().expect("room")).collect();
     for _ in 0..3 {
         // Told to come again at once; it was a guess all the same.
         alice.tries("wrong").rejected(503);
     }
-    assert!(server.holds().is_empty());
+    assert!(server.delays().is_empty());
     held.pop();
     alice.tries("wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [3.375], "the fourth failure");
+    assert_eq!(server.delays(), [3.375], "the fourth failure");
     alice.logs_in().done();
 }
 
@@ -231,14 +232,14 @@ fn failures_from_a_time_that_lies_ahead_do_not_count() {
     for _ in 0..9 {
         alice.tries("wrong").refused(NO_MATCH);
     }
-    server.holds();
+    server.delays();
     // As after a small correction of the clock.
     run(&server, "UPDATE attempts SET last_try = '2026-11-23 15:00:30.000000'");
     alice.tries("wrong").refused(NO_MATCH);
-    assert!(server.holds()[0] > 38.0);
+    assert!(server.delays()[0] > 38.0);
     run(&server, "UPDATE attempts SET last_try = '2056-11-23 15:00:00.000000'");
     alice.tries("wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0]);
+    assert_eq!(server.delays(), [1.0]);
 }
 
 /// Tries until it is not told to come again.
@@ -319,7 +320,7 @@ fn attempts_that_are_locked_wait_for_nobody() {
     for _ in 0..11 {
         let _ = alice.tries("wrong");
     }
-    let turn = server.app.turnstiles.enter(" alice@example.org", &Presence::always());
+    let turn = server.app.attempts_mutex.lock(" alice@example.org", &Presence::always());
     let (answers, answered) = mpsc::channel();
     let owner = || answers.send(alice.logs_in());
     let at_once = std::thread::scope(|scope| {
@@ -362,23 +363,23 @@ fn a_hundred_failures_in_all_slow_strangers_and_lock_nobody() {
     let (alice, _) = server.member("alice");
     alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
     strangers_guess(&alice, 99);
-    assert!(!server.holds().contains(&SLOWED_SECONDS), "not yet");
+    assert!(!server.delays().contains(&SLOWED_SECONDS), "not yet");
     alice.tries_from(&stranger(100), "wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0], "the hundredth");
+    assert_eq!(server.delays(), [1.0], "the hundredth");
     alice.tries_from(&stranger(101), "wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [SLOWED_SECONDS, 1.0]);
+    assert_eq!(server.delays(), [SLOWED_SECONDS, 1.0]);
     // The owner, from somewhere new and with the right password, is not held back.
     alice.tries_from("192.0.2.200", GOOD_PASSWORD).done();
-    assert!(server.holds().is_empty());
+    assert!(server.delays().is_empty());
     // The owner, from where they logged in before, mistypes.
     alice.tries_from("203.0.113.10", "wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0]);
+    assert_eq!(server.delays(), [1.0]);
     alice.tries_from("203.0.113.11", GOOD_PASSWORD).done();
     // A reset forgets strangers and places.
     let reset = json!({ "email": alice.email, "email_address": alice.email, "new_password": "Zq7-tulip-Marble-42", "required_active": true });
     server.ask("user-resetpass-nosession", reset).done();
     alice.tries_from(&stranger(102), "wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0]);
+    assert_eq!(server.delays(), [1.0]);
 }
 
 #[test]
@@ -387,7 +388,7 @@ fn the_owner_passes_strangers_at_a_slowed_account() {
     let (alice, _) = server.member("alice");
     alice.tries_from("203.0.113.9", GOOD_PASSWORD).done();
     strangers_guess(&alice, 100);
-    let slowed = server.app.slow_turnstiles.enter("alice@example.org", &Presence::always());
+    let slowed = server.app.slow_attempts.lock("alice@example.org", &Presence::always());
     let ended = AtomicBool::new(false);
     let (answers, answered) = mpsc::channel();
     let owner = || answers.send(alice.tries_from("203.0.113.9", GOOD_PASSWORD));

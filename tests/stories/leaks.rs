@@ -36,7 +36,7 @@ impl BreachLookup for Source {
 fn server_that_asks(source: &Arc<Source>, settings: &[(&str, &str)]) -> TestServer {
     let mut server = TestServer::start_with(settings);
     server.member("alice");
-    server.app_mut().leaks = Some(source.clone());
+    server.app_mut().breached_passwords = Some(source.clone());
     server
 }
 
@@ -149,7 +149,7 @@ fn a_silent_service_holds_nobody_up_for_longer_than_one_look_up_may_take() {
     for (setting, is_taken) in [("open", true), ("closed", false)] {
         let silent = Arc::new(Silent::default());
         let mut server = TestServer::start_with(&[("PWNEDFAIL", setting)]);
-        server.app_mut().leaks = Some(silent.clone());
+        server.app_mut().breached_passwords = Some(silent.clone());
         let turn = silent.0.lock().expect("no test panicked");
         let body = json!({ "password": LEAKED, "email": "a@example.org", "full_name": "Somebody" });
         std::thread::scope(|scope| {
@@ -189,10 +189,10 @@ fn what_is_known_here_is_refused_also_while_the_service_is_silent() {
         }
     }
 
-    let leaks = Arc::new(FileThenSilent(Silent::default()));
+    let breached_passwords = Arc::new(FileThenSilent(Silent::default()));
     let mut server = TestServer::start();
-    server.app_mut().leaks = Some(leaks.clone());
-    let _turn = leaks.0.0.lock().expect("no test panicked");
+    server.app_mut().breached_passwords = Some(breached_passwords.clone());
+    let _turn = breached_passwords.0.0.lock().expect("no test panicked");
     let body = json!({ "password": LEAKED, "email": "a@example.org", "full_name": "Somebody" });
     server.ask("user-validatepass", body).refused("password is insecure or invalid");
 }

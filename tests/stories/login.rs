@@ -46,7 +46,7 @@ fn unknown_users_and_wrong_passwords_look_alike_and_cost_the_same() {
         assert_eq!(reply.messages(), wrong.messages());
     }
     assert_eq!([wrong_cost, unknown_cost, pending_cost], [1, 1, 1]);
-    assert_eq!(server.holds(), [1.0, 1.0, 1.0], "each account's first failure is held for a second");
+    assert_eq!(server.delays(), [1.0, 1.0, 1.0], "each account's first failure is held for a second");
     let (success_cost, success) = server.hashes_of(|| alice.logs_in());
     success.done();
     assert_eq!(success_cost, 1);
@@ -62,7 +62,7 @@ fn without_a_session_nobody_logs_in_and_nothing_is_counted() {
         assert!(reply.refused("session does not exist")["user_id"].is_null());
         assert_eq!(cost, 0, "refused before it queues for the hashers");
     }
-    assert!(server.holds().is_empty());
+    assert!(server.delays().is_empty());
     alice.logs_in().done();
 }
 
@@ -96,11 +96,11 @@ fn guesses_are_held_longer_and_longer_and_then_lock_the_account_for_a_time() {
     for _ in 0..10 {
         alice.tries("wrong").refused(NO_MATCH);
     }
-    let holds = server.holds();
+    let holds = server.delays();
     assert_eq!(holds[..4], [1.0, 1.5, 2.25, 3.375]);
     assert!((holds[9] - 38.443).abs() < 0.001, "{holds:?}");
     is_locked(&alice.tries("wrong"));
-    assert!(server.holds().is_empty(), "the answer that locks is not held");
+    assert!(server.delays().is_empty(), "the answer that locks is not held");
     assert!(!server.session_is_live(&session), "nothing of a locked account works");
     is_locked(&alice.logs_in());
     let (cost, reply) = server.hashes_of(|| alice.logs_in());
@@ -110,7 +110,7 @@ fn guesses_are_held_longer_and_longer_and_then_lock_the_account_for_a_time() {
     server.later(HOUR);
     alice.logs_in().done();
     alice.tries("wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0], "the count starts anew after the lock");
+    assert_eq!(server.delays(), [1.0], "the count starts anew after the lock");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_lock_survives_a_restart_and_still_ends() {
     let log_in = json!({ "session_token": session_token, "email": email, "password": GOOD_PASSWORD });
     is_locked(&server.ask("user-login", log_in));
     server.later(HOUR);
-    authnzerver::accounts::lock::lift_ended(&server.app).expect("lifts");
+    authnzerver::accounts::lock::release_expired(&server.app).expect("lifts");
     let person = server.person("alice");
     person.logs_in().done();
 }
@@ -152,7 +152,7 @@ fn case_does_not_make_another_account_of_an_address() {
     alice.tries("wrong").refused(NO_MATCH);
     alice.email = "alice@example.org".to_owned();
     alice.tries("wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0, 1.5]);
+    assert_eq!(server.delays(), [1.0, 1.5]);
 }
 
 #[test]
@@ -163,9 +163,9 @@ fn a_success_forgets_the_failures() {
         alice.tries("wrong").refused(NO_MATCH);
     }
     alice.logs_in().done();
-    server.holds();
+    server.delays();
     alice.tries("wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0]);
+    assert_eq!(server.delays(), [1.0]);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn checking_a_password_needs_the_right_one_and_leaves_the_session() {
     };
     assert_eq!(check(GOOD_PASSWORD).done()["user_id"], user_id);
     check("wrong").refused(NO_MATCH);
-    assert_eq!(server.holds(), [1.0], "a failed check is a guess like any other");
+    assert_eq!(server.delays(), [1.0], "a failed check is a guess like any other");
     assert!(server.session_is_live(&session));
     let by_email = json!({ "email": alice.email, "password": GOOD_PASSWORD });
     assert_eq!(server.ask("user-passcheck-nosession", by_email).done()["user_role"], "authenticated");

@@ -1,9 +1,9 @@
-//! Letters: who gets one, when, and what is in it.
+//! Emails: who gets one, when, and what is in it.
 
 use crate::support::{Reply, TestServer};
 use authnzerver::clock::Timestamp;
-use authnzerver::outbound::letters::Letter;
 use authnzerver::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
+use authnzerver::outbound::templates::Email;
 use authnzerver::pool::Pool;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -47,26 +47,26 @@ fn forgot(server: &TestServer, client: &str, email: &str) -> Reply {
 }
 
 #[test]
-fn a_sign_up_is_verified_with_the_code_of_its_letter() {
+fn a_sign_up_is_verified_with_the_code_of_its_email() {
     let server = TestServer::start();
     let alice = server.person("alice");
     let signed_up = alice.signs_up();
     let sent = server.ask("user-sendemail-signup", signup_body(&server, signed_up.done()));
     assert_eq!(sent.done()["email_address"], "alice@example.org");
     assert_eq!(sent.done()["emailverify_sent_datetime"], "2026-11-23T15:00:00");
-    let letters = server.outbox.take();
-    assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].to, "alice@example.org");
-    assert_eq!(letters[0].subject, "[Recipes] Please verify your sign-up");
-    let code = letters[0].text.lines().find(|line| *line == CODE);
+    let emails = server.outbox.take();
+    assert_eq!(emails.len(), 1);
+    assert_eq!(emails[0].to, "alice@example.org");
+    assert_eq!(emails[0].subject, "[Recipes] Please verify your sign-up");
+    let code = emails[0].text.lines().find(|line| *line == CODE);
     assert_eq!(code, Some(CODE), "the code stands whole on a line of its own");
-    assert!(letters[0].text.contains("https://recipes.example/users/verify"));
+    assert!(emails[0].text.contains("https://recipes.example/users/verify"));
     server.ask("user-set-emailverified", json!({ "email": alice.email })).done();
     alice.logs_in().done();
 }
 
 #[test]
-fn one_sign_up_gets_one_letter() {
+fn one_sign_up_gets_one_email() {
     let server = TestServer::start();
     let signed_up = server.person("alice").signs_up();
     let body = || signup_body(&server, signed_up.done());
@@ -81,7 +81,7 @@ fn one_sign_up_gets_one_letter() {
 }
 
 #[test]
-fn a_letter_that_was_sent_by_other_means_is_not_sent_again() {
+fn an_email_that_was_sent_by_other_means_is_not_sent_again() {
     let server = TestServer::start();
     let signed_up = server.person("alice").signs_up();
     let note = json!({ "email": "alice@example.org", "email_type": "signup" });
@@ -91,7 +91,7 @@ fn a_letter_that_was_sent_by_other_means_is_not_sent_again() {
 }
 
 #[test]
-fn a_sign_up_that_is_over_in_any_respect_gets_no_letter() {
+fn a_sign_up_that_is_over_in_any_respect_gets_no_email() {
     for over in ["is_active = 1", "email_verified = 1", "user_role = 'staff'"] {
         let server = TestServer::start();
         let signed_up = server.person("alice").signs_up();
@@ -105,7 +105,7 @@ fn a_sign_up_that_is_over_in_any_respect_gets_no_letter() {
 }
 
 #[test]
-fn a_sign_up_letter_needs_a_sign_up_a_session_and_an_honest_caller() {
+fn a_sign_up_email_needs_a_sign_up_a_session_and_an_honest_caller() {
     let server = TestServer::start();
     let (_, member_id) = server.member("member");
     let signed_up = server.person("alice").signs_up();
@@ -157,7 +157,7 @@ fn what_the_sign_up_answered_may_come_as_text_and_the_form_under_its_other_name(
 }
 
 #[test]
-fn letters_link_only_to_the_sites_that_the_operator_named() {
+fn emails_link_only_to_the_sites_that_the_operator_named() {
     let server = TestServer::start_with(&[("BASEURLS", "https://other.example")]);
     let signed_up = server.person("alice").signs_up();
     server
@@ -194,15 +194,15 @@ fn what_a_caller_appends_to_the_address_leads_nowhere_else() {
 }
 
 #[test]
-fn a_forgotten_password_gets_a_letter_to_the_stored_address() {
+fn a_forgotten_password_gets_an_email_to_the_stored_address() {
     let server = TestServer::start();
     let (_, user_id) = server.member("alice");
     let sent = forgot(&server, "192.0.2.1", "ALICE@example.org");
     assert_eq!(sent.done()["user_id"], user_id);
-    let letters = server.outbox.take();
-    assert_eq!(letters[0].to, "alice@example.org");
-    assert_eq!(letters[0].subject, "[Recipes] Please verify your password reset");
-    assert!(letters[0].text.lines().any(|line| line == CODE));
+    let emails = server.outbox.take();
+    assert_eq!(emails[0].to, "alice@example.org");
+    assert_eq!(emails[0].subject, "[Recipes] Please verify your password reset");
+    assert!(emails[0].text.lines().any(|line| line == CODE));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn the_operator_decides_how_long_the_same_asker_waits() {
 }
 
 #[test]
-fn a_letter_of_the_future_makes_nobody_wait() {
+fn an_email_of_the_future_makes_nobody_wait() {
     let server = TestServer::start();
     let signed_up = server.person("bob").signs_up();
     server.member("alice");
@@ -253,7 +253,7 @@ fn a_letter_of_the_future_makes_nobody_wait() {
 }
 
 #[test]
-fn only_an_account_whose_owner_may_act_gets_a_letter_for_a_new_password() {
+fn only_an_account_whose_owner_may_act_gets_an_email_for_a_new_password() {
     let server = TestServer::start();
     server.person("pending").signs_up();
     server.member("inactive");
@@ -277,9 +277,9 @@ fn nothing_tells_an_end_user_whose_address_is_known() {
     server.member("alice");
     server.member("bob");
     let reply = |email: &str| {
-        server.holds();
+        server.delays();
         let reply = forgot(&server, "192.0.2.1", email);
-        (reply.messages(), server.holds())
+        (reply.messages(), server.delays())
     };
     let known = reply("alice@example.org");
     assert_eq!(known.1, [3.0]);
@@ -300,14 +300,14 @@ fn a_mail_server_that_is_slow_tells_nothing_by_the_time_it_takes() {
     let server = TestServer::start().with_mailer(&mailer);
     let (_, user_id) = server.member("alice");
     let turn = mailer.turn.lock().expect("no test panicked");
-    // Answered as sent, for it is under way; nobody waits for the mail server any longer than for no letter at all.
+    // Answered as sent, for it is under way; nobody waits for the mail server any longer than for no email at all.
     assert_eq!(forgot(&server, "192.0.2.1", "alice@example.org").done()["user_id"], user_id);
     forgot(&server, "192.0.2.1", "alice@example.org").refused(TOO_SOON);
     drop(turn);
 }
 
 #[test]
-fn of_several_who_ask_at_once_one_gets_a_letter() {
+fn of_several_who_ask_at_once_one_gets_an_email() {
     let server = TestServer::start();
     server.member("alice");
     let signed_up = server.person("bob").signs_up();
@@ -332,7 +332,7 @@ fn of_several_who_ask_at_once_one_gets_a_letter() {
 }
 
 #[test]
-fn a_letter_that_was_not_sent_does_not_count_and_one_that_may_have_been_does() {
+fn an_email_that_was_not_sent_does_not_count_and_one_that_may_have_been_does() {
     let mailer = Arc::new(Scripted::default());
     let server = TestServer::start().with_mailer(&mailer);
     server.member("alice");
@@ -355,7 +355,7 @@ fn a_letter_that_was_not_sent_does_not_count_and_one_that_may_have_been_does() {
     assert_eq!(mailer.sent.load(Ordering::Relaxed), 4);
 }
 
-/// Takes letters one at a time, while nobody else has the turn, and does with them what a test says.
+/// Takes emails one at a time, while nobody else has the turn, and does with them what a test says.
 #[derive(Default)]
 struct Scripted {
     turn: Mutex<()>,
@@ -365,7 +365,7 @@ struct Scripted {
 }
 
 impl Mailer for Scripted {
-    fn send(&self, _: &Letter, _: &MailSettings, _: Timestamp, _: &Watch<'_>) -> Result<Receipt, MailError> {
+    fn send(&self, _: &Email, _: &MailSettings, _: Timestamp, _: &Watch<'_>) -> Result<Receipt, MailError> {
         let _turn = self.turn.lock().expect("no test panicked");
         self.sent.fetch_add(1, Ordering::Relaxed);
         match (self.fails.load(Ordering::Relaxed), self.is_unsure.load(Ordering::Relaxed)) {
@@ -394,7 +394,7 @@ fn without_a_session_nobody_learns_whether_there_is_an_account() {
 }
 
 #[test]
-fn a_letter_that_finds_no_place_in_the_queue_does_not_count() {
+fn an_email_that_finds_no_place_in_the_queue_does_not_count() {
     let mut server = TestServer::start();
     let email = server.member("alice").0.email;
     // A queue that takes nothing any more is as good as a full one.

@@ -154,7 +154,7 @@ fn a_change_with_a_made_up_session_tests_nothing_and_counts_as_no_guess() {
         let guess = [("session_token", json!("made up")), ("current_password", json!("wrong"))];
         home.changes(&guess).refused("session does not exist");
     }
-    assert!(server.holds().is_empty());
+    assert!(server.delays().is_empty());
     home.is_as_before();
 }
 
@@ -180,7 +180,7 @@ fn the_new_password_must_be_another_and_a_good_one() {
         reply.refused(reason);
         assert_eq!(cost, hashes, "{reason}");
     }
-    assert!(server.holds().is_empty(), "the current password was right every time");
+    assert!(server.delays().is_empty(), "the current password was right every time");
     home.is_as_before();
 }
 
@@ -286,7 +286,7 @@ fn guesses_at_the_current_password_count_like_log_ins() {
         home.changes_without_session(&[("current_password", json!("wrong"))])
             .refused("user password does not match");
     }
-    assert_eq!(server.holds(), [1.0, 1.5]);
+    assert_eq!(server.delays(), [1.0, 1.5]);
     let locked = home.changes_without_session(&[("current_password", json!("wrong"))]);
     let told = locked.refused_without_reason();
     assert_eq!((&told["user_id"], &told["email"]), (&json!(home.user_id), &json!("alice@example.org")));
@@ -449,7 +449,7 @@ fn the_numbers_of_a_judgement_are_taken_in_their_types_and_change_nothing() {
         body[key] = value;
         server.hashes_of(|| server.ask("user-validatepass", body))
     };
-    for (key, fits, misfit) in [
+    for (key, fits, invalid_parameters) in [
         ("min_pass_length", [json!(500), json!(-1), json!(null)], json!(1.5)),
         ("max_unsafe_similarity", [json!(1), json!(-0.5), json!(null)], json!("1")),
         ("max_character_frequency", [json!(0.01), json!(-1), json!(null)], json!([1])),
@@ -460,7 +460,7 @@ fn the_numbers_of_a_judgement_are_taken_in_their_types_and_change_nothing() {
             reply.done();
             assert_eq!(cost, 0, "nothing is hashed");
         }
-        let (_, reply) = ask(key, misfit);
+        let (_, reply) = ask(key, invalid_parameters);
         let problems = &reply.refused("invalid request parameters")["response"]["problems"];
         assert_eq!(problems[0]["param"], key);
     }

@@ -383,7 +383,7 @@ fn no_password_is_confirmed_behind_what_made_it_or_its_account_invalid() {
         let refused = server.ask_and_meanwhile("user-passcheck-nosession", body, 0, meanwhile);
         let told = refused.refused("user does not exist or password doesn't match");
         assert!(told["user_id"].is_null(), "{how}");
-        assert!(server.holds().is_empty(), "it was right when it was tested, so nothing is counted");
+        assert!(server.delays().is_empty(), "it was right when it was tested, so nothing is counted");
     }
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");

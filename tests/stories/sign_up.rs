@@ -52,7 +52,7 @@ fn a_repeated_sign_up_with_the_same_password_changes_nothing_about_it() {
 }
 
 #[test]
-fn the_wait_before_another_sign_up_letter_is_the_one_that_the_caller_asks_for() {
+fn the_wait_before_another_sign_up_email_is_the_one_that_the_caller_asks_for() {
     for (hours, too_soon, late_enough) in [
         (json!(48), 47 * HOUR, 49 * HOUR),
         (json!(1), 59 * HOUR / 60, 61 * HOUR / 60),
@@ -100,7 +100,7 @@ fn only_a_reset_helps(server: &TestServer) {
         assert!(told.refused("user does not exist or password doesn't match")["user_id"].is_null());
         assert_eq!(cost, 1, "as for any other account");
     }
-    assert_eq!(server.holds().len(), 3);
+    assert_eq!(server.delays().len(), 3);
     let body = json!({
         "email_address": alice.email, "new_password": GOOD_PASSWORD, "session_token": server.new_session(None),
     });
@@ -406,7 +406,7 @@ fn a_public_identifier_is_taken_once() {
 }
 
 #[test]
-fn that_a_letter_was_sent_can_be_noted() {
+fn that_an_email_was_sent_can_be_noted() {
     let server = TestServer::start();
     let alice = server.person("alice");
     alice.signs_up().done();

@@ -2,7 +2,7 @@
 
 use crate::support::parser::value_of;
 use crate::support::{Person, Reply, TestServer, refreshing, session_body};
-use authnzerver::accounts::lock::lift_ended;
+use authnzerver::accounts::lock::release_expired;
 use authnzerver::server::maintenance::release_expired_locks;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -136,14 +136,14 @@ fn maintenance_lifts_what_nobody_asks_about() {
     let server = TestServer::start();
     let (alice, _) = server.member("alice");
     guesses_too_often(&alice);
-    assert_eq!(lift_ended(&server.app).expect("reads"), 0);
+    assert_eq!(release_expired(&server.app).expect("reads"), 0);
     let role = || server.stored("SELECT user_role FROM users WHERE email LIKE 'alice%'");
     release_expired_locks(&server.app);
     assert_eq!(role().as_deref(), Some("locked"));
     server.later(LOCK_TIME);
     release_expired_locks(&server.app);
     assert_eq!(role().as_deref(), Some("authenticated"));
-    assert_eq!(lift_ended(&server.app).expect("reads"), 0);
+    assert_eq!(release_expired(&server.app).expect("reads"), 0);
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn guessing_passwords_here_counts_like_anywhere() {
     for _ in 0..10 {
         asks_to_go(&server, &alice.email, user_id, "wrong").refused("invalid password");
     }
-    assert_eq!(server.holds().len(), 10);
+    assert_eq!(server.delays().len(), 10);
     for password in ["wrong", GOOD_PASSWORD] {
         let locked = asks_to_go(&server, &alice.email, user_id, password);
         assert_eq!(locked.refused_without_reason()["user_id"], user_id);
@@ -129,9 +129,9 @@ fn the_guesses_at_a_deleted_account_go_with_it() {
         }
         assert_eq!(rows(&server, "attempts"), 0);
         let (alice, _) = server.member("alice");
-        server.holds();
+        server.delays();
         let _ = alice.tries("wrong");
-        assert_eq!(server.holds(), [1.0], "who signs up with the address starts anew");
+        assert_eq!(server.delays(), [1.0], "who signs up with the address starts anew");
     }
 }
 

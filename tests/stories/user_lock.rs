@@ -189,7 +189,7 @@ fn an_administrators_lock_does_not_end_with_the_one_after_failed_log_ins() {
     guesses_too_often(&alice);
     toggles(&server, user_id, "lock").done();
     server.later(2 * LOCK_TIME);
-    authnzerver::accounts::lock::lift_ended(&server.app).expect("lifts");
+    authnzerver::accounts::lock::release_expired(&server.app).expect("lifts");
     assert!(!alice.logs_in().succeeded());
     assert_eq!(known(&server, user_id)["user_role"], "locked");
     toggles(&server, user_id, "unlock").done();
@@ -203,7 +203,7 @@ fn guesses_do_not_lift_an_administrators_lock() {
     toggles(&server, user_id, "lock").done();
     guesses_too_often(&alice);
     server.later(2 * LOCK_TIME);
-    authnzerver::accounts::lock::lift_ended(&server.app).expect("lifts");
+    authnzerver::accounts::lock::release_expired(&server.app).expect("lifts");
     assert!(!alice.logs_in().succeeded());
     assert_eq!(known(&server, user_id)["user_role"], "locked");
     let verified = server.ask("user-set-emailverified", json!({ "email": alice.email }));
@@ -219,9 +219,9 @@ fn an_administrator_ends_a_lock_after_failed_log_ins_at_once() {
     assert_eq!(known(&server, user_id)["user_role"], "locked");
     toggles(&server, user_id, "unlock").done();
     alice.logs_in().done();
-    server.holds();
+    server.delays();
     let _ = alice.tries("wrong");
-    assert_eq!(server.holds(), [1.0], "the failures are forgotten");
+    assert_eq!(server.delays(), [1.0], "the failures are forgotten");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn what_an_administrator_decided_is_not_undone_when_a_timed_lock_ends() {
     let changed = server.ask("internal-user-edit", staff);
     assert_eq!(changed.done()["user_info"]["is_active"], false, "as was decided");
     server.later(2 * LOCK_TIME);
-    authnzerver::accounts::lock::lift_ended(&server.app).expect("lifts");
+    authnzerver::accounts::lock::release_expired(&server.app).expect("lifts");
     assert!(!alice.logs_in().succeeded());
     assert_eq!(known(&server, user_id)["is_active"], false);
 }

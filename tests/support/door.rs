@@ -3,7 +3,7 @@
 
 use authnzerver::app::App;
 use authnzerver::clock::SystemClock;
-use authnzerver::http::{Edge, HttpLimits, Workers};
+use authnzerver::http::{HttpLimits, Listener, Workers};
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
 use authnzerver::server::listen::COROUTINE_STACK_BYTES;
@@ -29,7 +29,7 @@ pub enum Door {
     /// The pipeline itself.
     Pipeline,
     /// A listening edge, and a client that keeps its connections.
-    Edge(Edge, Agent),
+    Listener(Listener, Agent),
 }
 
 impl Door {
@@ -47,21 +47,21 @@ impl Door {
         // The network lives in real time, whatever time it is in the story.
         let clock = Arc::new(SystemClock::new());
         let server = Arc::new(Router::new(Arc::clone(app)));
-        let edge = Edge::start(("127.0.0.1", 0), workers, limits, clock, server, None);
+        let edge = Listener::start(("127.0.0.1", 0), workers, limits, clock, server, None);
         let agent = Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
             .build();
-        Self::Edge(edge.expect("a free port"), agent.into())
+        Self::Listener(edge.expect("a free port"), agent.into())
     }
 
     /// Sends a sealed request in.
     pub fn answer(&self, app: &App, sealed: &[u8]) -> Answered {
         match self {
             // Who asks on a coroutine must not wait for a socket there, and has already what the edge would give it.
-            Self::Edge(edge, agent) if !may::coroutine::is_coroutine() => post(edge, agent, sealed),
+            Self::Listener(edge, agent) if !may::coroutine::is_coroutine() => post(edge, agent, sealed),
             _ => pipeline::answer(app, sealed, &Presence::always())
                 .map_err(|rejected| (rejected.status, rejected.retry_after_seconds)),
         }
@@ -69,7 +69,7 @@ impl Door {
 
     /// Stops what listens, and waits until it has let go of the application.
     pub fn close(self, app: &Arc<App>) {
-        let Self::Edge(edge, agent) = self else { return };
+        let Self::Listener(edge, agent) = self else { return };
         drop(agent);
         edge.stop(STOP_PATIENCE);
         let uses = || Arc::strong_count(app);
@@ -84,7 +84,7 @@ impl Door {
     }
 }
 
-fn post(edge: &Edge, agent: &Agent, sealed: &[u8]) -> Answered {
+fn post(edge: &Listener, agent: &Agent, sealed: &[u8]) -> Answered {
     let url = format!("http://localhost:{}/", edge.local_addr().port());
     let mut answer = agent.post(&url).send(sealed).expect("the server answers");
     let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();

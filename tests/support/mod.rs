@@ -15,9 +15,9 @@ mod schema;
 
 use arc_swap::ArcSwap;
 use authnzerver::accounts::first_users::{Initialised, initialise};
-use authnzerver::app::{App, HeldAnswers};
+use authnzerver::app::{App, DelayedResponses};
 use authnzerver::clock::{Clock, ManualClock, Timestamp};
-use authnzerver::config::{self, Invocation, Surroundings};
+use authnzerver::config::{self, Environment, Invocation};
 use authnzerver::guard::guesses::Guesses;
 use authnzerver::guard::password::{Argon2Cost, HashLimits, Hasher, HasherSettings};
 use authnzerver::guard::ratelimit::Limiter;
@@ -30,8 +30,8 @@ use authnzerver::pool::Pool;
 use authnzerver::rng::SeededRng;
 use authnzerver::server::boot::mail_settings;
 use authnzerver::store::{Origin, Store};
-use authnzerver::wait::turnstile::Turnstiles;
-use authnzerver::wait::{AnswerReceiver, Pause, answer_slot, pause};
+use authnzerver::wait::keyed_mutex::KeyedMutex;
+use authnzerver::wait::{Delay, Receiver, oneshot, pause};
 use door::Door;
 pub use reply::Reply;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ pub struct TestServer {
     door: OnceLock<Door>,
     pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
-    /// The letters that were sent.
+    /// The emails that were sent.
     pub outbox: Arc<MemoryMailer>,
     held: Arc<Mutex<Vec<Duration>>>,
     gate: Arc<Mutex<Option<Gate>>>,
@@ -122,28 +122,28 @@ impl TestServer {
             config,
             store: Arc::new(store),
             hasher,
-            leaks: None,
+            breached_passwords: None,
             outbound: Pool::start("outbound", 1, 8).expect("a thread starts"),
             mailer: outbox.clone(),
             post: Pool::start("post", 1, 8).expect("a thread starts"),
             clock: clock.clone(),
             rng,
-            pause: held_as_told(&held),
+            delay: held_as_told(&held),
             before_write: Some(Arc::new(move || Gate::pass(&before_write))),
-            turnstiles: Turnstiles::default(),
-            slow_turnstiles: Turnstiles::default(),
+            attempts_mutex: KeyedMutex::default(),
+            slow_attempts: KeyedMutex::default(),
             guesses: Guesses::default(),
             busy: Repeated::default(),
             unknown_limits: Repeated::default(),
-            held: HeldAnswers::default(),
-            recent_letters: Arc::default(),
+            delayed: DelayedResponses::default(),
+            recent_emails: Arc::default(),
             mail_stops: Arc::default(),
         };
         let (door, app) = (OnceLock::new(), Arc::new(app));
         Self { door, app, clock, outbox, held, gate, directory, keep_directory: false }
     }
 
-    /// The same server with another way to send letters.
+    /// The same server with another way to send emails.
     pub fn with_mailer<M: Mailer + 'static>(mut self, mailer: &Arc<M>) -> Self {
         self.app_mut().mailer = mailer.clone();
         self
@@ -178,7 +178,7 @@ impl TestServer {
     }
 
     /// How long answers were held back, in seconds, since the last time this was asked.
-    pub fn holds(&self) -> Vec<f64> {
+    pub fn delays(&self) -> Vec<f64> {
         let mut held = self.held.lock().expect("no test panicked while it held this");
         held.drain(..).map(|time| time.as_secs_f64()).collect()
     }
@@ -234,7 +234,7 @@ impl TestServer {
         meanwhile: impl FnOnce(),
     ) -> Reply {
         let (arrived, arrives) = mpsc::channel();
-        let (go, goes) = answer_slot();
+        let (go, goes) = oneshot();
         let closed = Gate { writes, arrived, goes };
         *self.gate.lock().expect("no test panicked while it held this") = Some(closed);
         std::thread::scope(|scope| {
@@ -333,9 +333,9 @@ impl Drop for TestServer {
 }
 
 /// Holds answers back only in the notes; over the edge really, but not for long.
-fn held_as_told(held: &Arc<Mutex<Vec<Duration>>>) -> Pause {
+fn held_as_told(held: &Arc<Mutex<Vec<Duration>>>) -> Delay {
     let held = held.clone();
-    Pause::Staged(Arc::new(move |time| {
+    Delay::Staged(Arc::new(move |time| {
         held.lock().expect("no test panicked while it held this").push(time);
         if crate::OVER_THE_EDGE {
             pause(time / HOLDS_FASTER);
@@ -357,9 +357,9 @@ fn load(directory: &Path, settings: &[(&str, &str)]) -> config::Config {
         .chain(settings)
         .map(|(name, value)| (format!("AUTHNZERVER_{name}").into(), OsString::from(value)))
         .collect();
-    let surroundings = Surroundings { arguments: Vec::new(), variables, directory: directory.to_owned() };
+    let environment = Environment { arguments: Vec::new(), variables, directory: directory.to_owned() };
     let invocation = Invocation::parse(&[]).unwrap_or_else(|_| panic!("no arguments are fine"));
-    match config::load(&invocation, &surroundings) {
+    match config::load(&invocation, &environment) {
         Ok(loaded) => loaded.config,
         Err(problems) => panic!("{:?}", problems.lines().collect::<Vec<_>>()),
     }
@@ -369,7 +369,7 @@ fn load(directory: &Path, settings: &[(&str, &str)]) -> config::Config {
 struct Gate {
     writes: usize,
     arrived: mpsc::Sender<()>,
-    goes: AnswerReceiver<()>,
+    goes: Receiver<()>,
 }
 
 impl Gate {

@@ -52,10 +52,10 @@ fn a_guess_that_was_put_off_is_not_counted_as_one() {
     for _ in 0..2 {
         let _ = server.ask("user-login", body.clone());
     }
-    server.holds();
+    server.delays();
     let (cost, over) = server.hashes_of(|| server.ask("user-login", body));
     wait_of(&over);
-    assert_eq!((cost, server.holds().len()), (0, 0));
+    assert_eq!((cost, server.delays().len()), (0, 0));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_operator_overrides_a_built_in_limit() {
 }
 
 #[test]
-fn letters_to_one_address_are_limited_whoever_asks() {
+fn emails_to_one_address_are_limited_whoever_asks() {
     let server = limited("ipaddr:720");
     let noted = |client: &str, email: &str| {
         server.ask_from(client, "user-set-emailsent", json!({ "email": email, "email_type": "signup" }))

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// A value that fits a parameter.
 fn fitting(param: &Param) -> Value {
-    match param.words[0] {
+    match param.types[0] {
         "str" | "secret" | "password" => json!("some text"),
         "int" => json!(77),
         "float" => json!(0.5),
@@ -27,7 +27,7 @@ fn fitting_body(request: &Request) -> Map<String, Value> {
 
 /// Values that fit none of the parameter's types. Empty ones stand for nothing where a parameter may be left out.
 fn misfits(param: &Param) -> Vec<Value> {
-    let takes = |word: &str| param.words.contains(&word);
+    let takes = |word: &str| param.types.contains(&word);
     let text = takes("str") || takes("secret") || takes("password");
     let mut values = Vec::new();
     let mut add = |fits: bool, value: Value| {
@@ -80,7 +80,7 @@ impl Watched {
     fn version(&self) -> (i64, u64, usize) {
         let version = self.watcher.query_row("PRAGMA data_version", [], |row| row.get(0));
         let hashes = self.server.app.hasher.hash_operations();
-        (version.expect("a number"), hashes, self.server.holds().len())
+        (version.expect("a number"), hashes, self.server.delays().len())
     }
 
     /// That a body is refused with these problems, in this order, and nothing is done.
@@ -185,7 +185,7 @@ fn a_body_that_fits_is_taken_with_whatever_else_is_in_it() {
 fn null_stands_for_nothing_where_that_is_allowed() {
     for request in requests() {
         for param in request.params {
-            if !param.required || param.words.contains(&"None") {
+            if !param.required || param.types.contains(&"None") {
                 let server = TestServer::start();
                 let mut body = fitting_body(request);
                 body.insert(param.name.to_owned(), Value::Null);

@@ -150,7 +150,7 @@ impl Lives {
         let key = times(call.now(), self.starts_in, self.seconds, config.api_key_days_max);
         let refresh =
             times(call.now(), self.refresh_starts_in, self.refresh_seconds, config.refresh_token_days_max);
-        key.zip(refresh).ok_or_else(|| BAD_TIMES.refuse())
+        key.zip(refresh).ok_or_else(|| BAD_TIMES.to_failure())
     }
 }
 
@@ -216,7 +216,7 @@ fn apikey_new_nosession(call: &mut Call<'_>, ask: ApikeyNewNosession) -> Outcome
         // What was revoked while this was under way is not issued anew.
         let permitted = over_apikeys(tx, &policy, user_id, &user_role, "create", user_id)?;
         let revoked = users::revocations(tx, user_id)? != revocations;
-        let permitted = permitted.filter(|_| !revoked).ok_or_else(|| MAY_NOT_ISSUE.refuse())?;
+        let permitted = permitted.filter(|_| !revoked).ok_or_else(|| MAY_NOT_ISSUE.to_failure())?;
         pair?.store(tx, permitted)
     })
 }
@@ -234,15 +234,15 @@ fn apikey_revoke_nosession(call: &mut Call<'_>, ask: ApikeyRevokeNosession) -> O
 }
 
 fn apikey_revokeall_nosession(call: &mut Call<'_>, ask: ApikeyRevokeallNosession) -> Outcome<AllRevoked> {
-    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| ALL_NEED_A_VALID_KEY.refuse())?;
+    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| ALL_NEED_A_VALID_KEY.to_failure())?;
     let owner_id = presented.name.user_id;
     let policy = call.app().policy.load_full();
     let revoked_keys = call.write(move |tx| {
         let may = |action: &str| over_apikeys(tx, &policy, ask.user_id, &ask.user_role, action, owner_id);
-        let may_delete = may("delete")?.ok_or_else(|| MAY_NOT_DELETE.refuse())?;
-        let may_view = may("view")?.ok_or_else(|| ALL_NEED_A_VALID_KEY.refuse())?;
+        let may_delete = may("delete")?.ok_or_else(|| MAY_NOT_DELETE.to_failure())?;
+        let may_view = may("view")?.ok_or_else(|| ALL_NEED_A_VALID_KEY.to_failure())?;
         if may_view.expiry(tx, KeyKind::WithoutSession, &presented)?.is_none() {
-            return Err(ALL_NEED_A_VALID_KEY.refuse());
+            return Err(ALL_NEED_A_VALID_KEY.to_failure());
         }
         Ok(may_delete.revoke_all(tx)?)
     })?;
@@ -251,12 +251,12 @@ fn apikey_revokeall_nosession(call: &mut Call<'_>, ask: ApikeyRevokeallNosession
 }
 
 fn apikey_refresh_nosession(call: &mut Call<'_>, ask: ApikeyRefreshNosession) -> Outcome<Issued> {
-    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NO_REFRESH_TOKEN.refuse())?;
+    let presented = Presented::of(&ask.apikey_dict).ok_or_else(|| NO_REFRESH_TOKEN.to_failure())?;
     let stored = call.read(|db| keys::refreshable(db, &presented.name))?;
     let stored = stored.filter(|key| presented.is_unaltered(key.claims_hash.as_ref()));
-    let stored = stored.ok_or_else(|| NO_REFRESH_TOKEN.refuse())?;
+    let stored = stored.ok_or_else(|| NO_REFRESH_TOKEN.to_failure())?;
     if !fits(call, &ask.refresh_token, &stored)? {
-        return Err(WRONG_REFRESH_TOKEN.refuse());
+        return Err(WRONG_REFRESH_TOKEN.to_failure());
     }
     // Nobody renews a key for somebody else, or into another role than they have.
     let is_owner = ask.user_id == presented.name.user_id && ask.user_role == presented.name.user_role;
@@ -268,20 +268,21 @@ fn apikey_refresh_nosession(call: &mut Call<'_>, ask: ApikeyRefreshNosession) ->
         refresh_seconds: ask.refresh_expires,
     };
     let pair = lives.times(call).and_then(|(times, refresh_times)| {
-        let request = next_key(&ask, times).ok_or_else(|| NO_REFRESH_TOKEN.refuse())?;
+        let request = next_key(&ask, times).ok_or_else(|| NO_REFRESH_TOKEN.to_failure())?;
         Ok(Pair::new(call, request, refresh_times))
     });
     let policy = call.app().policy.load_full();
     call.write(move |tx| {
         let may = |action: &str| over_apikeys(tx, &policy, user_id, &user_role, action, user_id);
-        let may_revoke = may("delete")?.filter(|_| is_owner).ok_or_else(|| MAY_NOT_REVOKE_OLD.refuse())?;
-        let may_issue = may("create")?.ok_or_else(|| MAY_NOT_ISSUE_NEW.refuse())?;
+        let may_revoke =
+            may("delete")?.filter(|_| is_owner).ok_or_else(|| MAY_NOT_REVOKE_OLD.to_failure())?;
+        let may_issue = may("create")?.ok_or_else(|| MAY_NOT_ISSUE_NEW.to_failure())?;
         let pair = pair?;
         // Of two who come at once, only one finds the old key.
         if keys::refreshable(tx, &presented.name)?.is_none()
             || !may_revoke.revoke(tx, KeyKind::WithoutSession, &presented)?
         {
-            return Err(MAY_NOT_REVOKE_OLD.refuse());
+            return Err(MAY_NOT_REVOKE_OLD.to_failure());
         }
         pair.store(tx, may_issue)
     })

@@ -114,7 +114,7 @@ fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
     let policy = call.app().policy.load_full();
     let (text, times) = call.write(move |tx| {
         let permitted = holder.may_have_a_key(tx, &policy, &token)?;
-        let key = key.ok_or_else(|| BAD_TIMES.refuse())?;
+        let key = key.ok_or_else(|| BAD_TIMES.to_failure())?;
         permitted.issue_in_session(tx, &key, &token)?;
         Ok::<_, Failure>((key.text, key.times))
     })?;
@@ -139,13 +139,13 @@ impl Holder {
         token: &StoredToken,
     ) -> Result<Permitted, Failure> {
         let permitted = over_apikeys(db, policy, self.user_id, &self.user_role, "create", self.user_id)?;
-        let permitted = permitted.ok_or_else(|| MAY_NOT_ISSUE.refuse())?;
-        let session = sessions::live_by_token(db, token)?.ok_or_else(|| NO_SESSION.refuse())?;
+        let permitted = permitted.ok_or_else(|| MAY_NOT_ISSUE.to_failure())?;
+        let session = sessions::live_by_token(db, token)?.ok_or_else(|| NO_SESSION.to_failure())?;
         let fits = session.user_id == self.user_id
             && session.user_role == *self.user_role
             && session.ip_address == self.ip_address
             && session.user_agent == self.user_agent;
-        if fits { Ok(permitted) } else { Err(OTHER_SESSION.refuse()) }
+        if fits { Ok(permitted) } else { Err(OTHER_SESSION.to_failure()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a calling server reports: that an address was proven, or that a letter was sent by other means.
+//! What a calling server reports: that an address was proven, or that an email was sent by other means.
 
 use crate::accounts::actor::Performer;
 use crate::accounts::verify_email::{VerifyRefused, verify_email};
@@ -14,10 +14,10 @@ const FAILED: &str = "The address could not be marked as verified.";
 const UNKNOWN: Refusal = Refusal::new("could not find user in DB by email", FAILED);
 const NOT_VERIFIABLE: Refusal = Refusal::new("could not update user verified status in DB", FAILED);
 const BAD_TYPE: Refusal =
-    Refusal::new("invalid request: invalid email_type requested", "There is no such kind of letter.");
+    Refusal::new("invalid request: invalid email_type requested", "There is no such kind of email.");
 const NOT_NOTED: Refusal = Refusal::new(
     "could not update the email sent status in DB",
-    "It could not be noted that a letter was sent.",
+    "It could not be noted that an email was sent.",
 );
 
 requests! {
@@ -37,18 +37,18 @@ requests! {
         user_role: Role,
     } refuses [UNKNOWN, NOT_VERIFIABLE]
 
-    /// Notes that a letter was sent by other means than this server's.
+    /// Notes that an email was sent by other means than this server's.
     "user-set-emailsent" => user_set_emailsent(UserSetEmailsent), 2/min {
         /// The address the user signed up with.
         email: str,
-        /// Which letter: signup or forgotpass.
+        /// Which email: signup or forgotpass.
         email_type: str,
     } answers Noted {
         /// The user's address.
         email: EmailAddress,
-        /// When the last verification letter went out.
+        /// When the last verification email went out.
         emailverify_sent_datetime: Option<Timestamp>,
-        /// When the last forgotten-password letter went out.
+        /// When the last forgotten-password email went out.
         emailforgotpass_sent_datetime: Option<Timestamp>,
         /// The user's number.
         user_id: i64,
@@ -75,21 +75,21 @@ fn user_set_emailverified(call: &mut Call<'_>, ask: UserSetEmailverified) -> Out
 }
 
 fn failed(refusal: Refusal) -> Failure {
-    let keys = refusal.nulls(&["user_id"]).made();
+    let keys = refusal.nulls(&["user_id"]).to_refused();
     keys.with("is_active", false).with("user_role", Role::LOCKED.as_str()).into()
 }
 
 fn user_set_emailsent(call: &mut Call<'_>, ask: UserSetEmailsent) -> Outcome<Noted> {
     let set = match ask.email_type.as_str() {
-        "signup" => users::set_verify_letter_sent,
-        "forgotpass" => users::set_forgotpass_letter_sent,
-        _ => return Err(BAD_TYPE.refuse()),
+        "signup" => users::set_verify_email_sent,
+        "forgotpass" => users::set_forgotpass_email_sent,
+        _ => return Err(BAD_TYPE.to_failure()),
     };
     let email = EmailAddress::folded(&ask.email);
     let user = call.write(move |tx| {
-        let user = users::by_email(tx, &email)?.ok_or_else(|| NOT_NOTED.refuse())?;
+        let user = users::by_email(tx, &email)?.ok_or_else(|| NOT_NOTED.to_failure())?;
         set(tx, user.user_id)?;
-        users::by_id(tx, user.user_id)?.ok_or_else(|| NOT_NOTED.refuse())
+        users::by_id(tx, user.user_id)?.ok_or_else(|| NOT_NOTED.to_failure())
     })?;
     let noted = Noted {
         email: user.email,
@@ -99,5 +99,5 @@ fn user_set_emailsent(call: &mut Call<'_>, ask: UserSetEmailsent) -> Outcome<Not
         is_active: user.is_active,
         user_role: user.user_role,
     };
-    Ok(Done::new(noted, "It was noted that the letter was sent."))
+    Ok(Done::new(noted, "It was noted that the email was sent."))
 }

@@ -1,4 +1,4 @@
-//! E-mail: letters that the server sends, and what calling servers report about letters and addresses.
+//! Emails that the server sends, and what calling servers report about emails and addresses.
 
 pub mod mark;
 pub mod send;

@@ -1,4 +1,4 @@
-//! Sending letters: to verify a sign-up, and to choose a new password. A letter goes to the address that is stored,
+//! Sending emails: to verify a sign-up, and to choose a new password. An email goes to the address that is stored,
 //! whatever was asked for.
 
 use crate::accounts::delivery::{self, Delivery};
@@ -10,8 +10,8 @@ use crate::clock::Timestamp;
 use crate::guard::secret::Secret;
 use crate::guard::token::StoredToken;
 use crate::log;
-use crate::outbound::letters::{self, Contents, InvalidMessage, link};
 use crate::outbound::mail::{MailError, MailSettings};
+use crate::outbound::templates::{self, Contents, InvalidMessage, link};
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
@@ -20,14 +20,14 @@ use crate::store::sessions::{self, LiveSession};
 use crate::wire::ObjectOrText;
 use std::time::Duration;
 
-/// When the outcome of a forgotten-password letter is answered, for addresses of nobody too. A mail server is mostly done
+/// When the outcome of a forgotten-password email is answered, for addresses of nobody too. A mail server is mostly done
 /// by then, and calling servers made for the original wait five seconds.
 const FORGOTPASS_ANSWERS_AFTER: Duration = Duration::from_secs(3);
 /// The longest that a code may be good.
 const CODE_SECONDS_MAX: i64 = 30 * 86_400;
 
 const SIGNUP_NULLS: &[&str] = &["user_id", "email_address", "emailverify_sent_datetime"];
-const NOT_SENT: &str = "No letter was sent.";
+const NOT_SENT: &str = "No email was sent.";
 const BAD_SETTINGS: Refusal = Refusal::new(
     "invalid request: missing 'emailsender', 'emailserver', or 'emailport' in request",
     "The settings of the mail server are not valid.",
@@ -51,7 +51,7 @@ const NO_SESSION: Refusal =
     Refusal::new("invalid session for requesting a verification email", NOT_SENT).nulls(SIGNUP_NULLS);
 const NOT_DELIVERED: Refusal = Refusal::new(
     "verification email could not be sent because of an email server problem",
-    "The letter could not be sent. Please try again later.",
+    "The email could not be sent. Please try again later.",
 )
 .nulls(SIGNUP_NULLS);
 
@@ -64,7 +64,7 @@ const FORGOTPASS_BAD_SETTINGS: Refusal = Refusal::new(
 const FORGOTPASS_BAD_SITE: Refusal =
     Refusal::new("invalid request: server_baseurl is not allowed", NOT_SENT).nulls(FORGOTPASS_NULLS);
 /// What the end user reads, whoever has the address and whatever came of it.
-const FORGOTPASS_ANSWERED: &str = "If somebody with this address may get a letter now, it is on its way. If none comes, please try again later.";
+const FORGOTPASS_ANSWERED: &str = "If somebody with this address may get an email now, it is on its way. If none comes, please try again later.";
 const FORGOTPASS_UNKNOWN: Refusal =
     Refusal::new("invalid user for forgot-pass email request", FORGOTPASS_ANSWERED).nulls(FORGOTPASS_NULLS);
 const FORGOTPASS_TOO_SOON: Refusal =
@@ -79,12 +79,12 @@ const FORGOTPASS_NOT_DELIVERED: Refusal = Refusal::new(
 .nulls(FORGOTPASS_NULLS);
 
 requests! {
-    /// Sends the letter with which somebody who signed up verifies their address. Only when a sign-up said that a
-    /// letter is to be sent, and once.
+    /// Sends the email with which somebody who signed up verifies their address. Only when a sign-up said that a
+    /// email is to be sent, and once.
     "user-sendemail-signup" => user_sendemail_signup(UserSendemailSignup), 2/min, broken NOT_DELIVERED {
         /// The address that was signed up with.
         email_address: str,
-        /// A live session of the person who signed up; its browser and IP address are told in the letter.
+        /// A live session of the person who signed up; its browser and IP address are told in the email.
         session_token: secret,
         /// What the sign-up answered, as an object or as its JSON text.
         created_info: dict|str,
@@ -112,7 +112,7 @@ requests! {
     } answers SignupSent {
         /// The user's number.
         user_id: i64,
-        /// The address that the letter went to.
+        /// The address that the email went to.
         email_address: EmailAddress,
         /// When it went out.
         emailverify_sent_datetime: Timestamp,
@@ -120,12 +120,12 @@ requests! {
         BAD_SETTINGS, INCOMPLETE, BAD_SITE, NOT_DUE, UNKNOWN, VERIFIED, NO_SESSION, NOT_DELIVERED,
     ]
 
-    /// Sends the letter with which somebody who forgot their password chooses a new one.
+    /// Sends the email with which somebody who forgot their password chooses a new one.
     "user-sendemail-forgotpass" => user_sendemail_forgotpass(UserSendemailForgotpass), 2/min,
         broken FORGOTPASS_NOT_DELIVERED {
         /// The address of the account.
         email_address: str,
-        /// A live session of the person who asks; its browser and IP address are told in the letter.
+        /// A live session of the person who asks; its browser and IP address are told in the email.
         session_token: secret,
         /// What the site calls itself.
         server_name: str,
@@ -151,7 +151,7 @@ requests! {
     } answers ForgotpassSent {
         /// The user's number.
         user_id: i64,
-        /// The address that the letter went to.
+        /// The address that the email went to.
         email_address: EmailAddress,
         /// When it went out.
         emailforgotpass_sent_datetime: Timestamp,
@@ -168,48 +168,48 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
         port: ask.emailport,
         sender: ask.emailsender,
     };
-    let settings = overrides.settings(call).ok_or_else(|| BAD_SETTINGS.refuse())?;
-    let created = Created::of(&ask.created_info).ok_or_else(|| INCOMPLETE.refuse())?;
+    let settings = overrides.settings(call).ok_or_else(|| BAD_SETTINGS.to_failure())?;
+    let created = Created::of(&ask.created_info).ok_or_else(|| INCOMPLETE.to_failure())?;
     let link = link(&ask.server_baseurl, &ask.account_verify_url, &call.config().base_urls);
-    let link = link.ok_or_else(|| BAD_SITE.refuse())?;
+    let link = link.ok_or_else(|| BAD_SITE.to_failure())?;
     if !created.send_verification {
-        return Err(NOT_DUE.refuse());
+        return Err(NOT_DUE.to_failure());
     }
     let address = EmailAddress::folded(&ask.email_address);
     if address != created.user_email {
-        return Err(UNKNOWN.refuse());
+        return Err(UNKNOWN.to_failure());
     }
     let user_id = created.user_id;
     let due = call.app().store.read(|db| verification_is_due(db, user_id, &address));
     due.map_err(|error| error.map_refusal(signup_refused))?;
-    let session = live_session(call, &ask.session_token)?.ok_or_else(|| NO_SESSION.refuse())?;
-    let letter = letters::sign_up(&Contents {
+    let session = live_session(call, &ask.session_token)?.ok_or_else(|| NO_SESSION.to_failure())?;
+    let email = templates::sign_up(&Contents {
         to: address.as_str(),
         site: &ask.server_name,
         base_url: ask.server_baseurl.trim_end_matches('/'),
         link: &link,
         code: ask.verification_token.expose(),
-        expires: expiry(call, ask.verification_expiry).ok_or_else(|| NOT_DELIVERED.refuse())?,
+        expires: expiry(call, ask.verification_expiry).ok_or_else(|| NOT_DELIVERED.to_failure())?,
         browser: &session.user_agent,
         ip_address: &session.ip_address,
     });
-    let letter = letter.map_err(|InvalidMessage| not_delivered(NOT_DELIVERED))?;
-    // Asked once in order to answer, and once more where it is noted that the letter goes out.
+    let email = email.map_err(|InvalidMessage| not_delivered(NOT_DELIVERED))?;
+    // Asked once in order to answer, and once more where it is noted that the email goes out.
     let claim = claim_verification(call, user_id, address.clone());
     let claim = claim.map_err(|error| error.map_refusal(signup_refused))?;
     let sent = claim.at;
-    if !delivery::send(call, letter, settings, claim, true).is_some_and(Delivery::wait) {
-        return Err(NOT_DELIVERED.refuse());
+    if !delivery::send(call, email, settings, claim, true).is_some_and(Delivery::wait) {
+        return Err(NOT_DELIVERED.to_failure());
     }
     let answer = SignupSent { user_id, email_address: address, emailverify_sent_datetime: sent };
-    Ok(Done::new(answer, "The letter was sent."))
+    Ok(Done::new(answer, "The email was sent."))
 }
 
 fn signup_refused(why: VerificationRefused) -> Failure {
     match why {
-        VerificationRefused::Unknown => UNKNOWN.refuse(),
-        VerificationRefused::Verified => VERIFIED.refuse(),
-        VerificationRefused::NotDue => NOT_DUE.refuse(),
+        VerificationRefused::Unknown => UNKNOWN.to_failure(),
+        VerificationRefused::Verified => VERIFIED.to_failure(),
+        VerificationRefused::NotDue => NOT_DUE.to_failure(),
     }
 }
 
@@ -221,11 +221,12 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
         port: ask.emailport,
         sender: ask.emailsender,
     };
-    let settings = overrides.settings(call).ok_or_else(|| FORGOTPASS_BAD_SETTINGS.refuse())?;
+    let settings = overrides.settings(call).ok_or_else(|| FORGOTPASS_BAD_SETTINGS.to_failure())?;
     // The session comes first, so that nobody without one can find out about accounts.
-    let session = live_session(call, &ask.session_token)?.ok_or_else(|| FORGOTPASS_NO_SESSION.refuse())?;
+    let session =
+        live_session(call, &ask.session_token)?.ok_or_else(|| FORGOTPASS_NO_SESSION.to_failure())?;
     let link = link(&ask.server_baseurl, &ask.password_forgot_url, &call.config().base_urls);
-    let link = link.ok_or_else(|| FORGOTPASS_BAD_SITE.refuse())?;
+    let link = link.ok_or_else(|| FORGOTPASS_BAD_SITE.to_failure())?;
     let expires = expiry(call, ask.verification_expiry);
     // Whatever comes of it is answered after the same time, so that the time does not tell whose address is known.
     let begun = call.app().clock.monotonic();
@@ -242,7 +243,7 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
         ip_address: &session.ip_address,
     };
     let address = EmailAddress::folded(&ask.email_address);
-    let letter = letters::forgot_password(&contents(address.as_str())).ok().filter(|_| expires.is_some());
+    let email = templates::forgot_password(&contents(address.as_str())).ok().filter(|_| expires.is_some());
     let sent = claim_forgotpass(call, &address)
         .map_err(|error| error.map_refusal(forgotpass_refused))
         .and_then(|claim| {
@@ -251,13 +252,13 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
                 email_address: address,
                 emailforgotpass_sent_datetime: claim.at,
             };
-            let Some(letter) = letter else {
+            let Some(email) = email else {
                 delivery::give_back(call, claim);
                 return Err(not_delivered(FORGOTPASS_NOT_DELIVERED));
             };
-            let delivery = delivery::send(call, letter, settings, claim, false);
+            let delivery = delivery::send(call, email, settings, claim, false);
             if !delivery.is_some_and(|delivery| delivery.wait_for(rest(call))) {
-                return Err(FORGOTPASS_NOT_DELIVERED.refuse());
+                return Err(FORGOTPASS_NOT_DELIVERED.to_failure());
             }
             Ok(Done::new(answer, FORGOTPASS_ANSWERED))
         });
@@ -267,8 +268,8 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
 
 fn forgotpass_refused(why: ForgotpassRefused) -> Failure {
     match why {
-        ForgotpassRefused::Unknown => FORGOTPASS_UNKNOWN.refuse(),
-        ForgotpassRefused::TooSoon => FORGOTPASS_TOO_SOON.refuse(),
+        ForgotpassRefused::Unknown => FORGOTPASS_UNKNOWN.to_failure(),
+        ForgotpassRefused::TooSoon => FORGOTPASS_TOO_SOON.to_failure(),
     }
 }
 
@@ -324,8 +325,8 @@ fn expiry(call: &Call<'_>, seconds: i64) -> Option<Timestamp> {
     (0..=CODE_SECONDS_MAX).contains(&seconds).then(|| call.now().plus_seconds(seconds)).flatten()
 }
 
-/// A letter that cannot be written is told like one that cannot be sent.
+/// An email that cannot be written is told like one that cannot be sent.
 fn not_delivered(refusal: Refusal) -> Failure {
-    log::warning("could not send a letter", &[("why", MailError::InvalidMessage.text().into())]);
-    refusal.refuse()
+    log::warning("could not send an email", &[("why", MailError::InvalidMessage.text().into())]);
+    refusal.to_failure()
 }

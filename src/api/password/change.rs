@@ -93,16 +93,16 @@ fn carry_out(call: &mut Call<'_>, change: Change, email: String) -> Outcome<Chan
 
 fn refused(why: ChangeRefused, user_id: i64, email: &str) -> Failure {
     let refused = match why {
-        ChangeRefused::NoSession => NO_SESSION.made(),
-        ChangeRefused::Unknown => UNKNOWN.made(),
-        ChangeRefused::WrongPassword => WRONG_PASSWORD.made(),
-        ChangeRefused::Locked => LOCKED.made(),
-        ChangeRefused::Unchanged => UNCHANGED.made(),
+        ChangeRefused::NoSession => NO_SESSION.to_refused(),
+        ChangeRefused::Unknown => UNKNOWN.to_refused(),
+        ChangeRefused::WrongPassword => WRONG_PASSWORD.to_refused(),
+        ChangeRefused::Locked => LOCKED.to_refused(),
+        ChangeRefused::Unchanged => UNCHANGED.to_refused(),
         ChangeRefused::Insecure(mut broken) => {
             broken.push("Please choose a safer password.".into());
-            INSECURE.made().telling(broken)
+            INSECURE.to_refused().with_messages(broken)
         }
-        ChangeRefused::Overtaken => NOT_STORED.made(),
+        ChangeRefused::Overtaken => NOT_STORED.to_refused(),
     };
     refused.with("user_id", user_id).with("email", email).into()
 }

@@ -9,7 +9,7 @@ use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::sessions;
-use crate::store::users::Credentials;
+use crate::store::users::AuthUser;
 
 const NO_SESSION: Refusal =
     Refusal::new("session does not exist", "There is no valid session to check the password with.")
@@ -46,14 +46,9 @@ fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {
     let token = StoredToken::of(ask.session_token.expose());
     let Some(session) = call.read(|db| sessions::live_by_token(db, &token))? else {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
-        return Err(NO_SESSION.refuse());
+        return Err(NO_SESSION.to_failure());
     };
-    answer(authenticate(
-        call,
-        &Identifier::User(session.user_id),
-        &ask.password,
-        Credentials::may_authenticate,
-    )?)
+    answer(authenticate(call, &Identifier::User(session.user_id), &ask.password, AuthUser::may_authenticate)?)
 }
 
 fn user_passcheck_nosession(call: &mut Call<'_>, ask: UserPasscheckNosession) -> Outcome<Checked> {
@@ -61,18 +56,18 @@ fn user_passcheck_nosession(call: &mut Call<'_>, ask: UserPasscheckNosession) ->
         call,
         &Identifier::Email(EmailAddress::folded(&ask.email)),
         &ask.password,
-        Credentials::may_authenticate,
+        AuthUser::may_authenticate,
     )?)
 }
 
 fn answer(authentication: Authentication) -> Outcome<Checked> {
     match authentication {
         Authentication::Success(authenticated) => {
-            let Credentials { user_id, user_role, .. } = authenticated.into_credentials();
+            let AuthUser { user_id, user_role, .. } = authenticated.into_credentials();
             Ok(Done::new(Checked { user_id, user_role }, "The password is right."))
         }
-        Authentication::NotAllowed(user) => Err(INACTIVE.made().with("user_id", user.user_id).into()),
-        Authentication::Failure => Err(NO_MATCH.refuse()),
-        Authentication::Locked => Err(LOCKED.refuse()),
+        Authentication::NotAllowed(user) => Err(INACTIVE.to_refused().with("user_id", user.user_id).into()),
+        Authentication::Failure => Err(NO_MATCH.to_failure()),
+        Authentication::Locked => Err(LOCKED.to_failure()),
     }
 }

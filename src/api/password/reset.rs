@@ -1,5 +1,5 @@
 //! Setting a new password in place of a forgotten one. That the user may is for the calling server to know: it has
-//! checked the code of a letter. A lock that failed logins made never stands in the way, and ends with it.
+//! checked the code of an email. A lock that failed logins made never stands in the way, and ends with it.
 
 use crate::accounts::actor::Performer;
 use crate::accounts::set_password::{self, Reset, ResetRefused};
@@ -71,13 +71,13 @@ fn carry_out(
     done.map_err(|error| {
         error.map_refusal(|why| -> Failure {
             match why {
-                ResetRefused::NoSession => NO_SESSION.refuse(),
-                ResetRefused::Unknown => unknown.refuse(),
+                ResetRefused::NoSession => NO_SESSION.to_failure(),
+                ResetRefused::Unknown => unknown.to_failure(),
                 ResetRefused::Insecure(broken) => {
                     let told = std::iter::once("Please choose a safer password.".into()).chain(broken);
-                    insecure.made().telling(told.collect()).into()
+                    insecure.to_refused().with_messages(told.collect()).into()
                 }
-                ResetRefused::Overtaken => NOT_STORED.refuse(),
+                ResetRefused::Overtaken => NOT_STORED.to_failure(),
             }
         })
     })?;

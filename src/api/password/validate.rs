@@ -1,6 +1,6 @@
 //! Judging a password before anything is done with it.
 
-use crate::accounts::new_password::judge;
+use crate::accounts::new_password::check_new_password;
 use crate::app::Call;
 use crate::outcome::{Done, Empty, Outcome, Refusal};
 use crate::requests;
@@ -39,6 +39,10 @@ fn user_validatepass(call: &mut Call<'_>, ask: UserValidatepass) -> Outcome<Empt
         max_character_frequency: _max_frequency,
         min_pwned_matches: _min_matches,
     } = ask;
-    let broken = judge(call, &password, &email, &[&full_name]);
-    if broken.is_empty() { Ok(Done::quiet(Empty {})) } else { Err(INSECURE.made().telling(broken).into()) }
+    let broken = check_new_password(call, &password, &email, &[&full_name]);
+    if broken.is_empty() {
+        Ok(Done::quiet(Empty {}))
+    } else {
+        Err(INSECURE.to_refused().with_messages(broken).into())
+    }
 }

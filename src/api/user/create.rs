@@ -2,7 +2,7 @@
 //! same text in both cases.
 
 use crate::accounts::actor::Performer;
-use crate::accounts::sign_up::{Letter, SignUp, SignUpRefused, sign_up};
+use crate::accounts::sign_up::{Email, SignUp, SignUpRefused, sign_up};
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::EmailAddress;
@@ -25,7 +25,7 @@ const BAD_PASSWORD: Refusal = Refusal::new("invalid password", "").nulls(&["user
 
 requests! {
     /// Signs a user up. The account can be used once its address is verified. An address that is known already is
-    /// refused with the same message; the calling server sends a verification letter whenever it is told to.
+    /// refused with the same message; the calling server sends a verification email whenever it is told to.
     "user-new" => user_new(UserNew), 5/min, broken NOT_ADDED {
         /// The user's name; may be empty.
         full_name: str,
@@ -47,7 +47,7 @@ requests! {
         user_id: i64,
         /// The user's public identifier.
         system_id: String,
-        /// Whether a verification letter is to be sent.
+        /// Whether a verification email is to be sent.
         send_verification: bool,
     } refuses [BAD_EMAIL, BAD_NAME, BAD_PASSWORD, USER_EXISTS, NOT_ADDED]
 }
@@ -74,19 +74,19 @@ fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {
 
 fn refused(why: SignUpRefused) -> Refused {
     match why {
-        SignUpRefused::BadEmail => BAD_EMAIL.made().with("send_verification", false),
-        SignUpRefused::BadName => BAD_NAME.made().with("send_verification", false),
+        SignUpRefused::BadEmail => BAD_EMAIL.to_refused().with("send_verification", false),
+        SignUpRefused::BadName => BAD_NAME.to_refused().with("send_verification", false),
         SignUpRefused::BadPassword(email, broken) => BAD_PASSWORD
-            .made()
-            .telling(broken)
+            .to_refused()
+            .with_messages(broken)
             .with("user_email", email.as_str())
             .with("send_verification", false),
-        SignUpRefused::Known { account, letter } => USER_EXISTS
-            .made()
+        SignUpRefused::Known { account, email } => USER_EXISTS
+            .to_refused()
             .with("user_email", account.email.as_str())
             .with("user_id", account.user_id)
             .with("system_id", account.system_id)
-            .with("send_verification", letter == Letter::Send),
-        SignUpRefused::NotAdded => NOT_ADDED.made().with("send_verification", false),
+            .with("send_verification", email == Email::Send),
+        SignUpRefused::NotAdded => NOT_ADDED.to_refused().with("send_verification", false),
     }
 }

@@ -46,7 +46,7 @@ fn user_delete(call: &mut Call<'_>, ask: UserDelete) -> Outcome<Deleted> {
     let deleted = delete_own(call, user_id, EmailAddress::folded(&email), &password);
     deleted.map_err(|error| {
         error.map_refusal(|why| -> Failure {
-            refusal(why).made().with("user_id", user_id).with("email", email.as_str()).into()
+            refusal(why).to_refused().with("user_id", user_id).with("email", email.as_str()).into()
         })
     })?;
     Ok(Done::new(Deleted { user_id, email }, "The account was deleted."))
@@ -65,6 +65,6 @@ const fn refusal(why: DeleteRefused) -> Refusal {
 fn internal_user_delete(call: &mut Call<'_>, ask: InternalUserDelete) -> Outcome<InternallyDeleted> {
     let user_id = ask.target_userid;
     let deleted = delete(call, &Performer::CallingServer, user_id);
-    deleted.map_err(|error| error.map_refusal(|why| -> Failure { refusal(why).refuse() }))?;
+    deleted.map_err(|error| error.map_refusal(|why| -> Failure { refusal(why).to_failure() }))?;
     Ok(Done::new(InternallyDeleted { user_id }, "The account was deleted."))
 }

@@ -80,16 +80,16 @@ fn user_edit(call: &mut Call<'_>, ask: UserEdit) -> Outcome<Edited> {
 
 fn refused(why: EditRefused, role: &str) -> Failure {
     match why {
-        EditRefused::SystemUser => SYSTEM_USER.refuse(),
-        EditRefused::NoSession => NO_SESSION.refuse(),
-        EditRefused::NoOwnSession => NO_SELF_SESSION.refuse(),
-        EditRefused::OwnKeys => SELF_OTHER_KEYS.made().naming(&[("role", role)]).into(),
+        EditRefused::SystemUser => SYSTEM_USER.to_failure(),
+        EditRefused::NoSession => NO_SESSION.to_failure(),
+        EditRefused::NoOwnSession => NO_SELF_SESSION.to_failure(),
+        EditRefused::OwnKeys => SELF_OTHER_KEYS.to_refused().naming(&[("role", role)]).into(),
         EditRefused::Keys(keys) => {
-            OTHER_KEYS.made().naming(&[("role", role), ("keys", &quoted(&keys))]).into()
+            OTHER_KEYS.to_refused().naming(&[("role", role), ("keys", &quoted(&keys))]).into()
         }
-        EditRefused::NoSuchRole => BAD_ROLE.refuse(),
-        EditRefused::NotesUnreadable => NOTES_UNREADABLE.refuse(),
-        EditRefused::Empty | EditRefused::NoSuchUser | EditRefused::Value => NOT_EDITED.refuse(),
+        EditRefused::NoSuchRole => BAD_ROLE.to_failure(),
+        EditRefused::NotesUnreadable => NOTES_UNREADABLE.to_failure(),
+        EditRefused::Empty | EditRefused::NoSuchUser | EditRefused::Value => NOT_EDITED.to_failure(),
     }
 }
 
@@ -101,16 +101,16 @@ fn internal_user_edit(call: &mut Call<'_>, ask: InternalUserEdit) -> Outcome<Edi
 
 fn internally_refused(why: EditRefused) -> Failure {
     match why {
-        EditRefused::Empty => NOTHING_TO_EDIT.refuse(),
-        EditRefused::Keys(keys) => FORBIDDEN.made().naming(&[("keys", &quoted(&keys))]).into(),
-        EditRefused::NoSuchUser => NO_SUCH_USER.refuse(),
-        EditRefused::NotesUnreadable => NOTES_UNREADABLE.refuse(),
+        EditRefused::Empty => NOTHING_TO_EDIT.to_failure(),
+        EditRefused::Keys(keys) => FORBIDDEN.to_refused().naming(&[("keys", &quoted(&keys))]).into(),
+        EditRefused::NoSuchUser => NO_SUCH_USER.to_failure(),
+        EditRefused::NotesUnreadable => NOTES_UNREADABLE.to_failure(),
         EditRefused::SystemUser
         | EditRefused::NoSession
         | EditRefused::NoOwnSession
         | EditRefused::OwnKeys
         | EditRefused::NoSuchRole
-        | EditRefused::Value => INTERNALLY_NOT_EDITED.refuse(),
+        | EditRefused::Value => INTERNALLY_NOT_EDITED.to_failure(),
     }
 }
 

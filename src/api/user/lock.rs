@@ -71,7 +71,7 @@ fn user_lock(call: &mut Call<'_>, ask: UserLock) -> Outcome<Toggled> {
     let requester = Requester::User(SessionClaim::new(&ask.session_token, ask.user_id, ask.user_role));
     // Who asks comes before what is asked.
     may_be_asked(&requester, ask.target_userid).map_err(refused)?;
-    let change = change_named(&ask.action).ok_or_else(|| BAD_ACTION.refuse())?;
+    let change = change_named(&ask.action).ok_or_else(|| BAD_ACTION.to_failure())?;
     let user_info = set_locked(call, requester, ask.target_userid, change);
     Ok(toggled(user_info.map_err(|error| error.map_refusal(refused))?, change))
 }
@@ -84,15 +84,15 @@ fn refused(why: LockRefused) -> Failure {
         LockRefused::NoSession => NO_SESSION,
         LockRefused::NotPossible => NOT_TOGGLED,
     }
-    .refuse()
+    .to_failure()
 }
 
 fn internal_user_lock(call: &mut Call<'_>, ask: InternalUserLock) -> Outcome<Toggled> {
-    let change = change_named(&ask.action).ok_or_else(|| INTERNAL_BAD_ACTION.refuse())?;
+    let change = change_named(&ask.action).ok_or_else(|| INTERNAL_BAD_ACTION.to_failure())?;
     let user_info = set_locked(call, Requester::CallingServer, ask.target_userid, change);
     let user_info = user_info.map_err(|error| {
         error.map_refusal(|why| match why {
-            LockRefused::SystemUser => INTERNAL_SYSTEM_USER.refuse(),
+            LockRefused::SystemUser => INTERNAL_SYSTEM_USER.to_failure(),
             other => refused(other),
         })
     })?;

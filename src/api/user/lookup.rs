@@ -6,7 +6,7 @@ use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
 use crate::store::Db;
-use crate::store::user_lists::{self, Match, Wanted};
+use crate::store::user_lists::{self, ColumnValue, Wanted};
 use crate::store::users::{self, User};
 use crate::wire::{Encoded, FromWire, Object};
 use serde_json::Value;
@@ -109,12 +109,12 @@ impl Listing {
             return Ok(false);
         }
         if count >= USERS_PER_ANSWER_MAX {
-            return if self.page.limit_was_given { Ok(false) } else { Err(TOO_MANY.refuse()) };
+            return if self.page.limit_was_given { Ok(false) } else { Err(TOO_MANY.to_failure()) };
         }
         let user = Encoded::of(user);
         self.bytes += user.bytes();
         if self.bytes > ANSWER_BYTES_MAX && count > 0 {
-            return Err(TOO_MANY.refuse());
+            return Err(TOO_MANY.to_failure());
         }
         self.users.push(user);
         Ok(true)
@@ -176,7 +176,7 @@ fn find(
 
 fn user_lookup_email(call: &mut Call<'_>, ask: UserLookupEmail) -> Outcome<OneUser> {
     let user = call.read(|db| users::by_email(db, &EmailAddress::folded(&ask.email)))?;
-    let user_info = user.ok_or_else(|| EMAIL_UNKNOWN.refuse())?;
+    let user_info = user.ok_or_else(|| EMAIL_UNKNOWN.to_failure())?;
     Ok(Done::new(OneUser { user_info }, "The user was found."))
 }
 
@@ -186,9 +186,9 @@ fn user_lookup_match(call: &mut Call<'_>, ask: UserLookupMatch) -> Outcome<Users
         ("extra_info", Value::Object(noted)) => {
             find(call, page, Wanted::All, move |user| has_notes(user, &noted))?
         }
-        ("extra_info", _) | (_, Value::Object(_)) => return Err(MISMATCHED.refuse()),
+        ("extra_info", _) | (_, Value::Object(_)) => return Err(MISMATCHED.to_failure()),
         (by, value) => {
-            let value = comparable(by, value).ok_or_else(|| MATCH_FAILED.refuse())?;
+            let value = comparable(by, value).ok_or_else(|| MATCH_FAILED.to_failure())?;
             find(call, page, Wanted::Column(by.to_owned(), value), |_| true)?
         }
     };
@@ -196,14 +196,14 @@ fn user_lookup_match(call: &mut Call<'_>, ask: UserLookupMatch) -> Outcome<Users
 }
 
 /// A value as the column stores it; `None` where there is no such column or the value is a list.
-fn comparable(by: &str, value: Value) -> Option<Match> {
+fn comparable(by: &str, value: Value) -> Option<ColumnValue> {
     Some(match (by, value) {
         (
             "user_id" | "system_id" | "full_name" | "email" | "email_verified" | "is_active"
             | "failed_login_tries" | "user_role",
             value,
         ) => match value {
-            Value::String(text) if by == "email" => Match::Email(EmailAddress::folded(&text)),
+            Value::String(text) if by == "email" => ColumnValue::Email(EmailAddress::folded(&text)),
             other => plain(other)?,
         },
         (
@@ -217,20 +217,20 @@ fn comparable(by: &str, value: Value) -> Option<Match> {
             value,
         ) => match value {
             // Times are compared as they are stored, however they were written.
-            Value::String(text) => Match::Text(Timestamp::parse(&text).map_or(text, Timestamp::stored)),
+            Value::String(text) => ColumnValue::Text(Timestamp::parse(&text).map_or(text, Timestamp::stored)),
             other => plain(other)?,
         },
         _ => return None,
     })
 }
 
-fn plain(value: Value) -> Option<Match> {
+fn plain(value: Value) -> Option<ColumnValue> {
     match value {
-        Value::String(text) => Some(Match::Text(text)),
-        Value::Bool(truth) => Some(Match::Integer(truth.into())),
+        Value::String(text) => Some(ColumnValue::Text(text)),
+        Value::Bool(truth) => Some(ColumnValue::Integer(truth.into())),
         number => match i64::from_wire(number) {
-            Ok(integer) => Some(Match::Integer(integer)),
-            Err(other) => f64::from_wire(other).ok().map(Match::Real),
+            Ok(integer) => Some(ColumnValue::Integer(integer)),
+            Err(other) => f64::from_wire(other).ok().map(ColumnValue::Real),
         },
     }
 }

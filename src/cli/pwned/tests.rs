@@ -5,7 +5,7 @@ use crate::cli;
 use crate::cli::command::Parts;
 use crate::cli::streams::Streams;
 use crate::clock::{ManualClock, Timestamp};
-use crate::config::Surroundings;
+use crate::config::Environment;
 use crate::outbound::pwned::builder::{Built, FilterWriter};
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::rng::SeededRng;
@@ -52,7 +52,7 @@ impl Workshop {
         names
     }
 
-    fn build(&self, list: &str, min_count: u64, portions: Portions) -> Result<Built, BuildFault> {
+    fn build(&self, list: &str, min_count: u64, portions: Portions) -> Result<Built, BuildError> {
         fs::write(self.path("list"), list).expect("a list");
         let list = File::open(self.path("list")).expect("a list");
         build(Order { list: &list, out: &self.path("filter"), min_count, force: true }, portions, &mut |_| {})
@@ -72,8 +72,8 @@ impl Workshop {
     fn run(&self, arguments: &[&str], input: &[u8]) -> (u8, String, String) {
         let room = self.0.path().to_str().expect("UTF-8");
         let words = ["pwned"].iter().chain(arguments).map(|word| word.replace('@', room).into());
-        let surroundings =
-            Surroundings { arguments: words.collect(), variables: BTreeMap::new(), directory: "/".into() };
+        let environment =
+            Environment { arguments: words.collect(), variables: BTreeMap::new(), directory: "/".into() };
         let parts = Parts {
             clock: &ManualClock::at(Timestamp::MIN),
             rng: &SeededRng::new(1),
@@ -91,7 +91,7 @@ impl Workshop {
             errors: &mut errors,
             output_failed: false,
         };
-        let code = cli::run(&surroundings, &parts, &mut streams);
+        let code = cli::run(&environment, &parts, &mut streams);
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         (code, text(output), text(errors))
     }
@@ -150,7 +150,7 @@ fn rare_passwords_are_left_out_on_request() {
     assert_eq!((filter.hashes(), filter.min_count()), (1000, 3001));
     assert!(members[3000..].iter().all(|hash| filter.contains(hash).expect("a read")));
     assert!(members[..3000].iter().filter(|hash| filter.contains(hash).expect("a read")).count() < 3);
-    assert!(matches!(shop.build(&text, 4001, SMALL), Err(BuildFault::Empty)));
+    assert!(matches!(shop.build(&text, 4001, SMALL), Err(BuildError::Empty)));
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn a_list_that_is_none_leaves_the_old_filter_alone() {
         (String::new(), "no hash"),
     ];
     for (text, expected) in faults {
-        let fault = shop.build(&text, 1, SMALL).expect_err("no such list").to_string();
-        assert!(fault.contains(expected) && !fault.contains("hunter2"), "{fault}");
+        let error = shop.build(&text, 1, SMALL).expect_err("no such list").to_string();
+        assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
         assert_eq!(shop.names(), ["filter", "list"]);
         assert_eq!(fs::read(shop.path("filter")).expect("the old filter"), old);
     }
@@ -183,7 +183,7 @@ fn a_pipe_will_do_if_it_is_sorted() {
         let outcome = build(Order { list: &list, out: &out, min_count: 1, force: true }, SMALL, &mut |_| {});
         match outcome {
             Ok(built) => assert!(sorted && built.hashes == 2),
-            Err(fault) => assert!(!sorted && matches!(fault, BuildFault::ReadOnce), "{fault}"),
+            Err(error) => assert!(!sorted && matches!(error, BuildError::ReadOnce), "{error}"),
         }
         assert_eq!(shop.names(), ["filter"]);
     }
@@ -194,8 +194,8 @@ fn a_full_disk_is_told() {
     let full = File::options().write(true).open("/dev/full").expect("a device that is always full");
     let mut writer = FilterWriter::new(full, 1000).expect("nothing written yet");
     writer.push(1).expect("nothing written yet");
-    let fault = writer.finish(1).expect_err("a full disk").to_string();
-    assert!(fault.starts_with("writing the filter failed: No space left on device"), "{fault}");
+    let error = writer.finish(1).expect_err("a full disk").to_string();
+    assert!(error.starts_with("writing the filter failed: No space left on device"), "{error}");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn check_tells_which_lines_leaked_and_shows_no_password() {
 }
 
 #[test]
-fn check_ends_with_a_fault_when_it_cannot_tell() {
+fn check_ends_with_an_error_when_it_cannot_tell() {
     let shop = Workshop::new();
     shop.built(&list(&hashes(9, 10)), 1, SMALL);
     let longest = [b"x".repeat(PASSWORD_BYTES_MAX), b"\r\n".to_vec()].concat();

@@ -113,7 +113,7 @@ fn parameter(param: &Param) -> Value {
     if !param.members.is_empty() {
         return object_of(param.members, |member| typed(json_types(member)));
     }
-    if param.words.contains(&"Any") {
+    if param.types.contains(&"Any") {
         return json!({ "not": { "type": "null" } });
     }
     let mut types = json_types(param);
@@ -131,7 +131,7 @@ fn typed(types: Vec<&'static str>) -> Value {
 }
 
 fn json_types(param: &Param) -> Vec<&'static str> {
-    let mut types: Vec<&str> = param.words.iter().map(|word| json_type(word)).collect();
+    let mut types: Vec<&str> = param.types.iter().map(|word| json_type(word)).collect();
     if types.contains(&"number") {
         types.retain(|name| *name != "integer");
     }

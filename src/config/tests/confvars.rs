@@ -115,7 +115,7 @@ fn a_value_that_is_read_as_usual_is_shown_when_it_is_refused() {
 fn what_the_base_directory_provides_is_read_as_it_was_made() {
     let operator = Operator::new();
     let invocation = Invocation::parse(&["--basedir=run".into()]).expect("a good command line");
-    make_what_is_missing(&invocation, &operator.surroundings, &SeededRng::new(1)).expect("made");
+    make_what_is_missing(&invocation, &operator.environment, &SeededRng::new(1)).expect("made");
     let text = r#"{"secret": {"postprocess_value": "base64"}, "piisalt": {"readable_from_file": "json"}}"#;
     let operator = operator.writes("c.json", text, 0o600);
     let key = fs::read_to_string(operator.path("run/.authnzerver-secret-key")).expect("a key");
@@ -391,14 +391,14 @@ fn a_file_that_spells_out_a_header_is_better_closed() {
 #[test]
 fn the_operators_own_roots_are_trusted_and_strangers_are_not() {
     let identity = TestIdentity::new();
-    let shake_hands = identity.host();
+    let handshake = identity.host();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("https://localhost:{}/", listener.local_addr().expect("an address").port());
     // The stranger is met once, the trusted one once.
     let thread = std::thread::spawn(move || {
         for _ in 0..2 {
             let (socket, _) = listener.accept().expect("a client");
-            if let Some(mut stream) = shake_hands(socket) {
+            if let Some(mut stream) = handshake(socket) {
                 read_request(&mut stream);
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n7").expect("sent");
                 let _ = stream.read(&mut [0]);

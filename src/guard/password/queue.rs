@@ -156,7 +156,7 @@ impl Queue {
 
     /// How many wait.
     #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         self.lock().waiting.len()
     }
 

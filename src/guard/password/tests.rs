@@ -109,7 +109,7 @@ fn verifies_all_variants_and_versions() {
 #[test]
 fn a_broken_hash_costs_the_same_and_matches_nothing() {
     let hasher = hasher();
-    for (stored, fault) in [
+    for (stored, error) in [
         ("", HashError::Malformed),
         ("password", HashError::Malformed),
         ("$2b$12$abcdefghijklmnopqrstuv", HashError::Malformed),
@@ -118,7 +118,7 @@ fn a_broken_hash_costs_the_same_and_matches_nothing() {
         ("$argon2id$v=19$m=65536,t=3,p=4$ünï$cödé", HashError::Malformed),
     ] {
         for password in ["", "password", stored] {
-            let differs = Verification::Differs { hash_error: Some(fault) };
+            let differs = Verification::Differs { hash_error: Some(error) };
             assert_eq!(verified(&hasher, password, stored), (differs, 1), "{stored}");
         }
     }
@@ -162,12 +162,12 @@ fn a_dummy_costs_the_same_as_a_user() {
 #[test]
 fn not_even_the_password_of_the_dummy_gets_anybody_in() {
     let known = hasher().hash(ANYBODY, &PASSWORD.into()).expect("room in the queue");
-    let mut bench = Bench::new(&settings(), &SeededRng::new(1), clock());
+    let mut bench = HashContext::new(&settings(), &SeededRng::new(1), clock());
     let mut arena = Arena::reserve(&bench.cost).expect("a little memory");
     bench.dummy = StoredHash::read(known.as_str()).expect("our own form");
-    for fault in [HashError::Missing, HashError::Malformed, HashError::OverCeiling] {
-        let verification = bench.verify(&mut arena, PASSWORD.as_bytes(), Err(&fault));
-        assert_eq!(verification, Ok(Verification::Differs { hash_error: Some(fault) }));
+    for error in [HashError::Missing, HashError::Malformed, HashError::OverCeiling] {
+        let verification = bench.verify(&mut arena, PASSWORD.as_bytes(), Err(&error));
+        assert_eq!(verification, Ok(Verification::Differs { hash_error: Some(error) }));
     }
 }
 
@@ -332,7 +332,7 @@ fn who_is_gone_is_not_worked_for_and_keeps_nobody_out() {
     is_done.recv().expect("whoever stayed is worked for");
     late_is_done.recv().expect("whoever stayed is worked for");
     assert!(gone_is_done.recv().is_err(), "who left before their turn is not");
-    assert_eq!(hasher.bench.queue.waiting(), 0);
+    assert_eq!(hasher.bench.queue.queued(), 0);
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn somebody_who_leaves_while_waiting_is_let_go() {
     let gone = Asker { presence: Presence::of(client.clone()), ..Asker::server() };
     thread::scope(|scope| {
         let waiting = scope.spawn(|| hasher.verify(&gone, &PASSWORD.into(), None));
-        while hasher.bench.queue.waiting() == 0 {
+        while hasher.bench.queue.queued() == 0 {
             thread::yield_now();
         }
         client.leave();
@@ -386,7 +386,7 @@ fn as_many_threads_as_asked_for_work_at_once() {
         let busy = keep_busy(&hasher, threads);
         let (queued, is_done) = queues(&hasher, ANYBODY);
         assert!(queued);
-        assert_eq!(hasher.bench.queue.waiting(), 1, "nobody is left to begin one more");
+        assert_eq!(hasher.bench.queue.queued(), 1, "nobody is left to begin one more");
         drop(busy);
         is_done.recv().expect("it is done in the end");
     }

@@ -62,7 +62,7 @@ impl RateLimits {
 
     /// Whether limits are off, and so nobody needs to know the client's address.
     #[must_use]
-    pub const fn are_off(&self) -> bool {
+    pub const fn is_disabled(&self) -> bool {
         self.0.is_none()
     }
 
@@ -194,9 +194,9 @@ mod tests {
     #[test]
     fn none_turns_everything_off() {
         for text in ["none", " NONE\n", "None"] {
-            assert!(RateLimits::parse(text).expect("limits that are off").are_off());
+            assert!(RateLimits::parse(text).expect("limits that are off").is_disabled());
         }
-        assert!(!RateLimits::default().are_off());
+        assert!(!RateLimits::default().is_disabled());
     }
 
     #[test]

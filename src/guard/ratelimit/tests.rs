@@ -178,7 +178,7 @@ fn the_wait_that_is_told_is_the_wait_that_helps() {
             let next = at_seconds(now) + Duration::from_secs(extra_seconds);
             (last, limiter.admit(name, None, &from(CLIENT), email, next))
         };
-        let (Admission::Over { retry_after_seconds }, _) = replay(0) else {
+        let (Admission::Limited { retry_after_seconds }, _) = replay(0) else {
             continue;
         };
         refusals += 1;
@@ -206,9 +206,9 @@ fn the_wait_respects_both_counts() {
     assert_eq!(ask("192.0.2.1", 0.0), Admission::Admitted);
     assert_eq!(ask("192.0.2.2", 50.0), Admission::Admitted);
     // The count for Alice ends after 10 seconds, but by then this client has used up its own.
-    assert_eq!(ask("192.0.2.2", 50.0), Admission::Over { retry_after_seconds: 60 });
+    assert_eq!(ask("192.0.2.2", 50.0), Admission::Limited { retry_after_seconds: 60 });
     // The count of the other client ends together with that for Alice.
-    assert_eq!(ask("192.0.2.1", 50.0), Admission::Over { retry_after_seconds: 10 });
+    assert_eq!(ask("192.0.2.1", 50.0), Admission::Limited { retry_after_seconds: 10 });
 }
 
 #[test]

@@ -19,7 +19,7 @@
 //! | index, up to the end | 24 a shard | smallest key 8, seed 8, segment length 4, length of all segments that a first position may lie in 4 |
 //!
 //! A shard of segment length `s` and first positions below `p` has `p + 2 s` fingerprints. The checksum covers
-//! what positions are computed from; a fault in the data can only make an answer wrong.
+//! what positions are computed from; an error in the data can only make an answer wrong.
 //! The file is not trusted: whatever it holds, opening and asking return, and read within it.
 
 use super::{Breach, BreachLookup, UnknownReason};
@@ -63,7 +63,7 @@ struct Placed {
 
 /// Why a file cannot be used as a filter.
 #[derive(Debug)]
-pub enum FilterFault {
+pub enum FilterError {
     /// It cannot be opened or read.
     Io(io::Error),
     /// It is something else.
@@ -74,10 +74,10 @@ pub enum FilterFault {
     Damaged(&'static str),
 }
 
-impl fmt::Display for FilterFault {
+impl fmt::Display for FilterError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(fault) => write!(out, "the leaked-password filter cannot be read: {fault}"),
+            Self::Io(error) => write!(out, "the leaked-password filter cannot be read: {error}"),
             Self::NotAFilter => {
                 out.write_str("this is not a leaked-password filter; `pwned build` makes one")
             }
@@ -92,11 +92,11 @@ impl fmt::Display for FilterFault {
     }
 }
 
-impl std::error::Error for FilterFault {}
+impl std::error::Error for FilterError {}
 
-impl From<io::Error> for FilterFault {
-    fn from(fault: io::Error) -> Self {
-        Self::Io(fault)
+impl From<io::Error> for FilterError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 
@@ -106,33 +106,33 @@ impl PwnedFilter {
     ///
     /// # Errors
     /// The file cannot be read, or is not a sound filter of a known format.
-    pub fn open(path: &Path) -> Result<Self, FilterFault> {
+    pub fn open(path: &Path) -> Result<Self, FilterError> {
         let (file, metadata) = open_regular(path)?;
         let file_bytes = metadata.len();
         if file_bytes < HEADER_BYTES {
-            return Err(FilterFault::NotAFilter);
+            return Err(FilterError::NotAFilter);
         }
         let mut header = [0; HEADER_BYTES as usize];
         file.read_exact_at(&mut header, 0)?;
         if header[..MAGIC.len()] != MAGIC {
-            return Err(FilterFault::NotAFilter);
+            return Err(FilterError::NotAFilter);
         }
         let version = u32_at(&header, 8);
         if version != VERSION {
-            return Err(FilterFault::Version(version));
+            return Err(FilterError::Version(version));
         }
         let shards = u32_at(&header, 12);
         if shards == 0 || shards > SHARDS_MAX {
-            return Err(FilterFault::Damaged("number of shards"));
+            return Err(FilterError::Damaged("number of shards"));
         }
         let mut index = vec![0; shards as usize * ENTRY_BYTES];
         let index_offset = file_bytes
             .checked_sub(index.len() as u64)
             .filter(|offset| *offset >= HEADER_BYTES)
-            .ok_or(FilterFault::Damaged("length"))?;
+            .ok_or(FilterError::Damaged("length"))?;
         file.read_exact_at(&mut index, index_offset)?;
         if header[CHECKSUM_OFFSET..] != checksum(&header, &index) {
-            return Err(FilterFault::Damaged("checksum"));
+            return Err(FilterError::Damaged("checksum"));
         }
         Ok(Self {
             file,
@@ -179,7 +179,7 @@ impl BreachLookup for PwnedFilter {
         match self.contains(password_sha1) {
             Ok(true) => Breach::Found { times: None },
             Ok(false) => Breach::NotFound,
-            Err(fault) => Breach::Unknown(UnknownReason::FilterUnreadable(fault.kind())),
+            Err(error) => Breach::Unknown(UnknownReason::FilterUnreadable(error.kind())),
         }
     }
 
@@ -263,7 +263,7 @@ fn checksum(header: &[u8; HEADER_BYTES as usize], index: &[u8]) -> [u8; 32] {
 }
 
 /// Reads the index, and checks that its shards are sound, in order, and fill the file up to the index.
-fn place(index: &[u8], index_offset: u64) -> Result<Vec<Placed>, FilterFault> {
+fn place(index: &[u8], index_offset: u64) -> Result<Vec<Placed>, FilterError> {
     let mut shards: Vec<Placed> = Vec::with_capacity(index.len() / ENTRY_BYTES);
     let mut offset = HEADER_BYTES;
     for entry in index.chunks_exact(ENTRY_BYTES) {
@@ -274,16 +274,16 @@ fn place(index: &[u8], index_offset: u64) -> Result<Vec<Placed>, FilterFault> {
             first_positions: u32_at(entry, 20),
         };
         if !shard.is_sound() {
-            return Err(FilterFault::Damaged("shard"));
+            return Err(FilterError::Damaged("shard"));
         }
         if shards.last().is_some_and(|last| last.shard.first_key >= shard.first_key) {
-            return Err(FilterFault::Damaged("order of shards"));
+            return Err(FilterError::Damaged("order of shards"));
         }
         let next = offset + shard.fingerprints() * FINGERPRINT_BYTES;
         shards.push(Placed { shard, offset });
         offset = next;
     }
-    if offset == index_offset { Ok(shards) } else { Err(FilterFault::Damaged("length")) }
+    if offset == index_offset { Ok(shards) } else { Err(FilterError::Damaged("length")) }
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {

@@ -5,7 +5,7 @@
 //! Nothing of the password, the hash or those five digits is ever part of an error or a log line.
 
 use super::{Breach, BreachLookup, UnknownReason};
-use crate::outbound::web::{RootsFault, WebClient, is_untrusted};
+use crate::outbound::web::{RootsError, WebClient, is_untrusted};
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -70,26 +70,26 @@ impl RangeSettings {
 
 /// Why settings cannot be used. Says nothing of the address, which may hold a password.
 #[derive(Debug)]
-pub enum RangeFault {
+pub enum RangeError {
     /// The base address is none that can be asked.
     BaseUrl,
     /// The file of root certificates is of no use.
-    Roots(RootsFault),
+    Roots(RootsError),
 }
 
-impl fmt::Display for RangeFault {
+impl fmt::Display for RangeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BaseUrl => out.write_str(
                 "the address of the leaked-password service must begin with http:// or https://, name a host, \
                  and have no query",
             ),
-            Self::Roots(fault) => fault.fmt(out),
+            Self::Roots(error) => error.fmt(out),
         }
     }
 }
 
-impl std::error::Error for RangeFault {}
+impl std::error::Error for RangeError {}
 
 /// Asks a range API over HTTP.
 pub struct RangeClient {
@@ -102,18 +102,18 @@ impl RangeClient {
     ///
     /// # Errors
     /// The address cannot be asked, or the extra roots cannot be read.
-    pub fn new(settings: &RangeSettings) -> Result<Self, RangeFault> {
-        let uri: Uri = settings.base_url.parse().map_err(|_| RangeFault::BaseUrl)?;
+    pub fn new(settings: &RangeSettings) -> Result<Self, RangeError> {
+        let uri: Uri = settings.base_url.parse().map_err(|_| RangeError::BaseUrl)?;
         let https = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err(RangeFault::BaseUrl),
+            _ => return Err(RangeError::BaseUrl),
         };
         if uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
-            return Err(RangeFault::BaseUrl);
+            return Err(RangeError::BaseUrl);
         }
         let client = WebClient::new(settings.extra_roots.as_deref(), |tls| agent(settings, https, tls))
-            .map_err(RangeFault::Roots)?;
+            .map_err(RangeError::Roots)?;
         let base_url = settings.base_url.trim_end_matches('/');
         Ok(Self { base_url: base_url.strip_suffix("/range").unwrap_or(base_url).to_owned(), client })
     }
@@ -155,21 +155,21 @@ fn agent(settings: &RangeSettings, https: bool, tls: TlsConfig) -> ureq::Agent {
 
 fn fetch(agent: &ureq::Agent, url: &str) -> Result<Vec<u8>, UnknownReason> {
     // With padding, the length of an answer does not give away which range was asked for.
-    let response = agent.get(url).header("Add-Padding", "true").call().map_err(|fault| reason(&fault))?;
+    let response = agent.get(url).header("Add-Padding", "true").call().map_err(|error| reason(&error))?;
     match response.status().as_u16() {
         200 => {}
         status => return Err(UnknownReason::Status(status)),
     }
-    response.into_body().with_config().limit(BODY_BYTES_MAX).read_to_vec().map_err(|fault| reason(&fault))
+    response.into_body().with_config().limit(BODY_BYTES_MAX).read_to_vec().map_err(|error| reason(&error))
 }
 
-fn reason(fault: &ureq::Error) -> UnknownReason {
+fn reason(error: &ureq::Error) -> UnknownReason {
     use ureq::Error;
-    match fault {
+    match error {
         Error::StatusCode(status) => UnknownReason::Status(*status),
         Error::Timeout(_) => UnknownReason::TimedOut,
-        Error::Io(fault) if fault.kind() == ErrorKind::TimedOut => UnknownReason::TimedOut,
-        _ if is_untrusted(fault) => UnknownReason::Tls,
+        Error::Io(error) if error.kind() == ErrorKind::TimedOut => UnknownReason::TimedOut,
+        _ if is_untrusted(error) => UnknownReason::Tls,
         Error::TooManyRedirects | Error::RedirectFailed | Error::RequireHttpsOnly(_) => {
             UnknownReason::Redirect
         }

@@ -37,7 +37,7 @@ impl<'a> Connection<'a> {
         clock: &'a dyn Clock,
         watch: &'a Watch<'a>,
     ) -> Result<Self, MailError> {
-        let mut fault = MailError::Unreachable;
+        let mut outcome = MailError::Unreachable;
         for address in addresses {
             if watch.is_over() {
                 return Err(MailError::Stopped);
@@ -52,11 +52,11 @@ impl<'a> Connection<'a> {
                 Ok((local, socket)) => {
                     return Ok(Self { socket, tls: None, replies: Replies::default(), clock, watch, local });
                 }
-                Err(error) if is_over_time(&error) => fault = MailError::TimedOut,
-                Err(_) => fault = MailError::Unreachable,
+                Err(error) if is_over_time(&error) => outcome = MailError::TimedOut,
+                Err(_) => outcome = MailError::Unreachable,
             }
         }
-        Err(fault)
+        Err(outcome)
     }
 
     /// This end's address.

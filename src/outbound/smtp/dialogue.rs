@@ -4,20 +4,20 @@ use super::connection::Connection;
 use super::reply::{Extensions, Reply};
 use crate::clock::Timestamp;
 use crate::outbound::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
-use crate::outbound::letters::Letter;
 use crate::outbound::mailbox::{Address, Sender};
 use crate::outbound::message;
+use crate::outbound::templates::Email;
 use std::time::Duration;
 
 /// How long the server may take to greet, and to answer a command (RFC 5321, 4.5.3.2.1 to 3).
 pub(super) const COMMAND_SECONDS_MAX: Duration = Duration::from_secs(5 * 60);
 /// To answer DATA (4.5.3.2.4).
 const DATA_SECONDS_MAX: Duration = Duration::from_secs(2 * 60);
-/// To take the letter's text (4.5.3.2.5).
+/// To take the email's text (4.5.3.2.5).
 const TEXT_SECONDS_MAX: Duration = Duration::from_secs(3 * 60);
 /// To answer the final dot (4.5.3.2.6): servers look for viruses and spam meanwhile.
 const DOT_SECONDS_MAX: Duration = Duration::from_secs(10 * 60);
-/// To answer QUIT. The letter is taken by then, or it never will be.
+/// To answer QUIT. The email is taken by then, or it never will be.
 const QUIT_SECONDS_MAX: Duration = Duration::from_secs(1);
 
 /// One conversation with a mail server.
@@ -48,7 +48,7 @@ impl<'a> Dialogue<'a> {
         if reply.is_positive() { Ok(()) } else { Err(reply.error()) }
     }
 
-    /// From the greeting to where letters are taken, protected as it must be.
+    /// From the greeting to where emails are taken, protected as it must be.
     pub(super) fn begin(
         &mut self,
         settings: &MailSettings,
@@ -92,10 +92,10 @@ impl<'a> Dialogue<'a> {
         Ok(Extensions::default())
     }
 
-    /// Sends the letter.
+    /// Sends the email.
     pub(super) fn hand_over(
         &mut self,
-        letter: &Letter,
+        email: &Email,
         sender: &Sender,
         recipient: &Address,
         extensions: &Extensions,
@@ -104,7 +104,7 @@ impl<'a> Dialogue<'a> {
         if recipient.needs_utf8() && !(extensions.utf8 && extensions.eight_bit) {
             return Err(MailError::NeedsUtf8);
         }
-        let message = message::write(letter, sender, recipient, now, extensions.eight_bit)?;
+        let message = message::write(email, sender, recipient, now, extensions.eight_bit)?;
         let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
         if extensions.size.flatten().is_some_and(|largest| largest < bytes) {
             // What it would answer (RFC 1870).
@@ -133,15 +133,15 @@ impl<'a> Dialogue<'a> {
         self.end_with_a_dot()
     }
 
-    /// Sends the dot that makes the server responsible for the letter. From here on only its refusal says that it was
+    /// Sends the dot that makes the server responsible for the email. From here on only its refusal says that it was
     /// not delivered.
     fn end_with_a_dot(&mut self) -> Result<Receipt, MailError> {
         let sent = self.connection.send(b".\r\n", TEXT_SECONDS_MAX);
         let patience = self.watch.at_most(DOT_SECONDS_MAX);
-        let reply = sent.and_then(|()| self.connection.reply(patience)).or_else(|fault| {
+        let reply = sent.and_then(|()| self.connection.reply(patience)).or_else(|error| {
             let rest = DOT_SECONDS_MAX.saturating_sub(patience);
-            if fault != MailError::TimedOut || rest.is_zero() {
-                return Err(fault);
+            if error != MailError::TimedOut || rest.is_zero() {
+                return Err(error);
             }
             (self.watch.handed_over)();
             self.connection.reply(rest)
@@ -162,7 +162,7 @@ impl<'a> Dialogue<'a> {
     }
 }
 
-/// A letter as it travels behind DATA: a line that begins with a dot gets another one. Ends with a line end.
+/// An email as it travels behind DATA: a line that begins with a dot gets another one. Ends with a line end.
 fn dot_stuffed(message: &[u8]) -> Vec<u8> {
     let mut stuffed = Vec::with_capacity(message.len() + 16);
     for line in message.split_inclusive(|byte| *byte == b'\n') {

@@ -1,5 +1,5 @@
 //! Speaks SMTP (RFC 5321) with a mail server, one delivery at a time, on a thread that may wait. Replies are judged by
-//! their codes alone. Whatever goes wrong before the dot that ends the letter, the letter was not delivered; whatever
+//! their codes alone. Whatever goes wrong before the dot that ends the email, the email was not delivered; whatever
 //! goes wrong behind it but a refusal, it may have been, and counts as sent.
 
 mod auth;
@@ -11,9 +11,9 @@ mod tls;
 pub use tls::read_extra_roots;
 
 use super::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
-use super::letters::Letter;
 use super::mailbox::{Address, Sender};
 use super::message;
+use super::templates::Email;
 use crate::clock::{Clock, Timestamp};
 use connection::Connection;
 use dialogue::Dialogue;
@@ -22,33 +22,33 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 /// The port on which mail servers speak TLS from the first byte.
 const TLS_PORT: u16 = 465;
 
-/// Delivers one letter.
+/// Delivers one email.
 ///
 /// # Errors
 ///
 /// Why it was certainly not delivered.
 pub fn deliver(
-    letter: &Letter,
+    email: &Email,
     settings: &MailSettings,
     now: Timestamp,
     clock: &dyn Clock,
     watch: &Watch<'_>,
 ) -> Result<Receipt, MailError> {
     let sender = Sender::parse(&settings.sender).ok_or(MailError::InvalidMessage)?;
-    let recipient = Address::parse(&letter.to).ok_or(MailError::InvalidMessage)?;
+    let recipient = Address::parse(&email.to).ok_or(MailError::InvalidMessage)?;
     // What cannot be sent to anybody needs no connection.
-    message::is_sendable(&letter.text).then_some(()).ok_or(MailError::InvalidMessage)?;
+    message::is_sendable(&email.text).then_some(()).ok_or(MailError::InvalidMessage)?;
     let addresses = resolve(settings)?;
     let protection = protection(settings, &addresses);
     let connection = Connection::open(addresses.into_iter(), clock, watch)?;
     let name = client_name(settings, &sender, connection.local().ip());
     let mut dialogue = Dialogue::new(connection, watch);
     let delivered = dialogue.begin(settings, protection, &name).and_then(|extensions| {
-        // A server that asks nobody to log in gets the letter without; if it minds, it refuses the letter.
+        // A server that asks nobody to log in gets the email without; if it minds, it refuses the email.
         if !settings.user.is_empty() && !settings.password.expose().is_empty() {
             auth::log_in(&mut dialogue, &extensions, &settings.user, &settings.password)?;
         }
-        dialogue.hand_over(letter, &sender, &recipient, &extensions, now)
+        dialogue.hand_over(email, &sender, &recipient, &extensions, now)
     });
     // A server that is gone, or has no time, is left without a word.
     if !matches!(delivered, Err(MailError::TimedOut | MailError::Closed | MailError::Stopped)) {
@@ -62,7 +62,7 @@ fn resolve(settings: &MailSettings) -> Result<Vec<SocketAddr>, MailError> {
     Ok(addresses.map_err(|_| MailError::Unreachable)?.collect())
 }
 
-/// What the automatic protection comes to: never in clear to another machine.
+/// What the automatic protection comes to: never in plaintext to another machine.
 fn protection(settings: &MailSettings, addresses: &[SocketAddr]) -> Protection {
     let is_here = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
     match settings.protection {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_leave_this_machine_only_under_tls_unless_the_operator_says_otherwise() {
+    fn emails_leave_this_machine_only_under_tls_unless_the_operator_says_otherwise() {
         for (server, port, expected) in [
             ("127.0.0.1", 25, Protection::None),
             ("::1", 587, Protection::None),

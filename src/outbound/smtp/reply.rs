@@ -122,7 +122,7 @@ pub struct Extensions {
     pub eight_bit: bool,
     /// It takes addresses that are not ASCII.
     pub utf8: bool,
-    /// It wants to know a letter's size; and the largest that it takes, where it says so.
+    /// It wants to know an email's size; and the largest that it takes, where it says so.
     pub size: Option<Option<u64>>,
     /// Ways to log in that we know too, the one to prefer first.
     pub mechanisms: Vec<Mechanism>,

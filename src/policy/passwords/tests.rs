@@ -9,11 +9,11 @@ const NOBODY_NEAR: Context<'_> = Context { server_name: "localhost", email: "q@w
 const TOO_SHORT: BrokenRule = BrokenRule::TooShort { min_length: 12 };
 
 fn judged(password: &str, context: &Context<'_>) -> Vec<BrokenRule> {
-    PasswordPolicy::default().judge(&password.into(), context)
+    PasswordPolicy::default().check(&password.into(), context)
 }
 
 fn judged_by_nist(password: &str, context: &Context<'_>) -> Vec<BrokenRule> {
-    PasswordPolicy::parse("nist").expect("a profile").judge(&password.into(), context)
+    PasswordPolicy::parse("nist").expect("a profile").check(&password.into(), context)
 }
 
 #[test]
@@ -215,9 +215,9 @@ fn no_text_makes_the_rules_panic() {
         let (password, server_name, email, name) = (text(longest), text(40), text(longest), text(longest));
         let context = Context { server_name: &server_name, email: &email, full_names: &[&name, ""] };
         for policy in &policies {
-            let broken = policy.judge(&password.as_str().into(), &context);
+            let broken = policy.check(&password.as_str().into(), &context);
             let counted: String = password.chars().take(PASSWORD_CHARACTERS_MAX).collect();
-            assert_eq!(policy.judge(&Password::new(counted), &context), broken, "what is cut off has no say");
+            assert_eq!(policy.check(&Password::new(counted), &context), broken, "what is cut off has no say");
             assert!(broken.iter().all(|rule| !rule.message().is_empty()));
         }
     }

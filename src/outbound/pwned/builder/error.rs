@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Why no filter was built.
 #[derive(Debug)]
-pub enum BuildFault {
+pub enum BuildError {
     /// The list cannot be read.
     ListUnreadable(io::Error),
     /// This line is none of a list of hashes.
@@ -25,15 +25,15 @@ pub enum BuildFault {
     /// A temporary file of another build is there.
     LeftOver(PathBuf),
     /// The filter, or a temporary file beside it, cannot be written or read back.
-    InvalidMessage(io::Error),
+    Unwritable(io::Error),
     /// The hashes of a shard could not be arranged, which is next to impossible.
     Construction,
 }
 
-impl fmt::Display for BuildFault {
+impl fmt::Display for BuildError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ListUnreadable(fault) => write!(out, "the list cannot be read: {fault}"),
+            Self::ListUnreadable(error) => write!(out, "the list cannot be read: {error}"),
             Self::BadLine(line) => {
                 write!(
                     out,
@@ -52,23 +52,23 @@ impl fmt::Display for BuildFault {
                 "{} is there: another build is at work, or was interrupted; remove the file if it was",
                 path.display()
             ),
-            Self::InvalidMessage(fault) => write!(out, "writing the filter failed: {fault}"),
+            Self::Unwritable(error) => write!(out, "writing the filter failed: {error}"),
             Self::Construction => out.write_str("the filter could not be constructed from these hashes"),
         }
     }
 }
 
-impl std::error::Error for BuildFault {}
+impl std::error::Error for BuildError {}
 
 /// Makes a file that nobody else writes to, for reading back and writing.
 ///
 /// # Errors
 /// There is a file of that name, or it cannot be made.
-pub fn create_new(path: &Path) -> Result<File, BuildFault> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|fault| {
-        match fault.kind() {
-            ErrorKind::AlreadyExists => BuildFault::LeftOver(path.to_owned()),
-            _ => BuildFault::InvalidMessage(fault),
+pub fn create_new(path: &Path) -> Result<File, BuildError> {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(|error| {
+        match error.kind() {
+            ErrorKind::AlreadyExists => BuildError::LeftOver(path.to_owned()),
+            _ => BuildError::Unwritable(error),
         }
     })
 }

@@ -1,7 +1,7 @@
 //! Reads lists of leaked hashes: a line for each, `SHA-1 in hexadecimal:count`, in any order and letter case,
 //! with either line end. Never shows what a line holds, since a wrong file might hold anything.
 
-use super::error::BuildFault;
+use super::error::BuildError;
 use crate::files::BYTE_ORDER_MARK;
 use crate::outbound::pwned::filter::key;
 use std::io::{BufRead, Read};
@@ -27,11 +27,11 @@ impl<Source: BufRead> List<Source> {
     ///
     /// # Errors
     /// The list cannot be read, or a line is none of such a list.
-    pub fn next_key(&mut self) -> Result<Option<u64>, BuildFault> {
+    pub fn next_key(&mut self) -> Result<Option<u64>, BuildError> {
         loop {
             self.line.clear();
             let mut source = self.source.by_ref().take(LINE_BYTES_MAX);
-            if source.read_until(b'\n', &mut self.line).map_err(BuildFault::ListUnreadable)? == 0 {
+            if source.read_until(b'\n', &mut self.line).map_err(BuildError::ListUnreadable)? == 0 {
                 return Ok(None);
             }
             self.lines += 1;
@@ -42,7 +42,7 @@ impl<Source: BufRead> List<Source> {
             if line.is_empty() {
                 continue;
             }
-            let (sha1, count) = parse(line).ok_or(BuildFault::BadLine(self.lines))?;
+            let (sha1, count) = parse(line).ok_or(BuildError::BadLine(self.lines))?;
             if count >= self.min_count {
                 return Ok(Some(key(&sha1)));
             }
@@ -92,7 +92,7 @@ mod tests {
     fn keys(text: &str, min_count: u64) -> Result<Vec<u64>, String> {
         let mut list = List::new(text.as_bytes(), min_count);
         let mut keys = Vec::new();
-        while let Some(key) = list.next_key().map_err(|fault| fault.to_string())? {
+        while let Some(key) = list.next_key().map_err(|error| error.to_string())? {
             keys.push(key);
         }
         Ok(keys)
@@ -131,9 +131,9 @@ mod tests {
         ];
         for line in wrong {
             let text = format!("{PASSWORD}:3\n{line}\n");
-            let fault = keys(&text, 1).expect_err(line);
-            assert!(fault.contains("line 2 "), "{line}: {fault}");
-            assert!(!fault.contains(line), "{fault}");
+            let error = keys(&text, 1).expect_err(line);
+            assert!(error.contains("line 2 "), "{line}: {error}");
+            assert!(!error.contains(line), "{error}");
         }
     }
 }

@@ -6,7 +6,7 @@ mod error;
 mod list;
 mod sort;
 
-pub use error::BuildFault;
+pub use error::BuildError;
 
 use super::filter::{self, HEADER_BYTES, SHARDS_MAX, Shard};
 use list::List;
@@ -66,17 +66,17 @@ impl Default for Portions {
 ///
 /// # Errors
 /// The list cannot be read or is none, or the filter cannot be written. Nothing incomplete is left behind then.
-pub fn build(order: Order<'_>, portions: Portions, tell: &mut dyn FnMut(&str)) -> Result<Built, BuildFault> {
+pub fn build(order: Order<'_>, portions: Portions, tell: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
     match order.out.symlink_metadata() {
         // Renaming would fail at the very end for a directory, and do harm to a device.
-        Ok(metadata) if !metadata.is_file() => return Err(BuildFault::NotAFile),
-        Ok(_) if !order.force => return Err(BuildFault::Exists),
+        Ok(metadata) if !metadata.is_file() => return Err(BuildError::NotAFile),
+        Ok(_) if !order.force => return Err(BuildError::Exists),
         _ => {}
     }
     let partial = beside(order.out, ".partial");
     let writer = FilterWriter::new(error::create_new(&partial)?, portions.shard_keys_max)?;
     let built = fill(&order, writer, portions, tell).and_then(|built| {
-        std::fs::rename(&partial, order.out).map_err(BuildFault::InvalidMessage)?;
+        std::fs::rename(&partial, order.out).map_err(BuildError::Unwritable)?;
         sync_directory(order.out)?;
         Ok(built)
     });
@@ -92,12 +92,12 @@ fn fill(
     mut writer: FilterWriter,
     portions: Portions,
     tell: &mut dyn FnMut(&str),
-) -> Result<Built, BuildFault> {
+) -> Result<Built, BuildError> {
     let mut list = List::new(BufReader::with_capacity(READ_BYTES, order.list), order.min_count);
     if !copy_sorted(&mut list, &mut writer, tell)? {
         tell("The list is not sorted. Reading it anew, sorting through a temporary file.");
         let mut source = list.into_source();
-        source.rewind().map_err(|_| BuildFault::ReadOnce)?;
+        source.rewind().map_err(|_| BuildError::ReadOnce)?;
         list = List::new(source, order.min_count);
         writer.restart()?;
         let mut sorter = Sorter::through(&beside(order.out, ".sorting"), portions.run_keys_max)?;
@@ -118,7 +118,7 @@ fn copy_sorted(
     list: &mut FileList<'_>,
     writer: &mut FilterWriter,
     tell: &mut dyn FnMut(&str),
-) -> Result<bool, BuildFault> {
+) -> Result<bool, BuildError> {
     while let Some(key) = next_key(list, tell)? {
         if !writer.push(key)? {
             return Ok(false);
@@ -127,7 +127,7 @@ fn copy_sorted(
     Ok(true)
 }
 
-fn next_key(list: &mut FileList<'_>, tell: &mut dyn FnMut(&str)) -> Result<Option<u64>, BuildFault> {
+fn next_key(list: &mut FileList<'_>, tell: &mut dyn FnMut(&str)) -> Result<Option<u64>, BuildError> {
     let before = list.lines() / PROGRESS_LINES;
     let key = list.next_key()?;
     if list.lines() / PROGRESS_LINES > before {
@@ -144,9 +144,9 @@ fn beside(out: &Path, ending: &str) -> PathBuf {
 }
 
 /// A new name is safe from a power cut only when its directory is on the disk too.
-fn sync_directory(out: &Path) -> Result<(), BuildFault> {
+fn sync_directory(out: &Path) -> Result<(), BuildError> {
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent).and_then(|directory| directory.sync_all()).map_err(BuildFault::InvalidMessage)
+    File::open(parent).and_then(|directory| directory.sync_all()).map_err(BuildError::Unwritable)
 }
 
 /// Writes a filter file shard by shard, from keys in ascending order.
@@ -164,7 +164,7 @@ impl FilterWriter {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn new(file: File, shard_keys_max: usize) -> Result<Self, BuildFault> {
+    pub fn new(file: File, shard_keys_max: usize) -> Result<Self, BuildError> {
         let mut writer =
             Self { file, shard_keys_max, shards: Vec::new(), keys: Vec::new(), hashes: 0, last: None };
         writer.skip_header()?;
@@ -175,8 +175,8 @@ impl FilterWriter {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn restart(&mut self) -> Result<(), BuildFault> {
-        self.file.set_len(0).map_err(BuildFault::InvalidMessage)?;
+    pub fn restart(&mut self) -> Result<(), BuildError> {
+        self.file.set_len(0).map_err(BuildError::Unwritable)?;
         self.shards.clear();
         self.keys.clear();
         self.hashes = 0;
@@ -188,7 +188,7 @@ impl FilterWriter {
     ///
     /// # Errors
     /// The file cannot be written, or there are too many keys.
-    pub fn push(&mut self, key: u64) -> Result<bool, BuildFault> {
+    pub fn push(&mut self, key: u64) -> Result<bool, BuildError> {
         if self.last.is_some_and(|last| key <= last) {
             return Ok(self.last == Some(key));
         }
@@ -205,31 +205,31 @@ impl FilterWriter {
     ///
     /// # Errors
     /// No key was taken in, or the file cannot be written.
-    pub fn finish(mut self, min_count: u64) -> Result<(u64, u64), BuildFault> {
+    pub fn finish(mut self, min_count: u64) -> Result<(u64, u64), BuildError> {
         if self.hashes == 0 {
-            return Err(BuildFault::Empty);
+            return Err(BuildError::Empty);
         }
         self.finish_shard()?;
         let (header, index) = filter::encode(&self.shards, self.hashes, min_count);
         self.write(&index)?;
-        let bytes = self.file.stream_position().map_err(BuildFault::InvalidMessage)?;
-        self.file.rewind().map_err(BuildFault::InvalidMessage)?;
+        let bytes = self.file.stream_position().map_err(BuildError::Unwritable)?;
+        self.file.rewind().map_err(BuildError::Unwritable)?;
         self.write(&header)?;
-        self.file.sync_all().map_err(BuildFault::InvalidMessage)?;
+        self.file.sync_all().map_err(BuildError::Unwritable)?;
         Ok((self.hashes, bytes))
     }
 
     /// The header comes last, so that a file without its end has no beginning either.
-    fn skip_header(&mut self) -> Result<(), BuildFault> {
-        self.file.seek(SeekFrom::Start(HEADER_BYTES)).map(drop).map_err(BuildFault::InvalidMessage)
+    fn skip_header(&mut self) -> Result<(), BuildError> {
+        self.file.seek(SeekFrom::Start(HEADER_BYTES)).map(drop).map_err(BuildError::Unwritable)
     }
 
-    fn finish_shard(&mut self) -> Result<(), BuildFault> {
+    fn finish_shard(&mut self) -> Result<(), BuildError> {
         if self.shards.len() == SHARDS_MAX as usize {
-            return Err(BuildFault::TooMany);
+            return Err(BuildError::TooMany);
         }
         let Some(first_key) = self.keys.first().copied() else { return Ok(()) };
-        let filter = BinaryFuse16::try_from(&self.keys).map_err(|_| BuildFault::Construction)?;
+        let filter = BinaryFuse16::try_from(&self.keys).map_err(|_| BuildError::Construction)?;
         self.keys.clear();
         self.shards.push(Shard {
             first_key,
@@ -242,7 +242,7 @@ impl FilterWriter {
         self.write(&bytes)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), BuildFault> {
-        self.file.write_all(bytes).map_err(BuildFault::InvalidMessage)
+    fn write(&mut self, bytes: &[u8]) -> Result<(), BuildError> {
+        self.file.write_all(bytes).map_err(BuildError::Unwritable)
     }
 }

@@ -1,6 +1,6 @@
 //! Sorts more keys than fit into memory: sorted runs go to a temporary file, and are merged from there.
 
-use super::error::{BuildFault, create_new};
+use super::error::{BuildError, create_new};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
@@ -30,9 +30,9 @@ impl Sorter {
     ///
     /// # Errors
     /// The file cannot be made.
-    pub fn through(path: &Path, run_keys_max: usize) -> Result<Self, BuildFault> {
+    pub fn through(path: &Path, run_keys_max: usize) -> Result<Self, BuildError> {
         let file = create_new(path)?;
-        std::fs::remove_file(path).map_err(BuildFault::InvalidMessage)?;
+        std::fs::remove_file(path).map_err(BuildError::Unwritable)?;
         Ok(Self { file, run_keys_max, pending: Vec::new(), ends: Vec::new() })
     }
 
@@ -40,7 +40,7 @@ impl Sorter {
     ///
     /// # Errors
     /// The temporary file cannot be written, or there are too many keys.
-    pub fn push(&mut self, key: u64) -> Result<(), BuildFault> {
+    pub fn push(&mut self, key: u64) -> Result<(), BuildError> {
         self.pending.push(key);
         if self.pending.len() >= self.run_keys_max { self.finish_run() } else { Ok(()) }
     }
@@ -49,7 +49,7 @@ impl Sorter {
     ///
     /// # Errors
     /// The temporary file cannot be written or read, or `take` fails.
-    pub fn merge(mut self, mut take: impl FnMut(u64) -> Result<(), BuildFault>) -> Result<(), BuildFault> {
+    pub fn merge(mut self, mut take: impl FnMut(u64) -> Result<(), BuildError>) -> Result<(), BuildError> {
         self.finish_run()?;
         self.pending = Vec::new();
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
@@ -57,28 +57,26 @@ impl Sorter {
         let mut smallest = BinaryHeap::with_capacity(runs.len());
         for (number, run) in runs.iter_mut().enumerate() {
             smallest.extend(
-                run.next_key(&self.file)
-                    .map_err(BuildFault::InvalidMessage)?
-                    .map(|key| Reverse((key, number))),
+                run.next_key(&self.file).map_err(BuildError::Unwritable)?.map(|key| Reverse((key, number))),
             );
         }
         while let Some(Reverse((key, number))) = smallest.pop() {
             take(key)?;
-            let next = runs[number].next_key(&self.file).map_err(BuildFault::InvalidMessage)?;
+            let next = runs[number].next_key(&self.file).map_err(BuildError::Unwritable)?;
             smallest.extend(next.map(|key| Reverse((key, number))));
         }
         Ok(())
     }
 
-    fn finish_run(&mut self) -> Result<(), BuildFault> {
+    fn finish_run(&mut self) -> Result<(), BuildError> {
         if self.ends.len() == RUNS_MAX {
-            return Err(BuildFault::TooMany);
+            return Err(BuildError::TooMany);
         }
         self.pending.sort_unstable();
         let mut end = self.ends.last().copied().unwrap_or(0);
         for keys in self.pending.chunks(BUFFER_BYTES / KEY_BYTES) {
             let bytes: Vec<u8> = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
-            self.file.write_all_at(&bytes, end).map_err(BuildFault::InvalidMessage)?;
+            self.file.write_all_at(&bytes, end).map_err(BuildError::Unwritable)?;
             end += bytes.len() as u64;
         }
         self.pending.clear();
@@ -148,6 +146,6 @@ mod tests {
         for key in 0..RUNS_MAX as u64 {
             sorter.push(key).expect("room");
         }
-        assert!(matches!(sorter.push(0), Err(BuildFault::TooMany)));
+        assert!(matches!(sorter.push(0), Err(BuildError::TooMany)));
     }
 }

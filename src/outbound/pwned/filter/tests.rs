@@ -31,7 +31,7 @@ fn file_of(bytes: &[u8]) -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-fn open(bytes: &[u8]) -> Result<PwnedFilter, FilterFault> {
+fn open(bytes: &[u8]) -> Result<PwnedFilter, FilterError> {
     let (_directory, path) = file_of(bytes);
     PwnedFilter::open(&path)
 }
@@ -42,7 +42,7 @@ fn sha1_of(key: u64) -> [u8; 20] {
     sha1
 }
 
-fn fault(bytes: &[u8]) -> String {
+fn error_of(bytes: &[u8]) -> String {
     open(bytes).err().expect("a file that is refused").to_string()
 }
 
@@ -80,16 +80,16 @@ fn shards_of_any_size_hold_their_own_keys() {
 fn other_files_are_refused() {
     let (sound, _) = assemble(&[vec![1, 2, 3], vec![10, 11]]);
     assert!(open(&sound).is_ok());
-    assert!(fault(b"").contains("not a leaked-password filter"));
-    assert!(fault(&[b'x'; 1000]).contains("not a leaked-password filter"));
+    assert!(error_of(b"").contains("not a leaked-password filter"));
+    assert!(error_of(&[b'x'; 1000]).contains("not a leaked-password filter"));
     let mut later = sound.clone();
     later[8] = 2;
-    assert!(fault(&later).contains("format 2"));
+    assert!(error_of(&later).contains("format 2"));
 
     let directory = TempDir::new().expect("a directory");
-    assert!(matches!(PwnedFilter::open(directory.path()), Err(FilterFault::Io(_))));
-    assert!(matches!(PwnedFilter::open(Path::new("/dev/zero")), Err(FilterFault::Io(_))));
-    assert!(matches!(PwnedFilter::open(&directory.path().join("none")), Err(FilterFault::Io(_))));
+    assert!(matches!(PwnedFilter::open(directory.path()), Err(FilterError::Io(_))));
+    assert!(matches!(PwnedFilter::open(Path::new("/dev/zero")), Err(FilterError::Io(_))));
+    assert!(matches!(PwnedFilter::open(&directory.path().join("none")), Err(FilterError::Io(_))));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_file_that_was_cut_short_or_goes_on_is_refused() {
     for length in 0..sound.len() {
         assert!(open(&sound[..length]).is_err(), "{length} of {} bytes", sound.len());
     }
-    assert!(fault(&[sound.as_slice(), &[0]].concat()).contains("damaged"));
+    assert!(error_of(&[sound.as_slice(), &[0]].concat()).contains("damaged"));
 }
 
 #[test]
@@ -154,14 +154,14 @@ fn nonsense_that_adds_up_is_refused() {
         [&header[..], &vec![0; 2 * fingerprints], &index].concat()
     };
     assert!(open(&file(&[shard], 16)).is_ok());
-    assert!(fault(&file(&[shard], 15)).contains("(length)"));
-    assert!(fault(&file(&[shard, shard], 32)).contains("(order of shards)"));
-    assert!(fault(&file(&[], 0)).contains("(number of shards)"));
+    assert!(error_of(&file(&[shard], 15)).contains("(length)"));
+    assert!(error_of(&file(&[shard, shard], 32)).contains("(order of shards)"));
+    assert!(error_of(&file(&[], 0)).contains("(number of shards)"));
     for (segment_length, first_positions) in
         [(0, 8), (3, 9), (4, 0), (4, 6), (1 << 31, 1 << 31), (4, 1 << 30)]
     {
         let broken = Shard { segment_length, first_positions, ..shard };
-        assert!(fault(&file(&[broken], 16)).contains("(shard)"), "{broken:?}");
+        assert!(error_of(&file(&[broken], 16)).contains("(shard)"), "{broken:?}");
     }
 }
 

@@ -228,8 +228,8 @@ fn redirects_are_followed_within_limits() {
 
 /// A server of this identity.
 fn server_of(identity: &TestIdentity, reactions: Vec<Reaction>) -> Server {
-    let shake_hands = identity.host();
-    Server::start(reactions, move |socket| Some(Box::new(shake_hands(socket)?)))
+    let handshake = identity.host();
+    Server::start(reactions, move |socket| Some(Box::new(handshake(socket)?)))
 }
 
 /// What it takes to ask this server, and to trust this identity.
@@ -285,11 +285,11 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
         "http://x/?key=1",
         "http://a b",
     ] {
-        assert!(matches!(refused(&settings(base)), RangeFault::BaseUrl), "{base}");
+        assert!(matches!(refused(&settings(base)), RangeError::BaseUrl), "{base}");
     }
     let with_roots =
         |path: &str| RangeSettings { extra_roots: Some(path.into()), ..settings(PUBLIC_RANGE_API) };
-    assert!(matches!(refused(&with_roots("/nowhere/roots.pem")), RangeFault::Roots(RootsFault::Corrupt(..))));
-    assert!(matches!(refused(&with_roots("/dev/null")), RangeFault::Roots(RootsFault::Corrupt(..))));
+    assert!(matches!(refused(&with_roots("/nowhere/roots.pem")), RangeError::Roots(RootsError::Corrupt(..))));
+    assert!(matches!(refused(&with_roots("/dev/null")), RangeError::Roots(RootsError::Corrupt(..))));
     assert!(RangeClient::new(&settings(PUBLIC_RANGE_API)).is_ok());
 }

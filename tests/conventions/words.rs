@@ -1,6 +1,6 @@
 //! Words that do not belong into the repository: the project speaks of itself alone, and of what is done.
 
-use crate::assert_kept;
+use crate::assert_no_violations;
 use crate::source::{SourceFile, repository, rust_below};
 
 /// A word, where it may stand all the same, and why not elsewhere. Each word is written in two parts, so that
@@ -20,7 +20,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
 #[test]
 fn no_file_holds_a_word_that_does_not_belong() {
     let complaints: Vec<String> = repository().iter().flat_map(forbidden_words).collect();
-    assert_kept(&complaints);
+    assert_no_violations(&complaints);
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn nothing_refers_to_a_numbered_list_that_the_reader_does_not_have() {
         [".rs", ".sql", ".md", ".toml", ".sh"].iter().any(|ending| file.path.ends_with(ending))
     });
     let complaints: Vec<String> = written.flat_map(numbered_references).collect();
-    assert_kept(&complaints);
+    assert_no_violations(&complaints);
 }
 
 /// Roles that the server itself gives a meaning to. Misspelt once, one would quietly be another role.
@@ -40,7 +40,7 @@ const ROLES: [&str; 5] = ["superuser", "staff", "authenticated", "anonymous", "l
 fn a_role_is_named_in_one_place() {
     let files = rust_below(&["src/"]);
     let complaints: Vec<String> = files.iter().flat_map(named_roles).collect();
-    assert_kept(&complaints);
+    assert_no_violations(&complaints);
 }
 
 fn named_roles(file: &SourceFile) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Documents lead where they say, and name what there is.
 
-use crate::assert_kept;
+use crate::assert_no_violations;
 use crate::source::{SourceFile, repository, text_of};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -10,7 +10,7 @@ fn every_link_leads_to_a_file() {
     let files = repository();
     let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let documents = files.iter().filter(|file| file.path.ends_with(".md"));
-    assert_kept(&documents.flat_map(|file| dead_links(file, &paths)).collect::<Vec<_>>());
+    assert_no_violations(&documents.flat_map(|file| dead_links(file, &paths)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn every_variable_that_a_document_names_is_a_setting() {
             unknown.map(|name| format!("{}: {name} is no setting", file.path)).collect::<Vec<_>>()
         })
         .collect();
-    assert_kept(&complaints);
+    assert_no_violations(&complaints);
 }
 
 #[test]
@@ -38,12 +38,12 @@ fn every_document_can_be_reached_from_the_readme() {
         .filter(|file| file.path != "README.md" && !readme.contains(&format!("]({})", file.path)))
         .map(|file| format!("README.md: link {}, or nobody finds it", file.path))
         .collect();
-    assert_kept(&unreachable);
+    assert_no_violations(&unreachable);
 }
 
 #[test]
 fn every_test_that_the_security_page_names_exists() {
-    assert_kept(&unknown_tests(&text_of("docs/security.md"), &repository()));
+    assert_no_violations(&unknown_tests(&text_of("docs/security.md"), &repository()));
 }
 
 /// What the table's third column names: tests, files or folders of tests, and modules that have some.
@@ -85,7 +85,7 @@ fn every_deliberate_difference_has_a_row_that_says_why() {
             )
         })
         .collect();
-    assert_kept(&unfounded);
+    assert_no_violations(&unfounded);
 }
 
 fn dead_links(document: &SourceFile, paths: &BTreeSet<&str>) -> Vec<String> {

@@ -11,6 +11,6 @@ mod source;
 mod words;
 
 /// Fails with every complaint at once, one a line, so that one run shows all there is to mend.
-fn assert_kept(complaints: &[String]) {
+fn assert_no_violations(complaints: &[String]) {
     assert!(complaints.is_empty(), "\n\n{}\n", complaints.join("\n"));
 }

@@ -1,12 +1,12 @@
 //! Files beside the code that must agree with it: `Cargo.toml`, the `Makefile`, and what documents promise.
 
-use crate::assert_kept;
+use crate::assert_no_violations;
 use crate::source::{repository, text_of};
 use std::collections::BTreeSet;
 
 #[test]
 fn every_dependency_has_its_reason_beside_it() {
-    assert_kept(&unexplained_dependencies(&text_of("Cargo.toml")));
+    assert_no_violations(&unexplained_dependencies(&text_of("Cargo.toml")));
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn every_make_command_that_a_document_names_exists() {
     let documents = files.iter().filter(|file| file.path.ends_with(".md"));
     let complaints: Vec<String> =
         documents.flat_map(|file| unknown_make_commands(&file.path, &file.text, &targets)).collect();
-    assert_kept(&complaints);
+    assert_no_violations(&complaints);
 }
 
 #[test]

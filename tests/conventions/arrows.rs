@@ -1,6 +1,6 @@
 //! Who may name whom: the way of the data through the server is also the only way of the imports.
 
-use crate::assert_kept;
+use crate::assert_no_violations;
 use crate::paths::{Module, Named, modules};
 use crate::source::rust_below;
 
@@ -92,7 +92,7 @@ fn a_crate_is_named_in_its_home_only() {
     let modules = ours();
     let complaints: Vec<String> =
         HOMES.iter().flat_map(|(name, homes, advice)| strays(&modules, name, homes, advice)).collect();
-    assert_kept(&complaints);
+    assert_no_violations(&complaints);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_text_reaches_the_log_by_few_ways_each_with_few_users() {
         .iter()
         .flat_map(|(name, homes, advice)| logged_texts(&modules, name, homes, advice))
         .collect();
-    assert_kept(&complaints);
+    assert_no_violations(&complaints);
 }
 
 #[test]
@@ -112,12 +112,12 @@ fn guard_policy_and_wire_stand_alone() {
     complaints.extend(imports_beyond(&modules, "wire", 1, COMMON));
     // The guards do not lean on each other either: each is understood and tested alone.
     complaints.extend(imports_beyond(&modules, "guard", 2, COMMON));
-    assert_kept(&complaints);
+    assert_no_violations(&complaints);
 }
 
 #[test]
 fn policy_decides_without_touching_the_world() {
-    assert_kept(&touches_the_world(&ours()));
+    assert_no_violations(&touches_the_world(&ours()));
 }
 
 #[test]
@@ -125,24 +125,24 @@ fn the_store_knows_no_request_reply_or_http() {
     let unknown =
         ["request", "wire", "outcome", "pipeline", "http", "api", "outbound", "cli", "server", "app"];
     let advice = "The store takes values and gives rows; turn them into requests and replies above it.";
-    assert_kept(&names_forbidden(&ours(), "store", &unknown, advice));
+    assert_no_violations(&names_forbidden(&ours(), "store", &unknown, advice));
 }
 
 #[test]
 fn an_action_does_not_know_how_it_was_reached() {
     let advice = "An action gets a Call and gives an Outcome; whatever else it needs, the Call should offer.";
-    assert_kept(&names_forbidden(&ours(), "api", &["http", "pipeline", "server", "cli"], advice));
+    assert_no_violations(&names_forbidden(&ours(), "api", &["http", "pipeline", "server", "cli"], advice));
 }
 
 #[test]
 fn an_action_file_imports_no_other() {
-    assert_kept(&actions_that_lean_on_others(&ours()));
+    assert_no_violations(&actions_that_lean_on_others(&ours()));
 }
 
 #[test]
 fn what_is_done_to_accounts_knows_no_request_and_no_reply() {
     let advice = "An operation takes who has it done and a Context, and refuses in a type of its own; see accounts/mod.rs.";
-    assert_kept(&names_forbidden(&ours(), "accounts", UNKNOWN_TO_ACCOUNTS, advice));
+    assert_no_violations(&names_forbidden(&ours(), "accounts", UNKNOWN_TO_ACCOUNTS, advice));
 }
 
 fn is_within(path: &str, homes: &[&str]) -> bool {

@@ -1,7 +1,7 @@
 //! Lets those who come with the same key pass one after another, as whoever tests an account's password does. A few may
 //! wait for their turn, the rest is refused at once; who has hung up leaves the line.
 
-use super::{AnswerSender, answer_slot};
+use super::{Sender, oneshot};
 use crate::presence::Presence;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,66 +15,66 @@ const PRESENCE_EVERY: Duration = Duration::from_millis(500);
 
 /// A line for each key under which somebody has their turn.
 #[derive(Clone, Default)]
-pub struct Turnstiles(Arc<Mutex<HashMap<String, VecDeque<Waiting>>>>);
+pub struct KeyedMutex(Arc<Mutex<HashMap<String, VecDeque<Waiting>>>>);
 
 /// Somebody in a line.
 struct Waiting {
     presence: Presence,
     /// Hands over the turn. Dropped, it tells that there won't be one.
-    sender: AnswerSender<Turn>,
+    sender: Sender<KeyedGuard>,
 }
 
 /// The right to go on, while nobody else under the same key has it. Dropping it lets the next one pass.
-pub struct Turn {
-    turnstiles: Turnstiles,
+pub struct KeyedGuard {
+    mutex: KeyedMutex,
     key: String,
 }
 
 /// Too many are waiting already, or the client has hung up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoTurn;
+pub struct LockError;
 
-impl Turnstiles {
+impl KeyedMutex {
     /// Waits for a turn under this key.
     ///
     /// # Errors
     /// At once, if too many are waiting; and when the client is gone.
-    pub fn enter(&self, key: &str, presence: &Presence) -> Result<Turn, NoTurn> {
-        let mut lines = self.lock();
+    pub fn lock(&self, key: &str, presence: &Presence) -> Result<KeyedGuard, LockError> {
+        let mut lines = self.lines();
         let Some(line) = lines.get_mut(key) else {
             lines.insert(key.to_owned(), VecDeque::new());
-            return Ok(Turn { turnstiles: self.clone(), key: key.to_owned() });
+            return Ok(KeyedGuard { mutex: self.clone(), key: key.to_owned() });
         };
         let (gone, present): (VecDeque<Waiting>, _) =
             line.drain(..).partition(|waiting| waiting.presence.is_gone());
         *line = present;
         let place = (line.len() < WAITING_MAX).then(|| {
-            let (sender, turn) = answer_slot();
+            let (sender, turn) = oneshot();
             line.push_back(Waiting { presence: presence.clone(), sender });
             turn
         });
         drop(lines);
         // This wakes those who waited, which is none of the lock's business.
         drop(gone);
-        place.ok_or(NoTurn)?.wait_while(PRESENCE_EVERY, || !presence.is_gone()).map_err(|_| NoTurn)
+        place.ok_or(LockError)?.wait_while(PRESENCE_EVERY, || !presence.is_gone()).map_err(|_| LockError)
     }
 
     /// How many wait under this key.
     #[must_use]
     pub fn waiting(&self, key: &str) -> usize {
-        self.lock().get(key).map_or(0, VecDeque::len)
+        self.lines().get(key).map_or(0, VecDeque::len)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Waiting>>> {
+    fn lines(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Waiting>>> {
         // Every state is valid at every moment, so a panic elsewhere cannot have left a broken one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Turn {
+impl Drop for KeyedGuard {
     fn drop(&mut self) {
         let mut gone = Vec::new();
-        let mut lines = self.turnstiles.lock();
+        let mut lines = self.mutex.lines();
         let next = lines.get_mut(&self.key).and_then(|line| {
             while let Some(waiting) = line.pop_front() {
                 if !waiting.presence.is_gone() {
@@ -91,8 +91,7 @@ impl Drop for Turn {
         drop(gone);
         if let Some(next) = next {
             // If they left the line in this very moment, this drops the turn, and it goes to the one behind.
-            next.sender
-                .send(Self { turnstiles: self.turnstiles.clone(), key: std::mem::take(&mut self.key) });
+            next.sender.send(Self { mutex: self.mutex.clone(), key: std::mem::take(&mut self.key) });
         }
     }
 }
@@ -122,17 +121,17 @@ mod tests {
     }
 
     /// Enters on a coroutine of its own; the outcome comes through the channel.
-    fn enters(turnstiles: &Turnstiles, presence: Presence) -> mpsc::Receiver<Result<Turn, NoTurn>> {
+    fn enters(mutex: &KeyedMutex, presence: Presence) -> mpsc::Receiver<Result<KeyedGuard, LockError>> {
         let (sender, receiver) = mpsc::channel();
-        let turnstiles = turnstiles.clone();
-        let before = turnstiles.waiting("alice");
-        let other = turnstiles.clone();
+        let mutex = mutex.clone();
+        let before = mutex.waiting("alice");
+        let other = mutex.clone();
         may::go!(move || {
-            let _ = sender.send(other.enter("alice", &presence));
+            let _ = sender.send(other.lock("alice", &presence));
         });
         // Whoever is admitted stands in the line before the next one comes.
         let mut rounds = 0;
-        while turnstiles.waiting("alice") == before && rounds < 2_000 {
+        while mutex.waiting("alice") == before && rounds < 2_000 {
             rounds += 1;
             if let Ok(outcome) = receiver.try_recv() {
                 let (again, received) = mpsc::channel();
@@ -144,19 +143,19 @@ mod tests {
         receiver
     }
 
-    fn is_refused(outcome: &mpsc::Receiver<Result<Turn, NoTurn>>) -> bool {
+    fn is_refused(outcome: &mpsc::Receiver<Result<KeyedGuard, LockError>>) -> bool {
         outcome.recv_timeout(Duration::from_secs(60)).expect("an outcome").is_err()
     }
 
     #[test]
     fn one_at_a_time_passes_under_a_key_and_others_do_not_wait() {
-        let turnstiles = Turnstiles::default();
+        let mutex = KeyedMutex::default();
         let inside = Arc::new(AtomicUsize::new(0));
         let passing: Vec<_> = (0..WAITING_MAX)
             .map(|_| {
-                let (turnstiles, inside) = (turnstiles.clone(), inside.clone());
+                let (mutex, inside) = (mutex.clone(), inside.clone());
                 may::go!(move || {
-                    let _turn = turnstiles.enter("alice", &Presence::always()).expect("a place");
+                    let _turn = mutex.lock("alice", &Presence::always()).expect("a place");
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "nobody else is inside");
                     pause(Duration::from_millis(3));
                     inside.fetch_sub(1, Ordering::SeqCst);
@@ -166,38 +165,38 @@ mod tests {
         for one in passing {
             one.join().expect("it passes");
         }
-        let _turn = turnstiles.enter("alice", &Presence::always()).expect("nobody is there");
-        let _other = turnstiles.enter("bob", &Presence::always()).expect("nobody is there");
+        let _turn = mutex.lock("alice", &Presence::always()).expect("nobody is there");
+        let _other = mutex.lock("bob", &Presence::always()).expect("nobody is there");
         drop((_turn, _other));
-        assert!(turnstiles.lock().is_empty(), "a line that nobody stands in takes no memory");
+        assert!(mutex.lines().is_empty(), "a line that nobody stands in takes no memory");
     }
 
     #[test]
     fn a_few_wait_in_order_and_the_rest_is_refused_at_once() {
-        let turnstiles = Turnstiles::default();
-        let first = turnstiles.enter("alice", &Presence::always()).expect("nobody is there");
-        let waiting: Vec<_> = (0..WAITING_MAX).map(|_| enters(&turnstiles, Presence::always())).collect();
-        assert_eq!(turnstiles.waiting("alice"), WAITING_MAX);
-        assert!(is_refused(&enters(&turnstiles, Presence::always())));
-        assert!(turnstiles.enter("bob", &Presence::always()).is_ok(), "the line is that of one key");
+        let mutex = KeyedMutex::default();
+        let first = mutex.lock("alice", &Presence::always()).expect("nobody is there");
+        let waiting: Vec<_> = (0..WAITING_MAX).map(|_| enters(&mutex, Presence::always())).collect();
+        assert_eq!(mutex.waiting("alice"), WAITING_MAX);
+        assert!(is_refused(&enters(&mutex, Presence::always())));
+        assert!(mutex.lock("bob", &Presence::always()).is_ok(), "the line is that of one key");
         drop(first);
         for next in waiting {
             let turn = next.recv_timeout(Duration::from_secs(60)).expect("an outcome");
             drop(turn.expect("their turn"));
         }
-        assert!(turnstiles.lock().is_empty());
+        assert!(mutex.lines().is_empty());
     }
 
     #[test]
     fn who_is_gone_leaves_a_full_line_to_the_next_one() {
-        let turnstiles = Turnstiles::default();
-        let first = turnstiles.enter("alice", &Presence::always()).expect("nobody is there");
+        let mutex = KeyedMutex::default();
+        let first = mutex.lock("alice", &Presence::always()).expect("nobody is there");
         let clients: Vec<Arc<Client>> = (0..WAITING_MAX).map(|_| Arc::default()).collect();
         let gone: Vec<_> =
-            clients.iter().map(|client| enters(&turnstiles, Presence::of(client.clone()))).collect();
-        assert!(is_refused(&enters(&turnstiles, Presence::always())), "it is full");
+            clients.iter().map(|client| enters(&mutex, Presence::of(client.clone()))).collect();
+        assert!(is_refused(&enters(&mutex, Presence::always())), "it is full");
         clients.iter().for_each(|client| client.leave());
-        let owner = enters(&turnstiles, Presence::always());
+        let owner = enters(&mutex, Presence::always());
         assert!(gone.iter().all(is_refused), "they are told");
         drop(first);
         let turn = owner.recv_timeout(Duration::from_secs(60)).expect("an outcome");
@@ -206,22 +205,22 @@ mod tests {
 
     #[test]
     fn who_is_gone_leaves_the_line_though_nothing_moves_in_it() {
-        let turnstiles = Turnstiles::default();
-        let _first = turnstiles.enter("alice", &Presence::always()).expect("nobody is there");
+        let mutex = KeyedMutex::default();
+        let _first = mutex.lock("alice", &Presence::always()).expect("nobody is there");
         let client: Arc<Client> = Arc::default();
-        let gone = enters(&turnstiles, Presence::of(client.clone()));
+        let gone = enters(&mutex, Presence::of(client.clone()));
         client.leave();
         assert!(is_refused(&gone), "nobody came and nobody passed, and yet they left");
     }
 
     #[test]
     fn a_turn_that_comes_to_somebody_who_has_just_left_goes_on_to_the_next() {
-        let turnstiles = Turnstiles::default();
+        let mutex = KeyedMutex::default();
         for _ in 0..200 {
-            let first = turnstiles.enter("alice", &Presence::always()).expect("nobody is there");
+            let first = mutex.lock("alice", &Presence::always()).expect("nobody is there");
             let client: Arc<Client> = Arc::default();
-            let leaving = enters(&turnstiles, Presence::of(client.clone()));
-            let staying = enters(&turnstiles, Presence::always());
+            let leaving = enters(&mutex, Presence::of(client.clone()));
+            let staying = enters(&mutex, Presence::always());
             let other = may::go!(move || client.leave());
             drop(first);
             drop(leaving.recv_timeout(Duration::from_secs(60)).expect("an outcome"));
@@ -229,6 +228,6 @@ mod tests {
             drop(turn.expect("their turn"));
             other.join().expect("it ends well");
         }
-        assert!(turnstiles.lock().is_empty());
+        assert!(mutex.lines().is_empty());
     }
 }

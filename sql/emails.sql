@@ -1,4 +1,4 @@
--- Letters are noted before they are sent, so that two requests cannot both send one, and the note is taken back when
+-- Emails are noted before they are sent, so that two requests cannot both send one, and the note is taken back when
 -- one was certainly not sent.
 
 -- name: claim_verify

@@ -1,17 +1,17 @@
-//! The letters that the server writes: plain text, short, with the code whole on a line of its own. Nothing that a
+//! The emails that the server writes: plain text, short, with the code whole on a line of its own. Nothing that a
 //! request brings along may add a line or a header.
 
 use crate::clock::Timestamp;
 
-/// Characters of a browser's name that a letter shows.
+/// Characters of a browser's name that an email shows.
 const BROWSER_CHARACTERS_MAX: usize = 200;
 /// Characters of a site's name.
 const SITE_CHARACTERS_MAX: usize = 100;
-/// Characters of a line in a letter (RFC 5322), less the line's end.
+/// Characters of a line in an email (RFC 5322), less the line's end.
 const LINE_CHARACTERS_MAX: usize = 998;
 
-/// A letter to one person.
-pub struct Letter {
+/// An email to one person.
+pub struct Email {
     /// The address it goes to.
     pub to: String,
     /// What it is about.
@@ -20,7 +20,7 @@ pub struct Letter {
     pub text: String,
 }
 
-/// What a letter tells.
+/// What an email tells.
 pub struct Contents<'a> {
     /// The address it goes to: the stored one.
     pub to: &'a str,
@@ -40,7 +40,7 @@ pub struct Contents<'a> {
     pub ip_address: &'a str,
 }
 
-/// The letter cannot be written: a code or a web address does not fit on a line, or is not one.
+/// The email cannot be written: a code or a web address does not fit on a line, or is not one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidMessage;
 
@@ -49,11 +49,11 @@ pub struct InvalidMessage;
 /// # Errors
 ///
 /// [`InvalidMessage`].
-pub fn sign_up(contents: &Contents<'_>) -> Result<Letter, InvalidMessage> {
+pub fn sign_up(contents: &Contents<'_>) -> Result<Email, InvalidMessage> {
     let request = "Somebody, we hope it was you, asked to sign up there with this address.";
     let use_of_code = "Then you can log in with your e-mail address and your password.";
     let text = text(contents, request, "To verify your address", use_of_code)?;
-    Ok(Letter {
+    Ok(Email {
         to: contents.to.to_owned(),
         subject: format!("[{}] Please verify your sign-up", one_line(contents.site, SITE_CHARACTERS_MAX)),
         text,
@@ -65,11 +65,11 @@ pub fn sign_up(contents: &Contents<'_>) -> Result<Letter, InvalidMessage> {
 /// # Errors
 ///
 /// [`InvalidMessage`].
-pub fn forgot_password(contents: &Contents<'_>) -> Result<Letter, InvalidMessage> {
+pub fn forgot_password(contents: &Contents<'_>) -> Result<Email, InvalidMessage> {
     let request = "Somebody, we hope it was you, asked for a new password for this address.";
     let use_of_code = "Your old password works until you have chosen a new one.";
     let text = text(contents, request, "To choose a new password", use_of_code)?;
-    Ok(Letter {
+    Ok(Email {
         to: contents.to.to_owned(),
         subject: format!(
             "[{}] Please verify your password reset",
@@ -97,7 +97,7 @@ fn text(
     Ok(format!(
         "Hello,\n\
          \n\
-         this is an automatic letter from {site} at\n\
+         this is an automatic email from {site} at\n\
          {base_url}\n\
          \n\
          {request}\n\
@@ -117,7 +117,7 @@ fn text(
          The code is good until {expires} (UTC). {use_of_code}\n\
          \n\
          If you do not know this browser or IP address, somebody else may have used your\n\
-         e-mail address. Then you can ignore this letter: without the code nothing changes.\n\
+         e-mail address. Then you can ignore this email: without the code nothing changes.\n\
          \n\
          {site}\n\
          {base_url}\n",
@@ -193,26 +193,26 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_has_the_code_and_the_form_on_lines_of_their_own() {
-        for letter in [sign_up(&contents()), forgot_password(&contents())] {
-            let letter = letter.expect("a letter");
-            assert!(letter.subject.starts_with("[Recipes] Please verify"));
-            assert!(letter.text.lines().any(|line| line == CODE));
-            assert!(letter.text.lines().any(|line| line == "https://recipes.example/users/verify"));
+    fn an_email_has_the_code_and_the_form_on_lines_of_their_own() {
+        for email in [sign_up(&contents()), forgot_password(&contents())] {
+            let email = email.expect("an email");
+            assert!(email.subject.starts_with("[Recipes] Please verify"));
+            assert!(email.text.lines().any(|line| line == CODE));
+            assert!(email.text.lines().any(|line| line == "https://recipes.example/users/verify"));
             for part in ["alice@example.org", "Browser.1.0", "192.0.2.7", "2026-11-23T16:00:00 (UTC)"] {
-                assert!(letter.text.contains(part), "{part}");
+                assert!(email.text.contains(part), "{part}");
             }
         }
     }
 
     #[test]
     fn nothing_adds_a_line() {
-        let lines = sign_up(&contents()).expect("a letter").text.lines().count();
+        let lines = sign_up(&contents()).expect("an email").text.lines().count();
         let evil = "x\r\nBcc: eve@example.org\n.\n\u{2028}y";
-        let letter = sign_up(&Contents { site: evil, browser: evil, ip_address: evil, ..contents() });
-        let letter = letter.expect("a letter");
-        assert_eq!(letter.text.lines().count(), lines);
-        assert!(!letter.subject.contains(['\r', '\n']));
+        let email = sign_up(&Contents { site: evil, browser: evil, ip_address: evil, ..contents() });
+        let email = email.expect("an email");
+        assert_eq!(email.text.lines().count(), lines);
+        assert!(!email.subject.contains(['\r', '\n']));
         for odd in [
             Contents { code: "a b", ..contents() },
             Contents { code: "a\nb", ..contents() },
