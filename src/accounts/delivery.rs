@@ -53,7 +53,7 @@ struct Shared {
 }
 
 /// Hands an email over. `wait` tells whether the caller is going to wait for the outcome; if not, the mail server gets
-/// all the time that the protocol gives it. `None` if too many letters are waiting; then the note is taken back.
+/// all the time that the protocol gives it. `None` if too many emails are waiting; then the note is taken back.
 pub fn send(
     context: &Context<'_>,
     email: Email,
@@ -81,7 +81,7 @@ pub fn send(
     };
     let is_queued = app.post.submit(move || work.run(begin, tell)).is_some();
     if !is_queued {
-        log::warning("could not send an email", &[("why", "too many letters are waiting".into())]);
+        log::warning("could not send an email", &[("why", "too many emails are waiting".into())]);
         shared.give_back();
         return None;
     }
