@@ -47,5 +47,6 @@ pub mod rng;
 pub mod server;
 pub mod shape;
 pub mod store;
+pub mod user_id;
 pub mod wait;
 pub mod wire;

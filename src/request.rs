@@ -28,11 +28,9 @@ impl Param {
     /// The types as a problem list shows them: one word, or a list for a union.
     #[must_use]
     pub fn required_type(&self) -> Value {
-        let shown =
-            |word: &&str| Value::from(if matches!(*word, "secret" | "password") { "str" } else { word });
         match self.types {
-            [word] => shown(word),
-            types => types.iter().map(shown).collect(),
+            [word] => (*word).into(),
+            types => types.into(),
         }
     }
 
@@ -134,7 +132,7 @@ macro_rules! requests {
                         name: $crate::requests!(@name $param $($shown)?),
                         alias: $crate::requests!(@alias $($alias)?),
                         doc: concat!($($param_doc, "\n"),+),
-                        types: &[$(stringify!($word)),+],
+                        types: &[$($crate::wire_word!($word)),+],
                         required: true,
                         members: $crate::requests!(@members $($members)?),
                     }, )*
@@ -142,7 +140,7 @@ macro_rules! requests {
                         name: stringify!($opt),
                         alias: None,
                         doc: concat!($($opt_doc, "\n"),+),
-                        types: &[$(stringify!($opt_word)),+],
+                        types: &[$($crate::wire_word!($opt_word)),+],
                         required: false,
                         members: &[],
                     }, )*)?
@@ -225,7 +223,7 @@ macro_rules! members {
             name: stringify!($name),
             alias: None,
             doc: concat!($($doc, "\n"),+),
-            types: &[$(stringify!($word)),+],
+            types: &[$($crate::wire_word!($word)),+],
             required: $is_required,
             members: &[],
         }

@@ -4,6 +4,7 @@
 use crate::guard::secret::{Password, Secret};
 use crate::json::{self, JsonError, JsonText, Limits};
 use crate::shape::{HasType, Type};
+use crate::user_id::UserId;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::Formatter as _;
@@ -33,6 +34,7 @@ macro_rules! wire_type {
     (secret) => { $crate::guard::secret::Secret<String> };
     (password) => { $crate::guard::secret::Password };
     (int) => { i64 };
+    (UserId) => { $crate::user_id::UserId };
     (bool) => { bool };
     (dict) => { $crate::wire::Object };
     (Any) => { serde_json::Value };
@@ -43,6 +45,23 @@ macro_rules! wire_type {
     (str | list) => { $crate::wire::StrOrList };
     (dict | str) => { $crate::wire::ObjectOrText };
     ($word:ident | None) => { Option<$crate::wire_type!($word)> };
+}
+
+/// The wire's word for one of the words of a parameter: some stand for more than the wire says.
+#[macro_export]
+macro_rules! wire_word {
+    (secret) => {
+        "str"
+    };
+    (password) => {
+        "str"
+    };
+    (UserId) => {
+        "int"
+    };
+    ($word:ident) => {
+        stringify!($word)
+    };
 }
 
 impl FromWire for String {
@@ -69,6 +88,12 @@ impl FromWire for Password {
 impl FromWire for i64 {
     fn from_wire(value: Value) -> Result<Self, Value> {
         value.as_i64().ok_or(value)
+    }
+}
+
+impl FromWire for UserId {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        i64::from_wire(value).map(Self::new)
     }
 }
 

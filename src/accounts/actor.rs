@@ -8,13 +8,14 @@ use crate::guard::token::StoredToken;
 use crate::log::{self, Field};
 use crate::policy::roles::Role;
 use crate::store::{Db, StoreError, sessions};
+use crate::user_id::UserId;
 
 /// A session that somebody shows, and who they say they are.
 pub struct SessionClaim {
     /// The session.
     token: StoredToken,
     /// Whose it is said to be.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// The role that its owner is said to have.
     pub role: String,
 }
@@ -33,7 +34,7 @@ pub enum Requester {
 #[must_use]
 pub struct Actor {
     /// The user's number.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// The user's role.
     pub role: Role,
 }
@@ -44,7 +45,7 @@ pub enum Performer {
     /// A user, in a session.
     User(Actor),
     /// The user of this number, who has just given their password.
-    PasswordHolder(i64),
+    PasswordHolder(UserId),
     /// Whoever holds the shared key.
     CallingServer,
     /// Whoever may run commands on this machine.
@@ -54,7 +55,7 @@ pub enum Performer {
 impl SessionClaim {
     /// What somebody says who shows this token.
     #[must_use]
-    pub fn new(session_token: &Secret<String>, user_id: i64, role: String) -> Self {
+    pub fn new(session_token: &Secret<String>, user_id: UserId, role: String) -> Self {
         Self { token: StoredToken::of(session_token.expose()), user_id, role }
     }
 
@@ -89,7 +90,7 @@ impl Requester {
 impl Performer {
     /// The user who has it done, if it is one.
     #[must_use]
-    pub const fn user_id(&self) -> Option<i64> {
+    pub const fn user_id(&self) -> Option<UserId> {
         match self {
             Self::User(Actor { user_id, .. }) | Self::PasswordHolder(user_id) => Some(*user_id),
             Self::CallingServer | Self::Operator => None,
@@ -106,8 +107,8 @@ impl Performer {
     }
 
     /// Logs what they did to a user's account. Called once it is on the disk.
-    pub(super) fn log(&self, context: &Context<'_>, what: &'static str, user_id: i64) {
-        let redacted = |user_id: i64| Field::from(context.config().pii_salt.redact(user_id));
+    pub(super) fn log(&self, context: &Context<'_>, what: &'static str, user_id: UserId) {
+        let redacted = |user_id: UserId| Field::from(context.config().pii_salt.redact(user_id));
         let mut fields = vec![("user", redacted(user_id)), ("by", self.kind().into())];
         fields.extend(self.user_id().map(|actor| ("actor", redacted(actor))));
         log::info(what, &fields);

@@ -13,6 +13,7 @@ use crate::policy::roles::is_system_user;
 use crate::store::attempts::{AttemptKey, Attempts};
 use crate::store::locks::{self, Lock};
 use crate::store::{StoreError, Tx, attempts, sessions, users};
+use crate::user_id::UserId;
 use std::time::Duration;
 
 /// How an attempt is counted.
@@ -176,7 +177,7 @@ fn write_down(
 }
 
 /// Locks an account for a time. One that is not active, or locked already, is left as it is.
-fn lock_account(tx: &Tx<'_>, user_id: i64, until: Timestamp) -> Result<(), StoreError> {
+fn lock_account(tx: &Tx<'_>, user_id: UserId, until: Timestamp) -> Result<(), StoreError> {
     match users::by_id(tx, user_id)? {
         Some(user) if user.is_active && !user.user_role.is_locked() && !is_system_user(user_id) => {
             lock::lock(tx, &user, Lock::Automatic(until))

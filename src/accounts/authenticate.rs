@@ -17,6 +17,7 @@ use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
 use crate::store::users::AuthUser;
 use crate::store::{StoreError, Tx, sessions, users};
+use crate::user_id::UserId;
 use crate::wait::keyed_mutex::KeyedGuard;
 use std::time::Duration;
 
@@ -25,9 +26,9 @@ pub enum Identifier {
     /// The user with this address.
     Email(EmailAddress),
     /// The user of this number.
-    User(i64),
+    User(UserId),
     /// The user of this number, provided that this is their address.
-    UserWithEmail(i64, EmailAddress),
+    UserWithEmail(UserId, EmailAddress),
 }
 
 /// What came of looking at a password.

@@ -9,6 +9,7 @@ use crate::guard::secret::Password;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
 use crate::store::{StoreError, Tx, attempts, users};
+use crate::user_id::UserId;
 
 /// Why an account was not deleted.
 pub enum DeleteRefused {
@@ -32,7 +33,7 @@ pub enum DeleteRefused {
 /// Why not; a failing database, or too many passwords waiting.
 pub fn delete_own(
     context: &mut Context<'_>,
-    user_id: i64,
+    user_id: UserId,
     email: EmailAddress,
     password: &Password,
 ) -> Result<(), OperationError<DeleteRefused>> {
@@ -54,7 +55,7 @@ pub fn delete_own(
 
 fn password_is_right(
     context: &mut Context<'_>,
-    user_id: i64,
+    user_id: UserId,
     email: EmailAddress,
     password: &Password,
 ) -> Result<Authenticated, OperationError<DeleteRefused>> {
@@ -77,7 +78,7 @@ fn password_is_right(
 pub fn delete(
     context: &Context<'_>,
     by: &Performer,
-    user_id: i64,
+    user_id: UserId,
 ) -> Result<(), OperationError<DeleteRefused>> {
     if context.write(move |tx| carry_out(tx, user_id))? {
         by.log(context, "account deleted", user_id);
@@ -87,7 +88,7 @@ pub fn delete(
 
 /// Deletes a user with everything that is theirs, if there is one. One who owns a group stays, and so does the last who
 /// can administer. Tells whether there was one.
-fn carry_out(tx: &Tx<'_>, user_id: i64) -> Result<bool, OperationError<DeleteRefused>> {
+fn carry_out(tx: &Tx<'_>, user_id: UserId) -> Result<bool, OperationError<DeleteRefused>> {
     if is_system_user(user_id) {
         return Err(not_possible());
     }

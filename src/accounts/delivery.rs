@@ -9,6 +9,7 @@ use crate::outbound::recent::{Noted, RecentEmails};
 use crate::outbound::templates::Email;
 use crate::outcome::Error;
 use crate::store::{Store, Tx, emails};
+use crate::user_id::UserId;
 use crate::wait::{Receiver, Sender, oneshot};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A note that an email was sent, as long as it may have to be taken back.
 pub struct Claim {
     /// Whose email it is.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// What was noted.
     pub at: Timestamp,
     /// What was noted before.
@@ -130,7 +131,7 @@ impl Shared {
 
 fn undo(store: &Store, recent: &RecentEmails, claim: Claim) {
     let Claim { user_id, at, before, kind } = claim;
-    let undo: fn(&Tx<'_>, i64, Timestamp, Option<Timestamp>) -> _ = match kind {
+    let undo: fn(&Tx<'_>, UserId, Timestamp, Option<Timestamp>) -> _ = match kind {
         ClaimKind::Verify => emails::give_back_verify,
         ClaimKind::Forgotpass(noted) => {
             recent.give_back(noted);

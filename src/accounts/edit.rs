@@ -15,6 +15,7 @@ use crate::policy::roles::{Role, is_system_user};
 use crate::store::locks::{self, Lock};
 use crate::store::users::{self, EXTRA_INFO_BYTES_MAX, User};
 use crate::store::{StoreError, Tx, attempts};
+use crate::user_id::UserId;
 use crate::wire::{FromWire, Object, merge};
 use serde_json::Value;
 
@@ -70,7 +71,7 @@ pub enum EditRefused {
 pub fn edit(
     context: &Context<'_>,
     requester: Requester,
-    user_id: i64,
+    user_id: UserId,
     update: Object,
 ) -> Result<User, OperationError<EditRefused>> {
     let edits = may_be_asked(&requester, user_id, &update).map_err(OperationError::Refused)?;
@@ -107,7 +108,7 @@ enum Edits {
 
 impl Edits {
     /// What a user in this role edits here. Whoever administers, or is nobody, edits nothing as its mere user.
-    fn of(actor_id: i64, role: &str, user_id: i64) -> Option<Self> {
+    fn of(actor_id: UserId, role: &str, user_id: UserId) -> Option<Self> {
         let is_mere_user =
             ![Role::SUPERUSER, Role::ANONYMOUS, Role::LOCKED].iter().any(|other| other == role);
         match () {
@@ -119,7 +120,7 @@ impl Edits {
 }
 
 /// Whether somebody who is what they say may ask for this at all.
-fn may_be_asked(requester: &Requester, user_id: i64, update: &Object) -> Result<Edits, EditRefused> {
+fn may_be_asked(requester: &Requester, user_id: UserId, update: &Object) -> Result<Edits, EditRefused> {
     match requester {
         Requester::User(_) if is_system_user(user_id) => Err(EditRefused::SystemUser),
         Requester::User(claim) => {
@@ -135,7 +136,7 @@ fn may_be_asked(requester: &Requester, user_id: i64, update: &Object) -> Result<
 }
 
 /// Whether somebody may change just this. What the server's own people may not was told before.
-fn may_change(by: &Performer, user_id: i64, update: &Object, policy: &Policy) -> Result<(), EditRefused> {
+fn may_change(by: &Performer, user_id: UserId, update: &Object, policy: &Policy) -> Result<(), EditRefused> {
     let Performer::User(Actor { user_id: actor_id, role }) = by else { return Ok(()) };
     let only = |allowed: &[&str]| update.keys().all(|key| allowed.contains(&key.as_str()));
     match Edits::of(*actor_id, role.as_str(), user_id).ok_or(EditRefused::NoSession)? {

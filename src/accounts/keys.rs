@@ -10,6 +10,7 @@ use crate::json::{self, Limits};
 use crate::store::apikeys::{self, KeyName, KeyTimes};
 use crate::store::apikeys_nosession::{self, NewRefresh};
 use crate::store::{Db, StoreError, Tx};
+use crate::user_id::UserId;
 use crate::wire::{FromWire, Object, StrOrInt, StrOrList, ascii_json};
 use serde::Serialize;
 use serde_json::Value;
@@ -26,7 +27,7 @@ pub struct Claims {
     /// The version of the API it is for.
     pub ver: StrOrInt,
     /// Whose key it is.
-    pub uid: i64,
+    pub uid: UserId,
     /// The role it was issued for.
     pub rol: String,
     /// The browser it was issued to; a key without a session has none.
@@ -67,7 +68,7 @@ pub struct KeyRequest {
     /// See [`Claims::ver`].
     pub version: StrOrInt,
     /// See [`Claims::uid`].
-    pub user_id: i64,
+    pub user_id: UserId,
     /// See [`Claims::rol`].
     pub user_role: String,
     /// See [`Claims::usa`].
@@ -133,7 +134,7 @@ impl Presented {
     pub fn of(claims: &Object) -> Option<Self> {
         let name = KeyName {
             token: StoredToken::of(claims.get("tkn")?.as_str()?),
-            user_id: claims.get("uid")?.as_i64()?,
+            user_id: claim(claims, "uid")?,
             user_role: claims.get("rol")?.as_str()?.to_owned(),
         };
         Some(Self { name, claims_hash: hash_of(claims) })
@@ -174,7 +175,7 @@ pub enum KeyKind {
 /// Who wants something done with a key that is there.
 pub struct KeyRequester {
     /// The user's number.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// The role in which they ask.
     pub user_role: String,
 }

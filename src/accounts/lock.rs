@@ -10,6 +10,7 @@ use crate::policy::roles::{Role, is_system_user};
 use crate::store::locks::{self, Lock};
 use crate::store::users::User;
 use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
+use crate::user_id::UserId;
 use crate::wire::{Object, merge};
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ pub enum LockRefused {
 pub fn set_locked(
     context: &Context<'_>,
     requester: Requester,
-    user_id: i64,
+    user_id: UserId,
     change: LockChange,
 ) -> Result<User, OperationError<LockRefused>> {
     may_be_asked(&requester, user_id).map_err(OperationError::Refused)?;
@@ -75,7 +76,7 @@ pub fn set_locked(
 /// # Errors
 ///
 /// Why not.
-pub fn may_be_asked(requester: &Requester, user_id: i64) -> Result<(), LockRefused> {
+pub fn may_be_asked(requester: &Requester, user_id: UserId) -> Result<(), LockRefused> {
     match requester {
         Requester::User(claim) if Role::SUPERUSER != *claim.role => Err(LockRefused::NotSuperuser),
         Requester::User(claim) if claim.user_id == user_id => Err(LockRefused::OwnAccount),
@@ -83,7 +84,7 @@ pub fn may_be_asked(requester: &Requester, user_id: i64) -> Result<(), LockRefus
     }
 }
 
-fn carry_out(tx: &Tx<'_>, user_id: i64, change: LockChange) -> Result<User, OperationError<LockRefused>> {
+fn carry_out(tx: &Tx<'_>, user_id: UserId, change: LockChange) -> Result<User, OperationError<LockRefused>> {
     let not_possible = || OperationError::Refused(LockRefused::NotPossible);
     let user = users::by_id(tx, user_id)?.ok_or_else(not_possible)?;
     match change {
@@ -127,7 +128,7 @@ pub(super) fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreErro
 /// # Errors
 ///
 /// A failing database.
-pub(super) fn is_suspended(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub(super) fn is_suspended(db: &Db<'_>, user_id: UserId) -> Result<bool, StoreError> {
     Ok(matches!(locks::by_user(db, user_id)?, Some(Lock::Automatic(_))))
 }
 
@@ -157,7 +158,7 @@ pub(super) fn keeping_an_administrator<T, E: From<StoreError>>(
 /// # Errors
 ///
 /// A failing database.
-pub(super) fn revoke_all(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+pub(super) fn revoke_all(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
     users::count_revocation(tx, user_id)?;
     sessions::delete_by_user(tx, user_id, None)?;
     apikeys::delete_by_user(tx, user_id)?;

@@ -6,6 +6,7 @@ use crate::policy::model::Policy;
 use crate::policy::roles::Role;
 use crate::store::users::{self, AuthUser};
 use crate::store::{Db, StoreError};
+use crate::user_id::UserId;
 
 /// The kind of item that API keys are.
 pub const APIKEY: &str = "apikey";
@@ -13,12 +14,12 @@ pub const APIKEY: &str = "apikey";
 /// Leave to do one thing to the API keys of a user, for as long as the transaction lasts that it was given in.
 #[must_use]
 pub struct Permitted {
-    owner_id: i64,
+    owner_id: UserId,
 }
 
 impl Permitted {
     /// Whose keys it is about.
-    pub(super) const fn owner_id(&self) -> i64 {
+    pub(super) const fn owner_id(&self) -> UserId {
         self.owner_id
     }
 }
@@ -28,7 +29,7 @@ impl Permitted {
 /// # Errors
 ///
 /// A failing database.
-pub fn is_active(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn is_active(db: &Db<'_>, user_id: UserId) -> Result<bool, StoreError> {
     Ok(users::credentials_by_id(db, user_id)?.is_some_and(|user| user.is_active))
 }
 
@@ -37,7 +38,7 @@ pub fn is_active(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn is_active_in_role(db: &Db<'_>, user_id: i64, role: &str) -> Result<bool, StoreError> {
+pub fn is_active_in_role(db: &Db<'_>, user_id: UserId, role: &str) -> Result<bool, StoreError> {
     let fits = |user: AuthUser| user.is_active && user.user_role == *role;
     Ok(users::credentials_by_id(db, user_id)?.is_some_and(fits))
 }
@@ -51,10 +52,10 @@ pub fn is_active_in_role(db: &Db<'_>, user_id: i64, role: &str) -> Result<bool, 
 pub fn over_apikeys(
     db: &Db<'_>,
     policy: &Policy,
-    user_id: i64,
+    user_id: UserId,
     role: &str,
     action: &str,
-    owner_id: i64,
+    owner_id: UserId,
 ) -> Result<Option<Permitted>, StoreError> {
     let asks = is_active_in_role(db, user_id, role)?;
     let owner = users::credentials_by_id(db, owner_id)?;

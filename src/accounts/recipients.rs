@@ -10,6 +10,7 @@ use crate::outbound::recent::is_recent;
 use crate::policy::email::{EmailAddress, is_valid_syntax};
 use crate::policy::roles::Role;
 use crate::store::{Db, emails, users};
+use crate::user_id::UserId;
 
 /// Seconds that always lie between two forgotten-password emails to one account.
 const FORGOTPASS_GAP_SECONDS: i64 = 300;
@@ -33,7 +34,7 @@ pub enum VerificationRefused {
 /// Why not; a failing database.
 pub fn verification_is_due(
     db: &Db<'_>,
-    user_id: i64,
+    user_id: UserId,
     address: &EmailAddress,
 ) -> Result<Option<Timestamp>, OperationError<VerificationRefused>> {
     let refused = |why| Err(OperationError::Refused(why));
@@ -55,7 +56,7 @@ pub fn verification_is_due(
 /// Why not; a failing database.
 pub fn claim_verification(
     context: &Context<'_>,
-    user_id: i64,
+    user_id: UserId,
     address: EmailAddress,
 ) -> Result<Claim, OperationError<VerificationRefused>> {
     context.write(move |tx| {
@@ -115,7 +116,7 @@ pub fn claim_forgotpass(
 fn forgotpass_recipient(
     db: &Db<'_>,
     address: &EmailAddress,
-) -> Result<(i64, Option<Timestamp>), OperationError<ForgotpassRefused>> {
+) -> Result<(UserId, Option<Timestamp>), OperationError<ForgotpassRefused>> {
     let unknown = || OperationError::Refused(ForgotpassRefused::Unknown);
     let user = if is_valid_syntax(address.as_str()) { users::by_email(db, address)? } else { None };
     let user = user.filter(|user| user.user_role != Role::ANONYMOUS).ok_or_else(unknown)?;

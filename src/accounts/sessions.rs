@@ -5,6 +5,7 @@ use crate::app::Context;
 use crate::guard::token::StoredToken;
 use crate::store::sessions::{self, NewSession};
 use crate::store::users;
+use crate::user_id::UserId;
 
 /// The user of a session that was to be started may not act, or what they had was revoked meanwhile.
 pub struct MayNotStart;
@@ -45,7 +46,7 @@ pub enum LogOutRefused {
 /// Why not; a failing database.
 pub fn log_out(
     context: &Context<'_>,
-    user_id: i64,
+    user_id: UserId,
     token: StoredToken,
 ) -> Result<(), OperationError<LogOutRefused>> {
     let ended = context.write(move |tx| {

@@ -14,12 +14,13 @@ use crate::policy::roles::is_system_user;
 use crate::store::locks::{self, Lock};
 use crate::store::users::AuthUser;
 use crate::store::{Db, StoreError, Tx, apikeys_nosession, attempts, sessions, users};
+use crate::user_id::UserId;
 use std::borrow::Cow;
 
 /// A change of a password by somebody who knows it.
 pub struct Change {
     /// Whose password it is.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// Their address.
     pub email: EmailAddress,
     /// Their name, beside the one that is stored; the new password must resemble neither.
@@ -110,13 +111,13 @@ fn store_change(
 }
 
 /// Whether a session is live and this user's.
-fn owns_session(db: &Db<'_>, user_id: i64, token: &StoredToken) -> Result<bool, StoreError> {
+fn owns_session(db: &Db<'_>, user_id: UserId, token: &StoredToken) -> Result<bool, StoreError> {
     Ok(sessions::live_by_token(db, token)?.is_some_and(|session| session.user_id == user_id))
 }
 
 fn current_is_right(
     context: &mut Context<'_>,
-    user_id: i64,
+    user_id: UserId,
     email: EmailAddress,
     current: &Password,
 ) -> Result<Authenticated, OperationError<ChangeRefused>> {

@@ -16,6 +16,7 @@ use crate::policy::full_name::FullName;
 use crate::policy::roles::{Role, is_system_user};
 use crate::store::users::{AuthUser, EXTRA_INFO_BYTES_MAX, NewUser};
 use crate::store::{StoreError, Tx, locks, server_state, users};
+use crate::user_id::UserId;
 use crate::wire::{Object, ascii_json};
 use std::borrow::Cow;
 
@@ -51,7 +52,7 @@ pub struct SignedUp {
     /// Its address.
     pub email: EmailAddress,
     /// Its number.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// Its public identifier.
     pub system_id: String,
 }

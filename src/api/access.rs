@@ -23,7 +23,7 @@ requests! {
     /// Tells whether a user may do something to an item, by the policy and by what the database knows of the user.
     "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED {
         /// Who wants to.
-        user_id: int,
+        user_id: UserId,
         /// Their role.
         user_role: str,
         /// What they want to do: list, view, create, edit, delete, change_visibility, change_owner.
@@ -31,7 +31,7 @@ requests! {
         /// The kind of item: object, dataset, collection, user, session, apikey, preference.
         target_name: str,
         /// Whose item it is.
-        target_owner: int,
+        target_owner: UserId,
         /// Who can see it: public, unlisted, shared, private.
         target_visibility: str,
         /// Whom it is shared with: user numbers with commas between them; nothing, null or none for nobody.
@@ -41,7 +41,7 @@ requests! {
     /// Tells whether a value is within a limit that the policy sets for a user's role.
     "user-check-limit" => user_check_limit(UserCheckLimit), broken LIMIT_NOT_CHECKED {
         /// Whose limit it is.
-        user_id: int,
+        user_id: UserId,
         /// Their role.
         user_role: str,
         /// Which limit. One that the role has not is never exceeded.

@@ -12,6 +12,7 @@ use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::sessions;
 use crate::store::users::AuthUser;
+use crate::user_id::UserId;
 
 const NO_SESSION: Refusal =
     Refusal::new("session does not exist", "There is no valid session to log in with.").nulls(&["user_id"]);
@@ -36,7 +37,7 @@ requests! {
         password: password,
     } answers LoggedIn {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// The user's role.
         user_role: Role,
     } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
@@ -46,10 +47,10 @@ requests! {
         /// The session's token.
         session_token: secret,
         /// Whose session it is.
-        user_id: int,
+        user_id: UserId,
     } answers LoggedOut {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
     } refuses [LOGOUT_NO_SESSION, LOGOUT_OTHER_USER]
 }
 

@@ -9,6 +9,7 @@ use crate::json::JsonText;
 use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
 use crate::policy::roles::{ANONYMOUS_ID, Role};
 use crate::store::sessions::{self, LiveSession, NewSession};
+use crate::user_id::UserId;
 use crate::wire::{StrOrInt, ascii_json, merge};
 use crate::{requests, shape};
 use time::format_description::BorrowedFormatItem;
@@ -57,7 +58,7 @@ requests! {
         /// What the visitor's browser calls itself.
         user_agent: str,
         /// Whose session it is; null for a visitor who is not logged in.
-        user_id: int|None,
+        user_id: UserId|None,
         /// When it ends: a time in UTC such as 2027-01-31T12:00:00.5Z, or a number of days from now.
         expires: str|int,
         /// Anything to note about the session.
@@ -89,7 +90,7 @@ requests! {
         /// The session that may be kept.
         session_token: secret,
         /// Whose sessions to end.
-        user_id: int,
+        user_id: UserId,
         /// Whether to keep that one session.
         keep_current_session: bool,
     } refuses [NONE_DELETED]
@@ -114,7 +115,7 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
         return Err(NOT_MADE.to_failure());
     }
     // A user number of 0 stands for nobody, like null.
-    let user_id = ask.user_id.filter(|user_id| *user_id != 0).unwrap_or(ANONYMOUS_ID);
+    let user_id = ask.user_id.filter(|user_id| user_id.get() != 0).unwrap_or(ANONYMOUS_ID);
     let token = Token::new(call.rng());
     let session = NewSession {
         token: StoredToken::of(token.reveal()),
@@ -192,7 +193,7 @@ shape! {
     /// A session, and whose it is.
     struct SessionAndOwner {
         /// The owner's number; 2 for a visitor who is not logged in.
-        user_id: i64,
+        user_id: UserId,
         /// The owner's public identifier.
         system_id: String,
         /// The owner's name, HTML-escaped.
@@ -279,7 +280,7 @@ shape! {
     /// A session.
     struct Session {
         /// The owner's number; 2 for a visitor who is not logged in.
-        user_id: i64,
+        user_id: UserId,
         /// The session's token, as it was presented.
         session_token: String,
         /// The IP address that the session was started from.

@@ -2,6 +2,7 @@
 //! only the short wait between two emails to one account is left.
 
 use crate::clock::Timestamp;
+use crate::user_id::UserId;
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +18,7 @@ pub fn is_recent(sent: Timestamp, wait_seconds: i64, now: Timestamp) -> bool {
 }
 
 /// Emails by account and network.
-pub struct RecentEmails(Mutex<LruCache<(i64, String), Timestamp>>);
+pub struct RecentEmails(Mutex<LruCache<(UserId, String), Timestamp>>);
 
 impl Default for RecentEmails {
     fn default() -> Self {
@@ -27,7 +28,7 @@ impl Default for RecentEmails {
 
 /// An email that was noted, and what was noted before it.
 pub struct Noted {
-    key: (i64, String),
+    key: (UserId, String),
     at: Timestamp,
     before: Option<Timestamp>,
 }
@@ -35,7 +36,7 @@ pub struct Noted {
 impl RecentEmails {
     /// Notes an email, unless one was noted within the last `wait_seconds`. Of several who ask at once, one gets it.
     #[must_use]
-    pub fn claim(&self, user_id: i64, network: &str, wait_seconds: i64, now: Timestamp) -> Option<Noted> {
+    pub fn claim(&self, user_id: UserId, network: &str, wait_seconds: i64, now: Timestamp) -> Option<Noted> {
         let mut emails = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (user_id, network.to_owned());
         let before = emails.get(&key).copied();
@@ -78,17 +79,21 @@ mod tests {
     #[test]
     fn a_note_that_was_taken_back_leaves_what_was_there() {
         let emails = RecentEmails::default();
-        let first = emails.claim(1, "net", 10, at(100)).expect("the first one");
-        assert!(emails.claim(1, "net", 10, at(105)).is_none());
+        let first = emails.claim(UserId::new(1), "net", 10, at(100)).expect("the first one");
+        assert!(emails.claim(UserId::new(1), "net", 10, at(105)).is_none());
         assert!(
-            emails.claim(1, "other", 10, at(105)).is_some() && emails.claim(2, "net", 10, at(105)).is_some()
+            emails.claim(UserId::new(1), "other", 10, at(105)).is_some()
+                && emails.claim(UserId::new(2), "net", 10, at(105)).is_some()
         );
         emails.give_back(first);
-        let second = emails.claim(1, "net", 10, at(105)).expect("the first one was not sent");
-        let third = emails.claim(1, "net", 10, at(120)).expect("long after");
+        let second = emails.claim(UserId::new(1), "net", 10, at(105)).expect("the first one was not sent");
+        let third = emails.claim(UserId::new(1), "net", 10, at(120)).expect("long after");
         emails.give_back(second);
-        assert!(emails.claim(1, "net", 10, at(121)).is_none(), "the third one still counts");
+        assert!(emails.claim(UserId::new(1), "net", 10, at(121)).is_none(), "the third one still counts");
         emails.give_back(third);
-        assert!(emails.claim(1, "net", 20, at(121)).is_none(), "and so does the second one again");
+        assert!(
+            emails.claim(UserId::new(1), "net", 20, at(121)).is_none(),
+            "and so does the second one again"
+        );
     }
 }

@@ -5,6 +5,7 @@
 
 use super::model::{Policy, Reach, Role};
 use super::roles::ANONYMOUS_ID;
+use crate::user_id::UserId;
 use serde_json::Value;
 use std::error::Error;
 use std::fmt;
@@ -15,7 +16,7 @@ pub const SHARED_WITH_USERS_MAX: usize = 1000;
 /// One question: may this user do this with that item?
 pub struct Access<'a> {
     /// Who asks.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// The role of the user who asks.
     pub role: &'a str,
     /// What is to be done, such as `view`.
@@ -23,7 +24,7 @@ pub struct Access<'a> {
     /// The kind of the item, such as `dataset`.
     pub item: &'a str,
     /// Whose item it is.
-    pub owner_id: i64,
+    pub owner_id: UserId,
     /// Who can reach the item, such as `private`.
     pub visibility: &'a str,
     /// With whom the item is shared. Matters only if `visibility` is `shared`.
@@ -132,7 +133,7 @@ fn route(access: &Access<'_>, role: &Role, reach: Reach) -> Route {
 }
 
 /// The users with whom an item is shared. Has no `Debug`, since user IDs point at people.
-pub struct SharedWith(Vec<i64>);
+pub struct SharedWith(Vec<UserId>);
 
 impl SharedWith {
     /// Shared with nobody.
@@ -165,12 +166,12 @@ impl SharedWith {
 
     /// The users' IDs, ascending, each once.
     #[must_use]
-    pub fn ids(&self) -> &[i64] {
+    pub fn ids(&self) -> &[UserId] {
         &self.0
     }
 
     /// Whether the list names this user personally. The anonymous user is everybody and so not a person.
-    fn names(&self, user_id: i64) -> bool {
+    fn names(&self, user_id: UserId) -> bool {
         user_id != ANONYMOUS_ID && self.0.binary_search(&user_id).is_ok()
     }
 
@@ -179,9 +180,9 @@ impl SharedWith {
     }
 }
 
-fn user_id(digits: &str) -> Option<i64> {
+fn user_id(digits: &str) -> Option<UserId> {
     // The standard parser would take a sign too.
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().map(UserId::new).ok())?
 }
 
 /// A list of user IDs that cannot be understood, or that is too long.

@@ -1,17 +1,18 @@
 //! The roles and the users that the server itself gives a meaning to, each name and number said here alone.
 
 use crate::shape::{HasType, Type};
+use crate::user_id::UserId;
 use serde::Serialize;
 use std::borrow::Cow;
 
 /// The user whom visitors without a login act as. Sharing something with this user is sharing it with everybody.
-pub const ANONYMOUS_ID: i64 = 2;
+pub const ANONYMOUS_ID: UserId = UserId::new(2);
 /// A user who can never log in.
-pub const DUMMY_ID: i64 = 3;
+pub const DUMMY_ID: UserId = UserId::new(3);
 
 /// Whether this is one of the two users that stand for no person.
 #[must_use]
-pub const fn is_system_user(user_id: i64) -> bool {
+pub const fn is_system_user(user_id: UserId) -> bool {
     matches!(user_id, ANONYMOUS_ID | DUMMY_ID)
 }
 

@@ -5,6 +5,7 @@ use super::error::StoreError;
 use super::query::query;
 use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
+use crate::user_id::UserId;
 use rusqlite::{Row, named_params};
 
 const FILE: &str = include_str!("../../sql/apikeys.sql");
@@ -19,7 +20,7 @@ pub struct KeyName {
     /// The key's token, hashed.
     pub token: StoredToken,
     /// Whose key it is.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// The role it was issued for.
     pub user_role: String,
 }
@@ -107,7 +108,7 @@ pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_by_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
+pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId) -> Result<usize, StoreError> {
     tx.execute(DELETE_OF_USER, named_params! { ":user_id": user_id })
 }
 

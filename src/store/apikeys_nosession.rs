@@ -6,6 +6,7 @@ use super::error::StoreError;
 use super::query::query;
 use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
+use crate::user_id::UserId;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/apikeys_nosession.sql");
@@ -126,7 +127,7 @@ pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_by_user(tx: &Tx<'_>, user_id: i64) -> Result<usize, StoreError> {
+pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId) -> Result<usize, StoreError> {
     tx.execute(DELETE_OF_USER, named_params! { ":user_id": user_id })
 }
 

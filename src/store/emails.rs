@@ -4,6 +4,7 @@ use super::db::Tx;
 use super::error::StoreError;
 use super::query::query;
 use crate::clock::Timestamp;
+use crate::user_id::UserId;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/emails.sql");
@@ -16,7 +17,7 @@ const GIVE_BACK_FORGOTPASS: &str = query(FILE, "give_back_forgotpass");
 /// # Errors
 ///
 /// A failing database.
-pub fn claim_verify(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn claim_verify(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
     Ok(tx.execute(CLAIM_VERIFY, params)? == 1)
 }
@@ -28,7 +29,7 @@ pub fn claim_verify(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
 /// A failing database.
 pub fn give_back_verify(
     tx: &Tx<'_>,
-    user_id: i64,
+    user_id: UserId,
     claimed: Timestamp,
     before: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
@@ -42,7 +43,7 @@ pub fn give_back_verify(
 /// A failing database.
 pub fn give_back_forgotpass(
     tx: &Tx<'_>,
-    user_id: i64,
+    user_id: UserId,
     claimed: Timestamp,
     before: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
@@ -52,7 +53,7 @@ pub fn give_back_forgotpass(
 fn give_back(
     tx: &Tx<'_>,
     statement: &str,
-    user_id: i64,
+    user_id: UserId,
     claimed: Timestamp,
     before: Option<Timestamp>,
 ) -> Result<bool, StoreError> {

@@ -5,6 +5,7 @@ use super::error::StoreError;
 use super::query::query;
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
 use crate::policy::roles::Role;
+use crate::user_id::UserId;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/locks.sql");
@@ -37,7 +38,7 @@ pub enum Lock {
 /// # Errors
 ///
 /// A failing database.
-pub fn by_user(db: &Db<'_>, user_id: i64) -> Result<Option<Lock>, StoreError> {
+pub fn by_user(db: &Db<'_>, user_id: UserId) -> Result<Option<Lock>, StoreError> {
     db.one(BY_USER, named_params! { ":user_id": user_id }, |row| {
         Ok(timestamp_or_null(row, "locked_until")?.map_or(Lock::Manual, Lock::Automatic))
     })
@@ -48,7 +49,7 @@ pub fn by_user(db: &Db<'_>, user_id: i64) -> Result<Option<Lock>, StoreError> {
 /// # Errors
 ///
 /// [`StoreError::ForeignKey`] when there is no such user; a failing database.
-pub fn insert(tx: &Tx<'_>, user_id: i64, lock: Lock) -> Result<(), StoreError> {
+pub fn insert(tx: &Tx<'_>, user_id: UserId, lock: Lock) -> Result<(), StoreError> {
     let (cause, until) = match lock {
         Lock::Manual => ("person", None),
         Lock::Automatic(until) => ("attempts", Some(until.stored())),
@@ -65,7 +66,7 @@ pub fn insert(tx: &Tx<'_>, user_id: i64, lock: Lock) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn delete(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
     Ok(tx.execute(DELETE, named_params! { ":user_id": user_id })? == 1)
 }
 
@@ -93,7 +94,7 @@ pub fn latest_end(now: Timestamp, longest_seconds: i64) -> Timestamp {
 /// # Errors
 ///
 /// A failing database.
-pub fn expired(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<i64>, StoreError> {
+pub fn expired(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<UserId>, StoreError> {
     let params = named_params! {
         ":now": db.now().stored(),
         ":latest": latest_end(db.now(), longest_seconds).stored(),
@@ -107,7 +108,7 @@ pub fn expired(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<i64>, StoreError
 /// # Errors
 ///
 /// A failing database.
-pub fn push_role(tx: &Tx<'_>, user_id: i64, role: &Role) -> Result<(), StoreError> {
+pub fn push_role(tx: &Tx<'_>, user_id: UserId, role: &Role) -> Result<(), StoreError> {
     tx.execute(PUSH_ROLE, named_params! { ":user_id": user_id, ":role": role })?;
     tx.execute(TRIM_ROLES, named_params! { ":user_id": user_id, ":kept": ROLES_PER_USER_MAX })?;
     Ok(())
@@ -118,7 +119,7 @@ pub fn push_role(tx: &Tx<'_>, user_id: i64, role: &Role) -> Result<(), StoreErro
 /// # Errors
 ///
 /// A failing database.
-pub fn roles_by_user(db: &Db<'_>, user_id: i64) -> Result<Vec<Role>, StoreError> {
+pub fn roles_by_user(db: &Db<'_>, user_id: UserId) -> Result<Vec<Role>, StoreError> {
     db.all(ROLES_OF_USER, named_params! { ":user_id": user_id }, |row| column(row, "role"))
 }
 
@@ -127,6 +128,6 @@ pub fn roles_by_user(db: &Db<'_>, user_id: i64) -> Result<Vec<Role>, StoreError>
 /// # Errors
 ///
 /// A failing database.
-pub fn pop_role(tx: &Tx<'_>, user_id: i64) -> Result<Option<Role>, StoreError> {
+pub fn pop_role(tx: &Tx<'_>, user_id: UserId) -> Result<Option<Role>, StoreError> {
     tx.one(POP_ROLE, named_params! { ":user_id": user_id }, |row| column(row, "role"))
 }

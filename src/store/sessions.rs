@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
 use crate::json::JsonText;
 use crate::policy::roles::Role;
+use crate::user_id::UserId;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/sessions.sql");
@@ -37,7 +38,7 @@ pub struct NewSession {
     /// What the visitor's browser calls itself.
     pub user_agent: String,
     /// Whose session it is.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// When it ends.
     pub expires: Timestamp,
     /// A JSON object as text, or nothing.
@@ -47,7 +48,7 @@ pub struct NewSession {
 /// A session that has not expired and whose owner is active and not locked, with what its owner is.
 pub struct LiveSession {
     /// Whose session it is.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// The owner's public identifier.
     pub system_id: String,
     /// The owner's name as it is shown, HTML-escaped.
@@ -159,7 +160,7 @@ pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_by_user(tx: &Tx<'_>, user_id: i64, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
+pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
     let kept = kept.map(StoredToken::as_bytes);
     tx.execute(DELETE_OF_USER, named_params! { ":user_id": user_id, ":kept_token_hash": kept })
 }

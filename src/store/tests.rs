@@ -4,6 +4,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::guard::token::StoredToken;
 use crate::policy::roles::Role;
+use crate::user_id::UserId;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -96,21 +97,31 @@ fn a_python_file_is_adopted_with_everybody_in_it() {
         let mode = std::fs::metadata(file).expect("is there").permissions().mode();
         assert_eq!(mode & 0o7777, 0o600, "{}", file.display());
     }
-    let alice = store.read(|db| users::by_id(db, 4)).expect("reads").expect("alice is there");
+    let alice = store.read(|db| users::by_id(db, UserId::new(4))).expect("reads").expect("alice is there");
     assert_eq!(alice.email.as_str(), "alice@fixture.test");
     assert_eq!(alice.full_name.as_deref(), Some("Alice Ärmel"));
     assert!(alice.extra_info.expect("has notes").as_str().contains(r#""nested": {"a": [1, 2, 3]}"#));
 
     let live = StoredToken::of("xtSAwkDaPvQAOLT7iskYQffeyFGNEDu5CuIqMoVfZ8g");
     let session = store.read(|db| sessions::live_by_token(db, &live)).expect("reads").expect("is live");
-    assert_eq!((session.user_id, session.expires.wire().as_str()), (4, "2099-01-01T00:00:00.123456"));
+    assert_eq!(
+        (session.user_id, session.expires.wire().as_str()),
+        (UserId::new(4), "2099-01-01T00:00:00.123456")
+    );
     let expired = StoredToken::of("IbUSN7kHPCR8xUUYrNWNal8wLfeM0DBbbfvzQtncy8w");
     assert!(store.read(|db| sessions::live_by_token(db, &expired)).expect("reads").is_none());
 
-    let carol = store.read(|db| locks::by_user(db, 6)).expect("reads");
+    let carol = store.read(|db| locks::by_user(db, UserId::new(6))).expect("reads");
     assert_eq!(carol, Some(locks::Lock::Manual));
-    assert_eq!(store.read(|db| locks::roles_by_user(db, 6)).expect("reads"), [Role::AUTHENTICATED]);
-    assert_eq!(store.read(|db| locks::by_user(db, 5)).expect("reads"), None, "bob is pending, not locked");
+    assert_eq!(
+        store.read(|db| locks::roles_by_user(db, UserId::new(6))).expect("reads"),
+        [Role::AUTHENTICATED]
+    );
+    assert_eq!(
+        store.read(|db| locks::by_user(db, UserId::new(5))).expect("reads"),
+        None,
+        "bob is pending, not locked"
+    );
 
     store.close();
     drop(store);

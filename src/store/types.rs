@@ -3,6 +3,7 @@
 use crate::guard::password::PasswordHash;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
+use crate::user_id::UserId;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 impl FromSql for Role {
@@ -38,5 +39,17 @@ impl FromSql for PasswordHash {
 impl ToSql for PasswordHash {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         self.as_str().to_sql()
+    }
+}
+
+impl FromSql for UserId {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        i64::column_result(value).map(Self::new)
+    }
+}
+
+impl ToSql for UserId {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.get().into())
     }
 }

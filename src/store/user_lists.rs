@@ -6,6 +6,7 @@ use super::error::StoreError;
 use super::query::query;
 use super::users::{self, User};
 use crate::policy::email::EmailAddress;
+use crate::user_id::UserId;
 use rusqlite::{ToSql, named_params};
 
 const FILE: &str = include_str!("../../sql/user_lists.sql");
@@ -54,7 +55,7 @@ pub struct Slice {
     /// The users.
     pub users: Vec<User>,
     /// The number after which the next slice begins; nothing when there is none.
-    pub next: Option<i64>,
+    pub next: Option<UserId>,
 }
 
 /// The next users after the number `after`.
@@ -62,7 +63,7 @@ pub struct Slice {
 /// # Errors
 ///
 /// A failing database.
-pub fn slice(db: &Db<'_>, wanted: &Wanted, after: i64) -> Result<Slice, StoreError> {
+pub fn slice(db: &Db<'_>, wanted: &Wanted, after: UserId) -> Result<Slice, StoreError> {
     let (by, value) = match wanted {
         Wanted::All => {
             let users = users::list(db, after, SLICE_USERS)?;
@@ -85,21 +86,21 @@ pub fn slice(db: &Db<'_>, wanted: &Wanted, after: i64) -> Result<Slice, StoreErr
         _ => return compared(db, by, value, after),
     };
     let params = named_params! { ":value": value, ":after": after, ":rows": SLICE_USERS };
-    let found: Vec<i64> = db.all(indexed, params, |row| column(row, "user_id"))?;
+    let found: Vec<UserId> = db.all(indexed, params, |row| column(row, "user_id"))?;
     Ok(Slice { users: of_these(db, &found)?, next: found.last().copied() })
 }
 
 /// Those of the next rows whose column, which has no index, equals the value.
-fn compared(db: &Db<'_>, by: &str, value: &dyn ToSql, after: i64) -> Result<Slice, StoreError> {
+fn compared(db: &Db<'_>, by: &str, value: &dyn ToSql, after: UserId) -> Result<Slice, StoreError> {
     let params = named_params! { ":after": after, ":rows": SLICE_ROWS };
-    let end = db.one(SLICE_END, params, |row| column::<Option<i64>>(row, "user_id"))?.flatten();
+    let end = db.one(SLICE_END, params, |row| column::<Option<UserId>>(row, "user_id"))?.flatten();
     let Some(until) = end else { return Ok(Slice { users: Vec::new(), next: None }) };
     let params = named_params! { ":by": by, ":value": value, ":after": after, ":until": until };
-    let found: Vec<i64> = db.all(IN_SLICE, params, |row| column(row, "user_id"))?;
+    let found: Vec<UserId> = db.all(IN_SLICE, params, |row| column(row, "user_id"))?;
     Ok(Slice { users: of_these(db, &found)?, next: Some(until) })
 }
 
-fn of_these(db: &Db<'_>, ids: &[i64]) -> Result<Vec<User>, StoreError> {
+fn of_these(db: &Db<'_>, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
     let mut users = Vec::with_capacity(ids.len());
     for id in ids {
         // Nobody is missing but who was deleted just now.

@@ -9,6 +9,7 @@ use crate::json::JsonText;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::shape;
+use crate::user_id::UserId;
 use rusqlite::{Row, named_params};
 
 const FILE: &str = include_str!("../../sql/users.sql");
@@ -48,7 +49,7 @@ shape! {
     #[derive(Clone)]
     pub struct User {
         /// The user's number.
-        pub user_id: i64,
+        pub user_id: UserId,
         /// The user's public identifier.
         pub system_id: String,
         /// The name as it is shown, HTML-escaped.
@@ -85,7 +86,7 @@ shape! {
 /// What decides whether somebody may log in.
 pub struct AuthUser {
     /// The user's number.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// The user's public identifier.
     pub system_id: String,
     /// The stored password hash, in PHC form.
@@ -143,7 +144,7 @@ pub struct NewUser {
 /// # Errors
 ///
 /// A failing database.
-pub fn by_id(db: &Db<'_>, user_id: i64) -> Result<Option<User>, StoreError> {
+pub fn by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<User>, StoreError> {
     db.one(BY_ID, named_params! { ":user_id": user_id }, user)
 }
 
@@ -161,7 +162,7 @@ pub fn by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<User>, Store
 /// # Errors
 ///
 /// A failing database.
-pub fn id_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<i64>, StoreError> {
+pub fn id_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<UserId>, StoreError> {
     db.one(ID_BY_EMAIL, named_params! { ":email": email }, |row| column(row, "user_id"))
 }
 
@@ -179,7 +180,7 @@ pub fn credentials_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<
 /// # Errors
 ///
 /// A failing database.
-pub fn credentials_by_id(db: &Db<'_>, user_id: i64) -> Result<Option<AuthUser>, StoreError> {
+pub fn credentials_by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<AuthUser>, StoreError> {
     db.one(CREDENTIALS_BY_ID, named_params! { ":user_id": user_id }, credentials)
 }
 
@@ -206,7 +207,7 @@ pub fn any(db: &Db<'_>) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// [`StoreError::Duplicate`] for an address or public identifier that is taken; a failing database.
-pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
+pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<UserId, StoreError> {
     tx.execute(
         INSERT,
         named_params! {
@@ -223,7 +224,7 @@ pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
             ":verification_letter_due": user.verification_letter_due,
         },
     )?;
-    Ok(tx.connection().last_insert_rowid())
+    Ok(UserId::new(tx.connection().last_insert_rowid()))
 }
 
 /// Replaces what a user signed up with, but for the password.
@@ -233,7 +234,7 @@ pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<i64, StoreError> {
 /// A failing database.
 pub fn replace_pending(
     tx: &Tx<'_>,
-    user_id: i64,
+    user_id: UserId,
     full_name: &str,
     extra_info: &str,
 ) -> Result<bool, StoreError> {
@@ -251,7 +252,7 @@ pub fn replace_pending(
 /// # Errors
 ///
 /// A failing database.
-pub fn set_no_password(tx: &Tx<'_>, user_id: i64, no_password: &PasswordHash) -> Result<bool, StoreError> {
+pub fn set_no_password(tx: &Tx<'_>, user_id: UserId, no_password: &PasswordHash) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":no_password": no_password };
     Ok(tx.execute(SET_NO_PASSWORD, params)? == 1)
 }
@@ -261,7 +262,7 @@ pub fn set_no_password(tx: &Tx<'_>, user_id: i64, no_password: &PasswordHash) ->
 /// # Errors
 ///
 /// A failing database.
-pub fn set_address_unproven(tx: &Tx<'_>, user_id: i64, unproven: bool) -> Result<(), StoreError> {
+pub fn set_address_unproven(tx: &Tx<'_>, user_id: UserId, unproven: bool) -> Result<(), StoreError> {
     tx.execute(SET_ADDRESS_UNPROVEN, named_params! { ":user_id": user_id, ":unproven": unproven })?;
     Ok(())
 }
@@ -290,7 +291,7 @@ pub fn end_contest(tx: &Tx<'_>, email: &EmailAddress) -> Result<bool, StoreError
 /// # Errors
 ///
 /// A failing database.
-pub fn set_verified(tx: &Tx<'_>, user_id: i64, user_role: &Role) -> Result<bool, StoreError> {
+pub fn set_verified(tx: &Tx<'_>, user_id: UserId, user_role: &Role) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":user_role": user_role, ":now": tx.now().stored() };
     Ok(tx.execute(SET_VERIFIED, params)? == 1)
 }
@@ -300,7 +301,7 @@ pub fn set_verified(tx: &Tx<'_>, user_id: i64, user_role: &Role) -> Result<bool,
 /// # Errors
 ///
 /// A failing database.
-pub fn verification_email_is_due(db: &Db<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn verification_email_is_due(db: &Db<'_>, user_id: UserId) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id };
     Ok(db.one(VERIFICATION_EMAIL_IS_DUE, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
 }
@@ -310,7 +311,7 @@ pub fn verification_email_is_due(db: &Db<'_>, user_id: i64) -> Result<bool, Stor
 /// # Errors
 ///
 /// A failing database.
-pub fn set_verify_email_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn set_verify_email_sent(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
     Ok(tx.execute(SET_VERIFY_EMAIL_SENT, params)? == 1)
 }
@@ -320,7 +321,7 @@ pub fn set_verify_email_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreErr
 /// # Errors
 ///
 /// A failing database.
-pub fn set_forgotpass_email_sent(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn set_forgotpass_email_sent(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
     let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
     Ok(tx.execute(SET_FORGOTPASS_EMAIL_SENT, params)? == 1)
 }
@@ -346,7 +347,7 @@ pub fn set_password(tx: &Tx<'_>, verified: &AuthUser, password: &PasswordHash) -
 /// # Errors
 ///
 /// A failing database.
-pub fn revocations(db: &Db<'_>, user_id: i64) -> Result<Option<i64>, StoreError> {
+pub fn revocations(db: &Db<'_>, user_id: UserId) -> Result<Option<i64>, StoreError> {
     db.one(REVOCATIONS, named_params! { ":user_id": user_id }, |row| column(row, "revocations"))
 }
 
@@ -355,7 +356,7 @@ pub fn revocations(db: &Db<'_>, user_id: i64) -> Result<Option<i64>, StoreError>
 /// # Errors
 ///
 /// A failing database.
-pub fn count_revocation(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+pub fn count_revocation(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
     tx.execute(COUNT_REVOCATION, named_params! { ":user_id": user_id })?;
     Ok(())
 }
@@ -365,7 +366,7 @@ pub fn count_revocation(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn set_login_success(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
+pub fn set_login_success(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
     tx.execute(SET_LOGIN_SUCCESS, named_params! { ":user_id": user_id, ":now": tx.now().stored() })?;
     Ok(())
 }
@@ -375,7 +376,7 @@ pub fn set_login_success(tx: &Tx<'_>, user_id: i64) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn set_login_failure(tx: &Tx<'_>, user_id: i64, failures: i64) -> Result<(), StoreError> {
+pub fn set_login_failure(tx: &Tx<'_>, user_id: UserId, failures: i64) -> Result<(), StoreError> {
     let params = named_params! { ":user_id": user_id, ":failures": failures, ":now": tx.now().stored() };
     tx.execute(SET_LOGIN_FAILURE, params)?;
     Ok(())
@@ -388,7 +389,7 @@ pub fn set_login_failure(tx: &Tx<'_>, user_id: i64, failures: i64) -> Result<(),
 /// [`StoreError::ForeignKey`] for a role that does not exist; a failing database.
 pub fn set_state(
     tx: &Tx<'_>,
-    user_id: i64,
+    user_id: UserId,
     is_active: bool,
     user_role: &Role,
     extra_info: Option<&str>,
@@ -408,7 +409,7 @@ pub fn set_state(
 /// # Errors
 ///
 /// A failing database.
-pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<User>, StoreError> {
+pub fn list(db: &Db<'_>, after: UserId, limit: i64) -> Result<Vec<User>, StoreError> {
     db.all(LIST, named_params! { ":after": after, ":limit": limit }, user)
 }
 
@@ -437,7 +438,7 @@ pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
 /// # Errors
 ///
 /// [`StoreError::ForeignKey`] when something that must not vanish refers to the user; a failing database.
-pub fn delete(tx: &Tx<'_>, user_id: i64) -> Result<bool, StoreError> {
+pub fn delete(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
     Ok(tx.execute(DELETE, named_params! { ":user_id": user_id })? == 1)
 }
 

@@ -16,6 +16,7 @@ pub const COMMON: &[&str] = &[
     "pool",
     "presence",
     "shape",
+    "user_id",
     "wire_type",
 ];
 

@@ -2,6 +2,7 @@
 
 use authnzerver::policy::access::{Access, Decision, SharedWith};
 use authnzerver::policy::model::Policy;
+use authnzerver::user_id::UserId;
 
 const TABLE: &str = include_str!("../data/policy/decisions.txt");
 
@@ -106,11 +107,11 @@ fn the_default_policy_decides_as_the_table_says_in_every_case() {
                     let letters = expected(&table, role, item, visibility, relation);
                     for (action, letter) in ACTIONS {
                         let access = Access {
-                            user_id: me,
+                            user_id: UserId::new(me),
                             role,
                             action,
                             item,
-                            owner_id,
+                            owner_id: UserId::new(owner_id),
                             visibility,
                             shared_with: &shared_with,
                         };
@@ -160,6 +161,7 @@ fn single_questions_get_their_known_answers() {
     for (question, expected) in questions {
         let (user_id, role, action, item, owner_id, visibility, shared_with) = question;
         let shared_with = &SharedWith::parse(Some(shared_with)).expect("a list of numbers");
+        let (user_id, owner_id) = (UserId::new(user_id), UserId::new(owner_id));
         let access = Access { user_id, role, action, item, owner_id, visibility, shared_with };
         assert_eq!(policy.decide(&access), expected, "{question:?}");
     }

@@ -3,6 +3,7 @@
 use authnzerver::policy::access::LimitDecision;
 use authnzerver::policy::access::{Access, Decision, SharedWith};
 use authnzerver::policy::model::Policy;
+use authnzerver::user_id::UserId;
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../../docs/policy.md");
@@ -20,6 +21,7 @@ fn the_example_is_a_policy_and_does_what_the_page_says() {
     let policy = Policy::from_json(example()).expect("the example on the page");
     let decide = |user_id, role, action, owner_id, visibility, shared_with| {
         let shared_with = &SharedWith::parse(Some(shared_with)).expect("a list of numbers");
+        let (user_id, owner_id) = (UserId::new(user_id), UserId::new(owner_id));
         let access = Access { user_id, role, action, item: "page", owner_id, visibility, shared_with };
         policy.decide(&access)
     };

@@ -3,6 +3,7 @@
 
 use authnzerver::policy::access::{Access, Decision, SharedWith};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
+use authnzerver::user_id::UserId;
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
@@ -24,11 +25,11 @@ fn quick_and_slow_decisions_agree() {
             let list = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
             let shared_with = SharedWith::parse(Some(&list)).expect("a list of numbers");
             let access = Access {
-                user_id: rng.i64(1..6),
+                user_id: UserId::new(rng.i64(1..6)),
                 role: pick(&mut rng, &ROLES),
                 action: pick(&mut rng, &ACTIONS),
                 item: pick(&mut rng, &ITEMS),
-                owner_id: rng.i64(1..6),
+                owner_id: UserId::new(rng.i64(1..6)),
                 visibility: pick(&mut rng, &VISIBILITIES),
                 shared_with: &shared_with,
             };
@@ -136,18 +137,19 @@ fn has(list: &Value, name: &str) -> bool {
 fn slow(document: &Value, access: &Access<'_>, sharees: &[i64]) -> Decision {
     let Some(role) = document["role_policy"].get(access.role) else { return Decision::UnknownRole };
     let owner = access.user_id == access.owner_id;
+    let asks = access.user_id.get();
     let above = access.role == "superuser" || access.role == "staff";
 
     let reach = above
         || match access.visibility {
             "private" => owner,
-            "shared" => sharees.contains(&access.user_id) || owner || sharees.contains(&2),
+            "shared" => sharees.contains(&asks) || owner || sharees.contains(&2),
             "unlisted" | "public" => true,
             _ => false,
         };
 
     let as_public = document["shared_with_anonymous"] == "as_public";
-    let named = sharees.iter().any(|id| *id != 2 && *id == access.user_id);
+    let named = sharees.iter().any(|id| *id != 2 && *id == asks);
     let only_through_anonymous = access.visibility == "shared" && !above && !owner && !named;
     let list = if as_public && only_through_anonymous { "public" } else { access.visibility };
 

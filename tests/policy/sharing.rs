@@ -2,10 +2,11 @@
 
 use authnzerver::policy::access::{Access, Decision, MalformedList, SHARED_WITH_USERS_MAX, SharedWith};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
+use authnzerver::user_id::UserId;
 
 #[test]
 fn nobody_has_several_spellings() {
-    assert_eq!(SharedWith::nobody().ids(), [0; 0]);
+    assert_eq!(SharedWith::nobody().ids(), []);
     for text in [None, Some(""), Some("none"), Some("NONE"), Some("nOnE")] {
         assert!(SharedWith::parse(text).expect("a way to say nobody").ids().is_empty(), "{text:?}");
     }
@@ -20,6 +21,7 @@ fn a_list_is_read_whatever_its_order_and_spaces() {
         ("04", &[4]),
         ("9223372036854775807", &[i64::MAX]),
     ] {
+        let ids: Vec<_> = ids.iter().copied().map(UserId::new).collect();
         assert_eq!(SharedWith::parse(Some(text)).expect("a list of numbers").ids(), ids, "{text}");
     }
 }
@@ -69,7 +71,8 @@ fn granted(policy: &Policy, user_id: i64, role: &str, shared_with: &str) -> Vec<
     let shared_with = &SharedWith::parse(Some(shared_with)).expect("a list of numbers");
     let actions = ["list", "view", "create", "delete", "edit", "change_visibility", "change_owner"];
     let may = |action: &&str| {
-        let (item, owner_id, visibility) = ("dataset", 7, "shared");
+        let (item, owner_id, visibility) = ("dataset", UserId::new(7), "shared");
+        let user_id = UserId::new(user_id);
         let access = Access { user_id, role, action, item, owner_id, visibility, shared_with };
         policy.decide(&access) == Decision::Granted
     };

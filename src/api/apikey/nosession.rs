@@ -57,7 +57,7 @@ requests! {
         /// Seconds until the key may be used; negative for a time that has passed.
         not_valid_before: float|int,
         /// Whose key it will be.
-        user_id: int,
+        user_id: UserId,
         /// Their role.
         user_role: str,
         /// Their address.
@@ -82,7 +82,7 @@ requests! {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Who verifies it.
-        user_id: int,
+        user_id: UserId,
         /// The role of who verifies it.
         user_role: str,
     } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID]
@@ -92,7 +92,7 @@ requests! {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Who revokes it.
-        user_id: int,
+        user_id: UserId,
         /// The role of who revokes it.
         user_role: str,
     } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID, KEY_NOT_REVOKED]
@@ -102,7 +102,7 @@ requests! {
         /// The claims of one of the keys.
         apikey_dict: dict of CLAIMS,
         /// Who revokes them.
-        user_id: int,
+        user_id: UserId,
         /// The role of who revokes them.
         user_role: str,
     } answers AllRevoked {
@@ -117,7 +117,7 @@ requests! {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Whose key it is.
-        user_id: int,
+        user_id: UserId,
         /// Their role.
         user_role: str,
         /// The key's refresh token.

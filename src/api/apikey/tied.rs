@@ -12,6 +12,7 @@ use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
 use crate::policy::model::Policy;
 use crate::requests;
 use crate::store::{Db, sessions};
+use crate::user_id::UserId;
 
 const MAY_NOT_ISSUE: Refusal =
     Refusal::new("user not allowed to issue API key", "You may not have an API key.");
@@ -47,7 +48,7 @@ requests! {
         /// Seconds until the key may be used; negative for a time that has passed.
         not_valid_before: float|int,
         /// Whose key it will be.
-        user_id: int,
+        user_id: UserId,
         /// Their role.
         user_role: str,
         /// Their address, which is the session's.
@@ -68,7 +69,7 @@ requests! {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Who verifies it.
-        user_id: int,
+        user_id: UserId,
         /// The role of who verifies it.
         user_role: str,
     } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID]
@@ -78,7 +79,7 @@ requests! {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Who revokes it.
-        user_id: int,
+        user_id: UserId,
         /// The role of who revokes it.
         user_role: str,
     } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID, KEY_NOT_REVOKED]
@@ -124,7 +125,7 @@ fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
 
 /// Who wants a key, and what their session has to say about them.
 struct Holder {
-    user_id: i64,
+    user_id: UserId,
     user_role: String,
     ip_address: String,
     user_agent: String,

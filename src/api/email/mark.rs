@@ -9,6 +9,7 @@ use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::users::{self, User};
+use crate::user_id::UserId;
 
 const FAILED: &str = "The address could not be marked as verified.";
 const UNKNOWN: Refusal = Refusal::new("could not find user in DB by email", FAILED);
@@ -30,7 +31,7 @@ requests! {
         email: str,
     } answers Verified {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// Whether the user may act.
         is_active: bool,
         /// The user's role.
@@ -51,7 +52,7 @@ requests! {
         /// When the last forgotten-password email went out.
         emailforgotpass_sent_datetime: Option<Timestamp>,
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// Whether the user may act.
         is_active: bool,
         /// The user's role.

@@ -17,7 +17,8 @@ use crate::policy::email::EmailAddress;
 use crate::requests;
 use crate::store::StoreError;
 use crate::store::sessions::{self, LiveSession};
-use crate::wire::ObjectOrText;
+use crate::user_id::UserId;
+use crate::wire::{FromWire, ObjectOrText};
 use std::time::Duration;
 
 /// When the outcome of a forgotten-password email is answered, for addresses of nobody too. A mail server is mostly done
@@ -111,7 +112,7 @@ requests! {
         emailsender: str,
     } answers SignupSent {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// The address that the email went to.
         email_address: EmailAddress,
         /// When it went out.
@@ -150,7 +151,7 @@ requests! {
         emailsender: str,
     } answers ForgotpassSent {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// The address that the email went to.
         email_address: EmailAddress,
         /// When it went out.
@@ -276,7 +277,7 @@ fn forgotpass_refused(why: ForgotpassRefused) -> Failure {
 /// What a sign-up answered, as far as it matters here.
 struct Created {
     send_verification: bool,
-    user_id: i64,
+    user_id: UserId,
     user_email: EmailAddress,
 }
 
@@ -284,7 +285,7 @@ impl Created {
     fn of(ObjectOrText(info): &ObjectOrText) -> Option<Self> {
         Some(Self {
             send_verification: info.get("send_verification")?.as_bool()?,
-            user_id: info.get("user_id")?.as_i64()?,
+            user_id: UserId::from_wire(info.get("user_id")?.clone()).ok()?,
             user_email: EmailAddress::folded(info.get("user_email")?.as_str()?),
         })
     }

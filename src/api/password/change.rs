@@ -7,6 +7,7 @@ use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
+use crate::user_id::UserId;
 
 const UNPROVEN: &str = "Your current password could not be confirmed.";
 const NO_SESSION: Refusal = Refusal::new("session does not exist", UNPROVEN);
@@ -23,7 +24,7 @@ requests! {
     /// Changes the password of a session's owner. All other sessions of theirs end.
     "user-changepass" => user_changepass(UserChangepass), 5/min, broken NOT_STORED {
         /// Whose password it is.
-        user_id: int,
+        user_id: UserId,
         /// A session of theirs; it lives on.
         session_token: secret,
         /// Their name; the new password must not resemble it.
@@ -36,7 +37,7 @@ requests! {
         new_password: password,
     } answers Changed {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// The address that was given.
         email: String,
     } refuses [NO_SESSION, UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
@@ -44,7 +45,7 @@ requests! {
     /// Changes a user's password without a session. All sessions and API keys of theirs end.
     "user-changepass-nosession" => user_changepass_nosession(UserChangepassNosession), broken NOT_STORED {
         /// Whose password it is.
-        user_id: int,
+        user_id: UserId,
         /// Their name; the new password must not resemble it.
         full_name: str,
         /// Their address.
@@ -91,7 +92,7 @@ fn carry_out(call: &mut Call<'_>, change: Change, email: String) -> Outcome<Chan
     Ok(Done::new(Changed { user_id, email }, "Your password was changed."))
 }
 
-fn refused(why: ChangeRefused, user_id: i64, email: &str) -> Failure {
+fn refused(why: ChangeRefused, user_id: UserId, email: &str) -> Failure {
     let refused = match why {
         ChangeRefused::NoSession => NO_SESSION.to_refused(),
         ChangeRefused::Unknown => UNKNOWN.to_refused(),

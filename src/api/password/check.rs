@@ -10,6 +10,7 @@ use crate::policy::roles::Role;
 use crate::requests;
 use crate::store::sessions;
 use crate::store::users::AuthUser;
+use crate::user_id::UserId;
 
 const NO_SESSION: Refusal =
     Refusal::new("session does not exist", "There is no valid session to check the password with.")
@@ -28,7 +29,7 @@ requests! {
         password: password,
     } answers Checked {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// The user's role.
         user_role: Role,
     } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]

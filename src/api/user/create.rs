@@ -7,6 +7,7 @@ use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal, Refused};
 use crate::policy::email::EmailAddress;
 use crate::requests;
+use crate::user_id::UserId;
 
 const MADE: &str = "Your account was made. Please verify your e-mail address before you log in.";
 const USER_EXISTS: Refusal = Refusal::new("user exists", MADE);
@@ -44,7 +45,7 @@ requests! {
         /// The address in its folded form.
         user_email: EmailAddress,
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// The user's public identifier.
         system_id: String,
         /// Whether a verification email is to be sent.

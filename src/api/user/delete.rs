@@ -7,6 +7,7 @@ use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
+use crate::user_id::UserId;
 
 const UNPROVEN: &str = "The e-mail address or the password could not be confirmed.";
 const UNKNOWN: Refusal = Refusal::new("invalid email", UNPROVEN);
@@ -21,12 +22,12 @@ requests! {
         /// The address the user signed up with.
         email: str,
         /// The user's number.
-        user_id: int,
+        user_id: UserId,
         /// What the user typed.
         password: password,
     } answers Deleted {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
         /// The address that was given.
         email: String,
     } refuses [UNKNOWN, WRONG_PASSWORD, IS_SUPERUSER, NOT_DELETED, LOCKED]
@@ -34,10 +35,10 @@ requests! {
     /// Deletes an account. A number that nobody has is fine.
     "internal-user-delete" => internal_user_delete(InternalUserDelete), broken NOT_DELETED {
         /// Whom to delete.
-        target_userid: int,
+        target_userid: UserId,
     } answers InternallyDeleted {
         /// The user's number.
-        user_id: i64,
+        user_id: UserId,
     } refuses [NOT_DELETED]
 }
 

@@ -45,13 +45,13 @@ requests! {
     /// Changes a user's own name or address, or, for an administrator, anybody's.
     "user-edit" => user_edit(UserEdit), 10/min, broken NOT_EDITED {
         /// Who asks.
-        user_id: int,
+        user_id: UserId,
         /// The role of who asks.
         user_role: str,
         /// A session of who asks.
         session_token: secret,
         /// Whom to change.
-        target_userid: int,
+        target_userid: UserId,
         /// What to change.
         update_dict: dict of PROFILE,
     } answers Edited {
@@ -64,7 +64,7 @@ requests! {
     /// Changes a user. Keys of extra_info are set one by one, or removed with "__delete__".
     "internal-user-edit" => internal_user_edit(InternalUserEdit), broken INTERNALLY_NOT_EDITED {
         /// Whom to change.
-        target_userid: int,
+        target_userid: UserId,
         /// What to change.
         update_dict: dict of ACCOUNT,
     } answers Edited refuses [NOTHING_TO_EDIT, FORBIDDEN, NO_SUCH_USER, NOTES_UNREADABLE, INTERNALLY_NOT_EDITED]

@@ -44,13 +44,13 @@ requests! {
     /// Locks or unlocks somebody else's account on behalf of an administrator.
     "user-lock" => user_lock(UserLock), broken BROKEN {
         /// Who asks.
-        user_id: int,
+        user_id: UserId,
         /// The role of who asks: superuser.
         user_role: str,
         /// A session of who asks.
         session_token: secret,
         /// Whose account it is.
-        target_userid: int,
+        target_userid: UserId,
         /// lock or unlock.
         action: str,
     } answers Toggled {
@@ -61,7 +61,7 @@ requests! {
     /// Locks or unlocks an account. A lock ends all sessions and API keys; an unlock gives the old role back.
     "internal-user-lock" => internal_user_lock(InternalUserLock), broken NOT_TOGGLED {
         /// Whose account it is.
-        target_userid: int,
+        target_userid: UserId,
         /// lock or unlock.
         action: str,
     } answers Toggled refuses [INTERNAL_BAD_ACTION, INTERNAL_SYSTEM_USER, NOT_TOGGLED]

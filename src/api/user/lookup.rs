@@ -8,6 +8,7 @@ use crate::requests;
 use crate::store::Db;
 use crate::store::user_lists::{self, ColumnValue, Wanted};
 use crate::store::users::{self, User};
+use crate::user_id::UserId;
 use crate::wire::{Encoded, FromWire, Object};
 use serde_json::Value;
 
@@ -38,12 +39,12 @@ requests! {
     /// time those `after` the last number that was answered.
     "user-list" => user_list(UserList), broken LIST_FAILED {
         /// The one user to list, or null for all.
-        user_id: int|None,
+        user_id: UserId|None,
     } optional {
         /// How many users to answer at most.
         limit: int,
         /// Answers only users with a higher number than this.
-        after: int,
+        after: UserId,
     } answers Users {
         /// The users, in the order of their numbers.
         user_info: Vec<Encoded<User>>,
@@ -68,22 +69,22 @@ requests! {
         /// How many users to answer at most.
         limit: int,
         /// Answers only users with a higher number than this.
-        after: int,
+        after: UserId,
     } answers Users refuses [MISMATCHED, MATCH_FAILED, TOO_MANY]
 }
 
 /// Which part of the users is asked for.
 #[derive(Clone, Copy)]
 struct Page {
-    after: i64,
+    after: UserId,
     limit: i64,
     limit_was_given: bool,
 }
 
 impl Page {
-    fn new(limit: Option<i64>, after: Option<i64>) -> Self {
+    fn new(limit: Option<i64>, after: Option<UserId>) -> Self {
         Self {
-            after: after.unwrap_or(i64::MIN),
+            after: after.unwrap_or(UserId::MIN),
             limit: limit.unwrap_or(USERS_PER_ANSWER_MAX + 1).clamp(0, USERS_PER_ANSWER_MAX + 1),
             limit_was_given: limit.is_some(),
         }

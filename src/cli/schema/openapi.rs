@@ -146,7 +146,7 @@ fn json_type(word: &str) -> &'static str {
         "dict" => "object",
         "list" => "array",
         "None" => "null",
-        // str, secret and password.
+        // str
         _ => "string",
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::policy::email::EmailAddress;
+use crate::policy::roles::ANONYMOUS_ID;
 use crate::store::attempts::AttemptKey;
 use crate::store::sessions::NewSession;
 
@@ -25,7 +26,7 @@ fn with_sessions(scratch: &Scratch, expiring: &'static [&'static str]) -> Store 
                     token: StoredToken::of(&number.to_string()),
                     ip_address: "192.0.2.1".to_owned(),
                     user_agent: "x".to_owned(),
-                    user_id: 2,
+                    user_id: ANONYMOUS_ID,
                     expires: time(expires),
                     extra_info: None,
                 };
