@@ -10,6 +10,14 @@ WHERE k.token_hash = :token_hash AND k.user_id = :user_id AND k.user_role = :use
   AND k.expires > :now AND k.issued < :now AND k.not_valid_before < :now
   AND u.is_active = 1 AND u.user_role = k.user_role AND s.expires > :now;
 
+-- name: list
+-- Those that have not ended, in the order of their identifiers, which is that of an index.
+SELECT token_hash, user_role, issued, not_valid_before, expires, NULL AS refresh_expires FROM apikeys
+WHERE user_id = :user_id AND expires > :now AND token_hash > :after ORDER BY token_hash LIMIT :limit;
+
+-- name: delete_by_id
+DELETE FROM apikeys WHERE token_hash BETWEEN :first AND :last RETURNING user_id;
+
 -- name: delete
 DELETE FROM apikeys WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role;
 

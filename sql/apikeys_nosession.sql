@@ -17,6 +17,15 @@ SELECT refresh_hash, refresh_argon2, claims_hash FROM apikeys_nosession
 WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role
   AND refresh_expires > :now AND refresh_nbf < :now AND refresh_issued < :now;
 
+-- name: list
+-- Those that can still be used or renewed, in the order of their identifiers, which is that of an index.
+SELECT token_hash, user_role, issued, not_valid_before, expires, refresh_expires FROM apikeys_nosession
+WHERE user_id = :user_id AND (expires > :now OR refresh_expires > :now) AND token_hash > :after
+ORDER BY token_hash LIMIT :limit;
+
+-- name: delete_by_id
+DELETE FROM apikeys_nosession WHERE token_hash BETWEEN :first AND :last RETURNING user_id;
+
 -- name: delete
 DELETE FROM apikeys_nosession
 WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role;

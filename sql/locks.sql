@@ -1,6 +1,10 @@
 -- name: by_user
 SELECT cause, locked_until FROM locks WHERE user_id = :user_id;
 
+-- name: list
+SELECT user_id, email, locked_on, locked_until FROM locks JOIN users USING (user_id)
+WHERE user_id > :after ORDER BY user_id LIMIT :limit;
+
 -- name: insert
 INSERT INTO locks (user_id, cause, locked_on, locked_until) VALUES (:user_id, :cause, :now, :locked_until)
 ON CONFLICT (user_id)

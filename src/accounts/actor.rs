@@ -27,7 +27,14 @@ pub enum Requester {
     /// Whoever holds the shared key. It has decided who may.
     CallingServer,
     /// Whoever may run commands on this machine.
-    Operator,
+    Operator(Operator),
+}
+
+/// Somebody who may run commands on this machine, by the name that they are logged in under there.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// That name.
+    pub login: String,
 }
 
 /// An active user, proven by a session of theirs, in the role they have now.
@@ -49,7 +56,7 @@ pub enum Performer {
     /// Whoever holds the shared key.
     CallingServer,
     /// Whoever may run commands on this machine.
-    Operator,
+    Operator(Operator),
 }
 
 impl SessionClaim {
@@ -82,7 +89,7 @@ impl Requester {
         Ok(match self {
             Self::User(claim) => claim.authorize(db)?.map(Performer::User),
             Self::CallingServer => Some(Performer::CallingServer),
-            Self::Operator => Some(Performer::Operator),
+            Self::Operator(operator) => Some(Performer::Operator(operator.clone())),
         })
     }
 }
@@ -93,7 +100,7 @@ impl Performer {
     pub const fn user_id(&self) -> Option<UserId> {
         match self {
             Self::User(Actor { user_id, .. }) | Self::PasswordHolder(user_id) => Some(*user_id),
-            Self::CallingServer | Self::Operator => None,
+            Self::CallingServer | Self::Operator(_) => None,
         }
     }
 
@@ -102,15 +109,19 @@ impl Performer {
             Self::User(_) => "a session",
             Self::PasswordHolder(_) => "a password",
             Self::CallingServer => "the calling server",
-            Self::Operator => "an operator",
+            Self::Operator(_) => "an operator",
         }
     }
 
     /// Logs what they did to a user's account. Called once it is on the disk.
     pub(super) fn log(&self, context: &Context<'_>, what: &'static str, user_id: UserId) {
-        let redacted = |user_id: UserId| Field::from(context.config().pii_salt.redact(user_id));
+        let salt = &context.config().pii_salt;
+        let redacted = |user_id: UserId| Field::from(salt.redact(user_id));
         let mut fields = vec![("user", redacted(user_id)), ("by", self.kind().into())];
         fields.extend(self.user_id().map(|actor| ("actor", redacted(actor))));
+        if let Self::Operator(operator) = self {
+            fields.push(("operator", salt.redact(&operator.login).into()));
+        }
         log::info(what, &fields);
     }
 }

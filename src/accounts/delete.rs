@@ -21,9 +21,14 @@ pub enum DeleteRefused {
     Locked,
     /// Nobody deletes themselves who administers.
     Superuser,
-    /// The account stands for no person, owns a group, is the last that can administer, or is not what it was when its
-    /// password was tested.
-    NotPossible,
+    /// The account stands for no person.
+    SystemUser,
+    /// The account owns a group.
+    OwnsGroup,
+    /// No other active superuser would remain.
+    LastAdministrator,
+    /// The account is not what it was when its password was tested.
+    Overtaken,
 }
 
 /// Deletes the account of somebody who proves it with their password.
@@ -47,7 +52,11 @@ pub fn delete_own(
         let now = users::credentials_by_id(tx, tested.user_id)?;
         let unchanged =
             now.is_some_and(|now| now.user_role != Role::SUPERUSER && now.password.is(&tested.password));
-        if unchanged { carry_out(tx, tested.user_id) } else { Err(not_possible()) }
+        if unchanged {
+            carry_out(tx, tested.user_id)
+        } else {
+            Err(OperationError::Refused(DeleteRefused::Overtaken))
+        }
     })?;
     by.log(context, "account deleted", user_id);
     Ok(())
@@ -70,39 +79,37 @@ fn password_is_right(
     Err(OperationError::Refused(why))
 }
 
-/// Deletes an account. A number that nobody has is fine.
+/// Deletes an account; tells whether there was one.
 ///
 /// # Errors
 ///
-/// [`DeleteRefused::NotPossible`]; a failing database.
+/// Why not; a failing database.
 pub fn delete(
     context: &Context<'_>,
     by: &Performer,
     user_id: UserId,
-) -> Result<(), OperationError<DeleteRefused>> {
-    if context.write(move |tx| carry_out(tx, user_id))? {
+) -> Result<bool, OperationError<DeleteRefused>> {
+    let was_there = context.write(move |tx| carry_out(tx, user_id))?;
+    if was_there {
         by.log(context, "account deleted", user_id);
     }
-    Ok(())
+    Ok(was_there)
 }
 
 /// Deletes a user with everything that is theirs, if there is one. One who owns a group stays, and so does the last who
 /// can administer. Tells whether there was one.
 fn carry_out(tx: &Tx<'_>, user_id: UserId) -> Result<bool, OperationError<DeleteRefused>> {
     if is_system_user(user_id) {
-        return Err(not_possible());
+        return Err(OperationError::Refused(DeleteRefused::SystemUser));
     }
+    let last = || OperationError::Refused(DeleteRefused::LastAdministrator);
     let Some(user) = users::credentials_by_id(tx, user_id)? else { return Ok(false) };
-    keeping_an_administrator(tx, not_possible, || {
+    keeping_an_administrator(tx, last, || {
         attempts::delete_by_account(tx, &user.email)?;
         match users::delete(tx, user_id) {
             Ok(deleted) => Ok(deleted),
-            Err(StoreError::ForeignKey) => Err(not_possible()),
+            Err(StoreError::ForeignKey) => Err(OperationError::Refused(DeleteRefused::OwnsGroup)),
             Err(other) => Err(other.into()),
         }
     })
-}
-
-const fn not_possible() -> OperationError<DeleteRefused> {
-    OperationError::Refused(DeleteRefused::NotPossible)
 }

@@ -57,8 +57,12 @@ pub enum EditRefused {
     Empty,
     /// There is no such account.
     NoSuchUser,
-    /// A value cannot be set, or nobody would be left to administer.
+    /// A value cannot be set.
     Value,
+    /// Somebody else has this address, or there is no such role in the database.
+    Conflict,
+    /// No other active superuser would remain.
+    LastAdministrator,
     /// What is noted about the user cannot be read, so it cannot be changed without losing something.
     NotesUnreadable,
 }
@@ -126,8 +130,8 @@ fn may_be_asked(requester: &Requester, user_id: UserId, update: &Object) -> Resu
         Requester::User(claim) => {
             Edits::of(claim.user_id, &claim.role, user_id).ok_or(EditRefused::NoSession)
         }
-        Requester::CallingServer | Requester::Operator if update.is_empty() => Err(EditRefused::Empty),
-        Requester::CallingServer | Requester::Operator => {
+        Requester::CallingServer | Requester::Operator(_) if update.is_empty() => Err(EditRefused::Empty),
+        Requester::CallingServer | Requester::Operator(_) => {
             let forbidden = |key: &&String| FORBIDDEN_KEYS.contains(&key.as_str());
             let forbidden: Vec<String> = update.keys().filter(forbidden).cloned().collect();
             if forbidden.is_empty() { Ok(Edits::Anybodys) } else { Err(EditRefused::Keys(forbidden)) }
@@ -137,14 +141,20 @@ fn may_be_asked(requester: &Requester, user_id: UserId, update: &Object) -> Resu
 
 /// Whether somebody may change just this. What the server's own people may not was told before.
 fn may_change(by: &Performer, user_id: UserId, update: &Object, policy: &Policy) -> Result<(), EditRefused> {
-    let Performer::User(Actor { user_id: actor_id, role }) = by else { return Ok(()) };
     let only = |allowed: &[&str]| update.keys().all(|key| allowed.contains(&key.as_str()));
-    match Edits::of(*actor_id, role.as_str(), user_id).ok_or(EditRefused::NoSession)? {
-        Edits::Own if !only(&SELF_KEYS) => return Err(EditRefused::OwnKeys),
-        Edits::Anybodys if !only(&SUPERUSER_KEYS) => {
-            return Err(EditRefused::Keys(update.keys().cloned().collect()));
+    match by {
+        Performer::User(Actor { user_id: actor_id, role }) => {
+            match Edits::of(*actor_id, role.as_str(), user_id).ok_or(EditRefused::NoSession)? {
+                Edits::Own if !only(&SELF_KEYS) => return Err(EditRefused::OwnKeys),
+                Edits::Anybodys if !only(&SUPERUSER_KEYS) => {
+                    return Err(EditRefused::Keys(update.keys().cloned().collect()));
+                }
+                Edits::Own | Edits::Anybodys => {}
+            }
         }
-        Edits::Own | Edits::Anybodys => {}
+        Performer::Operator(_) => {}
+        // The calling server may give roles that the database alone has.
+        Performer::CallingServer | Performer::PasswordHolder(_) => return Ok(()),
     }
     let role = update.get("user_role");
     if role.is_some_and(|role| role.as_str().and_then(|role| policy.role(role)).is_none()) {
@@ -156,14 +166,16 @@ fn may_change(by: &Performer, user_id: UserId, update: &Object, policy: &Policy)
 type Fault = OperationError<EditRefused>;
 
 const BAD_VALUE: Fault = OperationError::Refused(EditRefused::Value);
+const LAST: Fault = OperationError::Refused(EditRefused::LastAdministrator);
 
 /// Makes the changes and ends what they end, unless nobody would be left to administer. Returns the user as they are
 /// then. A value that cannot be set is refused; so is one that the database knows better about.
 fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
-    let changed =
-        lock::keeping_an_administrator(tx, || BAD_VALUE, || carry_out(tx, before, update, no_password));
+    let changed = lock::keeping_an_administrator(tx, || LAST, || carry_out(tx, before, update, no_password));
     changed.map_err(|error| match error {
-        OperationError::Broken(Error::Store(StoreError::Duplicate(_) | StoreError::ForeignKey)) => BAD_VALUE,
+        OperationError::Broken(Error::Store(StoreError::Duplicate(_) | StoreError::ForeignKey)) => {
+            OperationError::Refused(EditRefused::Conflict)
+        }
         other => other,
     })
 }

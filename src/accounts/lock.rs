@@ -4,10 +4,11 @@
 
 use super::actor::{Actor, Performer, Requester};
 use super::error::OperationError;
+use super::sessions::PAGE_ROWS_MAX;
 use crate::app::{App, Context};
 use crate::json::JsonText;
 use crate::policy::roles::{Role, is_system_user};
-use crate::store::locks::{self, Lock};
+use crate::store::locks::{self, Lock, LockedUser};
 use crate::store::users::User;
 use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
 use crate::user_id::UserId;
@@ -36,8 +37,12 @@ pub enum LockRefused {
     SystemUser,
     /// There is no valid session of who asks.
     NoSession,
-    /// There is no such account, nobody would be left to administer, or there is nothing to unlock.
-    NotPossible,
+    /// There is no such account.
+    NoSuchUser,
+    /// No other active superuser would remain.
+    LastAdministrator,
+    /// It waits for its verification, so there is no lock to undo.
+    NotLocked,
 }
 
 /// Locks or unlocks an account.
@@ -80,25 +85,26 @@ pub fn may_be_asked(requester: &Requester, user_id: UserId) -> Result<(), LockRe
     match requester {
         Requester::User(claim) if Role::SUPERUSER != *claim.role => Err(LockRefused::NotSuperuser),
         Requester::User(claim) if claim.user_id == user_id => Err(LockRefused::OwnAccount),
-        Requester::User(_) | Requester::CallingServer | Requester::Operator => Ok(()),
+        Requester::User(_) | Requester::CallingServer | Requester::Operator(_) => Ok(()),
     }
 }
 
 fn carry_out(tx: &Tx<'_>, user_id: UserId, change: LockChange) -> Result<User, OperationError<LockRefused>> {
-    let not_possible = || OperationError::Refused(LockRefused::NotPossible);
-    let user = users::by_id(tx, user_id)?.ok_or_else(not_possible)?;
+    let unknown = || OperationError::Refused(LockRefused::NoSuchUser);
+    let user = users::by_id(tx, user_id)?.ok_or_else(unknown)?;
     match change {
         LockChange::Lock => {
-            keeping_an_administrator(tx, not_possible, || Ok(lock(tx, &user, Lock::Manual)?))?;
+            let last = || OperationError::Refused(LockRefused::LastAdministrator);
+            keeping_an_administrator(tx, last, || Ok(lock(tx, &user, Lock::Manual)?))?;
         }
         LockChange::Unlock => {
             if unlock(tx, &user)? == Unlocked::NotLocked {
                 // A sign-up that was never verified becomes active by its verification only.
-                return Err(not_possible());
+                return Err(OperationError::Refused(LockRefused::NotLocked));
             }
         }
     }
-    users::by_id(tx, user_id)?.ok_or_else(not_possible)
+    users::by_id(tx, user_id)?.ok_or_else(unknown)
 }
 
 /// Locks an account: inactive, role `locked`, its role remembered. A lock by a person ends its sessions and API keys,
@@ -206,6 +212,16 @@ pub(super) fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
     let extra_info = with_role_history(tx, user)?;
     users::set_state(tx, user.user_id, true, &role, extra_info.as_deref())?;
     Ok(Unlocked::Active)
+}
+
+/// Locked users in the order of their numbers, each with the end of the lock: those after `after`, at most `rows` and
+/// never more than [`PAGE_ROWS_MAX`].
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list(context: &Context<'_>, after: UserId, rows: i64) -> Result<Vec<LockedUser>, StoreError> {
+    context.read(|db| locks::list(db, after, rows.clamp(0, PAGE_ROWS_MAX)))
 }
 
 /// Lifts the timed locks that have ended by now; tells how many. Asked before every request, so that an account works

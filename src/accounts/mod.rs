@@ -10,12 +10,15 @@
 //! | `lock.rs` | locking and unlocking |
 //! | `new_password.rs` | whether a new password is good enough |
 //! | `set_password.rs` | changing and resetting passwords |
-//! | `sign_up.rs` | making accounts |
+//! | `sign_up.rs` | signing up |
+//! | `add_user.rs` | adding users who need not sign up |
 //! | `verify_email.rs` | what follows when an address was proven |
 //! | `edit.rs` | changing what is known about an account |
 //! | `delete.rs` | deleting accounts |
-//! | `sessions.rs` | starting sessions and logging out |
-//! | `keys.rs` | API keys |
+//! | `sessions.rs` | starting, annotating, listing and ending sessions |
+//! | `keys.rs` | verifying and revoking API keys |
+//! | `issue_keys.rs` | issuing and renewing API keys |
+//! | `key_claims.rs` | what API keys say |
 //! | `recipients.rs` | who may get which email |
 //! | `delivery.rs` | hands emails over, and notes that they were sent |
 //! | `permission.rs` | what the policy lets a user do |
@@ -23,6 +26,7 @@
 //! | `error.rs` | why an operation was not carried out |
 
 pub mod actor;
+pub mod add_user;
 mod attempts;
 pub mod authenticate;
 pub mod delete;
@@ -30,6 +34,8 @@ pub mod delivery;
 pub mod edit;
 pub mod error;
 pub mod first_users;
+pub mod issue_keys;
+pub mod key_claims;
 pub mod keys;
 pub mod lock;
 pub mod new_password;

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::outbound::recent::is_recent;
 use crate::policy::email::{EmailAddress, is_valid_syntax};
 use crate::policy::roles::Role;
+use crate::store::users::User;
 use crate::store::{Db, emails, users};
 use crate::user_id::UserId;
 
@@ -26,13 +27,22 @@ pub enum VerificationRefused {
     NotDue,
 }
 
-/// Whether somebody who signed up with this address is still to get their email. Tells when one was last sent or asked
-/// for.
+/// Whether somebody who signed up with this address is still to get their email. It is checked once more in the write of
+/// [`claim_verification`].
 ///
 /// # Errors
 ///
 /// Why not; a failing database.
 pub fn verification_is_due(
+    context: &Context<'_>,
+    user_id: UserId,
+    address: &EmailAddress,
+) -> Result<(), OperationError<VerificationRefused>> {
+    context.app().store.read(|db| last_verification(db, user_id, address)).map(drop)
+}
+
+/// When an email that is still due was last sent or asked for.
+fn last_verification(
     db: &Db<'_>,
     user_id: UserId,
     address: &EmailAddress,
@@ -60,7 +70,7 @@ pub fn claim_verification(
     address: EmailAddress,
 ) -> Result<Claim, OperationError<VerificationRefused>> {
     context.write(move |tx| {
-        let before = verification_is_due(tx, user_id, &address)?;
+        let before = last_verification(tx, user_id, &address)?;
         if !emails::claim_verify(tx, user_id)? {
             return Err(OperationError::Refused(VerificationRefused::NotDue));
         }
@@ -125,4 +135,37 @@ fn forgotpass_recipient(
         return Ok((user.user_id, user.emailforgotpass_sent_datetime));
     }
     Err(unknown())
+}
+
+/// The emails that are sent to accounts.
+#[derive(Clone, Copy)]
+pub enum EmailKind {
+    /// The email that verifies a sign-up.
+    Signup,
+    /// The email that lets somebody choose a new password.
+    ForgotPassword,
+}
+
+/// No account has the address.
+pub struct NobodyHasIt;
+
+/// Notes that an email was sent by other means than this server's. Tells what the account is then.
+///
+/// # Errors
+///
+/// [`NobodyHasIt`]; a failing database.
+pub fn note_sent(
+    context: &Context<'_>,
+    address: EmailAddress,
+    kind: EmailKind,
+) -> Result<User, OperationError<NobodyHasIt>> {
+    let unknown = || OperationError::Refused(NobodyHasIt);
+    context.write(move |tx| {
+        let user_id = users::id_by_email(tx, &address)?.ok_or_else(unknown)?;
+        match kind {
+            EmailKind::Signup => users::set_verify_email_sent(tx, user_id)?,
+            EmailKind::ForgotPassword => users::set_forgotpass_email_sent(tx, user_id)?,
+        };
+        users::by_id(tx, user_id)?.ok_or_else(unknown)
+    })
 }

@@ -1,13 +1,57 @@
-//! Who may have a session, and who ends it.
+//! Sessions: who may have one, how long it lives, what is noted about it, and who ends it.
 
+use super::actor::Performer;
 use super::error::OperationError;
 use crate::app::Context;
-use crate::guard::token::StoredToken;
-use crate::store::sessions::{self, NewSession};
-use crate::store::users;
+use crate::clock::Timestamp;
+use crate::guard::token::{StoredToken, Token, TokenId};
+use crate::json::JsonText;
+use crate::policy::roles::ANONYMOUS_ID;
+use crate::store::sessions::{self, ListedSession, LiveSession, NewSession};
+use crate::store::{StoreError, users};
 use crate::user_id::UserId;
+use crate::wire::{Object, ascii_json, merge};
 
-/// The user of a session that was to be started may not act, or what they had was revoked meanwhile.
+/// Rows that an operator gets at once.
+pub const PAGE_ROWS_MAX: i64 = 500;
+/// Bytes of what may be noted about a session, as JSON text.
+const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
+/// Seconds of a day.
+const DAY_SECONDS: i64 = 86_400;
+
+/// A session that somebody wants to have.
+pub struct Start {
+    /// The visitor's address in canonical form.
+    pub ip_address: String,
+    /// What the visitor's browser calls itself.
+    pub user_agent: String,
+    /// Whose session it is; nothing for a visitor who is not logged in.
+    pub user_id: Option<UserId>,
+    /// When it is to end.
+    pub end: End,
+    /// Anything to note about it.
+    pub extra_info: Option<Object>,
+}
+
+/// When a session is to end.
+#[derive(Clone, Copy)]
+pub enum End {
+    /// After so many days.
+    InDays(i64),
+    /// At this time.
+    At(Timestamp),
+}
+
+/// A session that was started.
+pub struct Started {
+    /// Its token.
+    pub token: Token,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// No session was started: it cannot end then, too much is to be noted about it, its user may not act, or what they had
+/// was revoked meanwhile.
 pub struct MayNotStart;
 
 /// Starts a session for a user who may act, or for a visitor.
@@ -15,19 +59,92 @@ pub struct MayNotStart;
 /// # Errors
 ///
 /// Why not; a failing database.
-pub fn start(context: &Context<'_>, session: NewSession) -> Result<(), OperationError<MayNotStart>> {
-    let user_id = session.user_id;
+pub fn start(context: &Context<'_>, asked: Start) -> Result<Started, OperationError<MayNotStart>> {
+    let refused = || OperationError::Refused(MayNotStart);
+    let expires = expiry(context, asked.end).ok_or_else(refused)?;
+    let extra_info = asked.extra_info.map(|extra_info| ascii_json(&extra_info));
+    if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
+        return Err(refused());
+    }
+    let token = Token::new(context.rng());
+    let user_id = asked.user_id.unwrap_or(ANONYMOUS_ID);
+    let session = NewSession {
+        token: token.stored(),
+        ip_address: asked.ip_address,
+        user_agent: sessions::kept_user_agent(&asked.user_agent).to_owned(),
+        user_id,
+        expires,
+        extra_info,
+    };
     let revocations = context.read(|db| users::revocations(db, user_id))?;
     context.write(move |tx| {
         // What was revoked while this was under way is not issued anew.
         if users::revocations(tx, user_id)? != revocations {
-            return Err(OperationError::Refused(MayNotStart));
+            return Err(refused());
         }
         let owner = users::credentials_by_id(tx, user_id)?;
         if !owner.is_some_and(|owner| owner.is_active && !owner.user_role.is_locked()) {
-            return Err(OperationError::Refused(MayNotStart));
+            return Err(refused());
         }
         Ok(sessions::insert(tx, &session)?)
+    })?;
+    Ok(Started { token, expires })
+}
+
+/// When a session ends, within what the operator allows.
+fn expiry(context: &Context<'_>, end: End) -> Option<Timestamp> {
+    let expires = match end {
+        End::InDays(days) if days < 0 => return None,
+        End::InDays(days) => context.now().plus_seconds(days.checked_mul(DAY_SECONDS)?)?,
+        End::At(time) => time,
+    };
+    let days_max = i64::from(context.config().session_days_max);
+    if days_max == 0 {
+        return Some(expires);
+    }
+    Some(expires.min(context.now().plus_seconds(days_max * DAY_SECONDS)?))
+}
+
+/// The session of this token, if it is live.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn live(context: &Context<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
+    context.read(|db| sessions::live_by_token(db, token))
+}
+
+/// Why nothing was noted about a session.
+pub enum NoteRefused {
+    /// The session is not live.
+    NoSession,
+    /// What is noted cannot be read, so it cannot be changed without losing something.
+    NotesUnreadable,
+    /// It would be too much.
+    TooLong,
+}
+
+/// Changes what is noted about a session, key by key; tells what it is then.
+///
+/// # Errors
+///
+/// Why not; a failing database.
+pub fn note(
+    context: &Context<'_>,
+    token: StoredToken,
+    changes: Object,
+) -> Result<(LiveSession, JsonText), OperationError<NoteRefused>> {
+    let refused = OperationError::Refused;
+    context.write(move |tx| {
+        let session = sessions::live_by_token(tx, &token)?;
+        let session = session.ok_or_else(|| refused(NoteRefused::NoSession))?;
+        let merged = merge(session.extra_info_json.as_ref(), changes);
+        let merged = merged.map_err(|_| refused(NoteRefused::NotesUnreadable))?;
+        if merged.len() > EXTRA_INFO_BYTES_MAX {
+            return Err(refused(NoteRefused::TooLong));
+        }
+        sessions::set_extra_info(tx, &token, &merged)?;
+        Ok((session, JsonText::new(merged)))
     })
 }
 
@@ -59,4 +176,59 @@ pub fn log_out(
     })?;
     debug_assert!(ended, "a session that was just found in this transaction can be deleted");
     Ok(())
+}
+
+/// Ends the session of this token, live or expired, on behalf of whoever holds it. Tells whether there was one.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn end(context: &Context<'_>, token: StoredToken) -> Result<bool, StoreError> {
+    context.write(move |tx| sessions::delete(tx, &token))
+}
+
+/// Ends all sessions of a user, but for one that may be kept. Tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn end_all(
+    context: &Context<'_>,
+    by: &Performer,
+    user_id: UserId,
+    kept: Option<StoredToken>,
+) -> Result<usize, StoreError> {
+    let ended = context.write(move |tx| sessions::delete_by_user(tx, user_id, kept.as_ref()))?;
+    if ended > 0 {
+        by.log(context, "sessions ended", user_id);
+    }
+    Ok(ended)
+}
+
+/// Ends the session of this identifier; tells whose it was.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn end_by_id(context: &Context<'_>, by: &Performer, id: TokenId) -> Result<Option<UserId>, StoreError> {
+    let owner = context.write(move |tx| sessions::delete_by_id(tx, id))?;
+    if let Some(user_id) = owner {
+        by.log(context, "session ended", user_id);
+    }
+    Ok(owner)
+}
+
+/// Sessions of a user that have not expired, in the order of their identifiers: those after `after`, at most `rows` and
+/// never more than [`PAGE_ROWS_MAX`].
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list(
+    context: &Context<'_>,
+    user_id: UserId,
+    after: Option<TokenId>,
+    rows: i64,
+) -> Result<Vec<ListedSession>, StoreError> {
+    context.read(|db| sessions::list(db, user_id, after, rows.clamp(0, PAGE_ROWS_MAX)))
 }

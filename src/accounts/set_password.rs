@@ -137,8 +137,9 @@ fn current_is_right(
 pub struct Reset {
     /// Whose password it is.
     pub email: EmailAddress,
-    /// Whether the account has to be active, or has to be inactive. A lock that failed attempts made counts as either.
-    pub required_active: bool,
+    /// Whether the account has to be active, or has to be inactive, if either. A lock that failed attempts made counts
+    /// as both.
+    pub required_active: Option<bool>,
     /// A session that has to be live, whosever it is.
     pub session: Option<StoredToken>,
 }
@@ -195,7 +196,8 @@ impl Reset {
     /// The user, if their password may be set now.
     fn find(&self, db: &Db<'_>) -> Result<Option<AuthUser>, StoreError> {
         let Some(user) = users::credentials_by_email(db, &self.email)? else { return Ok(None) };
-        let fits = user.is_active == self.required_active || lock::is_suspended(db, user.user_id)?;
+        let required = self.required_active.unwrap_or(user.is_active);
+        let fits = user.is_active == required || lock::is_suspended(db, user.user_id)?;
         Ok(Some(user).filter(|user| fits && !is_system_user(user.user_id)))
     }
 

@@ -3,14 +3,13 @@
 
 use super::refusals::LOCKED;
 use crate::accounts::authenticate::{Authentication, Identifier, SessionEnded, log_in};
-use crate::accounts::sessions::{LogOutRefused, log_out};
+use crate::accounts::sessions::{LogOutRefused, live, log_out};
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
-use crate::store::sessions;
 use crate::store::users::AuthUser;
 use crate::user_id::UserId;
 
@@ -56,7 +55,7 @@ requests! {
 
 fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
     let token = StoredToken::of(ask.session_token.expose());
-    if call.read(|db| sessions::live_by_token(db, &token))?.is_none() {
+    if live(call, &token)?.is_none() {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
         return Err(NO_SESSION.to_failure());
     }

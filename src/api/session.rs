@@ -1,23 +1,18 @@
 //! Sessions: making, looking up, annotating and ending them.
 
-use crate::accounts::sessions::{MayNotStart, start};
+use crate::accounts::actor::Performer;
+use crate::accounts::sessions::{End, MayNotStart, NoteRefused, Start, end, end_all, live, note, start};
 use crate::app::Call;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
-use crate::guard::token::{StoredToken, Token};
+use crate::guard::token::StoredToken;
 use crate::json::JsonText;
 use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
-use crate::policy::roles::{ANONYMOUS_ID, Role};
-use crate::store::sessions::{self, LiveSession, NewSession};
+use crate::policy::roles::Role;
 use crate::user_id::UserId;
-use crate::wire::{StrOrInt, ascii_json, merge};
+use crate::wire::StrOrInt;
 use crate::{requests, shape};
 use time::format_description::BorrowedFormatItem;
-
-/// Bytes of what may be noted about a session, as JSON text.
-const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
-/// Seconds of a day.
-const DAY_SECONDS: i64 = 86_400;
 
 const NOT_MADE: Refusal =
     Refusal::new("DB error when making new session", "The session could not be started.")
@@ -108,41 +103,22 @@ requests! {
 }
 
 fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
-    let ip_address = ClientAddress::parse(&ask.ip_address).ok_or_else(|| NOT_MADE.to_failure())?.to_string();
-    let expires = expiry(call, &ask.expires).ok_or_else(|| NOT_MADE.to_failure())?;
-    let extra_info = ask.extra_info_json.map(|extra_info| ascii_json(&extra_info));
-    if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
-        return Err(NOT_MADE.to_failure());
-    }
-    // A user number of 0 stands for nobody, like null.
-    let user_id = ask.user_id.filter(|user_id| user_id.get() != 0).unwrap_or(ANONYMOUS_ID);
-    let token = Token::new(call.rng());
-    let session = NewSession {
-        token: StoredToken::of(token.reveal()),
-        ip_address,
-        user_agent: sessions::kept_user_agent(&ask.user_agent).to_owned(),
-        user_id,
-        expires,
-        extra_info,
+    let asked = Start {
+        ip_address: ClientAddress::parse(&ask.ip_address).ok_or_else(|| NOT_MADE.to_failure())?.to_string(),
+        user_agent: ask.user_agent,
+        // A user number of 0 stands for nobody, like null.
+        user_id: ask.user_id.filter(|user_id| *user_id != UserId::new(0)),
+        end: match &ask.expires {
+            StrOrInt::Int(days) => End::InDays(*days),
+            StrOrInt::Str(text) => End::At(parse_expiry(text).ok_or_else(|| NOT_MADE.to_failure())?),
+        },
+        extra_info: ask.extra_info_json,
     };
-    let started = start(call, session);
-    started.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { NOT_MADE.to_failure() }))?;
-    let made = SessionMade { session_token: token.reveal().to_owned(), expires };
+    let started = start(call, asked);
+    let started =
+        started.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { NOT_MADE.to_failure() }))?;
+    let made = SessionMade { session_token: started.token.reveal().to_owned(), expires: started.expires };
     Ok(Done::new(made, "The session was started."))
-}
-
-/// When a session ends, within what the operator allows.
-fn expiry(call: &Call<'_>, asked: &StrOrInt) -> Option<Timestamp> {
-    let expires = match asked {
-        StrOrInt::Int(days) if *days >= 0 => call.now().plus_seconds(days.checked_mul(DAY_SECONDS)?),
-        StrOrInt::Int(_) => None,
-        StrOrInt::Str(text) => parse_expiry(text),
-    }?;
-    let days_max = i64::from(call.config().session_days_max);
-    if days_max == 0 {
-        return Some(expires);
-    }
-    Some(expires.min(call.now().plus_seconds(days_max * DAY_SECONDS)?))
 }
 
 const DATE_AND_TIME: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
@@ -233,7 +209,7 @@ shape! {
 
 fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFound> {
     let token = ask.session_token.expose();
-    let found = call.read(|db| sessions::live_by_token(db, &StoredToken::of(token)))?;
+    let found = live(call, &StoredToken::of(token))?;
     let session = found.ok_or_else(|| NOT_LIVE.to_failure())?;
     let session_info = SessionAndOwner {
         user_id: session.user_id,
@@ -260,7 +236,7 @@ fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFou
 
 fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Empty> {
     let token = StoredToken::of(ask.session_token.expose());
-    if call.write(move |tx| sessions::delete(tx, &token))? {
+    if end(call, token)? {
         Ok(Done::new(Empty {}, "The session was ended."))
     } else {
         Err(NO_SUCH_TOKEN.to_failure())
@@ -269,8 +245,7 @@ fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Empty> {
 
 fn session_delete_userid(call: &mut Call<'_>, ask: SessionDeleteUserid) -> Outcome<Empty> {
     let kept = ask.keep_current_session.then(|| StoredToken::of(ask.session_token.expose()));
-    let user_id = ask.user_id;
-    match call.write(move |tx| sessions::delete_by_user(tx, user_id, kept.as_ref()))? {
+    match end_all(call, &Performer::CallingServer, ask.user_id, kept)? {
         0 => Err(NONE_DELETED.to_failure()),
         _ => Ok(Done::new(Empty {}, "The sessions were ended.")),
     }
@@ -301,16 +276,14 @@ fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outco
         return Err(NOTHING_TO_EDIT.to_failure());
     }
     let stored = StoredToken::of(ask.target_session_token.expose());
-    let (session, extra_info): (LiveSession, JsonText) = call.write(move |tx| {
-        let session = sessions::live_by_token(tx, &stored)?.ok_or_else(|| NOT_THERE_TO_EDIT.to_failure())?;
-        let merged = merge(session.extra_info_json.as_ref(), ask.update_dict);
-        let merged = merged.map_err(|_| NOTES_UNREADABLE.to_failure())?;
-        if merged.len() > EXTRA_INFO_BYTES_MAX {
-            return Err(NOT_EDITED.to_failure());
-        }
-        sessions::set_extra_info(tx, &stored, &merged)?;
-        Ok((session, JsonText::new(merged)))
-    })?;
+    let noted = note(call, stored, ask.update_dict).map_err(|error| {
+        error.map_refusal(|why| match why {
+            NoteRefused::NoSession => NOT_THERE_TO_EDIT.to_failure(),
+            NoteRefused::NotesUnreadable => NOTES_UNREADABLE.to_failure(),
+            NoteRefused::TooLong => NOT_EDITED.to_failure(),
+        })
+    });
+    let (session, extra_info) = noted?;
     let session_info = Session {
         user_id: session.user_id,
         session_token: ask.target_session_token.expose().clone(),

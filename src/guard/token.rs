@@ -19,6 +19,9 @@ const PASSWORD_BYTES: usize = 16;
 
 const STORED_BYTES: usize = 32;
 
+/// What a person needs of a stored token to name it; written, that is 16 hexadecimal digits.
+const ID_BYTES: usize = 8;
+
 /// A new token in the form that its owner gets to see: 32 random bytes in URL-safe base64 without padding.
 pub struct Token(Secret<String>);
 
@@ -64,6 +67,46 @@ impl StoredToken {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; STORED_BYTES] {
         &self.0
+    }
+}
+
+impl StoredToken {
+    /// What an operator calls it.
+    #[must_use]
+    pub fn id(&self) -> TokenId {
+        let mut id = [0; ID_BYTES];
+        id.copy_from_slice(&self.0[..ID_BYTES]);
+        TokenId(id)
+    }
+}
+
+/// The name of a session or an API key for an operator: the first bytes of its stored token. It finds the row and
+/// proves nothing, because nobody gets from there to the token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TokenId([u8; ID_BYTES]);
+
+impl TokenId {
+    /// Reads what [`TokenId`] writes; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 2 * ID_BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(|id| Self(id.to_be_bytes()))
+    }
+
+    /// The first and the last stored token that it can stand for.
+    #[must_use]
+    pub fn range(self) -> [[u8; STORED_BYTES]; 2] {
+        [0x00, 0xff].map(|rest| {
+            let mut bytes = [rest; STORED_BYTES];
+            bytes[..ID_BYTES].copy_from_slice(&self.0);
+            bytes
+        })
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", u64::from_be_bytes(self.0))
     }
 }
 
@@ -164,6 +207,23 @@ mod tests {
     #[test]
     fn a_stored_token_shows_nothing_of_itself() {
         assert_eq!(format!("{:?}", StoredToken::of("abc")), "StoredToken(..)");
+    }
+
+    #[test]
+    fn a_stored_token_is_named_by_its_first_bytes() {
+        let stored = StoredToken::of("abc");
+        let id = stored.id();
+        assert_eq!(id.to_string(), "ba7816bf8f01cfea");
+        assert_eq!(TokenId::parse(&id.to_string()), Some(id));
+        let [first, last] = id.range();
+        assert!(first <= *stored.as_bytes() && *stored.as_bytes() <= last);
+        assert!(first[..8] == last[..8] && first[8..] == [0; 24] && last[8..] == [0xff; 24]);
+        let nul = TokenId::parse("0000000000000001").expect("is an identifier");
+        assert_eq!(nul.to_string(), "0000000000000001");
+        for text in ["", "ba7816bf8f01cfe", "ba7816bf8f01cfeaa", "+a7816bf8f01cfea", "ba7816bf 8f01cfe", "ä"]
+        {
+            assert_eq!(TokenId::parse(text), None, "{text}");
+        }
     }
 
     #[test]

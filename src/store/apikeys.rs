@@ -1,16 +1,19 @@
 //! API keys that are tied to a session and end with it. A key's token is never stored, only its SHA-256.
 
-use super::db::{Db, Tx, column, moment};
+use super::db::{Db, Tx, column, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
+use super::sessions::last_of;
 use crate::clock::Timestamp;
-use crate::guard::token::StoredToken;
+use crate::guard::token::{StoredToken, TokenId};
 use crate::user_id::UserId;
 use rusqlite::{Row, named_params};
 
 const FILE: &str = include_str!("../../sql/apikeys.sql");
 const INSERT: &str = query(FILE, "insert");
 const VALID: &str = query(FILE, "valid");
+const LIST: &str = query(FILE, "list");
+const DELETE_BY_ID: &str = query(FILE, "delete_by_id");
 const DELETE: &str = query(FILE, "delete");
 const DELETE_OF_USER: &str = query(FILE, "delete_by_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
@@ -89,6 +92,58 @@ pub fn valid(db: &Db<'_>, key: &KeyName) -> Result<Option<ValidKey>, StoreError>
 
 pub(super) fn valid_key(row: &Row<'_>) -> Result<ValidKey, StoreError> {
     Ok(ValidKey { expires: moment(row, "expires")?, claims_hash: column(row, "claims_hash")? })
+}
+
+/// A key as an operator sees it.
+pub struct ListedKey {
+    /// What it is called.
+    pub id: TokenId,
+    /// The role it was issued for. It works only while its owner has that role.
+    pub user_role: String,
+    /// When it is good.
+    pub times: KeyTimes,
+    /// When its refresh token ends, if it has one.
+    pub refresh_expires: Option<Timestamp>,
+}
+
+/// Keys of a user that have not ended, in the order of their identifiers: those after `after`, at most `limit`.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list(
+    db: &Db<'_>,
+    user_id: UserId,
+    after: Option<TokenId>,
+    limit: i64,
+) -> Result<Vec<ListedKey>, StoreError> {
+    let params = named_params! {
+        ":user_id": user_id, ":now": db.now().stored(), ":after": last_of(after), ":limit": limit
+    };
+    db.all(LIST, params, listed_key)
+}
+
+pub(super) fn listed_key(row: &Row<'_>) -> Result<ListedKey, StoreError> {
+    Ok(ListedKey {
+        id: StoredToken::from_bytes(column(row, "token_hash")?).id(),
+        user_role: column(row, "user_role")?,
+        times: KeyTimes {
+            issued: moment(row, "issued")?,
+            not_valid_before: moment(row, "not_valid_before")?,
+            expires: moment(row, "expires")?,
+        },
+        refresh_expires: timestamp_or_null(row, "refresh_expires")?,
+    })
+}
+
+/// Removes the key of this identifier; tells whose it was.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_by_id(tx: &Tx<'_>, id: TokenId) -> Result<Option<UserId>, StoreError> {
+    let [first, last] = id.range();
+    tx.one(DELETE_BY_ID, named_params! { ":first": first, ":last": last }, |row| column(row, "user_id"))
 }
 
 /// Removes a key; tells whether there was one.

@@ -1,11 +1,12 @@
 //! API keys without a session, and the refresh tokens that renew them. Neither is stored, only their SHA-256.
 
-use super::apikeys::{KeyName, KeyTimes, ValidKey, valid_key};
+use super::apikeys::{KeyName, KeyTimes, ListedKey, ValidKey, listed_key, valid_key};
 use super::db::{Db, Tx, column};
 use super::error::StoreError;
 use super::query::query;
+use super::sessions::last_of;
 use crate::clock::Timestamp;
-use crate::guard::token::StoredToken;
+use crate::guard::token::{StoredToken, TokenId};
 use crate::user_id::UserId;
 use rusqlite::named_params;
 
@@ -13,6 +14,8 @@ const FILE: &str = include_str!("../../sql/apikeys_nosession.sql");
 const INSERT: &str = query(FILE, "insert");
 const VALID: &str = query(FILE, "valid");
 const REFRESHABLE: &str = query(FILE, "refreshable");
+const LIST: &str = query(FILE, "list");
+const DELETE_BY_ID: &str = query(FILE, "delete_by_id");
 const DELETE: &str = query(FILE, "delete");
 const DELETE_OF_USER: &str = query(FILE, "delete_by_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
@@ -36,6 +39,7 @@ pub struct Refreshable {
 }
 
 /// How a refresh token is stored.
+#[derive(PartialEq, Eq)]
 pub enum StoredRefresh {
     /// As we store it.
     Sha256(StoredToken),
@@ -108,6 +112,33 @@ pub fn refreshable(db: &Db<'_>, key: &KeyName) -> Result<Option<Refreshable>, St
         };
         Ok(Refreshable { token, claims_hash: column(row, "claims_hash")? })
     })
+}
+
+/// Keys of a user that have not ended or can still be renewed, in the order of their identifiers: those after `after`, at most `limit`.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list(
+    db: &Db<'_>,
+    user_id: UserId,
+    after: Option<TokenId>,
+    limit: i64,
+) -> Result<Vec<ListedKey>, StoreError> {
+    let params = named_params! {
+        ":user_id": user_id, ":now": db.now().stored(), ":after": last_of(after), ":limit": limit
+    };
+    db.all(LIST, params, listed_key)
+}
+
+/// Removes the key of this identifier; tells whose it was.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_by_id(tx: &Tx<'_>, id: TokenId) -> Result<Option<UserId>, StoreError> {
+    let [first, last] = id.range();
+    tx.one(DELETE_BY_ID, named_params! { ":first": first, ":last": last }, |row| column(row, "user_id"))
 }
 
 /// Removes a key; tells whether there was one.

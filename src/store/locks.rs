@@ -1,15 +1,17 @@
 //! Locks in force, and the roles that locks took away.
 
-use super::db::{Db, Tx, column, timestamp_or_null};
+use super::db::{Db, Tx, column, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
-use rusqlite::named_params;
+use rusqlite::{Row, named_params};
 
 const FILE: &str = include_str!("../../sql/locks.sql");
 const BY_USER: &str = query(FILE, "by_user");
+const LIST: &str = query(FILE, "list");
 const INSERT: &str = query(FILE, "insert");
 const DELETE: &str = query(FILE, "delete");
 const ANY_ENDED: &str = query(FILE, "any_ended");
@@ -39,9 +41,39 @@ pub enum Lock {
 ///
 /// A failing database.
 pub fn by_user(db: &Db<'_>, user_id: UserId) -> Result<Option<Lock>, StoreError> {
-    db.one(BY_USER, named_params! { ":user_id": user_id }, |row| {
-        Ok(timestamp_or_null(row, "locked_until")?.map_or(Lock::Manual, Lock::Automatic))
+    db.one(BY_USER, named_params! { ":user_id": user_id }, lock)
+}
+
+/// A locked user as an operator sees them.
+pub struct LockedUser {
+    /// The user's number.
+    pub user_id: UserId,
+    /// The user's address.
+    pub email: EmailAddress,
+    /// When the lock was put in force.
+    pub locked_on: Timestamp,
+    /// Why, and for how long.
+    pub lock: Lock,
+}
+
+/// Locked users in the order of their numbers, those after `after`, at most `limit`.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list(db: &Db<'_>, after: UserId, limit: i64) -> Result<Vec<LockedUser>, StoreError> {
+    db.all(LIST, named_params! { ":after": after, ":limit": limit }, |row| {
+        Ok(LockedUser {
+            user_id: column(row, "user_id")?,
+            email: column(row, "email")?,
+            locked_on: moment(row, "locked_on")?,
+            lock: lock(row)?,
+        })
     })
+}
+
+fn lock(row: &Row<'_>) -> Result<Lock, StoreError> {
+    Ok(timestamp_or_null(row, "locked_until")?.map_or(Lock::Manual, Lock::Automatic))
 }
 
 /// Puts a lock in force, in place of an earlier one.

@@ -5,7 +5,7 @@ use super::error::StoreError;
 use super::query::query;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
-use crate::guard::token::StoredToken;
+use crate::guard::token::{StoredToken, TokenId};
 use crate::json::JsonText;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
@@ -15,6 +15,8 @@ const FILE: &str = include_str!("../../sql/sessions.sql");
 const INSERT: &str = query(FILE, "insert");
 const LIVE_BY_TOKEN: &str = query(FILE, "live_by_token");
 const SET_EXTRA_INFO: &str = query(FILE, "set_extra_info");
+const LIST: &str = query(FILE, "list");
+const DELETE_BY_ID: &str = query(FILE, "delete_by_id");
 const DELETE: &str = query(FILE, "delete");
 const DELETE_OF_USER: &str = query(FILE, "delete_by_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
@@ -144,6 +146,60 @@ pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSess
 pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Result<bool, StoreError> {
     let params = named_params! { ":token_hash": token.as_bytes(), ":extra_info_json": extra_info };
     Ok(tx.execute(SET_EXTRA_INFO, params)? == 1)
+}
+
+/// A session as an operator sees it.
+pub struct ListedSession {
+    /// What it is called.
+    pub id: TokenId,
+    /// The visitor's address in canonical form.
+    pub ip_address: String,
+    /// What the visitor's browser calls itself.
+    pub user_agent: String,
+    /// When the session began.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// Sessions of a user that have not expired, in the order of their identifiers: those after `after`, at most `limit`.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list(
+    db: &Db<'_>,
+    user_id: UserId,
+    after: Option<TokenId>,
+    limit: i64,
+) -> Result<Vec<ListedSession>, StoreError> {
+    let params = named_params! {
+        ":user_id": user_id, ":now": db.now().stored(), ":after": last_of(after), ":limit": limit
+    };
+    db.all(LIST, params, |row| {
+        Ok(ListedSession {
+            id: StoredToken::from_bytes(column(row, "token_hash")?).id(),
+            ip_address: ClientAddress::canonical(column(row, "ip_address")?),
+            user_agent: column(row, "user_agent")?,
+            created: moment(row, "created")?,
+            expires: moment(row, "expires")?,
+        })
+    })
+}
+
+/// What a page goes on after: the last row that the identifier can stand for.
+pub(super) fn last_of(after: Option<TokenId>) -> Vec<u8> {
+    after.map(|id| id.range()[1].to_vec()).unwrap_or_default()
+}
+
+/// Ends the session of this identifier, and with it the API keys tied to it. Tells whose it was.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_by_id(tx: &Tx<'_>, id: TokenId) -> Result<Option<UserId>, StoreError> {
+    let [first, last] = id.range();
+    tx.one(DELETE_BY_ID, named_params! { ":first": first, ":last": last }, |row| column(row, "user_id"))
 }
 
 /// Ends a session, live or expired, and with it the API keys tied to it. Tells whether there was one.

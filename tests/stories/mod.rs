@@ -15,6 +15,7 @@ mod login;
 mod mail;
 mod moved_addresses;
 mod notes;
+mod operators;
 mod passwords;
 mod races;
 mod sessions;

@@ -1,7 +1,8 @@
 //! API keys that end with the session they were issued in.
 
-use crate::accounts::keys::{DAY_SECONDS, KeyKind, KeyRequest, KeyRequester, NewKey, revoke, times, verify};
-use crate::accounts::permission::{Permitted, over_apikeys};
+use crate::accounts::issue_keys::{IssueInSessionRefused, KeySession, issue_in_session};
+use crate::accounts::key_claims::{KeyContent, KeyHolder};
+use crate::accounts::keys::{KeyKind, KeyRequester, revoke, verify};
 use crate::api::members::CLAIMS;
 use crate::api::refusals::{KEY_NOT_ALLOWED, KEY_NOT_REVOKED, KEY_NOT_VALID, key_refused};
 use crate::app::Call;
@@ -9,10 +10,7 @@ use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
-use crate::policy::model::Policy;
 use crate::requests;
-use crate::store::{Db, sessions};
-use crate::user_id::UserId;
 
 const MAY_NOT_ISSUE: Refusal =
     Refusal::new("user not allowed to issue API key", "You may not have an API key.");
@@ -86,68 +84,33 @@ requests! {
 }
 
 fn apikey_new(call: &mut Call<'_>, ask: ApikeyNew) -> Outcome<Issued> {
-    let token = StoredToken::of(ask.session_token.expose());
-    let ip_address = ClientAddress::canonical(ask.ip_address);
-    let holder = Holder {
+    let holder = KeyHolder {
         user_id: ask.user_id,
-        user_role: ask.user_role.clone(),
-        ip_address: ip_address.clone(),
-        user_agent: sessions::kept_user_agent(&ask.user_agent).to_owned(),
+        user_role: ask.user_role,
+        ip_address: ClientAddress::canonical(ask.ip_address),
     };
-    let lives_seconds = ask.expires_days.saturating_mul(DAY_SECONDS);
-    let times = times(call.now(), ask.not_valid_before, lives_seconds, call.config().api_key_days_max);
-    let key = times.map(|times| {
-        NewKey::new(
-            call,
-            KeyRequest {
-                issuer: ask.issuer,
-                version: ask.apiversion,
-                user_id: ask.user_id,
-                user_role: ask.user_role,
-                user_agent: Some(ask.user_agent),
-                audience: ask.audience,
-                subject: ask.subject,
-                ip_address,
-                times,
-            },
-        )
-    });
-    let policy = call.app().policy.load_full();
-    let (text, times) = call.write(move |tx| {
-        let permitted = holder.may_have_a_key(tx, &policy, &token)?;
-        let key = key.ok_or_else(|| BAD_TIMES.to_failure())?;
-        permitted.issue_in_session(tx, &key, &token)?;
-        Ok::<_, Failure>((key.text, key.times))
-    })?;
-    let message = format!("The API key was issued. It ends at {} UTC.", times.expires.wire());
-    Ok(Done::new(Issued { apikey: text, expires: times.expires }, message))
+    let session =
+        KeySession { token: StoredToken::of(ask.session_token.expose()), user_agent: ask.user_agent };
+    let content = KeyContent {
+        issuer: ask.issuer,
+        version: ask.apiversion,
+        audience: ask.audience,
+        subject: ask.subject,
+    };
+    let issued = issue_in_session(call, holder, session, content, ask.not_valid_before, ask.expires_days);
+    let key = issued.map_err(|error| error.map_refusal(not_issued))?;
+    let message = format!("The API key was issued. It ends at {} UTC.", key.expires.wire());
+    Ok(Done::new(Issued { apikey: key.text, expires: key.expires }, message))
 }
 
-/// Who wants a key, and what their session has to say about them.
-struct Holder {
-    user_id: UserId,
-    user_role: String,
-    ip_address: String,
-    user_agent: String,
-}
-
-impl Holder {
-    /// That the policy lets them have a key, and that the session is live and theirs, both as of this transaction.
-    fn may_have_a_key(
-        &self,
-        db: &Db<'_>,
-        policy: &Policy,
-        token: &StoredToken,
-    ) -> Result<Permitted, Failure> {
-        let permitted = over_apikeys(db, policy, self.user_id, &self.user_role, "create", self.user_id)?;
-        let permitted = permitted.ok_or_else(|| MAY_NOT_ISSUE.to_failure())?;
-        let session = sessions::live_by_token(db, token)?.ok_or_else(|| NO_SESSION.to_failure())?;
-        let fits = session.user_id == self.user_id
-            && session.user_role == *self.user_role
-            && session.ip_address == self.ip_address
-            && session.user_agent == self.user_agent;
-        if fits { Ok(permitted) } else { Err(OTHER_SESSION.to_failure()) }
+fn not_issued(why: IssueInSessionRefused) -> Failure {
+    match why {
+        IssueInSessionRefused::NotAllowed => MAY_NOT_ISSUE,
+        IssueInSessionRefused::NoSession => NO_SESSION,
+        IssueInSessionRefused::OtherSession => OTHER_SESSION,
+        IssueInSessionRefused::BadTimes => BAD_TIMES,
     }
+    .to_failure()
 }
 
 fn apikey_verify(call: &mut Call<'_>, ask: ApikeyVerify) -> Outcome<Empty> {

@@ -1,6 +1,7 @@
 //! What a calling server reports: that an address was proven, or that an email was sent by other means.
 
 use crate::accounts::actor::Performer;
+use crate::accounts::recipients::{EmailKind, NobodyHasIt, note_sent};
 use crate::accounts::verify_email::{VerifyRefused, verify_email};
 use crate::app::Call;
 use crate::clock::Timestamp;
@@ -8,7 +9,7 @@ use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
-use crate::store::users::{self, User};
+use crate::store::users::User;
 use crate::user_id::UserId;
 
 const FAILED: &str = "The address could not be marked as verified.";
@@ -81,17 +82,14 @@ fn failed(refusal: Refusal) -> Failure {
 }
 
 fn user_set_emailsent(call: &mut Call<'_>, ask: UserSetEmailsent) -> Outcome<Noted> {
-    let set = match ask.email_type.as_str() {
-        "signup" => users::set_verify_email_sent,
-        "forgotpass" => users::set_forgotpass_email_sent,
+    let kind = match ask.email_type.as_str() {
+        "signup" => EmailKind::Signup,
+        "forgotpass" => EmailKind::ForgotPassword,
         _ => return Err(BAD_TYPE.to_failure()),
     };
-    let email = EmailAddress::folded(&ask.email);
-    let user = call.write(move |tx| {
-        let user = users::by_email(tx, &email)?.ok_or_else(|| NOT_NOTED.to_failure())?;
-        set(tx, user.user_id)?;
-        users::by_id(tx, user.user_id)?.ok_or_else(|| NOT_NOTED.to_failure())
-    })?;
+    let noted = note_sent(call, EmailAddress::folded(&ask.email), kind);
+    let user =
+        noted.map_err(|error| error.map_refusal(|NobodyHasIt| -> Failure { NOT_NOTED.to_failure() }))?;
     let noted = Noted {
         email: user.email,
         emailverify_sent_datetime: user.emailverify_sent_datetime,

@@ -5,6 +5,7 @@ use crate::accounts::delivery::{self, Delivery};
 use crate::accounts::recipients::{
     ForgotpassRefused, VerificationRefused, claim_forgotpass, claim_verification, verification_is_due,
 };
+use crate::accounts::sessions::live;
 use crate::app::Call;
 use crate::clock::Timestamp;
 use crate::guard::secret::Secret;
@@ -15,8 +16,6 @@ use crate::outbound::templates::{self, Contents, InvalidMessage, link};
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
-use crate::store::StoreError;
-use crate::store::sessions::{self, LiveSession};
 use crate::user_id::UserId;
 use crate::wire::{FromWire, ObjectOrText};
 use std::time::Duration;
@@ -181,9 +180,10 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
         return Err(UNKNOWN.to_failure());
     }
     let user_id = created.user_id;
-    let due = call.app().store.read(|db| verification_is_due(db, user_id, &address));
+    let due = verification_is_due(call, user_id, &address);
     due.map_err(|error| error.map_refusal(signup_refused))?;
-    let session = live_session(call, &ask.session_token)?.ok_or_else(|| NO_SESSION.to_failure())?;
+    let session = live(call, &StoredToken::of(ask.session_token.expose()))?;
+    let session = session.ok_or_else(|| NO_SESSION.to_failure())?;
     let email = templates::sign_up(&Contents {
         to: address.as_str(),
         site: &ask.server_name,
@@ -224,8 +224,8 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
     };
     let settings = overrides.settings(call).ok_or_else(|| FORGOTPASS_BAD_SETTINGS.to_failure())?;
     // The session comes first, so that nobody without one can find out about accounts.
-    let session =
-        live_session(call, &ask.session_token)?.ok_or_else(|| FORGOTPASS_NO_SESSION.to_failure())?;
+    let session = live(call, &StoredToken::of(ask.session_token.expose()))?;
+    let session = session.ok_or_else(|| FORGOTPASS_NO_SESSION.to_failure())?;
     let link = link(&ask.server_baseurl, &ask.password_forgot_url, &call.config().base_urls);
     let link = link.ok_or_else(|| FORGOTPASS_BAD_SITE.to_failure())?;
     let expires = expiry(call, ask.verification_expiry);
@@ -316,10 +316,6 @@ impl Overrides {
         settings.password = self.password.unwrap_or(settings.password);
         (!settings.server.is_empty() && !settings.sender.is_empty()).then_some(settings)
     }
-}
-
-fn live_session(call: &Call<'_>, token: &Secret<String>) -> Result<Option<LiveSession>, StoreError> {
-    call.read(|db| sessions::live_by_token(db, &StoredToken::of(token.expose())))
 }
 
 fn expiry(call: &Call<'_>, seconds: i64) -> Option<Timestamp> {

@@ -1,6 +1,7 @@
 //! Checking a password again, before something that needs it.
 
 use crate::accounts::authenticate::{Authentication, Identifier, authenticate};
+use crate::accounts::sessions::live;
 use crate::api::refusals::LOCKED;
 use crate::app::Call;
 use crate::guard::token::StoredToken;
@@ -8,7 +9,6 @@ use crate::outcome::{Done, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::requests;
-use crate::store::sessions;
 use crate::store::users::AuthUser;
 use crate::user_id::UserId;
 
@@ -45,7 +45,7 @@ requests! {
 
 fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {
     let token = StoredToken::of(ask.session_token.expose());
-    let Some(session) = call.read(|db| sessions::live_by_token(db, &token))? else {
+    let Some(session) = live(call, &token)? else {
         // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
         return Err(NO_SESSION.to_failure());
     };

@@ -46,7 +46,7 @@ requests! {
 fn user_resetpass(call: &mut Call<'_>, ask: UserResetpass) -> Outcome<Empty> {
     let reset = Reset {
         email: EmailAddress::folded(&ask.email_address),
-        required_active: true,
+        required_active: Some(true),
         session: Some(StoredToken::of(ask.session_token.expose())),
     };
     carry_out(call, reset, &ask.new_password, (UNKNOWN, INSECURE))
@@ -55,7 +55,7 @@ fn user_resetpass(call: &mut Call<'_>, ask: UserResetpass) -> Outcome<Empty> {
 fn user_resetpass_nosession(call: &mut Call<'_>, ask: UserResetpassNosession) -> Outcome<Empty> {
     let reset = Reset {
         email: EmailAddress::folded(&ask.email_address),
-        required_active: ask.required_active,
+        required_active: Some(ask.required_active),
         session: None,
     };
     carry_out(call, reset, &ask.new_password, (NOT_AS_REQUIRED, NOSESSION_INSECURE))

@@ -59,7 +59,10 @@ const fn refusal(why: DeleteRefused) -> Refusal {
         DeleteRefused::WrongPassword => WRONG_PASSWORD,
         DeleteRefused::Locked => LOCKED,
         DeleteRefused::Superuser => IS_SUPERUSER,
-        DeleteRefused::NotPossible => NOT_DELETED,
+        DeleteRefused::SystemUser
+        | DeleteRefused::OwnsGroup
+        | DeleteRefused::LastAdministrator
+        | DeleteRefused::Overtaken => NOT_DELETED,
     }
 }
 

@@ -89,7 +89,11 @@ fn refused(why: EditRefused, role: &str) -> Failure {
         }
         EditRefused::NoSuchRole => BAD_ROLE.to_failure(),
         EditRefused::NotesUnreadable => NOTES_UNREADABLE.to_failure(),
-        EditRefused::Empty | EditRefused::NoSuchUser | EditRefused::Value => NOT_EDITED.to_failure(),
+        EditRefused::Empty
+        | EditRefused::NoSuchUser
+        | EditRefused::Value
+        | EditRefused::Conflict
+        | EditRefused::LastAdministrator => NOT_EDITED.to_failure(),
     }
 }
 
@@ -110,7 +114,9 @@ fn internally_refused(why: EditRefused) -> Failure {
         | EditRefused::NoOwnSession
         | EditRefused::OwnKeys
         | EditRefused::NoSuchRole
-        | EditRefused::Value => INTERNALLY_NOT_EDITED.to_failure(),
+        | EditRefused::Value
+        | EditRefused::Conflict
+        | EditRefused::LastAdministrator => INTERNALLY_NOT_EDITED.to_failure(),
     }
 }
 

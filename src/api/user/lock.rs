@@ -82,7 +82,7 @@ fn refused(why: LockRefused) -> Failure {
         LockRefused::OwnAccount => SELF,
         LockRefused::SystemUser => SYSTEM_USER,
         LockRefused::NoSession => NO_SESSION,
-        LockRefused::NotPossible => NOT_TOGGLED,
+        LockRefused::NoSuchUser | LockRefused::LastAdministrator | LockRefused::NotLocked => NOT_TOGGLED,
     }
     .to_failure()
 }
