@@ -302,16 +302,47 @@ impl Answer {
     /// The whole envelope as JSON text.
     #[must_use]
     pub fn into_envelope(self, reqid: Json<'_>) -> String {
-        let messages = ascii_json(&self.messages);
-        let reason = self.reason.map(|reason| format!(r#", "failure_reason": {}"#, ascii_json(&reason)));
-        let reason = reason.unwrap_or_default();
+        let (messages, reason) = self.written();
+        let response = self.response(&messages, &reason);
         let success = self.success;
         let reqid = ascii_escaped(reqid.text());
-        // The action's own keys stand between braces; ours go before them.
-        let keys = self.body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
-        let keys = if keys.is_empty() { String::new() } else { format!(", {keys}") };
         format!(
-            r#"{{"success": {success}, "response": {{"success": {success}, "messages": {messages}{reason}{keys}}}, "messages": {messages}, "reqid": {reqid}{reason}}}"#
+            r#"{{"success": {success}, "response": {response}, "messages": {messages}, "reqid": {reqid}{reason}}}"#
         )
     }
+
+    /// What an envelope is made of, one by one.
+    #[must_use]
+    pub fn into_parts(self) -> AnswerParts {
+        let (messages, reason) = self.written();
+        let response = self.response(&messages, &reason);
+        AnswerParts { success: self.success, response, messages: self.messages, reason: self.reason }
+    }
+
+    /// The messages as JSON, and the key of the reason, if there is one, with the comma before it.
+    fn written(&self) -> (String, String) {
+        let reason = self.reason.as_ref();
+        let reason = reason.map(|reason| format!(r#", "failure_reason": {}"#, ascii_json(reason)));
+        (ascii_json(&self.messages), reason.unwrap_or_default())
+    }
+
+    fn response(&self, messages: &str, reason: &str) -> String {
+        let success = self.success;
+        // The action's own keys stand between braces; ours go before them.
+        let keys = self.body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
+        let comma = if keys.is_empty() { "" } else { ", " };
+        format!(r#"{{"success": {success}, "messages": {messages}{reason}{comma}{keys}}}"#)
+    }
+}
+
+/// See [`Answer::into_parts`].
+pub struct AnswerParts {
+    /// Whether the request was done.
+    pub success: bool,
+    /// The response, a JSON object as text.
+    pub response: String,
+    /// What may be told to the end user.
+    pub messages: Vec<Cow<'static, str>>,
+    /// Why it was not done.
+    pub reason: Option<Cow<'static, str>>,
 }

@@ -1,7 +1,7 @@
 //! A request from bytes to bytes: open, read, admit, act, hold, seal. Read this first.
 
 use crate::accounts::lock::{any_ended, release_expired};
-use crate::api::REQUESTS_BY_NAME;
+use crate::api::{REQUESTS_BY_NAME, batch};
 use crate::app::{App, Context};
 use crate::client_address::ClientAddress;
 use crate::guard::ratelimit::Admission;
@@ -10,10 +10,9 @@ use crate::log;
 use crate::outcome::{Answer, Error, Failure};
 use crate::policy::email::EmailAddress;
 use crate::presence::Presence;
-use crate::request::Request;
+use crate::request::{Handled, Request};
 use crate::store::StoreError;
 use crate::wire::{FromWire, Object, is_falsy};
-use serde_json::Value;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -55,13 +54,21 @@ struct Message<'t> {
     client: ClientAddress,
 }
 
+/// One request to carry out, alone or out of a batch, but for its body.
+struct Part<'m> {
+    name: &'m str,
+    /// The ID of the message that it came in.
+    reqid: Json<'m>,
+    client: &'m ClientAddress,
+    presence: &'m Presence,
+}
+
 /// Answers the body of a `POST /`, which comes from a client that may go before it is answered.
 ///
 /// # Errors
 ///
 /// What is answered by an HTTP status alone.
 pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, HttpRejection> {
-    let begun = app.clock.monotonic();
     let opened = app.config.secret.open(sealed).ok_or(HttpRejection::UNSEALED)?;
     let repaired;
     let text = if let Ok(text) = std::str::from_utf8(opened.plaintext.expose()) {
@@ -71,37 +78,62 @@ pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, 
         repaired.as_str()
     };
     let message = read_message(app, text)?;
-    let result = handle(app, &message, presence);
-    log_request(app, &message, begun, &result);
+    let part = Part { name: &message.request, reqid: message.reqid, client: &message.client, presence };
+    let result = handle(app, &part, message.body.and_then(read_body));
     let envelope = result?.into_envelope(message.reqid);
     Ok(opened.key.seal(envelope.as_bytes(), app.clock.now()))
 }
 
-/// Admits the request, runs its action and pays what a failed password check costs.
-fn handle(app: &App, message: &Message<'_>, presence: &Presence) -> Result<Answer, HttpRejection> {
-    let request = REQUESTS_BY_NAME.get(message.request.as_str()).copied();
-    let body = message.body.and_then(read_body);
-    admit(app, request, message, body.as_deref())?;
+/// Carries out a message's request and writes a line about it; for a batch, one for each request in it.
+fn handle(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answer, HttpRejection> {
+    match body {
+        Some(body) if part.name == batch::NAME => {
+            let handled = batch::carry_out(body, &mut |name, body| {
+                handle_one(app, &Part { name: name.unwrap_or_default(), ..*part }, body)
+                    .map_err(|rejected| (rejected.status, rejected.retry_after_seconds))
+            });
+            answered(app, &batch::REQUESTS[0], handled)
+        }
+        body => handle_one(app, part, body),
+    }
+}
+
+/// Admits one request, runs its action and pays what a failed password check costs.
+fn handle_one(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answer, HttpRejection> {
+    let begun = app.clock.monotonic();
+    let result = admit_and_act(app, part, body);
+    log_request(app, part, begun, &result);
+    result
+}
+
+fn admit_and_act(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answer, HttpRejection> {
+    let request = REQUESTS_BY_NAME.get(part.name).copied();
+    admit(app, request, part, body.as_deref())?;
     let (Some(request), Some(body)) = (request, body) else {
         return Err(HttpRejection::MALFORMED);
     };
     let lifted = release_expired(app);
-    let mut call = Context::of_client(app, &message.client, presence);
+    let mut call = Context::of_client(app, part.client, part.presence);
     let acted = (request.handle)(&mut call, body).map(|acted| match (acted, lifted) {
         // An account whose lock is over is locked still, and that may be all that stood in the way.
         (Err(Failure::Refused(_)), Err(error)) if any_ended(app).unwrap_or(true) => Err(error.into()),
         (acted, _) => acted,
     });
-    let answer = match acted {
-        Err(problems) => Answer::invalid_parameters(request.name, &problems),
-        Ok(Ok(answer)) => answer,
-        Ok(Err(Failure::Refused(refused))) => Answer::refused(*refused),
-        Ok(Err(Failure::Broken(error))) => broken(app, request, &error)?,
-    };
+    let answer = answered(app, request, acted)?;
     if call.delayed_by() > Duration::ZERO && !app.delay_response(call.delayed_by()) {
         return Err(HttpRejection::BUSY);
     }
     Ok(answer)
+}
+
+/// What a caller gets for what became of a request.
+fn answered(app: &App, request: &Request, handled: Handled) -> Result<Answer, HttpRejection> {
+    match handled {
+        Err(problems) => Ok(Answer::invalid_parameters(request.name, &problems)),
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(Failure::Refused(refused))) => Ok(Answer::refused(*refused)),
+        Ok(Err(Failure::Broken(error))) => broken(app, request, &error),
+    }
 }
 
 /// Reads the envelope's top level. What is sealed but is not a request at all is told apart from what is not even
@@ -139,19 +171,13 @@ fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, HttpRejecti
 
 /// The body as a tree; `None` for anything but an object.
 fn read_body(body: Json<'_>) -> Option<WipedObject> {
-    match body.value().ok()? {
-        Value::Object(body) => Some(body.into()),
-        other => {
-            json::wipe(other);
-            None
-        }
-    }
+    WipedObject::from_wire(body.value().ok()?).map_err(json::wipe).ok()
 }
 
 fn admit(
     app: &App,
     request: Option<&Request>,
-    message: &Message<'_>,
+    part: &Part<'_>,
     body: Option<&Object>,
 ) -> Result<(), HttpRejection> {
     // Only the key that the request declares counts: what else a body carries is looked at by nobody.
@@ -160,9 +186,9 @@ fn admit(
     let email = email.map(EmailAddress::folded);
     let built_in = request.and_then(|request| request.per_minute);
     match app.limiter.admit(
-        &message.request,
+        part.name,
         built_in,
-        &message.client,
+        part.client,
         email.as_ref().map(EmailAddress::as_str),
         app.clock.monotonic(),
     ) {
@@ -198,7 +224,7 @@ fn display_id(reqid: Json<'_>) -> Cow<'_, str> {
 }
 
 /// One line per request.
-fn log_request(app: &App, message: &Message<'_>, begun: Duration, result: &Result<Answer, HttpRejection>) {
+fn log_request(app: &App, part: &Part<'_>, begun: Duration, result: &Result<Answer, HttpRejection>) {
     if !log::shows_requests() {
         return;
     }
@@ -208,8 +234,8 @@ fn log_request(app: &App, message: &Message<'_>, begun: Duration, result: &Resul
     };
     let took = app.clock.monotonic().saturating_sub(begun).as_micros();
     let fields = [
-        ("reqid", log::escaped(&display_id(message.reqid))),
-        ("request", log::escaped(&message.request)),
+        ("reqid", log::escaped(&display_id(part.reqid))),
+        ("request", log::escaped(part.name)),
         ("outcome", outcome.into()),
         ("micros", took.into()),
     ];

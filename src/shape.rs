@@ -3,6 +3,8 @@
 
 use crate::clock::Timestamp;
 use crate::json::JsonText;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// The type of a value in an answer.
 pub enum Type {
@@ -58,6 +60,14 @@ impl HasType for usize {
     const TYPE: Type = Type::Integer;
 }
 
+impl HasType for u16 {
+    const TYPE: Type = Type::Integer;
+}
+
+impl HasType for u64 {
+    const TYPE: Type = Type::Integer;
+}
+
 impl HasType for String {
     const TYPE: Type = Type::Text;
 }
@@ -68,6 +78,14 @@ impl HasType for bool {
 
 impl HasType for Timestamp {
     const TYPE: Type = Type::Timestamp;
+}
+
+impl HasType for Cow<'_, str> {
+    const TYPE: Type = Type::Text;
+}
+
+impl HasType for Box<RawValue> {
+    const TYPE: Type = Type::Json;
 }
 
 impl HasType for JsonText {

@@ -2,7 +2,7 @@
 //! what clients written in Python send and what the database of the original holds.
 
 use crate::guard::secret::{Password, Secret};
-use crate::json::{self, JsonError, JsonText, Limits};
+use crate::json::{self, JsonError, JsonText, Limits, WipedList, WipedObject};
 use crate::shape::{HasType, Type};
 use crate::user_id::UserId;
 use serde::{Serialize, Serializer};
@@ -37,6 +37,7 @@ macro_rules! wire_type {
     (UserId) => { $crate::user_id::UserId };
     (bool) => { bool };
     (dict) => { $crate::wire::Object };
+    (list) => { $crate::json::WipedList };
     (Any) => { serde_json::Value };
     (float) => { f64 };
     (float | int) => { f64 };
@@ -114,6 +115,21 @@ impl FromWire for Object {
     fn from_wire(value: Value) -> Result<Self, Value> {
         match value {
             Value::Object(object) => Ok(object),
+            other => Err(other),
+        }
+    }
+}
+
+impl FromWire for WipedObject {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        Object::from_wire(value).map(Self::from)
+    }
+}
+
+impl FromWire for WipedList {
+    fn from_wire(value: Value) -> Result<Self, Value> {
+        match value {
+            Value::Array(list) => Ok(list.into()),
             other => Err(other),
         }
     }

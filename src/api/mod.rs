@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod apikey;
+pub mod batch;
 pub mod email;
 pub mod login;
 mod members;
@@ -31,6 +32,7 @@ const FILES: &[&[Request]] = &[
     email::send::REQUESTS,
     email::mark::REQUESTS,
     access::REQUESTS,
+    batch::REQUESTS,
     apikey::tied::REQUESTS,
     apikey::nosession::REQUESTS,
 ];

@@ -16,7 +16,7 @@ mod scanner;
 mod wiped;
 
 pub use error::JsonError;
-pub use wiped::{WipedObject, wipe};
+pub use wiped::{WipedList, WipedObject, wipe};
 
 use scanner::{Scanner, Token};
 use serde::{Serialize, Serializer};

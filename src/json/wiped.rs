@@ -34,6 +34,36 @@ impl Drop for WipedObject {
     }
 }
 
+/// A list whose texts are wiped when it is dropped. What is taken out of it is no longer its business.
+#[derive(Default)]
+pub struct WipedList(Vec<Value>);
+
+impl From<Vec<Value>> for WipedList {
+    fn from(list: Vec<Value>) -> Self {
+        Self(list)
+    }
+}
+
+impl Deref for WipedList {
+    type Target = Vec<Value>;
+
+    fn deref(&self) -> &Vec<Value> {
+        &self.0
+    }
+}
+
+impl DerefMut for WipedList {
+    fn deref_mut(&mut self) -> &mut Vec<Value> {
+        &mut self.0
+    }
+}
+
+impl Drop for WipedList {
+    fn drop(&mut self) {
+        wipe(Value::Array(std::mem::take(&mut self.0)));
+    }
+}
+
 /// Drops a tree and wipes its keys and texts. Does not recurse.
 pub fn wipe(tree: Value) {
     let mut left = vec![tree];

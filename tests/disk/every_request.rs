@@ -9,6 +9,7 @@ use crate::vfs::{self, Operation};
 use crate::writing::{Asked, Outcome, Prepare, WRITING};
 use authnzerver::api::{REQUESTS_BY_NAME, requests};
 use authnzerver::server::health::HealthCheck;
+use serde_json::Value;
 use std::time::Duration;
 
 /// A request takes fewer calls of one kind.
@@ -33,6 +34,15 @@ fn each_request_either_writes_or_reads_and_is_tried() {
 fn is_broken(request: &str, reply: &Reply, what: &str) {
     match reply {
         Reply::Rejected(503, Some(_)) => {}
+        Reply::Answered(answer) if request == "batch" && answer["success"] == true => {
+            let answers = answer["response"]["answers"].as_array().expect("a list");
+            let is_broken = |answer: &Value| {
+                let request = answer["request"].as_str().expect("a name");
+                let broken = REQUESTS_BY_NAME[request].broken.and_then(|refusal| refusal.reason());
+                answer["status"] == 503 || broken == answer["failure_reason"].as_str()
+            };
+            assert!(answers.iter().any(is_broken), "{what}: a verdict: {answer}");
+        }
         Reply::Answered(answer) => {
             let broken = REQUESTS_BY_NAME[request].broken.and_then(|refusal| refusal.reason());
             assert!(broken.is_some(), "{what}: a verdict: {answer}");

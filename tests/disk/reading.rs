@@ -16,6 +16,14 @@ pub const READING: &[(&str, Prepare)] = &[
         let token = |token: &str| json!({ "session_token": token });
         vec![token(&server.new_session(Some(user_id))), token("none")]
     }),
+    ("batch", |server| {
+        let user_id = server.member("alice").1;
+        let part = |token: &str| json!({ "request": "session-exists", "body": { "session_token": token } });
+        vec![
+            json!({ "requests": [part(&server.new_session(Some(user_id))), part("none")] }),
+            json!({ "requests": [] }),
+        ]
+    }),
     ("user-list", |server| {
         server.member("alice");
         vec![json!({ "user_id": null }), json!({ "user_id": 99 })]

@@ -5,6 +5,7 @@ mod administrators;
 mod adopted;
 mod apikeys;
 mod apikeys_nosession;
+mod batch;
 mod busy;
 mod faults;
 mod foreign_notes;

@@ -111,7 +111,8 @@ fn object_of(params: &[Param], schema_of: fn(&Param) -> Value) -> Value {
 /// One that may be left out may be null too.
 fn parameter(param: &Param) -> Value {
     if !param.members.is_empty() {
-        return object_of(param.members, |member| typed(json_types(member)));
+        let object = object_of(param.members, |member| typed(json_types(member)));
+        return if param.types == ["list"] { json!({ "type": "array", "items": object }) } else { object };
     }
     if param.types.contains(&"Any") {
         return json!({ "not": { "type": "null" } });
