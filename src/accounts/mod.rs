@@ -19,6 +19,7 @@
 //! | `keys.rs` | verifying and revoking API keys |
 //! | `issue_keys.rs` | issuing and renewing API keys |
 //! | `key_claims.rs` | what API keys say |
+//! | `find.rs` | finding accounts |
 //! | `recipients.rs` | who may get which email |
 //! | `delivery.rs` | hands emails over, and notes that they were sent |
 //! | `permission.rs` | what the policy lets a user do |
@@ -33,6 +34,7 @@ pub mod delete;
 pub mod delivery;
 pub mod edit;
 pub mod error;
+pub mod find;
 pub mod first_users;
 pub mod issue_keys;
 pub mod key_claims;

@@ -1,12 +1,16 @@
 //! Whether the policy lets a user do something, with the user as the database knows them. Whoever writes asks inside the
 //! write: a permission holds for the transaction that it was given in, and no longer.
 
-use crate::policy::access::{Access, Decision, SharedWith};
+use super::error::OperationError;
+use crate::app::Context;
+use crate::log;
+use crate::policy::access::{Access, Decision, LimitDecision, SharedWith};
 use crate::policy::model::Policy;
 use crate::policy::roles::Role;
 use crate::store::users::{self, AuthUser};
 use crate::store::{Db, StoreError};
 use crate::user_id::UserId;
+use serde_json::Value;
 
 /// The kind of item that API keys are.
 pub const APIKEY: &str = "apikey";
@@ -24,21 +28,92 @@ impl Permitted {
     }
 }
 
-/// Whether a user is active.
+/// Why somebody may not do something to an item.
+pub enum AccessRefused {
+    /// The policy does not permit it.
+    Denied,
+    /// Who asks is not active, or not in that role.
+    NotActive,
+    /// Whose item it is is not active.
+    OwnerNotActive,
+    /// The policy has no such role.
+    UnknownRole,
+}
+
+/// Whether the policy permits something to users who are active.
 ///
 /// # Errors
 ///
-/// A failing database.
-pub fn is_active(db: &Db<'_>, user_id: UserId) -> Result<bool, StoreError> {
+/// Why not; a failing database.
+pub fn check_access(context: &Context<'_>, access: &Access<'_>) -> Result<(), OperationError<AccessRefused>> {
+    let refused = |why| Err(OperationError::Refused(why));
+    let decision = context.app().policy.load().decide(access);
+    if decision == Decision::UnknownRole {
+        return refused(AccessRefused::UnknownRole);
+    }
+    let (asks, owns) = context.read(|db| {
+        let asks = is_active_in_role(db, access.user_id, access.role)?;
+        let owns = access.owner_id == access.user_id || is_active(db, access.owner_id)?;
+        Ok((asks, owns))
+    })?;
+    match decision {
+        _ if !asks => refused(AccessRefused::NotActive),
+        _ if !owns => refused(AccessRefused::OwnerNotActive),
+        Decision::Granted => Ok(()),
+        _ => refused(AccessRefused::Denied),
+    }
+}
+
+/// Why a value is not within a limit.
+pub enum LimitRefused {
+    /// It is at the limit or beyond.
+    Over,
+    /// Who asks is not active, or not in that role.
+    NotActive,
+    /// The policy has no such role.
+    UnknownRole,
+}
+
+/// Whether a value is within a limit that the policy sets for the role of an active user.
+///
+/// # Errors
+///
+/// Why not; a failing database.
+pub fn check_limit(
+    context: &Context<'_>,
+    user_id: UserId,
+    role: &str,
+    limit: &str,
+    value: &Value,
+) -> Result<(), OperationError<LimitRefused>> {
+    let refused = |why| Err(OperationError::Refused(why));
+    let policy = context.app().policy.load();
+    let decision = policy.check_limit(role, limit, value);
+    if decision == LimitDecision::UnknownRole {
+        return refused(LimitRefused::UnknownRole);
+    }
+    if !context.read(|db| is_active_in_role(db, user_id, role))? {
+        return refused(LimitRefused::NotActive);
+    }
+    // A limit that no role has is never exceeded. Most likely its name is misspelt.
+    if !policy.knows_limit(limit)
+        && let Some(count) = context.app().unknown_limits.count(context.app().clock.monotonic())
+    {
+        log::warning("limits were checked that the policy gives to no role", &[("count", count.into())]);
+    }
+    match decision {
+        LimitDecision::Within => Ok(()),
+        _ => refused(LimitRefused::Over),
+    }
+}
+
+/// Whether a user is active.
+fn is_active(db: &Db<'_>, user_id: UserId) -> Result<bool, StoreError> {
     Ok(users::credentials_by_id(db, user_id)?.is_some_and(|user| user.is_active))
 }
 
 /// Whether a user is active and has this role.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn is_active_in_role(db: &Db<'_>, user_id: UserId, role: &str) -> Result<bool, StoreError> {
+fn is_active_in_role(db: &Db<'_>, user_id: UserId, role: &str) -> Result<bool, StoreError> {
     let fits = |user: AuthUser| user.is_active && user.user_role == *role;
     Ok(users::credentials_by_id(db, user_id)?.is_some_and(fits))
 }

@@ -1,10 +1,9 @@
 //! Whether a user may do something, and whether a value is within a user's limit.
 
-use crate::accounts::permission::{is_active, is_active_in_role};
+use crate::accounts::permission::{AccessRefused, LimitRefused, check_access, check_limit};
 use crate::app::Call;
-use crate::log;
 use crate::outcome::{Done, Empty, Outcome, Refusal};
-use crate::policy::access::{Access, Decision, LimitDecision, SharedWith};
+use crate::policy::access::{Access, SharedWith};
 use crate::requests;
 
 const DENIED: &str = "The access was checked. Permitted: False.";
@@ -58,7 +57,7 @@ fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Empty
     } else {
         SharedWith::nobody()
     };
-    let decision = call.app().policy.load().decide(&Access {
+    let access = Access {
         user_id: ask.user_id,
         role: &ask.user_role,
         action: &ask.action,
@@ -66,40 +65,26 @@ fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Empty
         owner_id: ask.target_owner,
         visibility: &ask.target_visibility,
         shared_with: &shared_with,
-    });
-    if decision == Decision::UnknownRole {
-        return Err(NOT_CHECKED.to_failure());
-    }
-    let (asks, owns) = call.read(|db| {
-        let asks = is_active_in_role(db, ask.user_id, &ask.user_role)?;
-        let owns = ask.target_owner == ask.user_id || is_active(db, ask.target_owner)?;
-        Ok((asks, owns))
+    };
+    check_access(call, &access).map_err(|error| {
+        error.map_refusal(|why| match why {
+            AccessRefused::Denied => NOT_PERMITTED.to_failure(),
+            AccessRefused::NotActive => NOT_VALID.to_failure(),
+            AccessRefused::OwnerNotActive => OTHERS_UNKNOWN.to_failure(),
+            AccessRefused::UnknownRole => NOT_CHECKED.to_failure(),
+        })
     })?;
-    match decision {
-        _ if !asks => Err(NOT_VALID.to_failure()),
-        _ if !owns => Err(OTHERS_UNKNOWN.to_failure()),
-        Decision::Granted => Ok(Done::new(Empty {}, "The access was checked. Permitted: True.")),
-        _ => Err(NOT_PERMITTED.to_failure()),
-    }
+    Ok(Done::new(Empty {}, "The access was checked. Permitted: True."))
 }
 
 fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Empty> {
-    let policy = call.app().policy.load();
-    let decision = policy.check_limit(&ask.user_role, &ask.limit_name, &ask.value_to_check);
-    if decision == LimitDecision::UnknownRole {
-        return Err(LIMIT_NOT_CHECKED.to_failure());
-    }
-    if !call.read(|db| is_active_in_role(db, ask.user_id, &ask.user_role))? {
-        return Err(LIMIT_NOT_VALID.to_failure());
-    }
-    // What no role has always passes. Most likely its name is misspelt.
-    if !policy.knows_limit(&ask.limit_name)
-        && let Some(count) = call.app().unknown_limits.count(call.app().clock.monotonic())
-    {
-        log::warning("limits were checked that the policy gives to no role", &[("count", count.into())]);
-    }
-    match decision {
-        LimitDecision::Within => Ok(Done::new(Empty {}, "The limit was checked. Within: True.")),
-        _ => Err(OVER_LIMIT.to_failure()),
-    }
+    let checked = check_limit(call, ask.user_id, &ask.user_role, &ask.limit_name, &ask.value_to_check);
+    checked.map_err(|error| {
+        error.map_refusal(|why| match why {
+            LimitRefused::Over => OVER_LIMIT.to_failure(),
+            LimitRefused::NotActive => LIMIT_NOT_VALID.to_failure(),
+            LimitRefused::UnknownRole => LIMIT_NOT_CHECKED.to_failure(),
+        })
+    })?;
+    Ok(Done::new(Empty {}, "The limit was checked. Within: True."))
 }

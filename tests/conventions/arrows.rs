@@ -40,6 +40,14 @@ const HOMES: &[(&str, &[&str], &str)] = &[
 /// The files of requests that others may import: how several of them say no, and what they take.
 const SHARED: [&str; 2] = ["api::refusals", "api::members"];
 
+/// What requests may know of the store: types alone, each with its reason.
+const STORE_TYPES: &[(&str, &str)] = &[
+    ("store::users::User", "it is what many requests answer"),
+    ("store::users::AuthUser", "it says whose password was right"),
+    ("store::user_lists::Wanted", "it is what a lookup asks for"),
+    ("store::user_lists::ColumnValue", "it is what a lookup compares with"),
+];
+
 /// What an operation on accounts must not know, since an operator's command has none of it: requests, how they came, and
 /// how they are answered.
 const UNKNOWN_TO_ACCOUNTS: &[&str] = &[
@@ -136,6 +144,11 @@ fn an_action_does_not_know_how_it_was_reached() {
 }
 
 #[test]
+fn an_action_neither_reads_nor_writes_the_database() {
+    assert_no_violations(&actions_that_use_the_store(&ours()));
+}
+
+#[test]
 fn an_action_file_imports_no_other() {
     assert_no_violations(&actions_that_lean_on_others(&ours()));
 }
@@ -202,6 +215,21 @@ fn names_forbidden(modules: &[Module], top: &str, forbidden: &[&str], advice: &s
         below(modules, top),
         |_, named| named.ours && forbidden.iter().any(|one| leads_to(&named.path, one)),
         advice,
+    )
+}
+
+fn actions_that_use_the_store(modules: &[Module]) -> Vec<String> {
+    let types: Vec<String> = STORE_TYPES.iter().map(|(name, why)| format!("{name} ({why})")).collect();
+    complaints(
+        below(modules, "api"),
+        |_, named| {
+            let is_type = STORE_TYPES.iter().any(|(name, _)| leads_to(&named.path, name));
+            named.ours && leads_to(&named.path, "store") && !is_type
+        },
+        &format!(
+            "What reads the database and decides is an operation in accounts/; of the store an action knows only {}.",
+            types.join(", ")
+        ),
     )
 }
 
@@ -318,6 +346,20 @@ mod tests {
             ("src/api/login.rs", "use crate::outcome::Refusal;"),
         ]);
         assert_eq!(names_forbidden(&modules, "accounts", UNKNOWN_TO_ACCOUNTS, "").len(), 3);
+    }
+
+    #[test]
+    fn an_action_that_reads_the_database_is_seen() {
+        let modules = tree(&[
+            ("src/store/mod.rs", "pub mod users; pub mod sessions; pub struct Db;"),
+            ("src/store/users.rs", "pub struct User; pub fn by_id() {}"),
+            ("src/store/sessions.rs", ""),
+            ("src/api/login.rs", "use crate::store::{Db, users::{self, User}}; use crate::store::sessions;"),
+            ("src/api/edit.rs", "use crate::store::users::User; fn f() { crate::store::users::by_id() }"),
+            ("src/accounts/edit.rs", "use crate::store::users;"),
+        ]);
+        let found = actions_that_use_the_store(&modules);
+        assert_eq!(found.len(), 4, "{found:?}");
     }
 
     #[test]

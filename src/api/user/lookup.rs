@@ -1,13 +1,13 @@
 //! Listing users and looking them up. Whoever holds the shared key may ask: no permission is checked here.
 
+use crate::accounts::find::{More, by_email, by_id, each};
 use crate::app::Call;
 use crate::clock::Timestamp;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
-use crate::store::Db;
-use crate::store::user_lists::{self, ColumnValue, Wanted};
-use crate::store::users::{self, User};
+use crate::store::user_lists::{ColumnValue, Wanted};
+use crate::store::users::User;
 use crate::user_id::UserId;
 use crate::wire::{Encoded, FromWire, Object};
 use serde_json::Value;
@@ -103,14 +103,14 @@ impl Listing {
         Self { page, users: Vec::new(), bytes: 0 }
     }
 
-    /// Adds a user; tells whether there is room for more, and refuses when the answer would be too long.
-    fn add(&mut self, user: &User) -> Result<bool, Failure> {
+    /// Adds a user; says whether more are wanted, and refuses when the answer would be too long.
+    fn add(&mut self, user: &User) -> Result<More, Failure> {
         let count = self.users.len() as i64;
         if count >= self.page.limit {
-            return Ok(false);
+            return Ok(More::NotWanted);
         }
         if count >= USERS_PER_ANSWER_MAX {
-            return if self.page.limit_was_given { Ok(false) } else { Err(TOO_MANY.to_failure()) };
+            return if self.page.limit_was_given { Ok(More::NotWanted) } else { Err(TOO_MANY.to_failure()) };
         }
         let user = Encoded::of(user);
         self.bytes += user.bytes();
@@ -118,28 +118,7 @@ impl Listing {
             return Err(TOO_MANY.to_failure());
         }
         self.users.push(user);
-        Ok(true)
-    }
-
-    /// Adds those of the wanted users who pass.
-    fn collect(
-        mut self,
-        db: &Db<'_>,
-        wanted: &Wanted,
-        passes: impl Fn(&User) -> bool,
-    ) -> Result<Self, Failure> {
-        let mut next = Some(self.page.after);
-        while let Some(after) = next {
-            // What is noted is read when the database is no longer in use for it.
-            let slice = user_lists::slice(db, wanted, after).map_err(Failure::from)?;
-            for user in slice.users.iter().filter(|user| passes(user)) {
-                if !self.add(user)? {
-                    return Ok(self);
-                }
-            }
-            next = slice.next;
-        }
-        Ok(self)
+        Ok(More::Wanted)
     }
 
     fn answer(self) -> Outcome<Users> {
@@ -151,32 +130,26 @@ fn user_list(call: &mut Call<'_>, ask: UserList) -> Outcome<Users> {
     let page = Page::new(ask.limit, ask.after);
     let Some(user_id) = ask.user_id else { return find(call, page, Wanted::All, |_| true)?.answer() };
     let mut listing = Listing::new(page);
-    if let Some(user) = call.read(|db| users::by_id(db, user_id))? {
-        listing.add(&user)?;
+    if let Some(user) = by_id(call, user_id)? {
+        let _ = listing.add(&user)?;
     }
     listing.answer()
 }
 
-/// Looks for users: at once where that is quick, and otherwise where it keeps no other request waiting.
+/// Lists those of the wanted users who pass.
 fn find(
     call: &Call<'_>,
     page: Page,
     wanted: Wanted,
     passes: impl Fn(&User) -> bool + Send + 'static,
 ) -> Result<Listing, Failure> {
-    if wanted.is_one_at_most() {
-        let slice = call.read(|db| user_lists::slice(db, &wanted, page.after))?;
-        let mut listing = Listing::new(page);
-        for user in &slice.users {
-            let _ = listing.add(user)?;
-        }
-        return Ok(listing);
-    }
-    call.app().store.scan(move |db| Listing::new(page).collect(db, &wanted, passes))
+    each(call, wanted, page.after, Listing::new(page), move |listing, user| {
+        if passes(user) { listing.add(user) } else { Ok(More::Wanted) }
+    })
 }
 
 fn user_lookup_email(call: &mut Call<'_>, ask: UserLookupEmail) -> Outcome<OneUser> {
-    let user = call.read(|db| users::by_email(db, &EmailAddress::folded(&ask.email)))?;
+    let user = by_email(call, &EmailAddress::folded(&ask.email))?;
     let user_info = user.ok_or_else(|| EMAIL_UNKNOWN.to_failure())?;
     Ok(Done::new(OneUser { user_info }, "The user was found."))
 }
