@@ -16,7 +16,8 @@ SELECT token_hash, user_role, issued, not_valid_before, expires, NULL AS refresh
 WHERE user_id = :user_id AND expires > :now AND token_hash > :after ORDER BY token_hash LIMIT :limit;
 
 -- name: delete_by_id
-DELETE FROM apikeys WHERE token_hash BETWEEN :first AND :last RETURNING user_id;
+DELETE FROM apikeys WHERE token_hash BETWEEN :first AND :last AND user_id = coalesce(:owner, user_id)
+RETURNING user_id;
 
 -- name: delete
 DELETE FROM apikeys WHERE token_hash = :token_hash AND user_id = :user_id AND user_role = :user_role;

@@ -24,7 +24,8 @@ WHERE user_id = :user_id AND (expires > :now OR refresh_expires > :now) AND toke
 ORDER BY token_hash LIMIT :limit;
 
 -- name: delete_by_id
-DELETE FROM apikeys_nosession WHERE token_hash BETWEEN :first AND :last RETURNING user_id;
+DELETE FROM apikeys_nosession WHERE token_hash BETWEEN :first AND :last AND user_id = coalesce(:owner, user_id)
+RETURNING user_id;
 
 -- name: delete
 DELETE FROM apikeys_nosession

@@ -12,13 +12,17 @@ WHERE s.token_hash = :token_hash AND s.expires > :now AND u.is_active = 1 AND u.
 -- name: set_extra_info
 UPDATE sessions SET extra_info_json = :extra_info_json WHERE token_hash = :token_hash;
 
+-- name: set_expires
+UPDATE sessions SET expires = :expires WHERE token_hash = :token_hash;
+
 -- name: list
 -- Live ones, in the order of their identifiers, which is that of an index.
 SELECT token_hash, ip_address, user_agent, created, expires FROM sessions
 WHERE user_id = :user_id AND expires > :now AND token_hash > :after ORDER BY token_hash LIMIT :limit;
 
 -- name: delete_by_id
-DELETE FROM sessions WHERE token_hash BETWEEN :first AND :last RETURNING user_id;
+DELETE FROM sessions WHERE token_hash BETWEEN :first AND :last AND user_id = coalesce(:owner, user_id)
+RETURNING user_id;
 
 -- name: delete
 DELETE FROM sessions WHERE token_hash = :token_hash;

@@ -148,8 +148,8 @@ pub fn revoke_by_id(
     by: &Performer,
     id: TokenId,
 ) -> Result<Option<UserId>, StoreError> {
-    let owner = context.write(move |tx| match apikeys::delete_by_id(tx, id)? {
-        None => apikeys_nosession::delete_by_id(tx, id),
+    let owner = context.write(move |tx| match apikeys::delete_by_id(tx, id, None)? {
+        None => apikeys_nosession::delete_by_id(tx, id, None),
         owner => Ok(owner),
     })?;
     if let Some(user_id) = owner {

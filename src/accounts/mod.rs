@@ -16,6 +16,7 @@
 //! | `edit.rs` | changing what is known about an account |
 //! | `delete.rs` | deleting accounts |
 //! | `sessions.rs` | starting, annotating, listing and ending sessions |
+//! | `own.rs` | what a user may see and end of their own: sessions, API keys |
 //! | `keys.rs` | verifying and revoking API keys |
 //! | `issue_keys.rs` | issuing and renewing API keys |
 //! | `key_claims.rs` | what API keys say |
@@ -41,6 +42,7 @@ pub mod key_claims;
 pub mod keys;
 pub mod lock;
 pub mod new_password;
+pub mod own;
 pub mod permission;
 pub mod recipients;
 pub mod sessions;

@@ -12,12 +12,12 @@ use crate::store::{StoreError, users};
 use crate::user_id::UserId;
 use crate::wire::{Object, ascii_json, merge};
 
-/// Rows that an operator gets at once.
+/// Rows that somebody gets at once.
 pub const PAGE_ROWS_MAX: i64 = 500;
 /// Bytes of what may be noted about a session, as JSON text.
 const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
 /// Seconds of a day.
-const DAY_SECONDS: i64 = 86_400;
+pub const DAY_SECONDS: i64 = 86_400;
 
 /// A session that somebody wants to have.
 pub struct Start {
@@ -211,7 +211,7 @@ pub fn end_all(
 ///
 /// A failing database.
 pub fn end_by_id(context: &Context<'_>, by: &Performer, id: TokenId) -> Result<Option<UserId>, StoreError> {
-    let owner = context.write(move |tx| sessions::delete_by_id(tx, id))?;
+    let owner = context.write(move |tx| sessions::delete_by_id(tx, id, None))?;
     if let Some(user_id) = owner {
         by.log(context, "session ended", user_id);
     }

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod email;
 pub mod login;
 mod members;
+pub mod own;
 pub mod password;
 mod refusals;
 pub mod session;
@@ -19,6 +20,7 @@ use std::sync::LazyLock;
 /// The requests of all files, in the order of the documentation.
 const FILES: &[&[Request]] = &[
     session::REQUESTS,
+    own::REQUESTS,
     login::REQUESTS,
     user::create::REQUESTS,
     user::lookup::REQUESTS,

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
 use crate::json::JsonText;
 use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
-use crate::policy::roles::Role;
+use crate::policy::roles::{Role, is_system_user};
 use crate::user_id::UserId;
 use crate::wire::StrOrInt;
 use crate::{requests, shape};
@@ -70,6 +70,19 @@ requests! {
         /// The session's token.
         session_token: secret,
     } answers SessionFound {
+        /// The session and its owner.
+        session_info: SessionAndOwner,
+    } refuses [NOT_LIVE]
+
+    /// The same as session-exists, with what the session is called and when its owner gave a password.
+    "session-info" => session_info(SessionInfo), broken NOT_READ {
+        /// The session's token.
+        session_token: secret,
+    } answers SessionDescribed {
+        /// What the session is called, in session-list and for session-end. It proves nothing.
+        session_id: String,
+        /// When its owner last proved who they are; null for a visitor who is not logged in.
+        authenticated_at: Option<Timestamp>,
         /// The session and its owner.
         session_info: SessionAndOwner,
     } refuses [NOT_LIVE]
@@ -208,10 +221,27 @@ shape! {
 }
 
 fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFound> {
-    let token = ask.session_token.expose();
-    let found = live(call, &StoredToken::of(token))?;
-    let session = found.ok_or_else(|| NOT_LIVE.to_failure())?;
-    let session_info = SessionAndOwner {
+    let session_info =
+        look_up(call, ask.session_token.expose(), StoredToken::of(ask.session_token.expose()))?;
+    Ok(Done::new(SessionFound { session_info }, "The session was found."))
+}
+
+fn session_info(call: &mut Call<'_>, ask: SessionInfo) -> Outcome<SessionDescribed> {
+    let token = StoredToken::of(ask.session_token.expose());
+    let session_info = look_up(call, ask.session_token.expose(), token)?;
+    let is_visitors = is_system_user(session_info.user_id);
+    let described = SessionDescribed {
+        session_id: token.id().to_string(),
+        // A session is started once its owner has given a password.
+        authenticated_at: (!is_visitors).then_some(session_info.created),
+        session_info,
+    };
+    Ok(Done::quiet(described))
+}
+
+fn look_up(call: &Call<'_>, shown: &str, token: StoredToken) -> Result<SessionAndOwner, Failure> {
+    let session = live(call, &token)?.ok_or_else(|| NOT_LIVE.to_failure())?;
+    Ok(SessionAndOwner {
         user_id: session.user_id,
         system_id: session.system_id,
         full_name: session.full_name,
@@ -224,14 +254,13 @@ fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFou
         last_login_success: session.last_login_success,
         created_on: session.created_on,
         user_role: session.user_role,
-        session_token: token.clone(),
+        session_token: shown.to_owned(),
         ip_address: session.ip_address,
         user_agent: session.user_agent,
         created: session.created,
         expires: session.expires,
         extra_info_json: session.extra_info_json,
-    };
-    Ok(Done::new(SessionFound { session_info }, "The session was found."))
+    })
 }
 
 fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Empty> {

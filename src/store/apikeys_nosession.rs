@@ -131,14 +131,16 @@ pub fn list(
     db.all(LIST, params, listed_key)
 }
 
-/// Removes the key of this identifier; tells whose it was.
+/// Removes the key of this identifier; tells whose it was. With an `owner`, it is left alone
+/// unless it is theirs.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_by_id(tx: &Tx<'_>, id: TokenId) -> Result<Option<UserId>, StoreError> {
+pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<Option<UserId>, StoreError> {
     let [first, last] = id.range();
-    tx.one(DELETE_BY_ID, named_params! { ":first": first, ":last": last }, |row| column(row, "user_id"))
+    let params = named_params! { ":first": first, ":last": last, ":owner": owner };
+    tx.one(DELETE_BY_ID, params, |row| column(row, "user_id"))
 }
 
 /// Removes a key; tells whether there was one.

@@ -14,6 +14,7 @@ use rusqlite::named_params;
 const FILE: &str = include_str!("../../sql/sessions.sql");
 const INSERT: &str = query(FILE, "insert");
 const LIVE_BY_TOKEN: &str = query(FILE, "live_by_token");
+const SET_EXPIRES: &str = query(FILE, "set_expires");
 const SET_EXTRA_INFO: &str = query(FILE, "set_extra_info");
 const LIST: &str = query(FILE, "list");
 const DELETE_BY_ID: &str = query(FILE, "delete_by_id");
@@ -148,7 +149,18 @@ pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Res
     Ok(tx.execute(SET_EXTRA_INFO, params)? == 1)
 }
 
-/// A session as an operator sees it.
+/// Has a session end at another time.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn set_expires(tx: &Tx<'_>, token: &StoredToken, expires: Timestamp) -> Result<(), StoreError> {
+    let params = named_params! { ":token_hash": token.as_bytes(), ":expires": expires.stored() };
+    tx.execute(SET_EXPIRES, params)?;
+    Ok(())
+}
+
+/// A session as its owner and an operator see it.
 pub struct ListedSession {
     /// What it is called.
     pub id: TokenId,
@@ -192,14 +204,16 @@ pub(super) fn last_of(after: Option<TokenId>) -> Vec<u8> {
     after.map(|id| id.range()[1].to_vec()).unwrap_or_default()
 }
 
-/// Ends the session of this identifier, and with it the API keys tied to it. Tells whose it was.
+/// Ends the session of this identifier, and with it the API keys tied to it. Tells whose it was. With an `owner`, it is left alone
+/// unless it is theirs.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_by_id(tx: &Tx<'_>, id: TokenId) -> Result<Option<UserId>, StoreError> {
+pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<Option<UserId>, StoreError> {
     let [first, last] = id.range();
-    tx.one(DELETE_BY_ID, named_params! { ":first": first, ":last": last }, |row| column(row, "user_id"))
+    let params = named_params! { ":first": first, ":last": last, ":owner": owner };
+    tx.one(DELETE_BY_ID, params, |row| column(row, "user_id"))
 }
 
 /// Ends a session, live or expired, and with it the API keys tied to it. Tells whether there was one.

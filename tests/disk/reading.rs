@@ -24,6 +24,18 @@ pub const READING: &[(&str, Prepare)] = &[
             json!({ "requests": [] }),
         ]
     }),
+    ("session-info", |server| {
+        let token = server.new_session(Some(server.member("alice").1));
+        vec![json!({ "session_token": token }), json!({ "session_token": "none" })]
+    }),
+    ("session-list", |server| {
+        let token = server.new_session(Some(server.member("alice").1));
+        vec![json!({ "session_token": token }), json!({ "session_token": "none" })]
+    }),
+    ("apikey-list", |server| {
+        let token = server.new_session(Some(server.member("alice").1));
+        vec![json!({ "session_token": token }), json!({ "session_token": "none" })]
+    }),
     ("user-list", |server| {
         server.member("alice");
         vec![json!({ "user_id": null }), json!({ "user_id": 99 })]

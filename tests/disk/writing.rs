@@ -57,6 +57,22 @@ pub type Prepare = fn(&TestServer, &str) -> Asked;
 pub const WRITING: &[(&str, Prepare)] = &[
     ("session-new", |_, _| done(session_body(None))),
     ("session-delete", |server, _| done(json!({ "session_token": server.new_session(None) }))),
+    ("session-end", |server, name| {
+        let user_id = server.member(name).1;
+        let token = server.new_session(Some(user_id));
+        let listed = server.ask("session-list", json!({ "session_token": token }));
+        let id = &listed.done()["sessions"][0]["session_id"];
+        done(json!({ "session_token": token, "session_id": id }))
+    }),
+    ("session-touch", |server, _| done(json!({ "session_token": server.new_session(None), "days": 30 }))),
+    ("apikey-end", |server, name| {
+        let user_id = server.member(name).1;
+        new_key(server, user_id);
+        let token = server.new_session(Some(user_id));
+        let listed = server.ask("apikey-list", json!({ "session_token": token }));
+        let id = &listed.done()["apikeys"][0]["key_id"];
+        done(json!({ "session_token": token, "key_id": id }))
+    }),
     ("session-delete-userid", |server, name| {
         let (user_id, token) = member_with_session(server, name);
         done(json!({ "session_token": token, "user_id": user_id, "keep_current_session": false }))

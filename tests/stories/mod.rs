@@ -17,6 +17,7 @@ mod mail;
 mod moved_addresses;
 mod notes;
 mod operators;
+mod own;
 mod passwords;
 mod races;
 mod sessions;

@@ -45,6 +45,12 @@ internal-user-delete: target_userid int
 internal-user-edit: target_userid int, update_dict dict
 internal-session-edit: target_session_token str, update_dict dict
 batch: requests list | stop_on_failure bool
+session-info: session_token str
+session-list: session_token str
+session-end: session_token str, session_id str
+session-touch: session_token str, days int | days_max int
+apikey-list: session_token str
+apikey-end: session_token str, key_id str
 ";
 
 #[test]

@@ -1,0 +1,194 @@
+//! What somebody who is logged in may see and end of what is theirs: a page "where you are logged in", and one for API
+//! keys. The session that is shown says who it is.
+
+use crate::accounts::keys::KeyKind;
+use crate::accounts::own::{
+    EndRefused, NotLoggedIn, Prolong, ProlongRefused, end_key, end_session, list_keys, list_sessions, prolong,
+};
+use crate::accounts::sessions::PAGE_ROWS_MAX;
+use crate::app::Call;
+use crate::clock::Timestamp;
+use crate::guard::token::{StoredToken, TokenId};
+use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
+use crate::{requests, shape};
+
+const NOT_LOGGED_IN: Refusal = Refusal::new("nobody is logged in with this session", "Please log in first.");
+const NO_SUCH_SESSION: Refusal =
+    Refusal::new("this user has no such session", "There was no such session to end.");
+const NO_SUCH_KEY: Refusal =
+    Refusal::new("this user has no such API key", "There was no such API key to revoke.");
+const NOT_LIVE: Refusal =
+    Refusal::new("session does not exist or expired", "The session could not be prolonged.");
+const NO_SUCH_TIME: Refusal =
+    Refusal::new("invalid request: no such number of days", "The session could not be prolonged.");
+
+shape! {
+    /// One of a user's sessions, for a page that lists them.
+    struct OwnSession {
+        /// What it is called. It proves nothing: the token cannot be had from it.
+        session_id: String,
+        /// Whether it is the session that was shown.
+        is_current: bool,
+        /// The IP address that it was started from.
+        ip_address: String,
+        /// The browser that it was started by.
+        user_agent: String,
+        /// When it started.
+        created: Timestamp,
+        /// When it ends.
+        expires: Timestamp,
+    }
+}
+
+shape! {
+    /// One of a user's API keys, for a page that lists them.
+    struct OwnKey {
+        /// What it is called. It proves nothing: the key cannot be had from it.
+        key_id: String,
+        /// Whether it ends with the session that it was issued in.
+        ends_with_session: bool,
+        /// The role that it was issued for; it works only while its owner has that role.
+        user_role: String,
+        /// When it was issued.
+        issued: Timestamp,
+        /// When it begins to work.
+        not_valid_before: Timestamp,
+        /// When it ends.
+        expires: Timestamp,
+        /// When its refresh token ends, if it has one.
+        refresh_expires: Option<Timestamp>,
+    }
+}
+
+requests! {
+    /// Lists the live sessions of whoever is logged in with this one, up to 500.
+    "session-list" => session_list(SessionList) {
+        /// A session of theirs.
+        session_token: secret,
+    } answers Sessions {
+        /// The sessions.
+        sessions: Vec<OwnSession>,
+        /// Whether these are all of them.
+        complete: bool,
+    } refuses [NOT_LOGGED_IN]
+
+    /// Ends one of the sessions of whoever is logged in with this one, also this one itself.
+    "session-end" => session_end(SessionEnd) {
+        /// A session of theirs.
+        session_token: secret,
+        /// Which one to end, as session-list calls it.
+        session_id: str,
+    } refuses [NOT_LOGGED_IN, NO_SUCH_SESSION]
+
+    /// Has a session end later, as each visit may do to one that is in use. It never ends sooner than it would anyway,
+    /// nor later than the operator allows. Ask as often as you like: it is written at most once a minute.
+    "session-touch" => session_touch(SessionTouch) {
+        /// The session's token.
+        session_token: secret,
+        /// In how many days from now it is to end.
+        days: int,
+    } optional {
+        /// How many days after its start it ends in any case.
+        days_max: int,
+    } answers Touched {
+        /// When it ends now.
+        expires: Timestamp,
+    } refuses [NOT_LIVE, NO_SUCH_TIME]
+
+    /// Lists the API keys of whoever is logged in with this session, up to 500 of each kind.
+    "apikey-list" => apikey_list(ApikeyList) {
+        /// A session of theirs.
+        session_token: secret,
+    } answers Keys {
+        /// The keys that can still be used or renewed.
+        apikeys: Vec<OwnKey>,
+        /// Whether these are all of them.
+        complete: bool,
+    } refuses [NOT_LOGGED_IN]
+
+    /// Revokes one of the API keys of whoever is logged in with this session.
+    "apikey-end" => apikey_end(ApikeyEnd) {
+        /// A session of theirs.
+        session_token: secret,
+        /// Which one to revoke, as apikey-list calls it.
+        key_id: str,
+    } refuses [NOT_LOGGED_IN, NO_SUCH_KEY]
+}
+
+/// Whether a list has all there is.
+fn is_complete(rows: usize) -> bool {
+    i64::try_from(rows).is_ok_and(|rows| rows < PAGE_ROWS_MAX)
+}
+
+fn not_logged_in(_: NotLoggedIn) -> Failure {
+    NOT_LOGGED_IN.to_failure()
+}
+
+fn session_list(call: &mut Call<'_>, ask: SessionList) -> Outcome<Sessions> {
+    let token = StoredToken::of(ask.session_token.expose());
+    let current = token.id();
+    let listed = list_sessions(call, &token).map_err(|error| error.map_refusal(not_logged_in))?;
+    let complete = is_complete(listed.len());
+    let own = listed.into_iter().map(|session| OwnSession {
+        session_id: session.id.to_string(),
+        is_current: session.id == current,
+        ip_address: session.ip_address,
+        user_agent: session.user_agent,
+        created: session.created,
+        expires: session.expires,
+    });
+    Ok(Done::quiet(Sessions { sessions: own.collect(), complete }))
+}
+
+fn session_end(call: &mut Call<'_>, ask: SessionEnd) -> Outcome<Empty> {
+    let id = TokenId::parse(&ask.session_id).ok_or_else(|| NO_SUCH_SESSION.to_failure())?;
+    let ended = end_session(call, StoredToken::of(ask.session_token.expose()), id);
+    ended.map_err(|error| error.map_refusal(|why| not_ended(&why, NO_SUCH_SESSION)))?;
+    Ok(Done::new(Empty {}, "The session was ended."))
+}
+
+fn session_touch(call: &mut Call<'_>, ask: SessionTouch) -> Outcome<Touched> {
+    let asked = Prolong { days: ask.days, days_max: ask.days_max };
+    let prolonged = prolong(call, StoredToken::of(ask.session_token.expose()), asked);
+    let expires = prolonged.map_err(|error| {
+        error.map_refusal(|why| -> Failure {
+            match why {
+                ProlongRefused::NoSession => NOT_LIVE.to_failure(),
+                ProlongRefused::Days => NO_SUCH_TIME.to_failure(),
+            }
+        })
+    })?;
+    Ok(Done::quiet(Touched { expires }))
+}
+
+fn apikey_list(call: &mut Call<'_>, ask: ApikeyList) -> Outcome<Keys> {
+    let listed = list_keys(call, &StoredToken::of(ask.session_token.expose()));
+    let listed = listed.map_err(|error| error.map_refusal(not_logged_in))?;
+    let complete = listed.iter().all(|(_, keys)| is_complete(keys.len()));
+    let own = listed.into_iter().flat_map(|(kind, keys)| {
+        keys.into_iter().map(move |key| OwnKey {
+            key_id: key.id.to_string(),
+            ends_with_session: kind == KeyKind::InSession,
+            user_role: key.user_role,
+            issued: key.times.issued,
+            not_valid_before: key.times.not_valid_before,
+            expires: key.times.expires,
+            refresh_expires: key.refresh_expires,
+        })
+    });
+    Ok(Done::quiet(Keys { apikeys: own.collect(), complete }))
+}
+
+fn apikey_end(call: &mut Call<'_>, ask: ApikeyEnd) -> Outcome<Empty> {
+    let id = TokenId::parse(&ask.key_id).ok_or_else(|| NO_SUCH_KEY.to_failure())?;
+    let ended = end_key(call, StoredToken::of(ask.session_token.expose()), id);
+    ended.map_err(|error| error.map_refusal(|why| not_ended(&why, NO_SUCH_KEY)))?;
+    Ok(Done::new(Empty {}, "The API key was revoked."))
+}
+
+fn not_ended(why: &EndRefused, not_found: Refusal) -> Failure {
+    match why {
+        EndRefused::NotLoggedIn => NOT_LOGGED_IN.to_failure(),
+        EndRefused::NotFound => not_found.to_failure(),
+    }
+}
