@@ -1,12 +1,10 @@
 //! What a request may use: [`App`], built once, and [`Context`], one piece of work's view of it.
 
 mod context;
-mod delayed;
-mod state;
+mod parts;
 
 pub use context::Context;
-pub use delayed::{DELAYED_RESPONSES_MAX, DelayedResponse, DelayedResponses};
-pub use state::{App, WriteHook};
+pub use parts::{App, DELAYED_RESPONSES_MAX, DelayedResponse, DelayedResponses, WriteHook};
 
 /// What a request's action works with.
 pub type Call<'a> = Context<'a>;

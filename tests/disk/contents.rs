@@ -1,10 +1,10 @@
 //! What is in the database: all of it, as text, so that two moments can be compared.
 
-use crate::support::TestServer;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use std::ffi::OsString;
 use std::path::Path;
+use support::TestServer;
 
 /// What a check of a password notes beside the request that it is for, in a commit of its own.
 const ATTEMPTS: &[&str] =

@@ -2,15 +2,15 @@
 //! that only reads answers as ever.
 
 use crate::contents::{self, Part};
-use crate::faults::disk;
+use crate::failures::disk;
 use crate::reading::READING;
-use crate::support::{Reply, TestServer};
 use crate::vfs::{self, Operation};
 use crate::writing::{Asked, Outcome, Prepare, WRITING};
 use authnzerver::api::{REQUESTS_BY_NAME, requests};
 use authnzerver::server::health::HealthCheck;
 use serde_json::Value;
 use std::time::Duration;
+use support::{Reply, TestServer};
 
 /// A request takes fewer calls of one kind.
 const CALLS_MAX: u64 = 256;

@@ -1,10 +1,10 @@
 //! Guesses at passwords, and locks after too many of them, while the disk fails.
 
-use crate::faults::disk;
-use crate::support::{GOOD_PASSWORD, TestServer, session_body};
+use crate::failures::disk;
 use crate::vfs::{self, Operation};
 use serde_json::json;
 use std::time::Duration;
+use support::{GOOD_PASSWORD, TestServer, session_body};
 
 const FAILING: [Operation; 3] = [Operation::Write, Operation::Sync, Operation::Grow];
 const LOCK_TIME: Duration = Duration::from_secs(3600);

@@ -1,10 +1,10 @@
 //! Every request that only reads: how to ask it. The first question is answered, the others are refused.
 
-use crate::support::parser::value_of;
-use crate::support::{GOOD_PASSWORD, TestServer};
 use crate::writing::{key, new_key};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{GOOD_PASSWORD, TestServer};
 
 /// Makes what a request needs, and its bodies.
 pub type Prepare = fn(&TestServer) -> Vec<Value>;

@@ -1,8 +1,8 @@
 //! Every request that writes, each in the ways in which it does, and with what it needs to be done.
 
-use crate::support::parser::value_of;
-use crate::support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 use serde_json::{Value, json};
+use support::parser::value_of;
+use support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 
 /// A password that differs from the usual one in most of its letters.
 const OTHER_PASSWORD: &str = "Trout-Lamp-93-Quarry";

@@ -1,6 +1,6 @@
 //! Good requests in every shape that HTTP allows, and where each begins and ends.
 
-use crate::support::{BIG_ANSWER_BYTES, Server};
+use crate::harness::{BIG_ANSWER_BYTES, Server};
 use authnzerver::http::HttpLimits;
 
 #[test]

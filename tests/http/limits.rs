@@ -1,6 +1,7 @@
 //! Time, size and number: clients that are slow, silent, greedy or many.
 
-use crate::support::{Client, Server, until};
+use crate::harness::{Client, Server, until};
+use crate::transport::Protocol;
 use authnzerver::http::HttpLimits;
 use std::thread;
 use std::time::Duration;
@@ -144,7 +145,7 @@ fn a_full_server_says_so_and_has_room_again_later() {
     let mut inside: Vec<_> = (0..3).map(|_| server.client()).collect();
     server.waits_for_connections(3);
     for _ in 0..3 {
-        if crate::OVER_TLS {
+        if Protocol::of_this_run() == Protocol::Tls {
             // Before hands are shaken, nothing can be said.
             server.hangs_up_on_a_newcomer();
             continue;

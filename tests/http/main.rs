@@ -1,16 +1,13 @@
-//! What the edge does with good and bad HTTP, told over real sockets: a listener with a trivial handler behind it,
-//! and clients that send whatever they like. `http_over_tls.rs` tells the same over TLS.
+//! What the server does with good and bad HTTP, told over real sockets: a listener with a trivial handler behind it, and
+//! clients that send whatever they like. Everything is told twice, in plaintext, and, in the second run that `over_tls`
+//! starts, over TLS.
 //!
-//! All tests of this file share one set of coroutine workers, since that is set once for a process.
+//! All tests of a process share one set of coroutine workers, since that is set once for a process.
 
 mod framing;
+mod harness;
 mod limits;
+mod over_tls;
 mod refusals;
 mod shutdown;
-mod support;
-#[path = "../process/test_ca.rs"]
-mod test_ca;
 mod transport;
-
-/// Clients speak at once, in plaintext.
-const OVER_TLS: bool = false;

@@ -1,6 +1,6 @@
 //! Bad requests: how each is refused, and that nothing behind it is taken for another request.
 
-use crate::support::Server;
+use crate::harness::Server;
 use authnzerver::http::HttpLimits;
 use std::fmt::Write;
 

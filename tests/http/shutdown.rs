@@ -1,6 +1,6 @@
 //! How things end: handlers that break, clients that vanish, and the server itself.
 
-use crate::support::{Client, Server, listen, trivial_handler, until};
+use crate::harness::{Client, Server, listen, trivial_handler, until};
 use authnzerver::http::HttpLimits;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -127,10 +127,10 @@ fn a_port_in_use_is_noticed() {
 #[test]
 fn names_and_ipv6_addresses_can_be_listened_on() {
     for host in ["localhost", "::1", "[::1]"] {
-        let edge = listen(host, 0, HttpLimits::default(), trivial_handler()).expect("a free port");
-        assert!(edge.local_addr().ip().is_loopback());
-        TcpStream::connect(edge.local_addr()).expect("someone listens");
-        edge.stop(Duration::ZERO);
+        let listener = listen(host, 0, HttpLimits::default(), trivial_handler()).expect("a free port");
+        assert!(listener.local_addr().ip().is_loopback());
+        TcpStream::connect(listener.local_addr()).expect("someone listens");
+        listener.stop(Duration::ZERO);
     }
     let nowhere = listen("no.such.host.invalid", 0, HttpLimits::default(), trivial_handler());
     assert!(nowhere.is_err());
@@ -186,9 +186,10 @@ fn whoever_is_let_in_is_answered_from_the_first_moment() {
                 }
             }
         });
-        let edge = listen("127.0.0.1", port, HttpLimits::default(), trivial_handler()).expect("a free port");
+        let listener =
+            listen("127.0.0.1", port, HttpLimits::default(), trivial_handler()).expect("a free port");
         eager.join().expect("the first client of all is answered");
-        edge.stop(Duration::from_secs(5));
+        listener.stop(Duration::from_secs(5));
     }
 }
 

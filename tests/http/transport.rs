@@ -1,6 +1,5 @@
 //! What a client's bytes travel over: a bare connection, or one under TLS.
 
-use crate::test_ca::Authority;
 use authnzerver::http::TlsCertificate;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -8,8 +7,29 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, OnceLock};
+use support::second_run;
+use support::test_ca::Authority;
 
 const NAME: &str = "localhost";
+
+/// What servers and clients speak.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Plaintext,
+    Tls,
+}
+
+impl Protocol {
+    /// What they speak in this run, unless a test says otherwise.
+    pub fn of_this_run() -> Self {
+        if second_run::is_over("tls") { Self::Tls } else { Self::Plaintext }
+    }
+
+    /// The identity that a server needs for it.
+    pub fn identity(self) -> Option<TlsCertificate> {
+        (self == Self::Tls).then(|| Papers::shared().server.clone())
+    }
+}
 
 /// A connection to the server, bare or under TLS.
 pub enum Transport {
@@ -19,8 +39,8 @@ pub enum Transport {
 
 impl Transport {
     /// Shakes hands, if hands are to be shaken.
-    pub fn over(mut socket: TcpStream) -> io::Result<Self> {
-        if !crate::OVER_TLS {
+    pub fn over(mut socket: TcpStream, protocol: Protocol) -> io::Result<Self> {
+        if protocol == Protocol::Plaintext {
             return Ok(Self::Plain(socket));
         }
         let name = NAME.try_into().expect("a name");
@@ -104,9 +124,4 @@ impl Papers {
             }
         })
     }
-}
-
-/// The identity of a server under test, if it is to speak TLS.
-pub fn identity() -> Option<TlsCertificate> {
-    crate::OVER_TLS.then(|| Papers::shared().server.clone())
 }

@@ -1,11 +1,11 @@
 //! Mail servers that are not there, or do not go on.
 
-use crate::machine::Machine;
 use crate::scripted::{HANG_UP, mail_server, texts};
 use crate::server::MailServer;
 use crate::site::{FORGOTPASS_NOT_SENT, Site, assert_not_sent, done};
 use serde_json::json;
 use std::net::TcpListener;
+use support::machine::Machine;
 
 #[test]
 fn a_mail_server_that_is_not_there_is_told_at_once_and_may_come_back() {

@@ -2,8 +2,8 @@
 
 use crate::server::MailServer;
 use crate::site::{FORGOTPASS_NOT_SENT, PASSWORD, SIGNUP_NOT_SENT, Site, assert_not_sent, done};
-use crate::test_ca::Authority;
 use serde_json::json;
+use support::test_ca::Authority;
 
 const MAIL_PASSWORD: &str = "the mail server's password";
 

@@ -2,8 +2,8 @@
 
 use crate::server::MailServer;
 use crate::site::{SIGNUP_NOT_SENT, Site, assert_not_sent, done};
-use crate::test_ca::Authority;
 use serde_json::{Value, json};
+use support::test_ca::Authority;
 
 const KINDS: [&str; 2] = ["starttls", "tls"];
 

@@ -1,11 +1,11 @@
 //! A mail server in a process of its own, the certificates that it shows, and the emails that it took.
 
-use crate::parser::value_of;
-use crate::python::python;
-use crate::test_ca::Authority;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
+use support::parser::value_of;
+use support::python::python;
+use support::test_ca::Authority;
 
 /// A line of an email that the code comes after.
 const BEFORE_CODE: &str = "enter this code:";

@@ -1,9 +1,9 @@
 //! A web site that leaves mail to the server: it makes codes, asks for emails, and believes the codes that come back.
 
-use crate::machine::{Machine, Running};
 use crate::server::MailServer;
-use crate::test_ca::Authority;
 use serde_json::{Value, json};
+use support::machine::{Machine, Running};
+use support::test_ca::Authority;
 
 pub const SIGNUP_NOT_SENT: &str = "verification email could not be sent because of an email server problem";
 pub const FORGOTPASS_NOT_SENT: &str =

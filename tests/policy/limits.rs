@@ -1,9 +1,9 @@
 //! Limits: how the most different values compare with them.
 
-use crate::parser::value_of;
 use authnzerver::policy::access::LimitDecision::{self, Over, UnknownRole, Within};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
 use serde_json::Value;
+use support::parser::value_of;
 
 /// Asks with a value written as JSON.
 fn check(policy: &Policy, role: &str, limit: &str, value: &str) -> LimitDecision {

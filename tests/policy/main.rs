@@ -1,8 +1,5 @@
 //! The permissions policy: what it permits, what it refuses to read, and what its page promises.
 
-#[path = "../support/parser.rs"]
-mod parser;
-
 mod decisions;
 mod limits;
 mod page;

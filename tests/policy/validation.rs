@@ -1,8 +1,8 @@
 //! Policies that are refused, and what the operator is told.
 
-use crate::parser::value_of;
 use authnzerver::policy::model::{DEFAULT_POLICY, NAMES_MAX, POLICY_BYTES_MAX, Policy};
 use serde_json::{Value, json};
+use support::parser::value_of;
 
 /// The complaint about a text.
 fn complaint(text: &str) -> String {

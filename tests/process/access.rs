@@ -1,12 +1,12 @@
 //! A start without the rights, or the room, that the database needs: what is told, and that nothing stays behind.
 
 use crate::log::in_shell;
-use crate::machine::Machine;
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use support::machine::Machine;
 
 /// Whom the server runs as where the test runs as root, whom no mode keeps out.
 const NOBODY: u32 = 65534;
@@ -24,8 +24,8 @@ impl Plain {
         if is_root {
             // The program may lie where only root gets to.
             let program = machine.path("authnzerver");
-            if std::fs::hard_link(env!("CARGO_BIN_EXE_authnzerver"), &program).is_err() {
-                std::fs::copy(env!("CARGO_BIN_EXE_authnzerver"), &program).expect("room for the program");
+            if std::fs::hard_link(support::program(), &program).is_err() {
+                std::fs::copy(support::program(), &program).expect("room for the program");
             }
             chown(machine.path("."), Some(NOBODY), Some(NOBODY)).expect("root may do that");
         }

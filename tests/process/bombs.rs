@@ -2,11 +2,11 @@
 //! stands a text, and in that text the same again. An overflow of a connection's stack would end the program, or leave
 //! it without that connection.
 
-use crate::machine::{Machine, Running};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+use support::machine::{Machine, Running};
 
 const CONNECTIONS_MAX: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);

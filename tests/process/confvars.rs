@@ -1,12 +1,12 @@
 //! The real program with `--confvars`: its key lies with a server of secrets, which it asks at the start.
 
-use crate::machine::{KEY, Machine};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
+use support::machine::{KEY, Machine};
 
 /// What may be seen nowhere.
 const TOKEN: &str = "s.hidden-token";

@@ -1,12 +1,12 @@
 //! What the documents tell operators to type: every command in them is known to the program, and those that can be
 //! tried out are tried out as they are printed.
 
-use crate::machine::Machine;
-use crate::parser::value_of;
 use serde_json::Value;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use support::machine::Machine;
+use support::parser::value_of;
 
 const PROGRAM: &str = "authnzerver";
 
@@ -53,8 +53,7 @@ fn every_command_in_the_documents_is_one() {
     let mut count = 0;
     for (name, text) in documents() {
         for command in commands(&text) {
-            let output =
-                Command::new(env!("CARGO_BIN_EXE_authnzerver")).args(words(&command)).arg("--help").output();
+            let output = Command::new(support::program()).args(words(&command)).arg("--help").output();
             let output = output.expect("runs");
             let errors = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success() && errors.is_empty(), "{name}: {command}: {errors}");
@@ -67,7 +66,7 @@ fn every_command_in_the_documents_is_one() {
 /// Runs a line of shell in a directory where `authnzerver` is the program under test.
 fn shell(directory: &Path, line: &str, input: &str) -> Output {
     let mut shell = Command::new("/bin/sh");
-    let function = format!("{PROGRAM}() {{ '{}' \"$@\"; }}; {line}", env!("CARGO_BIN_EXE_authnzerver"));
+    let function = format!("{PROGRAM}() {{ '{}' \"$@\"; }}; {line}", support::program().display());
     shell.args(["-c", &function]).current_dir(directory).env("AUTHNZERVER_PWNEDURL", "none");
     let mut child = shell
         .stdin(Stdio::piped())

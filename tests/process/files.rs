@@ -1,12 +1,12 @@
 //! Files that settings name: only regular ones are read, whatever an editor put in front of the text; and what the
 //! program prints is either written or the exit status tells.
 
-use crate::machine::{KEY, Machine};
-use crate::parser::value_of;
-use crate::test_ca::Authority;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use support::machine::{KEY, Machine};
+use support::parser::value_of;
+use support::test_ca::Authority;
 
 fn text(path: &Path) -> String {
     path.to_str().expect("UTF-8").to_owned()
@@ -133,7 +133,7 @@ fn what_cannot_be_printed_is_a_failure() {
         let run = |to: Stdio| {
             let mut command = machine.command(&[]);
             if words[0] == "pwned" || words[0] == "--autosetup" {
-                command = Command::new(env!("CARGO_BIN_EXE_authnzerver"));
+                command = Command::new(support::program());
             }
             command.args(&words).stdin(Stdio::null()).stdout(to).stderr(Stdio::piped());
             command.output().expect("runs")
@@ -146,7 +146,7 @@ fn what_cannot_be_printed_is_a_failure() {
     }
     let left = Command::new("/bin/sh")
         .args(["-c", "\"$0\" --schema | head -c 1 >/dev/null; exit ${PIPESTATUS:-0}"])
-        .arg(env!("CARGO_BIN_EXE_authnzerver"))
+        .arg(support::program())
         .output()
         .expect("runs");
     assert!(left.status.success() && left.stderr.is_empty(), "a reader who left is no fault");

@@ -1,8 +1,8 @@
 //! A first start, killed at any point: the next one goes on, and the credentials on the disk are those that log in.
 
-use crate::machine::{Machine, Running};
 use serde_json::json;
 use std::process::Stdio;
+use support::machine::{Machine, Running};
 
 const CREDENTIALS: &str = ".authnzerver-admin-credentials";
 

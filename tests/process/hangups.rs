@@ -1,11 +1,11 @@
 //! Clients that guess and hang up, at the real server: what they left behind keeps nobody waiting.
 
-use crate::machine::{Machine, Running};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::io::Write;
 use std::net::TcpStream;
+use support::machine::{Machine, Running};
 
 const PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 const GUESSES: usize = 60;

@@ -1,12 +1,12 @@
 //! What an operator limits, as a client of the real program meets it.
 
-use crate::machine::{Machine, Running};
 use authnzerver::http::HttpLimits;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
+use support::machine::{Machine, Running};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const HALF_A_HEAD: &str = "GET /health HTTP/1.1\r\nHo";

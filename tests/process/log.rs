@@ -1,8 +1,6 @@
 //! A log that cannot be written, or that nobody reads: requests are answered, what is answered is on the disk, the
 //! server can be stopped, and nothing ends it. What was not meant for the log reaches it only in the log's own form.
 
-use crate::machine::{Machine, Running, free_port};
-use crate::parser::value_of;
 use authnzerver::clock::{Clock, SystemClock};
 use authnzerver::config::{self, Environment, Invocation};
 use authnzerver::log::{self, LogFormat};
@@ -17,6 +15,8 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use support::machine::{Machine, Running, free_port};
+use support::parser::value_of;
 
 /// The server's command, on a known port.
 fn command(machine: &Machine, settings: &[(&str, &str)]) -> (Command, u16) {

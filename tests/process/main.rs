@@ -3,35 +3,29 @@
 
 mod access;
 mod bombs;
+mod breached_passwords;
 mod confvars;
 mod documents;
 mod files;
 mod first_start;
 mod hangups;
-mod leaks;
 mod limits;
 mod log;
-mod machine;
-#[path = "../support/parser.rs"]
-mod parser;
 mod pipeline;
-#[path = "../support/python.rs"]
-mod python;
 mod races;
 mod settings;
 mod signals;
 mod startup;
 mod storage;
-mod test_ca;
 mod tls;
 
-use crate::parser::value_of;
-use machine::{KEY, Machine};
-use python::python;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use support::machine::{KEY, Machine};
+use support::parser::value_of;
+use support::python::python;
 
 #[test]
 fn it_starts_from_nothing_but_a_base_directory() {

@@ -1,12 +1,12 @@
 //! A client that asks many things at once: all of them are done and answered, in order, on the connection it has.
 
-use crate::machine::{Machine, Running};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
+use support::machine::{Machine, Running};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -1,10 +1,10 @@
 //! Requests that overtake one another at the real server: threads, sockets and disk as in production.
 
-use crate::machine::{Machine, Running};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use support::machine::{Machine, Running};
 
 /// Rounds of each race. With checks made before the write, most rounds let something through.
 const ROUNDS: usize = 5;

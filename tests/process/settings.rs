@@ -1,11 +1,11 @@
 //! Settings that nobody would miss for a while if they were ignored: each makes a difference that can be seen.
 
-use crate::machine::{Machine, Running, free_port};
 use rusqlite::Connection;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
+use support::machine::{Machine, Running, free_port};
 
 const CREDENTIALS: &str = ".authnzerver-admin-credentials";
 

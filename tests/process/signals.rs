@@ -1,6 +1,6 @@
 //! Signals that a server gets by mistake, or for something that it does not do, end it no more than they should.
 
-use crate::machine::Machine;
+use support::machine::Machine;
 
 #[test]
 fn a_signal_without_a_meaning_is_ignored() {

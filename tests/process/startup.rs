@@ -2,9 +2,9 @@
 //! serve with. And settings that would go unnoticed if they were ignored.
 
 use crate::log::in_shell;
-use crate::machine::{Machine, free_port};
 use serde_json::json;
 use std::process::Stdio;
+use support::machine::{Machine, free_port};
 
 #[test]
 fn a_rate_limit_for_no_request_is_told_with_the_name_that_was_meant() {

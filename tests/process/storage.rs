@@ -1,8 +1,8 @@
 //! What happens to the files of the database while the server runs: moved, replaced, full.
 
-use crate::machine::{Machine, Running};
 use rusqlite::Connection;
 use serde_json::json;
+use support::machine::{Machine, Running};
 
 /// Waits until the health check has looked again: it keeps a result for a second.
 #[expect(clippy::disallowed_methods, reason = "the result of another process has to grow old")]

@@ -1,12 +1,12 @@
 //! A server that speaks TLS, as Python (which speaks it with OpenSSL) and its own `call` command meet it.
 
-use crate::machine::{Machine, Running};
-use crate::parser::value_of;
-use crate::python::python;
-use crate::test_ca::{Authority, Identity};
 use serde_json::json;
 use std::path::Path;
 use std::process::Output;
+use support::machine::{Machine, Running};
+use support::parser::value_of;
+use support::python::python;
+use support::test_ca::{Authority, Identity};
 
 /// Asks for a session over TLS, as a frontend in Python does, and looks it up.
 const PYTHON: &str = r#"

@@ -1,7 +1,7 @@
 //! Whether somebody may do something, and whether they are within a limit.
 
-use crate::support::{Reply, TestServer};
 use serde_json::{Value, json};
+use support::{Reply, TestServer};
 
 const DENIED: &str = "action not permitted";
 const NOT_CHECKED: &str = "exception when checking the DB";

@@ -1,7 +1,7 @@
 //! Somebody who can log in and administer always remains.
 
-use crate::support::{Person, TestServer};
 use serde_json::{Value, json};
+use support::{Person, TestServer};
 
 const NOT_EDITED: &str = "exception when trying to update user";
 const INTERNALLY_NOT_EDITED: &str = "DB error when updating user info";

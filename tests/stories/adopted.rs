@@ -1,11 +1,11 @@
 //! A database that the Python authnzerver made goes on working: people, passwords, sessions and keys.
 
-use crate::support::parser::value_of;
-use crate::support::{Reply, TestServer};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+use support::parser::value_of;
+use support::{Reply, TestServer};
 
 /// A server on a copy of that database. Its clock shows the time after it was made.
 fn adopted() -> TestServer {

@@ -1,9 +1,9 @@
 //! API keys that end with their session: what they say, who may use them, and what ends them.
 
-use crate::support::parser::value_of;
-use crate::support::{Reply, TestServer};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{Reply, TestServer};
 
 const MAY_NOT: &str = "originating user is not allowed to operate on this API key";
 const NOT_VALID: &str = "key validation failed, provided key does not match stored key or has expired";
@@ -210,7 +210,7 @@ fn a_key_cannot_live_for_ever() {
 fn a_key_begins_and_ends_at_its_times() {
     let server = TestServer::start();
     let (_, user_id) = server.member("alice");
-    let mut long = crate::support::session_body(Some(user_id));
+    let mut long = support::session_body(Some(user_id));
     long["expires"] = json!(30);
     let made = server.ask("session-new", long);
     let session = made.done()["session_token"].as_str().expect("a token");

@@ -1,10 +1,10 @@
 //! API keys without a session, and the refresh tokens that renew them.
 
-use crate::support::parser::value_of;
-use crate::support::{Reply, TestServer};
 use authnzerver::policy::model::{DEFAULT_POLICY, Policy};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{Reply, TestServer};
 
 const MAY_NOT: &str = "originating user is not allowed to operate on this API key";
 const NOT_VALID: &str = "key validation failed, provided key does not match stored key or has expired";

@@ -1,7 +1,7 @@
 //! Several requests in one message: each as if it had come alone.
 
-use crate::support::{Reply, TestServer, session_body};
 use serde_json::{Value, json};
+use support::{Reply, TestServer, session_body};
 
 fn part(request: &str, body: Value) -> Value {
     json!({ "request": request, "body": body })

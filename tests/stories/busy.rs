@@ -1,10 +1,10 @@
 //! What is answered when more waits than can be done: come again soon, never that something is wrong with the request.
 
-use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use authnzerver::guard::password::{Argon2Cost, Asker, HashLimits, Hasher, HasherSettings};
 use authnzerver::guard::secret::PasswordForm;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
+use support::{GOOD_PASSWORD, Person, Reply, TestServer};
 
 /// Keeps the hashers so busy that a request finds no place, until it has been told so.
 fn until_busy(server: &TestServer, request: &str, user_id: i64, mut body: Value) {

@@ -1,7 +1,7 @@
 //! Notes that another program wrote, and that are objects: every letter counts, and no key means anything but itself.
 
-use crate::support::{TestServer, session_body};
 use serde_json::json;
+use support::{TestServer, session_body};
 
 /// Objects, and members of them of which every letter is to stay.
 const READABLE: [(&str, &[&str]); 4] = [

@@ -1,6 +1,5 @@
 //! What counts as a guess, and what guesses cost whom.
 
-use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use authnzerver::app::DELAYED_RESPONSES_MAX;
 use authnzerver::clock::{Clock, Timestamp};
 use authnzerver::guard::password::{Argon2Cost, Asker, HashLimits, Hasher, HasherSettings};
@@ -14,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
+use support::{GOOD_PASSWORD, Person, Reply, TestServer};
 
 const NO_MATCH: &str = "user does not exist or password doesn't match";
 const BY_CLIENT: &[(&str, &str)] = &[("LOCKMODE", "account-and-client")];
@@ -275,7 +275,8 @@ fn many_guesses_at_once_get_no_more_tries_than_one_after_another() {
 
 #[test]
 fn many_guesses_at_once_on_coroutines_get_no_more_tries_either() {
-    let server = Arc::new(TestServer::start());
+    // Coroutines have to be configured before the first one starts, which a listening server does.
+    let server = Arc::new(TestServer::start_over_http());
     let (alice, _) = server.member("alice");
     let email = alice.email.clone();
     let words = (COROUTINE_STACK_BYTES / size_of::<usize>()) & !1;

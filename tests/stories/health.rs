@@ -1,10 +1,10 @@
 //! What the health check says: whether the database can be read and written, and nothing else.
 
-use crate::support::parser::value_of;
-use crate::support::{TestServer, session_body};
 use authnzerver::server::health::HealthCheck;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{TestServer, session_body};
 
 /// A new check, so that no earlier result serves.
 fn health(server: &TestServer) -> (bool, Value) {

@@ -1,8 +1,8 @@
 //! Logging in, guessing, being locked, and what each costs.
 
-use crate::support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 use serde_json::json;
 use std::time::Duration;
+use support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 
 const NO_MATCH: &str = "user does not exist or password doesn't match";
 const HOUR: Duration = Duration::from_secs(3600);

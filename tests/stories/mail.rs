@@ -1,6 +1,5 @@
 //! Emails: who gets one, when, and what is in it.
 
-use crate::support::{Reply, TestServer};
 use authnzerver::clock::Timestamp;
 use authnzerver::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use authnzerver::outbound::templates::Email;
@@ -9,6 +8,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::{Reply, TestServer};
 
 const CODE: &str =
     "Z0FBQUFBQmZYaEFBQUFFQ0F3UUZCZ2NJQ1FvTERBME9EXzRRLU1Qd2pJdlI2RHN0RXFmN2otblQzS3E1ZnhScVROaA==";

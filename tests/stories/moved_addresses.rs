@@ -1,7 +1,7 @@
 //! An account that its user moved to another address: nobody has proved that the address is theirs.
 
-use crate::support::{GOOD_PASSWORD, Reply, TestServer};
 use serde_json::json;
+use support::{GOOD_PASSWORD, Reply, TestServer};
 
 const VICTIM: &str = "victim@example.org";
 const OWNERS: &str = "the owners Password 17";

@@ -1,8 +1,8 @@
 //! Notes that cannot be read as an object: whatever an older server or somebody else's program has written there is
 //! never lost.
 
-use crate::support::{Reply, TestServer, session_body};
 use serde_json::{Value, json};
+use support::{Reply, TestServer, session_body};
 
 const USER_NOTES_UNREADABLE: &str = "stored extra_info can't be read as an object";
 const SESSION_NOTES_UNREADABLE: &str = "stored extra_info_json can't be read as an object";

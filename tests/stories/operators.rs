@@ -1,6 +1,5 @@
 //! What an operator does to accounts from the server's own machine, by the operations that requests use too.
 
-use crate::support::{GOOD_PASSWORD, Person, TestServer, session_body};
 use authnzerver::accounts::actor::{Operator, Performer, Requester};
 use authnzerver::accounts::add_user::{AddRefused, Added, Addition, add_user};
 use authnzerver::accounts::delete::{DeleteRefused, delete};
@@ -17,6 +16,7 @@ use authnzerver::store::locks::Lock;
 use authnzerver::user_id::UserId;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{GOOD_PASSWORD, Person, TestServer, session_body};
 
 fn operator() -> Operator {
     Operator { login: "root".to_owned() }

@@ -1,8 +1,8 @@
 //! What somebody who is logged in sees and ends of what is theirs.
 
-use crate::support::{TestServer, session_body};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{TestServer, session_body};
 
 const NOT_LOGGED_IN: &str = "nobody is logged in with this session";
 

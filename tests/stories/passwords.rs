@@ -1,8 +1,8 @@
 //! Changing, resetting and judging passwords.
 
-use crate::support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{GOOD_PASSWORD, Person, Reply, TestServer};
 
 const NEW_PASSWORD: &str = "quite-another-Passphrase-77";
 const DEVICE_KEY: &str = "SELECT CAST(count(*) AS TEXT) FROM apikeys_nosession";

@@ -1,9 +1,9 @@
 //! What a request read may have changed when it writes: everything that decides is looked at again in the write.
 
-use crate::support::parser::value_of;
-use crate::support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 
 const MAY_NOT_HAVE_A_KEY: &str = "originating user is not allowed to issue an API key";
 

@@ -1,8 +1,8 @@
 //! Sessions: their life, what is noted about them, and how they end.
 
-use crate::support::{TestServer, session_body};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{TestServer, session_body};
 
 #[test]
 fn a_visitors_session_is_found_until_it_expires() {

@@ -1,8 +1,8 @@
 //! Signing up and verifying an address.
 
-use crate::support::{GOOD_PASSWORD, Reply, TestServer};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{GOOD_PASSWORD, Reply, TestServer};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,7 +1,7 @@
 //! One password, typed in several ways: under the profile of NIST it is the same, under the rules of the original not.
 
-use crate::support::{Person, TestServer};
 use serde_json::json;
+use support::{Person, TestServer};
 
 const NIST: &[(&str, &str)] = &[("PASSPOLICY", "nist")];
 const NO_MATCH: &str = "user does not exist or password doesn't match";
@@ -79,9 +79,9 @@ fn a_hash_of_what_was_typed_is_replaced_when_its_owner_logs_in_under_nist() {
 #[test]
 fn a_hash_of_ascii_is_not_replaced_for_its_spelling() {
     let server = TestServer::start();
-    let _ = alice(&server, crate::support::GOOD_PASSWORD);
+    let _ = alice(&server, support::GOOD_PASSWORD);
     let before = stored(&server);
     let server = server.restart(NIST);
-    logs_in(&server, crate::support::GOOD_PASSWORD, 1);
+    logs_in(&server, support::GOOD_PASSWORD, 1);
     assert_eq!(stored(&server), before);
 }

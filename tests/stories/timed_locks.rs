@@ -1,11 +1,11 @@
 //! A lock after failed logins suspends an account: nothing of it works meanwhile, everything works again afterwards.
 
-use crate::support::parser::value_of;
-use crate::support::{Person, Reply, TestServer, refreshing, session_body};
 use authnzerver::accounts::lock::release_expired;
 use authnzerver::server::maintenance::release_expired_locks;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{Person, Reply, TestServer, refreshing, session_body};
 
 const LOCK_TIME: Duration = Duration::from_secs(3600);
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,13 +1,13 @@
 //! A database of an earlier schema goes on working: every row is kept, and whoever was somebody still is.
 
-use crate::support::parser::value_of;
-use crate::support::{GOOD_PASSWORD, TestServer, refreshing, session_body};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{GOOD_PASSWORD, TestServer, refreshing, session_body};
 
 const NO_MATCH: &str = "user does not exist or password doesn't match";
 const LOCK_TIME: Duration = Duration::from_secs(3600);
@@ -208,11 +208,8 @@ fn what_is_new_works(server: &TestServer, user_id: i64) {
 fn a_database_of_any_earlier_schema_keeps_every_row_and_goes_on_working() {
     let (newest, furnished) = furnish();
     for version in 1..steps().len() {
-        let directory = std::env::temp_dir().join(format!(
-            "authnzerver-upgraded-{}-{version}-{}",
-            std::process::id(),
-            crate::OVER_THE_EDGE
-        ));
+        let directory =
+            std::env::temp_dir().join(format!("authnzerver-upgraded-{}-{version}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
         let database = directory.join(".authdb.sqlite");
         let columns = write_old(&database, version, &furnished.path);

@@ -1,7 +1,7 @@
 //! Deleting users: by themselves with their password, and by the calling server.
 
-use crate::support::{ADMIN_EMAIL, ADMIN_PASSWORD, GOOD_PASSWORD, Reply, TestServer};
 use serde_json::{Value, json};
+use support::{ADMIN_EMAIL, ADMIN_PASSWORD, GOOD_PASSWORD, Reply, TestServer};
 
 const NOT_DELETED: &str = "user deletion failed in DB";
 

@@ -1,9 +1,9 @@
 //! Changing users: by themselves, by an administrator, and by the calling server.
 
-use crate::support::{ADMIN_EMAIL, GOOD_PASSWORD, Reply, TestServer};
 use authnzerver::api::REQUESTS_BY_NAME;
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{ADMIN_EMAIL, GOOD_PASSWORD, Reply, TestServer};
 
 const NOT_EDITED: &str = "exception when trying to update user";
 const INTERNALLY_NOT_EDITED: &str = "DB error when updating user info";
@@ -211,7 +211,7 @@ fn a_new_role_or_none_ends_what_the_old_one_could_do() {
         assert!(!server.session_is_live(&session), "after {changes}");
     }
     assert!(!alice.logs_in().succeeded());
-    let session = server.ask("session-new", crate::support::session_body(Some(user_id)));
+    let session = server.ask("session-new", support::session_body(Some(user_id)));
     session.refused("DB error when making new session");
     admin.edits(user_id, json!({ "is_active": true })).done();
     assert_eq!(alice.logs_in().done()["user_role"], "staff");

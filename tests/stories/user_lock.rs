@@ -1,9 +1,9 @@
 //! Locking and unlocking accounts by hand, and how that goes together with locks after failed logins.
 
-use crate::support::parser::value_of;
-use crate::support::{Person, Reply, TestServer, session_body};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{Person, Reply, TestServer, session_body};
 
 const NOT_TOGGLED: &str = "exception encountered when trying lock toggle action";
 const LOCK_TIME: Duration = Duration::from_secs(3600);

@@ -1,8 +1,8 @@
 //! Listing users and looking them up.
 
-use crate::support::{Reply, TestServer};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{Reply, TestServer};
 
 const KEYS: [&str; 16] = [
     "created_on",

@@ -1,8 +1,8 @@
 //! Messages that were sealed with our key and mean harm: nothing of them panics or is taken for something else.
 
-use crate::support::{GOOD_PASSWORD, TestServer};
 use crate::text_of_answer;
 use serde_json::json;
+use support::{GOOD_PASSWORD, TestServer};
 
 const LONG_BYTES: usize = 1024 * 1024;
 
@@ -229,9 +229,9 @@ fn very_long_texts_do_no_harm() {
             ),
         ] {
             let reply = server.ask(request, body);
-            assert!(matches!(reply, crate::support::Reply::Answered(_)), "{request}");
+            assert!(matches!(reply, support::Reply::Answered(_)), "{request}");
         }
-        let mut session = crate::support::session_body(None);
+        let mut session = support::session_body(None);
         session["user_agent"] = json!(text);
         let token = server.ask("session-new", session).done()["session_token"].clone();
         let kept = server.ask("session-exists", json!({ "session_token": token }));

@@ -1,8 +1,8 @@
 //! Limits on how often something may be asked, seen from the door.
 
-use crate::support::{Reply, TestServer, session_body};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{Reply, TestServer, session_body};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,7 +20,7 @@ fn wait_of(reply: &Reply) -> u64 {
 }
 
 fn sign_up(server: &TestServer, client: &str, name: &str) -> Reply {
-    let body = json!({ "full_name": "", "email": format!("{name}@example.org"), "password": crate::support::GOOD_PASSWORD });
+    let body = json!({ "full_name": "", "email": format!("{name}@example.org"), "password": support::GOOD_PASSWORD });
     server.ask_from(client, "user-new", body)
 }
 

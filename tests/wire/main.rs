@@ -1,8 +1,5 @@
 //! The wire: which requests there are, what each of them takes, and what becomes of messages that are none.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod contract;
 mod hostile;
 mod limits;
@@ -13,12 +10,9 @@ mod python;
 mod router;
 mod stack;
 
-use crate::support::TestServer;
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
-
-/// Requests go straight into the pipeline.
-const OVER_THE_EDGE: bool = false;
+use support::TestServer;
 
 /// The text of the answer to a text, letter by letter; or the HTTP status instead.
 fn text_of_answer(server: &TestServer, message: &str) -> Result<String, u16> {

@@ -1,13 +1,13 @@
 //! Messages: what is answered to those that are none, and that the request's number comes back as it was sent.
 
-use crate::support::parser::value_of;
-use crate::support::{KEY, TestServer};
 use crate::{bytes_answered, text_of_answer};
 use authnzerver::clock::Clock;
 use authnzerver::guard::envelope::Keyring;
 use authnzerver::pipeline;
 use authnzerver::presence::Presence;
 use serde_json::Value;
+use support::parser::value_of;
+use support::{KEY, TestServer};
 
 const OTHER_KEY: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 

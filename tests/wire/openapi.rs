@@ -1,12 +1,12 @@
 //! The OpenAPI document: valid as one, and true of what is answered, both by validators that are not ours.
 
-use crate::support::python::python;
-use crate::support::{Reply, TestServer};
 use authnzerver::cli::schema::openapi;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Stdio;
+use support::python::python;
+use support::{Reply, TestServer};
 
 /// The validators, and what they are asked.
 const PYTHON: &str = include_str!("openapi.py");

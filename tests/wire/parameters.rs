@@ -1,11 +1,11 @@
 //! The parameters of all requests there are: each left out, each of another type, all at once. Whatever does not
 //! fit is told in full and in order, and nothing is done.
 
-use crate::support::parser::value_of;
-use crate::support::{Reply, TestServer};
 use authnzerver::api::requests;
 use authnzerver::request::{Param, Request};
 use serde_json::{Map, Value, json};
+use support::parser::value_of;
+use support::{Reply, TestServer};
 
 /// A value that fits a parameter.
 fn fitting(param: &Param) -> Value {

@@ -1,11 +1,11 @@
 //! The reader of JSON beside Python's, which the servers that call use: both take the same texts for the same values.
 
-use crate::support::python::python;
 use authnzerver::json::{self, JsonError, Limits};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Stdio;
+use support::python::python;
 
 /// Reads a text a line, in hexadecimal, and writes what each means in a line; `error` for what is not JSON, and
 /// `constant` where one of Python's own numbers stands.

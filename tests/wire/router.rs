@@ -1,12 +1,12 @@
 //! Where requests go: which hosts, paths and methods are known, and who may use what is there for debugging.
 
-use crate::support::TestServer;
 use authnzerver::clock::Clock;
 use authnzerver::http::{Allow, Handler, HttpRequest, Response};
 use authnzerver::presence::Presence;
 use authnzerver::server::router::Router;
 use std::net::IpAddr;
 use std::sync::Arc;
+use support::TestServer;
 
 struct Site {
     server: TestServer,

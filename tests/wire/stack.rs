@@ -1,8 +1,6 @@
 //! The deepest JSON that is taken fits on the stack that a connection's coroutine has. An overflow would end the
 //! process, so here each request is answered on such a stack.
 
-use crate::support::parser::value_of;
-use crate::support::{GOOD_PASSWORD, TestServer, session_body};
 use authnzerver::clock::Clock;
 use authnzerver::json::{self, Limits, TREE_LEVELS_MAX};
 use authnzerver::pipeline;
@@ -11,6 +9,8 @@ use authnzerver::server::listen::COROUTINE_STACK_BYTES;
 use authnzerver::wire::ascii_json;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use support::parser::value_of;
+use support::{GOOD_PASSWORD, TestServer, session_body};
 
 /// The levels that a body may have, itself included.
 const LEVELS_MAX: usize = 127;

@@ -1,8 +1,7 @@
 //! A machine with a base directory and the program on it, and a client that shares no code with the program.
 
-#![allow(dead_code, reason = "every test binary does something else with a machine")]
-
 use crate::parser::value_of;
+use crate::program;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fernet::Fernet;
@@ -33,7 +32,9 @@ pub struct Machine {
     arguments: Vec<String>,
 }
 
+#[expect(clippy::new_without_default, reason = "it makes a directory, which nobody expects of a default")]
 impl Machine {
+    /// One with an empty base directory.
     pub fn new() -> Self {
         Self { base: tempfile::tempdir().expect("a directory"), arguments: Vec::new() }
     }
@@ -43,19 +44,20 @@ impl Machine {
         self.arguments.push(argument);
     }
 
+    /// Where a file of this name lies in the base directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.base.path().join(name)
     }
 
     /// Puts a database of the Python authnzerver into the base directory.
     pub fn copies_python_database(&self) {
-        let bytes = include_bytes!("../data/python-authdb/authdb.sqlite");
+        let bytes = include_bytes!("../../data/python-authdb/authdb.sqlite");
         std::fs::write(self.path(".authdb.sqlite"), bytes).expect("writes");
     }
 
     /// The program with these settings, not started yet.
     pub fn command(&self, settings: &[(&str, &str)]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_authnzerver"));
+        let mut command = Command::new(program());
         command.env_clear().arg(format!("--basedir={}", self.base.path().display())).args(&self.arguments);
         // No test asks the Internet anything, and a hash costs as little as is allowed.
         for (name, value) in
@@ -164,10 +166,12 @@ impl Machine {
         (output.status.code().expect("an exit status"), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// Seals a message with the machine's key, as a frontend does.
     pub fn seal(&self, message: &Value) -> Vec<u8> {
         STANDARD.encode(read_key(self.base.path()).encrypt(message.to_string().as_bytes())).into_bytes()
     }
 
+    /// Opens what the server has sealed.
     pub fn open(&self, sealed: &[u8]) -> Value {
         open(&read_key(self.base.path()), sealed).expect("the answer opens")
     }
@@ -189,13 +193,16 @@ fn open_in_words(key: &Fernet, sealed: &[u8]) -> Option<String> {
 
 /// An HTTP answer.
 pub struct Answer {
+    /// Its status.
     pub status: u16,
+    /// What follows its headers.
     pub body: Vec<u8>,
 }
 
 /// A server under way. It is killed when nobody needs it any more.
 pub struct Running {
     base: PathBuf,
+    /// The port that it listens on.
     pub port: u16,
     child: Mutex<Child>,
     log: Arc<Mutex<String>>,
@@ -243,6 +250,7 @@ impl Running {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sends it a signal, such as `-TERM`.
     pub fn signals(&self, signal: &str) {
         let id = self.child().id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status().expect("kill is there");
@@ -301,6 +309,7 @@ impl Running {
         self.try_http(method, path, host, body).expect("an answer")
     }
 
+    /// The same; nothing if the server has gone.
     pub fn try_http(&self, method: &str, path: &str, host: &str, body: &[u8]) -> Option<Answer> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -326,6 +335,7 @@ impl Running {
         self.try_ask(reqid, request, body).expect("an answer")
     }
 
+    /// The same; nothing if the server has gone or answers with a status alone.
     pub fn try_ask(&self, reqid: &Value, request: &str, body: &Value) -> Option<Value> {
         let key = read_key(&self.base);
         let message =

@@ -1,5 +1,5 @@
-//! The two ways into a server: straight into its pipeline; or over a socket, through the edge and its coroutines, as
-//! frontends come.
+//! The two ways into a server: straight into its pipeline; or over HTTP, where coroutines handle requests, as frontends
+//! come.
 
 use authnzerver::app::App;
 use authnzerver::clock::SystemClock;
@@ -28,14 +28,14 @@ pub type Answered = Result<Vec<u8>, (u16, Option<u64>)>;
 pub enum Door {
     /// The pipeline itself.
     Pipeline,
-    /// A listening edge, and a client that keeps its connections.
+    /// A listening server, and a client that keeps its connections.
     Listener(Listener, Agent),
 }
 
 impl Door {
-    /// Opens the door that this test binary uses.
-    pub fn open(app: &Arc<App>) -> Self {
-        if !crate::OVER_THE_EDGE {
+    /// Opens one of the two.
+    pub fn open(app: &Arc<App>, over_http: bool) -> Self {
+        if !over_http {
             return Self::Pipeline;
         }
         let workers = Workers { threads: app.config.workers, stack_bytes: COROUTINE_STACK_BYTES };
@@ -47,21 +47,23 @@ impl Door {
         // The network lives in real time, whatever time it is in the story.
         let clock = Arc::new(SystemClock::new());
         let server = Arc::new(Router::new(Arc::clone(app)));
-        let edge = Listener::start(("127.0.0.1", 0), workers, limits, clock, server, None);
+        let listener = Listener::start(("127.0.0.1", 0), workers, limits, clock, server, None);
         let agent = Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
             .build();
-        Self::Listener(edge.expect("a free port"), agent.into())
+        Self::Listener(listener.expect("a free port"), agent.into())
     }
 
     /// Sends a sealed request in.
     pub fn answer(&self, app: &App, sealed: &[u8]) -> Answered {
         match self {
-            // Who asks on a coroutine must not wait for a socket there, and has already what the edge would give it.
-            Self::Listener(edge, agent) if !may::coroutine::is_coroutine() => post(edge, agent, sealed),
+            // Who asks on a coroutine must not wait for a socket there, and has already what HTTP would give it.
+            Self::Listener(listener, agent) if !may::coroutine::is_coroutine() => {
+                post(listener, agent, sealed)
+            }
             _ => pipeline::answer(app, sealed, &Presence::always())
                 .map_err(|rejected| (rejected.status, rejected.retry_after_seconds)),
         }
@@ -69,9 +71,9 @@ impl Door {
 
     /// Stops what listens, and waits until it has let go of the application.
     pub fn close(self, app: &Arc<App>) {
-        let Self::Listener(edge, agent) = self else { return };
+        let Self::Listener(listener, agent) = self else { return };
         drop(agent);
-        edge.stop(STOP_PATIENCE);
+        listener.stop(STOP_PATIENCE);
         let uses = || Arc::strong_count(app);
         for _ in 0..STOP_PATIENCE.as_millis() / STEP.as_millis() {
             if uses() == 1 {
@@ -84,8 +86,8 @@ impl Door {
     }
 }
 
-fn post(edge: &Listener, agent: &Agent, sealed: &[u8]) -> Answered {
-    let url = format!("http://localhost:{}/", edge.local_addr().port());
+fn post(listener: &Listener, agent: &Agent, sealed: &[u8]) -> Answered {
+    let url = format!("http://localhost:{}/", listener.local_addr().port());
     let mut answer = agent.post(&url).send(sealed).expect("the server answers");
     let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
     let body = body.expect("the answer is whole");

@@ -1,9 +1,5 @@
 //! Passwords do not stay behind in memory: whatever the server gives back to the allocator is looked through first.
 
-#[path = "support/mod.rs"]
-mod support;
-
-use crate::support::TestServer;
 use authnzerver::clock::Clock;
 use authnzerver::guard::password::Asker;
 use authnzerver::pipeline;
@@ -13,9 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-/// Requests go straight into the pipeline.
-const OVER_THE_EDGE: bool = false;
+use support::TestServer;
 
 /// How every password of these tests begins. There are no capitals in it, so that copies in lower case are found too.
 const NEEDLE: &str = "tangled-otter-39";

@@ -1,7 +1,5 @@
 //! Somebody who signs certificates, for servers under test and for those who shall trust them.
 
-#![allow(dead_code, reason = "not every test renews a certificate")]
-
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +17,9 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
+#[expect(clippy::new_without_default, reason = "it makes a directory, which nobody expects of a default")]
 impl Authority {
+    /// A new authority, which nobody trusts yet.
     pub fn new() -> Self {
         let mut about = CertificateParams::default();
         about.distinguished_name.push(DnType::CommonName, "An authority under test");

@@ -1,9 +1,9 @@
 //! What is answered when the database fails under the running server: never a verdict.
 
-use crate::support::parser::value_of;
-use crate::support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::parser::value_of;
+use support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 
 fn run(server: &TestServer, statements: &str) {
     let connection = rusqlite::Connection::open(server.database()).expect("the database opens");

@@ -1,10 +1,10 @@
 //! Leaked passwords: wherever somebody chooses one, and whoever knows of the leak.
 
-use crate::support::{GOOD_PASSWORD, Reply, TestServer};
 use authnzerver::outbound::pwned::{Breach, BreachLookup, UnknownReason, password_sha1};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use support::{GOOD_PASSWORD, Reply, TestServer};
 
 /// A password that breaks no other rule.
 const LEAKED: &str = "quite-another-Passphrase-77";

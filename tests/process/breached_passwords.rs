@@ -1,10 +1,10 @@
 //! The settings that name where leaked passwords are looked up, on the whole way.
 
-use crate::machine::{Machine, Running};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Command;
+use support::machine::{Machine, Running};
 
 /// A password that breaks no other rule, and its SHA-1.
 const LEAKED: &str = "quite-another-Passphrase-77";
@@ -20,7 +20,7 @@ fn a_filter_file_that_the_operator_names_is_asked() {
     let machine = Machine::new();
     let (list, filter) = (machine.path("list"), machine.path("leaked.filter"));
     std::fs::write(&list, format!("{SHA1}:99\n")).expect("writes");
-    let mut build = Command::new(env!("CARGO_BIN_EXE_authnzerver"));
+    let mut build = Command::new(support::program());
     let built = build.args(["pwned", "build"]).args([&list, &filter]).output().expect("runs");
     assert!(built.status.success(), "{built:?}");
     let server = machine.starts(&[("PWNEDFILE", filter.to_str().expect("UTF-8"))]);

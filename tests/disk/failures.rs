@@ -1,6 +1,5 @@
 //! Health, opening and closing on a disk that fails, and what is on it when it does not.
 
-use crate::support::{TestServer, session_body};
 use crate::vfs::{self, Operation};
 use authnzerver::clock::{ManualClock, Timestamp};
 use authnzerver::server::health::HealthCheck;
@@ -10,6 +9,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use support::{TestServer, session_body};
 
 /// One disk serves all tests of this program, so they take turns.
 pub fn disk() -> MutexGuard<'static, ()> {

@@ -1,8 +1,10 @@
 //! The language of these tests: a `Server` with a trivial handler, and a `Client` that speaks raw bytes.
 
-use crate::transport::{self, Transport};
+use crate::transport::{Protocol, Transport};
 use authnzerver::clock::SystemClock;
-use authnzerver::http::{Handler, HttpLimits, HttpRequest, Listener, Response, Workers, error_response};
+use authnzerver::http::{
+    Handler, HttpLimits, HttpRequest, ListenError, Listener, Response, Workers, error_response,
+};
 use authnzerver::presence::Presence;
 use authnzerver::wait::{Receiver, Sender, oneshot};
 use std::io::{ErrorKind, Read};
@@ -49,9 +51,10 @@ impl Handler for Desk {
     }
 }
 
-/// A listening edge. It is stopped when dropped.
+/// A listening server. It is stopped when dropped.
 pub struct Server {
-    edge: Option<Listener>,
+    listener: Option<Listener>,
+    protocol: Protocol,
     desk: Arc<Desk>,
     pub address: SocketAddr,
 }
@@ -66,14 +69,23 @@ impl Server {
     }
 
     pub fn at(host: &str, limits: HttpLimits) -> Self {
+        Self::speaking(Protocol::of_this_run(), host, limits)
+    }
+
+    /// One that speaks TLS, also when its test is run for the first time.
+    pub fn over_tls(limits: HttpLimits) -> Self {
+        Self::speaking(Protocol::Tls, "127.0.0.1", limits)
+    }
+
+    fn speaking(protocol: Protocol, host: &str, limits: HttpLimits) -> Self {
         let desk = Arc::new(Desk::default());
-        let edge = listen(host, 0, limits, Arc::clone(&desk) as _).expect("a free port");
-        let address = edge.local_addr();
-        Self { edge: Some(edge), desk, address }
+        let listener = listen_for(protocol, host, 0, limits, Arc::clone(&desk) as _).expect("a free port");
+        let address = listener.local_addr();
+        Self { listener: Some(listener), protocol, desk, address }
     }
 
     pub fn client(&self) -> Client {
-        Client::over(self.socket())
+        Client::speaking(self.protocol, self.socket())
     }
 
     /// A bare connection, on which nothing was said.
@@ -86,7 +98,7 @@ impl Server {
     }
 
     pub fn hangs_up_on_a_newcomer(&self) {
-        assert!(Transport::over(self.socket()).is_err());
+        assert!(Transport::over(self.socket(), self.protocol).is_err());
     }
 
     /// Sends bytes on a fresh connection and returns its only answer.
@@ -104,7 +116,7 @@ impl Server {
     }
 
     pub fn still_answers(&self) {
-        assert!(self.edge.as_ref().expect("runs").is_accepting());
+        assert!(self.listener.as_ref().expect("runs").is_accepting());
         let mut client = self.client();
         client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
         client.answer().is(200, "hello");
@@ -127,18 +139,18 @@ impl Server {
     }
 
     pub fn waits_for_connections(&self, number: usize) {
-        until(|| self.edge.as_ref().expect("runs").connections() == number);
+        until(|| self.listener.as_ref().expect("runs").connections() == number);
     }
 
     pub fn stop(&mut self, patience: Duration) {
-        self.edge.take().expect("runs").stop(patience);
+        self.listener.take().expect("runs").stop(patience);
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(edge) = self.edge.take() {
-            edge.stop(Duration::from_millis(200));
+        if let Some(listener) = self.listener.take() {
+            listener.stop(Duration::from_millis(200));
         }
     }
 }
@@ -148,16 +160,19 @@ pub fn listen(
     port: u16,
     limits: HttpLimits,
     handler: Arc<dyn Handler>,
-) -> Result<Listener, authnzerver::http::ListenError> {
+) -> Result<Listener, ListenError> {
+    listen_for(Protocol::of_this_run(), host, port, limits, handler)
+}
+
+fn listen_for(
+    protocol: Protocol,
+    host: &str,
+    port: u16,
+    limits: HttpLimits,
+    handler: Arc<dyn Handler>,
+) -> Result<Listener, ListenError> {
     let workers = Workers { threads: 2, stack_bytes: 256 * 1024 };
-    Listener::start(
-        (host, port),
-        workers,
-        limits,
-        Arc::new(SystemClock::new()),
-        handler,
-        transport::identity(),
-    )
+    Listener::start((host, port), workers, limits, Arc::new(SystemClock::new()), handler, protocol.identity())
 }
 
 pub fn trivial_handler() -> Arc<dyn Handler> {
@@ -184,7 +199,12 @@ pub struct Client {
 
 impl Client {
     pub fn over(socket: TcpStream) -> Self {
-        Self { stream: Transport::over(socket).expect("the server shakes hands"), received: Vec::new() }
+        Self::speaking(Protocol::of_this_run(), socket)
+    }
+
+    fn speaking(protocol: Protocol, socket: TcpStream) -> Self {
+        let stream = Transport::over(socket, protocol).expect("the server shakes hands");
+        Self { stream, received: Vec::new() }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -255,7 +275,6 @@ impl Client {
     }
 
     /// The connection itself, without what is spoken over it.
-    #[allow(dead_code, reason = "of use only where TLS is spoken")]
     pub fn into_socket(self) -> TcpStream {
         self.stream.into_socket()
     }

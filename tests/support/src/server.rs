@@ -1,18 +1,12 @@
 //! The test language: a server without a network, frontends that seal requests for it, and people who use them.
 //!
-//! Requests go in as sealed bytes: straight into the pipeline, or, in a test binary that says so with a constant
-//! `OVER_THE_EDGE`, over a socket. Time stands still until a story moves it, chance is seeded, hashes are cheap, and
-//! answers that are held back are noted: straight into the pipeline, they are not held at all, and over the edge a
-//! hundredth of the time.
+//! Requests go in as sealed bytes: straight into the pipeline, or over HTTP, if a test asks for that or is run a second
+//! time. Time stands still until a story moves it, randomness is seeded, hashes are cheap, and delays of responses are
+//! recorded: straight into the pipeline they take no time, and over HTTP a hundredth of it.
 
-#![allow(dead_code, reason = "every test binary uses another part of the language")]
-
-mod door;
-pub mod parser;
-pub mod python;
-mod reply;
-mod schema;
-
+use crate::door::Door;
+use crate::reply::Reply;
+use crate::{schema, second_run};
 use arc_swap::ArcSwap;
 use authnzerver::accounts::first_users::{Initialised, initialise};
 use authnzerver::app::{App, DelayedResponses};
@@ -32,8 +26,6 @@ use authnzerver::server::boot::mail_settings;
 use authnzerver::store::{Origin, Store};
 use authnzerver::wait::keyed_mutex::KeyedMutex;
 use authnzerver::wait::{Delay, Receiver, oneshot, pause};
-use door::Door;
-pub use reply::Reply;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -46,11 +38,12 @@ use std::time::Duration;
 pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The first administrator.
 pub const ADMIN_EMAIL: &str = "admin@localhost";
+/// Their password.
 pub const ADMIN_PASSWORD: &str = "the first admin's password";
 /// How many may wait for a hashing thread; one client network gets a quarter.
 pub const HASH_PLACES: usize = 1024;
-/// How many times faster than in truth an answer is held back over the edge.
-pub const HOLDS_FASTER: u32 = 100;
+/// How many times shorter than in production a delay is over HTTP.
+pub const DELAYS_SHORTENED: u32 = 100;
 /// A password that no rule refuses.
 pub const GOOD_PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 
@@ -58,11 +51,14 @@ pub const GOOD_PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 pub struct TestServer {
     /// Opened by the first request.
     door: OnceLock<Door>,
+    over_http: bool,
+    /// The application that answers.
     pub app: Arc<App>,
+    /// The server's time.
     pub clock: Arc<ManualClock>,
     /// The emails that were sent.
     pub outbox: Arc<MemoryMailer>,
-    held: Arc<Mutex<Vec<Duration>>>,
+    delays: Arc<Mutex<Vec<Duration>>>,
     gate: Arc<Mutex<Option<Gate>>>,
     directory: PathBuf,
     keep_directory: bool,
@@ -82,6 +78,14 @@ impl TestServer {
             std::env::temp_dir().join(format!("authnzerver-story-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
         Self::start_in(directory, settings)
+    }
+
+    /// A fresh server that is asked over HTTP, also when its test is run for the first time.
+    pub fn start_over_http() -> Self {
+        let mut server = Self::start();
+        server.over_http = true;
+        server.app_mut().delay = record_delays(&server.delays.clone(), true);
+        server
     }
 
     /// A server on what lies in this directory.
@@ -110,7 +114,7 @@ impl TestServer {
         let made = initialise(&store, &policy, &hasher, &*rng, ADMIN_EMAIL, &password);
         let made = made.unwrap_or_else(|_| panic!("the first users can be made"));
         assert_eq!(made == Initialised::JustNow, origin == Origin::Made);
-        let held = Arc::new(Mutex::new(Vec::new()));
+        let (over_http, delays) = (second_run::is_over("http"), Arc::default());
         let outbox = Arc::new(MemoryMailer::default());
         let gate = Arc::new(Mutex::new(None));
         let before_write = gate.clone();
@@ -128,7 +132,7 @@ impl TestServer {
             post: Pool::start("post", 1, 8).expect("a thread starts"),
             clock: clock.clone(),
             rng,
-            delay: held_as_told(&held),
+            delay: record_delays(&delays, over_http),
             before_write: Some(Arc::new(move || Gate::pass(&before_write))),
             attempts_mutex: KeyedMutex::default(),
             slow_attempts: KeyedMutex::default(),
@@ -140,7 +144,7 @@ impl TestServer {
             mail_stops: Arc::default(),
         };
         let (door, app) = (OnceLock::new(), Arc::new(app));
-        Self { door, app, clock, outbox, held, gate, directory, keep_directory: false }
+        Self { door, over_http, app, clock, outbox, delays, gate, directory, keep_directory: false }
     }
 
     /// The same server with another way to send emails.
@@ -177,10 +181,10 @@ impl TestServer {
         self.clock.advance(time);
     }
 
-    /// How long answers were held back, in seconds, since the last time this was asked.
+    /// How long responses were delayed, in seconds, since the last time this was asked.
     pub fn delays(&self) -> Vec<f64> {
-        let mut held = self.held.lock().expect("no test panicked while it held this");
-        held.drain(..).map(|time| time.as_secs_f64()).collect()
+        let mut delays = self.delays.lock().expect("no test panicked while it held this");
+        delays.drain(..).map(|time| time.as_secs_f64()).collect()
     }
 
     /// How many Argon2 computations `work` costs.
@@ -211,7 +215,7 @@ impl TestServer {
     /// Seals a text and opens the answer.
     pub fn send(&self, plaintext: &[u8]) -> Reply {
         let keys = &self.app.config.secret;
-        let door = self.door.get_or_init(|| Door::open(&self.app));
+        let door = self.door.get_or_init(|| Door::open(&self.app, self.over_http));
         match door.answer(&self.app, &keys.first().seal(plaintext, self.clock.now())) {
             Err((status, retry_after_seconds)) => Reply::Rejected(status, retry_after_seconds),
             Ok(sealed) => {
@@ -332,13 +336,13 @@ impl Drop for TestServer {
     }
 }
 
-/// Holds answers back only in the notes; over the edge really, but not for long.
-fn held_as_told(held: &Arc<Mutex<Vec<Duration>>>) -> Delay {
-    let held = held.clone();
+/// Delays that are only recorded; over HTTP they take time as well, but not long.
+fn record_delays(delays: &Arc<Mutex<Vec<Duration>>>, over_http: bool) -> Delay {
+    let delays = delays.clone();
     Delay::Staged(Arc::new(move |time| {
-        held.lock().expect("no test panicked while it held this").push(time);
-        if crate::OVER_THE_EDGE {
-            pause(time / HOLDS_FASTER);
+        delays.lock().expect("no test panicked while it held this").push(time);
+        if over_http {
+            pause(time / DELAYS_SHORTENED);
         }
     }))
 }
@@ -417,9 +421,13 @@ pub fn session_body(user_id: Option<i64>) -> Value {
 
 /// Somebody who uses a frontend of the server.
 pub struct Person<'s> {
+    /// The server that the frontend asks.
     pub server: &'s TestServer,
+    /// The address that they sign up and log in with.
     pub email: String,
+    /// The name that they sign up with.
     pub full_name: String,
+    /// The password that they sign up and log in with.
     pub password: String,
 }
 

@@ -1,10 +1,11 @@
-//! What only TLS has: the handshake, versions, and the way around it.
+//! All of this over TLS; and what only TLS has: the handshake, broken records, and the way around it.
 
-use crate::support::{Server, until};
+use crate::harness::{Server, until};
 use authnzerver::http::HttpLimits;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
+use support::second_run;
 
 /// A client's first message, from its beginning, cut short.
 const HELLO_BEGUN: &[u8] = &[0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3];
@@ -18,8 +19,13 @@ fn rest_of(mut socket: TcpStream) -> String {
 }
 
 #[test]
+fn every_test_holds_over_tls_too() {
+    second_run::every_test_holds_over("tls", "over_tls::");
+}
+
+#[test]
 fn who_does_not_speak_tls_is_told_in_clear_and_served_nothing() {
-    let server = Server::start();
+    let server = Server::over_tls(HttpLimits::default());
     let mut socket = server.socket();
     socket.write_all(PLAIN).expect("the server takes bytes");
     let answer = rest_of(socket);
@@ -30,7 +36,7 @@ fn who_does_not_speak_tls_is_told_in_clear_and_served_nothing() {
 
 #[test]
 fn a_handshake_has_a_time_limit() {
-    let server = Server::with(HttpLimits { head_seconds_max: 1, ..HttpLimits::default() });
+    let server = Server::over_tls(HttpLimits { head_seconds_max: 1, ..HttpLimits::default() });
     assert_eq!(rest_of(server.socket()), "");
     let mut begun = server.socket();
     begun.write_all(HELLO_BEGUN).expect("the server takes bytes");
@@ -44,7 +50,7 @@ fn a_handshake_has_a_time_limit() {
 
 #[test]
 fn a_handshake_under_way_does_not_hold_up_a_stop() {
-    let mut server = Server::with(HttpLimits { head_seconds_max: 3600, ..HttpLimits::default() });
+    let mut server = Server::over_tls(HttpLimits { head_seconds_max: 3600, ..HttpLimits::default() });
     let _silent = server.socket();
     let mut begun = server.socket();
     begun.write_all(HELLO_BEGUN).expect("the server takes bytes");
@@ -57,7 +63,7 @@ fn a_handshake_under_way_does_not_hold_up_a_stop() {
 
 #[test]
 fn a_broken_handshake_or_record_ends_its_connection_alone() {
-    let server = Server::start();
+    let server = Server::over_tls(HttpLimits::default());
     let mut random = fastrand::Rng::with_seed(4);
     for _ in 0..100 {
         let mut socket = server.socket();
@@ -79,25 +85,26 @@ fn a_broken_handshake_or_record_ends_its_connection_alone() {
 }
 
 #[test]
-fn the_plain_edge_behind_serves_nobody_who_comes_around() {
-    let server = Server::start();
+fn the_plain_server_behind_serves_nobody_who_comes_around() {
+    // Here, it could not be told from the plain servers of other tests.
+    if second_run::ran_alone_over("tls", "over_tls::the_plain_server_behind_serves_nobody_who_comes_around") {
+        return;
+    }
+    let server = Server::over_tls(HttpLimits::default());
     let mut client = server.client();
     client.send(PLAIN);
     client.answer().is(200, "hello");
     let ports = ports_of_this_process();
     let inner: Vec<u16> = ports.into_iter().filter(|port| *port != server.address.port()).collect();
-    let mut tried = 0;
+    assert!(!inner.is_empty(), "the plain server was not found");
     for port in inner {
-        let Ok(mut socket) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };
+        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the port is open");
         socket.set_read_timeout(Some(Duration::from_secs(15))).expect("a socket option");
-        // Other tests of this process may take their ports away at any time.
-        if socket.write_all(PLAIN).is_ok() {
-            tried += 1;
-            let answer = rest_of(socket);
-            assert!(!answer.contains("hello"), "{answer}");
-        }
+        // It may have hung up already.
+        let _ = socket.write_all(PLAIN);
+        let answer = rest_of(socket);
+        assert!(!answer.contains("hello"), "{answer}");
     }
-    assert!(tried > 0, "the plain edge was not found");
     assert_eq!(server.asked().len(), 1);
 }
 

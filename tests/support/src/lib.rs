@@ -1,0 +1,20 @@
+//! What several test binaries share: servers, with and without a process of their own; who asks them; and what tests
+//! need from the machine.
+
+mod door;
+pub mod machine;
+pub mod parser;
+mod program;
+pub mod python;
+mod reply;
+mod schema;
+pub mod second_run;
+mod server;
+pub mod test_ca;
+
+pub use program::program;
+pub use reply::Reply;
+pub use server::{
+    ADMIN_EMAIL, ADMIN_PASSWORD, DELAYS_SHORTENED, GOOD_PASSWORD, HASH_PLACES, KEY, Person, TestServer,
+    refreshing, session_body,
+};
