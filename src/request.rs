@@ -9,6 +9,7 @@ use crate::wire::{FromWire, Object, is_falsy};
 use serde_json::Value;
 
 /// One parameter of a request.
+#[derive(Clone, Copy)]
 pub struct Param {
     /// Its name in the request's body.
     pub name: &'static str,
@@ -115,7 +116,7 @@ macro_rules! requests {
             $( $(#[doc = $param_doc:literal])+ $param:ident $(as $shown:ident)? $(or $alias:ident)?: $($word:ident)|+ $(of $members:ident)? ),* $(,)?
         } $(optional {
             $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
-        })? $(answers $Answer:ident $({
+        })? $(with $group:ident of $Group:ident)? $(answers $Answer:ident $({
             $( $(#[doc = $answer_doc:literal])+ $answer:ident: $answer_type:ty ),* $(,)?
         })?)? $(refuses [$($refusal:ident),* $(,)?])?
     )+) => {
@@ -124,10 +125,13 @@ macro_rules! requests {
             struct $Params {
                 $( $(#[doc = $param_doc])+ $param: $crate::wire_type!($($word)|+), )*
                 $($( $(#[doc = $opt_doc])+ $opt: Option<$crate::wire_type!($($opt_word)|+)>, )*)?
+                $( $group: $Group, )?
             }
 
             impl $Params {
-                const PARAMS: &'static [$crate::request::Param] = &[
+                const PARAMS: &'static [$crate::request::Param] = $crate::requests!(@joined $Params $($Group)?);
+
+                const OWN: &'static [$crate::request::Param] = &[
                     $( $crate::request::Param {
                         name: $crate::requests!(@name $param $($shown)?),
                         alias: $crate::requests!(@alias $($alias)?),
@@ -149,12 +153,13 @@ macro_rules! requests {
                 #[allow(unused_mut, unused_variables, unused_assignments, reason = "a request may have no parameters of one kind")]
                 fn take(mut body: $crate::json::WipedObject) -> Result<Self, Vec<$crate::outcome::Problem>> {
                     let mut problems = Vec::new();
-                    let mut table = Self::PARAMS.iter();
+                    let mut table = Self::OWN.iter();
                     let mut next = || table.next().expect("the table has a row for every field, in the fields' order");
                     $( let $param = next().take(&mut body, &mut problems); )*
                     $($( let $opt = next().take_optional(&mut body, &mut problems); )*)?
+                    $( let $group = $Group::take(&mut body, &mut problems); )?
                     match ($($param,)*) {
-                        ($(Some($param),)*) if problems.is_empty() => Ok(Self { $($param,)* $($($opt,)*)? }),
+                        ($(Some($param),)*) if problems.is_empty() => Ok(Self { $($param,)* $($($opt,)*)? $($group)? }),
                         _ => Err(problems),
                     }
                 }
@@ -186,6 +191,10 @@ macro_rules! requests {
             }, )+
         ];
     };
+    (@joined $Params:ident) => { $Params::OWN };
+    (@joined $Params:ident $Group:ident) => {
+        &$crate::request::joined::<{ $Params::OWN.len() + $Group::PARAMS.len() }>($Params::OWN, $Group::PARAMS)
+    };
     (@members) => { &[] };
     (@members $members:ident) => { $members };
     (@answer) => { $crate::outcome::Empty };
@@ -198,6 +207,49 @@ macro_rules! requests {
     (@per_minute $per_minute:literal) => { Some($per_minute) };
     (@broken) => { None };
     (@broken $broken:ident) => { Some(&$broken) };
+}
+
+/// Declares optional parameters that several requests have, which then say `with field of Group`. See
+/// [`crate::request`].
+#[macro_export]
+macro_rules! shared_params {
+    (
+        $(#[doc = $doc:literal])+
+        struct $Group:ident {
+            $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])+
+        struct $Group {
+            $( $(#[doc = $opt_doc])+ $opt: Option<$crate::wire_type!($($opt_word)|+)>, )*
+        }
+
+        impl $Group {
+            const PARAMS: &'static [$crate::request::Param] = &[
+                $( $crate::members!(@row false, $opt, [$($opt_word)|+], [$($opt_doc),+]), )*
+            ];
+
+            fn take(body: &mut $crate::wire::Object, problems: &mut Vec<$crate::outcome::Problem>) -> Self {
+                let mut table = Self::PARAMS.iter();
+                let mut next = || table.next().expect("the table has a row for every field, in the fields' order");
+                $( let $opt = next().take_optional(body, problems); )*
+                Self { $($opt,)* }
+            }
+        }
+    };
+}
+
+/// The parameters of a request and then those that it shares, in one table.
+#[must_use]
+pub const fn joined<const COUNT: usize>(own: &[Param], shared: &[Param]) -> [Param; COUNT] {
+    assert!(COUNT == own.len() + shared.len() && COUNT > 0, "there is a row for every parameter");
+    let mut rows = [if own.is_empty() { shared[0] } else { own[0] }; COUNT];
+    let mut row = 0;
+    while row < COUNT {
+        rows[row] = if row < own.len() { own[row] } else { shared[row - own.len()] };
+        row += 1;
+    }
+    rows
 }
 
 /// Declares what an object in a request may hold, for the documentation: `required` members, then `optional` ones. See

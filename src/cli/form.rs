@@ -1,4 +1,4 @@
-//! The forms in which settings and requests are listed.
+//! The formats in which settings and requests are listed.
 
 use super::command::{Arguments, CommandError};
 use crate::config::{Problems, shown};
@@ -15,7 +15,8 @@ pub fn wanted_form<F: Copy>(
     let Some(word) = arguments.word(0) else { return Ok(plain) };
     named.iter().find(|(name, _)| *name == word).map(|(_, form)| *form).ok_or_else(|| {
         let names: Vec<String> = named.iter().map(|(name, _)| format!("`{name}`")).collect();
-        let problem = format!("{} is not a form to list them in: {}", shown(word), names.join(", "));
+        let problem =
+            format!("{} is not an output format; give {} or nothing", shown(word), names.join(", "));
         CommandError::usage(Problems::one(problem))
     })
 }

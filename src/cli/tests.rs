@@ -220,8 +220,8 @@ fn what_is_no_command_line_is_refused_with_a_hint() {
         (&["--force"], "--force belongs to `pwned build`"),
         (&["--help=maybe"], "--help stands alone"),
         (&["--autosetup=maybe"], "--autosetup stands alone"),
-        (&["settings", "html"], "`html` is not a form to list them in: `markdown`"),
-        (&["--settings=html"], "`html` is not a form"),
+        (&["settings", "html"], "`html` is not an output format; give `markdown` or nothing"),
+        (&["--settings=html"], "`html` is not an output format"),
         (&["--hlep"], "`--hlep` is not an option; perhaps --help?"),
     ] {
         let refused = Machine::new().runs(words);

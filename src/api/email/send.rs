@@ -8,16 +8,15 @@ use crate::accounts::recipients::{
 use crate::accounts::sessions::live;
 use crate::app::Call;
 use crate::clock::Timestamp;
-use crate::guard::secret::Secret;
 use crate::guard::token::StoredToken;
 use crate::log;
 use crate::outbound::mail::{MailError, MailSettings};
 use crate::outbound::templates::{self, Contents, InvalidMessage, link};
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
-use crate::requests;
 use crate::user_id::UserId;
 use crate::wire::{FromWire, ObjectOrText};
+use crate::{requests, shared_params};
 use std::time::Duration;
 
 /// When the outcome of a forgotten-password email is answered, for addresses of nobody too. A mail server is mostly done
@@ -78,13 +77,29 @@ const FORGOTPASS_NOT_DELIVERED: Refusal = Refusal::new(
 )
 .nulls(FORGOTPASS_NULLS);
 
+shared_params! {
+    /// What a request says about the mail server.
+    struct Overrides {
+        /// Another name to log in with at the mail server, where the operator allows that.
+        emailuser: str|None,
+        /// Its password.
+        emailpass: secret|None,
+        /// Another mail server.
+        emailserver: str,
+        /// Its port.
+        emailport: int,
+        /// Another sender.
+        emailsender: str,
+    }
+}
+
 requests! {
-    /// Sends the email with which somebody who signed up verifies their address. Only when a sign-up said that a
+    /// Sends the email with which somebody who signed up verifies their address. Only when a sign-up said that an
     /// email is to be sent, and once.
     "user-sendemail-signup" => user_sendemail_signup(UserSendemailSignup), 2/min, broken NOT_DELIVERED {
         /// The address that was signed up with.
         email_address: str,
-        /// A live session of the person who signed up; its browser and IP address are told in the email.
+        /// A live session of the person who signed up; the email names its browser and IP address.
         session_token: secret,
         /// What the sign-up answered, as an object or as its JSON text.
         created_info: dict|str,
@@ -98,18 +113,7 @@ requests! {
         verification_token: secret,
         /// For how many seconds the code is good.
         verification_expiry: int,
-    } optional {
-        /// Another name to log in with at the mail server, where the operator allows that.
-        emailuser: str|None,
-        /// Its password.
-        emailpass: secret|None,
-        /// Another mail server.
-        emailserver: str,
-        /// Its port.
-        emailport: int,
-        /// Another sender.
-        emailsender: str,
-    } answers SignupSent {
+    } with overrides of Overrides answers SignupSent {
         /// The user's number.
         user_id: UserId,
         /// The address that the email went to.
@@ -125,7 +129,7 @@ requests! {
         broken FORGOTPASS_NOT_DELIVERED {
         /// The address of the account.
         email_address: str,
-        /// A live session of the person who asks; its browser and IP address are told in the email.
+        /// A live session of the person who asks; the email names its browser and IP address.
         session_token: secret,
         /// What the site calls itself.
         server_name: str,
@@ -137,18 +141,7 @@ requests! {
         verification_token: secret,
         /// For how many seconds the code is good.
         verification_expiry: int,
-    } optional {
-        /// Another name to log in with at the mail server, where the operator allows that.
-        emailuser: str|None,
-        /// Its password.
-        emailpass: secret|None,
-        /// Another mail server.
-        emailserver: str,
-        /// Its port.
-        emailport: int,
-        /// Another sender.
-        emailsender: str,
-    } answers ForgotpassSent {
+    } with overrides of Overrides answers ForgotpassSent {
         /// The user's number.
         user_id: UserId,
         /// The address that the email went to.
@@ -161,14 +154,7 @@ requests! {
 }
 
 fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outcome<SignupSent> {
-    let overrides = Overrides {
-        user: ask.emailuser.flatten(),
-        password: ask.emailpass.flatten(),
-        server: ask.emailserver,
-        port: ask.emailport,
-        sender: ask.emailsender,
-    };
-    let settings = overrides.settings(call).ok_or_else(|| BAD_SETTINGS.to_failure())?;
+    let settings = ask.overrides.settings(call).ok_or_else(|| BAD_SETTINGS.to_failure())?;
     let created = Created::of(&ask.created_info).ok_or_else(|| INCOMPLETE.to_failure())?;
     let link = link(&ask.server_baseurl, &ask.account_verify_url, &call.config().base_urls);
     let link = link.ok_or_else(|| BAD_SITE.to_failure())?;
@@ -215,14 +201,7 @@ fn signup_refused(why: VerificationRefused) -> Failure {
 }
 
 fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) -> Outcome<ForgotpassSent> {
-    let overrides = Overrides {
-        user: ask.emailuser.flatten(),
-        password: ask.emailpass.flatten(),
-        server: ask.emailserver,
-        port: ask.emailport,
-        sender: ask.emailsender,
-    };
-    let settings = overrides.settings(call).ok_or_else(|| FORGOTPASS_BAD_SETTINGS.to_failure())?;
+    let settings = ask.overrides.settings(call).ok_or_else(|| FORGOTPASS_BAD_SETTINGS.to_failure())?;
     // The session comes first, so that nobody without one can find out about accounts.
     let session = live(call, &StoredToken::of(ask.session_token.expose()))?;
     let session = session.ok_or_else(|| FORGOTPASS_NO_SESSION.to_failure())?;
@@ -291,15 +270,6 @@ impl Created {
     }
 }
 
-/// What a request says about the mail server.
-struct Overrides {
-    user: Option<String>,
-    password: Option<Secret<String>>,
-    server: Option<String>,
-    port: Option<i64>,
-    sender: Option<String>,
-}
-
 impl Overrides {
     /// The operator's settings, with those of the request in their place where the operator allows that.
     fn settings(self, call: &Call<'_>) -> Option<MailSettings> {
@@ -307,13 +277,13 @@ impl Overrides {
         if !call.config().email_overrides {
             return Some(settings);
         }
-        if let Some(port) = self.port {
+        if let Some(port) = self.emailport {
             settings.port = u16::try_from(port).ok().filter(|port| *port > 0)?;
         }
-        settings.server = self.server.unwrap_or(settings.server);
-        settings.sender = self.sender.unwrap_or(settings.sender);
-        settings.user = self.user.unwrap_or(settings.user);
-        settings.password = self.password.unwrap_or(settings.password);
+        settings.server = self.emailserver.unwrap_or(settings.server);
+        settings.sender = self.emailsender.unwrap_or(settings.sender);
+        settings.user = self.emailuser.flatten().unwrap_or(settings.user);
+        settings.password = self.emailpass.flatten().unwrap_or(settings.password);
         (!settings.server.is_empty() && !settings.sender.is_empty()).then_some(settings)
     }
 }
