@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         rng: &*rng,
         default_policy: DEFAULT_POLICY,
         make_database: &|path, policy, admin| boot::make_database(path, policy, admin, &clock, &rng),
+        open: &|loaded, process| boot::open(loaded, process, &clock, &rng),
         serve: &|loaded, notes, process| lifecycle::run(loaded, notes, process, &clock, &rng),
     };
     cli::run_here(&parts).into()

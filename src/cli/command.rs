@@ -2,6 +2,7 @@
 
 use super::streams::Streams;
 use crate::accounts::first_users::Initialised;
+use crate::app::App;
 use crate::clock::Clock;
 use crate::config::arguments::OptionRow;
 use crate::config::{Environment, Invocation, Problems, Startup, closest, shown};
@@ -39,10 +40,13 @@ pub struct Command {
     pub action: Action,
 }
 
+/// What runs a command.
+pub type Run = fn(&Arguments, &mut Context<'_, '_>) -> Result<u8, CommandError>;
+
 /// What a command does.
 pub enum Action {
     /// This, with the exit status as its result.
-    Run(fn(&Arguments, &mut Context<'_, '_>) -> Result<u8, CommandError>),
+    Run(Run),
     /// One of these, which the next word names.
     Commands(&'static [Command]),
 }
@@ -80,6 +84,12 @@ impl Arguments {
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
     }
+
+    /// Whether an option that stands alone is given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.options.contains_key(name)
+    }
 }
 
 /// What a command can use.
@@ -104,6 +114,8 @@ pub struct Parts<'a> {
     pub default_policy: &'a str,
     /// Makes the database and its first users.
     pub make_database: &'a MakeDatabase<'a>,
+    /// Puts a server's parts together for one command on its database, which has to be there already.
+    pub open: &'a dyn Fn(Startup, &Process) -> Result<App, String>,
     /// Runs the server until it is told to stop. The lines are what was made for this start.
     pub serve: &'a dyn Fn(Startup, &[String], &Process) -> End,
 }
@@ -133,9 +145,75 @@ impl CommandError {
     pub const fn usage(problems: Problems) -> Self {
         Self { problems, status: EXIT_USAGE }
     }
+
+    /// The command was understood, and the answer is no. One line.
+    #[must_use]
+    pub fn refused(why: impl Into<String>) -> Self {
+        Self::failed(Problems::one(why))
+    }
+
+    /// The command could not find out, or makes no sense. One line.
+    #[must_use]
+    pub fn cannot_tell(why: impl Into<String>) -> Self {
+        Self::usage(Problems::one(why))
+    }
 }
 
 impl Command {
+    /// A command that runs this. It takes settings.
+    #[must_use]
+    pub const fn new(name: &'static str, summary: &'static str, run: Run) -> Self {
+        Self {
+            name,
+            summary,
+            help: "",
+            words: &[],
+            options: &[],
+            alias: None,
+            takes_settings: true,
+            action: Action::Run(run),
+        }
+    }
+
+    /// A group of commands.
+    #[must_use]
+    pub const fn group(name: &'static str, summary: &'static str, commands: &'static [Self]) -> Self {
+        Self {
+            name,
+            summary,
+            help: "",
+            words: &[],
+            options: &[],
+            alias: None,
+            takes_settings: false,
+            action: Action::Commands(commands),
+        }
+    }
+
+    /// The same with words that follow its name.
+    #[must_use]
+    pub const fn words(self, words: &'static [Word]) -> Self {
+        Self { words, ..self }
+    }
+
+    /// The same with options of its own.
+    #[must_use]
+    pub const fn options(self, options: &'static [OptionRow]) -> Self {
+        Self { options, ..self }
+    }
+
+    /// The same with more to say about it.
+    #[must_use]
+    pub const fn help(self, help: &'static str) -> Self {
+        Self { help, ..self }
+    }
+
+    /// The same without settings.
+    #[must_use]
+    pub const fn without_settings(self) -> Self {
+        Self { takes_settings: false, ..self }
+    }
+
     /// How it is called; `path` is its name behind those of the commands that it belongs to.
     #[must_use]
     pub fn usage(&self, path: &str) -> String {
@@ -163,16 +241,17 @@ impl Command {
     }
 }
 
-/// The command that goes by this word.
+/// The command that goes by this word among those of `group`, which is empty for all commands.
 ///
 /// # Errors
 /// That there is none, and which one was probably meant.
-pub fn find(commands: &'static [Command], word: &str) -> Result<&'static Command, String> {
+pub fn find(commands: &'static [Command], group: &str, word: &str) -> Result<&'static Command, String> {
     commands.iter().find(|command| command.name == word).ok_or_else(|| {
+        let path = |name: &str| format!("{group} {name}").trim_start().to_owned();
         let hint = match closest(word, commands.iter().map(|command| command.name)) {
-            Some(near) => format!("; perhaps {near}?"),
-            None => " (see `authnzerver help`)".to_owned(),
+            Some(near) => format!("; perhaps {}?", path(near)),
+            None => format!(" (see `{}`)", format!("authnzerver help {group}").trim_end()),
         };
-        format!("{} is not a command{hint}", shown(word))
+        format!("{} is not a command{hint}", shown(&path(word)))
     })
 }

@@ -47,8 +47,8 @@ pub fn run_version(_: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
 fn resolve(commands: &'static [Command], words: &[String]) -> Result<&'static Command, String> {
     let mut below = commands;
     let mut found = None;
-    for word in words {
-        let command = find(below, word)?;
+    for (place, word) in words.iter().enumerate() {
+        let command = find(below, &words[..place].join(" "), word)?;
         below = if let Action::Commands(commands) = command.action { commands } else { &[] };
         found = Some(command);
     }
@@ -66,7 +66,7 @@ fn overview(commands: &[Command]) -> String {
     );
     text.push('\n');
     text.push_str(ABOUT_OPTIONS);
-    text.push_str("\n`authnzerver help COMMAND` tells more of one.\n");
+    text.push_str("\n`authnzerver help COMMAND` tells more of one, or of a group of them.\n");
     text
 }
 
@@ -94,7 +94,7 @@ fn about(command: &Command, path: &str) -> String {
 
 fn list(text: &mut String, commands: &[Command]) {
     for command in commands {
-        row(text, format_args!("  {:<10} {}", command.name, command.summary));
+        row(text, format_args!("  {:<12} {}", command.name, command.summary));
     }
 }
 

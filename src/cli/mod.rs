@@ -8,10 +8,14 @@
 //! | `streams.rs` | reads and writes for it |
 //! | the others | are commands |
 
+pub mod accounts;
+pub mod ask;
 pub mod call;
 pub mod command;
 pub mod form;
 pub mod help;
+pub mod operator;
+pub mod output;
 pub mod parse;
 pub mod pwned;
 pub mod schema;
@@ -20,6 +24,7 @@ pub mod settings;
 pub mod setup;
 pub mod streams;
 pub mod table;
+pub mod user;
 
 use crate::config::{Environment, Problems};
 use command::{Action, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};

@@ -33,7 +33,7 @@ pub fn parse(
     default: &'static str,
 ) -> Result<Parsed, Problems> {
     let owned = options(commands, "");
-    let rows: Vec<&'static OptionRow> = owned.iter().map(|(_, row)| *row).collect();
+    let rows: Vec<&'static OptionRow> = owned.values().map(|(row, _)| *row).collect();
     let mut problems = Problems::default();
     let mut line = CommandLine::read(arguments, &rows, &mut problems);
     let Some(Chosen { command, path, words, is_aside }) = choose(&mut line, commands, default, &mut problems)
@@ -44,12 +44,14 @@ pub fn parse(
         problems.add(format!("usage: {}", command.usage(&path)));
     }
     let mut own = BTreeMap::new();
-    for (owner, row) in owned {
+    for (row, owners) in owned.into_values() {
         let Some(value) = take(&mut line, row, &mut problems) else { continue };
-        if owner == path {
+        if owners.contains(&path) {
             own.insert(row.name, value);
-        } else if !is_aside {
+        } else if let ([owner], false) = (owners.as_slice(), is_aside) {
             problems.add(format!("--{} belongs to `{owner}`", row.name));
+        } else if !is_aside {
+            problems.add(format!("--{} does not belong to `{path}`", row.name));
         }
     }
     let invocation = Invocation::take(&mut line, &mut problems);
@@ -59,14 +61,20 @@ pub fn parse(
     problems.or(Parsed { command, arguments: Arguments { words, options: own, invocation } })
 }
 
-/// The options of all commands, each with the path of its command.
-fn options(commands: &'static [Command], above: &str) -> Vec<(String, &'static OptionRow)> {
-    let mut all = Vec::new();
+/// The options of all commands by name, each with the paths of the commands that have it. Those of one name take the same.
+fn options(
+    commands: &'static [Command],
+    above: &str,
+) -> BTreeMap<&'static str, (&'static OptionRow, Vec<String>)> {
+    let mut all: BTreeMap<&'static str, (&'static OptionRow, Vec<String>)> = BTreeMap::new();
+    let mut add = |row: &'static OptionRow, owners: Vec<String>| {
+        all.entry(row.name).or_insert_with(|| (row, Vec::new())).1.extend(owners);
+    };
     for command in commands {
         let path = format!("{above}{}", command.name);
-        all.extend(command.options.iter().chain(&command.alias).map(|row| (path.clone(), row)));
+        command.options.iter().chain(&command.alias).for_each(|row| add(row, vec![path.clone()]));
         if let Action::Commands(below) = command.action {
-            all.extend(options(below, &format!("{path} ")));
+            options(below, &format!("{path} ")).into_values().for_each(|(row, owners)| add(row, owners));
         }
     }
     all
@@ -134,7 +142,7 @@ fn choose(
     let mut word = words.next().unwrap_or_else(|| default.to_owned());
     let (mut commands, mut path) = (commands, String::new());
     loop {
-        let command = match find(commands, &word) {
+        let command = match find(commands, &path, &word) {
             Ok(command) => command,
             Err(problem) => {
                 // After an option that is not known, the word may be its value, and a secret.
@@ -160,7 +168,7 @@ fn choose(
 fn path_of(mut commands: &'static [Command], words: Vec<String>) -> Vec<String> {
     let mut count = 0;
     for word in &words {
-        let Ok(command) = find(commands, word) else { break };
+        let Ok(command) = find(commands, "", word) else { break };
         count += 1;
         commands = if let Action::Commands(below) = command.action { below } else { &[] };
     }

@@ -1,6 +1,11 @@
 //! What a command reads from and writes to. Handed in, so that a test can stand in for it.
 
-use std::io::{self, BufRead, Write};
+use crate::guard::secret::Secret;
+use std::io::{self, BufRead, Read as _, Write};
+use zeroize::Zeroizing;
+
+/// The longest line that is read from standard input.
+const LINE_BYTES_MAX: usize = 4096;
 
 /// Standard input, output and error.
 pub struct Streams<'a> {
@@ -36,5 +41,56 @@ impl Streams<'_> {
     /// Writes a line to standard error. If even that fails there is nobody to tell.
     pub fn warn(&mut self, line: &str) {
         let _ = writeln!(self.errors, "authnzerver: {line}");
+    }
+
+    /// Asks a person for a yes. Anything else means no.
+    ///
+    /// # Errors
+    /// What the terminal says.
+    pub fn confirm(&mut self, question: &str) -> io::Result<bool> {
+        // Not to standard output, which may be a document for a program.
+        write!(self.errors, "{question} [y/N] ")?;
+        self.errors.flush()?;
+        let answer = self.read_line()?;
+        Ok(matches!(answer.expose().trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks a person for a new password, twice, without showing what is typed.
+    ///
+    /// # Errors
+    /// What the terminal says; two different passwords.
+    pub fn ask_new_password(&mut self) -> io::Result<Secret<String>> {
+        let mut ask = |question: &str| {
+            writeln!(self.errors, "{question} (What you type is not shown.)")?;
+            (self.read_hidden)().map(Secret::new)
+        };
+        let password = ask("The new password?")?;
+        if ask("Once more, please.")?.matches(password.expose().as_bytes()) {
+            Ok(password)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "these were two different passwords"))
+        }
+    }
+
+    /// A line of standard input, without its end.
+    ///
+    /// # Errors
+    /// What the system says; no line, one that is too long, or no text.
+    pub fn read_line(&mut self) -> io::Result<Secret<String>> {
+        // All the room at once, since a growing buffer would leave pieces of a password behind.
+        let mut line = Zeroizing::new(Vec::with_capacity(LINE_BYTES_MAX + 2));
+        (&mut *self.input).take(LINE_BYTES_MAX as u64 + 2).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before there was a line"));
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.len() > LINE_BYTES_MAX {
+            let problem = format!("the line is longer than {LINE_BYTES_MAX} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        let text = std::str::from_utf8(text);
+        text.map(|text| Secret::new(text.to_owned()))
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the line is not UTF-8 text"))
     }
 }

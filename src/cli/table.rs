@@ -1,5 +1,7 @@
 //! Every command, once: how it is called, what it says about itself, and what runs it.
 
+mod accounts;
+
 use super::command::{Action, Command, Word};
 use super::{call, help, pwned, schema, serve, settings, setup};
 
@@ -7,6 +9,15 @@ use crate::config::arguments::OptionRow;
 
 /// The command that is meant where none is named.
 pub const DEFAULT: &str = "serve";
+
+/// What holds for all commands that work on the database.
+const ON_THE_DATABASE: &str = "\
+They work on the database of the server with the same settings, which may be running and notices at once. The rules are
+those for requests: the last superuser stays.
+
+They end with 0 when it is done, with 1 when it is refused or not found, and with 2 when the command line makes no sense or
+the database cannot be used.
+";
 
 /// All commands, in the order in which help lists them.
 pub static COMMANDS: &[Command] = &[
@@ -55,6 +66,7 @@ exists is overwritten, so it can be run again.
         takes_settings: true,
         action: Action::Run(setup::run),
     },
+    Command::group("user", "look at accounts and change them", accounts::USER).help(ON_THE_DATABASE),
     Command {
         name: "pwned",
         summary: "build a filter of leaked passwords, or look passwords up in it",

@@ -1,138 +1,25 @@
 //! Commands as an operator sees them: words in, text, files and an exit status out.
 
+mod accounts;
+pub(super) mod machine;
+
 use super::*;
 use crate::accounts::first_users::Initialised;
 use crate::cli::command::{Command, Word};
-use crate::clock::{ManualClock, Timestamp};
-use crate::config::arguments::{OptionRow, option_names, plain};
-use crate::config::{self, Invocation, Startup};
+use crate::clock::Timestamp;
+use crate::config::arguments::{OptionRow, Takes, option_names, plain};
+use crate::config::{self, Invocation};
 use crate::guard::envelope::Keyring;
 use crate::json::{self, Limits};
-use crate::rng::SeededRng;
-use crate::server::database::FirstAdmin;
-use crate::server::lifecycle::End;
-use crate::server::process::Process;
+use machine::Machine;
 use serde_json::{Value, json};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::thread::JoinHandle;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-/// An operator's machine: a directory, an environment, and what is typed.
-struct Machine {
-    room: tempfile::TempDir,
-    variables: BTreeMap<OsString, OsString>,
-    typed: Option<&'static str>,
-    hidden: RefCell<VecDeque<&'static str>>,
-    database: Result<Initialised, String>,
-    made: RefCell<Vec<String>>,
-}
-
-/// What a command left behind.
-struct Outcome {
-    status: u8,
-    output: String,
-    errors: String,
-}
-
-impl Machine {
-    fn new() -> Self {
-        Self {
-            room: tempfile::tempdir().expect("a directory"),
-            variables: BTreeMap::new(),
-            typed: None,
-            hidden: RefCell::default(),
-            database: Ok(Initialised::JustNow),
-            made: RefCell::default(),
-        }
-    }
-
-    fn sets(mut self, name: &str, value: &str) -> Self {
-        self.variables.insert(name.into(), value.into());
-        self
-    }
-
-    /// Sits at a terminal and will type these lines, and these where nothing is shown.
-    fn types(mut self, lines: &'static str, hidden: &[&'static str]) -> Self {
-        self.typed = Some(lines);
-        self.hidden.borrow_mut().extend(hidden);
-        self
-    }
-
-    fn runs(&self, words: &[&str]) -> Outcome {
-        self.runs_with(words, "")
-    }
-
-    fn runs_with(&self, words: &[&str], piped: &str) -> Outcome {
-        let environment = Environment {
-            arguments: words.iter().map(OsString::from).collect(),
-            variables: self.variables.clone(),
-            directory: self.room.path().to_owned(),
-        };
-        let clock = ManualClock::at(Timestamp::parse("2026-11-23 14:06:11").expect("a time"));
-        let make_database = |path: &Path, policy: Option<&Path>, first_admin: &FirstAdmin<'_>| {
-            let (path, policy) = (self.short(path), policy.map(|policy| self.short(policy)));
-            if self.database == Ok(Initialised::JustNow) {
-                let admin = first_admin()?;
-                let password = admin.password.expose();
-                self.made.borrow_mut().push(format!("{path} {policy:?} {} {password}", admin.email));
-            }
-            self.database.clone()
-        };
-        let serve = |loaded: Startup, notes: &[String], _: &Process| {
-            self.made.borrow_mut().extend(loaded.warnings.into_iter().chain(notes.iter().cloned()));
-            End::Stopped
-        };
-        let parts = Parts {
-            clock: &clock,
-            rng: &SeededRng::new(1),
-            default_policy: "{\"roles\": []}",
-            make_database: &make_database,
-            serve: &serve,
-        };
-        let read_hidden = || self.hidden.borrow_mut().pop_front().map(str::to_owned).ok_or_else(io_end);
-        let (mut output, mut errors) = (Vec::new(), Vec::new());
-        let mut streams = Streams {
-            input: &mut self.typed.unwrap_or(piped).as_bytes(),
-            input_is_terminal: self.typed.is_some(),
-            read_hidden: &read_hidden,
-            output: &mut output,
-            output_is_terminal: false,
-            errors: &mut errors,
-            output_failed: false,
-        };
-        let status = run(&environment, &parts, &mut streams);
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        Outcome { status, output: text(output), errors: text(errors) }
-    }
-
-    fn short(&self, path: &Path) -> String {
-        path.display().to_string().replace(&self.room.path().display().to_string(), "@")
-    }
-
-    fn reads(&self, name: &str) -> String {
-        let text = std::fs::read_to_string(self.room.path().join(name)).expect(name);
-        text.replace(&self.room.path().display().to_string(), "@")
-    }
-
-    fn mode(&self, name: &str) -> u32 {
-        std::fs::metadata(self.room.path().join(name)).expect(name).permissions().mode() & 0o777
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.room.path().join(name).exists()
-    }
-}
-
-fn io_end() -> io::Error {
-    io::ErrorKind::UnexpectedEof.into()
-}
 
 /// The path of every command, and its row.
 fn all_commands(commands: &'static [Command], above: &str) -> Vec<(String, &'static Command)> {
@@ -213,6 +100,10 @@ fn what_is_no_command_line_is_refused_with_a_hint() {
         (&["call"], "usage: authnzerver call REQUEST [JSON] [OPTION…]"),
         (&["call", "a", "b", "c"], "usage: authnzerver call REQUEST"),
         (&["serve", "again"], "usage: authnzerver serve [OPTION…]"),
+        (&["user", "lst"], "`user lst` is not a command; perhaps user list?"),
+        (&["user", "frobnicate"], "`user frobnicate` is not a command (see `authnzerver help user`)"),
+        (&["user"], "usage: authnzerver user {list|find|"),
+        (&["serve", "--json"], "--json does not belong to `serve`"),
         (&["pwned"], "usage: authnzerver pwned {build|check}"),
         (&["call", "a", "--autosetup"], "--autosetup goes with no command"),
         (&["--settings", "--schema"], "goes with no command"),
@@ -256,8 +147,16 @@ fn the_table_is_sound() {
         assert_eq!(all.iter().filter(|(other, _)| other == path).count(), 1, "{path}");
     }
     assert!(COMMANDS.iter().any(|command| command.name == DEFAULT));
-    let rows: Vec<&'static OptionRow> =
-        all.iter().flat_map(|(_, command)| command.options.iter().chain(&command.alias)).collect();
+    // Commands may have options of one name, which then take the same.
+    let mut rows: BTreeMap<&str, &'static OptionRow> = BTreeMap::new();
+    for row in all.iter().flat_map(|(_, command)| command.options.iter().chain(&command.alias)) {
+        let other = rows.insert(row.name, row).unwrap_or(row);
+        assert!(row.takes == other.takes && row.value == other.value, "--{}", row.name);
+        assert_eq!(row.takes == Takes::Value, row.value.starts_with('='), "--{}", row.name);
+    }
+    let rows: Vec<&'static OptionRow> = rows.into_values().collect();
+    let own: BTreeSet<String> = rows.iter().map(|row| plain(row.name)).collect();
+    assert_eq!(own.len(), rows.len(), "two options are told apart by dashes alone");
     let mut names: Vec<String> = option_names(&rows).map(|(name, ..)| plain(name)).collect();
     let count = names.len();
     names.sort_unstable();

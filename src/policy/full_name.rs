@@ -102,6 +102,21 @@ fn escape(name: &str) -> String {
     escaped
 }
 
+/// A stored name as a person wrote it, for where it is not shown as HTML.
+#[must_use]
+pub fn unescaped(stored: &str) -> String {
+    const MEANT: [(&str, &str); 6] = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#39;", "'"),
+        // Last, so that what it makes is not taken for another one.
+        ("&amp;", "&"),
+    ];
+    MEANT.iter().fold(stored.to_owned(), |name, (written, meant)| name.replace(written, meant))
+}
+
 fn looks_like_link(name: &str) -> bool {
     let visible: String = name.chars().filter(|character| !is_invisible(*character)).collect();
     let folded = casefold(&visible);
@@ -281,5 +296,13 @@ mod tests {
                 assert_eq!(squeeze(name.as_str()), name.as_str());
             }
         }
+    }
+
+    #[test]
+    fn a_stored_name_can_be_shown_as_it_was_written() {
+        for name in ["O'Brien & Sons", "<b>", "a &lt; \"b\"", "&amp;quot;", "plain"] {
+            assert_eq!(unescaped(&escape(name)), name);
+        }
+        assert_eq!(unescaped("O&#39;Brien"), "O'Brien");
     }
 }

@@ -5,6 +5,7 @@ use super::maintenance::release_expired_locks;
 use super::memory::{self, Plan};
 use super::process::Process;
 use crate::accounts::first_users::Initialised;
+use crate::accounts::lock::release_expired;
 use crate::app::{App, DelayedResponses};
 use crate::clock::Clock;
 use crate::config::base_directory::settle_first_admin;
@@ -24,6 +25,7 @@ use crate::outbound::pwned::range_api::{RangeClient, RangeSettings};
 use crate::policy::model::Policy;
 use crate::pool::Pool;
 use crate::rng::Rng;
+use crate::store::Store;
 use crate::wait::Delay;
 use crate::wait::keyed_mutex::KeyedMutex;
 use arc_swap::ArcSwap;
@@ -59,9 +61,51 @@ pub fn build(
             .map_err(|error| format!("cannot write the administrator's password: {error}"))
     };
     let _ = prepare_database(&store, &policy, &hasher, &**rng, &first_admin)?;
+    let parts = Opened { policy, hasher, store };
+    let app = put_together(config, parts, process, clock, rng)?;
+    release_expired_locks(&app);
+    Ok(app)
+}
+
+/// Opens the database of a server, which may be running, for one command, and puts the same parts around it.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn open(
+    loaded: Startup,
+    process: &Process,
+    clock: &Arc<dyn Clock>,
+    rng: &Arc<dyn Rng>,
+) -> Result<App, String> {
+    let config = loaded.config;
+    let store =
+        Store::open_prepared(&config.database, Arc::clone(clock)).map_err(|error| error.to_string())?;
+    let policy = read_policy(config.permissions_file.as_deref())?;
+    let hasher = start_hasher(&config, 1, clock, rng)?;
+    let app = put_together(config, Opened { policy, hasher, store }, process, clock, rng)?;
+    // As before each request: what is over is over, whoever looks.
+    release_expired(&app).map_err(|error| error.about(app.store.path()))?;
+    Ok(app)
+}
+
+/// What can fail to be made.
+struct Opened {
+    policy: Policy,
+    hasher: Hasher,
+    store: Store,
+}
+
+fn put_together(
+    config: Config,
+    Opened { policy, hasher, store }: Opened,
+    process: &Process,
+    clock: &Arc<dyn Clock>,
+    rng: &Arc<dyn Rng>,
+) -> Result<App, String> {
     let machine_name = machine_name();
     let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
-    let app = App {
+    Ok(App {
         mail_settings: mail_settings(&config, &machine_name, extra_roots),
         limiter: Limiter::new(config.rate_limits.clone()),
         server_name: config.server_name.clone().unwrap_or(machine_name),
@@ -87,9 +131,7 @@ pub fn build(
         delayed: DelayedResponses::default(),
         recent_emails: Arc::default(),
         mail_stops: Arc::default(),
-    };
-    release_expired_locks(&app);
-    Ok(app)
+    })
 }
 
 /// How to reach the mail server. What the machine is called stands in for a client's name that the operator did not

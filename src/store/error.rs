@@ -175,6 +175,10 @@ impl Loggable for StoreError {}
 pub enum OpenError {
     /// The file or its directory cannot be used.
     File(PathBuf, std::io::Error),
+    /// There is none, where one has to be.
+    Missing(PathBuf),
+    /// No server has made it ready, because of this.
+    NotPrepared(PathBuf, &'static str),
     /// It is a directory, a socket or the like.
     NotAFile(PathBuf),
     /// Others than its owner may read or write it.
@@ -221,6 +225,16 @@ impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, error) => write!(out, "cannot use {}: {error}", path.display()),
+            Self::Missing(path) => write!(
+                out,
+                "there is no database {}; a server's first start, or `authnzerver setup`, makes one",
+                path.display()
+            ),
+            Self::NotPrepared(path, lacks) => write!(
+                out,
+                "the database {} {lacks}; start this version's server on it first, nothing was changed",
+                path.display()
+            ),
             Self::NotAFile(path) => write!(out, "{} is not a regular file", path.display()),
             Self::OpenToOthers(path, mode) => write!(
                 out,

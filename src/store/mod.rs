@@ -74,8 +74,29 @@ impl Store {
         Self::open_all(path, readers, clock).map_err(|error| error.about(path))
     }
 
+    /// Opens a database that a server has made ready, and may be using. Nothing is made, brought up to date or adopted.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such database, or it cannot be used as it is.
+    pub fn open_prepared(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        open::open_prepared(path)
+            .and_then(|(first, id)| Self::around(first, id, path, 1, clock))
+            .map_err(|error| error.about(path))
+    }
+
     fn open_all(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<(Self, Origin), OpenError> {
         let (first, id, origin) = open::open(path, &*clock)?;
+        Ok((Self::around(first, id, path, readers, clock)?, origin))
+    }
+
+    fn around(
+        first: Connection,
+        id: FileId,
+        path: &Path,
+        readers: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let readers = (0..readers.max(1))
             .map(|_| connect_to_read(path).map(Mutex::new))
             .collect::<Result<Vec<_>, _>>()?;
@@ -90,7 +111,7 @@ impl Store {
         let scanner = Arc::new(Mutex::new(connect_to_read(path)?));
         let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
-        Ok((Self { readers, next_reader, scanner, scans, writer, condition, path, clock }, origin))
+        Ok(Self { readers, next_reader, scanner, scans, writer, condition, path, clock })
     }
 
     /// The database's file.

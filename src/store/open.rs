@@ -41,27 +41,14 @@ enum Kind {
 pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId, Origin), OpenError> {
     access::check(path)?;
     let made = make_if_missing(path)?;
-    let mode = mode_of(path)?;
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // Not earlier: on an overlay, a file becomes another one when it is first opened for writing.
-    let id = FileId::of(path).map_err(|error| OpenError::File(path.to_owned(), error))?;
-    let kind = kind_of(&connection).map_err(|error| refusal(path, error))?;
-    let open_to_others = mode & 0o077 != 0;
-    if open_to_others && !matches!(kind, Kind::Python | Kind::Unknown) {
-        return Err(OpenError::OpenToOthers(path.to_owned(), mode));
-    }
+    let Found { connection, id, kind, open_to_others } = look(path)?;
     let origin = match kind {
-        Kind::Unknown => return Err(OpenError::Unknown(path.to_owned())),
-        Kind::Ours(version) if version > migrate::newest_version() => {
-            let newest = migrate::newest_version();
-            return Err(OpenError::Newer { path: path.to_owned(), version, newest });
-        }
         Kind::Python => {
             damage::check_before_serving(&connection, path)?;
             let copy = adopt::adopt(&connection, path, clock)?;
             Origin::Adopted { copy, mode_tightened: open_to_others }
         }
-        Kind::Empty => {
+        Kind::Empty | Kind::Unknown => {
             prepare(&connection, path)?;
             migrate_from(&connection, 0)?;
             if made { Origin::Made } else { Origin::Updated }
@@ -81,6 +68,52 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId
     Ok((connection, id, origin))
 }
 
+/// Opens a file that a server has made ready. It is not made, brought up to date or taken over: a server may be using it.
+pub(super) fn open_prepared(path: &Path) -> Result<(Connection, FileId), OpenError> {
+    access::check(path)?;
+    let Found { connection, id, kind, .. } = look(path)?;
+    let lacks = match kind {
+        Kind::Ours(version) if version == migrate::newest_version() => {
+            damage::check_before_serving(&connection, path)?;
+            prepare(&connection, path)?;
+            return Ok((connection, id));
+        }
+        Kind::Ours(_) => "has an older schema",
+        Kind::Python => "was made by the Python authnzerver",
+        Kind::Empty | Kind::Unknown => "is empty",
+    };
+    Err(OpenError::NotPrepared(path.to_owned(), lacks))
+}
+
+/// A file that was opened, and what it holds. It is ours or can become so.
+struct Found {
+    connection: Connection,
+    id: FileId,
+    kind: Kind,
+    open_to_others: bool,
+}
+
+fn look(path: &Path) -> Result<Found, OpenError> {
+    let mode = mode_of(path)?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Not earlier: on an overlay, a file becomes another one when it is first opened for writing.
+    let id = FileId::of(path).map_err(|error| OpenError::File(path.to_owned(), error))?;
+    let kind = kind_of(&connection).map_err(|error| refusal(path, error))?;
+    let open_to_others = mode & 0o077 != 0;
+    match kind {
+        Kind::Unknown => return Err(OpenError::Unknown(path.to_owned())),
+        // It is taken over first, or left alone.
+        Kind::Python => {}
+        _ if open_to_others => return Err(OpenError::OpenToOthers(path.to_owned(), mode)),
+        Kind::Ours(version) if version > migrate::newest_version() => {
+            let newest = migrate::newest_version();
+            return Err(OpenError::Newer { path: path.to_owned(), version, newest });
+        }
+        Kind::Ours(_) | Kind::Empty => {}
+    }
+    Ok(Found { connection, id, kind, open_to_others })
+}
+
 /// Makes an empty file for its owner alone; tells whether there was none.
 fn make_if_missing(path: &Path) -> Result<bool, OpenError> {
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
@@ -92,7 +125,10 @@ fn make_if_missing(path: &Path) -> Result<bool, OpenError> {
 }
 
 fn mode_of(path: &Path) -> Result<u32, OpenError> {
-    let metadata = std::fs::metadata(path).map_err(|error| OpenError::File(path.to_owned(), error))?;
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),
+        _ => OpenError::File(path.to_owned(), error),
+    })?;
     if !metadata.is_file() {
         return Err(OpenError::NotAFile(path.to_owned()));
     }

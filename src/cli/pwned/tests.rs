@@ -79,6 +79,7 @@ impl Workshop {
             rng: &SeededRng::new(1),
             default_policy: "",
             make_database: &|_, _, _| Err("no command makes a database here".to_owned()),
+            open: &|_, _| Err(String::new()),
             serve: &|_, _, _| End::Failed,
         };
         let (mut input, mut output, mut errors) = (input, Vec::new(), Vec::new());

@@ -1,0 +1,87 @@
+//! Why an operation on an account was not carried out, in words for an operator.
+
+use crate::accounts::add::AddRefused;
+use crate::accounts::delete::DeleteRefused;
+use crate::accounts::edit::EditRefused;
+use crate::accounts::lock::LockRefused;
+use crate::accounts::set_password::ResetRefused;
+use crate::cli::command::CommandError;
+use crate::config::{Problems, shown};
+use std::borrow::Cow;
+
+const SYSTEM_USER: &str = "this account belongs to the system";
+const OVERTAKEN: &str = "the account was changed by somebody else meanwhile; try again";
+
+/// Refused, in one line.
+fn no(why: &str) -> CommandError {
+    CommandError::refused(why)
+}
+
+/// Refused by the rules for passwords, a line each.
+fn bad_password(broken: &[Cow<'_, str>]) -> CommandError {
+    let mut problems = Problems::default();
+    for rule in broken {
+        problems.add(format!("the password is refused: {rule}"));
+    }
+    CommandError::failed(problems)
+}
+
+pub(super) fn of_add(why: &AddRefused) -> CommandError {
+    match why {
+        AddRefused::BadEmail => {
+            no("the address is refused: it is none, it is reserved, or its mailbox is thrown away")
+        }
+        AddRefused::BadName => no("the name is refused: it is too long, or looks like a link"),
+        AddRefused::BadPassword(broken) => bad_password(broken),
+        AddRefused::NoSuchRole => no("the policy has no such role for an account"),
+        AddRefused::Known => no("there is an account with this address already"),
+    }
+}
+
+pub(super) fn of_lock(why: &LockRefused) -> CommandError {
+    no(match why {
+        LockRefused::SystemUser => SYSTEM_USER,
+        LockRefused::NotPossible => {
+            "not possible: nobody would be left to administer, or the account was never verified, or it is gone"
+        }
+        LockRefused::NotSuperuser | LockRefused::OwnAccount | LockRefused::NoSession => "not permitted",
+    })
+}
+
+pub(super) fn of_edit(why: &EditRefused) -> CommandError {
+    match why {
+        EditRefused::SystemUser => no(SYSTEM_USER),
+        EditRefused::Keys(keys) => no(&format!("nobody may change {}", shown(&keys.join(", ")))),
+        EditRefused::NoSuchRole => no("there is no such role"),
+        EditRefused::Empty => CommandError::cannot_tell("there is nothing to change"),
+        EditRefused::NoSuchUser => no("there is no such user any more"),
+        EditRefused::Value => no(
+            "not possible: a value cannot be set, the address belongs to another account, or nobody would be left to \
+             administer",
+        ),
+        EditRefused::NotesUnreadable => {
+            no("what is noted about the user cannot be read, so it is left as it is")
+        }
+        EditRefused::NoSession | EditRefused::NoOwnSession | EditRefused::OwnKeys => no("not permitted"),
+    }
+}
+
+pub(super) fn of_delete(why: &DeleteRefused) -> CommandError {
+    no(match why {
+        DeleteRefused::NotPossible => {
+            "not possible: it belongs to the system, owns a group, or nobody would be left to administer"
+        }
+        DeleteRefused::Unknown
+        | DeleteRefused::WrongPassword
+        | DeleteRefused::Locked
+        | DeleteRefused::Superuser => "not permitted",
+    })
+}
+
+pub(super) fn of_reset(why: &ResetRefused) -> CommandError {
+    match why {
+        ResetRefused::Insecure(broken) => bad_password(broken),
+        ResetRefused::Unknown => no(SYSTEM_USER),
+        ResetRefused::Overtaken | ResetRefused::NoSession => no(OVERTAKEN),
+    }
+}

@@ -1,0 +1,73 @@
+//! The commands about accounts, sessions, API keys and locks.
+
+use crate::cli::ask::{PASSWORD, YES};
+use crate::cli::command::{Command, Word};
+use crate::cli::output::JSON;
+use crate::cli::user::{self, change};
+use crate::config::arguments::OptionRow;
+
+/// Who is meant: an address or a number.
+const WHO: Word = Word::Required("EMAIL|NUMBER");
+const ROLE: OptionRow = OptionRow::with_value("role", "=ROLE", "the role of the policy that they have");
+const LIMIT: OptionRow = OptionRow::with_value("limit", "=N", "list at most so many");
+const NAME: OptionRow = OptionRow::with_value("name", "=NAME", "how the user is called");
+const CHANGE: &[OptionRow] = &[YES, JSON];
+
+/// `authnzerver user`.
+pub static USER: &[Command] = &[
+    Command::new("list", "list users, in the order of their numbers", user::list).options(&[
+        ROLE,
+        LIMIT,
+        OptionRow::with_value("after", "=NUMBER", "begin after this user"),
+        JSON,
+    ]),
+    Command::new("find", "find users by a part of their address, name or system ID, or by number", user::find)
+        .words(&[Word::Required("TEXT")])
+        .options(&[LIMIT, JSON])
+        .help("Upper and lower case count as one. Ends with 1 if nobody is found.\n"),
+    Command::new("show", "show all that is known about a user", user::show_one).words(&[WHO]).options(&[JSON]),
+    Command::new("add", "make an account that works at once", change::add)
+        .words(&[Word::Required("EMAIL")])
+        .options(&[NAME, ROLE, PASSWORD, YES, JSON])
+        .help(
+            "\
+The address counts as verified, for you vouch for it. On a terminal the password is asked for. It has to keep to the
+same rules as any other; whether it has leaked is looked up as the settings say.
+",
+        ),
+    Command::new("edit", "change what is known about a user", change::edit).words(&[WHO]).options(&[
+        NAME,
+        OptionRow::with_value("email", "=ADDRESS", "their new address"),
+        OptionRow::with_value("verified", "=yes|no", "whether they proved to hold their address"),
+        OptionRow::with_value("active", "=yes|no", "whether they may do anything at all; no ends sessions and API keys"),
+        OptionRow::with_value("notes", "=JSON", "an object; its keys are noted one by one, the value \"__delete__\" takes one away"),
+        YES,
+        JSON,
+    ]),
+    Command::new("lock", "lock an account until it is unlocked", change::lock)
+        .words(&[WHO])
+        .options(CHANGE)
+        .help("All sessions and API keys of the user end.\n"),
+    Command::new("unlock", "unlock an account, however it was locked", change::unlock)
+        .words(&[WHO])
+        .options(CHANGE)
+        .help("The user gets the role back that the lock took.\n"),
+    Command::new("delete", "delete an account, with all that belongs to it", change::delete)
+        .words(&[WHO])
+        .options(CHANGE)
+        .help("On a terminal it asks first; elsewhere --yes is needed.\n"),
+    Command::new("set-password", "set a user's password", change::set_password)
+        .words(&[WHO])
+        .options(&[PASSWORD, YES, JSON])
+        .help(
+            "\
+On a terminal the password is asked for, elsewhere it is a line of standard input. It has to keep to the same rules as
+any other; whether it has leaked is looked up as the settings say. All sessions and API keys of the user end, and so
+does a lock after failed attempts.
+",
+        ),
+    Command::new("set-role", "give a user another role", change::set_role)
+        .words(&[WHO, Word::Required("ROLE")])
+        .options(CHANGE)
+        .help("The role is one of the permissions policy. All sessions and API keys of the user end.\n"),
+];
