@@ -30,6 +30,9 @@ DELETE FROM sessions WHERE token_hash = :token_hash;
 -- name: delete_by_user
 DELETE FROM sessions WHERE user_id = :user_id AND token_hash IS NOT :kept_token_hash;
 
+-- name: delete_all
+DELETE FROM sessions;
+
 -- name: delete_expired_before
 DELETE FROM sessions WHERE token_hash IN
     (SELECT token_hash FROM sessions WHERE expires < :cutoff LIMIT :limit);

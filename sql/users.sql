@@ -76,6 +76,9 @@ SELECT revocations FROM users WHERE user_id = :user_id;
 -- name: count_revocation
 UPDATE users SET revocations = revocations + 1 WHERE user_id = :user_id;
 
+-- name: count_all_revocations
+UPDATE users SET revocations = revocations + 1;
+
 -- name: set_login_success
 UPDATE users SET last_login_success = :now, last_login_try = :now, failed_login_tries = 0, last_updated = :now
 WHERE user_id = :user_id;

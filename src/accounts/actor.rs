@@ -119,9 +119,23 @@ impl Performer {
         let redacted = |user_id: UserId| Field::from(salt.redact(user_id));
         let mut fields = vec![("user", redacted(user_id)), ("by", self.kind().into())];
         fields.extend(self.user_id().map(|actor| ("actor", redacted(actor))));
-        if let Self::Operator(operator) = self {
-            fields.push(("operator", salt.redact(&operator.login).into()));
-        }
+        fields.extend(self.operator(context));
         log::info(what, &fields);
+    }
+
+    /// Logs what they did to the accounts of all users, and how much of it there was.
+    pub(super) fn log_of_all(&self, context: &Context<'_>, what: &'static str, count: usize) {
+        let mut fields = vec![("count", count.into()), ("by", self.kind().into())];
+        fields.extend(self.operator(context));
+        log::info(what, &fields);
+    }
+
+    fn operator(&self, context: &Context<'_>) -> Option<(&'static str, Field)> {
+        match self {
+            Self::Operator(operator) => {
+                Some(("operator", context.config().pii_salt.redact(&operator.login).into()))
+            }
+            _ => None,
+        }
     }
 }

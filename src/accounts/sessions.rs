@@ -205,6 +205,20 @@ pub fn end_all(
     Ok(ended)
 }
 
+/// Ends the sessions of all users, and keeps requests that are under way from issuing more. Tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn end_everybodys(context: &Context<'_>, by: &Performer) -> Result<usize, StoreError> {
+    let ended = context.write(|tx| {
+        users::count_all_revocations(tx)?;
+        sessions::delete_all(tx)
+    })?;
+    by.log_of_all(context, "all sessions ended", ended);
+    Ok(ended)
+}
+
 /// Ends the session of this identifier; tells whose it was.
 ///
 /// # Errors

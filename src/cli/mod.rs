@@ -14,6 +14,7 @@ pub mod call;
 pub mod command;
 pub mod form;
 pub mod help;
+pub mod issued;
 pub mod operator;
 pub mod output;
 pub mod parse;

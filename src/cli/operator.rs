@@ -1,7 +1,7 @@
 //! Who types a command, by the name that the system knows them by.
 
+use super::output::printable;
 use crate::accounts::actor::Operator;
-use crate::cli::output::printable;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub fn operator() -> Operator {
     let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
     let runs_as = std::fs::metadata("/proc/self").map(|metadata| metadata.uid()).ok();
     let name = name_of(&read("/proc/self/loginuid"), runs_as, &read("/etc/passwd"));
-    Operator::named(printable(&name, NAME_CHARACTERS_MAX))
+    Operator { login: printable(&name, NAME_CHARACTERS_MAX) }
 }
 
 fn name_of(login: &str, runs_as: Option<u32>, users: &str) -> String {

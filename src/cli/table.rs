@@ -15,8 +15,8 @@ const ON_THE_DATABASE: &str = "\
 They work on the database of the server with the same settings, which may be running and notices at once. The rules are
 those for requests: the last superuser stays.
 
-They end with 0 when it is done, with 1 when it is refused or not found, and with 2 when the command line makes no sense or
-the database cannot be used.
+They end with 0 when it is done, with 1 when it is refused or not found, and with 2 when the command line makes no sense
+or the database cannot be used.
 ";
 
 /// All commands, in the order in which help lists them.
@@ -67,6 +67,9 @@ exists is overwritten, so it can be run again.
         action: Action::Run(setup::run),
     },
     Command::group("user", "look at accounts and change them", accounts::USER).help(ON_THE_DATABASE),
+    Command::group("session", "list and end sessions", accounts::SESSION).help(ON_THE_DATABASE),
+    Command::group("apikey", "list and revoke API keys", accounts::APIKEY).help(ON_THE_DATABASE),
+    Command::group("lock", "list the accounts that are locked", accounts::LOCK).help(ON_THE_DATABASE),
     Command {
         name: "pwned",
         summary: "build a filter of leaked passwords, or look passwords up in it",

@@ -113,12 +113,20 @@ impl<'a> Reader<'a> {
             .iter()
             .filter(|other| !matches!(other.source, Source::Default(_)))
             .filter(|other| other.text.trim() != first.text.trim())
+            .filter(|other| setting.name != "basedir" || !self.is_same_path(&other.text, &first.text))
             .map(|other| other.source.to_string())
             .collect();
         if !differing.is_empty() {
             let (name, differing) = (setting.name, differing.join(" and "));
             self.warnings.push(format!("{name}: {} counts, not {differing}", first.source));
         }
+    }
+
+    /// Whether two texts name one place, such as an absolute and a relative path.
+    fn is_same_path(&self, one: &str, other: &str) -> bool {
+        let whole =
+            |text: &str| std::path::absolute(self.sources.environment.directory.join(text.trim())).ok();
+        whole(one) == whole(other)
     }
 
     /// Where the file of `--confvars` gives a setting other names, its own ones have no effect any more.

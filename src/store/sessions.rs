@@ -20,6 +20,7 @@ const LIST: &str = query(FILE, "list");
 const DELETE_BY_ID: &str = query(FILE, "delete_by_id");
 const DELETE: &str = query(FILE, "delete");
 const DELETE_OF_USER: &str = query(FILE, "delete_by_user");
+const DELETE_ALL: &str = query(FILE, "delete_all");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
 
 /// Characters of a user agent that are kept; what a longer one says beyond that is dropped.
@@ -233,6 +234,15 @@ pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
 pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
     let kept = kept.map(StoredToken::as_bytes);
     tx.execute(DELETE_OF_USER, named_params! { ":user_id": user_id, ":kept_token_hash": kept })
+}
+
+/// Ends the sessions of all users. Tells how many ended.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_all(tx: &Tx<'_>) -> Result<usize, StoreError> {
+    tx.execute(DELETE_ALL, [])
 }
 
 /// Removes the sessions that had expired before `cutoff`. Tells how many went.

@@ -33,6 +33,7 @@ const VERIFICATION_EMAIL_IS_DUE: &str = query(FILE, "verification_email_is_due")
 const SET_PASSWORD: &str = query(FILE, "set_password");
 const REVOCATIONS: &str = query(FILE, "revocations");
 const COUNT_REVOCATION: &str = query(FILE, "count_revocation");
+const COUNT_ALL_REVOCATIONS: &str = query(FILE, "count_all_revocations");
 const SET_LOGIN_SUCCESS: &str = query(FILE, "set_login_success");
 const SET_LOGIN_FAILURE: &str = query(FILE, "set_login_failure");
 const SET_STATE: &str = query(FILE, "set_state");
@@ -358,6 +359,16 @@ pub fn revocations(db: &Db<'_>, user_id: UserId) -> Result<Option<i64>, StoreErr
 /// A failing database.
 pub fn count_revocation(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
     tx.execute(COUNT_REVOCATION, named_params! { ":user_id": user_id })?;
+    Ok(())
+}
+
+/// Notes that everything that was issued to anybody is revoked now.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn count_all_revocations(tx: &Tx<'_>) -> Result<(), StoreError> {
+    tx.execute(COUNT_ALL_REVOCATIONS, [])?;
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! Accounts in the local database, by the same operations that requests use.
 
-use super::{Account, Accounts, Listing, Which, refusals};
-use crate::accounts::actor::{Performer, Requester};
+use super::{Account, Accounts, Listing, Which, issued, refusals};
+use crate::accounts::actor::{Operator, Performer, Requester};
+use crate::accounts::add_user::{Addition, add_user};
 use crate::accounts::error::OperationError;
 use crate::accounts::lock::{LockChange, set_locked};
 use crate::accounts::set_password::Reset;
-use crate::accounts::{add, delete, edit, set_password};
+use crate::accounts::{delete, edit, set_password};
 use crate::app::{App, Context};
 use crate::cli::command::CommandError;
 use crate::cli::operator::operator;
@@ -17,14 +18,15 @@ use crate::policy::roles::Role;
 use crate::server::database::failure_text;
 use crate::store::user_lists::{self, ColumnValue, Wanted};
 use crate::store::users::{self, User};
-use crate::store::{StoreError, locks};
+use crate::store::{Db, StoreError, locks};
+use crate::user_id::UserId;
 use crate::wire::{Object, ascii_json};
 use serde_json::{Value, json};
 
 /// A database that was opened for one command.
-pub(super) struct Local {
-    app: App,
-    operator: crate::accounts::actor::Operator,
+pub struct Local {
+    pub(super) app: App,
+    operator: Operator,
 }
 
 impl Local {
@@ -32,7 +34,7 @@ impl Local {
         Self { app, operator: operator() }
     }
 
-    fn context(&self) -> Context<'_> {
+    pub(super) fn context(&self) -> Context<'_> {
         Context::of_server(&self.app)
     }
 
@@ -40,7 +42,7 @@ impl Local {
         Requester::Operator(self.operator.clone())
     }
 
-    fn performer(&self) -> Performer {
+    pub(super) fn performer(&self) -> Performer {
         Performer::Operator(self.operator.clone())
     }
 
@@ -56,24 +58,24 @@ impl Local {
         })
     }
 
-    fn broken(&self, error: &Error) -> CommandError {
+    pub(super) fn broken(&self, error: &Error) -> CommandError {
         CommandError::cannot_tell(failure_text(error, &self.app.store))
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
-        work: impl FnOnce(&crate::store::Db<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(&Db<'_>) -> Result<T, StoreError>,
     ) -> Result<T, CommandError> {
         self.app.store.read(work).map_err(|error| self.broken(&error.into()))
     }
 
-    fn id(user: &Value) -> i64 {
-        user["user_id"].as_i64().unwrap_or_default()
+    pub(super) fn id(user: &Value) -> UserId {
+        UserId::new(user["user_id"].as_i64().unwrap_or_default())
     }
 
     fn again(&self, user: &Value) -> Result<User, CommandError> {
         let id = Self::id(user);
-        self.read(|db| users::by_id(db, id))?.ok_or_else(|| Which::Number(id).nobody())
+        self.read(|db| users::by_id(db, id))?.ok_or_else(|| Which::Number(id.get()).nobody())
     }
 }
 
@@ -95,7 +97,7 @@ impl Accounts for Local {
         };
         let limit = listing.limit.unwrap_or(usize::MAX);
         let mut found = Vec::new();
-        let mut next = Some(listing.after.unwrap_or(i64::MIN));
+        let mut next = Some(listing.after.map_or(UserId::MIN, UserId::new));
         while let Some(after) = next {
             let slice = self.read(|db| user_lists::slice(db, &wanted, after))?;
             for user in slice.users.iter().map(document).filter(|user| passes(user)) {
@@ -111,7 +113,7 @@ impl Accounts for Local {
 
     fn user(&self, which: &Which) -> Result<Value, CommandError> {
         let found = self.read(|db| match which {
-            Which::Number(number) => users::by_id(db, *number),
+            Which::Number(number) => users::by_id(db, UserId::new(*number)),
             Which::Email(email) => users::by_email(db, &EmailAddress::folded(email)),
         })?;
         found.as_ref().map(document).ok_or_else(|| which.nobody())
@@ -119,23 +121,20 @@ impl Accounts for Local {
 
     fn details(&self, user: &Value) -> Result<Option<Value>, CommandError> {
         let lock = self.read(|db| locks::by_user(db, Self::id(user)))?;
-        let lock = lock.map(|lock| match lock {
-            locks::Lock::Manual => json!({ "by": "person", "until": null }),
-            locks::Lock::Automatic(until) => json!({ "by": "attempts", "until": until }),
-        });
-        Ok(Some(json!({ "lock": lock })))
+        let (sessions, keys) = (self.sessions(Some(user))?.len(), self.api_keys(Some(user))?.len());
+        Ok(Some(json!({ "lock": lock.map(issued::lock), "sessions": sessions, "api_keys": keys })))
     }
 
     fn add(&self, account: &Account<'_>) -> Result<Value, CommandError> {
-        let role = account.role.map_or(Role::AUTHENTICATED, |role| Role::known(role.to_owned()));
-        let new = add::NewAccount {
+        let addition = Addition {
             email: account.email,
             full_name: account.full_name,
             password: account.password,
-            role,
+            role: account.role.unwrap_or(Role::AUTHENTICATED.as_str()),
         };
-        let added = add::add(&mut self.context(), &self.performer(), new);
-        self.told(added, refusals::of_add).map(|user| document(&user))
+        let added = add_user(&mut self.context(), &self.performer(), &addition);
+        let added = self.told(added, refusals::of_add)?;
+        self.user(&Which::Number(added.user_id.get()))
     }
 
     fn set_locked(&self, user: &Value, change: LockChange) -> Result<Value, CommandError> {
@@ -158,12 +157,13 @@ impl Accounts for Local {
 
     fn delete(&self, user: &Value) -> Result<(), CommandError> {
         let done = delete::delete(&self.context(), &self.performer(), Self::id(user));
-        self.told(done, refusals::of_delete)
+        let is_done = self.told(done, refusals::of_delete)?;
+        if is_done { Ok(()) } else { Err(Which::Number(Self::id(user).get()).nobody()) }
     }
 
     fn set_password(&self, user: &Value, password: &Password) -> Result<(), CommandError> {
         let user = self.again(user)?;
-        let reset = Reset { email: user.email, required_active: user.is_active, session: None };
+        let reset = Reset { email: user.email, required_active: None, session: None };
         let done = set_password::reset(&mut self.context(), &self.performer(), reset, password);
         self.told(done, refusals::of_reset)
     }

@@ -1,6 +1,7 @@
 //! Where the commands about accounts are carried out: on the local database, as the server with the same settings would
 //! open it.
 
+mod issued;
 mod local;
 mod refusals;
 
@@ -10,7 +11,7 @@ use crate::config::{self, shown};
 use crate::guard::secret::Password;
 use crate::server::process::Process;
 use crate::wire::Object;
-use local::Local;
+pub use local::Local;
 use serde_json::Value;
 
 /// Which user is meant.
@@ -122,11 +123,19 @@ pub trait Accounts {
 /// # Errors
 /// Why it cannot be used.
 pub fn open(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Box<dyn Accounts>, CommandError> {
+    Ok(Box::new(open_local(arguments, context)?))
+}
+
+/// Opens the local database, as the server with these settings would, but makes and changes nothing by that.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn open_local(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Local, CommandError> {
     let (invocation, environment) = (&arguments.invocation, context.environment);
     let loaded = config::load(invocation, environment).map_err(CommandError::usage)?;
     for warning in invocation.warnings.iter().chain(&loaded.warnings) {
         context.streams.warn(warning);
     }
     let app = (context.parts.open)(loaded, &Process::new(environment)).map_err(CommandError::cannot_tell)?;
-    Ok(Box::new(Local::new(app)))
+    Ok(Local::new(app))
 }

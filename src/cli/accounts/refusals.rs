@@ -1,6 +1,6 @@
 //! Why an operation on an account was not carried out, in words for an operator.
 
-use crate::accounts::add::AddRefused;
+use crate::accounts::add_user::AddRefused;
 use crate::accounts::delete::DeleteRefused;
 use crate::accounts::edit::EditRefused;
 use crate::accounts::lock::LockRefused;
@@ -10,6 +10,9 @@ use crate::config::{Problems, shown};
 use std::borrow::Cow;
 
 const SYSTEM_USER: &str = "this account belongs to the system";
+const NOBODY_LEFT: &str = "no other active superuser would remain";
+const NOT_PERMITTED: &str = "this is not permitted";
+const GONE: &str = "there is no such user any more";
 const OVERTAKEN: &str = "the account was changed by somebody else meanwhile; try again";
 
 /// Refused, in one line.
@@ -41,10 +44,10 @@ pub(super) fn of_add(why: &AddRefused) -> CommandError {
 pub(super) fn of_lock(why: &LockRefused) -> CommandError {
     no(match why {
         LockRefused::SystemUser => SYSTEM_USER,
-        LockRefused::NotPossible => {
-            "not possible: nobody would be left to administer, or the account was never verified, or it is gone"
-        }
-        LockRefused::NotSuperuser | LockRefused::OwnAccount | LockRefused::NoSession => "not permitted",
+        LockRefused::NoSuchUser => GONE,
+        LockRefused::LastAdministrator => NOBODY_LEFT,
+        LockRefused::NotLocked => "the account waits for its verification, so there is no lock to undo",
+        LockRefused::NotSuperuser | LockRefused::OwnAccount | LockRefused::NoSession => NOT_PERMITTED,
     })
 }
 
@@ -54,27 +57,27 @@ pub(super) fn of_edit(why: &EditRefused) -> CommandError {
         EditRefused::Keys(keys) => no(&format!("nobody may change {}", shown(&keys.join(", ")))),
         EditRefused::NoSuchRole => no("there is no such role"),
         EditRefused::Empty => CommandError::cannot_tell("there is nothing to change"),
-        EditRefused::NoSuchUser => no("there is no such user any more"),
-        EditRefused::Value => no(
-            "not possible: a value cannot be set, the address belongs to another account, or nobody would be left to \
-             administer",
-        ),
+        EditRefused::NoSuchUser => no(GONE),
+        EditRefused::Conflict => no("the address belongs to another account"),
+        EditRefused::LastAdministrator => no(NOBODY_LEFT),
+        EditRefused::Value => no("a value cannot be set"),
         EditRefused::NotesUnreadable => {
             no("what is noted about the user cannot be read, so it is left as it is")
         }
-        EditRefused::NoSession | EditRefused::NoOwnSession | EditRefused::OwnKeys => no("not permitted"),
+        EditRefused::NoSession | EditRefused::NoOwnSession | EditRefused::OwnKeys => no(NOT_PERMITTED),
     }
 }
 
 pub(super) fn of_delete(why: &DeleteRefused) -> CommandError {
     no(match why {
-        DeleteRefused::NotPossible => {
-            "not possible: it belongs to the system, owns a group, or nobody would be left to administer"
-        }
+        DeleteRefused::SystemUser => SYSTEM_USER,
+        DeleteRefused::OwnsGroup => "the user owns a group, so they stay",
+        DeleteRefused::LastAdministrator => NOBODY_LEFT,
+        DeleteRefused::Overtaken => OVERTAKEN,
         DeleteRefused::Unknown
         | DeleteRefused::WrongPassword
         | DeleteRefused::Locked
-        | DeleteRefused::Superuser => "not permitted",
+        | DeleteRefused::Superuser => NOT_PERMITTED,
     })
 }
 

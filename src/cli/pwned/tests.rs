@@ -307,8 +307,8 @@ fn whatever_is_not_a_command_line_is_refused_with_what_is() {
         ("build list out --envfile=x", "--envfile does not belong to `pwned build`"),
         ("build list out --min-count", "--min-count needs a value"),
         ("build list out --minimum=3", "`--minimum` is not an option"),
-        ("biuld", "`biuld` is not a command; perhaps build?"),
-        ("mend", "`mend` is not a command (see"),
+        ("biuld", "`pwned biuld` is not a command; perhaps pwned build?"),
+        ("mend", "`pwned mend` is not a command (see"),
     ] {
         let words: Vec<&str> = words.split_whitespace().collect();
         let (code, output, errors) = Workshop::new().run(&words, b"");

@@ -2,6 +2,7 @@
 
 use crate::cli::ask::{PASSWORD, YES};
 use crate::cli::command::{Command, Word};
+use crate::cli::issued;
 use crate::cli::output::JSON;
 use crate::cli::user::{self, change};
 use crate::config::arguments::OptionRow;
@@ -71,3 +72,37 @@ does a lock after failed attempts.
         .options(CHANGE)
         .help("The role is one of the permissions policy. All sessions and API keys of the user end.\n"),
 ];
+
+/// `authnzerver session`.
+pub static SESSION: &[Command] = &[
+    Command::new("list", "list the sessions of a user, or of everybody", issued::list_sessions)
+        .words(&[Word::Optional("EMAIL|NUMBER")])
+        .options(&[JSON]),
+    Command::new("end", "end a session, those of a user, or all", issued::end_sessions)
+        .words(&[Word::Optional("ID")])
+        .options(&[
+            OptionRow::with_value("user", "=EMAIL|NUMBER", "end the sessions of this user"),
+            OptionRow::flag("all", "end the sessions of all users; it asks first, or takes --yes"),
+            YES,
+            JSON,
+        ])
+        .help("What ends with a session, such as the API keys tied to it, goes too.\n"),
+    Command::new("purge", "remove the sessions that have expired", issued::purge_sessions)
+        .options(CHANGE)
+        .help("A server does so by itself after as many days as `sessionexpiry` says.\n"),
+];
+
+/// `authnzerver apikey`.
+pub static APIKEY: &[Command] = &[
+    Command::new("list", "list the API keys of a user, or of everybody", issued::list_keys)
+        .words(&[Word::Optional("EMAIL|NUMBER")])
+        .options(&[JSON]),
+    Command::new("revoke", "revoke an API key", issued::revoke_key)
+        .words(&[Word::Required("ID")])
+        .options(CHANGE),
+];
+
+/// `authnzerver lock`.
+pub static LOCK: &[Command] =
+    &[Command::new("list", "list the locks in force, and when they end", issued::list_locks)
+        .options(&[JSON])];

@@ -97,7 +97,7 @@ fn the_rules_for_requests_hold_for_an_operator() {
         &["user", "set-role", "1", "staff"],
         &["user", "edit", "1", "--active=no"],
     ] {
-        assert!(machine.is_told(words, 1).contains("nobody would be left to administer"), "{words:?}");
+        assert!(machine.is_told(words, 1).contains("no other active superuser"), "{words:?}");
     }
     for words in
         [&["user", "lock", "2"][..], &["user", "delete", "3", "--yes"], &["user", "set-role", "2", "staff"]]
@@ -164,4 +164,26 @@ fn a_database_is_never_made_or_changed_in_its_form() {
     assert!(machine.runs(&["user", "list", "--basedir=nowhere"]).status == 2 && !machine.has("nowhere"));
     let unset = machine.runs(&["user", "list"]);
     assert!(unset.status == 2 && unset.errors.contains("missing"), "{}", unset.errors);
+}
+
+#[test]
+fn sessions_keys_and_locks_of_nobody_are_empty_lists() {
+    let machine = Machine::ready();
+    for (words, key) in
+        [(["session", "list"], "sessions"), (["apikey", "list"], "api_keys"), (["lock", "list"], "locks")]
+    {
+        assert_eq!(machine.does(&[words.as_slice(), &["--json"]].concat()).json()[key], json!([]), "{key}");
+    }
+    machine.adds("alice@example.org", "Alice");
+    machine.does(&["user", "lock", "4"]);
+    let locks = machine.does(&["lock", "list", "--json"]).json();
+    assert_eq!(locks["locks"][0]["email"], "alice@example.org");
+    assert!(machine.does(&["lock", "list"]).output.contains("a person"));
+    assert!(machine.is_told(&["session", "end"], 2).contains("which session?"));
+    assert!(machine.is_told(&["session", "end", "--all"], 2).contains("--yes"));
+    assert!(machine.is_told(&["session", "end", "0123456789abcdef"], 1).contains("there is no session"));
+    assert!(machine.is_told(&["session", "end", "xyz"], 2).contains("is no ID"));
+    assert!(machine.is_told(&["apikey", "revoke", "0123456789abcdef"], 1).contains("there is no API key"));
+    assert_eq!(machine.does(&["session", "end", "--all", "--yes"]).output, "ended: 0 sessions\n");
+    assert_eq!(machine.does(&["session", "purge"]).output, "removed: 0 expired sessions\n");
 }

@@ -1,7 +1,7 @@
 //! `authnzerver user`: looks at accounts and changes them.
 
 pub mod change;
-mod view;
+pub mod view;
 
 use super::accounts::{Listing, Which, open};
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};

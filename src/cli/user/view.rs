@@ -105,14 +105,16 @@ fn yes_or_no(value: &Value) -> Cell {
 }
 
 /// A time down to the second, in UTC.
-pub(in crate::cli) fn second(time: &Value) -> String {
+#[must_use]
+pub fn second(time: &Value) -> String {
     let Some(time) = time.as_str() else { return NOTHING.to_owned() };
     let whole = time.split('.').next().unwrap_or_default();
     format!("{} UTC", whole.replace('T', " "))
 }
 
 /// A time down to the minute, in UTC.
-pub(in crate::cli) fn minute(time: &Value) -> String {
+#[must_use]
+pub fn minute(time: &Value) -> String {
     let Some(time) = time.as_str() else { return NOTHING.to_owned() };
     time.chars().take(MINUTE_CHARACTERS).collect::<String>().replace('T', " ")
 }
