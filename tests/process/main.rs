@@ -4,6 +4,7 @@
 mod access;
 mod bombs;
 mod breached_passwords;
+mod commands;
 mod confvars;
 mod documents;
 mod files;

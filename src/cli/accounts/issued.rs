@@ -1,7 +1,7 @@
 //! Sessions, API keys and locks in the local database.
 
-use super::local::Local;
-use super::{Accounts as _, Listing};
+use super::database::Local;
+use super::interface::Listing;
 use crate::accounts::keys::{self, KeyKind};
 use crate::accounts::lock;
 use crate::accounts::sessions::{self, PAGE_ROWS_MAX};
@@ -76,7 +76,7 @@ impl Local {
         let now = self.context().now();
         let mut removed = 0;
         loop {
-            let more = self.stored(self.app.store.remove(Removal::Sessions(now), PURGED_ROWS_MAX))?;
+            let more = self.stored(self.app().store.remove(Removal::Sessions(now), PURGED_ROWS_MAX))?;
             removed += more;
             if more == 0 {
                 return Ok(removed);
@@ -148,7 +148,7 @@ impl Local {
             return rows(user);
         }
         let mut all = Vec::new();
-        for user in self.list(&Listing::default(), &|_| true)? {
+        for user in self.users(&Listing::default(), &|_| true)? {
             all.extend(rows(&user)?);
         }
         Ok(all)
@@ -167,10 +167,6 @@ impl Local {
             after = Some(id(last));
             all.extend(rows);
         }
-    }
-
-    fn stored<T>(&self, done: Result<T, StoreError>) -> Result<T, CommandError> {
-        done.map_err(|error| self.broken(&error.into()))
     }
 }
 

@@ -1,89 +1,18 @@
-//! Accounts in the local database, by the same operations that requests use.
+//! What is done with accounts in the local database, by the same operations that requests use.
 
-use super::{Account, Accounts, Listing, Which, issued, refusals};
-use crate::accounts::actor::{Operator, Performer, Requester};
+use super::database::{Local, document};
+use super::interface::{Account, Accounts, Listing, Which};
+use super::{issued, refusals};
 use crate::accounts::add_user::{Addition, add_user};
-use crate::accounts::error::OperationError;
 use crate::accounts::lock::{LockChange, set_locked};
 use crate::accounts::set_password::Reset;
 use crate::accounts::{delete, edit, set_password};
-use crate::app::{App, Context};
 use crate::cli::command::CommandError;
-use crate::cli::operator::operator;
 use crate::guard::secret::Password;
-use crate::json::{self, Limits};
-use crate::outcome::Error;
-use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
-use crate::server::database::failure_text;
-use crate::store::user_lists::{self, ColumnValue, Wanted};
-use crate::store::users::{self, User};
-use crate::store::{Db, StoreError, locks};
-use crate::user_id::UserId;
-use crate::wire::{Object, ascii_json};
+use crate::store::locks;
+use crate::wire::Object;
 use serde_json::{Value, json};
-
-/// A database that was opened for one command.
-pub struct Local {
-    pub(super) app: App,
-    operator: Operator,
-}
-
-impl Local {
-    pub(super) fn new(app: App) -> Self {
-        Self { app, operator: operator() }
-    }
-
-    pub(super) fn context(&self) -> Context<'_> {
-        Context::of_server(&self.app)
-    }
-
-    fn requester(&self) -> Requester {
-        Requester::Operator(self.operator.clone())
-    }
-
-    pub(super) fn performer(&self) -> Performer {
-        Performer::Operator(self.operator.clone())
-    }
-
-    /// What an operation's end means to an operator.
-    fn told<T, R>(
-        &self,
-        done: Result<T, OperationError<R>>,
-        refusal: fn(&R) -> CommandError,
-    ) -> Result<T, CommandError> {
-        done.map_err(|error| match error {
-            OperationError::Refused(why) => refusal(&why),
-            OperationError::Broken(error) => self.broken(&error),
-        })
-    }
-
-    pub(super) fn broken(&self, error: &Error) -> CommandError {
-        CommandError::cannot_tell(failure_text(error, &self.app.store))
-    }
-
-    pub(super) fn read<T>(
-        &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, CommandError> {
-        self.app.store.read(work).map_err(|error| self.broken(&error.into()))
-    }
-
-    pub(super) fn id(user: &Value) -> UserId {
-        UserId::new(user["user_id"].as_i64().unwrap_or_default())
-    }
-
-    fn again(&self, user: &Value) -> Result<User, CommandError> {
-        let id = Self::id(user);
-        self.read(|db| users::by_id(db, id))?.ok_or_else(|| Which::Number(id.get()).nobody())
-    }
-}
-
-/// A user as answers have one.
-fn document(user: &User) -> Value {
-    // What our own structs are serialised as can be read, but for notes beyond every limit.
-    json::read(&ascii_json(user), &Limits::ANSWER).unwrap_or_default()
-}
 
 impl Accounts for Local {
     fn list(
@@ -91,32 +20,11 @@ impl Accounts for Local {
         listing: &Listing<'_>,
         passes: &dyn Fn(&Value) -> bool,
     ) -> Result<Vec<Value>, CommandError> {
-        let wanted = match listing.role {
-            None => Wanted::All,
-            Some(role) => Wanted::Column("user_role".to_owned(), ColumnValue::Text(role.to_owned())),
-        };
-        let limit = listing.limit.unwrap_or(usize::MAX);
-        let mut found = Vec::new();
-        let mut next = Some(listing.after.map_or(UserId::MIN, UserId::new));
-        while let Some(after) = next {
-            let slice = self.read(|db| user_lists::slice(db, &wanted, after))?;
-            for user in slice.users.iter().map(document).filter(|user| passes(user)) {
-                if found.len() == limit {
-                    return Ok(found);
-                }
-                found.push(user);
-            }
-            next = slice.next;
-        }
-        Ok(found)
+        self.users(listing, passes)
     }
 
     fn user(&self, which: &Which) -> Result<Value, CommandError> {
-        let found = self.read(|db| match which {
-            Which::Number(number) => users::by_id(db, UserId::new(*number)),
-            Which::Email(email) => users::by_email(db, &EmailAddress::folded(email)),
-        })?;
-        found.as_ref().map(document).ok_or_else(|| which.nobody())
+        self.one(which)
     }
 
     fn details(&self, user: &Value) -> Result<Option<Value>, CommandError> {
@@ -144,7 +52,7 @@ impl Accounts for Local {
 
     fn edit(&self, user: &Value, update: Object) -> Result<Value, CommandError> {
         if let Some(role) = update.get("user_role").and_then(Value::as_str) {
-            let policy = self.app.policy.load();
+            let policy = self.app().policy.load();
             if policy.role(role).is_none() {
                 let roles: Vec<&str> = policy.roles().collect();
                 let problem = format!("the policy has no such role; it has {}", roles.join(", "));

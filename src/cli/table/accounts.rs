@@ -22,7 +22,7 @@ pub static USER: &[Command] = &[
         OptionRow::with_value("after", "=NUMBER", "begin after this user"),
         JSON,
     ]),
-    Command::new("find", "find users by a part of their address, name or system ID, or by number", user::find)
+    Command::new("find", "find users by a part of their address or name, by number or by system ID", user::find)
         .words(&[Word::Required("TEXT")])
         .options(&[LIMIT, JSON])
         .help("Upper and lower case count as one. Ends with 1 if nobody is found.\n"),

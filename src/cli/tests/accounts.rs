@@ -81,11 +81,11 @@ fn a_lock_is_shown_and_an_unlock_gives_the_role_back() {
     machine.adds("alice@example.org", "Alice");
     machine.does(&["user", "set-role", "4", "staff"]);
     let locked = machine.does(&["user", "lock", "alice@example.org"]).output;
-    assert_eq!(locked, "locked: user 4, alice@example.org, locked, inactive\n");
+    assert_eq!(locked, "account locked: user 4, alice@example.org, locked, inactive\n");
     let shown = machine.does(&["user", "show", "4", "--json"]).json();
     assert_eq!(shown["lock"], json!({ "by": "person", "until": null }));
     let unlocked = machine.does(&["user", "unlock", "4", "--json"]).json();
-    assert_eq!((&unlocked["done"], &unlocked["user"]["user_role"]), (&json!("unlocked"), &json!("staff")));
+    assert_eq!((&unlocked["done"], &unlocked["user"]["user_role"]), (&json!("unlock"), &json!("staff")));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn on_a_terminal_it_asks_before_it_deletes_and_for_passwords() {
     assert!(machine.is_told(&["user", "delete", "4"], 1).contains("nothing was done"));
     let machine = machine.types("Yes\n", &[]);
     let deleted = machine.on_run(&["user", "delete", "4"]);
-    assert_eq!(deleted.output, "deleted: user 4, a@example.org, authenticated, active\n");
+    assert_eq!(deleted.output, "account deleted: user 4, a@example.org, authenticated, active\n");
     assert!(deleted.errors.contains("Delete user 4, a@example.org"), "{}", deleted.errors);
 }
 

@@ -17,27 +17,29 @@ use serde_json::{Value, json};
 pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let listing = Listing {
         role: arguments.option("role"),
-        after: number(arguments, "after")?,
-        limit: number(arguments, "limit")?,
+        after: whole_number(arguments, "after")?,
+        limit: whole_number(arguments, "limit")?,
     };
     let users = open(arguments, context)?.list(&listing, &|_| true)?;
     show_users(arguments, context, users);
     Ok(EXIT_DONE)
 }
 
-/// Lists the users who have a text in their address, name or public identifier, or have that number.
+/// Lists the users who have a text in their address or name, or whose number or public identifier it is.
 ///
 /// # Errors
 /// They cannot be read.
 pub fn find(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let text = arguments.word(0).unwrap_or_default();
-    let folded = casefold(text);
+    let (folded, number) = (casefold(text), text.parse::<i64>().ok());
     let fits = |user: &Value| {
-        let texts = [user["email"].as_str(), user["system_id"].as_str()].into_iter().flatten();
         let is_in = |found: &str| casefold(found).contains(&folded);
-        user["user_id"].to_string() == text || texts.chain([view::name(user).as_str()]).any(is_in)
+        (number.is_some() && user["user_id"].as_i64() == number)
+            || user["system_id"].as_str().is_some_and(|id| casefold(id) == folded)
+            || user["email"].as_str().is_some_and(is_in)
+            || is_in(&view::name(user))
     };
-    let listing = Listing { limit: number(arguments, "limit")?, ..Listing::default() };
+    let listing = Listing { limit: whole_number(arguments, "limit")?, ..Listing::default() };
     let users = open(arguments, context)?.list(&listing, &fits)?;
     let is_found = !users.is_empty();
     show_users(arguments, context, users);
@@ -65,7 +67,7 @@ fn show_users(arguments: &Arguments, context: &mut Context<'_, '_>, users: Vec<V
 }
 
 /// A whole number that an option gives.
-fn number<T: std::str::FromStr>(arguments: &Arguments, name: &str) -> Result<Option<T>, CommandError> {
+fn whole_number<T: std::str::FromStr>(arguments: &Arguments, name: &str) -> Result<Option<T>, CommandError> {
     let wrong =
         |text: &str| CommandError::cannot_tell(format!("--{name}: {} is no whole number", shown(text)));
     arguments.option(name).map(|text| text.parse().map_err(|_| wrong(text))).transpose()

@@ -84,7 +84,7 @@ fn state(user: &Value) -> Cell {
     let is_verified = user["email_verified"].as_bool().unwrap_or(false);
     match (is_active(user), is_locked, is_verified) {
         (true, ..) => Cell::new("active").painted(Paint::Green),
-        (false, true, true) => Cell::new("locked").painted(Paint::Red),
+        (false, true, true) => Cell::new(Role::LOCKED.as_str()).painted(Paint::Red),
         (false, _, false) => Cell::new("unverified").painted(Paint::Yellow),
         (false, false, true) => Cell::new("inactive").painted(Paint::Yellow),
     }

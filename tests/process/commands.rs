@@ -1,0 +1,137 @@
+//! The operator's commands beside a running server: they work on its database, and it notices at once.
+
+use crate::machine::{Machine, Running};
+use crate::parser::value_of;
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::process::Stdio;
+
+const PASSWORD: &str = "a password that nobody has ever guessed";
+
+/// Runs a command on the machine's base directory; its exit status, standard output and standard error.
+fn runs(machine: &Machine, words: &[&str], input: &str) -> (i32, String, String) {
+    let mut command = machine.command(&[]);
+    let mut child = command.args(words).stdin(Stdio::piped()).spawn().expect("the program starts");
+    // A command that fails early does not read.
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code().expect("an exit status"), text(output.stdout), text(output.stderr))
+}
+
+/// The same to a good end; what it answers a program.
+fn does(machine: &Machine, words: &[&str], input: &str) -> Value {
+    let (status, output, errors) = runs(machine, &[words, &["--json"]].concat(), input);
+    assert_eq!((status, errors.as_str()), (0, ""), "{words:?}: {output}");
+    value_of(&output).expect("JSON")
+}
+
+fn adds_alice(machine: &Machine) {
+    let words = ["user", "add", "alice@example.org", "--name=Alice", "--password=-"];
+    does(machine, &words, PASSWORD);
+}
+
+fn logs_in(server: &Running, email: &str, password: &str) -> Value {
+    let body = json!({ "session_token": server.new_session(), "email": email, "password": password });
+    server.ask("user-login", &body)
+}
+
+/// A session that Alice is logged in with.
+fn session_of(server: &Running, user_id: i64) -> String {
+    let body = json!({
+        "ip_address": "192.0.2.7", "user_agent": "a browser\u{1b}[2J", "user_id": user_id, "expires": 1,
+        "extra_info_json": null
+    });
+    let answer = server.ask("session-new", &body);
+    answer["response"]["session_token"].as_str().expect("a session").to_owned()
+}
+
+#[test]
+fn an_account_that_is_added_locked_and_unlocked_is_so_for_the_server_at_once() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    adds_alice(&machine);
+    assert_eq!(logs_in(&server, "alice@example.org", PASSWORD)["success"], true);
+    let session = session_of(&server, 4);
+    assert!(server.session_is_live(&session));
+    does(&machine, &["user", "lock", "alice@example.org"], "");
+    assert_eq!(logs_in(&server, "alice@example.org", PASSWORD)["success"], false);
+    assert!(!server.session_is_live(&session), "a lock ends sessions");
+    does(&machine, &["user", "unlock", "4"], "");
+    assert_eq!(logs_in(&server, "alice@example.org", PASSWORD)["success"], true);
+    let other = "another password that is as good";
+    does(&machine, &["user", "set-password", "alice@example.org"], other);
+    assert_eq!(logs_in(&server, "alice@example.org", PASSWORD)["success"], false);
+    assert_eq!(logs_in(&server, "alice@example.org", other)["success"], true);
+    does(&machine, &["user", "delete", "alice@example.org", "--yes"], "");
+    let (status, ..) = runs(&machine, &["user", "show", "alice@example.org"], "");
+    assert_eq!(status, 1);
+    assert_eq!(server.health().0, 200, "{}", server.log());
+    server.stops();
+    assert!(!machine.path(".authdb.sqlite-wal").exists());
+    assert_eq!(runs(&machine, &["user", "list"], "").0, 0, "without a server, too");
+    assert!(!machine.path(".authdb.sqlite-wal").exists(), "nothing is left beside the database");
+}
+
+#[test]
+fn a_session_that_is_ended_is_gone_for_the_server_at_once() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    adds_alice(&machine);
+    let (one, other, admins) = (session_of(&server, 4), session_of(&server, 4), session_of(&server, 1));
+    let listed = does(&machine, &["session", "list", "alice@example.org"], "");
+    let sessions = listed["sessions"].as_array().expect("a list");
+    assert_eq!((sessions.len(), &sessions[0]["ip_address"]), (2, &json!("192.0.2.7")));
+    assert_eq!(does(&machine, &["session", "list"], "")["sessions"].as_array().map(Vec::len), Some(3));
+    let (_, text, _) = runs(&machine, &["session", "list"], "");
+    assert!(!text.contains('\u{1b}') && text.contains("\\u{1b}[2J"), "{text}");
+    assert!(!text.contains(&one) && !listed.to_string().contains(&one));
+
+    let id = sessions[0]["id"].as_str().expect("an ID");
+    does(&machine, &["session", "end", id], "");
+    let live = [&one, &other].iter().filter(|token| server.session_is_live(token)).count();
+    assert_eq!((live, server.session_is_live(&admins)), (1, true));
+    assert_eq!(runs(&machine, &["session", "end", id], "").0, 1, "there is none any more");
+    assert_eq!(does(&machine, &["session", "end", "--user=alice@example.org"], "")["count"], 1);
+    assert!(!server.session_is_live(&one) && !server.session_is_live(&other));
+    assert_eq!(does(&machine, &["session", "end", "--all", "--yes"], "")["count"], 1);
+    assert!(!server.session_is_live(&admins));
+    assert_eq!(server.health().0, 200, "{}", server.log());
+}
+
+#[test]
+fn an_api_key_that_is_revoked_is_refused_at_once() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    adds_alice(&machine);
+    let body = json!({
+        "issuer": "us", "audience": "them", "subject": "things", "apiversion": 1, "expires_seconds": 3600,
+        "not_valid_before": 0, "refresh_expires": 7200, "refresh_nbf": 0, "user_id": 4, "user_role": "authenticated",
+        "ip_address": "192.0.2.7"
+    });
+    let made = server.ask("apikey-new-nosession", &body);
+    let claims = value_of(made["response"]["apikey"].as_str().expect("a key")).expect("claims");
+    let verify = || {
+        let body = json!({ "apikey_dict": claims, "user_id": 4, "user_role": "authenticated" });
+        server.ask("apikey-verify-nosession", &body)["success"] == json!(true)
+    };
+    let listed = does(&machine, &["apikey", "list", "4"], "");
+    assert_eq!(listed["api_keys"].as_array().map(Vec::len), Some(1), "{made}");
+    assert_eq!(listed["api_keys"][0]["kind"], "no session");
+    server.waits_until(verify);
+    assert_eq!(does(&machine, &["user", "show", "4"], "")["api_keys"], 1);
+    does(&machine, &["apikey", "revoke", listed["api_keys"][0]["id"].as_str().expect("an ID")], "");
+    assert!(!verify());
+}
+
+#[test]
+fn a_command_says_what_it_cannot_find_out() {
+    let machine = Machine::new();
+    let (status, output, errors) = runs(&machine, &["user", "list"], "");
+    assert_eq!((status, output.as_str()), (2, ""));
+    assert!(errors.contains("has no file") || errors.contains("there is no database"), "{errors}");
+    assert!(!machine.path(".authdb.sqlite").exists() && !machine.path(".authnzerver-secret-key").exists());
+    machine.starts(&[]).stops();
+    let (status, _, errors) = runs(&machine, &["user", "lst"], "");
+    assert!(status == 2 && errors.contains("perhaps user list?"), "{errors}");
+}
