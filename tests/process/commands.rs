@@ -1,10 +1,10 @@
 //! The operator's commands beside a running server: they work on its database, and it notices at once.
 
-use crate::machine::{Machine, Running};
-use crate::parser::value_of;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::Stdio;
+use support::machine::{Machine, Running};
+use support::parser::value_of;
 
 const PASSWORD: &str = "a password that nobody has ever guessed";
 
