@@ -171,8 +171,10 @@ pub enum LimitKey {
 
 /// The IPv4 address that an IPv6 address stands for.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let last = Ipv4Addr::from_bits(address.to_bits() as u32); // the last 32 bits
-    match address.segments() {
+    let segments = address.segments();
+    let [.., high, low] = segments;
+    let last = Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    match segments {
         [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(last),
         [0x2001, 0, ..] => Some(Ipv4Addr::from_bits(!last.to_bits())),
         _ => None,

@@ -64,7 +64,9 @@ impl Timestamp {
         if !micros.is_finite() || micros.abs() > Self::MAX.0 as f64 * 2.0 {
             return None;
         }
-        self.plus_micros(micros as i64)
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole, and near the years that there are")]
+        let micros = micros as i64;
+        self.plus_micros(micros)
     }
 
     /// This moment moved by microseconds; `None` outside the years 1 to 9999.

@@ -99,7 +99,7 @@ pub enum Written {
 /// # Errors
 /// What the file system says, or `AlreadyExists` if all three names are taken.
 pub fn create_beside(path: &Path, mode: u32, bytes: &[u8], now: Timestamp) -> io::Result<Written> {
-    let names = ["".into(), ".new".into(), format!(".new-{}", now.unix_seconds())];
+    let names = [String::new(), ".new".into(), format!(".new-{}", now.unix_seconds())];
     for (index, suffix) in names.iter().enumerate() {
         let candidate = with_suffix(path, suffix);
         match create_private(&candidate, mode, bytes) {

@@ -112,6 +112,7 @@ macro_rules! shape {
     ) => {
         $(#[doc = $doc])+
         #[derive(serde::Serialize $(, $($derived),+)?)]
+        #[allow(clippy::struct_field_names, reason = "the keys are the wire's")]
         $visibility struct $Name {
             $( $(#[doc = $field_doc])+ $field_visibility $field: $field_type, )*
         }

@@ -116,7 +116,7 @@ pub fn new_sessions(
     meanwhile: impl FnOnce() -> Outcome<()>,
 ) -> Outcome<Vec<Made>> {
     let begun = AtomicUsize::new(0);
-    let body = to.seal.seal(&message(NEW_SESSION, new_session()));
+    let body = to.seal.seal(&message(NEW_SESSION, &new_session()));
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..connections)
             .map(|_| {
@@ -155,7 +155,7 @@ pub fn count_existing(to: Address<'_>, connections: usize, tokens: &[String]) ->
                     let mut client = Client::connect(to)?;
                     let mut found = 0;
                     for token in tokens {
-                        let ask = message(SESSION_EXISTS, serde_json::json!({ "session_token": token }));
+                        let ask = message(SESSION_EXISTS, &serde_json::json!({ "session_token": token }));
                         let answer = to.seal.open(client.post("/", &to.seal.seal(&ask))?)?;
                         found += usize::from(answer["success"] == true);
                     }

@@ -111,6 +111,7 @@ fn table(options: &Options, chosen: &[&Scenario], results: &[Vec<Measured>]) {
     );
     let mut floor = None;
     for (scenario, rounds) in chosen.iter().zip(results) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is whole enough")]
         let rate = median(rounds.iter().map(|one| one.per_second as u64).collect());
         let floor = *floor.get_or_insert(rate.max(1));
         println!(

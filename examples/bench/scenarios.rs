@@ -29,7 +29,7 @@ pub struct Scenario {
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "floor", path: "/echo", messages: echoes },
     Scenario { name: SESSION_EXISTS, path: "/", messages: existing_sessions },
-    Scenario { name: NEW_SESSION, path: "/", messages: |_| Ok(vec![message(NEW_SESSION, new_session())]) },
+    Scenario { name: NEW_SESSION, path: "/", messages: |_| Ok(vec![message(NEW_SESSION, &new_session())]) },
     Scenario { name: "user-check-access", path: "/", messages: permitted_access },
     Scenario { name: "apikey-verify-nosession", path: "/", messages: valid_api_key },
 ];
@@ -55,7 +55,7 @@ impl<'stage> Stage<'stage> {
         Ok(Requests { path: scenario.path, bodies })
     }
 
-    fn ask(&mut self, request: &str, body: Value) -> Outcome<Value> {
+    fn ask(&mut self, request: &str, body: &Value) -> Outcome<Value> {
         let sealed = self.to.seal.seal(&message(request, body));
         let mut answer = self.to.seal.open(self.client.post("/", &sealed)?)?;
         if answer["success"] != true {
@@ -66,7 +66,7 @@ impl<'stage> Stage<'stage> {
 }
 
 /// A request as it is sealed.
-pub fn message(request: &str, body: Value) -> Value {
+pub fn message(request: &str, body: &Value) -> Value {
     json!({ "request": request, "body": body, "reqid": 1, "client_ipaddr": "127.0.0.1" })
 }
 
@@ -82,19 +82,22 @@ pub fn new_session() -> Value {
 }
 
 /// Messages that are only opened and sealed again, exactly as long as those of `session-exists`.
+#[expect(clippy::unnecessary_wraps, reason = "as all of them do")]
 fn echoes(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
     let padding = " ".repeat(SESSION_EXISTS.len() - ECHO.len());
-    let padded = |token| message(ECHO, json!({ "session_token": format!("{token}{padding}") }));
+    let padded = |token| message(ECHO, &json!({ "session_token": format!("{token}{padding}") }));
     Ok(stage.tokens.iter().take(MESSAGES_MAX).map(padded).collect())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as all of them do")]
 fn existing_sessions(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
     // Spread over the whole table.
     let step = stage.tokens.len().div_ceil(MESSAGES_MAX).max(1);
-    let ask = |token| message(SESSION_EXISTS, json!({ "session_token": token }));
+    let ask = |token| message(SESSION_EXISTS, &json!({ "session_token": token }));
     Ok(stage.tokens.iter().step_by(step).map(ask).collect())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as all of them do")]
 fn permitted_access(_: &mut Stage<'_>) -> Outcome<Vec<Value>> {
     let body = json!({
         "user_id": 1,
@@ -105,7 +108,7 @@ fn permitted_access(_: &mut Stage<'_>) -> Outcome<Vec<Value>> {
         "target_visibility": "private",
         "target_sharedwith": "",
     });
-    Ok(vec![message("user-check-access", body)])
+    Ok(vec![message("user-check-access", &body)])
 }
 
 fn valid_api_key(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
@@ -122,11 +125,11 @@ fn valid_api_key(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
         "refresh_expires": 86_400,
         "refresh_nbf": 0,
     });
-    let made = stage.ask("apikey-new-nosession", body)?;
+    let made = stage.ask("apikey-new-nosession", &body)?;
     let key = made["apikey"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
     let key = key.ok_or("the key is not a text that holds JSON")?;
     let ask = json!({ "apikey_dict": key, "user_id": 1, "user_role": "superuser" });
-    Ok(vec![message("apikey-verify-nosession", ask)])
+    Ok(vec![message("apikey-verify-nosession", &ask)])
 }
 
 #[cfg(test)]

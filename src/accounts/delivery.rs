@@ -55,6 +55,7 @@ struct Shared {
 
 /// Hands an email over. `wait` tells whether the caller is going to wait for the outcome; if not, the mail server gets
 /// all the time that the protocol gives it. `None` if too many emails are waiting; then the note is taken back.
+#[must_use]
 pub fn send(
     context: &Context<'_>,
     email: Email,
@@ -97,6 +98,7 @@ pub fn give_back(context: &Context<'_>, claim: Claim) {
 
 impl Delivery {
     /// Waits until the email was sent or certainly not. An email that does not get its turn in time is not sent.
+    #[must_use]
     pub fn wait(self) -> bool {
         if self.begun.wait_for(PATIENCE).is_err() && self.shared.take() {
             log::warning("could not send an email", &[("why", MailError::TimedOut.text().into())]);
@@ -109,6 +111,7 @@ impl Delivery {
 
     /// Waits for so long at most. What is still under way then counts as sent, and its note is taken back should it
     /// fail after all.
+    #[must_use]
     pub fn wait_for(self, limit: Duration) -> bool {
         limit.is_zero() || self.outcome.wait_for(limit).unwrap_or(true)
     }

@@ -95,7 +95,7 @@ pub fn edit(
         if is_system_user(user_id) && STATE_KEYS.iter().any(|key| update.contains_key(*key)) {
             return refused(EditRefused::SystemUser);
         }
-        Ok((by, change(tx, user, update, &no_password)?))
+        Ok((by, change(tx, &user, update, &no_password)?))
     })?;
     by.log(context, "account edited", user_id);
     Ok(user)
@@ -170,7 +170,7 @@ const LAST: Fault = OperationError::Refused(EditRefused::LastAdministrator);
 
 /// Makes the changes and ends what they end, unless nobody would be left to administer. Returns the user as they are
 /// then. A value that cannot be set is refused; so is one that the database knows better about.
-fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
+fn change(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
     let changed = lock::keeping_an_administrator(tx, || LAST, || carry_out(tx, before, update, no_password));
     changed.map_err(|error| match error {
         OperationError::Broken(Error::Store(StoreError::Duplicate(_) | StoreError::ForeignKey)) => {
@@ -180,11 +180,11 @@ fn change(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHash)
     })
 }
 
-fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
+fn carry_out(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
     let says_active = update.contains_key("is_active");
     let decides_state = ["is_active", "user_role"].iter().any(|key| update.contains_key(*key));
     let proves_address = update.get("email_verified").is_some_and(|proven| matches!(truth(proven), Ok(true)));
-    let mut after = changed(&before, update)?;
+    let mut after = changed(before, update)?;
     let after_email = after.email.clone();
     let suspended = lock::is_suspended(tx, before.user_id)?;
     if suspended && !after.user_role.is_locked() && !says_active {
@@ -228,7 +228,7 @@ fn carry_out(tx: &Tx<'_>, before: User, update: Object, no_password: &PasswordHa
             users::end_contest(tx, &after_email)?;
         }
     } else if proves_address {
-        settle_address(tx, &before, no_password)?;
+        settle_address(tx, before, no_password)?;
     }
     users::by_id(tx, before.user_id)?.ok_or(BAD_VALUE)
 }

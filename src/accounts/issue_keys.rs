@@ -244,6 +244,7 @@ impl KeyHolder {
     }
 }
 
+#[expect(clippy::unused_self, reason = "leave to do one thing is used up by doing it")]
 impl Permitted {
     /// Issues a key that ends with this session.
     fn issue_in_session(self, tx: &Tx<'_>, key: &NewKey, session: &StoredToken) -> Result<(), StoreError> {

@@ -90,6 +90,11 @@ impl KeyContent {
 
 impl NewKey {
     /// Makes a key with a new token. Only a key that ends with a session names the browser.
+    ///
+    /// # Panics
+    ///
+    /// Never: what was just serialised is a JSON object.
+    #[must_use]
     pub fn new(
         context: &Context<'_>,
         holder: &KeyHolder,

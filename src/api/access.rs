@@ -25,7 +25,7 @@ requests! {
         user_id: UserId,
         /// Their role.
         user_role: str,
-        /// What they want to do: list, view, create, edit, delete, change_visibility, change_owner.
+        /// What they want to do: list, view, create, edit, delete, `change_visibility`, `change_owner`.
         action: str,
         /// The kind of item: object, dataset, collection, user, session, apikey, preference.
         target_name: str,

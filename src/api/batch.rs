@@ -83,6 +83,10 @@ fn nested(_: &mut Call<'_>, _: Batch) -> Outcome<Answers> {
 pub type Part = Result<Answer, (u16, Option<u64>)>;
 
 /// Carries out a batch. `answer` is given the name and the body of each request, as far as there are such.
+///
+/// # Errors
+///
+/// Problems with the parameters of the batch itself.
 pub fn carry_out(
     body: WipedObject,
     answer: &mut dyn FnMut(Option<&str>, Option<WipedObject>) -> Part,

@@ -1,6 +1,11 @@
 //! What can be asked. Each file declares its requests and answers them; none imports another. What they do to an
 //! account is in `accounts`, once.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "a request is handed to its handler, and a refusal to what words it"
+)]
+
 pub mod access;
 pub mod apikey;
 pub mod batch;

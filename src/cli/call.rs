@@ -56,7 +56,7 @@ fn ask(call: &CallArgs<'_>, arguments: &Arguments, context: &mut Context<'_, '_>
         streams.warn(warning);
     }
     let body = body(call, streams).map_err(Problems::one)?;
-    let answer = exchange(call, body, &settings, context.parts)
+    let answer = exchange(call, &body, &settings, context.parts)
         .map_err(|problem| Problems::one(problem + &unknown_request(call.request)))?;
     let text = if streams.output_is_terminal { format!("{answer:#}\n") } else { format!("{answer}\n") };
     streams.print(&text);
@@ -101,7 +101,7 @@ fn unknown_request(name: &str) -> String {
 
 fn exchange(
     call: &CallArgs<'_>,
-    body: Map<String, Value>,
+    body: &Map<String, Value>,
     settings: &ClientSettings,
     parts: &Parts<'_>,
 ) -> Result<Value, String> {
@@ -155,9 +155,12 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
                 .ask(|agent| agent.post(url).send(body), is_untrusted)
         }
     };
-    let mut answer = answer.map_err(|error| match is_untrusted(&error) {
-        true => format!("no answer from {url}: there is no trusted TLS connection to it ({error})"),
-        false => format!("no answer from {url}: {error}"),
+    let mut answer = answer.map_err(|error| {
+        if is_untrusted(&error) {
+            format!("no answer from {url}: there is no trusted TLS connection to it ({error})")
+        } else {
+            format!("no answer from {url}: {error}")
+        }
     })?;
     let status = answer.status();
     let wait = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);

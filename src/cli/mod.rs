@@ -37,6 +37,7 @@ use streams::Streams;
 use table::{COMMANDS, DEFAULT};
 
 /// Runs the command that this process was started for, and gives the exit status.
+#[must_use]
 pub fn run_here(parts: &Parts<'_>) -> u8 {
     // A file that may not grow any more is a failed write like others, not the end. Where no handler can be put in place,
     // nothing is worse than it was.

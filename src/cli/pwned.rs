@@ -6,6 +6,7 @@ use crate::config::Problems;
 use crate::outbound::pwned::builder::{BuildError, Order, Portions, build};
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::password_sha1;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::AsFd;
@@ -28,7 +29,7 @@ pub fn build_filter(arguments: &Arguments, context: &mut Context<'_, '_>) -> Res
     let min_count = match arguments.option("min-count").map(str::parse) {
         None => 1,
         Some(Ok(count)) if count > 0 => count,
-        Some(_) => return Err(cannot_tell("--min-count must be a number above zero")),
+        Some(_) => return Err(cannot_tell(&"--min-count must be a number above zero")),
     };
     let (list, out) = (arguments.word(0).unwrap_or_default(), arguments.word(1).unwrap_or_default());
     let force = arguments.option("force").is_some();
@@ -47,13 +48,13 @@ pub fn check_passwords(arguments: &Arguments, context: &mut Context<'_, '_>) -> 
 }
 
 fn finish(done: Done, output: &mut dyn Write) -> Result<u8, CommandError> {
-    let ending = done.map_err(cannot_tell)?;
-    output.flush().map_err(cannot_tell)?;
+    let ending = done.map_err(|error| cannot_tell(&error))?;
+    output.flush().map_err(|error| cannot_tell(&error))?;
     Ok(ending)
 }
 
 /// 1 says that a password was breached, so that an error is 2.
-fn cannot_tell(error: impl ToString) -> CommandError {
+fn cannot_tell(error: &dyn Display) -> CommandError {
     CommandError { problems: Problems::one(error.to_string()), status: EXIT_USAGE }
 }
 
@@ -74,7 +75,7 @@ fn run_build(
         // Progress that nobody can read is no reason to stop.
         let _ = writeln!(errors, "{text}");
     };
-    let built = build(Order { list: &list, out, min_count, force }, Portions::default(), &mut tell)?;
+    let built = build(&Order { list: &list, out, min_count, force }, Portions::default(), &mut tell)?;
     writeln!(
         output,
         "{}: {} hashes from {} lines, {} bytes. Finds each of them, and by mistake one other password in 65,536.",

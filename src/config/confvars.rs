@@ -36,6 +36,7 @@ pub(super) struct Item {
     /// The option to ask in place of the setting's own.
     pub(super) option: Option<&'static str>,
     /// The default in place of the setting's own; `Some(None)` makes the setting a required one.
+    #[expect(clippy::option_option, reason = "no default is something else than nothing said about one")]
     pub(super) default: Option<Option<String>>,
     /// How the text that was found is read, if not as usual.
     pub(super) reading: Option<Reading>,

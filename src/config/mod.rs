@@ -16,7 +16,7 @@ mod remote;
 mod retrieval;
 mod sources;
 mod table;
-pub mod values;
+pub(crate) mod values;
 
 #[cfg(test)]
 mod tests;
@@ -132,12 +132,11 @@ pub fn load_for_client(
         (None, Err(problem)) => reader.problem(problem),
     };
     let given = given.filter(|url| !url.is_empty());
-    let trust = match given {
-        None => Trust::OwnServer,
-        Some(_) => {
-            let extra = environment.variable(EXTRA_ROOTS_VARIABLE).map_err(Problems::one)?;
-            Trust::Roots { extra: extra.map(PathBuf::from) }
-        }
+    let trust = if given.is_none() {
+        Trust::OwnServer
+    } else {
+        let extra = environment.variable(EXTRA_ROOTS_VARIABLE).map_err(Problems::one)?;
+        Trust::Roots { extra: extra.map(PathBuf::from) }
     };
     let url = given.or_else(|| own_url(&mut reader));
     let url = match url {
@@ -160,7 +159,7 @@ fn load_from(sources: &Sources<'_>) -> Result<Startup, Problems> {
     let ((mut config, admin), warnings) = reader.finish(config.zip(admin))?;
     config.base_directory.clone_from(&sources.base);
     if config.email_user.is_empty() {
-        config.email_user = sources.environment.user_name().unwrap_or(NAMELESS_USER).to_owned();
+        sources.environment.user_name().unwrap_or(NAMELESS_USER).clone_into(&mut config.email_user);
     }
     Ok(Startup { config, admin, warnings })
 }

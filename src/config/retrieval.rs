@@ -1,7 +1,7 @@
 //! Follows the text of a setting to what it stands for: a path made whole, a file's content, or what the file of
 //! `--confvars` says. What was read from elsewhere is never shown, whatever the setting.
 
-use super::confvars::{Form, Item, Reading};
+use super::confvars::{ConfVars, Form, Item, Reading};
 use super::envfile::{EnvFile, SETTING_FILE_BYTES_MAX, content, path_text};
 use super::environment::EXTRA_ROOTS_VARIABLE;
 use super::remote::{self, WebRequest};
@@ -98,6 +98,10 @@ impl Sources<'_> {
             SettingKind::Location => self.with_places(trimmed),
             SettingKind::File => {
                 let path = self.environment.directory.join(self.with_places(trimmed)?);
+                #[expect(
+                    clippy::unnecessary_debug_formatting,
+                    reason = "a name may hold what breaks the line"
+                )]
                 let shown = match retrieved.told_by {
                     Some(_) => "a file".to_owned(),
                     None => format!("{path:?}"),
@@ -206,7 +210,7 @@ impl Sources<'_> {
             Source::Line { path, .. } if self.env_file().is_some_and(EnvFile::is_open_to_others) => {
                 Some(warning_of_secret(path))
             }
-            Source::Default(path) if self.conf_vars.as_ref().is_some_and(|file| file.is_open_to_others()) => {
+            Source::Default(path) if self.conf_vars.as_ref().is_some_and(ConfVars::is_open_to_others) => {
                 Some(warning_of_secret(path))
             }
             _ => None,

@@ -1,6 +1,8 @@
 //! Turns the text of a setting into its value. Each function refuses with what the value *must be*, as the end
 //! of a sentence; it never repeats the text, which may be a secret. Nothing here reads files or the network.
 
+#![expect(clippy::unnecessary_wraps, reason = "the table wants them all alike")]
+
 use crate::guard::envelope::Keyring;
 use crate::guard::password::Argon2Cost;
 use crate::guard::ratelimit::RateLimits;
@@ -127,6 +129,7 @@ pub fn keyring(text: &str) -> Result<Keyring, String> {
 }
 
 /// Whether the text is a key, and not perhaps the path of one.
+#[must_use]
 pub fn key_decodes(text: &str) -> bool {
     Keyring::parse(text).is_ok()
 }
@@ -264,6 +267,7 @@ pub fn log_level(text: &str) -> Result<LevelFilter, String> {
 }
 
 /// Whether the text can stand as a URL of the web: right scheme, a host, one word.
+#[must_use]
 pub fn is_web_url(text: &str) -> bool {
     text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).is_some_and(|rest| {
         !rest.is_empty()

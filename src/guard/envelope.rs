@@ -107,6 +107,10 @@ impl Keyring {
     }
 
     /// The key written first, for sealing what is not an answer.
+    ///
+    /// # Panics
+    ///
+    /// Never: there is no ring without a key.
     #[must_use]
     pub fn first(&self) -> &Key {
         self.0.first().expect("parse refuses an empty ring")

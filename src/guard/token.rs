@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn stores_the_sha_256_of_any_text() {
         // The example of FIPS 180.
-        let abc = 0xba7816bf_8f01cfea_414140de_5dae2223_u128.to_be_bytes();
+        let abc = 0xba78_16bf_8f01_cfea_4141_40de_5dae_2223_u128.to_be_bytes();
         assert_eq!(StoredToken::of("abc").as_bytes()[..16], abc);
         let long = "ä".repeat(1 << 20);
         assert_eq!(StoredToken::from_bytes(*StoredToken::of(&long).as_bytes()), StoredToken::of(&long));

@@ -71,7 +71,7 @@ impl Socket {
     fn info(&self) -> Option<(libc::tcp_info, usize)> {
         // SAFETY: the structure holds nothing but integers, for which zero is a valid value.
         let mut info: libc::tcp_info = unsafe { mem::zeroed() };
-        let mut size = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let mut size = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
         // SAFETY: the pointers are to live values on this stack, and `size` is the length of the first.
         let result = unsafe {
             libc::getsockopt(

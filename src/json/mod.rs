@@ -1,5 +1,5 @@
 //! Reads JSON that comes from outside: requests, what is noted in the database, files that an operator names,
-//! answers of other servers. Nothing of that kind may go through serde_json's own reader, which takes some keys for
+//! answers of other servers. Nothing of that kind may go through `serde_json`'s own reader, which takes some keys for
 //! marks of its own and starts counting levels afresh behind them. Here keys are data.
 //!
 //! [`check`] goes over a whole text once, without recursion, and bounds its length, its levels and the number of its
@@ -163,7 +163,9 @@ impl<'t> Json<'t> {
         let mut open = Vec::new();
         let value = tree(&mut scanner, &mut open);
         // Where it broke off, something is still open.
-        open.into_iter().for_each(|open| wipe(open.into_value()));
+        for open in open {
+            wipe(open.into_value());
+        }
         value
     }
 
@@ -331,7 +333,7 @@ fn escaped(escape: &str) -> (char, usize) {
 /// JSON text as the database holds it: whatever this or an older server or the Python authnzerver wrote. It is not
 /// looked into until somebody asks, so that it can be taken from a row while the database is in use.
 ///
-/// It is for writing out, never for a tree (`json!`): serde_json would read it for that, with marks and all.
+/// It is for writing out, never for a tree (`json!`): `serde_json` would read it for that, with marks and all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonText(String);
 

@@ -87,8 +87,8 @@ impl<'t> Scanner<'t> {
     fn value(&mut self) -> Result<Option<Token<'t>>, JsonError> {
         self.start = self.at;
         match self.byte() {
-            Some(b'{') => self.opened(Container::Object, Token::OpenObject),
-            Some(b'[') => self.opened(Container::Array, Token::OpenArray),
+            Some(b'{') => Ok(Some(self.opened(Container::Object, Token::OpenObject))),
+            Some(b'[') => Ok(Some(self.opened(Container::Array, Token::OpenArray))),
             Some(b'"') => {
                 let text = self.quoted()?;
                 self.expected = Expected::Next;
@@ -120,11 +120,11 @@ impl<'t> Scanner<'t> {
         Ok(Some(Token::Key(key)))
     }
 
-    fn opened(&mut self, container: Container, token: Token<'t>) -> Result<Option<Token<'t>>, JsonError> {
+    fn opened(&mut self, container: Container, token: Token<'t>) -> Token<'t> {
         self.open.push(container);
         self.at += 1;
         self.expected = Expected::First;
-        Ok(Some(token))
+        token
     }
 
     fn word(&mut self, word: &str, token: Token<'t>) -> Result<Option<Token<'t>>, JsonError> {

@@ -249,7 +249,7 @@ impl Texts {
     }
 }
 
-/// What serde_json calls half of a surrogate pair.
+/// What `serde_json` calls half of a surrogate pair.
 const HALVES: [&str; 2] = ["surrogate", "unexpected end of hex escape"];
 
 #[test]

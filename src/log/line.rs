@@ -5,10 +5,10 @@ use super::field::{Field, fields_as_json, fields_as_text};
 use crate::clock::Timestamp;
 use log::Level;
 
-/// What simple_logger writes before a line's text, apart from the time: five characters for the level, the target in
+/// What `simple_logger` writes before a line's text, apart from the time: five characters for the level, the target in
 /// brackets, and the blanks between.
 const PREFIX_CHARACTERS: usize = "LEVEL [] ".len();
-/// A time with its blank, as simple_logger writes it.
+/// A time with its blank, as `simple_logger` writes it.
 const TIMESTAMP_CHARACTERS: usize = "2026-11-23T14:06:11.930Z ".len();
 /// Fraction digits of a second in text lines.
 const FRACTION_DIGITS: usize = 3;
@@ -50,7 +50,7 @@ impl Style {
         }
     }
 
-    /// How many bytes of a line come before its text, where simple_logger makes it.
+    /// How many bytes of a line come before its text, where `simple_logger` makes it.
     pub(super) const fn prefix_bytes(self, target: &str) -> usize {
         let time = if self.timestamps { TIMESTAMP_CHARACTERS } else { 0 };
         time + PREFIX_CHARACTERS + target.len()
@@ -63,7 +63,7 @@ pub(super) fn json(now: Timestamp, level: Level, object: &str) -> String {
     format!(r#"{{"time":"{}Z","level":"{level}",{keys}"#, now.wire())
 }
 
-/// As simple_logger writes it: always with milliseconds.
+/// As `simple_logger` writes it: always with milliseconds.
 fn text_time(now: Timestamp) -> String {
     let stored = now.stored().replace(' ', "T");
     let (seconds, fraction) = stored.split_once('.').unwrap_or((&stored, ""));

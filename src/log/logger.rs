@@ -1,4 +1,4 @@
-//! Writes log lines on standard error, marked as ours. Text lines are simple_logger's. What libraries log is escaped
+//! Writes log lines on standard error, marked as ours. Text lines are `simple_logger`'s. What libraries log is escaped
 //! and cut, for they repeat what strangers sent.
 
 use super::line::{LogFormat, Mark, Style, TARGET, json};

@@ -147,6 +147,10 @@ impl SharedWith {
     /// Only ASCII digits count as digits, and only spaces may stand around a number: a list that can be
     /// read in two ways must not open anything. Call this only if the item's visibility is `shared`;
     /// otherwise the list means nothing and its errors harm nobody.
+    ///
+    /// # Errors
+    ///
+    /// Anything but numbers, or more than [`SHARED_WITH_USERS_MAX`] of them.
     pub fn parse(text: Option<&str>) -> Result<Self, MalformedList> {
         let text = text.unwrap_or_default();
         if text.is_empty() || text.eq_ignore_ascii_case("none") {

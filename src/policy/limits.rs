@@ -74,9 +74,14 @@ fn int(value: &Value) -> Option<i128> {
     match value {
         Value::Bool(truth) => Some(i128::from(*truth)),
         Value::Number(number) if is_integer(number) => int_of_digits(number.as_str()),
-        // The cast cuts the fraction and stops at the ends of the range.
         Value::Number(number) => {
-            float_of_digits(number.as_str()).filter(|number| number.is_finite()).map(|number| number as i128)
+            let number = float_of_digits(number.as_str()).filter(|number| number.is_finite())?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "cuts the fraction, and stops at the ends of the range"
+            )]
+            let whole = number as i128;
+            Some(whole)
         }
         Value::String(text) => int_of_digits(&plain_numeral(text)?),
         Value::Null | Value::Array(_) | Value::Object(_) => None,

@@ -72,13 +72,21 @@ pub(super) enum Reach {
 
 impl Policy {
     /// The policy in [`DEFAULT_POLICY`].
+    ///
+    /// # Panics
+    ///
+    /// Never: that policy is part of the program and is tested.
     #[must_use]
     pub fn default_policy() -> Self {
         Self::from_json(DEFAULT_POLICY).expect("the default policy is part of the program and is tested")
     }
 
-    /// Reads a policy from JSON. Errors if any part of it is missing, unknown, of the wrong type, stands
-    /// twice, is too large, or names something that the policy does not list.
+    /// Reads a policy from JSON.
+    ///
+    /// # Errors
+    ///
+    /// Every part that is missing, unknown, of the wrong type, stands twice, is too large, or names something that the
+    /// policy does not list.
     pub fn from_json(text: &str) -> Result<Self, PolicyError> {
         let mut problems = Problems::default();
         if text.len() > POLICY_BYTES_MAX {

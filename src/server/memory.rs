@@ -125,12 +125,11 @@ pub fn plan(room: Room, wanted: &Wanted) -> Result<Plan, TooLittle> {
     }
     let most = |number: &dyn Fn(&Kind) -> u64| kinds.iter().map(number).min().unwrap_or(0);
     let fitting = most(&Kind::threads_max);
-    let threads = match wanted.threads {
-        Some(threads) => fitting.min(threads as u64),
-        None => {
-            let share = most(&|kind| kind.free() / HASHING_SHARE / kind.arena);
-            fitting.min(share).min(wanted.cores.min(THREADS_AUTO_MAX) as u64)
-        }
+    let threads = if let Some(threads) = wanted.threads {
+        fitting.min(threads as u64)
+    } else {
+        let share = most(&|kind| kind.free() / HASHING_SHARE / kind.arena);
+        fitting.min(share).min(wanted.cores.min(THREADS_AUTO_MAX) as u64)
     }
     .max(1);
     let rest = most(&|kind| kind.free() - threads * kind.arena - CONNECTIONS_MIN * kind.connection);

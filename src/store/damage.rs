@@ -32,17 +32,25 @@ pub(super) fn check_before_serving(connection: &Connection, path: &Path) -> Resu
     }
 }
 
-/// Checks everything. `None` when it was told to stop; otherwise what it found, if anything.
-pub(super) fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Option<Option<String>>, StoreError> {
+/// What became of a check.
+pub(super) enum Checked {
+    /// It was told to stop.
+    BrokenOff,
+    /// It found this, if anything.
+    Found(Option<String>),
+}
+
+/// Checks everything.
+pub(super) fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Checked, StoreError> {
     match check_tables(path, stopping) {
-        Ok(found) => Ok(Some(found)),
+        Ok(found) => Ok(Checked::Found(found)),
         Err(StoreError::Sqlite(SqliteError::SqliteFailure(code, _)))
             if code.code == ErrorCode::OperationInterrupted =>
         {
-            Ok(None)
+            Ok(Checked::BrokenOff)
         }
-        Err(StoreError::Damaged(what)) => Ok(Some(Some(what))),
-        Err(error) if error.is_damage() => Ok(Some(Some(error.to_string()))),
+        Err(StoreError::Damaged(what)) => Ok(Checked::Found(Some(what))),
+        Err(error) if error.is_damage() => Ok(Checked::Found(Some(error.to_string()))),
         Err(error) => Err(error),
     }
 }

@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use rusqlite::Connection;
 
-/// Stands in the file's header ("AtzR"), so that our files can be told from others.
+/// Stands in the file's header (`AtzR`), so that our files can be told from others.
 pub const APPLICATION_ID: i64 = 0x4174_7a52;
 
 /// Every step, in order. A released step is never edited; a change is a new step.
@@ -17,7 +17,12 @@ const STEPS: &[&str] = &[
 /// The schema that this program works with: the number of steps taken.
 #[must_use]
 pub const fn newest_version() -> i64 {
-    STEPS.len() as i64
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "nobody writes that many steps, and `try_from` is not const"
+    )]
+    let steps = STEPS.len() as i64;
+    steps
 }
 
 /// Takes the steps that are missing after `version`. The caller has begun a transaction.

@@ -204,10 +204,10 @@ impl Store {
     pub fn look_for_damage(&self, stopping: &Arc<AtomicBool>) -> Result<(), StoreError> {
         self.condition.check_begins();
         let checked = damage::look(&self.path, stopping);
-        if !matches!(checked, Ok(Some(_))) {
+        if !matches!(checked, Ok(damage::Checked::Found(_))) {
             self.condition.check_was_broken_off();
         }
-        let Some(found) = checked? else { return Ok(()) };
+        let damage::Checked::Found(found) = checked? else { return Ok(()) };
         if let Some(what) = &found {
             log::error(
                 "a check found damage in the database",

@@ -165,9 +165,9 @@ mod tests {
         for one in passing {
             one.join().expect("it passes");
         }
-        let _turn = mutex.lock("alice", &Presence::always()).expect("nobody is there");
-        let _other = mutex.lock("bob", &Presence::always()).expect("nobody is there");
-        drop((_turn, _other));
+        let alice = mutex.lock("alice", &Presence::always()).expect("nobody is there");
+        let bob = mutex.lock("bob", &Presence::always()).expect("nobody is there");
+        drop((alice, bob));
         assert!(mutex.lines().is_empty(), "a line that nobody stands in takes no memory");
     }
 
@@ -195,7 +195,9 @@ mod tests {
         let gone: Vec<_> =
             clients.iter().map(|client| enters(&mutex, Presence::of(client.clone()))).collect();
         assert!(is_refused(&enters(&mutex, Presence::always())), "it is full");
-        clients.iter().for_each(|client| client.leave());
+        for client in &clients {
+            client.leave();
+        }
         let owner = enters(&mutex, Presence::always());
         assert!(gone.iter().all(is_refused), "they are told");
         drop(first);

@@ -214,7 +214,8 @@ mod tests {
     #[test]
     fn too_many_imports_are_seen_but_not_a_files_own_parts() {
         let names: Vec<String> = (0..=IMPORTED_FILES_MAX).map(|number| format!("m{number}")).collect();
-        let uses: String = names.iter().map(|name| format!("use crate::{name}::X;")).collect();
+        let uses: String =
+            names.iter().map(|name| format!("use crate::{name}::X;")).collect::<Vec<_>>().concat();
         let paths: Vec<String> = names.iter().map(|name| format!("src/{name}.rs")).collect();
         let mut files: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "")).collect();
         files.push(("src/busy.rs", &uses));

@@ -7,6 +7,7 @@ use crate::reading::READING;
 use crate::vfs::{self, Operation};
 use crate::writing::{Asked, Outcome, Prepare, WRITING};
 use authnzerver::api::{REQUESTS_BY_NAME, requests};
+use authnzerver::outcome::Refusal;
 use authnzerver::server::health::HealthCheck;
 use serde_json::Value;
 use std::time::Duration;
@@ -38,13 +39,13 @@ fn is_broken(request: &str, reply: &Reply, what: &str) {
             let answers = answer["response"]["answers"].as_array().expect("a list");
             let is_broken = |answer: &Value| {
                 let request = answer["request"].as_str().expect("a name");
-                let broken = REQUESTS_BY_NAME[request].broken.and_then(|refusal| refusal.reason());
+                let broken = REQUESTS_BY_NAME[request].broken.and_then(Refusal::reason);
                 answer["status"] == 503 || broken == answer["failure_reason"].as_str()
             };
             assert!(answers.iter().any(is_broken), "{what}: a verdict: {answer}");
         }
         Reply::Answered(answer) => {
-            let broken = REQUESTS_BY_NAME[request].broken.and_then(|refusal| refusal.reason());
+            let broken = REQUESTS_BY_NAME[request].broken.and_then(Refusal::reason);
             assert!(broken.is_some(), "{what}: a verdict: {answer}");
             assert_eq!(answer["failure_reason"].as_str(), broken, "{what}: a verdict");
         }
@@ -54,7 +55,7 @@ fn is_broken(request: &str, reply: &Reply, what: &str) {
 
 /// Whether it came out as it does when nothing fails.
 fn is_as_ever(request: &str, reply: &Reply, outcome: Outcome) -> bool {
-    let broken = REQUESTS_BY_NAME[request].broken.and_then(|refusal| refusal.reason());
+    let broken = REQUESTS_BY_NAME[request].broken.and_then(Refusal::reason);
     match reply {
         Reply::Rejected(..) => false,
         Reply::Answered(answer) if answer["success"] == true => outcome.is_done(),
@@ -212,7 +213,9 @@ fn a_request_that_only_reads_writes_nothing_and_answers_as_ever_while_writing_fa
         assert!(server.ask(request, bodies[0].clone()).succeeded(), "{request}: {}", healthy[0]);
         assert_eq!(vfs::writes(), writes_before, "{request} writes");
         assert!(contents::of(&server, Part::Everything) == before, "{request} has changed something");
-        FAILING.iter().for_each(|operation| vfs::fail(*operation, 0));
+        for operation in FAILING {
+            vfs::fail(operation, 0);
+        }
         for (body, healthy) in bodies.iter().zip(&healthy) {
             let reply = server.ask(request, body.clone());
             assert_eq!(&format!("{reply:?}"), healthy, "{request} while writing fails");

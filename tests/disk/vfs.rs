@@ -48,7 +48,9 @@ pub fn fail_once(operation: Operation, good: u64) {
 
 /// Lets everything go well again; how many calls have failed.
 pub fn heal() -> u64 {
-    LEFT.iter().for_each(|left| left.store(-1, Ordering::SeqCst));
+    for left in &LEFT {
+        left.store(-1, Ordering::SeqCst);
+    }
     FAILED.swap(0, Ordering::SeqCst)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::harness::{BIG_ANSWER_BYTES, Server};
 use authnzerver::http::HttpLimits;
+use std::fmt::Write as _;
 
 #[test]
 fn a_request_arrives_whole_and_without_its_query() {
@@ -41,7 +42,7 @@ fn pipelined_requests_are_answered_in_order() {
     let mut client = server.client();
     let mut bytes = String::new();
     for number in 100..300 {
-        bytes += &format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{number}");
+        let _ = write!(bytes, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{number}");
     }
     client.send(bytes);
     for number in 100..300 {

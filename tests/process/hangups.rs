@@ -41,7 +41,7 @@ fn log_in(server: &Running, session: &str) -> Option<Value> {
 
 fn found_wrong(machine: &Machine) -> usize {
     let db = Connection::open(machine.path(".authdb.sqlite")).expect("opens");
-    db.query_row("SELECT count(*) FROM wrong", (), |row| row.get::<_, i64>(0)).expect("a number") as usize
+    db.query_row("SELECT count(*) FROM wrong", (), |row| row.get::<_, u32>(0)).expect("a number") as usize
 }
 
 fn guess(machine: &Machine, server: &Running, email: &str) -> TcpStream {

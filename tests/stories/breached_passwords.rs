@@ -58,7 +58,7 @@ fn choices(server: &TestServer, password: &str) -> [(&'static str, Reply); 6] {
     let reset_nosession =
         json!({ "email_address": alice.email, "new_password": password, "required_active": true });
     let mut newcomer = server.person("newcomer");
-    newcomer.password = password.to_owned();
+    password.clone_into(&mut newcomer.password);
     [
         ("password is insecure or invalid", server.ask("user-validatepass", judged)),
         ("invalid password", newcomer.signs_up()),

@@ -1,6 +1,8 @@
 //! What the server does, told as stories through its door: sealed request in, sealed answer out. Each story is told
 //! twice: its requests go straight into the pipeline, and, in the second run that `over_http` starts, over HTTP.
 
+#![allow(clippy::needless_pass_by_value, reason = "what is asked is written where it is asked")]
+
 mod access;
 mod administrators;
 mod adopted;

@@ -17,13 +17,13 @@ fn edits_self(server: &TestServer, user_id: i64, session: &str, email: &str) -> 
 
 fn logs_in(server: &TestServer, password: &str) -> Reply {
     let mut person = server.person("victim");
-    person.password = password.to_owned();
+    password.clone_into(&mut person.password);
     person.logs_in()
 }
 
 fn victim_signs_up(server: &TestServer, password: &str) -> Reply {
     let mut victim = server.person("victim");
-    victim.password = password.to_owned();
+    password.clone_into(&mut victim.password);
     victim.signs_up()
 }
 

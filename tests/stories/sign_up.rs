@@ -69,7 +69,7 @@ fn the_wait_before_another_sign_up_email_is_the_one_that_the_caller_asks_for() {
         sign_up().done();
         server.later(too_soon);
         assert_eq!(sign_up().refused("user exists")["send_verification"], false, "{hours}");
-        server.later(late_enough - too_soon);
+        server.later(late_enough.saturating_sub(too_soon));
         assert_eq!(sign_up().refused("user exists")["send_verification"], true, "{hours}");
     }
 }
@@ -85,7 +85,7 @@ fn stored(server: &TestServer, column: &str) -> Option<String> {
 /// Signs alice's address up with this password.
 fn signs_up_with(server: &TestServer, password: &str) -> Reply {
     let mut alice = server.person("alice");
-    alice.password = password.to_owned();
+    password.clone_into(&mut alice.password);
     alice.signs_up()
 }
 

@@ -110,7 +110,7 @@ fn nothing_works_during_a_timed_lock_and_everything_from_its_end_on() {
     let own = Belongings::of(&server, user_id);
     guesses_too_often(&alice);
     all_fail(&own.asks_everything(&server));
-    server.later(LOCK_TIME - SECOND);
+    server.later(LOCK_TIME.saturating_sub(SECOND));
     all_fail(&own.asks_everything(&server));
     // Nothing but time passes: no maintenance, no login.
     server.later(SECOND);

@@ -168,7 +168,7 @@ fn uses_passwords(server: &TestServer, [password, next_password]: [&str; 2]) {
 fn no_password_is_left_by_requests_that_come_to_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let server = TestServer::start();
-    let escaped: String = PASSWORD.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let escaped: String = PASSWORD.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
     for (request, body) in [
         ("user-login", format!(r#"{{"password": "{PASSWORD}"}}"#)),
         ("user-login", format!(r#"{{"password": "{escaped}", "email": 5}}"#)),

@@ -1,5 +1,7 @@
 //! The wire: which requests there are, what each of them takes, and what becomes of messages that are none.
 
+#![allow(clippy::needless_pass_by_value, reason = "what is asked is written where it is asked")]
+
 mod contract;
 mod hostile;
 mod limits;

@@ -163,7 +163,7 @@ fn every_text_means_what_it_means_to_python() {
     texts.extend(PIECES.iter().map(|piece| (*piece).to_owned()));
     let lines: String = texts
         .iter()
-        .map(|text| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n")
+        .map(|text| text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat() + "\n")
         .collect();
     let mut python = python()
         .args(["-c", PYTHON])

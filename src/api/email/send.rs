@@ -210,8 +210,8 @@ fn user_sendemail_forgotpass(call: &mut Call<'_>, ask: UserSendemailForgotpass) 
     let expires = expiry(call, ask.verification_expiry);
     // Whatever comes of it is answered after the same time, so that the time does not tell whose address is known.
     let begun = call.app().clock.monotonic();
-    let rest =
-        |call: &Call<'_>| FORGOTPASS_ANSWERS_AFTER.saturating_sub(call.app().clock.monotonic() - begun);
+    let ends = begun + FORGOTPASS_ANSWERS_AFTER;
+    let rest = |call: &Call<'_>| ends.saturating_sub(call.app().clock.monotonic());
     let contents = |to| Contents {
         to,
         site: &ask.server_name,

@@ -61,7 +61,7 @@ requests! {
         SYSTEM_USER, NO_SESSION, NO_SELF_SESSION, SELF_OTHER_KEYS, OTHER_KEYS, BAD_ROLE, NOT_EDITED,
     ]
 
-    /// Changes a user. Keys of extra_info are set one by one, or removed with "__delete__".
+    /// Changes a user. Keys of `extra_info` are set one by one, or removed with "__delete__".
     "internal-user-edit" => internal_user_edit(InternalUserEdit), broken INTERNALLY_NOT_EDITED {
         /// Whom to change.
         target_userid: UserId,

@@ -13,7 +13,7 @@ use crate::wire::{Encoded, FromWire, Object};
 use serde_json::Value;
 
 /// Users in one answer at most. Who has more asks for them in pieces.
-const USERS_PER_ANSWER_MAX: i64 = 50_000;
+const USERS_PER_ANSWER_MAX: usize = 50_000;
 /// Bytes of one answer's users, as JSON. Sealing and sending them takes several times as much memory.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -61,9 +61,9 @@ requests! {
 
     /// Looks users up by any of their properties.
     "user-lookup-match" => user_lookup_match(UserLookupMatch), broken MATCH_FAILED {
-        /// The property: any key of the answer's user_info.
+        /// The property: any key of the answer's `user_info`.
         by: str,
-        /// Its value; for extra_info an object whose keys and values must all be among those noted.
+        /// Its value; for `extra_info` an object whose keys and values must all be among those noted.
         matched as match: Any,
     } optional {
         /// How many users to answer at most.
@@ -77,7 +77,7 @@ requests! {
 #[derive(Clone, Copy)]
 struct Page {
     after: UserId,
-    limit: i64,
+    limit: usize,
     limit_was_given: bool,
 }
 
@@ -85,7 +85,9 @@ impl Page {
     fn new(limit: Option<i64>, after: Option<UserId>) -> Self {
         Self {
             after: after.unwrap_or(UserId::MIN),
-            limit: limit.unwrap_or(USERS_PER_ANSWER_MAX + 1).clamp(0, USERS_PER_ANSWER_MAX + 1),
+            limit: limit
+                .map_or(usize::MAX, |limit| usize::try_from(limit.max(0)).unwrap_or(usize::MAX))
+                .min(USERS_PER_ANSWER_MAX + 1),
             limit_was_given: limit.is_some(),
         }
     }
@@ -105,7 +107,7 @@ impl Listing {
 
     /// Adds a user; says whether more are wanted, and refuses when the answer would be too long.
     fn add(&mut self, user: &User) -> Result<More, Failure> {
-        let count = self.users.len() as i64;
+        let count = self.users.len();
         if count >= self.page.limit {
             return Ok(More::NotWanted);
         }
@@ -121,19 +123,19 @@ impl Listing {
         Ok(More::Wanted)
     }
 
-    fn answer(self) -> Outcome<Users> {
-        Ok(Done::new(Users { user_info: self.users }, "The users were looked up."))
+    fn answer(self) -> Done<Users> {
+        Done::new(Users { user_info: self.users }, "The users were looked up.")
     }
 }
 
 fn user_list(call: &mut Call<'_>, ask: UserList) -> Outcome<Users> {
     let page = Page::new(ask.limit, ask.after);
-    let Some(user_id) = ask.user_id else { return find(call, page, Wanted::All, |_| true)?.answer() };
+    let Some(user_id) = ask.user_id else { return Ok(find(call, page, Wanted::All, |_| true)?.answer()) };
     let mut listing = Listing::new(page);
     if let Some(user) = by_id(call, user_id)? {
         let _ = listing.add(&user)?;
     }
-    listing.answer()
+    Ok(listing.answer())
 }
 
 /// Lists those of the wanted users who pass.
@@ -166,7 +168,7 @@ fn user_lookup_match(call: &mut Call<'_>, ask: UserLookupMatch) -> Outcome<Users
             find(call, page, Wanted::Column(by.to_owned(), value), |_| true)?
         }
     };
-    listing.answer()
+    Ok(listing.answer())
 }
 
 /// A value as the column stores it; `None` where there is no such column or the value is a list.

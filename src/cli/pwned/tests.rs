@@ -21,12 +21,14 @@ const SMALL: Portions = Portions { shard_keys_max: 1000, run_keys_max: 700 };
 fn hashes(seed: u64, count: usize) -> Vec<[u8; 20]> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut hashes = vec![[0; 20]; count];
-    hashes.iter_mut().for_each(|hash| random.fill(hash));
+    for hash in &mut hashes {
+        random.fill(hash);
+    }
     hashes
 }
 
 fn line(sha1: &[u8; 20], count: u64) -> String {
-    let digits: String = sha1.iter().map(|byte| format!("{byte:02X}")).collect();
+    let digits: String = sha1.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat();
     format!("{digits}:{count}\n")
 }
 
@@ -55,7 +57,11 @@ impl Workshop {
     fn build(&self, list: &str, min_count: u64, portions: Portions) -> Result<Built, BuildError> {
         fs::write(self.path("list"), list).expect("a list");
         let list = File::open(self.path("list")).expect("a list");
-        build(Order { list: &list, out: &self.path("filter"), min_count, force: true }, portions, &mut |_| {})
+        build(
+            &Order { list: &list, out: &self.path("filter"), min_count, force: true },
+            portions,
+            &mut |_| {},
+        )
     }
 
     fn built(&self, list: &str, min_count: u64, portions: Portions) -> Vec<u8> {
@@ -181,7 +187,7 @@ fn a_pipe_will_do_if_it_is_sorted() {
         drop(writer);
         let list = File::from(std::os::fd::OwnedFd::from(reader));
         let out = shop.path("filter");
-        let outcome = build(Order { list: &list, out: &out, min_count: 1, force: true }, SMALL, &mut |_| {});
+        let outcome = build(&Order { list: &list, out: &out, min_count: 1, force: true }, SMALL, &mut |_| {});
         match outcome {
             Ok(built) => assert!(sorted && built.hashes == 2),
             Err(error) => assert!(!sorted && matches!(error, BuildError::ReadOnce), "{error}"),

@@ -111,7 +111,7 @@ fn object_of(params: &[Param], schema_of: fn(&Param) -> Value) -> Value {
 /// One that may be left out may be null too.
 fn parameter(param: &Param) -> Value {
     if !param.members.is_empty() {
-        let object = object_of(param.members, |member| typed(json_types(member)));
+        let object = object_of(param.members, |member| typed(&json_types(member)));
         return if param.types == ["list"] { json!({ "type": "array", "items": object }) } else { object };
     }
     if param.types.contains(&"Any") {
@@ -121,11 +121,11 @@ fn parameter(param: &Param) -> Value {
     if !param.required {
         types.push("null");
     }
-    typed(types)
+    typed(&types)
 }
 
-fn typed(types: Vec<&'static str>) -> Value {
-    match types.as_slice() {
+fn typed(types: &[&str]) -> Value {
+    match types {
         [one] => json!({ "type": one }),
         several => json!({ "type": several }),
     }

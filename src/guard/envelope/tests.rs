@@ -150,7 +150,8 @@ fn base64_is_read_as_python_reads_it() {
     ] {
         for (alphabet, expected) in [(Alphabet::Standard, standard), (Alphabet::UrlSafe, url_safe)] {
             let read = python_base64(written.as_bytes(), alphabet);
-            let shown = read.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let shown =
+                read.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat());
             assert_eq!(shown.as_deref(), expected, "{written:?}");
         }
     }
@@ -258,7 +259,8 @@ fn refuses_bad_keys_and_names_the_place() {
     assert_eq!(refusal(&format!("{KEY} {}", KEY.trim_end_matches('='))), KeyError::Repeated { position: 2 });
     assert_eq!(refusal(&format!("{KEY},AA=AA")), KeyError::NotBase64 { position: 2 });
     assert_eq!(refusal("/etc/authnzerver/secret-key1"), KeyError::WrongLength { position: 1, bytes: 21 });
-    let many: Vec<String> = (0..=KEYS_MAX as u8).map(|i| STANDARD.encode([i; KEY_BYTES])).collect();
+    let many: Vec<String> =
+        (0..=u8::try_from(KEYS_MAX).expect("few")).map(|i| STANDARD.encode([i; KEY_BYTES])).collect();
     assert_eq!(refusal(&many.join(",")), KeyError::TooMany);
     assert_eq!(ring(&many[1..].join(",")).0.len(), KEYS_MAX);
 }

@@ -38,14 +38,14 @@ pub const VERSION: u32 = 1;
 /// The most shards in a file: enough for eight billion hashes, and 256 KiB of memory.
 pub const SHARDS_MAX: u32 = 8192;
 /// The length of the header.
-pub const HEADER_BYTES: u64 = 64;
+pub const HEADER_BYTES: usize = 64;
 /// The length of a shard's entry in the index.
 const ENTRY_BYTES: usize = 24;
 /// Where the checksum begins in the header.
 const CHECKSUM_OFFSET: usize = 32;
 /// The most fingerprints in a shard; the builder's million keys need 1.2 million.
 const SHARD_FINGERPRINTS_MAX: u64 = 1 << 22;
-const FINGERPRINT_BYTES: u64 = 2;
+const FINGERPRINT_BYTES: usize = 2;
 
 /// A filter file, opened for lookups.
 pub struct PwnedFilter {
@@ -109,10 +109,10 @@ impl PwnedFilter {
     pub fn open(path: &Path) -> Result<Self, FilterError> {
         let (file, metadata) = open_regular(path)?;
         let file_bytes = metadata.len();
-        if file_bytes < HEADER_BYTES {
+        if file_bytes < HEADER_BYTES as u64 {
             return Err(FilterError::NotAFilter);
         }
-        let mut header = [0; HEADER_BYTES as usize];
+        let mut header = [0; HEADER_BYTES];
         file.read_exact_at(&mut header, 0)?;
         if header[..MAGIC.len()] != MAGIC {
             return Err(FilterError::NotAFilter);
@@ -128,7 +128,7 @@ impl PwnedFilter {
         let mut index = vec![0; shards as usize * ENTRY_BYTES];
         let index_offset = file_bytes
             .checked_sub(index.len() as u64)
-            .filter(|offset| *offset >= HEADER_BYTES)
+            .filter(|offset| *offset >= HEADER_BYTES as u64)
             .ok_or(FilterError::Damaged("length"))?;
         file.read_exact_at(&mut index, index_offset)?;
         if header[CHECKSUM_OFFSET..] != checksum(&header, &index) {
@@ -166,8 +166,8 @@ impl PwnedFilter {
         };
         let (mut fingerprint, positions) = placed.shard.spot(key);
         for position in positions {
-            let mut bytes = [0; FINGERPRINT_BYTES as usize];
-            self.file.read_exact_at(&mut bytes, placed.offset + position * FINGERPRINT_BYTES)?;
+            let mut bytes = [0; FINGERPRINT_BYTES];
+            self.file.read_exact_at(&mut bytes, placed.offset + position * FINGERPRINT_BYTES as u64)?;
             fingerprint ^= u16::from_le_bytes(bytes);
         }
         Ok(fingerprint == 0)
@@ -189,6 +189,10 @@ impl BreachLookup for PwnedFilter {
 }
 
 /// What the filter knows a hash by. That two leaked hashes agree in it is unlikely, and does no harm.
+///
+/// # Panics
+///
+/// Never: a SHA-1 is longer than eight bytes.
 #[must_use]
 pub fn key(sha1: &[u8; 20]) -> u64 {
     let (leading, _) = sha1.split_first_chunk().expect("a SHA-1 is longer than eight bytes");
@@ -232,13 +236,19 @@ impl Shard {
         let first = ((u128::from(hash) * u128::from(self.first_positions)) >> 64) as u64;
         let second = (first + segment) ^ ((hash >> 18) & (segment - 1));
         let third = (first + 2 * segment) ^ (hash & (segment - 1));
-        ((hash ^ (hash >> 32)) as u16, [first, second, third])
+        #[expect(clippy::cast_possible_truncation, reason = "the fingerprint is the low bits")]
+        let fingerprint = (hash ^ (hash >> 32)) as u16;
+        (fingerprint, [first, second, third])
     }
 }
 
 /// Header and index of a file with these shards, which follow each other in this order.
+///
+/// # Panics
+///
+/// With more shards than the builder makes.
 #[must_use]
-pub fn encode(shards: &[Shard], hashes: u64, min_count: u64) -> ([u8; HEADER_BYTES as usize], Vec<u8>) {
+pub fn encode(shards: &[Shard], hashes: u64, min_count: u64) -> ([u8; HEADER_BYTES], Vec<u8>) {
     let mut index = Vec::with_capacity(shards.len() * ENTRY_BYTES);
     for shard in shards {
         index.extend_from_slice(&shard.first_key.to_le_bytes());
@@ -247,7 +257,7 @@ pub fn encode(shards: &[Shard], hashes: u64, min_count: u64) -> ([u8; HEADER_BYT
         index.extend_from_slice(&shard.first_positions.to_le_bytes());
     }
     let count = u32::try_from(shards.len()).expect("the builder makes no more shards than SHARDS_MAX");
-    let mut header = [0; HEADER_BYTES as usize];
+    let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(&MAGIC);
     header[8..12].copy_from_slice(&VERSION.to_le_bytes());
     header[12..16].copy_from_slice(&count.to_le_bytes());
@@ -258,14 +268,14 @@ pub fn encode(shards: &[Shard], hashes: u64, min_count: u64) -> ([u8; HEADER_BYT
     (header, index)
 }
 
-fn checksum(header: &[u8; HEADER_BYTES as usize], index: &[u8]) -> [u8; 32] {
+fn checksum(header: &[u8; HEADER_BYTES], index: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(&header[..CHECKSUM_OFFSET]).chain_update(index).finalize().into()
 }
 
 /// Reads the index, and checks that its shards are sound, in order, and fill the file up to the index.
 fn place(index: &[u8], index_offset: u64) -> Result<Vec<Placed>, FilterError> {
     let mut shards: Vec<Placed> = Vec::with_capacity(index.len() / ENTRY_BYTES);
-    let mut offset = HEADER_BYTES;
+    let mut offset = HEADER_BYTES as u64;
     for entry in index.chunks_exact(ENTRY_BYTES) {
         let shard = Shard {
             first_key: u64_at(entry, 0),
@@ -279,7 +289,7 @@ fn place(index: &[u8], index_offset: u64) -> Result<Vec<Placed>, FilterError> {
         if shards.last().is_some_and(|last| last.shard.first_key >= shard.first_key) {
             return Err(FilterError::Damaged("order of shards"));
         }
-        let next = offset + shard.fingerprints() * FINGERPRINT_BYTES;
+        let next = offset + shard.fingerprints() * FINGERPRINT_BYTES as u64;
         shards.push(Placed { shard, offset });
         offset = next;
     }

@@ -7,6 +7,7 @@ use crate::outbound::delivery::{MailError, MailSettings, Protection, Receipt, Wa
 use crate::outbound::mailbox::{Address, Sender};
 use crate::outbound::message;
 use crate::outbound::templates::Email;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How long the server may take to greet, and to answer a command (RFC 5321, 4.5.3.2.1 to 3).
@@ -112,7 +113,7 @@ impl<'a> Dialogue<'a> {
         }
         let mut from = format!("MAIL FROM:<{}>", sender.address.path());
         if extensions.size.is_some() {
-            from.push_str(&format!(" SIZE={bytes}"));
+            let _ = write!(from, " SIZE={bytes}"); // a String takes everything
         }
         if message.iter().any(|byte| !byte.is_ascii()) {
             from.push_str(" BODY=8BITMIME");

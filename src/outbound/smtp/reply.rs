@@ -123,6 +123,7 @@ pub struct Extensions {
     /// It takes addresses that are not ASCII.
     pub utf8: bool,
     /// It wants to know an email's size; and the largest that it takes, where it says so.
+    #[expect(clippy::option_option, reason = "a server may want to know the size and name no largest one")]
     pub size: Option<Option<u64>>,
     /// Ways to log in that we know too, the one to prefer first.
     pub mechanisms: Vec<Mechanism>,

@@ -54,7 +54,7 @@ pub fn read_extra_roots(path: &Path) -> Result<Vec<u8>, String> {
         return Err("it holds no certificate".to_owned());
     }
     roots(Some(&pem)).map_err(|()| "it holds a damaged certificate".to_owned())?;
-    Ok(pem.to_vec())
+    Ok(pem.clone())
 }
 
 /// Takes every certificate, because the operator says so. Signatures are still checked: whoever shows a certificate

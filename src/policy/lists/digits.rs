@@ -1,6 +1,6 @@
 //! Which characters are digits. Written by `tools/refresh-lists.py`; never edit it by hand.
 
-/// First and last code point of each range whose Unicode Numeric_Type is Digit or Decimal, in order
+/// First and last code point of each range whose Unicode `Numeric_Type` is Digit or Decimal, in order
 /// (Unicode 14.0.0).
 pub(super) static DIGIT_RANGES: [(char, char); 81] = [
     ('\u{30}', '\u{39}'),

@@ -18,7 +18,7 @@ pub(super) static DISPOSABLE_DOMAINS: WordList = WordList::new(include_str!("dis
 /// Local parts that speak for a site rather than for a person, in lower case.
 pub(super) static RESERVED_LOCAL_PARTS: WordList = WordList::new(include_str!("reserved-local-parts.txt"));
 
-/// Whether the character's Unicode Numeric_Type is Digit or Decimal: Arabic-Indic or circled digits too, but neither
+/// Whether the character's Unicode `Numeric_Type` is Digit or Decimal: Arabic-Indic or circled digits too, but neither
 /// Roman numerals nor fractions.
 pub(super) fn is_digit(character: char) -> bool {
     let after = digits::DIGIT_RANGES.partition_point(|(first, _)| *first <= character);

@@ -17,7 +17,7 @@ fn the_third_failed_write_breaks_it_and_ten_quiet_seconds_ask_for_a_probe() {
     let scratch = Scratch::new("failed-writes");
     let (_store, condition) = known(&scratch);
     let seconds = Duration::from_secs;
-    let just_before = seconds(20) - Duration::from_nanos(1);
+    let just_before = seconds(20).saturating_sub(Duration::from_nanos(1));
     condition.writes_failed(2, seconds(1));
     assert_eq!(condition.writing(seconds(100)), Writing::Works);
     condition.writes_failed(1, seconds(10));

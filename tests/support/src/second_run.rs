@@ -15,7 +15,8 @@ const VARIABLE: &str = "TESTS_OVER";
 /// If they are to run over something else.
 pub fn is_over(way: &str) -> bool {
     let Some(told) = std::env::var_os(VARIABLE) else { return false };
-    assert!(told == way, "{VARIABLE} is {told:?}, but these tests can be run over {way:?} alone");
+    let told = told.to_string_lossy();
+    assert!(told == way, "{VARIABLE} is {told}, but these tests can be run over {way:?} alone");
     true
 }
 

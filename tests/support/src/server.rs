@@ -148,12 +148,14 @@ impl TestServer {
     }
 
     /// The same server with another way to send emails.
+    #[must_use]
     pub fn with_mailer<M: Mailer + 'static>(mut self, mailer: &Arc<M>) -> Self {
         self.app_mut().mailer = mailer.clone();
         self
     }
 
     /// Stops this server and starts another on the same files, at the same time.
+    #[must_use]
     pub fn restart(mut self, settings: &[(&str, &str)]) -> Self {
         self.keep_directory = true;
         let (directory, clock) = (self.directory.clone(), self.clock.clone());
@@ -200,6 +202,7 @@ impl TestServer {
     }
 
     /// Asks for something on behalf of an end user at this address.
+    #[expect(clippy::needless_pass_by_value, reason = "what is asked is written where it is asked")]
     pub fn ask_from(&self, client: &str, request: &str, body: Value) -> Reply {
         let message = json!({ "request": request, "body": body, "reqid": request, "client_ipaddr": client });
         let reply = self.send(message.to_string().as_bytes());

@@ -66,7 +66,7 @@ impl Default for Portions {
 ///
 /// # Errors
 /// The list cannot be read or is none, or the filter cannot be written. Nothing incomplete is left behind then.
-pub fn build(order: Order<'_>, portions: Portions, tell: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
+pub fn build(order: &Order<'_>, portions: Portions, tell: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
     match order.out.symlink_metadata() {
         // Renaming would fail at the very end for a directory, and do harm to a device.
         Ok(metadata) if !metadata.is_file() => return Err(BuildError::NotAFile),
@@ -75,7 +75,7 @@ pub fn build(order: Order<'_>, portions: Portions, tell: &mut dyn FnMut(&str)) -
     }
     let partial = beside(order.out, ".partial");
     let writer = FilterWriter::new(error::create_new(&partial)?, portions.shard_keys_max)?;
-    let built = fill(&order, writer, portions, tell).and_then(|built| {
+    let built = fill(order, writer, portions, tell).and_then(|built| {
         std::fs::rename(&partial, order.out).map_err(BuildError::Unwritable)?;
         sync_directory(order.out)?;
         Ok(built)
@@ -221,7 +221,7 @@ impl FilterWriter {
 
     /// The header comes last, so that a file without its end has no beginning either.
     fn skip_header(&mut self) -> Result<(), BuildError> {
-        self.file.seek(SeekFrom::Start(HEADER_BYTES)).map(drop).map_err(BuildError::Unwritable)
+        self.file.seek(SeekFrom::Start(HEADER_BYTES as u64)).map(drop).map_err(BuildError::Unwritable)
     }
 
     fn finish_shard(&mut self) -> Result<(), BuildError> {

@@ -100,10 +100,10 @@ impl Run {
 
     fn next_key(&mut self, file: &File) -> io::Result<Option<u64>> {
         if self.used == self.buffer.len() {
-            let bytes = (self.end - self.position).min(BUFFER_BYTES as u64);
-            self.buffer.resize(bytes as usize, 0);
+            let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
+            self.buffer.resize(left.min(BUFFER_BYTES), 0);
             file.read_exact_at(&mut self.buffer, self.position)?;
-            self.position += bytes;
+            self.position += self.buffer.len() as u64;
             self.used = 0;
         }
         let Some(key) = self.buffer[self.used..].first_chunk() else { return Ok(None) };

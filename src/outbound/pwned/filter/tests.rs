@@ -105,7 +105,7 @@ fn a_file_that_was_cut_short_or_goes_on_is_refused() {
 fn changes_to_header_or_index_are_noticed() {
     let (sound, _) = assemble(&[vec![1, 2, 3], vec![10, 11]]);
     let index_offset = sound.len() - 2 * ENTRY_BYTES;
-    for at in (0..HEADER_BYTES as usize).chain(index_offset..sound.len()) {
+    for at in (0..HEADER_BYTES).chain(index_offset..sound.len()) {
         for bit in 0..8 {
             let mut changed = sound.clone();
             changed[at] ^= 1 << bit;
@@ -132,7 +132,7 @@ fn a_hostile_file_with_a_right_checksum_is_refused_or_read_within_bounds() {
         }
         let shards = (u32_at(&bytes, 12) as usize).min(bytes.len() / ENTRY_BYTES);
         let index = bytes.split_off(bytes.len() - shards * ENTRY_BYTES);
-        if let Some(header) = bytes.first_chunk_mut::<{ HEADER_BYTES as usize }>() {
+        if let Some(header) = bytes.first_chunk_mut::<HEADER_BYTES>() {
             let checksum = checksum(header, &index);
             header[CHECKSUM_OFFSET..].copy_from_slice(&checksum);
         }
@@ -170,7 +170,11 @@ fn a_file_that_shrinks_while_in_use_answers_nothing() {
     let (bytes, _) = assemble(&[vec![1, 2, 3]]);
     let (_directory, path) = file_of(&bytes);
     let filter = PwnedFilter::open(&path).expect("a sound file");
-    File::options().write(true).open(&path).and_then(|file| file.set_len(HEADER_BYTES)).expect("a cut file");
+    File::options()
+        .write(true)
+        .open(&path)
+        .and_then(|file| file.set_len(HEADER_BYTES as u64))
+        .expect("a cut file");
     let reason = UnknownReason::FilterUnreadable(io::ErrorKind::UnexpectedEof);
     assert_eq!(filter.leaked(&sha1_of(2)), Breach::Unknown(reason));
 }

@@ -181,7 +181,7 @@ fn an_endless_answer_is_not_read_to_its_end() {
 fn answers_that_are_not_http_or_break_off_leave_it_unknown() {
     let garbled = Breach::Unknown(UnknownReason::Malformed);
     assert_eq!(ask(raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n".to_vec())), garbled);
-    assert_eq!(ask(raw([&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 200_000]].concat())), garbled);
+    assert_eq!(ask(raw([&b"HTTP/1.1 200 OK\r\nX: "[..], &b"x".repeat(200_000)].concat())), garbled);
     let no_connection = Breach::Unknown(UnknownReason::NoConnection);
     assert_eq!(ask(raw(Vec::new())), no_connection);
     let short = format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{SUFFIX}:4\r\n");
