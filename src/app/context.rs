@@ -1,6 +1,6 @@
 //! What an operation on accounts works with: the server's parts, the time, and whose places in the queues it takes.
 
-use super::parts::App;
+use super::state::App;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
 use crate::config::Config;

@@ -1,44 +1,37 @@
-//! Makes the server's parts of its settings.
+//! Makes the server's parts of its settings. Each file below opens one of them.
+
+mod breaches;
+mod hashing;
+mod mail;
+mod policy;
+
+pub use mail::mail_settings;
+pub use policy::read_policy;
 
 use super::database::{FirstAdmin, open_store, prepare_database};
 use super::maintenance::release_expired_locks;
-use super::memory::{self, Plan};
+use super::memory::Plan;
 use super::process::Process;
 use crate::accounts::first_users::Initialised;
 use crate::accounts::lock::release_expired;
 use crate::app::{App, DelayedResponses};
 use crate::clock::Clock;
 use crate::config::base_directory::settle_first_admin;
-use crate::config::values::client_name;
-use crate::config::{Config, EXTRA_ROOTS_VARIABLE, Startup};
-use crate::files::read_small;
+use crate::config::{Config, Startup};
 use crate::guard::guesses::Guesses;
-use crate::guard::password::{Argon2Cost, HashLimits, Hasher, HasherSettings};
+use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
-use crate::guard::secret::PasswordForm;
-use crate::log::{self, Repeated};
-use crate::outbound::mail::{MailSettings, SmtpMailer, read_extra_roots};
-use crate::outbound::pwned::BreachLookup;
-use crate::outbound::pwned::chain::file_then_network;
-use crate::outbound::pwned::filter::PwnedFilter;
-use crate::outbound::pwned::range_api::{RangeClient, RangeSettings};
+use crate::log::Repeated;
 use crate::policy::model::Policy;
-use crate::pool::Pool;
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::wait::Delay;
 use crate::wait::keyed_mutex::KeyedMutex;
 use arc_swap::ArcSwap;
+use breaches::Breaches;
+use mail::Mail;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Calls to the outside that are made at once, and that may wait for their turn.
-const OUTBOUND_THREADS: usize = 4;
-const OUTBOUND_WAITING_MAX: usize = 64;
-/// Emails that are sent at once. A mail server may take minutes for one of them.
-const POST_THREADS: usize = 8;
-/// The largest policy file that is read.
-const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Opens the database, reads the policy, starts the threads that work for requests, and puts the application together.
 ///
@@ -54,7 +47,7 @@ pub fn build(
 ) -> Result<App, String> {
     let Startup { config, admin, .. } = loaded;
     let policy = read_policy(config.permissions_file.as_deref())?;
-    let hasher = start_hasher(&config, plan.threads, clock, rng)?;
+    let hasher = hashing::open(&config, plan.threads, clock, rng)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
     let first_admin = || {
         settle_first_admin(&config.base_directory, &admin, &**rng)
@@ -82,14 +75,14 @@ pub fn open(
     let store =
         Store::open_prepared(&config.database, Arc::clone(clock)).map_err(|error| error.to_string())?;
     let policy = read_policy(config.permissions_file.as_deref())?;
-    let hasher = start_hasher(&config, 1, clock, rng)?;
+    let hasher = hashing::open(&config, 1, clock, rng)?;
     let app = put_together(config, Opened { policy, hasher, store }, process, clock, rng)?;
-    // As before each request: what is over is over, whoever looks.
+    // As before each request: a lock that has expired holds for nobody.
     release_expired(&app).map_err(|error| error.about(app.store.path()))?;
     Ok(app)
 }
 
-/// What can fail to be made.
+/// What is opened differently for a server and for one command.
 struct Opened {
     policy: Policy,
     hasher: Hasher,
@@ -104,18 +97,17 @@ fn put_together(
     rng: &Arc<dyn Rng>,
 ) -> Result<App, String> {
     let machine_name = machine_name();
-    let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
+    let Mail { settings: mail_settings, mailer, post } = mail::open(&config, process, &machine_name, clock)?;
+    let Breaches { lookup: breached_passwords, outbound } = breaches::open(&config, process)?;
     Ok(App {
-        mail_settings: mail_settings(&config, &machine_name, extra_roots),
+        mail_settings,
         limiter: Limiter::new(config.rate_limits.clone()),
         server_name: config.server_name.clone().unwrap_or(machine_name),
         policy: ArcSwap::from_pointee(policy),
-        breached_passwords: open_leaks(&config, process)?,
-        outbound: Pool::start("outbound", OUTBOUND_THREADS, OUTBOUND_WAITING_MAX)
-            .map_err(|error| format!("cannot start a thread: {error}"))?,
-        mailer: Arc::new(SmtpMailer { clock: Arc::clone(clock) }),
-        post: Pool::start("post", POST_THREADS, OUTBOUND_WAITING_MAX)
-            .map_err(|error| format!("cannot start a thread: {error}"))?,
+        breached_passwords,
+        outbound,
+        mailer,
+        post,
         config,
         store: Arc::new(store),
         hasher,
@@ -134,26 +126,6 @@ fn put_together(
     })
 }
 
-/// How to reach the mail server. What the machine is called stands in for a client's name that the operator did not
-/// set, unless it has no dot, as in most containers: that means nothing to a mail server.
-#[must_use]
-pub fn mail_settings(config: &Config, machine_name: &str, extra_roots: Option<Vec<u8>>) -> MailSettings {
-    MailSettings {
-        server: config.email_server.clone(),
-        port: config.email_port,
-        client_name: config.email_client_name.clone().or_else(|| {
-            let is_usable = machine_name.contains('.') && client_name(machine_name).is_ok();
-            is_usable.then(|| machine_name.to_owned())
-        }),
-        user: config.email_user.clone(),
-        password: config.email_password.clone(),
-        sender: config.email_sender.clone(),
-        protection: config.email_tls,
-        verify: config.email_verify,
-        extra_roots,
-    }
-}
-
 /// Makes a database with its first users, for set-up; or sees that it has them.
 ///
 /// # Errors
@@ -167,91 +139,11 @@ pub fn make_database(
     rng: &Arc<dyn Rng>,
 ) -> Result<Initialised, String> {
     let policy = read_policy(policy)?;
-    let settings = HasherSettings {
-        cost: Argon2Cost::default(),
-        form: PasswordForm::AsTyped,
-        ceilings: HashLimits::default(),
-        threads: 1,
-        places: None,
-        memory_free: memory::free_bytes,
-    };
-    let hasher = Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock));
-    let hasher = hasher.map_err(|error| error.to_string())?;
+    let hasher = hashing::open_for_setup(clock, rng)?;
     let store = open_store(path, 1, Arc::clone(clock))?;
     let initialised = prepare_database(&store, &policy, &hasher, &**rng, first_admin);
     store.close();
     initialised
-}
-
-/// Starts the hashing threads.
-///
-/// # Errors
-///
-/// One line for the operator.
-pub fn start_hasher(
-    config: &Config,
-    threads: usize,
-    clock: &Arc<dyn Clock>,
-    rng: &Arc<dyn Rng>,
-) -> Result<Hasher, String> {
-    let settings = HasherSettings {
-        cost: config.argon2,
-        form: config.password_policy.form(),
-        ceilings: HashLimits {
-            memory_kib: config.hash_memory_mib_max.saturating_mul(1024),
-            passes: config.hash_passes_max,
-            lanes: config.hash_lanes_max,
-        },
-        threads,
-        places: None,
-        memory_free: memory::free_bytes,
-    };
-    let hasher = Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock));
-    let hasher = hasher.map_err(|error| error.to_string())?;
-    log::info(
-        "hashing passwords",
-        &[("threads", threads.into()), ("kib_each", config.argon2.memory_kib().into())],
-    );
-    Ok(hasher)
-}
-
-/// Reads the policy of this file, or the built-in one.
-///
-/// # Errors
-///
-/// One line for the operator, naming the place in the file.
-pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
-    let Some(path) = path else { return Ok(Policy::default_policy()) };
-    let refuse = |what: String| format!("permissions policy {}: {what}", path.display());
-    let bytes = read_small(path, POLICY_BYTES_MAX).map_err(|error| refuse(error.to_string()))?.bytes;
-    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".to_owned()))?;
-    Policy::from_json(&text).map_err(|error| refuse(error.to_string()))
-}
-
-fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
-    read_extra_roots(path).map_err(|error| format!("{EXTRA_ROOTS_VARIABLE} {}: {error}", path.display()))
-}
-
-/// Opens the filter of leaked passwords and prepares the network lookup, whichever the operator wants.
-fn open_leaks(config: &Config, process: &Process) -> Result<Option<Arc<dyn BreachLookup>>, String> {
-    let filter = match &config.pwned_file {
-        None => None,
-        Some(path) => {
-            let refuse = |error| format!("leaked passwords {}: {error}", path.display());
-            let filter = PwnedFilter::open(path).map_err(refuse)?;
-            log::info("opened the filter of leaked passwords", &[("hashes", filter.hashes().into())]);
-            Some(filter)
-        }
-    };
-    let network = match &config.pwned_url {
-        None => None,
-        Some(url) => {
-            let settings =
-                RangeSettings { extra_roots: process.extra_roots_file.clone(), ..RangeSettings::at(url) };
-            Some(RangeClient::new(&settings).map_err(|error| format!("pwnedurl: {error}"))?)
-        }
-    };
-    Ok(file_then_network(filter, network).map(Arc::from))
 }
 
 /// What this machine calls itself. Read once, without asking the network.

@@ -14,9 +14,6 @@ use std::collections::{BTreeMap, VecDeque};
 /// the types in which addresses and roles travel.
 const IMPORTED_FILES_MAX: usize = 15;
 
-/// Files that may import from more, each with its reason.
-const BUSY_FILES: &[(&str, &str)] = &[("src/server/boot.rs", "makes every part of the server")];
-
 /// Types that values have from where they come in to where they are stored.
 const DOOR_TYPES: &[&str] = &["policy::email", "policy::roles"];
 
@@ -30,7 +27,7 @@ fn no_file_imports_in_a_circle() {
 
 #[test]
 fn no_file_imports_from_very_many() {
-    assert_no_violations(&busy_files(&imports(&modules(&rust_below(&["src/"])), counted_file), BUSY_FILES));
+    assert_no_violations(&busy_files(&imports(&modules(&rust_below(&["src/"])), counted_file)));
 }
 
 /// For each file, the files that it imports from, each with the first place that names it.
@@ -141,19 +138,16 @@ fn shortest_circle<'all>(imports: &'all Imports, start: &'all str) -> Option<Vec
     None
 }
 
-fn busy_files(imports: &Imports, excused: &[(&str, &str)]) -> Vec<String> {
+fn busy_files(imports: &Imports) -> Vec<String> {
     let mut found = Vec::new();
     for (file, others) in imports {
         let others: Vec<&str> = others.keys().map(String::as_str).collect();
-        let (count, is_excused) = (others.len(), excused.iter().any(|(name, _)| name == file));
-        if count > IMPORTED_FILES_MAX && !is_excused {
+        let count = others.len();
+        if count > IMPORTED_FILES_MAX {
             let names = others.join(" ");
             found.push(format!(
                 "{file}: imports from {count} files, at most {IMPORTED_FILES_MAX}: give a part of it a file of its own ({names})"
             ));
-        }
-        if count <= IMPORTED_FILES_MAX && is_excused {
-            found.push(format!("{file}: needs no exception any more: take it out of BUSY_FILES"));
         }
     }
     found
@@ -220,17 +214,11 @@ mod tests {
         let mut files: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "")).collect();
         files.push(("src/busy.rs", &uses));
         let busy = imports(&tree(&files), counted_file);
-        assert_eq!(busy_files(&busy, &[]).len(), 1);
-        assert_eq!(busy_files(&busy, &[("src/busy.rs", "")]), [""; 0]);
-        assert_eq!(
-            busy_files(&busy, &[("src/busy.rs", ""), ("src/m1.rs", "")]).len(),
-            1,
-            "a needless exception"
-        );
+        assert_eq!(busy_files(&busy).len(), 1);
         let own: Vec<String> = names.iter().map(|name| format!("src/busy/{name}.rs")).collect();
         let mut files: Vec<(&str, &str)> = own.iter().map(|path| (path.as_str(), "")).collect();
         let uses = uses.replace("crate::", "crate::busy::");
         files.push(("src/busy/mod.rs", &uses));
-        assert_eq!(busy_files(&imports(&tree(&files), counted_file), &[]), [""; 0]);
+        assert_eq!(busy_files(&imports(&tree(&files), counted_file)), [""; 0]);
     }
 }

@@ -1,5 +1,6 @@
-//! The server's parts, made once and shared by everything that is under way.
+//! What the server consists of, made once and shared by everything that is under way.
 
+use super::delayed::DelayedResponses;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::guard::guesses::Guesses;
@@ -17,7 +18,7 @@ use crate::wait::Delay;
 use crate::wait::keyed_mutex::KeyedMutex;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// See [`App::before_write`].
@@ -81,31 +82,5 @@ impl App {
         let Some(_delayed) = self.delayed.one_more() else { return false };
         self.delay.wait(time);
         true
-    }
-}
-
-/// Answers that may be held back at once after failed password checks.
-pub const DELAYED_RESPONSES_MAX: usize = 2048;
-
-/// How many answers are being held back.
-#[derive(Default)]
-pub struct DelayedResponses(AtomicUsize);
-
-/// An answer that is being held back until this goes.
-#[must_use]
-pub struct DelayedResponse<'h>(&'h DelayedResponses);
-
-impl DelayedResponses {
-    /// Holds one more back, unless there are [`DELAYED_RESPONSES_MAX`] already.
-    pub fn one_more(&self) -> Option<DelayedResponse<'_>> {
-        // The place is given back by the drop, also when there was none.
-        let place = DelayedResponse(self);
-        (self.0.fetch_add(1, Ordering::Relaxed) < DELAYED_RESPONSES_MAX).then_some(place)
-    }
-}
-
-impl Drop for DelayedResponse<'_> {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,0 +1,29 @@
+//! How many answers are being held back.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Answers that may be held back at once after failed password checks.
+pub const DELAYED_RESPONSES_MAX: usize = 2048;
+
+/// How many answers are being held back.
+#[derive(Default)]
+pub struct DelayedResponses(AtomicUsize);
+
+/// An answer that is being held back until this goes.
+#[must_use]
+pub struct DelayedResponse<'h>(&'h DelayedResponses);
+
+impl DelayedResponses {
+    /// Holds one more back, unless there are [`DELAYED_RESPONSES_MAX`] already.
+    pub fn one_more(&self) -> Option<DelayedResponse<'_>> {
+        // The place is given back by the drop, also when there was none.
+        let place = DelayedResponse(self);
+        (self.0.fetch_add(1, Ordering::Relaxed) < DELAYED_RESPONSES_MAX).then_some(place)
+    }
+}
+
+impl Drop for DelayedResponse<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,69 @@
+//! How emails leave: the mail server's settings, and the threads that talk to it.
+
+use crate::clock::Clock;
+use crate::config::values::client_name;
+use crate::config::{Config, EXTRA_ROOTS_VARIABLE};
+use crate::outbound::mail::{MailSettings, Mailer, SmtpMailer, read_extra_roots};
+use crate::pool::Pool;
+use crate::server::process::Process;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Emails that are sent at once. A mail server may take minutes for one of them.
+const POST_THREADS: usize = 8;
+/// Emails that may wait for their turn.
+const WAITING_MAX: usize = 64;
+
+/// What emails are sent with.
+pub(super) struct Mail {
+    /// How to reach the mail server.
+    pub(super) settings: MailSettings,
+    /// What talks to it.
+    pub(super) mailer: Arc<dyn Mailer>,
+    /// The threads that do.
+    pub(super) post: Pool,
+}
+
+/// Reads the extra certificates and starts the threads.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub(super) fn open(
+    config: &Config,
+    process: &Process,
+    machine_name: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<Mail, String> {
+    let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
+    Ok(Mail {
+        settings: mail_settings(config, machine_name, extra_roots),
+        mailer: Arc::new(SmtpMailer { clock: Arc::clone(clock) }),
+        post: Pool::start("post", POST_THREADS, WAITING_MAX)
+            .map_err(|error| format!("cannot start a thread: {error}"))?,
+    })
+}
+
+/// How to reach the mail server. What the machine is called stands in for a client's name that the operator did not
+/// set, unless it has no dot, as in most containers: that means nothing to a mail server.
+#[must_use]
+pub fn mail_settings(config: &Config, machine_name: &str, extra_roots: Option<Vec<u8>>) -> MailSettings {
+    MailSettings {
+        server: config.email_server.clone(),
+        port: config.email_port,
+        client_name: config.email_client_name.clone().or_else(|| {
+            let is_usable = machine_name.contains('.') && client_name(machine_name).is_ok();
+            is_usable.then(|| machine_name.to_owned())
+        }),
+        user: config.email_user.clone(),
+        password: config.email_password.clone(),
+        sender: config.email_sender.clone(),
+        protection: config.email_tls,
+        verify: config.email_verify,
+        extra_roots,
+    }
+}
+
+fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
+    read_extra_roots(path).map_err(|error| format!("{EXTRA_ROOTS_VARIABLE} {}: {error}", path.display()))
+}
