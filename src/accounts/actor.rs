@@ -1,6 +1,6 @@
-//! Who has something done: a user in a session of theirs, whoever knows an account's password, the calling server, or
-//! an operator. What a user says about themselves is proven in the transaction that it permits something in, so that
-//! nobody acts in a role that was taken from them meanwhile.
+//! Who performs an operation: a user in a session, whoever has just given an account's password, the calling server,
+//! or an operator. A user's claim is checked in the transaction that relies on it, so that nobody acts in a role that
+//! they have lost meanwhile.
 
 use crate::app::Context;
 use crate::guard::secret::Secret;
@@ -10,7 +10,7 @@ use crate::policy::roles::Role;
 use crate::store::{Db, StoreError, sessions};
 use crate::user_id::UserId;
 
-/// A session that somebody shows, and who they say they are.
+/// A session that was presented, and whose it is claimed to be.
 pub struct SessionClaim {
     /// The session.
     token: StoredToken,
@@ -20,7 +20,7 @@ pub struct SessionClaim {
     pub role: String,
 }
 
-/// Who wants something done, as they say.
+/// Who asks for an operation, by their own account.
 pub enum Requester {
     /// A user.
     User(SessionClaim),
@@ -46,7 +46,7 @@ pub struct Actor {
     pub role: Role,
 }
 
-/// Who has something done, proven.
+/// Who performs an operation, verified.
 #[must_use]
 pub enum Performer {
     /// A user, in a session.
@@ -60,13 +60,13 @@ pub enum Performer {
 }
 
 impl SessionClaim {
-    /// What somebody says who shows this token.
+    /// The claim that comes with this token.
     #[must_use]
     pub fn new(session_token: &Secret<String>, user_id: UserId, role: String) -> Self {
         Self { token: StoredToken::of(session_token.expose()), user_id, role }
     }
 
-    /// The one who asks, or nobody when the session is not live or belongs to somebody else or to another role.
+    /// The user, or `None` when the session is not live, or belongs to another user or another role.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl SessionClaim {
 }
 
 impl Requester {
-    /// Whether that is who it is.
+    /// Checks the claim; `None` when it does not hold.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl Requester {
 }
 
 impl Performer {
-    /// The user who has it done, if it is one.
+    /// The user, if it is one.
     #[must_use]
     pub const fn user_id(&self) -> Option<UserId> {
         match self {

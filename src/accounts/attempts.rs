@@ -20,7 +20,7 @@ use std::time::Duration;
 pub(super) struct Counted {
     /// The address, or what stands for it.
     pub(super) account: EmailAddress,
-    /// Who goes one after another: the attempts that are counted together.
+    /// Attempts that are counted together run one after another; this names them.
     pub(super) lane: String,
     key: AttemptKey,
     rules: Rules,

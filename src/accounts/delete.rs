@@ -21,7 +21,7 @@ pub enum DeleteRefused {
     Locked,
     /// Nobody deletes themselves who administers.
     Superuser,
-    /// The account stands for no person.
+    /// It is a system account.
     SystemUser,
     /// The account owns a group.
     OwnsGroup,

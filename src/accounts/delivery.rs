@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long an email may wait for its turn, and the mail server with each reply, while somebody waits for the outcome.
+/// How long an email may wait in the queue, and the mail server may take for each reply, while somebody waits for the
+/// outcome.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A note that an email was sent, as long as it may have to be taken back.

@@ -36,12 +36,12 @@ const FORBIDDEN_KEYS: [&str; 11] = [
     "last_updated",
 ];
 
-/// What decides whether somebody can log in as whom, and in which role.
+/// Keys that decide who can log in, and in which role.
 const STATE_KEYS: [&str; 3] = ["email", "is_active", "user_role"];
 
 /// Why an account was not changed.
 pub enum EditRefused {
-    /// The account stands for no person.
+    /// It is a system account.
     SystemUser,
     /// There is no valid session of who asks, in a role that changes accounts.
     NoSession,
@@ -49,7 +49,7 @@ pub enum EditRefused {
     NoOwnSession,
     /// A user may not change these keys of their own.
     OwnKeys,
-    /// Nobody who asks like this may change these keys.
+    /// These keys cannot be changed in this way.
     Keys(Vec<String>),
     /// There is no such role.
     NoSuchRole,
@@ -111,7 +111,7 @@ enum Edits {
 }
 
 impl Edits {
-    /// What a user in this role edits here. Whoever administers, or is nobody, edits nothing as its mere user.
+    /// What a user in this role edits here. Superusers, visitors and locked users do not edit as owners.
     fn of(actor_id: UserId, role: &str, user_id: UserId) -> Option<Self> {
         let is_mere_user =
             ![Role::SUPERUSER, Role::ANONYMOUS, Role::LOCKED].iter().any(|other| other == role);
@@ -123,7 +123,7 @@ impl Edits {
     }
 }
 
-/// Whether somebody who is what they say may ask for this at all.
+/// Whether the requester may make such a change at all, if their claim holds.
 fn may_be_asked(requester: &Requester, user_id: UserId, update: &Object) -> Result<Edits, EditRefused> {
     match requester {
         Requester::User(_) if is_system_user(user_id) => Err(EditRefused::SystemUser),
@@ -139,7 +139,7 @@ fn may_be_asked(requester: &Requester, user_id: UserId, update: &Object) -> Resu
     }
 }
 
-/// Whether somebody may change just this. What the server's own people may not was told before.
+/// Whether these very keys may be changed. What the calling server and operators may not change was refused before.
 fn may_change(by: &Performer, user_id: UserId, update: &Object, policy: &Policy) -> Result<(), EditRefused> {
     let only = |allowed: &[&str]| update.keys().all(|key| allowed.contains(&key.as_str()));
     match by {
@@ -168,8 +168,8 @@ type Fault = OperationError<EditRefused>;
 const BAD_VALUE: Fault = OperationError::Refused(EditRefused::Value);
 const LAST: Fault = OperationError::Refused(EditRefused::LastAdministrator);
 
-/// Makes the changes and ends what they end, unless nobody would be left to administer. Returns the user as they are
-/// then. A value that cannot be set is refused; so is one that the database knows better about.
+/// Makes the changes, with what follows from them, unless no other active superuser would remain. Returns the user as
+/// they are then. A value that cannot be set is refused; so is one that conflicts with the database.
 fn change(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
     let changed = lock::keeping_an_administrator(tx, || LAST, || carry_out(tx, before, update, no_password));
     changed.map_err(|error| match error {

@@ -1,4 +1,4 @@
-//! Finding accounts. Who may see them is for the calling server to know: it asks on behalf of whoever may.
+//! Finding accounts. Who may see them is for the calling server to decide.
 
 use crate::app::Context;
 use crate::policy::email::EmailAddress;

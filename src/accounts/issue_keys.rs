@@ -84,7 +84,7 @@ pub struct KeySession {
 
 /// Why no key was issued in a session.
 pub enum IssueInSessionRefused {
-    /// The policy lets nobody like them have a key.
+    /// The policy does not let them have a key.
     NotAllowed,
     /// The session is not live.
     NoSession,
@@ -137,7 +137,7 @@ pub fn issue_in_session(
 
 /// Why no key was issued.
 pub enum IssueRefused {
-    /// The policy lets nobody like them have a key, or what they had was revoked meanwhile.
+    /// The policy does not let them have a key, or everything of theirs was revoked meanwhile.
     NotAllowed,
     /// The key or its refresh token cannot live that long, or not start then.
     BadTimes,
@@ -177,7 +177,7 @@ pub enum RefreshRefused {
     WrongRefreshToken,
     /// The old key is somebody else's, or one that they may not revoke, or was just renewed or revoked.
     MayNotRevoke,
-    /// The policy lets nobody like them have a key.
+    /// The policy does not let them have a key.
     MayNotIssue,
     /// The key or its refresh token cannot live that long, or not start then.
     BadTimes,
@@ -210,7 +210,7 @@ pub fn refresh(
     });
     let policy = context.app().policy.load_full();
     context.write(move |tx| {
-        // Nobody renews a key for somebody else, or into another role than they have.
+        // A key is renewed for its owner alone, in the role that it was issued for.
         let is_owner = holder.user_id == key.name.user_id && holder.user_role == key.name.user_role;
         let may_revoke = holder.may(tx, &policy, "delete")?.filter(|_| is_owner);
         let may_revoke = may_revoke.ok_or_else(|| refused(RefreshRefused::MayNotRevoke))?;

@@ -29,13 +29,13 @@ pub enum LockChange {
 
 /// Why an account was not locked or unlocked.
 pub enum LockRefused {
-    /// Who asks is no superuser.
+    /// The requester is not a superuser.
     NotSuperuser,
-    /// It is the account of who asks.
+    /// It is the requester's own account.
     OwnAccount,
-    /// The account stands for no person.
+    /// It is a system account.
     SystemUser,
-    /// There is no valid session of who asks.
+    /// The requester has no valid session.
     NoSession,
     /// There is no such account.
     NoSuchUser,
@@ -76,7 +76,7 @@ pub fn set_locked(
     Ok(user)
 }
 
-/// Whether somebody who is what they say may lock or unlock this account.
+/// Whether the requester may lock or unlock this account, if their claim holds.
 ///
 /// # Errors
 ///
@@ -138,14 +138,14 @@ pub(super) fn is_suspended(db: &Db<'_>, user_id: UserId) -> Result<bool, StoreEr
     Ok(matches!(locks::by_user(db, user_id)?, Some(Lock::Automatic(_))))
 }
 
-/// Makes a change to accounts, unless it would leave nobody who can log in and administer. Everything that could lock
-/// the last administrator out goes through here: edits, locks and deletions. One whom failed logins have suspended
-/// counts, since they will be back.
+/// Makes a change to accounts, unless no other active superuser would remain. Everything that could lock the last
+/// administrator out goes through here: edits, locks and deletions. One whom failed logins have suspended counts,
+/// since they will be back.
 ///
 /// # Errors
 ///
-/// What `change` returns; `refused` when nobody would be left; a failing database. The caller's transaction undoes the
-/// change then.
+/// What `change` returns; `refused` when no other active superuser would remain; a failing database. The caller's
+/// transaction undoes the change then.
 pub(super) fn keeping_an_administrator<T, E: From<StoreError>>(
     tx: &Tx<'_>,
     refused: impl FnOnce() -> E,

@@ -1,6 +1,6 @@
-//! What can be done with an account, once, for whoever does it: a user in a session, whoever knows a password, the calling
-//! server, an operator. An operation takes who does it and a [`Context`](crate::app::Context), and says in a type of its
-//! own why it says no. Nothing here knows of requests or answers; `api` turns one into the other.
+//! What can be done with an account, once, whoever does it: a user in a session, whoever knows a password, the calling
+//! server, an operator. An operation takes its performer and a [`Context`](crate::app::Context), and refuses in a type
+//! of its own. Nothing here knows of requests or answers; `api` turns one into the other.
 //!
 //! | file | what |
 //! | --- | --- |

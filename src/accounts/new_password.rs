@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is told when nobody could say whether a password has leaked, and the operator wants to know.
+/// The message when a password could not be looked up and the operator wants such passwords refused.
 const NOT_LOOKED_UP: &str =
     "It could not be checked whether this password has leaked. Please try again later.";
 
@@ -18,8 +18,8 @@ const NOT_LOOKED_UP: &str =
 /// seconds.
 const LOOK_UP_MAX: Duration = Duration::from_secs(4);
 
-/// Judges a password by the operator's rules; returns a message for every rule that it breaks. Whether it has leaked
-/// is looked up only when it breaks no other.
+/// Checks a password against the operator's rules; returns a message for every rule that it breaks. Whether it has
+/// leaked is looked up only when it breaks no other.
 #[must_use]
 pub fn check_new_password(
     context: &Context<'_>,

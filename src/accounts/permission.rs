@@ -1,5 +1,5 @@
-//! Whether the policy lets a user do something, with the user as the database knows them. Whoever writes asks inside the
-//! write: a permission holds for the transaction that it was given in, and no longer.
+//! Whether the policy lets a user do something, with the user as the database knows them. A write asks inside its
+//! transaction: a permission is valid only there.
 
 use super::error::OperationError;
 use crate::app::Context;
@@ -15,7 +15,7 @@ use serde_json::Value;
 /// The kind of item that API keys are.
 pub const APIKEY: &str = "apikey";
 
-/// Leave to do one thing to the API keys of a user, for as long as the transaction lasts that it was given in.
+/// Permission to do one thing to the API keys of a user, valid in the transaction that granted it.
 #[must_use]
 pub struct Permitted {
     owner_id: UserId,
@@ -32,7 +32,7 @@ impl Permitted {
 pub enum AccessRefused {
     /// The policy does not permit it.
     Denied,
-    /// Who asks is not active, or not in that role.
+    /// The user is not active, or not in that role.
     NotActive,
     /// Whose item it is is not active.
     OwnerNotActive,
@@ -68,7 +68,7 @@ pub fn check_access(context: &Context<'_>, access: &Access<'_>) -> Result<(), Op
 pub enum LimitRefused {
     /// It is at the limit or beyond.
     Over,
-    /// Who asks is not active, or not in that role.
+    /// The user is not active, or not in that role.
     NotActive,
     /// The policy has no such role.
     UnknownRole,

@@ -78,7 +78,7 @@ pub fn claim_verification(
     })
 }
 
-/// Why nobody gets an email to choose a new password with.
+/// Why no forgotten-password email is sent.
 pub enum ForgotpassRefused {
     /// There is no account of that address, or not one that may.
     Unknown,

@@ -1,5 +1,5 @@
-//! Setting a password: by somebody who knows the one they have, or in place of a forgotten one. That the user may do the
-//! latter is for the calling server to know, or for an operator.
+//! Setting a password: by somebody who knows the one they have, or in place of a forgotten one. Whether the user may
+//! do the latter is for the calling server or an operator to decide.
 
 use super::actor::Performer;
 use super::authenticate::{Authenticated, Authentication, Identifier, authenticate};
@@ -176,7 +176,7 @@ pub fn reset(
     }
     context.concerns(reset.email.as_str());
     let user = context.read(|db| reset.find(db))?;
-    // Hashed and judged for nobody too, so that an unknown address takes as long.
+    // Hashed and checked for unknown addresses too, so that they take as long.
     let hash = context.hash(new)?;
     let name = user.as_ref().and_then(|user| user.full_name.as_deref()).unwrap_or_default();
     let broken = new_password::check_new_password(context, new, reset.email.as_str(), &[name]);
@@ -207,7 +207,7 @@ impl Reset {
             Some(token) => sessions::live_by_token(tx, token)?.is_none(),
             None => false,
         };
-        // Whether it is active may have changed: a lock after failed logins, or its end, is nothing to a reset.
+        // Whether it is active may have changed: a reset does not depend on a lock after failed logins, or on its end.
         let now = self
             .find(tx)?
             .filter(|now| now.user_id == user.user_id && now.password.is(&user.password) && !session_ended);

@@ -1,5 +1,5 @@
-//! Signing up. Whether an address is known here already is told to whoever asks on the visitor's behalf, never to the
-//! visitor, and takes the same time and the same write.
+//! Signing up. Whether an address is known already is disclosed to the calling server, never to the visitor, and takes
+//! the same time and the same write either way.
 
 use super::actor::Performer;
 use super::error::OperationError;
@@ -26,7 +26,7 @@ const RETRY_HOURS: i64 = 6;
 const RETRY_HOURS_MIN: i64 = 1;
 const RETRY_HOURS_MAX: i64 = 24 * 365 * 10;
 const HOUR_SECONDS: i64 = 3600;
-/// How often a sign-up begins anew when others with the same address get in between.
+/// How often a sign-up is retried when others with the same address get in between.
 const ROUNDS_MAX: u32 = 4;
 /// Characters of a public identifier.
 const SYSTEM_ID_CHARACTERS_MAX: usize = 50;
@@ -63,7 +63,7 @@ pub enum SignUpRefused {
     BadEmail,
     /// The name cannot be used.
     BadName,
-    /// The password breaks these rules. The address is told too.
+    /// The password breaks these rules. The address comes with them.
     BadPassword(EmailAddress, Vec<Cow<'static, str>>),
     /// There is such an account already. What was written with this attempt stays.
     Known {
@@ -132,7 +132,7 @@ fn carry_out(
 ) -> Result<SignedUp, OperationError<SignUpRefused>> {
     for round in 0..ROUNDS_MAX {
         let known = context.read(|db| users::credentials_by_email(db, &attempt.new.email))?;
-        // Worked on before it is judged, so that a bad password takes as long as a good one.
+        // Hashed before it is checked, so that a bad password takes as long as a good one.
         let worked = Worked::on(context, password, known.as_ref())?;
         if round == 0 {
             let broken =

@@ -1,4 +1,4 @@
-//! What follows when an address was proven: that it was is for the calling server to know, or for an operator.
+//! What follows when an address was proven. Whether it was is for the calling server or an operator to decide.
 
 use super::actor::Performer;
 use super::error::OperationError;
@@ -14,7 +14,7 @@ use crate::store::{StoreError, Tx, locks, users};
 pub enum VerifyRefused {
     /// Nobody has it.
     Unknown,
-    /// The account is locked, was deactivated, or stands for no person.
+    /// The account is locked, was deactivated, or is a system account.
     NotPossible,
 }
 

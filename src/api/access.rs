@@ -19,7 +19,7 @@ const LIMIT_NOT_CHECKED: Refusal =
     Refusal::new("exception when checking the DB", "The limit could not be checked.");
 
 requests! {
-    /// Tells whether a user may do something to an item, by the policy and by what the database knows of the user.
+    /// Tells whether a user may do something to an item, by the policy and by what is stored about the user.
     "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED {
         /// Who wants to.
         user_id: UserId,

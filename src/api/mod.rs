@@ -1,5 +1,5 @@
-//! What can be asked. Each file declares its requests and answers them; none imports another. What they do to an
-//! account is in `accounts`, once.
+//! The requests of the API. Each file declares its requests, calls the operation in `accounts` that does the work, and
+//! turns what comes of it into an answer; none imports another or touches the database.
 
 #![expect(
     clippy::needless_pass_by_value,

@@ -29,7 +29,7 @@ impl<'a> Context<'a> {
         Self { client: Some(client), presence: presence.clone(), ..Self::of_server(app) }
     }
 
-    /// Work that begins now, for nobody who comes from anywhere: an operator, or the server itself.
+    /// Work that begins now and has no client: an operator's command, or the server's own.
     #[must_use]
     pub fn of_server(app: &'a App) -> Self {
         let now = app.clock.now();
@@ -123,11 +123,11 @@ impl<'a> Context<'a> {
         self.account = Some(account.to_owned());
     }
 
-    /// Waits for the turn under this key.
+    /// Waits for the lock of this key.
     ///
     /// # Errors
     ///
-    /// Too many waiting under it.
+    /// Too many waiting for it.
     pub fn lock_attempts(&self, mutex: &KeyedMutex, key: &str) -> Result<KeyedGuard, LockError> {
         mutex.lock(key, &self.presence)
     }
@@ -166,7 +166,7 @@ impl<'a> Context<'a> {
         self.app.store.write(work)
     }
 
-    /// Has whoever waits for the outcome wait for so long at least, as after a failed password check.
+    /// Delays the response by at least this much, as after a failed password check.
     pub fn delay(&mut self, time: Duration) {
         self.delay = self.delay.max(time);
     }

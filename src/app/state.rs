@@ -36,7 +36,7 @@ pub struct App {
     pub limiter: Limiter,
     /// The name that a new password must not resemble.
     pub server_name: String,
-    /// Who may do what; swapped when the operator has it read again.
+    /// Who may do what; replaced when the operator reloads it.
     pub policy: ArcSwap<Policy>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
@@ -52,7 +52,7 @@ pub struct App {
     pub post: Pool,
     /// How to reach the mail server.
     pub mail_settings: MailSettings,
-    /// Requests that were told to come again, for the log.
+    /// Requests that were refused because the server was busy, for the log.
     pub busy: Repeated,
     /// Checks of limits that the policy gives to no role, for the log.
     pub unknown_limits: Repeated,
@@ -62,7 +62,7 @@ pub struct App {
     pub attempts_mutex: KeyedMutex,
     /// Lets one stranger's password check pass at a time where an account has seen too many of them.
     pub slow_attempts: KeyedMutex,
-    /// Password checks that the database does not know of.
+    /// Password checks under way, which the database does not know of yet.
     pub guesses: Guesses,
     /// Runs before each write is queued. Only tests set it: what they do there happens after a request has read
     /// and before it writes.

@@ -1,4 +1,4 @@
-//! Makes the server's parts of its settings. Each file below opens one of them.
+//! Builds the application from the settings. Each file in `boot/` opens one part of it.
 
 mod breaches;
 mod hashing;

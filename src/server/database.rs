@@ -1,4 +1,4 @@
-//! Opens the database and sees that it holds what nobody can do without: the policy's roles, and the first users.
+//! Opens the database and makes sure that it holds the policy's roles and the first users.
 
 use crate::accounts::first_users::{Initialised, add_roles, initialise};
 use crate::clock::Clock;
@@ -36,11 +36,12 @@ pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<
     Ok(store)
 }
 
-/// Makes the first administrator's account, on paper. Called only for a database without users.
+/// Chooses the first administrator's address and password and writes them to a file. Called only for a database
+/// without users.
 pub type FirstAdmin<'a> = dyn Fn() -> Result<AdminAccount, String> + 'a;
 
-/// Adds what the database lacks: roles, and the first users to a fresh one. How their administrator logs in is written
-/// down before that, so that it is never lost.
+/// Adds what the database lacks: roles, and the first users to a fresh one. The administrator's password is written to
+/// a file first, so that it cannot be lost.
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// A result serves for so long, so that asking often costs little.
+/// How long a result is reused, so that frequent checks cost little.
 const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// The result of a check.
@@ -71,7 +71,7 @@ fn check_now(app: &App) -> (Health, Result<(), StoreError>) {
     (Health { ok, json: ascii_json(&told) }, checked)
 }
 
-/// What anybody may know of it who can ask; the log knows more.
+/// What the answer says to anyone who can ask; the log has the details.
 const fn cause(error: &StoreError) -> &'static str {
     match error {
         StoreError::Replaced(_) => "the database file was replaced or removed",

@@ -27,12 +27,12 @@ use std::time::Duration;
 
 /// Signals that stop the server, or have it read its policy and certificate again.
 const SIGNALS_OBEYED: &[i32] = &[SIGTERM, SIGINT, SIGHUP];
-/// Signals that would end the process if nobody cared: those that other daemons take for "write the log anew" and the
-/// like, timers that a parent may have left running, and the one for a file that may not grow any more, which is a
+/// Signals that would end the process by default, and are ignored: those that have other daemons reopen their logs,
+/// timers that a parent may have left running, and the one for a file that has reached its size limit, which is a
 /// failed write like others.
 const SIGNALS_IGNORED: &[i32] =
     &[SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, libc::SIGPWR, SIGXFSZ];
-/// How often signals, and whether connections are still accepted, are looked at.
+/// How often to check for signals, and whether connections are still accepted.
 const SIGNALS_EVERY: Duration = Duration::from_millis(100);
 
 /// How a server came to its end.
@@ -41,7 +41,7 @@ const SIGNALS_EVERY: Duration = Duration::from_millis(100);
 pub enum End {
     /// It was told to stop.
     Stopped,
-    /// It could not serve, or not any more. Why is told.
+    /// It could not serve, or no longer could. The reason is logged.
     Failed,
 }
 
@@ -128,7 +128,7 @@ fn serve(
     let was_accepting = listener.is_accepting();
     listener.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
     drop(stop);
-    // It has nothing to return, and a panic in it was logged by itself.
+    // It returns nothing, and a panic in it has been logged already.
     let _ = maintenance.join();
     delivery::stop(&app);
     app.store.close();
@@ -136,8 +136,8 @@ fn serve(
     if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }
 }
 
-/// Returns when the server is to stop, or when nobody can reach it any more; has policy and certificate read again
-/// meanwhile whenever that is asked for.
+/// Returns when the server is to stop or can no longer be reached. Until then, reloads policy and certificate on
+/// request.
 fn wait_for_stop(mut signals: Signals, process: &Process, app: &App, listener: &Listener) {
     while listener.is_accepting() {
         for signal in signals.pending() {
@@ -156,7 +156,7 @@ fn wait_for_stop(mut signals: Signals, process: &Process, app: &App, listener: &
 
 fn reload_policy(app: &App) {
     let read = read_policy(app.config.permissions_file.as_deref()).and_then(|policy| {
-        // A role that the database does not know could not be given to anybody.
+        // A role that is missing from the database could not be given to anyone.
         let added = add_roles(&app.store, &policy).map_err(|failure| failure_text(&failure, &app.store))?;
         Ok((policy, added))
     });

@@ -19,21 +19,21 @@ const SLICE_ROWS: i64 = 200;
 /// Days for which failed attempts are remembered, and expired API keys kept.
 const ATTEMPTS_KEPT_DAYS: i64 = 30;
 const KEYS_KEPT_DAYS: i64 = 2;
-/// A clock that is further ahead than this of when the server last ran may be wrong.
+/// A clock that is further than this ahead of the server's last run may be wrong.
 const CLOCK_AHEAD_SECONDS_MAX: i64 = 2 * DAY_SECONDS;
-/// So long it has to go on evenly before it is believed all the same.
+/// How long it has to run steadily before it is trusted anyway.
 const CLOCK_PROVEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-/// By so much it may be set meanwhile.
+/// How far it may be adjusted during that time.
 const CLOCK_SET_SECONDS_MAX: i64 = 60 * 60;
 const DAY_SECONDS: i64 = 86_400;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Something to do again and again.
+/// A recurring job.
 struct Job {
     name: &'static str,
-    /// So long after the beginning of one run, at the earliest, the next one begins.
+    /// The shortest time from the start of one run to the start of the next.
     every: Duration,
-    /// Tells how many things it has dealt with.
+    /// Does the job; returns how many items it dealt with.
     run: fn(&mut Rounds<'_, '_>) -> Result<usize, StoreError>,
     /// What the log says when there were any.
     done: &'static str,
@@ -46,7 +46,7 @@ const RELEASE_EXPIRED_LOCKS: Job = Job {
     done: "released locks that had expired",
 };
 
-/// All of it, in the order in which it is done when several jobs are due. Each runs once at the start.
+/// All jobs, in the order in which they run when several are due. Each runs once at the start.
 const JOBS: &[Job] = &[
     RELEASE_EXPIRED_LOCKS,
     Job {
@@ -56,7 +56,7 @@ const JOBS: &[Job] = &[
             rounds.look_for_damage();
             Ok(0)
         },
-        // It says itself what it finds, which takes a while.
+        // It takes a while, and logs what it finds itself.
         done: "",
     },
     Job {
@@ -67,7 +67,7 @@ const JOBS: &[Job] = &[
     },
 ];
 
-/// Does all of it until `stopped` says so or hangs up.
+/// Runs the jobs until `stopped` says so or disconnects.
 pub fn run_maintenance(app: &App, stopped: &Receiver<()>) {
     let stopping = Arc::new(AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -108,7 +108,7 @@ fn report(job: &Job, result: Result<usize, StoreError>) {
     }
 }
 
-/// When each job is due, by the steady clock.
+/// When each job is due, by the monotonic clock.
 struct Schedule {
     jobs: &'static [Job],
     due: Vec<Duration>,
@@ -158,7 +158,7 @@ impl Rounds<'_, '_> {
         self.damage_check = thread.spawn_scoped(self.scope, check).ok();
     }
 
-    /// Removes what is old enough, as long as the clock can be believed and nobody says to stop.
+    /// Removes what is old enough, for as long as the clock can be trusted and the server is not to stop.
     fn purge_expired(&mut self) -> Result<usize, StoreError> {
         let app = self.app;
         let now = app.clock.now();
@@ -201,7 +201,7 @@ fn remove_old(app: &App, now: Timestamp, stop: &impl Fn() -> bool) -> Result<usi
 /// is gone for good when it has been set right.
 #[derive(Default)]
 struct ClockWatch {
-    /// The steady time and the wall clock when it was first found far ahead.
+    /// The monotonic time and the wall clock when it was first found far ahead.
     ahead_since: Option<(Duration, Timestamp)>,
 }
 

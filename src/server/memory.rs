@@ -1,5 +1,5 @@
-//! How much memory this process may take, and how it is shared out at the start: to the hashing threads, each with
-//! its arena, and to connections. What does not fit is told then, in place of a process that is killed when busy.
+//! How much memory this process may take, and how it is shared out at the start: to the hashing threads, each with its
+//! arena, and to connections. What does not fit is reported then, rather than by the kernel killing a busy process.
 //!
 //! Two things run out separately: what is really used, which the machine and control groups limit, and addresses,
 //! which a limit of the process itself does (`ulimit -v`). A coroutine's stack takes many of these and uses few.
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// Hashing threads that are started unasked, at most: the processor has other work too.
+/// The most hashing threads that are started by default: the processor has other work too.
 const THREADS_AUTO_MAX: usize = 4;
 /// Hashing gets this part of the memory at most, unless the operator said how many threads.
 const HASHING_SHARE: u64 = 2;

@@ -1,5 +1,4 @@
-//! What a server takes from the process it runs in, beside its settings. Read once, from what the process was started
-//! with.
+//! What the server takes from its environment besides settings, read once at the start.
 
 use crate::config::{EXTRA_ROOTS_VARIABLE, Environment, as_meant};
 use std::ffi::{OsStr, OsString};

@@ -1,14 +1,14 @@
-//! Rate limits that the operator set and that do nothing: most likely something else was meant.
+//! Warnings about rate limits that have no effect: most likely something else was meant.
 
 use super::router::HEALTH_REQUEST;
 use crate::api::REQUESTS_BY_NAME;
 use crate::config::{Config, closest};
 use crate::log;
 
-/// What a name in the rate limits may be beside a request's.
+/// Names that a rate limit may have besides those of requests.
 const RATE_LIMIT_GROUPS: [&str; 5] = ["ipaddr", "user", "session", "apikey", "burst"];
 
-/// Warns of rate limits without effect: those for requests that there are not, and those that a later one replaces.
+/// Warns of rate limits without effect: those for unknown requests, and those that a later one replaces.
 pub fn warn_of_idle_rate_limits(config: &Config) {
     for name in config.rate_limits.repeated_names() {
         log::warning(

@@ -8,11 +8,11 @@ use crate::log;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
-/// With fewer connections at a time, unless the operator wants it so, there is no use in serving.
+/// With fewer connections than this the server does not start, unless the operator asked for so few.
 const CONNECTIONS_MIN: usize = 8;
 /// Threads beside those that run coroutines or hash: for writing, mail, lookups, watching, timers, and to spare.
 const OTHER_THREADS: usize = 20;
-/// Hashing threads that are taken unasked at most.
+/// The most hashing threads that are started by default.
 const HASH_THREADS_UNASKED_MAX: usize = 4;
 /// None of the threads on trial does anything.
 const TRIAL_STACK_BYTES: usize = 64 * 1024;
@@ -50,7 +50,7 @@ pub fn ensure_resources(config: &Config, speaks_tls: bool) -> Result<(), String>
     Ok(())
 }
 
-/// Starts so many threads at once, and lets them end.
+/// Starts this many threads at once, and lets them end.
 fn ensure_threads(count: usize) -> Result<(), String> {
     let gate = Arc::new(RwLock::new(()));
     let closed = gate.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Where requests of HTTP go: the API, the health check and, for debugging, the echo. Hosts that are not allowed
-//! find nothing here.
+//! Routes HTTP requests to the API, the health check and, for debugging, the echo. Requests for hosts that are not
+//! allowed find nothing here.
 
 use super::health::HealthCheck;
 use crate::app::App;
@@ -20,14 +20,14 @@ pub const HEALTH_REQUEST: &str = "apikey-healthcheck";
 struct Route {
     path: &'static str,
     method: Allow,
-    /// Whether it is there only where the operator debugs.
+    /// Whether it exists only in debug mode.
     debugging_only: bool,
     /// Whether a request that names no host may come in, whatever the allowed hosts.
     takes_nameless_hosts: bool,
     answer: fn(&Router, &HttpRequest<'_>) -> Response,
 }
 
-/// Every path that there is.
+/// All paths.
 const ROUTES: &[Route] = &[
     Route {
         path: "/",

@@ -1,4 +1,4 @@
-//! API keys: with a session that they end with, and without one.
+//! API keys: those that end with a session, and those without one.
 
 pub mod nosession;
 pub mod tied;

@@ -19,7 +19,7 @@ use crate::wire::{FromWire, ObjectOrText};
 use crate::{requests, shared_params};
 use std::time::Duration;
 
-/// When the outcome of a forgotten-password email is answered, for addresses of nobody too. A mail server is mostly done
+/// When the outcome of a forgotten-password email is answered, for unknown addresses too. A mail server is mostly done
 /// by then, and calling servers made for the original wait five seconds.
 const FORGOTPASS_ANSWERS_AFTER: Duration = Duration::from_secs(3);
 /// The longest that a code may be good.
@@ -181,7 +181,7 @@ fn user_sendemail_signup(call: &mut Call<'_>, ask: UserSendemailSignup) -> Outco
         ip_address: &session.ip_address,
     });
     let email = email.map_err(|InvalidMessage| not_delivered(NOT_DELIVERED))?;
-    // Asked once in order to answer, and once more where it is noted that the email goes out.
+    // Checked above in order to answer early, and once more in the write that claims the email.
     let claim = claim_verification(call, user_id, address.clone());
     let claim = claim.map_err(|error| error.map_refusal(signup_refused))?;
     let sent = claim.at;
@@ -292,7 +292,7 @@ fn expiry(call: &Call<'_>, seconds: i64) -> Option<Timestamp> {
     (0..=CODE_SECONDS_MAX).contains(&seconds).then(|| call.now().plus_seconds(seconds)).flatten()
 }
 
-/// An email that cannot be written is told like one that cannot be sent.
+/// An email that cannot be written is answered like one that cannot be sent.
 fn not_delivered(refusal: Refusal) -> Failure {
     log::warning("could not send an email", &[("why", MailError::InvalidMessage.text().into())]);
     refusal.to_failure()

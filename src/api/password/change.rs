@@ -1,4 +1,4 @@
-//! Changing a password that one knows.
+//! Changing one's password, given the current one.
 
 use crate::accounts::set_password::{self, Change, ChangeRefused};
 use crate::api::refusals::LOCKED;

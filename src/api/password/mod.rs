@@ -1,4 +1,4 @@
-//! Passwords: checking, changing, resetting and judging them.
+//! Passwords: checking, changing, resetting and validating them.
 
 pub mod change;
 pub mod check;

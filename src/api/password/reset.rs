@@ -1,5 +1,5 @@
-//! Setting a new password in place of a forgotten one. That the user may is for the calling server to know: it has
-//! checked the code of an email. A lock that failed logins made never stands in the way, and ends with it.
+//! Setting a new password in place of a forgotten one. Whether the user may is for the calling server to decide: it
+//! has checked the code of an email. A lock that failed logins made never stands in the way, and ends with it.
 
 use crate::accounts::actor::Performer;
 use crate::accounts::set_password::{self, Reset, ResetRefused};

@@ -1,4 +1,4 @@
-//! Judging a password before anything is done with it.
+//! Validating a password before anything is done with it.
 
 use crate::accounts::new_password::check_new_password;
 use crate::app::Call;
@@ -29,7 +29,7 @@ requests! {
 }
 
 fn user_validatepass(call: &mut Call<'_>, ask: UserValidatepass) -> Outcome<Empty> {
-    // The four numbers are taken and not looked at: a caller cannot weaken the operator's rules.
+    // The four numbers are accepted and ignored: a caller cannot weaken the operator's rules.
     let UserValidatepass {
         password,
         email,

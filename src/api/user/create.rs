@@ -1,4 +1,4 @@
-//! Signing up. Whether an address is known here already is told to the calling server alone; the end user reads the
+//! Signing up. Whether an address is known already is disclosed to the calling server alone; the end user reads the
 //! same text in both cases.
 
 use crate::accounts::actor::Performer;

@@ -32,7 +32,7 @@ requests! {
         email: String,
     } refuses [UNKNOWN, WRONG_PASSWORD, IS_SUPERUSER, NOT_DELETED, LOCKED]
 
-    /// Deletes an account. A number that nobody has is fine.
+    /// Deletes an account. An unknown number is not an error.
     "internal-user-delete" => internal_user_delete(InternalUserDelete), broken NOT_DELETED {
         /// Whom to delete.
         target_userid: UserId,

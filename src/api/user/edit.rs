@@ -44,11 +44,11 @@ const INTERNALLY_NOT_EDITED: Refusal = Refusal::new("DB error when updating user
 requests! {
     /// Changes a user's own name or address, or, for an administrator, anybody's.
     "user-edit" => user_edit(UserEdit), 10/min, broken NOT_EDITED {
-        /// Who asks.
+        /// The user who asks.
         user_id: UserId,
-        /// The role of who asks.
+        /// That user's role.
         user_role: str,
-        /// A session of who asks.
+        /// A session of that user.
         session_token: secret,
         /// Whom to change.
         target_userid: UserId,
@@ -120,7 +120,7 @@ fn internally_refused(why: EditRefused) -> Failure {
     }
 }
 
-/// Keys as they stand in a reason.
+/// Keys as a reason lists them.
 fn quoted(keys: &[String]) -> String {
     let keys: Vec<_> = keys.iter().map(|key| format!("'{key}'")).collect();
     keys.join(", ")

@@ -43,11 +43,11 @@ const NOT_TOGGLED: Refusal =
 requests! {
     /// Locks or unlocks somebody else's account on behalf of an administrator.
     "user-lock" => user_lock(UserLock), broken BROKEN {
-        /// Who asks.
+        /// The user who asks.
         user_id: UserId,
-        /// The role of who asks: superuser.
+        /// That user's role: superuser.
         user_role: str,
-        /// A session of who asks.
+        /// A session of that user.
         session_token: secret,
         /// Whose account it is.
         target_userid: UserId,
@@ -69,7 +69,7 @@ requests! {
 
 fn user_lock(call: &mut Call<'_>, ask: UserLock) -> Outcome<Toggled> {
     let requester = Requester::User(SessionClaim::new(&ask.session_token, ask.user_id, ask.user_role));
-    // Who asks comes before what is asked.
+    // Who asks is checked before what is asked.
     may_be_asked(&requester, ask.target_userid).map_err(refused)?;
     let change = change_named(&ask.action).ok_or_else(|| BAD_ACTION.to_failure())?;
     let user_info = set_locked(call, requester, ask.target_userid, change);

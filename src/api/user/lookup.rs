@@ -12,7 +12,7 @@ use crate::user_id::UserId;
 use crate::wire::{Encoded, FromWire, Object};
 use serde_json::Value;
 
-/// Users in one answer at most. Who has more asks for them in pieces.
+/// The most users in one answer. Whoever has more asks for them page by page.
 const USERS_PER_ANSWER_MAX: usize = 50_000;
 /// Bytes of one answer's users, as JSON. Sealing and sending them takes several times as much memory.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -93,7 +93,7 @@ impl Page {
     }
 }
 
-/// The users of an answer, each made text as soon as it is read: so nobody is in memory twice.
+/// The users of an answer, each made text as soon as it is read, so that no user is in memory twice.
 struct Listing {
     page: Page,
     users: Vec<Encoded<User>>,
