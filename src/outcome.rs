@@ -46,6 +46,7 @@ impl<T: Serialize> Done<T> {
             body: ascii_json(&self.body),
             messages: self.messages,
             reason: None,
+            retry_after: None,
             kind: "done",
         }
     }
@@ -267,16 +268,25 @@ pub struct Answer {
     body: String,
     messages: Vec<Cow<'static, str>>,
     reason: Option<Cow<'static, str>>,
+    /// Seconds until the next attempt is looked at.
+    retry_after: Option<u64>,
     /// What the log calls it, in fixed words.
     kind: &'static str,
 }
 
 impl Answer {
+    /// The same, but that a refusal says after how many seconds the next attempt is looked at.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: Option<u64>) -> Self {
+        self.retry_after = seconds.filter(|_| !self.success);
+        self
+    }
+
     /// A refusal.
     #[must_use]
     pub fn refused(refused: Refused) -> Self {
         let Refused { kind, reason, messages, fields } = refused;
-        Self { success: false, body: ascii_json(&fields), messages, reason, kind }
+        Self { success: false, body: ascii_json(&fields), messages, reason, retry_after: None, kind }
     }
 
     /// A request whose parameters do not fit: every problem at once.
@@ -289,6 +299,7 @@ impl Answer {
             body: ascii_json(&body),
             messages: vec![message.into()],
             reason: Some(INVALID_PARAMETERS.into()),
+            retry_after: None,
             kind: INVALID_PARAMETERS,
         }
     }
@@ -331,7 +342,9 @@ impl Answer {
         // The action's own keys stand between braces; ours go before them.
         let keys = self.body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
         let comma = if keys.is_empty() { "" } else { ", " };
-        format!(r#"{{"success": {success}, "messages": {messages}{reason}{comma}{keys}}}"#)
+        let retry = self.retry_after.map(|seconds| format!(r#", "retry_after": {seconds}"#));
+        let retry = retry.unwrap_or_default();
+        format!(r#"{{"success": {success}, "messages": {messages}{reason}{retry}{comma}{keys}}}"#)
     }
 }
 

@@ -119,7 +119,7 @@ fn admit_and_act(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Resul
         (Err(Failure::Refused(_)), Err(error)) if any_ended(app).unwrap_or(true) => Err(error.into()),
         (acted, _) => acted,
     });
-    let answer = answered(app, request, acted)?;
+    let answer = answered(app, request, acted)?.retry_after(call.retry_after_seconds());
     if call.delayed_by() > Duration::ZERO && !app.delay_response(call.delayed_by()) {
         return Err(HttpRejection::BUSY);
     }

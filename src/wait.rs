@@ -177,6 +177,15 @@ impl Delay {
             Self::Staged(stage) => stage(time),
         }
     }
+
+    /// Keeps something for so long, while whoever had it goes on.
+    pub fn keep<T: Send + 'static>(&self, kept: T, time: Duration) {
+        let delay = self.clone();
+        may::go!(move || {
+            delay.wait(time);
+            drop(kept);
+        });
+    }
 }
 
 #[cfg(test)]

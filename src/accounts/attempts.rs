@@ -4,7 +4,7 @@
 use super::lock;
 use crate::app::Context;
 use crate::clock::Timestamp;
-use crate::config::values::LockMode;
+use crate::config::values::{Backoff, LockMode};
 use crate::guard::backoff::{STRANGERS_FAILURES_MAX, delay_seconds};
 use crate::guard::token::StoredToken;
 use crate::outcome::Error;
@@ -53,6 +53,7 @@ impl Counted {
             let known = known.as_ref();
             Ok(Known {
                 is_locked: known.is_some_and(|known| self.rules.is_locked(known, db.now())),
+                wait: self.rules.wait(known, db.now()),
                 is_at_home: known.is_some_and(|known| known.last_success.is_some()),
             })
         })
@@ -92,6 +93,8 @@ impl Success {
 pub(super) struct Known {
     /// They are not looked at for now.
     pub(super) is_locked: bool,
+    /// How long the next one has to wait, where nobody is held; nothing if it may come now.
+    pub(super) wait: Option<Duration>,
     /// One from the same network succeeded before, so this one hardly comes from a stranger. Never known where all
     /// networks count together.
     pub(super) is_at_home: bool,
@@ -115,6 +118,25 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// How long after now the delay is over that the last failure brought, or the lock.
+    fn wait(self, known: Option<&Attempts>, now: Timestamp) -> Option<Duration> {
+        let failures = u32::try_from(self.failures(known, now)).unwrap_or(u32::MAX);
+        let known = known.filter(|_| failures > 0)?;
+        let over = match known.locked_until.filter(|_| self.is_locked(known, now)) {
+            Some(until) => until,
+            None => known.last_try.plus_seconds_f64(delay_seconds(failures))?,
+        };
+        let micros = over.micros().checked_sub(now.micros())?;
+        u64::try_from(micros).ok().filter(|micros| *micros > 0).map(Duration::from_micros)
+    }
+}
+
+/// How long the failure that makes it so many delays the next attempt, or its own answer.
+fn delay(failures: u32) -> Duration {
+    Duration::from_secs_f64(delay_seconds(failures))
+}
+
 /// What a failed attempt leads to.
 #[derive(PartialEq, Eq)]
 pub(super) enum AttemptResult {
@@ -133,10 +155,12 @@ pub(super) fn fail(
         context.app().guesses.keep_unwritten(counted.lane.clone());
     })?;
     if failures > counted.rules.tries_max {
+        if context.backoff() == Backoff::Refuse {
+            context.slow_down(Duration::from_secs(counted.rules.lock_seconds.try_into().unwrap_or(0)));
+        }
         return Ok(AttemptResult::Locked);
     }
-    let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-    context.delay(Duration::from_secs_f64(delay_seconds(failures)));
+    context.slow_down(delay(u32::try_from(failures).unwrap_or(u32::MAX)));
     Ok(AttemptResult::Delayed)
 }
 

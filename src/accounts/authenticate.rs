@@ -4,9 +4,10 @@
 //! tested (busy hashers, a failing database, a crash) leaves no trace. Each test costs one Argon2 computation, and
 //! whatever comes of it a single write.
 
-use super::attempts::{AttemptResult, Counted, Success, fail, write_down_unwritten};
+use super::attempts::{AttemptResult, Counted, Known, Success, fail, write_down_unwritten};
 use super::error::OperationError;
 use crate::app::Context;
+use crate::config::values::Backoff;
 use crate::guard::backoff::SLOWED_SECONDS;
 use crate::guard::guesses::UnderWay;
 use crate::guard::password::{PasswordHash, Verification};
@@ -15,6 +16,7 @@ use crate::guard::token::StoredToken;
 use crate::log;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
+use crate::store::sessions::NewSession;
 use crate::store::users::AuthUser;
 use crate::store::{StoreError, Tx, sessions, users};
 use crate::user_id::UserId;
@@ -42,6 +44,23 @@ pub enum Authentication {
     Failure,
     /// It was not looked at: the account takes no attempts for now.
     Locked,
+    /// It was not looked at, nor counted: it came too soon after one that failed.
+    TooSoon,
+}
+
+/// Why a password was not looked at.
+enum NotLookedAt {
+    Locked,
+    TooSoon,
+}
+
+impl From<NotLookedAt> for Authentication {
+    fn from(why: NotLookedAt) -> Self {
+        match why {
+            NotLookedAt::Locked => Self::Locked,
+            NotLookedAt::TooSoon => Self::TooSoon,
+        }
+    }
 }
 
 /// Somebody who has just given the right password.
@@ -79,8 +98,9 @@ pub fn authenticate(
     password: &Password,
     allowed: Allowed,
 ) -> Result<Authentication, Error> {
-    let Some(tested) = test(context, identifier, password, allowed)? else {
-        return Ok(Authentication::Locked);
+    let tested = match test(context, identifier, password, allowed)? {
+        Ok(tested) => tested,
+        Err(why) => return Ok(why.into()),
     };
     tested.conclude(context, None, |context, fits| {
         context.write(move |tx| fits.confirm(tx)).map_err(Error::from)
@@ -102,9 +122,12 @@ pub fn log_in(
     password: &Password,
     session: StoredToken,
 ) -> Result<Authentication, OperationError<SessionEnded>> {
-    let Some(tested) = test(context, identifier, password, AuthUser::may_authenticate)? else {
-        context.write(move |tx| sessions::delete(tx, &session))?;
-        return Ok(Authentication::Locked);
+    let tested = match test(context, identifier, password, AuthUser::may_authenticate)? {
+        Ok(tested) => tested,
+        Err(why) => {
+            context.write(move |tx| sessions::delete(tx, &session))?;
+            return Ok(why.into());
+        }
     };
     tested.conclude(context, Some(session), |context, fits| {
         // Best effort: whoever knows the password is not sent away because the hashers are busy.
@@ -116,6 +139,41 @@ pub fn log_in(
             }
             let Some(now) = fits.confirm(tx)? else { return Ok(None) };
             note_login(tx, &now, rehashed.as_ref())?;
+            Ok(Some(now))
+        })
+    })
+}
+
+/// Logs somebody in and starts their session, in one write. The session that they come with ends, whatever comes of it.
+///
+/// # Errors
+///
+/// As [`authenticate`].
+pub fn log_in_anew(
+    context: &mut Context<'_>,
+    identifier: &Identifier,
+    password: &Password,
+    ends: Option<StoredToken>,
+    starts: NewSession,
+) -> Result<Authentication, Error> {
+    let tested = match test(context, identifier, password, AuthUser::may_authenticate)? {
+        Ok(tested) => tested,
+        Err(why) => {
+            if let Some(ends) = ends {
+                context.write(move |tx| sessions::delete(tx, &ends))?;
+            }
+            return Ok(why.into());
+        }
+    };
+    tested.conclude(context, ends, |context, fits| {
+        let rehashed = if fits.needs_rehash { context.hash(password).ok() } else { None };
+        context.write(move |tx| {
+            if let Some(ends) = ends {
+                sessions::delete(tx, &ends)?;
+            }
+            let Some(now) = fits.confirm(tx)? else { return Ok(None) };
+            note_login(tx, &now, rehashed.as_ref())?;
+            sessions::insert(tx, &NewSession { user_id: now.user_id, ..starts })?;
             Ok(Some(now))
         })
     })
@@ -135,9 +193,9 @@ struct Tested<'a> {
     found: Option<(AuthUser, bool)>,
     allowed: Allowed,
     /// Strangers go one after another here, and slowly.
-    is_slowed: bool,
+    slow_turn: Option<KeyedGuard>,
     _under_way: UnderWay<'a>,
-    _turns: (KeyedGuard, Option<KeyedGuard>),
+    _turn: KeyedGuard,
 }
 
 /// A password that fits an account which may do what was asked: a success once that is confirmed in the write.
@@ -148,38 +206,64 @@ struct Fits {
     success: Success,
 }
 
-/// Tests a password; `None` if the account takes no attempts for now.
+/// Tests a password, unless the account takes no attempts for now.
 fn test<'a>(
     context: &mut Context<'a>,
     identifier: &Identifier,
     password: &Password,
     allowed: Allowed,
-) -> Result<Option<Tested<'a>>, Error> {
+) -> Result<Result<Tested<'a>, NotLookedAt>, Error> {
     let counted = Counted::new(context, account_of(context, identifier)?);
     let known = counted.known(context)?;
     // Strangers share an account's few places in the queue of the hashers. The owner is not to wait for one of them.
     context.concerns(if known.is_at_home { &counted.lane } else { counted.account.as_str() });
     // Before the queue too: where nothing is tested, nobody is to wait for anybody.
-    if known.is_locked {
-        do_the_work(context, &counted, password);
-        return Ok(None);
+    if let Some(why) = not_now(context, &known) {
+        return Ok(Err(refuse(context, &counted, password, why)));
     }
     let turn = context.lock_attempts(&context.app().attempts_mutex, &counted.lane)?;
     write_down_unwritten(context, &counted)?;
-    if counted.known(context)?.is_locked {
+    let known_now = counted.known(context)?;
+    if let Some(why) = not_now(context, &known_now) {
         drop(turn);
-        do_the_work(context, &counted, password);
-        return Ok(None);
+        return Ok(Err(refuse(context, &counted, password, why)));
     }
     let under_way = context.app().guesses.begin(counted.account.as_str().to_owned());
     let is_slowed = !known.is_at_home && counted.is_slowed(context, under_way.others)?;
     let slow_turn = if is_slowed {
-        Some(context.lock_attempts(&context.app().slow_attempts, counted.account.as_str())?)
+        let slow = &context.app().slow_attempts;
+        match context.backoff() {
+            Backoff::Hold => Some(context.lock_attempts(slow, counted.account.as_str())?),
+            Backoff::Refuse => match slow.try_lock(counted.account.as_str()) {
+                Some(turn) => Some(turn),
+                None => {
+                    context.slow_down(Duration::from_secs(SLOWED_SECONDS));
+                    return Ok(Err(NotLookedAt::TooSoon));
+                }
+            },
+        }
     } else {
         None
     };
     let found = verify(context, identifier, password)?;
-    Ok(Some(Tested { counted, found, allowed, is_slowed, _under_way: under_way, _turns: (turn, slow_turn) }))
+    Ok(Ok(Tested { counted, found, allowed, slow_turn, _under_way: under_way, _turn: turn }))
+}
+
+/// Why the account takes no attempt now, if so.
+fn not_now(context: &mut Context<'_>, known: &Known) -> Option<NotLookedAt> {
+    if let (Backoff::Refuse, Some(wait)) = (context.backoff(), known.wait) {
+        context.slow_down(wait);
+        return Some(if known.is_locked { NotLookedAt::Locked } else { NotLookedAt::TooSoon });
+    }
+    known.is_locked.then_some(NotLookedAt::Locked)
+}
+
+/// What an attempt costs that is not looked at: where nobody is told when to come again, as much as a wrong password.
+fn refuse(context: &Context<'_>, counted: &Counted, password: &Password, why: NotLookedAt) -> NotLookedAt {
+    if context.backoff() == Backoff::Hold {
+        do_the_work(context, counted, password);
+    }
+    why
 }
 
 /// Whom the password fits, and whether the stored hash was made with other than today's parameters.
@@ -233,9 +317,18 @@ impl Tested<'_> {
             Some((credentials, _)) => Authentication::NotAllowed(credentials),
             None => Authentication::Failure,
         };
-        if self.is_slowed && !matches!(authentication, Authentication::Success(_)) {
-            // Whoever is next waits for this too.
-            context.app().delay.wait(Duration::from_secs(SLOWED_SECONDS));
+        if let Some(turn) = self.slow_turn
+            && !matches!(authentication, Authentication::Success(_))
+        {
+            let time = Duration::from_secs(SLOWED_SECONDS);
+            match context.backoff() {
+                // Whoever is next waits for this too.
+                Backoff::Hold => context.app().delay.wait(time),
+                Backoff::Refuse => {
+                    context.app().delay.keep(turn, time);
+                    context.slow_down(time);
+                }
+            }
         }
         Ok(authentication)
     }

@@ -74,7 +74,7 @@ fn password_is_right(
         Authentication::Success(authenticated) => return Ok(authenticated),
         Authentication::NotAllowed(_) | Authentication::Failure if known => DeleteRefused::WrongPassword,
         Authentication::NotAllowed(_) | Authentication::Failure => DeleteRefused::Unknown,
-        Authentication::Locked => DeleteRefused::Locked,
+        Authentication::Locked | Authentication::TooSoon => DeleteRefused::Locked,
     };
     Err(OperationError::Refused(why))
 }

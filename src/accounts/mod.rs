@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `actor.rs` | who does it, and how that is proven |
 //! | `authenticate.rs` | who knows the password; logging in |
+//! | `log_in.rs` | a whole login, from password to session |
 //! | `attempts.rs` | failed attempts: counted, delayed, locked |
 //! | `lock.rs` | locking and unlocking |
 //! | `new_password.rs` | whether a new password is good enough |
@@ -41,6 +42,7 @@ pub mod issue_keys;
 pub mod key_claims;
 pub mod keys;
 pub mod lock;
+pub mod log_in;
 pub mod new_password;
 pub mod own;
 pub mod permission;

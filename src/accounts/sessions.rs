@@ -61,21 +61,8 @@ pub struct MayNotStart;
 /// Why not; a failing database.
 pub fn start(context: &Context<'_>, asked: Start) -> Result<Started, OperationError<MayNotStart>> {
     let refused = || OperationError::Refused(MayNotStart);
-    let expires = expiry(context, asked.end).ok_or_else(refused)?;
-    let extra_info = asked.extra_info.map(|extra_info| ascii_json(&extra_info));
-    if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
-        return Err(refused());
-    }
-    let token = Token::new(context.rng());
-    let user_id = asked.user_id.unwrap_or(ANONYMOUS_ID);
-    let session = NewSession {
-        token: token.stored(),
-        ip_address: asked.ip_address,
-        user_agent: sessions::kept_user_agent(&asked.user_agent).to_owned(),
-        user_id,
-        expires,
-        extra_info,
-    };
+    let (started, session) = prepare(context, asked).map_err(OperationError::Refused)?;
+    let user_id = session.user_id;
     let revocations = context.read(|db| users::revocations(db, user_id))?;
     context.write(move |tx| {
         // What was revoked while this was under way is not issued anew.
@@ -88,7 +75,26 @@ pub fn start(context: &Context<'_>, asked: Start) -> Result<Started, OperationEr
         }
         Ok(sessions::insert(tx, &session)?)
     })?;
-    Ok(Started { token, expires })
+    Ok(started)
+}
+
+/// Makes a session that is not in the database yet.
+pub(super) fn prepare(context: &Context<'_>, asked: Start) -> Result<(Started, NewSession), MayNotStart> {
+    let expires = expiry(context, asked.end).ok_or(MayNotStart)?;
+    let extra_info = asked.extra_info.map(|extra_info| ascii_json(&extra_info));
+    if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
+        return Err(MayNotStart);
+    }
+    let token = Token::new(context.rng());
+    let session = NewSession {
+        token: token.stored(),
+        ip_address: asked.ip_address,
+        user_agent: sessions::kept_user_agent(&asked.user_agent).to_owned(),
+        user_id: asked.user_id.unwrap_or(ANONYMOUS_ID),
+        expires,
+        extra_info,
+    };
+    Ok((Started { token, expires }, session))
 }
 
 /// When a session ends, within what the operator allows.

@@ -126,7 +126,7 @@ fn current_is_right(
     let identifier = Identifier::UserWithEmail(user_id, email);
     let why = match authenticate(context, &identifier, current, AuthUser::may_authenticate)? {
         Authentication::Success(authenticated) => return Ok(authenticated),
-        Authentication::Locked => ChangeRefused::Locked,
+        Authentication::Locked | Authentication::TooSoon => ChangeRefused::Locked,
         Authentication::NotAllowed(_) | Authentication::Failure if known => ChangeRefused::WrongPassword,
         Authentication::NotAllowed(_) | Authentication::Failure => ChangeRefused::Unknown,
     };

@@ -46,7 +46,7 @@ shape! {
         /// The HTTP status that it would have had alone. Only with 200 there is a `response`.
         status: u16,
         /// Seconds until another try may help, where the status is 429 or 503.
-        retry_after_seconds: Option<u64>,
+        retry_after: Option<u64>,
         /// Whether it was done.
         success: bool,
         /// What it answered, as if it had come alone.
@@ -103,7 +103,7 @@ pub fn carry_out(
         } else {
             match answer(name.as_deref(), body) {
                 Ok(answer) => PartAnswer::new(name, answer),
-                Err((status, retry_after_seconds)) => PartAnswer::rejected(name, status, retry_after_seconds),
+                Err((status, retry_after)) => PartAnswer::rejected(name, status, retry_after),
             }
         };
         bytes += part.response.as_ref().map_or(0, |response| response.get().len());
@@ -136,7 +136,7 @@ impl PartAnswer {
         Self {
             request,
             status: 200,
-            retry_after_seconds: None,
+            retry_after: None,
             success: parts.success,
             response,
             messages: parts.messages,
@@ -144,11 +144,11 @@ impl PartAnswer {
         }
     }
 
-    const fn rejected(request: Option<String>, status: u16, retry_after_seconds: Option<u64>) -> Self {
+    const fn rejected(request: Option<String>, status: u16, retry_after: Option<u64>) -> Self {
         Self {
             request,
             status,
-            retry_after_seconds,
+            retry_after,
             success: false,
             response: None,
             messages: Vec::new(),

@@ -66,7 +66,7 @@ fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
             let AuthUser { user_id, user_role, .. } = authenticated.into_credentials();
             Ok(Done::new(LoggedIn { user_id, user_role }, "You are logged in."))
         }
-        Authentication::Locked => Err(LOCKED.to_failure()),
+        Authentication::Locked | Authentication::TooSoon => Err(LOCKED.to_failure()),
         Authentication::NotAllowed(user)
             if user.is_active && user.email_verified && user.user_role.is_locked() =>
         {

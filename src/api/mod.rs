@@ -10,6 +10,7 @@ pub mod access;
 pub mod apikey;
 pub mod batch;
 pub mod email;
+pub mod journey;
 pub mod login;
 mod members;
 pub mod own;
@@ -27,6 +28,7 @@ const FILES: &[&[Request]] = &[
     session::REQUESTS,
     own::REQUESTS,
     login::REQUESTS,
+    journey::REQUESTS,
     user::create::REQUESTS,
     user::lookup::REQUESTS,
     user::edit::REQUESTS,

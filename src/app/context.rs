@@ -4,6 +4,7 @@ use super::state::App;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::config::values::Backoff;
 use crate::guard::password::{Asker, HasherBusy, PasswordHash, Verification};
 use crate::guard::secret::{Password, Secret};
 use crate::presence::Presence;
@@ -19,7 +20,9 @@ pub struct Context<'a> {
     presence: Presence,
     account: Option<String>,
     now: Timestamp,
+    backoff: Backoff,
     delay: Duration,
+    retry_after: Option<Duration>,
 }
 
 impl<'a> Context<'a> {
@@ -33,7 +36,16 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn of_server(app: &'a App) -> Self {
         let now = app.clock.now();
-        Self { app, client: None, presence: Presence::always(), account: None, now, delay: Duration::ZERO }
+        Self {
+            app,
+            client: None,
+            presence: Presence::always(),
+            account: None,
+            now,
+            backoff: app.config.backoff,
+            delay: Duration::ZERO,
+            retry_after: None,
+        }
     }
 
     /// When it began.
@@ -166,9 +178,35 @@ impl<'a> Context<'a> {
         self.app.store.write(work)
     }
 
+    /// Has nobody wait for the outcome of a failed attempt, whatever the operator set: the next one is refused.
+    pub const fn refuse_instead_of_holding(&mut self) {
+        self.backoff = Backoff::Refuse;
+    }
+
+    /// How failed attempts are slowed down.
+    #[must_use]
+    pub const fn backoff(&self) -> Backoff {
+        self.backoff
+    }
+
+    /// Slows down whoever failed an attempt, or came too soon after one: has them wait for so long at least, or tells
+    /// them when to come again.
+    pub fn slow_down(&mut self, time: Duration) {
+        match self.backoff {
+            Backoff::Hold => self.delay(time),
+            Backoff::Refuse => self.retry_after = self.retry_after.max(Some(time)),
+        }
+    }
+
     /// Delays the response by at least this much, as after a failed password check.
     pub fn delay(&mut self, time: Duration) {
         self.delay = self.delay.max(time);
+    }
+
+    /// After how many seconds the next attempt is looked at, if that is to be told.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after.map(|time| time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
     }
 
     /// How long the outcome is to be held back.

@@ -43,6 +43,9 @@ The answer, HTTP 200, is sealed in the same way:
 Parameters that do not fit are answered with the reason `invalid request parameters`; `response.response.problems`
 names each one, as `missing` or of an `incorrect type`, with the `required_type`. An optional parameter may be null.
 
+Where attempts at a password are refused for a while instead of held (`login`, and all with `AUTHNZERVER_BACKOFF=refuse`),
+the `response` of a refusal has `retry_after`: after so many seconds the next attempt at this account is looked at.
+
 | HTTP status | description |
 | --- | --- |
 | 400 | the message is malformed, or the request is unknown |

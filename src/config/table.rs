@@ -1,7 +1,7 @@
 //! Every setting, once. From a row come the field of [`Config`], its lookup and check, the command line's
 //! option, the variable, and the documentation. A setting is added by adding a row.
 
-use super::values::{self, LockMode, PwnedFail};
+use super::values::{self, Backoff, LockMode, PwnedFail};
 use crate::guard::envelope::Keyring;
 use crate::guard::password::Argon2Cost;
 use crate::guard::ratelimit::RateLimits;
@@ -221,6 +221,9 @@ settings! {
     /// Whose failed logins count together: `account`, or `account-and-client`, which keeps a stranger on another
     /// network from locking the owner out; after 100 failures on an account in all, strangers are slowed.
     lock_mode: LockMode = "lockmode", Plain, "account", values::lock_mode;
+    /// What comes of failed logins before they lock: with `hold` the answers come later and later, up to 40 seconds; with
+    /// `refuse` they come at once, and the next attempt is refused, not counted, until that time is over.
+    backoff: Backoff = "backoff", Plain, "hold", values::backoff;
     /// Days from now at which a new session expires at the latest; 0 for no limit.
     session_days_max: u32 = "sessionmax", Plain, "0", values::integer::<_, 0, 36_500>;
     /// The longest life of an API key in days.

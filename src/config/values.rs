@@ -35,6 +35,15 @@ pub enum LockMode {
     AccountAndClient,
 }
 
+/// How repeated failed attempts are slowed down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backoff {
+    /// The answer to a failed attempt is held back, longer each time.
+    Hold,
+    /// It comes at once; the next attempt is refused, and not counted, until that time is over.
+    Refuse,
+}
+
 /// A whole number within limits. Blanks around it and `_` between digits are allowed.
 pub fn integer<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, String> {
     number(text)
@@ -245,6 +254,11 @@ pub fn pwned_fail(text: &str) -> Result<PwnedFail, String> {
 /// What a lock after failures covers.
 pub fn lock_mode(text: &str) -> Result<LockMode, String> {
     choice(text, &[("account", LockMode::Account), ("account-and-client", LockMode::AccountAndClient)])
+}
+
+/// How repeated failed attempts are slowed down.
+pub fn backoff(text: &str) -> Result<Backoff, String> {
+    choice(text, &[("hold", Backoff::Hold), ("refuse", Backoff::Refuse)])
 }
 
 /// How log lines look.

@@ -59,6 +59,17 @@ impl KeyedMutex {
         place.ok_or(LockError)?.wait_while(PRESENCE_EVERY, || !presence.is_gone()).map_err(|_| LockError)
     }
 
+    /// A turn under this key, if nobody has it.
+    #[must_use]
+    pub fn try_lock(&self, key: &str) -> Option<KeyedGuard> {
+        let mut lines = self.lines();
+        if lines.contains_key(key) {
+            return None;
+        }
+        lines.insert(key.to_owned(), VecDeque::new());
+        Some(KeyedGuard { mutex: self.clone(), key: key.to_owned() })
+    }
+
     /// How many wait under this key.
     #[must_use]
     pub fn waiting(&self, key: &str) -> usize {

@@ -56,6 +56,13 @@ pub type Prepare = fn(&TestServer, &str) -> Asked;
 /// All of them.
 pub const WRITING: &[(&str, Prepare)] = &[
     ("session-new", |_, _| done(session_body(None))),
+    ("login", |server, name| {
+        server.member(name);
+        Outcome::RightPassword.with(json!({
+            "email": format!("{name}@example.org"), "password": GOOD_PASSWORD, "ip_address": "192.0.2.1",
+            "user_agent": "Browser/1.0", "session_token": server.new_session(None),
+        }))
+    }),
     ("session-delete", |server, _| done(json!({ "session_token": server.new_session(None) }))),
     ("session-end", |server, name| {
         let user_id = server.member(name).1;

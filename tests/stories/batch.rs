@@ -51,7 +51,7 @@ fn each_request_is_answered_in_order_as_if_it_had_come_alone() {
         let Reply::Answered(alone) = alone else { panic!("{request} was not answered") };
         assert_eq!(answer["request"], **request);
         assert_eq!(answer["status"], 200);
-        assert!(answer["retry_after_seconds"].is_null());
+        assert!(answer["retry_after"].is_null());
         for key in ["success", "response", "messages"] {
             assert_eq!(answer[key], alone[key], "{request}: {key}");
         }
@@ -122,7 +122,7 @@ fn the_requests_of_a_batch_are_counted_and_the_batch_is_not() {
     let server = TestServer::start_with(&[("RATELIMITS", limits)]);
     let reply = batch(&server, &vec![validate("short"); 7]);
     assert_eq!(statuses(&reply), [200, 200, 200, 200, 200, 429, 429]);
-    assert!(answers(&reply)[6]["retry_after_seconds"].as_i64().is_some_and(|seconds| seconds > 0));
+    assert!(answers(&reply)[6]["retry_after"].as_i64().is_some_and(|seconds| seconds > 0));
     // Beside it, others go on, and however many batches there are, they are no limit by themselves.
     for _ in 0..200 {
         assert_eq!(statuses(&batch(&server, &[part("nothing", json!({})), validate("short")])).len(), 2);

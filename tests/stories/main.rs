@@ -15,6 +15,7 @@ mod failures;
 mod foreign_notes;
 mod guesses;
 mod health;
+mod journeys;
 mod login;
 mod mail;
 mod moved_addresses;

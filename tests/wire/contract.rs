@@ -44,6 +44,7 @@ internal-user-lock: target_userid int, action str
 internal-user-delete: target_userid int
 internal-user-edit: target_userid int, update_dict dict
 internal-session-edit: target_session_token str, update_dict dict
+login: email str, password str, ip_address str, user_agent str | session_token str, remember bool, days int, extra_info_json dict
 batch: requests list | stop_on_failure bool
 session-info: session_token str
 session-list: session_token str

@@ -69,6 +69,6 @@ fn answer(authentication: Authentication) -> Outcome<Checked> {
         }
         Authentication::NotAllowed(user) => Err(INACTIVE.to_refused().with("user_id", user.user_id).into()),
         Authentication::Failure => Err(NO_MATCH.to_failure()),
-        Authentication::Locked => Err(LOCKED.to_failure()),
+        Authentication::Locked | Authentication::TooSoon => Err(LOCKED.to_failure()),
     }
 }

@@ -212,6 +212,7 @@ fn refused(request: &Request) -> Value {
     let (mut properties, _) = answer_keys(false, request.answers);
     properties.insert("messages".to_owned(), messages());
     properties.insert("failure_reason".to_owned(), reason(request));
+    properties.insert("retry_after".to_owned(), retry_after());
     // An answer to parameters that do not fit has a `response` of its own in here, and no refusal has.
     json!({
         "type": "object", "properties": properties, "required": ["success", "messages"],
@@ -229,6 +230,13 @@ fn reason(request: &Request) -> Value {
     json!({
         "type": "string", listed: reasons,
         "description": "Why it was not done, for the calling server alone. Absent where there is nothing to tell.",
+    })
+}
+
+fn retry_after() -> Value {
+    json!({
+        "type": "integer", "minimum": 1,
+        "description": "After so many seconds the next attempt at this account's password is looked at.",
     })
 }
 

@@ -8,7 +8,7 @@ use authnzerver::shape::{Shape, Type};
 use serde_json::{Map, Value};
 
 /// Keys of every answer.
-const ENVELOPE: &[&str] = &["success", "messages", "failure_reason"];
+const ENVELOPE: &[&str] = &["success", "messages", "failure_reason", "retry_after"];
 
 /// Panics where an answer is other than its request declares.
 pub fn assert_declared(request: &str, answer: &Value) {

@@ -1,0 +1,118 @@
+//! Whole journeys in one request each. What used to take a frontend several requests, in the right order, is one here.
+
+use crate::accounts::authenticate::Authentication;
+use crate::accounts::log_in::log_in;
+use crate::accounts::sessions::{End, MayNotStart, Start};
+use crate::app::Call;
+use crate::client_address::ClientAddress;
+use crate::clock::Timestamp;
+use crate::guard::token::StoredToken;
+use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::policy::email::EmailAddress;
+use crate::policy::roles::Role;
+use crate::user_id::UserId;
+use crate::{requests, shape};
+
+/// How long a session lives if its user wants to be remembered, and if not.
+const REMEMBERED_DAYS: i64 = 30;
+const FORGOTTEN_DAYS: i64 = 1;
+
+const NO_MATCH: Refusal = Refusal::new(
+    "user does not exist or password doesn't match",
+    "This e-mail address and password do not fit together.",
+);
+const TOO_SOON: Refusal =
+    Refusal::new("too soon after a failed attempt", "Please wait a moment before you try again.");
+const LOCKED: Refusal = Refusal::new(
+    "locked after too many failed attempts",
+    "This account is locked for now after too many failed attempts. Try again later, or ask an administrator.",
+);
+const NO_SUCH_CLIENT: Refusal =
+    Refusal::new("invalid request: the session cannot be started as asked", "You could not be logged in.");
+
+shape! {
+    /// Somebody who is logged in.
+    struct LoggedInUser {
+        /// The user's number.
+        user_id: UserId,
+        /// The user's public identifier.
+        system_id: String,
+        /// The user's name, HTML-escaped.
+        full_name: Option<String>,
+        /// The user's address in folded form.
+        email: String,
+        /// The user's role.
+        user_role: Role,
+    }
+}
+
+requests! {
+    /// Logs a user in: tests the password, ends the session that the visitor came with, whatever comes of it, and starts
+    /// the user's own. Set its token as the cookie. Nobody is held: a failed attempt is answered at once, `retry_after`
+    /// says in how many seconds the next one will be looked at, and until then none is looked at or counted.
+    "login" => login(Login), 10/min {
+        /// The address the user signed up with.
+        email: str,
+        /// What the user typed.
+        password: password,
+        /// The user's IP address.
+        ip_address: str,
+        /// What the user's browser calls itself.
+        user_agent: str,
+    } optional {
+        /// The session that the visitor came with.
+        session_token: secret,
+        /// Whether the user wants to be remembered: for 30 days instead of one. The cookie should last as long.
+        remember: bool,
+        /// How many days the session lives, instead of those.
+        days: int,
+        /// Anything to note about the session.
+        extra_info_json: dict,
+    } answers Session {
+        /// The token of the user's session. It is shown this once.
+        session_token: String,
+        /// When it ends.
+        expires: Timestamp,
+        /// Who it is.
+        user: LoggedInUser,
+        /// Whether the user has to prove themselves in a second way before the session counts. Never so for now.
+        second_factor_due: bool,
+    } refuses [NO_MATCH, TOO_SOON, LOCKED, NO_SUCH_CLIENT]
+}
+
+fn login(call: &mut Call<'_>, ask: Login) -> Outcome<Session> {
+    let refused = || NO_SUCH_CLIENT.to_failure();
+    let usual_days = if ask.remember == Some(true) { REMEMBERED_DAYS } else { FORGOTTEN_DAYS };
+    let asked = Start {
+        ip_address: ClientAddress::parse(&ask.ip_address).ok_or_else(refused)?.to_string(),
+        user_agent: ask.user_agent,
+        user_id: None,
+        end: End::InDays(ask.days.unwrap_or(usual_days)),
+        extra_info: ask.extra_info_json,
+    };
+    let ends = ask.session_token.map(|token| StoredToken::of(token.expose()));
+    let logged_in = log_in(call, EmailAddress::folded(&ask.email), &ask.password, ends, asked);
+    let (authentication, started) =
+        logged_in.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { refused() }))?;
+    match authentication {
+        Authentication::Success(authenticated) => {
+            let user = authenticated.into_credentials();
+            let session = Session {
+                session_token: started.token.reveal().to_owned(),
+                expires: started.expires,
+                user: LoggedInUser {
+                    user_id: user.user_id,
+                    system_id: user.system_id,
+                    full_name: user.full_name,
+                    email: user.email.as_str().to_owned(),
+                    user_role: user.user_role,
+                },
+                second_factor_due: false,
+            };
+            Ok(Done::new(session, "You are logged in."))
+        }
+        Authentication::Locked => Err(LOCKED.to_failure()),
+        Authentication::TooSoon => Err(TOO_SOON.to_failure()),
+        Authentication::NotAllowed(_) | Authentication::Failure => Err(NO_MATCH.to_failure()),
+    }
+}
