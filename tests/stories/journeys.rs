@@ -1,8 +1,8 @@
 //! Whole journeys in one request each.
 
-use support::{GOOD_PASSWORD, Person, Reply, TestServer};
 use serde_json::{Value, json};
 use std::time::Duration;
+use support::{GOOD_PASSWORD, Person, Reply, TestServer};
 
 const NO_MATCH: &str = "user does not exist or password doesn't match";
 const TOO_SOON: &str = "too soon after a failed attempt";
