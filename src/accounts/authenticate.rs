@@ -234,13 +234,13 @@ fn test<'a>(
         let slow = &context.app().slow_attempts;
         match context.backoff() {
             Backoff::Hold => Some(context.lock_attempts(slow, counted.account.as_str())?),
-            Backoff::Refuse => match slow.try_lock(counted.account.as_str()) {
-                Some(turn) => Some(turn),
-                None => {
+            Backoff::Refuse => {
+                let Some(turn) = slow.try_lock(counted.account.as_str()) else {
                     context.slow_down(Duration::from_secs(SLOWED_SECONDS));
                     return Ok(Err(NotLookedAt::TooSoon));
-                }
-            },
+                };
+                Some(turn)
+            }
         }
     } else {
         None
