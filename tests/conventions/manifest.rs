@@ -4,9 +4,19 @@ use crate::assert_no_violations;
 use crate::source::{repository, text_of};
 use std::collections::BTreeSet;
 
+/// The manifest of what test binaries share.
+const SUPPORT: &str = "tests/support/Cargo.toml";
+
 #[test]
 fn every_dependency_has_its_reason_beside_it() {
-    assert_no_violations(&unexplained_dependencies(&text_of("Cargo.toml")));
+    for manifest in ["Cargo.toml", SUPPORT] {
+        assert_no_violations(&unexplained_dependencies(manifest, &text_of(manifest)));
+    }
+}
+
+#[test]
+fn what_tests_share_has_the_dependencies_of_the_server() {
+    assert_no_violations(&other_dependencies(&text_of(SUPPORT), &text_of("Cargo.toml")));
 }
 
 #[test]
@@ -26,7 +36,7 @@ fn the_licence_is_the_one_that_the_manifest_names() {
     assert!(text_of("LICENSE").starts_with("MIT License"));
 }
 
-fn unexplained_dependencies(manifest: &str) -> Vec<String> {
+fn unexplained_dependencies(path: &str, manifest: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut in_dependencies = false;
     let mut above = "";
@@ -42,13 +52,24 @@ fn unexplained_dependencies(manifest: &str) -> Vec<String> {
         }
         if declares && !above.starts_with('#') {
             found.push(format!(
-                "Cargo.toml:{}: put a comment above `{line}` that says what we need it for",
+                "{path}:{}: put a comment above `{line}` that says what we need it for",
                 index + 1
             ));
         }
         above = line;
     }
     found
+}
+
+/// Cargo adds up features: one that the server does not ask for would be in the server that is tested.
+fn other_dependencies(support: &str, server: &str) -> Vec<String> {
+    let lines = support.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    let dependencies = lines.take_while(|line| !line.starts_with('[')).filter(|line| line.contains(" = "));
+    let others = dependencies.filter(|line| !line.starts_with('#') && !line.contains("path = "));
+    let unknown = others.filter(|line| !server.lines().any(|known| known == *line));
+    unknown
+        .map(|line| format!("{SUPPORT}: `{line}` stands otherwise, or not at all, in Cargo.toml"))
+        .collect()
 }
 
 fn make_targets(makefile: &str) -> BTreeSet<&str> {
@@ -88,9 +109,16 @@ mod tests {
     fn a_dependency_without_a_reason_is_seen() {
         let manifest = "[package]\nname = \"x\"\n\n[dependencies]\n# Because.\na = \"1\"\nb = \"1\"\n\n\
                         [dev-dependencies.c]\nversion = \"1\"\n\n[lints.rust]\nd = \"deny\"\n";
-        let found = unexplained_dependencies(manifest);
+        let found = unexplained_dependencies("Cargo.toml", manifest);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].starts_with("Cargo.toml:7:") && found[1].starts_with("Cargo.toml:9:"), "{found:?}");
+    }
+
+    #[test]
+    fn a_dependency_with_other_features_is_seen() {
+        let support = "[dependencies]\n# It = is.\na = \"1\"\nb = { path = \"../..\" }\nc = \"1\"\n\n[lints]\nd = true\n";
+        let server = "[dependencies]\na = \"1\"\nc = { version = \"1\", default-features = false }\n";
+        assert_eq!(other_dependencies(support, server).len(), 1);
     }
 
     #[test]

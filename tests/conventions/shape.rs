@@ -78,6 +78,17 @@ fn no_test_is_ignored() {
     assert_no_violations(&complaints);
 }
 
+#[test]
+fn a_module_lies_where_its_name_says() {
+    let complaints: Vec<String> = ours().iter().flat_map(modules_from_elsewhere).collect();
+    assert_no_violations(&complaints);
+}
+
+fn modules_from_elsewhere(file: &SourceFile) -> Vec<String> {
+    let advice = "takes a module from elsewhere: what several test binaries share belongs into tests/support";
+    places(file, &["#", "[", "path"], advice)
+}
+
 fn too_long(file: &SourceFile) -> Option<String> {
     let lines = file.text.lines().count();
     (lines > FILE_LINES_MAX).then(|| {
@@ -192,6 +203,13 @@ mod tests {
     fn an_ignored_test_is_seen() {
         let text = "fn ignore() {}\n#[test]\n#[ignore = \"slow\"]\nfn t() { ignore() }";
         assert_eq!(places(&sample(text), &["#", "[", "ignore"], "runs not"), ["src/sample.rs:3: runs not"]);
+    }
+
+    #[test]
+    fn a_module_from_elsewhere_is_seen() {
+        let file = SourceFile::sample("tests/a/main.rs", "mod b;\n#[path = \"../c/d.rs\"]\nmod d;");
+        let found = modules_from_elsewhere(&file);
+        assert!(found.len() == 1 && found[0].starts_with("tests/a/main.rs:2: "), "{found:?}");
     }
 
     #[test]
