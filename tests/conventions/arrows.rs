@@ -26,9 +26,9 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     (
         "may",
         &["src/http", "src/wait", "src/main", "src/server/listen"],
-        "Coroutines are the edge's business; wait.rs has what others need in order to wait.",
+        "Coroutines are the business of http/; wait.rs has what others need in order to wait.",
     ),
-    ("httparse", &["src/http/received"], "HTTP ends at the edge."),
+    ("httparse", &["src/http/received"], "HTTP ends in http/."),
     (
         "argon2",
         &["src/guard/password"],
