@@ -209,7 +209,7 @@ fn a_pipeline_is_answered_to_its_end_however_much_that_is() {
 }
 
 #[test]
-fn what_is_asked_before_a_fault_is_answered_before_it() {
+fn what_is_asked_before_an_error_is_answered_before_it() {
     let server = Server::start();
     let good = format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3000\r\n\r\n{}", "x".repeat(3000));
     for (bad, status) in [

@@ -139,7 +139,7 @@ fn what_exceeds_the_length_is_no_part_of_the_request() {
 }
 
 #[test]
-fn a_fault_in_a_pipeline_is_answered_in_order() {
+fn an_error_in_a_pipeline_is_answered_in_order() {
     let server = Server::start();
     let mut client = server.client();
     client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\n\r\n");

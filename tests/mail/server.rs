@@ -18,7 +18,7 @@ pub struct MailServer {
 }
 
 impl MailServer {
-    /// One that speaks in plaintext and takes every letter.
+    /// One that speaks in plaintext and takes every email.
     pub fn start() -> Self {
         Self::start_with(&[])
     }

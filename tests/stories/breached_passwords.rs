@@ -145,7 +145,7 @@ fn a_reset_looks_leaks_up_whether_or_not_there_is_such_an_account() {
 
 /// A service that never answers. More passwords are looked up at once than there is room for.
 #[test]
-fn a_silent_service_holds_nobody_up_for_longer_than_one_look_up_may_take() {
+fn a_silent_service_holds_nobody_up_for_longer_than_one_lookup_may_take() {
     for (setting, is_taken) in [("open", true), ("closed", false)] {
         let silent = Arc::new(Silent::default());
         let mut server = TestServer::start_with(&[("PWNEDFAIL", setting)]);

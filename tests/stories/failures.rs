@@ -48,7 +48,7 @@ fn a_session_that_cannot_be_looked_up_is_not_said_to_be_gone() {
 }
 
 #[test]
-fn a_log_in_that_cannot_be_checked_is_neither_wrong_nor_counted() {
+fn a_login_that_cannot_be_checked_is_neither_wrong_nor_counted() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
     let session = server.new_session(Some(user_id));
@@ -73,7 +73,7 @@ fn a_log_in_that_cannot_be_checked_is_neither_wrong_nor_counted() {
 }
 
 #[test]
-fn twenty_log_ins_during_an_outage_lock_nobody_out() {
+fn twenty_logins_during_an_outage_lock_nobody_out() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
     let session = server.new_session(Some(user_id));

@@ -189,7 +189,7 @@ fn when_somebody_tried_and_when_they_succeeded_is_noted() {
 }
 
 #[test]
-fn a_log_in_counts_only_if_the_account_is_still_as_it_was_when_the_password_fitted() {
+fn a_login_counts_only_if_the_account_is_still_as_it_was_when_the_password_fitted() {
     for change in ["is_active = 0", "user_role = 'locked'", "email_verified = 0", "password = 'another'"] {
         let server = TestServer::start();
         let (alice, user_id) = server.member("alice");
@@ -209,7 +209,7 @@ fn a_log_in_counts_only_if_the_account_is_still_as_it_was_when_the_password_fitt
 }
 
 #[test]
-fn no_more_answers_are_held_back_than_there_is_room_for() {
+fn no_more_responses_are_delayed_than_there_is_room_for() {
     let server = TestServer::start();
     let (alice, _) = server.member("alice");
     let mut held: Vec<_> =
@@ -369,7 +369,7 @@ fn a_hundred_failures_in_all_slow_strangers_and_lock_nobody() {
     assert_eq!(server.delays(), [1.0], "the hundredth");
     alice.tries_from(&stranger(101), "wrong").refused(NO_MATCH);
     assert_eq!(server.delays(), [SLOWED_SECONDS, 1.0]);
-    // The owner, from somewhere new and with the right password, is not held back.
+    // The owner, from somewhere new and with the right password, is not delayed.
     alice.tries_from("192.0.2.200", GOOD_PASSWORD).done();
     assert!(server.delays().is_empty());
     // The owner, from where they logged in before, mistypes.

@@ -21,7 +21,7 @@ fn a_member_logs_in_and_out() {
 }
 
 #[test]
-fn a_log_in_ends_the_session_it_came_with_whatever_comes_of_it() {
+fn a_login_ends_the_session_it_came_with_whatever_comes_of_it() {
     let server = TestServer::start();
     let (alice, _) = server.member("alice");
     for password in [GOOD_PASSWORD, "wrong"] {
@@ -89,7 +89,7 @@ fn a_login_is_one_write_whatever_comes_of_it() {
 }
 
 #[test]
-fn guesses_are_held_longer_and_longer_and_then_lock_the_account_for_a_time() {
+fn guesses_are_delayed_longer_and_longer_and_then_lock_the_account_for_a_time() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
     let session = server.new_session(Some(user_id));
@@ -218,7 +218,7 @@ fn logging_out_needs_the_sessions_owner() {
 }
 
 #[test]
-fn an_old_hash_is_renewed_at_log_in_only() {
+fn an_old_hash_is_renewed_at_login_only() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
     let hash = "$argon2id$v=19$m=32,t=1,p=2$MDEyMzQ1Njc4OWFiY2RlZg$";

@@ -279,7 +279,7 @@ fn changes_and_resets_are_few_a_minute() {
 }
 
 #[test]
-fn guesses_at_the_current_password_count_like_log_ins() {
+fn guesses_at_the_current_password_count_like_logins() {
     let server = TestServer::start_with(&[("USERLOCKTRIES", "2")]);
     let home = Home::of(&server);
     for _ in 0..2 {

@@ -183,7 +183,7 @@ fn the_calling_server_is_told_what_cannot_be_locked() {
 }
 
 #[test]
-fn an_administrators_lock_does_not_end_with_the_one_after_failed_log_ins() {
+fn an_administrators_lock_does_not_end_with_the_one_after_failed_logins() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
     guesses_too_often(&alice);
@@ -212,7 +212,7 @@ fn guesses_do_not_lift_an_administrators_lock() {
 }
 
 #[test]
-fn an_administrator_ends_a_lock_after_failed_log_ins_at_once() {
+fn an_administrator_ends_a_lock_after_failed_logins_at_once() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
     guesses_too_often(&alice);
