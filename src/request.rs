@@ -281,3 +281,26 @@ macro_rules! members {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn named(name: &'static str) -> Param {
+        Param { name, alias: None, doc: "", types: &["str"], required: false, members: &[] }
+    }
+
+    #[test]
+    fn shared_parameters_come_after_a_requests_own() {
+        const BOTH: [Param; 3] = joined(&[named("a"), named("b")], &[named("c")]);
+        assert_eq!(BOTH.map(|param| param.name), ["a", "b", "c"]);
+        const SHARED: [Param; 1] = joined(&[], &[named("c")]);
+        assert_eq!(SHARED.map(|param| param.name), ["c"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a row for every parameter")]
+    fn no_row_is_left_out() {
+        let _: [Param; 1] = joined(&[named("a")], &[named("b")]);
+    }
+}
