@@ -5,8 +5,8 @@ mod delayed;
 mod state;
 
 pub use context::Context;
-pub use delayed::{DELAYED_RESPONSES_MAX, DelayedResponse, DelayedResponses};
-pub use state::{App, WriteHook};
+pub use delayed::{DELAYED_RESPONSES_MAX, DelayedResponses};
+pub use state::App;
 
 /// What a request's action works with.
 pub type Call<'a> = Context<'a>;

@@ -10,6 +10,7 @@ use authnzerver::server::{boot, lifecycle};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// What every part of the program takes its memory from.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

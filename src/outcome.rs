@@ -179,8 +179,6 @@ pub enum Error {
     Store(StoreError),
     /// So much is waiting already that this would wait too long.
     Busy(&'static str),
-    /// Anything else, in fixed words.
-    Internal(&'static str),
 }
 
 impl fmt::Display for Error {
@@ -188,7 +186,6 @@ impl fmt::Display for Error {
         match self {
             Self::Store(error) => error.fmt(out),
             Self::Busy(what) => write!(out, "too much is waiting for {what}"),
-            Self::Internal(what) => out.write_str(what),
         }
     }
 }

@@ -100,7 +100,7 @@ impl<T: HasType> HasType for Vec<T> {
     const TYPE: Type = Type::List(&T::TYPE);
 }
 
-/// Declares an object of answers: the struct, how it is serialised, and its table. See [`crate::shape`].
+/// Declares an object of answers: the struct, how it is serialised, and its table. See [`mod@crate::shape`].
 #[macro_export]
 macro_rules! shape {
     (

@@ -26,8 +26,9 @@ pub struct Requests {
 pub struct Measured {
     /// Answers in a second, all connections together.
     pub per_second: f64,
-    /// Microseconds from request to answer: the median, and what 99 of 100 stay below.
+    /// Microseconds from request to answer: the median.
     pub median_micros: u32,
+    /// Microseconds that 99 of 100 answers stay below.
     pub p99_micros: u32,
     /// The most memory that the server was seen to keep resident.
     pub resident_kib_max: u64,
@@ -101,9 +102,11 @@ fn send(
     Ok(micros)
 }
 
-/// What each connection of [`new_sessions`] brought home: tokens, and what ended it before its time.
+/// What each connection of [`new_sessions`] brought home.
 pub struct Made {
+    /// The tokens of the sessions.
     pub tokens: Vec<String>,
+    /// What ended it before its time.
     pub failure: Option<String>,
 }
 

@@ -34,15 +34,19 @@ type Outcome<T> = Result<T, String>;
 /// How to measure; each is an option of the command line.
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
+    /// The program.
     binary: PathBuf,
     /// The server's own setting; its budgets are promised for two.
     workers: usize,
     /// Sessions in the table before anything is measured.
     rows: usize,
+    /// Connections that ask all the time.
     connections: usize,
     /// Connections for the look at the memory of a busy server.
     crowd: usize,
+    /// How long a scenario is measured in each round.
     seconds: u64,
+    /// How often everything is measured.
     rounds: usize,
     /// Scenarios to measure beside the floor; all of them, if none is named.
     only: Vec<String>,
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
     }
 }
 
+/// Reads the command line.
 fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
     let mut options = Options {
         binary: release_binary()?,
@@ -110,6 +115,7 @@ fn wait(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// A number above zero.
 fn count(name: &str, value: &str) -> Outcome<usize> {
     value
         .parse()

@@ -38,7 +38,9 @@ pub struct Server<'base> {
 /// Where a server listens on the loopback interface, and the key to talk to it.
 #[derive(Clone, Copy)]
 pub struct Address<'base> {
+    /// The port.
     pub port: u16,
+    /// Seals with the key.
     pub seal: &'base Seal,
     /// What it takes to speak TLS, if the server does.
     pub tls: Option<&'base Tls>,

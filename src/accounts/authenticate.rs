@@ -70,12 +70,6 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    /// What they were when it was confirmed.
-    #[must_use]
-    pub const fn credentials(&self) -> &AuthUser {
-        &self.credentials
-    }
-
     /// Who they are, for what they have done then.
     #[must_use]
     pub fn into_credentials(self) -> AuthUser {

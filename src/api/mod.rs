@@ -6,18 +6,18 @@
     reason = "a request is handed to its handler, and a refusal to what words it"
 )]
 
-pub mod access;
-pub mod apikey;
-pub mod batch;
-pub mod email;
-pub mod journey;
-pub mod login;
+pub(crate) mod access;
+pub(crate) mod apikey;
+pub(crate) mod batch;
+pub(crate) mod email;
+pub(crate) mod journey;
+pub(crate) mod login;
 mod members;
-pub mod own;
-pub mod password;
+pub(crate) mod own;
+pub(crate) mod password;
 mod refusals;
-pub mod session;
-pub mod user;
+pub(crate) mod session;
+pub(crate) mod user;
 
 use crate::request::Request;
 use std::collections::HashMap;

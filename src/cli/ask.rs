@@ -27,9 +27,10 @@ pub fn confirm(
         return Err(CommandError::cannot_tell(format!("{question} Nobody can be asked here: --yes says so")));
     }
     let answer = context.streams.confirm(question);
-    match answer.map_err(|error| CommandError::cannot_tell(format!("the terminal: {error}")))? {
-        true => Ok(()),
-        false => Err(CommandError::refused("nothing was done")),
+    if answer.map_err(|error| CommandError::cannot_tell(format!("the terminal: {error}")))? {
+        Ok(())
+    } else {
+        Err(CommandError::refused("nothing was done"))
     }
 }
 

@@ -39,6 +39,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
 ///
 /// # Errors
 /// None.
+#[expect(clippy::unnecessary_wraps, reason = "as all commands do")]
 pub fn run_version(_: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     context.streams.print(&format!("authnzerver {}\n", env!("CARGO_PKG_VERSION")));
     Ok(EXIT_DONE)

@@ -8,24 +8,24 @@
 //! | `streams.rs` | reads and writes for it |
 //! | the others | are commands |
 
-pub mod accounts;
-pub mod ask;
-pub mod call;
+pub(crate) mod accounts;
+pub(crate) mod ask;
+pub(crate) mod call;
 pub mod command;
-pub mod form;
-pub mod help;
-pub mod issued;
-pub mod operator;
-pub mod output;
-pub mod parse;
-pub mod pwned;
+pub(crate) mod form;
+pub(crate) mod help;
+pub(crate) mod issued;
+pub(crate) mod operator;
+pub(crate) mod output;
+pub(crate) mod parse;
+pub(crate) mod pwned;
 pub mod schema;
-pub mod serve;
-pub mod settings;
-pub mod setup;
-pub mod streams;
-pub mod table;
-pub mod user;
+pub(crate) mod serve;
+pub(crate) mod settings;
+pub(crate) mod setup;
+pub(crate) mod streams;
+pub(crate) mod table;
+pub(crate) mod user;
 
 use crate::config::{Environment, Problems};
 use command::{Action, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};

@@ -93,7 +93,8 @@ pub struct Style {
 
 impl Style {
     /// Without colours.
-    pub const PLAIN: Self = Self { coloured: false };
+    #[cfg(test)]
+    const PLAIN: Self = Self { coloured: false };
 
     /// Colours are for terminals, and not for those who turned them off (`NO_COLOR`, see no-color.org).
     #[must_use]

@@ -74,7 +74,9 @@ fn options(
         let path = format!("{above}{}", command.name);
         command.options.iter().chain(&command.alias).for_each(|row| add(row, vec![path.clone()]));
         if let Action::Commands(below) = command.action {
-            options(below, &format!("{path} ")).into_values().for_each(|(row, owners)| add(row, owners));
+            for (row, owners) in options(below, &format!("{path} ")).into_values() {
+                add(row, owners);
+            }
         }
     }
     all

@@ -3,10 +3,10 @@
 
 use super::values;
 use crate::files::{self, KEY_FILE_MODE};
+use crate::guard::envelope::generate_key;
 use crate::guard::secret::Secret;
+use crate::guard::token::random_password;
 use crate::rng::Rng;
-use base64::Engine as _;
-use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -26,8 +26,6 @@ pub const ADMIN_CREDENTIALS_FILE: &str = ".authnzerver-admin-credentials";
 /// The permissions policy, to be edited.
 pub const PERMISSIONS_FILE: &str = "default-permissions-model.json";
 
-const KEY_BYTES: usize = 32;
-const ADMIN_PASSWORD_BYTES: usize = 16;
 /// The longest file of credentials that can be ours.
 const CREDENTIALS_BYTES_MAX: u64 = 4096;
 /// Stands in the credentials file for a password that its owner knows.
@@ -67,7 +65,7 @@ pub fn make_what_is_missing(
             continue;
         }
         let path = base.join(name);
-        match files::create_private(&path, KEY_FILE_MODE, random_key(rng).as_bytes()) {
+        match files::create_private(&path, KEY_FILE_MODE, generate_key(rng).expose().as_bytes()) {
             Ok(()) => notes.push(format!("made the {purpose}: {}", path.display())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => {
@@ -131,23 +129,19 @@ pub fn settle_first_admin(base: &Path, choice: &AdminChoice, rng: &dyn Rng) -> i
         files::replace_private(&credentials, KEY_FILE_MODE, line.as_bytes())?;
         return Ok(AdminAccount { email: choice.email.clone(), password: password.clone(), credentials });
     }
-    let mut random = Zeroizing::new([0; ADMIN_PASSWORD_BYTES]);
-    rng.fill(random.as_mut());
-    let random = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_ref()));
-    let line = credentials_line(&choice.email, &random);
+    let random = random_password(rng);
+    let line = credentials_line(&choice.email, random.expose());
     match files::create_private(&credentials, KEY_FILE_MODE, line.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => {
             made?;
-            let password = Secret::new(random.as_str().to_owned());
-            return Ok(AdminAccount { email: choice.email.clone(), password, credentials });
+            return Ok(AdminAccount { email: choice.email.clone(), password: random, credentials });
         }
     }
     let (email, password) = match written_credentials(&credentials)? {
         Some((email, password)) if !choice.email_is_given || email == choice.email => (email, password),
         found => {
-            let password =
-                found.map_or_else(|| Secret::new(random.as_str().to_owned()), |(_, password)| password);
+            let password = found.map_or(random, |(_, password)| password);
             let line = credentials_line(&choice.email, password.expose());
             files::replace_private(&credentials, KEY_FILE_MODE, line.as_bytes())?;
             (choice.email.clone(), password)
@@ -216,13 +210,6 @@ pub fn claim(base: &Path) -> Result<Option<File>, String> {
             base.display()
         )),
     }
-}
-
-/// 32 random bytes in base64, which serve as a key for messages and as a salt alike.
-fn random_key(rng: &dyn Rng) -> Zeroizing<String> {
-    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-    rng.fill(bytes.as_mut());
-    Zeroizing::new(URL_SAFE.encode(bytes.as_ref()))
 }
 
 #[cfg(test)]

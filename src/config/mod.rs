@@ -5,8 +5,8 @@
 //! the default. The file of `--confvars` can change names and default of single settings, and where a value leads.
 //! All problems are reported together, and none of them repeats a secret.
 
-pub mod arguments;
-pub mod base_directory;
+pub(crate) mod arguments;
+pub(crate) mod base_directory;
 mod confvars;
 mod envfile;
 mod environment;

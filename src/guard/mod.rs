@@ -1,6 +1,6 @@
 //! What stands between a request and what it asks for.
 
-pub mod backoff;
+pub(crate) mod backoff;
 pub mod envelope;
 pub mod guesses;
 pub mod password;

@@ -19,7 +19,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-pub use phc::{Argon2Cost, CostError, HashLimits};
+pub use phc::{Argon2Cost, HashLimits};
 pub use queue::Asker;
 
 use crate::clock::Clock;

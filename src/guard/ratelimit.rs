@@ -6,7 +6,7 @@
 
 mod settings;
 
-pub use settings::{RateLimitError, RateLimits};
+pub use settings::RateLimits;
 
 use crate::client_address::{ClientAddress, LimitKey};
 use lru::LruCache;

@@ -57,15 +57,6 @@ impl PiiSalt {
         let _ = write!(hash, "{item}");
         Redacted(hash.hexadecimal())
     }
-
-    /// The same for something that may be missing, which looks like the word that the original writes then.
-    #[must_use]
-    pub fn redact_optional(&self, item: Option<impl Display>) -> Redacted {
-        match item {
-            Some(item) => self.redact(item),
-            None => self.redact("None"),
-        }
-    }
 }
 
 /// Makes a text fit for a log: what is not printable, quotation marks and backslashes are escaped as in Rust,
@@ -190,13 +181,6 @@ mod tests {
             assert_eq!(salted("salt").redact(item).to_string().len(), 24);
         }
         assert_eq!(salted("salt").redact("5"), salted("salt").redact(5));
-    }
-
-    #[test]
-    fn what_is_missing_looks_like_none() {
-        assert_eq!(salted("salt").redact_optional(None::<i64>), salted("salt").redact("None"));
-        assert_eq!(salted("salt").redact_optional(Some(5)), salted("salt").redact(5));
-        assert_eq!(salted("none").redact_optional(None::<&str>).to_string(), "None");
     }
 
     #[test]

@@ -30,8 +30,6 @@ impl HttpLimits {
     /// What a connection takes at most while it waits for its client: for a head, for a small body, or for its answers
     /// to be taken. Large bodies come on top ([`Self::large_bodies_bytes_max`]), as does what the kernel keeps for it.
     pub const CONNECTION_BYTES_MAX: usize = 96 * 1024;
-    /// The same for a connection under TLS.
-    pub const TLS_CONNECTION_BYTES_MAX: usize = 192 * 1024;
     /// Far more than any request needs.
     pub const BODY_BYTES_MAX: usize = 1024 * 1024;
     /// Up to this size, a body needs no share of what large bodies have together.
@@ -46,15 +44,6 @@ impl HttpLimits {
     pub const IDLE_SECONDS_MAX: u32 = 75;
     /// A large answer over a slow line.
     pub const SEND_SECONDS_MAX: u32 = 30;
-}
-
-impl HttpLimits {
-    /// What all connections together take at most while they wait for their clients, large bodies included.
-    #[must_use]
-    pub const fn memory_bytes_max(&self, tls: bool) -> usize {
-        let each = if tls { Self::TLS_CONNECTION_BYTES_MAX } else { Self::CONNECTION_BYTES_MAX };
-        self.connections_max.saturating_mul(each).saturating_add(self.large_bodies_bytes_max)
-    }
 }
 
 impl Default for HttpLimits {

@@ -47,7 +47,7 @@ mod socket;
 mod supervisor;
 mod tls;
 
-pub use certificate::{CertificateError, CertificateFile, TlsCertificate};
+pub use certificate::{CertificateFile, TlsCertificate};
 pub use handler::{Handler, HttpRequest};
 pub use limits::HttpLimits;
 pub use response::{Allow, ContentType, Response, error_response};

@@ -2,10 +2,10 @@
 
 mod delivery;
 pub mod mail;
-pub mod mailbox;
+pub(crate) mod mailbox;
 mod message;
 pub mod pwned;
-pub mod recent;
+pub(crate) mod recent;
 mod smtp;
 pub mod templates;
-pub mod web;
+pub(crate) mod web;

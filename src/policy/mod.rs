@@ -3,11 +3,11 @@
 pub mod access;
 mod document;
 pub mod email;
-pub mod full_name;
+pub(crate) mod full_name;
 mod limits;
 mod lists;
 pub mod model;
-pub mod passwords;
-pub mod roles;
-pub mod similarity;
-pub mod text;
+pub(crate) mod passwords;
+pub(crate) mod roles;
+pub(crate) mod similarity;
+pub(crate) mod text;

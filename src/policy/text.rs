@@ -44,12 +44,7 @@ pub fn squeeze(text: &str) -> String {
     squeezed
 }
 
-/// The text without white space at its ends. White space is what Python calls so: Unicode's, and U+001C to U+001F.
-#[must_use]
-pub fn trim(text: &str) -> &str {
-    text.trim_matches(is_white_space)
-}
-
+/// What Python calls white space: Unicode's, and U+001C to U+001F.
 fn is_white_space(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}')
 }
@@ -99,11 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn trimming_takes_exactly_what_python_calls_white_space() {
+    fn white_space_is_what_python_calls_so() {
         let expected = "\t\n\u{b}\u{c}\r\u{1c}\u{1d}\u{1e}\u{1f} \u{85}\u{a0}\u{1680}\
             \u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\
             \u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
-        let trimmed: String = ('\0'..=char::MAX).filter(|c| trim(&c.to_string()).is_empty()).collect();
-        assert_eq!(trimmed, expected);
+        let blanks: String = ('\0'..=char::MAX).filter(|c| is_white_space(*c)).collect();
+        assert_eq!(blanks, expected);
     }
 }

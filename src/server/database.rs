@@ -76,6 +76,6 @@ pub fn prepare_database(
 pub fn failure_text(error: &Error, store: &Store) -> String {
     match error {
         Error::Store(error) => error.about(store.path()),
-        other => other.to_string(),
+        Error::Busy(_) => error.to_string(),
     }
 }

@@ -15,13 +15,13 @@
 //! | `rate_limits.rs` | warns of limits without effect |
 
 pub mod boot;
-pub mod database;
+pub(crate) mod database;
 pub mod health;
 pub mod lifecycle;
 pub mod listen;
 pub mod maintenance;
-pub mod memory;
+pub(crate) mod memory;
 pub mod process;
-pub mod rate_limits;
-pub mod resources;
+pub(crate) mod rate_limits;
+pub(crate) mod resources;
 pub mod router;

@@ -28,7 +28,8 @@ pub const fn query(file: &'static str, name: &str) -> &'static str {
 }
 
 /// The names of all statements in `file`, in order; for checks over whole files.
-pub fn names(file: &'static str) -> impl Iterator<Item = &'static str> {
+#[cfg(test)]
+pub(super) fn names(file: &'static str) -> impl Iterator<Item = &'static str> {
     file.lines().filter_map(|line| line.strip_prefix("-- name: "))
 }
 

@@ -72,7 +72,8 @@ impl KeyedMutex {
 
     /// How many wait under this key.
     #[must_use]
-    pub fn waiting(&self, key: &str) -> usize {
+    #[cfg(test)]
+    fn waiting(&self, key: &str) -> usize {
         self.lines().get(key).map_or(0, VecDeque::len)
     }
 

@@ -1,4 +1,4 @@
 //! API keys: those that end with a session, and those without one.
 
-pub mod nosession;
-pub mod tied;
+pub(crate) mod nosession;
+pub(crate) mod tied;

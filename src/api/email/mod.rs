@@ -1,4 +1,4 @@
 //! Emails that the server sends, and what calling servers report about emails and addresses.
 
-pub mod mark;
-pub mod send;
+pub(crate) mod mark;
+pub(crate) mod send;

@@ -1,6 +1,6 @@
 //! Passwords: checking, changing, resetting and validating them.
 
-pub mod change;
-pub mod check;
-pub mod reset;
-pub mod validate;
+pub(crate) mod change;
+pub(crate) mod check;
+pub(crate) mod reset;
+pub(crate) mod validate;

@@ -1,7 +1,7 @@
 //! Users: signing up, looking up, editing and locking.
 
-pub mod create;
-pub mod delete;
-pub mod edit;
-pub mod lock;
-pub mod lookup;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod edit;
+pub(crate) mod lock;
+pub(crate) mod lookup;

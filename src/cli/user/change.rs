@@ -28,7 +28,7 @@ pub fn add(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
         password: &password,
     };
     let user = accounts.add(&account)?;
-    Ok(done(arguments, context, ("add", "account added"), user))
+    Ok(done(arguments, context, ("add", "account added"), &user))
 }
 
 /// Changes what is known about a user.
@@ -58,7 +58,7 @@ pub fn edit(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, 
     }
     let (accounts, user) = meant(arguments, context)?;
     let user = accounts.edit(&user, update)?;
-    Ok(done(arguments, context, ("edit", "account changed"), user))
+    Ok(done(arguments, context, ("edit", "account changed"), &user))
 }
 
 /// Gives a user another role.
@@ -69,7 +69,7 @@ pub fn set_role(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<
     let (accounts, user) = meant(arguments, context)?;
     let role = arguments.word(1).unwrap_or_default();
     let user = accounts.edit(&user, Object::from_iter([("user_role".to_owned(), role.into())]))?;
-    Ok(done(arguments, context, ("set-role", "role changed"), user))
+    Ok(done(arguments, context, ("set-role", "role changed"), &user))
 }
 
 /// Locks an account.
@@ -79,7 +79,7 @@ pub fn set_role(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<
 pub fn lock(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let (accounts, user) = meant(arguments, context)?;
     let user = accounts.set_locked(&user, LockChange::Lock)?;
-    Ok(done(arguments, context, ("lock", "account locked"), user))
+    Ok(done(arguments, context, ("lock", "account locked"), &user))
 }
 
 /// Unlocks an account.
@@ -89,7 +89,7 @@ pub fn lock(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, 
 pub fn unlock(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let (accounts, user) = meant(arguments, context)?;
     let user = accounts.set_locked(&user, LockChange::Unlock)?;
-    Ok(done(arguments, context, ("unlock", "account unlocked"), user))
+    Ok(done(arguments, context, ("unlock", "account unlocked"), &user))
 }
 
 /// Deletes an account with all that belongs to it.
@@ -102,7 +102,7 @@ pub fn delete(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8
         format!("Delete {}, with all sessions and API keys?", printable(&view::line(&user), usize::MAX));
     confirm(arguments, context, &question)?;
     accounts.delete(&user)?;
-    Ok(done(arguments, context, ("delete", "account deleted"), user))
+    Ok(done(arguments, context, ("delete", "account deleted"), &user))
 }
 
 /// Sets a password.
@@ -114,7 +114,7 @@ pub fn set_password(arguments: &Arguments, context: &mut Context<'_, '_>) -> Res
     let password = new_password(arguments, context, false)?;
     accounts.set_password(&user, &password)?;
     let user = accounts.user(&Which::of(&user["user_id"].to_string()))?;
-    Ok(done(arguments, context, ("set-password", "password set, all sessions and API keys ended"), user))
+    Ok(done(arguments, context, ("set-password", "password set, all sessions and API keys ended"), &user))
 }
 
 /// What is opened, and the user whom the first word names.
@@ -132,9 +132,9 @@ fn done(
     arguments: &Arguments,
     context: &mut Context<'_, '_>,
     (command, words): (&str, &str),
-    user: Value,
+    user: &Value,
 ) -> u8 {
-    let text = format!("{words}: {}\n", printable(&view::line(&user), usize::MAX));
+    let text = format!("{words}: {}\n", printable(&view::line(user), usize::MAX));
     show(arguments, context, &json!({ "done": command, "user": user }), &text);
     EXIT_DONE
 }

@@ -1,7 +1,7 @@
 //! `authnzerver user`: looks at accounts and changes them.
 
-pub mod change;
-pub mod view;
+pub(crate) mod change;
+pub(crate) mod view;
 
 use super::accounts::{Listing, Which, open};
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
@@ -21,7 +21,7 @@ pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, 
         limit: whole_number(arguments, "limit")?,
     };
     let users = open(arguments, context)?.list(&listing, &|_| true)?;
-    show_users(arguments, context, users);
+    show_users(arguments, context, &users);
     Ok(EXIT_DONE)
 }
 
@@ -42,7 +42,7 @@ pub fn find(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, 
     let listing = Listing { limit: whole_number(arguments, "limit")?, ..Listing::default() };
     let users = open(arguments, context)?.list(&listing, &fits)?;
     let is_found = !users.is_empty();
-    show_users(arguments, context, users);
+    show_users(arguments, context, &users);
     Ok(if is_found { EXIT_DONE } else { EXIT_FAILED })
 }
 
@@ -61,8 +61,8 @@ pub fn show_one(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<
     Ok(EXIT_DONE)
 }
 
-fn show_users(arguments: &Arguments, context: &mut Context<'_, '_>, users: Vec<Value>) {
-    let text = view::list(&users, context);
+fn show_users(arguments: &Arguments, context: &mut Context<'_, '_>, users: &[Value]) {
+    let text = view::list(users, context);
     show(arguments, context, &json!({ "users": users }), &text);
 }
 

@@ -52,7 +52,6 @@ pub struct PwnedFilter {
     file: File,
     shards: Vec<Placed>,
     hashes: u64,
-    min_count: u64,
 }
 
 /// A shard, and where in the file its fingerprints begin.
@@ -134,24 +133,13 @@ impl PwnedFilter {
         if header[CHECKSUM_OFFSET..] != checksum(&header, &index) {
             return Err(FilterError::Damaged("checksum"));
         }
-        Ok(Self {
-            file,
-            shards: place(&index, index_offset)?,
-            hashes: u64_at(&header, 16),
-            min_count: u64_at(&header, 24),
-        })
+        Ok(Self { file, shards: place(&index, index_offset)?, hashes: u64_at(&header, 16) })
     }
 
     /// How many hashes the file was built from.
     #[must_use]
     pub const fn hashes(&self) -> u64 {
         self.hashes
-    }
-
-    /// The smallest count with which a hash was taken in: what is found has leaked at least so often.
-    #[must_use]
-    pub const fn min_count(&self) -> u64 {
-        self.min_count
     }
 
     /// Whether the hash is among those the file was built from; wrongly yes for about one in 65,536 others.

@@ -2,10 +2,10 @@
 //! this machine, a [`range_api`] is somewhere else. Both block the calling thread, so they belong on the threads for
 //! outbound calls.
 
-pub mod builder;
-pub mod chain;
-pub mod filter;
-pub mod range_api;
+pub(crate) mod builder;
+pub(crate) mod chain;
+pub(crate) mod filter;
+pub(crate) mod range_api;
 
 use crate::guard::secret::Secret;
 use sha1::{Digest, Sha1};

@@ -14,8 +14,6 @@ use ureq::http::Uri;
 use ureq::tls::TlsConfig;
 use zeroize::Zeroizing;
 
-/// The public range API.
-pub const PUBLIC_RANGE_API: &str = "https://api.pwnedpasswords.com";
 /// The longest answer that is read. The public API sends about 80 kB, padding included.
 const BODY_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// How often a lookup may be sent elsewhere.

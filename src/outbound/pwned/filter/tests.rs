@@ -52,7 +52,7 @@ fn a_look_up_agrees_with_the_filter_library_on_a_million_keys() {
     let keys: Vec<u64> = (0..500_000).map(|_| random.u64(..)).collect();
     let (bytes, filters) = assemble(std::slice::from_ref(&keys));
     let filter = open(&bytes).expect("a sound file");
-    assert_eq!((filter.hashes(), filter.min_count()), (500_000, 7));
+    assert_eq!(filter.hashes(), 500_000);
     assert!(keys.iter().all(|key| filter.contains(&sha1_of(*key)).expect("a read")));
     let smallest = filter.shards[0].shard.first_key;
     for _ in 0..500_000 {
