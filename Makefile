@@ -67,11 +67,12 @@ bench:  ## measure the server on this machine, and kill it while it writes (BENC
 	$(CARGO_TARGET_DIR)/release/examples/bench kill9
 	$(CARGO_TARGET_DIR)/release/examples/bench argon2
 
-docs:  ## write docs/settings.md and docs/api.md anew from the program's own tables
+docs:  ## write docs/settings.md, docs/api.md and docs/commands.md anew from the program's own tables
 	cargo build --locked --bin authnzerver
 	mkdir -p docs
 	$(CARGO_TARGET_DIR)/debug/authnzerver settings markdown > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 	$(CARGO_TARGET_DIR)/debug/authnzerver schema markdown > docs/api.md.new && mv docs/api.md.new docs/api.md
+	$(CARGO_TARGET_DIR)/debug/authnzerver man markdown > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 
 suffixes:  ## write the list of public suffixes anew, from the crate that Cargo.lock names
 	tools/public-suffixes.py

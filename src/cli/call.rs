@@ -3,7 +3,7 @@
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};
 use super::streams::Streams;
 use crate::api::REQUESTS_BY_NAME;
-use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Problems, Trust, closest, shown};
+use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Trust, closest, shown};
 use crate::json::{self, Limits};
 use crate::outbound::web::{WebClient, is_untrusted};
 use base64::Engine as _;
@@ -44,20 +44,53 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
         body: arguments.word(1),
         client_address: not_blank(arguments.option("client-ipaddr")),
     };
-    let is_done = ask(&call, arguments, context).map_err(CommandError::usage)?;
+    let is_done = ask(&call, arguments, context)?;
     Ok(if is_done { EXIT_DONE } else { EXIT_FAILED })
 }
 
-fn ask(call: &CallArgs<'_>, arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<bool, Problems> {
+/// Why there is no answer to show, in one line.
+pub enum Problem {
+    /// The server did not take the request: it answered with an HTTP status alone.
+    Refused(String),
+    /// Nothing came back that this server says.
+    NoAnswer(String),
+}
+
+impl Problem {
+    /// The same with more to say.
+    #[must_use]
+    pub fn and(self, more: &str) -> Self {
+        match self {
+            Self::Refused(text) => Self::Refused(text + more),
+            Self::NoAnswer(text) => Self::NoAnswer(text + more),
+        }
+    }
+}
+
+impl From<Problem> for CommandError {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Refused(text) => Self::refused(text),
+            Problem::NoAnswer(text) => Self::cannot_tell(text),
+        }
+    }
+}
+
+fn ask(
+    call: &CallArgs<'_>,
+    arguments: &Arguments,
+    context: &mut Context<'_, '_>,
+) -> Result<bool, CommandError> {
     let (invocation, streams) = (&arguments.invocation, &mut *context.streams);
     let url = not_blank(arguments.option("url"));
-    let settings = config::load_for_client(invocation, context.environment, url)?;
+    let settings = config::load_for_client(invocation, context.environment, url);
+    let settings = settings.map_err(CommandError::usage)?;
     for warning in invocation.warnings.iter().chain(&settings.warnings) {
         streams.warn(warning);
     }
-    let body = body(call, streams).map_err(Problems::one)?;
+    let body = body(call, streams).map_err(CommandError::cannot_tell)?;
     let answer = exchange(call, &body, &settings, context.parts)
-        .map_err(|problem| Problems::one(problem + &unknown_request(call.request)))?;
+        .map_err(|problem| problem.and(&unknown_request(call.request)))?;
     let text = if streams.output_is_terminal { format!("{answer:#}\n") } else { format!("{answer}\n") };
     streams.print(&text);
     Ok(answer["success"] == Value::Bool(true))
@@ -104,7 +137,7 @@ fn exchange(
     body: &Map<String, Value>,
     settings: &ClientSettings,
     parts: &Parts<'_>,
-) -> Result<Value, String> {
+) -> Result<Value, Problem> {
     let mut bytes = [0; REQUEST_ID_BYTES];
     parts.rng.fill(&mut bytes);
     let request_id = Value::String(URL_SAFE_NO_PAD.encode(bytes));
@@ -123,16 +156,48 @@ fn exchange(
             let text = std::str::from_utf8(opened.plaintext.expose()).ok()?;
             json::read(text, &Limits::ANSWER).ok()
         })
-        .ok_or("the answer cannot be opened: the server has another key, or this is another server")?;
+        .ok_or_else(|| {
+            let problem =
+                "the answer cannot be opened: the server has another key, or this is another server";
+            Problem::NoAnswer(problem.to_owned())
+        })?;
     if answer["reqid"] != request_id {
-        return Err("the answer belongs to another request".into());
+        return Err(Problem::NoAnswer("the answer belongs to another request".to_owned()));
     }
     Ok(answer)
 }
 
-/// Posts a body and gives the answer's. A proxy from the environment is not used: it has no business with a
+/// What came back over HTTP.
+pub struct Page {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// After how many seconds to try again, as the server says.
+    retry_after: Option<String>,
+}
+
+/// Posts a body and gives the answer's.
+fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, Problem> {
+    let page = fetch(url, trust, Some(body)).map_err(Problem::NoAnswer)?;
+    if page.status == 200 {
+        return Ok(page.body);
+    }
+    let shown: String = String::from_utf8_lossy(&page.body)
+        .chars()
+        .take(PAGE_CHARACTERS_MAX)
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
+    let wait = page.retry_after.map_or_else(String::new, |seconds| format!(" (try again in {seconds} s)"));
+    Err(Problem::Refused(format!("the server answered {}: {}{wait}", page.status, shown.trim())))
+}
+
+/// Posts a body, or asks for a page without one. A proxy from the environment is not used: it has no business with a
 /// server next door.
-fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
+///
+/// # Errors
+/// There is no answer, in one line.
+pub fn fetch(url: &str, trust: &Trust, body: Option<&[u8]>) -> Result<Page, String> {
     let agent = |tls: TlsConfig| {
         ureq::Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
@@ -143,16 +208,18 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
             .build()
             .new_agent()
     };
+    let ask = |agent: &ureq::Agent| match body {
+        Some(body) => agent.post(url).send(body),
+        None => agent.get(url).call(),
+    };
     let answer = match trust {
         // Its certificate seldom names the address that it listens on. That this is the right server shows in the
         // answer, which no other can seal, and no other can open what is sent.
-        Trust::OwnServer => {
-            agent(TlsConfig::builder().disable_verification(true).build()).post(url).send(body)
-        }
+        Trust::OwnServer => ask(&agent(TlsConfig::builder().disable_verification(true).build())),
         Trust::Roots { extra } => {
             WebClient::new(extra.as_deref().filter(|_| url.starts_with("https:")), agent)
                 .map_err(|error| format!("{EXTRA_ROOTS_VARIABLE}: {error}"))?
-                .ask(|agent| agent.post(url).send(body), is_untrusted)
+                .ask(ask, is_untrusted)
         }
     };
     let mut answer = answer.map_err(|error| {
@@ -162,7 +229,7 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
             format!("no answer from {url}: {error}")
         }
     })?;
-    let status = answer.status();
+    let status = answer.status().as_u16();
     let wait = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = answer
         .body_mut()
@@ -170,15 +237,6 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, String> {
         .limit(ANSWER_BYTES_MAX)
         .read_to_vec()
         .map_err(|error| format!("the answer from {url} broke off: {error}"))?;
-    if status == ureq::http::StatusCode::OK {
-        return Ok(body);
-    }
-    let page: String = String::from_utf8_lossy(&body)
-        .chars()
-        .take(PAGE_CHARACTERS_MAX)
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect();
-    let wait = wait.filter(|wait| wait.bytes().all(|byte| byte.is_ascii_digit()));
-    let wait = wait.map_or_else(String::new, |seconds| format!(" (try again in {seconds} s)"));
-    Err(format!("the server answered {}: {}{wait}", status.as_u16(), page.trim()))
+    let retry_after = wait.filter(|wait| wait.bytes().all(|byte| byte.is_ascii_digit()));
+    Ok(Page { status, body, retry_after })
 }

@@ -66,6 +66,12 @@ impl Cell {
         Self { text: printable(text, usize::MAX), paint: Paint::Plain }
     }
 
+    /// The text, safe to show.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The same in this colour.
     #[must_use]
     pub fn painted(self, paint: Paint) -> Self {

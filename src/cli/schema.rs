@@ -57,6 +57,23 @@ the `response` of a refusal has `retry_after`: after so many seconds the next at
 
 Times are UTC, as `2026-11-23T14:06:11.930944`; the fraction is left out when it is zero. An `int` has 64 bits, a
 `float` may be a whole number, and `true` is neither.
+
+## The health check
+
+`GET /health` needs no key, but a `Host` that is allowed. At most once a second it reads the database and writes to it.
+It answers HTTP 200 while that works and 500 while it does not, with a JSON object that is not sealed:
+
+| key | type | description |
+| --- | --- | --- |
+| `Health-Ok` | bool | whether all is well |
+| `Workers` | dict | for each thread that answers requests, `ok` or `database broken` |
+| `Expected-Workers` | int | how many there are |
+| `Check-Time` | float | seconds that the check took |
+| `Version` | str | the server's version |
+| `Uptime` | float | seconds since the server started |
+| `Cause` | str | in a few fixed words, what is wrong; absent while all is well |
+
+A client that asks too often is answered 429. `authnzerver health` asks and shows it.
 ";
 
 /// Describes every request.

@@ -1,8 +1,12 @@
 //! `authnzerver settings`: every setting, from the table that defines them all, so that the text cannot fall behind.
 
-use super::command::{Arguments, CommandError, Context, EXIT_DONE};
+use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use super::form::wanted_form;
-use crate::config::{SETTINGS, Setting};
+use super::output::{Cell, JSON, Paint, Style, Table, show, show_document};
+use crate::config::{self, SETTINGS, Setting};
+use crate::server::check::try_out;
+use crate::server::process::Process;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// Lists all settings, in the order of the table.
@@ -10,9 +14,58 @@ use std::fmt::Write as _;
 /// # Errors
 /// A form that there is not.
 pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    if arguments.word(0) == Some("check") {
+        return check(arguments, context);
+    }
+    if arguments.word(0).is_none() && arguments.has(JSON.name) {
+        show_document(context, &document());
+        return Ok(EXIT_DONE);
+    }
     let list = wanted_form::<fn() -> String>(arguments, columns, &[("markdown", markdown)])?;
     context.streams.print(&list());
     Ok(EXIT_DONE)
+}
+
+fn document() -> Value {
+    let settings = SETTINGS.iter().map(|setting| {
+        json!({
+            "name": setting.name, "variables": setting.variables().collect::<Vec<_>>(),
+            "default": setting.default, "description": setting.description(),
+        })
+    });
+    json!({ "settings": settings.collect::<Vec<_>>() })
+}
+
+/// Reads everything as a start would, and tells what would stop it or be warned of.
+fn check(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let (invocation, environment) = (&arguments.invocation, context.environment);
+    let mut warnings = invocation.warnings.clone();
+    let problems = match config::load(invocation, environment) {
+        Err(problems) => problems.lines().map(str::to_owned).collect(),
+        Ok(loaded) => {
+            warnings.extend(loaded.warnings);
+            let outlook = try_out(&loaded.config, &Process::new(environment));
+            warnings.extend(outlook.warnings);
+            outlook.problems
+        }
+    };
+    let (style, is_good) = (Style::of(context), problems.is_empty());
+    let mut table = Table::of_pairs();
+    for problem in &problems {
+        table.add(vec![Cell::new("problem").painted(Paint::Red), Cell::whole(problem)]);
+    }
+    for warning in &warnings {
+        table.add(vec![Cell::new("warning").painted(Paint::Yellow), Cell::whole(warning)]);
+    }
+    if is_good {
+        table.add(vec![
+            Cell::new("ok").painted(Paint::Green),
+            Cell::new("a server can start with these settings"),
+        ]);
+    }
+    let document = json!({ "ok": is_good, "problems": problems, "warnings": warnings });
+    show(arguments, context, &document, &table.text(style));
+    Ok(if is_good { EXIT_DONE } else { EXIT_FAILED })
 }
 
 fn columns() -> String {
@@ -52,6 +105,9 @@ and a value may stand in quotes. In paths, `[[basedir]]` stands for the base dir
 
 With nothing but `--basedir` on the command line, and none of the required settings anywhere, the server uses the
 `.env` in that directory, or else makes its database, key and salt there.
+
+`authnzerver call` and `authnzerver health` ask the server at `AUTHNZERVER_URL`, if that is set, and otherwise where its
+settings place it.
 
 The first administrator of a new database is taken from `AUTHNZERVER_ADMIN_EMAIL` and `AUTHNZERVER_ADMIN_PASSWORD`.
 Without a password a random one is made; it lies in `.authnzerver-admin-credentials` in the base directory.

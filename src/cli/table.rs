@@ -1,14 +1,19 @@
 //! Every command, once: how it is called, what it says about itself, and what runs it.
 
 mod accounts;
+mod operation;
 
 use super::command::{Action, Command, Word};
-use super::{call, help, pwned, schema, serve, settings, setup};
+use super::output::JSON;
+use super::{call, completions, health, help, pages, pwned, schema, serve, settings, setup};
 
 use crate::config::arguments::OptionRow;
 
 /// The command that is meant where none is named.
 pub const DEFAULT: &str = "serve";
+
+/// Which server is meant.
+const URL: OptionRow = OptionRow::with_value("url", "=URL", "the server to ask");
 
 /// What holds for all commands that work on the database.
 const ON_THE_DATABASE: &str = "\
@@ -42,11 +47,12 @@ policy and the certificate read again.
 REQUEST is one of those that `authnzerver schema` lists. JSON is the request's body, an object; - reads it from
 standard input. The server is the one that these settings are for, unless --url or AUTHNZERVER_URL names another.
 
-Ends with 0 if the answer says `success`, with 1 if it does not, and with 2 if there is none.
+Ends with 0 if the answer says `success`, with 1 if it does not or the server refuses the request by an HTTP status, and
+with 2 if there is no answer.
 ",
         words: &[Word::Required("REQUEST"), Word::Optional("JSON")],
         options: &[
-            OptionRow::with_value("url", "=URL", "the server to ask"),
+            URL,
             OptionRow::with_value("client-ipaddr", "=ADDRESS", "the end user's address (127.0.0.1)"),
         ],
         alias: None,
@@ -70,6 +76,16 @@ exists is overwritten, so it can be run again.
     Command::group("session", "list and end sessions", accounts::SESSION).help(ON_THE_DATABASE),
     Command::group("apikey", "list and revoke API keys", accounts::APIKEY).help(ON_THE_DATABASE),
     Command::group("lock", "list the accounts that are locked", accounts::LOCK).help(ON_THE_DATABASE),
+    Command::group("policy", "read a permissions policy, and say what it permits", operation::POLICY),
+    Command::group("db", "look after the database file", operation::DB),
+    Command::new("health", "ask a running server how it is", health::run)
+        .options(&[URL, JSON])
+        .help(
+            "\
+The server is the one that these settings are for, unless --url or AUTHNZERVER_URL names another. Ends with 0 if all is
+well, with 1 if the server says that it is not, and with 2 if there is no answer.
+",
+        ),
     Command {
         name: "pwned",
         summary: "build a filter of leaked passwords, or look passwords up in it",
@@ -95,14 +111,28 @@ exists is overwritten, so it can be run again.
     },
     Command {
         name: "settings",
-        summary: "list every setting",
-        help: "`markdown` writes the list as a page.\n",
-        words: &[Word::Optional("markdown")],
-        options: &[],
+        summary: "list every setting, or check those that there are",
+        help: "\
+`markdown` writes the list as a page. `check` reads everything as a start of the server would, and lists whatever would
+stop it or be warned of; nothing is made or changed. It ends with 1 if a server cannot start.
+",
+        words: &[Word::Optional("markdown|check")],
+        options: &[JSON],
         alias: Some(OptionRow { value: "[=markdown]", ..OptionRow::flag("settings", "the same as `settings`, as a page") }),
         takes_settings: true,
         action: Action::Run(settings::run),
     },
+    Command::new("completions", "write what a shell offers when the tabulator is pressed", completions::run)
+        .words(&[Word::Required("bash|zsh|fish")])
+        .help(
+            "\
+For bash: source <(authnzerver completions bash). For zsh, a file _authnzerver in a directory of $fpath; for fish,
+authnzerver.fish in ~/.config/fish/completions.
+",
+        ),
+    Command::new("man", "write the page of the manual", pages::man)
+        .words(&[Word::Optional("markdown")])
+        .help("It is roff: authnzerver man | man -l -. `markdown` writes it as a page of the documentation.\n"),
     Command {
         name: "help",
         summary: "say how the program, or a command of it, is used",

@@ -2,6 +2,7 @@
 
 mod accounts;
 pub(super) mod machine;
+mod operation;
 
 use super::*;
 use crate::accounts::first_users::Initialised;
@@ -107,7 +108,8 @@ fn what_is_no_command_line_is_refused_with_a_hint() {
         (&["pwned"], "usage: authnzerver pwned {build|check}"),
         (&["call", "a", "--autosetup"], "--autosetup goes with no command"),
         (&["--settings", "--schema"], "goes with no command"),
-        (&["--url=y"], "--url belongs to `call`"),
+        (&["--client-ipaddr=y"], "--client-ipaddr belongs to `call`"),
+        (&["--url=y"], "--url does not belong to `serve`"),
         (&["--force"], "--force belongs to `pwned build`"),
         (&["--help=maybe"], "--help stands alone"),
         (&["--autosetup=maybe"], "--autosetup stands alone"),
@@ -355,10 +357,12 @@ fn a_call_can_be_made_in_the_name_of_another_client() {
 fn whatever_stands_between_a_call_and_its_answer_is_one_line() {
     let machine = Machine::new().sets("AUTHNZERVER_SECRET", KEY);
     let fails = |status: u16, body: Vec<u8>, expected: &str| {
+        // The server's refusal is an answer; whatever else comes back is none.
+        let exit_status = if status == 200 { 2 } else { 1 };
         let (url, thread) = server(move |_| (status, body));
         let called = machine.runs(&["call", "x", &url]);
         thread.join().expect("answered");
-        assert_eq!((called.status, called.output.as_str()), (2, ""));
+        assert_eq!((called.status, called.output.as_str()), (exit_status, ""));
         assert!(called.errors.contains(expected) && called.errors.lines().count() == 1, "{}", called.errors);
     };
     fails(

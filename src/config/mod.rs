@@ -125,6 +125,31 @@ pub fn load_for_client(
     let sources = Sources::open(invocation, environment)?;
     let mut reader = Reader::new(&sources);
     let secret = reader.secret();
+    let place = place_of_server(&sources, &mut reader, url)?;
+    let ((secret, (url, trust)), warnings) = reader.finish(secret.zip(place))?;
+    Ok(ClientSettings { secret, url, trust, warnings })
+}
+
+/// Reads where the server is, for those who do not need its key.
+///
+/// # Errors
+/// Everything that is wrong with that.
+pub fn find_server(
+    invocation: &Invocation,
+    environment: &Environment,
+    url: Option<&str>,
+) -> Result<(String, Trust), Problems> {
+    let sources = Sources::open(invocation, environment)?;
+    let mut reader = Reader::new(&sources);
+    let place = place_of_server(&sources, &mut reader, url)?;
+    reader.finish(place).map(|(place, _)| place)
+}
+
+fn place_of_server(
+    sources: &Sources<'_>,
+    reader: &mut Reader<'_>,
+    url: Option<&str>,
+) -> Result<Option<(String, Trust)>, Problems> {
     let given = match (url, sources.variable(URL_VARIABLE)) {
         (Some(url), _) => Some(url.to_owned()),
         // Quotes are often taken over from shell scripts.
@@ -135,18 +160,16 @@ pub fn load_for_client(
     let trust = if given.is_none() {
         Trust::OwnServer
     } else {
-        let extra = environment.variable(EXTRA_ROOTS_VARIABLE).map_err(Problems::one)?;
+        let extra = sources.environment.variable(EXTRA_ROOTS_VARIABLE).map_err(Problems::one)?;
         Trust::Roots { extra: extra.map(PathBuf::from) }
     };
-    let url = given.or_else(|| own_url(&mut reader));
-    let url = match url {
+    let url = given.or_else(|| own_url(reader));
+    Ok(match url {
         Some(url) if !values::is_web_url(&url) => {
             reader.problem("the URL must begin with http:// or https://")
         }
-        url => url,
-    };
-    let ((secret, url), warnings) = reader.finish(secret.zip(url))?;
-    Ok(ClientSettings { secret, url, trust, warnings })
+        url => url.map(|url| (url, trust)),
+    })
 }
 
 fn load_from(sources: &Sources<'_>) -> Result<Startup, Problems> {

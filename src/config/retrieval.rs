@@ -12,6 +12,7 @@ use crate::files::{self, SmallFile};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Base64 of either alphabet comes with and without the `=` at its end.
@@ -122,6 +123,7 @@ impl Sources<'_> {
             return Ok(self.as_it_stands(kind, found));
         }
         let path = self.environment.directory.join(self.with_places(found.text.trim())?);
+        let is_own_file = matches!(found.source, Source::BaseDirectory);
         match files::read_small(&path, SETTING_FILE_BYTES_MAX) {
             Ok(SmallFile { bytes, open_to_others }) => {
                 let text = content(bytes)
@@ -131,12 +133,14 @@ impl Sources<'_> {
                 }
                 Ok(Retrieved::plain(text).with_warning(warning_of_mode(kind, &path, open_to_others)))
             }
-            Err(error) if std::fs::symlink_metadata(&path).is_ok() => {
+            // In a directory that this user may not enter, nothing can be told from a file that is not there.
+            Err(error)
+                if std::fs::symlink_metadata(&path).is_ok()
+                    || is_own_file && error.kind() == io::ErrorKind::PermissionDenied =>
+            {
                 Err(format!("names {}, which cannot be read: {error}", path.display()))
             }
-            Err(_) if matches!(found.source, Source::BaseDirectory) => {
-                Err(format!("has no file {}", path.display()))
-            }
+            Err(_) if is_own_file => Err(format!("has no file {}", path.display())),
             Err(_) if looks_like_path(&found.text) => {
                 // Not shown: it may be a secret after all.
                 Err("looks like the path of a file, and no such file can be reached".into())

@@ -87,7 +87,8 @@ impl<'a> Sources<'a> {
         let env_file = match &invocation.env_file {
             Some(path) => Some(environment.directory.join(path)),
             None if !sources.only_the_base_is_given() => None,
-            None if own_file.exists() => Some(own_file),
+            // One that cannot be looked at is not passed over: reading it will tell why.
+            None if own_file.try_exists().unwrap_or(true) => Some(own_file),
             None => {
                 sources.base_provides = true;
                 None

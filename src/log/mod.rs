@@ -7,14 +7,17 @@
 //! | `line.rs` | how a finished line looks, and how ours are told from others |
 //! | `logger.rs` | writes lines, ours and those that libraries log |
 //! | `forward.rs` | takes over standard error, and carries lines to where they belong without holding anybody up |
+//! | `collect.rs` | keeps warnings for a command, in place of writing them |
 //! | `repeated.rs` | counts what would be a line for each of many requests |
 
+mod collect;
 mod field;
 mod forward;
 mod line;
 mod logger;
 mod repeated;
 
+pub use collect::collect;
 pub use field::{Field, Loggable, cause, escaped, notice, own_address, path};
 pub use line::LogFormat;
 pub use repeated::Repeated;
@@ -108,7 +111,7 @@ pub fn install_panic_hook() {
 }
 
 fn write(level: log::Level, what: &'static str, fields: &[(&'static str, Field)]) {
-    if !log::log_enabled!(target: TARGET, level) {
+    if collect::take(level, || fields_as_text(what, fields)) || !log::log_enabled!(target: TARGET, level) {
         return;
     }
     let is_json = INSTALLED.get().is_some_and(|installed| installed.style.format == LogFormat::Json);

@@ -43,6 +43,58 @@ pub enum Decision {
     UnknownRole,
 }
 
+/// The rule by which a policy denies an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The policy has no such role, so it cannot answer.
+    UnknownRole,
+    /// The policy has no such kind of item.
+    UnknownItem,
+    /// The policy has no such action.
+    UnknownAction,
+    /// The policy has no such visibility.
+    UnknownVisibility,
+    /// The role is among the `invalid_roles` of the item.
+    RoleBarred,
+    /// The visibility is not among the `valid_visibilities` of the item.
+    NotSoVisible,
+    /// The item is neither the user's nor shared with them, and their role does not reach everything.
+    OutOfReach,
+    /// The role has no list for this visibility in `allowed_actions_for_other`.
+    NoList,
+    /// The item is not among the `can_own_items` of the role.
+    MayNotOwn,
+    /// The action is not in `allowed_actions_for_owned` of the role.
+    NotListedForOwn,
+    /// The action is not in the role's list for this visibility in `allowed_actions_for_other`.
+    NotListedForOthers,
+    /// The action is not among the `valid_role_actions` of the item.
+    NotForItem,
+}
+
+impl Denial {
+    /// The rule in words, with the policy's own names.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::UnknownRole => "the policy has no such role",
+            Self::UnknownItem => "the policy has no such item",
+            Self::UnknownAction => "the policy has no such action",
+            Self::UnknownVisibility => "the policy has no such visibility",
+            Self::RoleBarred => "the role is among the invalid_roles of the item",
+            Self::NotSoVisible => "the visibility is not among the valid_visibilities of the item",
+            Self::OutOfReach => "the item is neither the user's own nor shared with them",
+            Self::NoList => "the role has no list for this visibility in allowed_actions_for_other",
+            Self::MayNotOwn => "the item is not among the can_own_items of the role",
+            Self::NotListedForOwn => "the action is not in allowed_actions_for_owned of the role",
+            Self::NotListedForOthers => {
+                "the action is not in the role's list for this visibility in allowed_actions_for_other"
+            }
+            Self::NotForItem => "the action is not among the valid_role_actions of the item",
+        }
+    }
+}
+
 /// The answer to [`Policy::check_limit`].
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +110,11 @@ pub enum LimitDecision {
 impl Policy {
     /// Decides whether an action is permitted. Whatever the policy does not mention is denied.
     pub fn decide(&self, access: &Access<'_>) -> Decision {
-        let Some(role_at) = self.roles.position(access.role) else { return Decision::UnknownRole };
-        let role = &self.role_rules[role_at];
-        if self.permits(access, role_at, role) { Decision::Granted } else { Decision::Denied }
+        match self.judge(access) {
+            Ok(()) => Decision::Granted,
+            Err(Denial::UnknownRole) => Decision::UnknownRole,
+            Err(_) => Decision::Denied,
+        }
     }
 
     /// Compares a value with one limit of a role. The limit itself is already over.
@@ -79,30 +133,43 @@ impl Policy {
         self.role_rules.iter().any(|role| role.limits.contains_key(limit_name))
     }
 
-    fn permits(&self, access: &Access<'_>, role_at: usize, role: &Role) -> bool {
-        let Some(item_at) = self.items.position(access.item) else { return false };
-        let Some(action_at) = self.actions.position(access.action) else { return false };
-        let Some(visibility_at) = self.visibilities.position(access.visibility) else { return false };
-        let item = &self.item_rules[item_at];
-        if item.barred_roles.contains(role_at) || !item.visibilities.contains(visibility_at) {
-            return false;
+    /// The same with what stands in the way: the first rule that does.
+    ///
+    /// # Errors
+    ///
+    /// That rule.
+    pub fn judge(&self, access: &Access<'_>) -> Result<(), Denial> {
+        let role_at = self.roles.position(access.role).ok_or(Denial::UnknownRole)?;
+        let item_at = self.items.position(access.item).ok_or(Denial::UnknownItem)?;
+        let action_at = self.actions.position(access.action).ok_or(Denial::UnknownAction)?;
+        let visibility_at = self.visibilities.position(access.visibility).ok_or(Denial::UnknownVisibility)?;
+        let (role, item) = (&self.role_rules[role_at], &self.item_rules[item_at]);
+        if item.barred_roles.contains(role_at) {
+            return Err(Denial::RoleBarred);
+        }
+        if !item.visibilities.contains(visibility_at) {
+            return Err(Denial::NotSoVisible);
         }
         let list_at = match route(access, role, self.reach[visibility_at]) {
-            Route::None => return false,
+            Route::None => return Err(Denial::OutOfReach),
             Route::Direct => visibility_at,
             Route::ThroughAnonymous => self.shared_with_anonymous_as.unwrap_or(visibility_at),
         };
         // A role that has no list at all for a visibility can do nothing there, not even with its own.
-        let Some(for_other) = role.for_other[list_at] else { return false };
-        let allowed = if access.user_id != access.owner_id {
-            for_other
+        let for_other = role.for_other[list_at].ok_or(Denial::NoList)?;
+        let (allowed, unlisted) = if access.user_id != access.owner_id {
+            (for_other, Denial::NotListedForOthers)
         } else if role.may_own.contains(item_at) {
-            role.for_owned
+            (role.for_owned, Denial::NotListedForOwn)
         } else {
             // Nobody can use the list for other people's items on something they should not even own.
-            return false;
+            return Err(Denial::MayNotOwn);
         };
-        allowed.contains(action_at) && item.actions.contains(action_at)
+        match () {
+            () if !allowed.contains(action_at) => Err(unlisted),
+            () if !item.actions.contains(action_at) => Err(Denial::NotForItem),
+            () => Ok(()),
+        }
     }
 }
 
@@ -140,6 +207,12 @@ impl SharedWith {
     #[must_use]
     pub fn nobody() -> Self {
         Self(Vec::new())
+    }
+
+    /// Shared with this user.
+    #[must_use]
+    pub fn with(user_id: UserId) -> Self {
+        Self(vec![user_id])
     }
 
     /// Reads a list of user IDs such as `4, 12`. Nothing, the empty text and `none` mean nobody.

@@ -110,6 +110,21 @@ impl Policy {
         self.roles.sorted.iter().map(String::as_str)
     }
 
+    /// The kinds of items, in alphabetical order.
+    pub fn items(&self) -> impl Iterator<Item = &str> {
+        self.items.sorted.iter().map(String::as_str)
+    }
+
+    /// All actions, in alphabetical order.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.actions.sorted.iter().map(String::as_str)
+    }
+
+    /// All visibilities, in alphabetical order.
+    pub fn visibilities(&self) -> impl Iterator<Item = &str> {
+        self.visibilities.sorted.iter().map(String::as_str)
+    }
+
     /// The role of that name, if the policy has it.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<roles::Role> {

@@ -82,6 +82,18 @@ pub fn open(
     Ok(app)
 }
 
+/// What is wrong with the files that a start reads beside its database, one line for each.
+#[must_use]
+pub fn problems_with_files(config: &Config, process: &Process) -> Vec<String> {
+    let extra_roots = process.extra_roots_file.as_deref().map(mail::read_roots).transpose();
+    let tried = [
+        read_policy(config.permissions_file.as_deref()).map(drop),
+        extra_roots.map(drop),
+        breaches::open(config, process).map(drop),
+    ];
+    tried.into_iter().filter_map(Result::err).collect()
+}
+
 /// What is opened differently for a server and for one command.
 struct Opened {
     policy: Policy,

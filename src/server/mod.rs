@@ -9,6 +9,7 @@
 //! | `router.rs` | says where a request goes |
 //! | `health.rs` | answers the health check |
 //! | `maintenance.rs` | does what recurs |
+//! | `check.rs` | tries a start out, for an operator |
 //! | `resources.rs` | checks what the system gives |
 //! | `memory.rs` | shares out the memory |
 //! | `process.rs` | reads what the environment says beside settings |
@@ -16,6 +17,7 @@
 
 pub mod boot;
 pub(crate) mod database;
+pub(crate) mod check;
 pub mod health;
 pub mod lifecycle;
 pub mod listen;

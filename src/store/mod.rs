@@ -12,6 +12,7 @@ mod damage;
 mod db;
 mod error;
 mod identity;
+pub mod inspect;
 mod migrate;
 mod open;
 mod overwritten;

@@ -30,7 +30,7 @@ pub enum Origin {
 }
 
 /// What kind of database a file holds.
-enum Kind {
+pub(super) enum Kind {
     Empty,
     Ours(i64),
     Python,
@@ -86,16 +86,24 @@ pub(super) fn open_prepared(path: &Path) -> Result<(Connection, FileId), OpenErr
 }
 
 /// A file that was opened, and what it holds. It is ours or can become so.
-struct Found {
-    connection: Connection,
+pub(super) struct Found {
+    pub(super) connection: Connection,
     id: FileId,
-    kind: Kind,
+    pub(super) kind: Kind,
     open_to_others: bool,
 }
 
 fn look(path: &Path) -> Result<Found, OpenError> {
+    look_with(path, |path| connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE))
+}
+
+/// Opens a file and finds out what it holds, unless it is one that is not to be used.
+pub(super) fn look_with(
+    path: &Path,
+    open: impl FnOnce(&Path) -> Result<Connection, OpenError>,
+) -> Result<Found, OpenError> {
     let mode = mode_of(path)?;
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = open(path)?;
     // Not earlier: on an overlay, a file becomes another one when it is first opened for writing.
     let id = FileId::of(path).map_err(|error| OpenError::File(path.to_owned(), error))?;
     let kind = kind_of(&connection).map_err(|error| refusal(path, error))?;

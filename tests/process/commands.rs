@@ -135,3 +135,37 @@ fn a_command_says_what_it_cannot_find_out() {
     let (status, _, errors) = runs(&machine, &["user", "lst"], "");
     assert!(status == 2 && errors.contains("perhaps user list?"), "{errors}");
 }
+
+#[test]
+fn health_is_asked_for_and_tells_by_its_exit_status() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let url = format!("--url=http://127.0.0.1:{}", server.port);
+    let health = does(&machine, &["health", &url], "");
+    assert_eq!((&health["Health-Ok"], &health["Expected-Workers"]), (&json!(true), &json!(4)));
+    std::fs::rename(machine.path(".authdb.sqlite"), machine.path("moved")).expect("moved");
+    server.waits_until(|| runs(&machine, &["health", &url], "").0 == 1);
+    let (_, text, _) = runs(&machine, &["health", &url], "");
+    assert!(text.contains("the database file was replaced or removed"), "{text}");
+    server.kills();
+    let (status, _, errors) = runs(&machine, &["health", &url], "");
+    assert!(status == 2 && errors.contains("no answer from"), "{errors}");
+}
+
+#[test]
+fn a_database_is_checked_and_compacted_beside_a_running_server() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    for _ in 0..200 {
+        server.new_session();
+    }
+    does(&machine, &["session", "end", "--all", "--yes"], "");
+    assert_eq!(does(&machine, &["db", "check"], "")["sound"], true);
+    assert_eq!(does(&machine, &["db", "size"], "")["rows"]["sessions"], 0);
+    does(&machine, &["db", "compact"], "");
+    assert_eq!(does(&machine, &["db", "check"], "")["sound"], true);
+    assert!(server.session_is_live(&server.new_session()), "{}", server.log());
+    assert_eq!(server.health().0, 200, "{}", server.log());
+    assert_eq!(does(&machine, &["settings", "check"], "")["ok"], true);
+    server.stops();
+}

@@ -65,7 +65,7 @@ fn the_call_command_asks_prints_and_exits_by_the_answer() {
     let token = json!({ "session_token": answer["response"]["session_token"] }).to_string();
     assert_eq!(call(&["session-exists", "-"], &token).0, 0, "the body may come from standard input");
     assert_eq!(call(&["session-exists", r#"{"session_token": "made up"}"#], "").0, 1);
-    assert_eq!(call(&["no-such-request"], "").0, 2);
+    assert_eq!(call(&["no-such-request"], "").0, 1, "the server refuses it by its status");
     assert_eq!(call(&["session-exists", "{"], "").0, 2);
 }
 
@@ -74,10 +74,10 @@ fn a_call_for_no_request_is_told_which_one_was_meant() {
     let machine = Machine::new();
     let server = machine.starts(&[]);
     let (status, told) = machine.fails_to_call(&server, &["user-lgin", "{}"]);
-    assert_eq!(status, 2, "{told}");
+    assert_eq!(status, 1, "{told}");
     assert!(told.contains("no request `user-lgin`") && told.contains("perhaps user-login"), "{told}");
     let (status, told) = machine.fails_to_call(&server, &["something-else-altogether"]);
-    assert_eq!(status, 2, "{told}");
+    assert_eq!(status, 1, "{told}");
     assert!(told.contains("no request `something-else-altogether`") && !told.contains("perhaps"), "{told}");
     let (status, told) = machine.fails_to_call(&server, &["user-login", "{"]);
     assert_eq!((status, told.contains("no request")), (2, false), "{told}");

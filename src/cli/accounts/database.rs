@@ -76,7 +76,9 @@ impl Local {
         done.map_err(|error| self.broken(&error.into()))
     }
 
-    pub(super) fn app(&self) -> &App {
+    /// What is around the database.
+    #[must_use]
+    pub const fn app(&self) -> &App {
         &self.app
     }
 
@@ -107,7 +109,10 @@ impl Local {
     }
 
     /// The user who is meant.
-    pub(super) fn one(&self, which: &Which) -> Result<Value, CommandError> {
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn one(&self, which: &Which) -> Result<Value, CommandError> {
         let found = self.read(|db| match which {
             Which::Number(number) => users::by_id(db, UserId::new(*number)),
             Which::Email(email) => users::by_email(db, &EmailAddress::folded(email)),

@@ -64,6 +64,6 @@ pub fn mail_settings(config: &Config, machine_name: &str, extra_roots: Option<Ve
     }
 }
 
-fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
     read_extra_roots(path).map_err(|error| format!("{EXTRA_ROOTS_VARIABLE} {}: {error}", path.display()))
 }

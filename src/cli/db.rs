@@ -1,0 +1,120 @@
+//! `authnzerver db`: looks after the database file.
+
+use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
+use super::output::{Cell, Style, Table, show};
+use crate::config;
+use crate::store::OpenError;
+use crate::store::inspect::{self, Holds};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+const KIB: u64 = 1024;
+
+/// Checks the whole file for damage.
+///
+/// # Errors
+/// It cannot be read.
+pub fn check(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let path = database(arguments, context)?;
+    let problems = inspect::check(&path).map_err(cannot)?;
+    let mut text = String::new();
+    for problem in &problems {
+        text += &format!("{}\n", Cell::whole(problem).text());
+    }
+    if problems.is_empty() {
+        text = format!("{}: no damage was found\n", Cell::whole(&path.display().to_string()).text());
+    }
+    show(arguments, context, &json!({ "sound": problems.is_empty(), "problems": problems }), &text);
+    Ok(if problems.is_empty() { EXIT_DONE } else { EXIT_FAILED })
+}
+
+/// Tells how large the file is, and what takes the room.
+///
+/// # Errors
+/// It cannot be read.
+pub fn size(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let path = database(arguments, context)?;
+    let found = inspect::measure(&path).map_err(cannot)?;
+    if found.holds == Holds::Nothing {
+        return Err(cannot(OpenError::Missing(path)));
+    }
+    let mut table = Table::of_pairs();
+    table.pair("file", kib(found.file_bytes));
+    table.pair("free within it", kib(found.free_bytes));
+    table.pair("log beside it", kib(found.log_bytes));
+    let mut rows = Map::new();
+    for (name, count) in &found.rows {
+        table.pair(name, format!("{count} rows"));
+        rows.insert(name.clone(), Value::from(*count));
+    }
+    let text = table.text(Style::of(context));
+    let document = json!({
+        "file_bytes": found.file_bytes, "free_bytes": found.free_bytes, "log_bytes": found.log_bytes, "rows": rows,
+    });
+    show(arguments, context, &document, &text);
+    Ok(EXIT_DONE)
+}
+
+/// Writes the file anew without the room that it no longer needs.
+///
+/// # Errors
+/// It cannot be written.
+pub fn compact(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let path = database(arguments, context)?;
+    let bytes = || std::fs::metadata(&path).map_or(0, |file| file.len());
+    let before = bytes();
+    inspect::compact(&path).map_err(cannot)?;
+    let after = bytes();
+    let text = format!("before: {}, now: {}\n", kib(before), kib(after));
+    show(arguments, context, &json!({ "bytes_before": before, "bytes": after }), &text);
+    Ok(EXIT_DONE)
+}
+
+/// Tells what a start of this version would do to the schema, after trying it on a copy in memory.
+///
+/// # Errors
+/// A start would not use the file.
+pub fn migrate(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    if !arguments.has("dry-run") {
+        let problem =
+            "a start of the server brings the database up to date; --dry-run tells what that would do";
+        return Err(CommandError::cannot_tell(problem));
+    }
+    let path = database(arguments, context)?;
+    let found = inspect::look(&path).map_err(cannot)?;
+    let (holds, version, newest) = match found.holds {
+        Holds::Nothing => return Err(cannot(OpenError::Missing(path))),
+        Holds::Schema { version, newest } => ("authnzerver", Some(version), Some(newest)),
+        Holds::PythonTables => ("Python authnzerver", None, None),
+    };
+    let steps = inspect::try_migration(&path).map_err(|error| CommandError::refused(error.to_string()))?;
+    let text = match (version, steps) {
+        (None, _) => {
+            "a start would copy this database of the Python authnzerver, and take it over\n".to_owned()
+        }
+        (Some(version), 0) => format!("nothing to do: the schema is {version}, the newest\n"),
+        (Some(version), steps) => format!(
+            "a start would take {steps} steps, from schema {version} on; they were tried on a copy, and work\n"
+        ),
+    };
+    let document = json!({ "made_by": holds, "schema": version, "newest": newest, "steps": steps });
+    show(arguments, context, &document, &text);
+    Ok(EXIT_DONE)
+}
+
+/// The file that the settings name.
+fn database(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<PathBuf, CommandError> {
+    let loaded = config::load(&arguments.invocation, context.environment).map_err(CommandError::usage)?;
+    for warning in arguments.invocation.warnings.iter().chain(&loaded.warnings) {
+        context.streams.warn(warning);
+    }
+    Ok(context.environment.directory.join(loaded.config.database))
+}
+
+fn cannot(error: OpenError) -> CommandError {
+    CommandError::cannot_tell(error.to_string())
+}
+
+fn kib(bytes: u64) -> String {
+    format!("{} KiB", bytes.div_ceil(KIB))
+}

@@ -1,0 +1,40 @@
+//! `authnzerver health`: asks a running server how it is.
+
+use super::call::fetch;
+use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
+use super::output::{Cell, Paint, Style, Table, show};
+use crate::config;
+use crate::json::{self, Limits};
+use serde_json::Value;
+
+/// Asks for `/health`; the exit status says whether all is well.
+///
+/// # Errors
+/// There is no answer.
+pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let url = arguments.option("url").filter(|url| !url.trim().is_empty());
+    let place = config::find_server(&arguments.invocation, context.environment, url);
+    let (url, trust) = place.map_err(CommandError::usage)?;
+    let url = format!("{}/health", url.trim_end_matches('/'));
+    let page = fetch(&url, &trust, None).map_err(CommandError::cannot_tell)?;
+    let told = std::str::from_utf8(&page.body).ok().and_then(|text| json::read(text, &Limits::ANSWER).ok());
+    let Some(told) = told.filter(|told| told["Health-Ok"].is_boolean()) else {
+        let problem = format!("{url} answered {}, and not with a server's health", page.status);
+        return Err(CommandError::cannot_tell(problem));
+    };
+    let is_well = page.status == 200 && told["Health-Ok"] == Value::Bool(true);
+    let mut table = Table::of_pairs();
+    table.pair(
+        "health",
+        match is_well {
+            true => Cell::new("ok").painted(Paint::Green),
+            false => Cell::new(told["Cause"].as_str().unwrap_or("not ok")).painted(Paint::Red),
+        },
+    );
+    for (key, name) in [("Version", "version"), ("Uptime", "seconds up"), ("Expected-Workers", "workers")] {
+        table.pair(name, told[key].as_str().map_or_else(|| told[key].to_string(), str::to_owned));
+    }
+    let text = table.text(Style::of(context));
+    show(arguments, context, &told, &text);
+    Ok(if is_well { EXIT_DONE } else { EXIT_FAILED })
+}

@@ -1,0 +1,64 @@
+//! The commands that look after a server, its policy and its database.
+
+use crate::cli::command::{Command, Word};
+use crate::cli::output::JSON;
+use crate::cli::{db, policy};
+use crate::config::arguments::OptionRow;
+
+/// The policy that is meant; without a word, the one of the settings.
+const FILE: Word = Word::Optional("FILE");
+
+/// `authnzerver policy`.
+pub static POLICY: &[Command] = &[
+    Command::new("check", "say whether a permissions policy is valid", policy::check)
+        .words(&[FILE])
+        .options(&[JSON])
+        .help("Without FILE it is the policy of the settings. Ends with 1 if it is not valid.\n"),
+    Command::new("explain", "say whether a user may do something, and why", policy::explain)
+        .words(&[Word::Required("USER"), Word::Required("ACTION"), Word::Required("ITEM")])
+        .options(&[
+            OptionRow::with_value("owner", "=EMAIL|NUMBER", "whose item it is (the user's own)"),
+            OptionRow::with_value("visibility", "=VISIBILITY", "who can see the item (private)"),
+            OptionRow::with_value(
+                "shared",
+                "=NUMBERS",
+                "whom it is shared with: user numbers with commas between them",
+            ),
+            JSON,
+        ])
+        .help(
+            "\
+USER is an address or a number, and has the role that the database knows. The answer is that of the request
+user-check-access. Ends with 0 if it is permitted, and with 1 if it is not.
+",
+        ),
+    Command::new("table", "list what each role may do with each kind of item", policy::table)
+        .words(&[FILE])
+        .options(&[
+            OptionRow::with_value("role", "=ROLE", "the role of the policy that they have"),
+            OptionRow::with_value("item", "=ITEM", "list this kind of item alone"),
+            JSON,
+        ])
+        .help(
+            "Without FILE it is the policy of the settings. What is shared counts as shared with the user.\n",
+        ),
+];
+
+/// `authnzerver db`.
+pub static DB: &[Command] = &[
+    Command::new("check", "check the whole database for damage", db::check)
+        .options(&[JSON])
+        .help("It only reads, also beside a running server. Ends with 1 if there is damage.\n"),
+    Command::new("size", "tell how large the database is, and what takes the room", db::size).options(&[JSON]),
+    Command::new("compact", "give back the room that the database no longer needs", db::compact)
+        .options(&[JSON])
+        .help(
+            "\
+The file is written anew, which takes as much room again on the disk meanwhile. Beside a running server, requests that
+write wait for it; those that wait longer than five seconds are answered as busy.
+",
+        ),
+    Command::new("migrate", "tell what a start would do to the database's schema", db::migrate)
+        .options(&[OptionRow::flag("dry-run", "try it on a copy in memory; nothing else is offered"), JSON])
+        .help("A start of the server brings the database up to date by itself.\n"),
+];
