@@ -27,11 +27,8 @@ pub fn confirm(
         return Err(CommandError::cannot_tell(format!("{question} Nobody can be asked here: --yes says so")));
     }
     let answer = context.streams.confirm(question);
-    if answer.map_err(|error| CommandError::cannot_tell(format!("the terminal: {error}")))? {
-        Ok(())
-    } else {
-        Err(CommandError::refused("nothing was done"))
-    }
+    let is_meant = answer.map_err(|error| CommandError::cannot_tell(format!("the terminal: {error}")))?;
+    if is_meant { Ok(()) } else { Err(CommandError::refused("nothing was done")) }
 }
 
 /// A new password: asked for twice at a terminal, otherwise a line of standard input. `is_said`: whether an option has to

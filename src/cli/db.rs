@@ -16,14 +16,15 @@ const KIB: u64 = 1024;
 /// It cannot be read.
 pub fn check(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let path = database(arguments, context)?;
-    let problems = inspect::check(&path).map_err(cannot)?;
-    let mut text = String::new();
+    let problems = inspect::check(&path).map_err(|error| cannot(&error))?;
+    let mut table = Table::of_pairs();
     for problem in &problems {
-        text += &format!("{}\n", Cell::whole(problem).text());
+        table.add(vec![Cell::whole(problem)]);
     }
     if problems.is_empty() {
-        text = format!("{}: no damage was found\n", Cell::whole(&path.display().to_string()).text());
+        table.add(vec![Cell::whole(&format!("{}: no damage was found", path.display()))]);
     }
+    let text = table.text(Style::of(context));
     show(arguments, context, &json!({ "sound": problems.is_empty(), "problems": problems }), &text);
     Ok(if problems.is_empty() { EXIT_DONE } else { EXIT_FAILED })
 }
@@ -34,9 +35,9 @@ pub fn check(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8,
 /// It cannot be read.
 pub fn size(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let path = database(arguments, context)?;
-    let found = inspect::measure(&path).map_err(cannot)?;
+    let found = inspect::measure(&path).map_err(|error| cannot(&error))?;
     if found.holds == Holds::Nothing {
-        return Err(cannot(OpenError::Missing(path)));
+        return Err(cannot(&OpenError::Missing(path)));
     }
     let mut table = Table::of_pairs();
     table.pair("file", kib(found.file_bytes));
@@ -63,7 +64,7 @@ pub fn compact(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u
     let path = database(arguments, context)?;
     let bytes = || std::fs::metadata(&path).map_or(0, |file| file.len());
     let before = bytes();
-    inspect::compact(&path).map_err(cannot)?;
+    inspect::compact(&path).map_err(|error| cannot(&error))?;
     let after = bytes();
     let text = format!("before: {}, now: {}\n", kib(before), kib(after));
     show(arguments, context, &json!({ "bytes_before": before, "bytes": after }), &text);
@@ -81,9 +82,9 @@ pub fn migrate(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u
         return Err(CommandError::cannot_tell(problem));
     }
     let path = database(arguments, context)?;
-    let found = inspect::look(&path).map_err(cannot)?;
+    let found = inspect::look(&path).map_err(|error| cannot(&error))?;
     let (holds, version, newest) = match found.holds {
-        Holds::Nothing => return Err(cannot(OpenError::Missing(path))),
+        Holds::Nothing => return Err(cannot(&OpenError::Missing(path))),
         Holds::Schema { version, newest } => ("authnzerver", Some(version), Some(newest)),
         Holds::PythonTables => ("Python authnzerver", None, None),
     };
@@ -111,7 +112,7 @@ fn database(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Path
     Ok(context.environment.directory.join(loaded.config.database))
 }
 
-fn cannot(error: OpenError) -> CommandError {
+fn cannot(error: &OpenError) -> CommandError {
     CommandError::cannot_tell(error.to_string())
 }
 

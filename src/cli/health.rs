@@ -26,9 +26,10 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     let mut table = Table::of_pairs();
     table.pair(
         "health",
-        match is_well {
-            true => Cell::new("ok").painted(Paint::Green),
-            false => Cell::new(told["Cause"].as_str().unwrap_or("not ok")).painted(Paint::Red),
+        if is_well {
+            Cell::new("ok").painted(Paint::Green)
+        } else {
+            Cell::new(told["Cause"].as_str().unwrap_or("not ok")).painted(Paint::Red)
         },
     );
     for (key, name) in [("Version", "version"), ("Uptime", "seconds up"), ("Expected-Workers", "workers")] {

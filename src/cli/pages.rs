@@ -42,7 +42,7 @@ fn groups(commands: &'static [Command]) -> Vec<(String, &'static str)> {
     let mut found: Vec<(String, &'static str)> = Vec::new();
     for command in commands.iter().filter(|command| matches!(command.action, Action::Commands(_))) {
         match found.iter_mut().find(|(_, help)| *help == command.help) {
-            Some((names, _)) => names.push_str(&format!(", {}", command.name)),
+            Some((names, _)) => names.extend([", ", command.name]),
             None => found.push((command.name.to_owned(), command.help)),
         }
     }

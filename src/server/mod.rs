@@ -16,8 +16,8 @@
 //! | `rate_limits.rs` | warns of limits without effect |
 
 pub mod boot;
-pub(crate) mod database;
 pub(crate) mod check;
+pub(crate) mod database;
 pub mod health;
 pub mod lifecycle;
 pub mod listen;
