@@ -1,8 +1,8 @@
 //! `authnzerver db`: looks after the database file.
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
+use super::load::load;
 use super::output::{Cell, Style, Table, show};
-use crate::config;
 use crate::store::OpenError;
 use crate::store::inspect::{self, Holds};
 use serde_json::{Map, Value, json};
@@ -105,10 +105,7 @@ pub fn migrate(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u
 
 /// The file that the settings name.
 fn database(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<PathBuf, CommandError> {
-    let loaded = config::load(&arguments.invocation, context.environment).map_err(CommandError::usage)?;
-    for warning in arguments.invocation.warnings.iter().chain(&loaded.warnings) {
-        context.streams.warn(warning);
-    }
+    let loaded = load(arguments, context)?;
     Ok(context.environment.directory.join(loaded.config.database))
 }
 

@@ -1,6 +1,6 @@
 //! `authnzerver health`: asks a running server how it is.
 
-use super::call::fetch;
+use super::client::{fetch, url};
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use super::output::{Cell, Paint, Style, Table, show};
 use crate::config;
@@ -12,8 +12,7 @@ use serde_json::Value;
 /// # Errors
 /// There is no answer.
 pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    let url = arguments.option("url").filter(|url| !url.trim().is_empty());
-    let place = config::find_server(&arguments.invocation, context.environment, url);
+    let place = config::find_server(&arguments.invocation, context.environment, url(arguments));
     let (url, trust) = place.map_err(CommandError::usage)?;
     let url = format!("{}/health", url.trim_end_matches('/'));
     let page = fetch(&url, &trust, None).map_err(CommandError::cannot_tell)?;

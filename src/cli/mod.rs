@@ -11,6 +11,7 @@
 pub(crate) mod accounts;
 pub(crate) mod ask;
 pub(crate) mod call;
+pub(crate) mod client;
 pub mod command;
 pub(crate) mod completions;
 pub(crate) mod db;
@@ -18,6 +19,7 @@ pub(crate) mod form;
 pub(crate) mod health;
 pub(crate) mod help;
 pub(crate) mod issued;
+pub(crate) mod load;
 pub(crate) mod operator;
 pub(crate) mod output;
 pub(crate) mod pages;

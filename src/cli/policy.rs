@@ -2,8 +2,8 @@
 
 use super::accounts::{Which, open_local};
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
+use super::load::load;
 use super::output::{Cell, Paint, Style, Table, show};
-use crate::config;
 use crate::policy::access::{Access, SharedWith};
 use crate::policy::model::Policy;
 use crate::server::boot::read_policy;
@@ -121,12 +121,14 @@ pub fn explain(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u
 }
 
 /// The file that the command line names, or else the one of the settings; nothing for the built-in policy.
-fn policy_file(arguments: &Arguments, context: &Context<'_, '_>) -> Result<Option<PathBuf>, CommandError> {
+fn policy_file(
+    arguments: &Arguments,
+    context: &mut Context<'_, '_>,
+) -> Result<Option<PathBuf>, CommandError> {
     if let Some(file) = arguments.word(0) {
         return Ok(Some(context.environment.directory.join(file)));
     }
-    let loaded = config::load(&arguments.invocation, context.environment).map_err(CommandError::usage)?;
-    Ok(loaded.config.permissions_file)
+    Ok(load(arguments, context)?.config.permissions_file)
 }
 
 fn size(policy: &Policy) -> String {

@@ -3,6 +3,7 @@
 mod accounts;
 mod operation;
 
+use super::client::URL;
 use super::command::{Action, Command, Word};
 use super::output::JSON;
 use super::{call, completions, health, help, pages, pwned, schema, serve, settings, setup};
@@ -12,13 +13,11 @@ use crate::config::arguments::OptionRow;
 /// The command that is meant where none is named.
 pub const DEFAULT: &str = "serve";
 
-/// Which server is meant.
-const URL: OptionRow = OptionRow::with_value("url", "=URL", "the server to ask");
-
 /// What holds for all commands that work on the database.
 const ON_THE_DATABASE: &str = "\
-They work on the database of the server with the same settings, which may be running and notices at once. The rules are
-those for requests: the last superuser stays.
+They work on the database of the server with the same settings, which may be running and notices at once; with --url,
+through that running server, as far as it has requests for it. The rules are those for requests: the last superuser
+stays.
 
 They end with 0 when it is done, with 1 when it is refused or not found, and with 2 when the command line makes no sense
 or the database cannot be used.

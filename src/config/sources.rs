@@ -96,6 +96,8 @@ impl<'a> Sources<'a> {
         };
         if let Some(path) = env_file {
             sources.variables = Variables::OfFile(EnvFile::read(&path)?);
+            // A file that leaves the required settings to the base directory is no different from such an environment.
+            sources.base_provides = invocation.env_file.is_some() && sources.only_the_base_is_given();
             sources.find_base()?;
         }
         Ok(sources)

@@ -346,6 +346,25 @@ fn a_base_directory_on_the_command_line_is_all_that_a_server_needs() {
 }
 
 #[test]
+fn a_file_of_variables_may_leave_the_required_settings_to_the_base_directory() {
+    let operator = Operator::new().writes("port.env", "AUTHNZERVER_PORT=7\n", 0o600);
+    let words = ["--basedir=run", "--envfile=port.env"];
+    let invocation = Invocation::parse(&words.map(Into::into)).expect("a good command line");
+    let made = make_what_is_missing(&invocation, &operator.environment, &SeededRng::new(1)).expect("made");
+    assert_eq!(made.len(), 3);
+    let loaded = operator.starts(&words);
+    assert_eq!((loaded.config.port, &loaded.config.database), (7, &operator.path("run/.authdb.sqlite")));
+    let client = operator.client(&words, None).expect("the same");
+    assert_eq!(client.url, "http://127.0.0.1:7/");
+    assert!(
+        operator.is_refused(&["--envfile=port.env"]).contains("secret: missing"),
+        "no base directory is given"
+    );
+    let operator = operator.writes("half.env", "AUTHNZERVER_PIISALT=none\n", 0o600);
+    assert!(operator.is_refused(&["--basedir=run", "--envfile=half.env"]).contains("secret: missing"));
+}
+
+#[test]
 fn nothing_is_made_where_any_of_the_three_is_given() {
     let operator = Operator::new().sets("AUTHNZERVER_AUTHDB", "x.sqlite");
     let invocation = Invocation::parse(&["--basedir=run".into()]).expect("a good command line");

@@ -169,3 +169,39 @@ fn a_database_is_checked_and_compacted_beside_a_running_server() {
     assert_eq!(does(&machine, &["settings", "check"], "")["ok"], true);
     server.stops();
 }
+
+#[test]
+fn a_server_elsewhere_is_asked_by_the_requests_that_it_has() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    adds_alice(&machine);
+    let url = format!("--url=http://127.0.0.1:{}", server.port);
+    let through = |words: &[&str], input: &str| does(&machine, &[words, &[&url]].concat(), input);
+    assert_eq!(through(&["user", "list"], "")["users"].as_array().map(Vec::len), Some(4));
+    assert_eq!(
+        through(&["user", "list", "--after=3"], ""),
+        does(&machine, &["user", "list", "--after=3"], "")
+    );
+    assert_eq!(through(&["user", "find", "ALICE"], "")["users"][0]["user_id"], 4);
+    assert_eq!(through(&["user", "show", "alice@example.org"], "")["user"]["user_id"], 4);
+    assert_eq!(through(&["user", "set-role", "4", "staff"], "")["user"]["user_role"], "staff");
+    assert_eq!(through(&["user", "edit", "4", "--name=Alicia"], "")["user"]["full_name"], "Alicia");
+    assert_eq!(through(&["user", "lock", "alice@example.org"], "")["user"]["is_active"], false);
+    assert_eq!(through(&["user", "unlock", "4"], "")["user"]["user_role"], "staff");
+    through(&["user", "set-password", "4"], "another password that is as good");
+    assert_eq!(logs_in(&server, "alice@example.org", "another password that is as good")["success"], true);
+    through(&["user", "delete", "4", "--yes"], "");
+    for (words, status, expected) in [
+        (&["user", "show", "alice@example.org"][..], 1, "there is no user"),
+        (&["user", "show", "4"], 1, "there is no user 4"),
+        (&["user", "lock", "1"], 1, "the server refused: "),
+        (&["user", "add", "b@example.org", "--name=B", "--password=-"], 2, "has no request for this"),
+        (&["session", "list"], 2, "has no request for this"),
+        (&["apikey", "list"], 2, "has no request for this"),
+        (&["lock", "list"], 2, "has no request for this"),
+    ] {
+        let (found, output, errors) = runs(&machine, &[words, &[&url]].concat(), PASSWORD);
+        assert_eq!((found, output.as_str()), (status, ""), "{words:?}: {errors}");
+        assert!(errors.contains(expected) && errors.lines().count() <= 2, "{words:?}: {errors}");
+    }
+}

@@ -82,12 +82,6 @@ pub trait Accounts {
     /// It cannot be read.
     fn details(&self, user: &Value) -> Result<Option<Value>, CommandError>;
 
-    /// Makes an account.
-    ///
-    /// # Errors
-    /// Why not.
-    fn add(&self, account: &Account<'_>) -> Result<Value, CommandError>;
-
     /// Locks or unlocks an account; tells what the user is then.
     ///
     /// # Errors

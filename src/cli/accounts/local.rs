@@ -14,6 +14,24 @@ use crate::store::locks;
 use crate::wire::Object;
 use serde_json::{Value, json};
 
+impl Local {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn add(&self, account: &Account<'_>) -> Result<Value, CommandError> {
+        let addition = Addition {
+            email: account.email,
+            full_name: account.full_name,
+            password: account.password,
+            role: account.role.unwrap_or(Role::AUTHENTICATED.as_str()),
+        };
+        let added = add_user(&mut self.context(), &self.performer(), &addition);
+        let added = self.told(added, refusals::of_add)?;
+        self.user(&Which::Number(added.user_id.get()))
+    }
+}
+
 impl Accounts for Local {
     fn list(
         &self,
@@ -31,18 +49,6 @@ impl Accounts for Local {
         let lock = self.read(|db| locks::by_user(db, Self::id(user)))?;
         let (sessions, keys) = (self.sessions(Some(user))?.len(), self.api_keys(Some(user))?.len());
         Ok(Some(json!({ "lock": lock.map(issued::lock), "sessions": sessions, "api_keys": keys })))
-    }
-
-    fn add(&self, account: &Account<'_>) -> Result<Value, CommandError> {
-        let addition = Addition {
-            email: account.email,
-            full_name: account.full_name,
-            password: account.password,
-            role: account.role.unwrap_or(Role::AUTHENTICATED.as_str()),
-        };
-        let added = add_user(&mut self.context(), &self.performer(), &addition);
-        let added = self.told(added, refusals::of_add)?;
-        self.user(&Which::Number(added.user_id.get()))
     }
 
     fn set_locked(&self, user: &Value, change: LockChange) -> Result<Value, CommandError> {

@@ -1,5 +1,5 @@
 //! Where the commands about accounts are carried out: on the local database, as the server with the same settings would
-//! open it.
+//! open it, or by the requests of a running server.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -8,24 +8,34 @@
 //! | `local.rs` | what is done with accounts there |
 //! | `issued.rs` | sessions, API keys and locks there |
 //! | `refusals.rs` | why something was not done |
+//! | `remote.rs` | what is done with accounts by a running server |
 
 mod database;
 mod interface;
 mod issued;
 mod local;
 mod refusals;
+mod remote;
 
+use super::client::{Client, url};
 use super::command::{Arguments, CommandError, Context};
-use crate::config;
+use super::load::load;
 use crate::server::process::Process;
 pub use database::Local;
 pub use interface::{Account, Accounts, Listing, Which};
+use remote::{Remote, no_request};
 
-/// Opens what the command line is about.
+/// Opens what the command line is about: the local database, or the running server that it names.
 ///
 /// # Errors
 /// Why it cannot be used.
-pub fn open(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Box<dyn Accounts>, CommandError> {
+pub fn open<'a>(
+    arguments: &Arguments,
+    context: &mut Context<'a, '_>,
+) -> Result<Box<dyn Accounts + 'a>, CommandError> {
+    if url(arguments).is_some() {
+        return Ok(Box::new(Remote::new(Client::open(arguments, context)?)));
+    }
     Ok(Box::new(open_local(arguments, context)?))
 }
 
@@ -34,11 +44,10 @@ pub fn open(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Box<
 /// # Errors
 /// Why it cannot be used.
 pub fn open_local(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Local, CommandError> {
-    let (invocation, environment) = (&arguments.invocation, context.environment);
-    let loaded = config::load(invocation, environment).map_err(CommandError::usage)?;
-    for warning in invocation.warnings.iter().chain(&loaded.warnings) {
-        context.streams.warn(warning);
+    if url(arguments).is_some() {
+        return Err(no_request());
     }
-    let app = (context.parts.open)(loaded, &Process::new(environment)).map_err(CommandError::cannot_tell)?;
-    Ok(Local::new(app))
+    let loaded = load(arguments, context)?;
+    let process = Process::new(context.environment);
+    (context.parts.open)(loaded, &process).map(Local::new).map_err(CommandError::cannot_tell)
 }

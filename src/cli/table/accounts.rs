@@ -1,6 +1,7 @@
 //! The commands about accounts, sessions, API keys and locks.
 
 use crate::cli::ask::{PASSWORD, YES};
+use crate::cli::client::URL;
 use crate::cli::command::{Command, Word};
 use crate::cli::issued;
 use crate::cli::output::JSON;
@@ -12,7 +13,7 @@ const WHO: Word = Word::Required("EMAIL|NUMBER");
 const ROLE: OptionRow = OptionRow::with_value("role", "=ROLE", "the role of the policy that they have");
 const LIMIT: OptionRow = OptionRow::with_value("limit", "=N", "list at most so many");
 const NAME: OptionRow = OptionRow::with_value("name", "=NAME", "how the user is called");
-const CHANGE: &[OptionRow] = &[YES, JSON];
+const CHANGE: &[OptionRow] = &[YES, URL, JSON];
 
 /// `authnzerver user`.
 pub static USER: &[Command] = &[
@@ -20,16 +21,17 @@ pub static USER: &[Command] = &[
         ROLE,
         LIMIT,
         OptionRow::with_value("after", "=NUMBER", "begin after this user"),
+        URL,
         JSON,
     ]),
     Command::new("find", "find users by a part of their address or name, by number or by system ID", user::find)
         .words(&[Word::Required("TEXT")])
-        .options(&[LIMIT, JSON])
+        .options(&[LIMIT, URL, JSON])
         .help("Upper and lower case count as one. Ends with 1 if nobody is found.\n"),
-    Command::new("show", "show all that is known about a user", user::show_one).words(&[WHO]).options(&[JSON]),
+    Command::new("show", "show all that is known about a user", user::show_one).words(&[WHO]).options(&[URL, JSON]),
     Command::new("add", "make an account that works at once", change::add)
         .words(&[Word::Required("EMAIL")])
-        .options(&[NAME, ROLE, PASSWORD, YES, JSON])
+        .options(&[NAME, ROLE, PASSWORD, YES, URL, JSON])
         .help(
             "\
 The address counts as verified, for you vouch for it. On a terminal the password is asked for. It has to keep to the
@@ -43,6 +45,7 @@ same rules as any other; whether it has leaked is looked up as the settings say.
         OptionRow::with_value("active", "=yes|no", "whether they may do anything at all; no ends sessions and API keys"),
         OptionRow::with_value("notes", "=JSON", "an object; its keys are noted one by one, the value \"__delete__\" takes one away"),
         YES,
+        URL,
         JSON,
     ]),
     Command::new("lock", "lock an account until it is unlocked", change::lock)
@@ -59,7 +62,7 @@ same rules as any other; whether it has leaked is looked up as the settings say.
         .help("On a terminal it asks first; elsewhere --yes is needed.\n"),
     Command::new("set-password", "set a user's password", change::set_password)
         .words(&[WHO])
-        .options(&[PASSWORD, YES, JSON])
+        .options(&[PASSWORD, YES, URL, JSON])
         .help(
             "\
 On a terminal the password is asked for, elsewhere it is a line of standard input. It has to keep to the same rules as
@@ -77,13 +80,14 @@ does a lock after failed attempts.
 pub static SESSION: &[Command] = &[
     Command::new("list", "list the sessions of a user, or of everybody", issued::list_sessions)
         .words(&[Word::Optional("EMAIL|NUMBER")])
-        .options(&[JSON]),
+        .options(&[URL, JSON]),
     Command::new("end", "end a session, those of a user, or all", issued::end_sessions)
         .words(&[Word::Optional("ID")])
         .options(&[
             OptionRow::with_value("user", "=EMAIL|NUMBER", "end the sessions of this user"),
             OptionRow::flag("all", "end the sessions of all users; it asks first, or takes --yes"),
             YES,
+            URL,
             JSON,
         ])
         .help("What ends with a session, such as the API keys tied to it, goes too.\n"),
@@ -96,7 +100,7 @@ pub static SESSION: &[Command] = &[
 pub static APIKEY: &[Command] = &[
     Command::new("list", "list the API keys of a user, or of everybody", issued::list_keys)
         .words(&[Word::Optional("EMAIL|NUMBER")])
-        .options(&[JSON]),
+        .options(&[URL, JSON]),
     Command::new("revoke", "revoke an API key", issued::revoke_key)
         .words(&[Word::Required("ID")])
         .options(CHANGE),
@@ -105,4 +109,4 @@ pub static APIKEY: &[Command] = &[
 /// `authnzerver lock`.
 pub static LOCK: &[Command] =
     &[Command::new("list", "list the locks in force, and when they end", issued::list_locks)
-        .options(&[JSON])];
+        .options(&[URL, JSON])];

@@ -161,7 +161,9 @@ fn a_database_is_never_made_or_changed_in_its_form() {
     std::fs::rename(&moved, &database).expect("moved back");
     std::fs::set_permissions(&database, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("open");
     assert!(machine.is_told(&["user", "list"], 2).contains("chmod 600"));
-    assert!(machine.runs(&["user", "list", "--basedir=nowhere"]).status == 2 && !machine.has("nowhere"));
+    let nowhere = machine.runs(&["user", "list", "--basedir=nowhere"]);
+    assert!(nowhere.errors.contains("there is no base directory"), "{}", nowhere.errors);
+    assert!(nowhere.status == 2 && !machine.has("nowhere"));
     let unset = machine.runs(&["user", "list"]);
     assert!(unset.status == 2 && unset.errors.contains("missing"), "{}", unset.errors);
 }
