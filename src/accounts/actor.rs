@@ -53,6 +53,8 @@ pub enum Performer {
     User(Actor),
     /// The user of this number, who has just given their password.
     PasswordHolder(UserId),
+    /// The user of this number, who has just given a code that was emailed to them.
+    CodeHolder(UserId),
     /// Whoever holds the shared key.
     CallingServer,
     /// Whoever may run commands on this machine.
@@ -99,7 +101,9 @@ impl Performer {
     #[must_use]
     pub const fn user_id(&self) -> Option<UserId> {
         match self {
-            Self::User(Actor { user_id, .. }) | Self::PasswordHolder(user_id) => Some(*user_id),
+            Self::User(Actor { user_id, .. }) | Self::PasswordHolder(user_id) | Self::CodeHolder(user_id) => {
+                Some(*user_id)
+            }
             Self::CallingServer | Self::Operator(_) => None,
         }
     }
@@ -108,6 +112,7 @@ impl Performer {
         match self {
             Self::User(_) => "a session",
             Self::PasswordHolder(_) => "a password",
+            Self::CodeHolder(_) => "an emailed code",
             Self::CallingServer => "the calling server",
             Self::Operator(_) => "an operator",
         }

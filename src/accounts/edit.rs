@@ -1,6 +1,7 @@
 //! Changing what is known about an account: by its user, by an administrator, or by whoever runs the server.
 
 use super::actor::{Actor, Performer, Requester};
+use super::codes::end_all;
 use super::error::OperationError;
 use super::lock::{self, HISTORY_KEY, Unlocked};
 use super::verify_email::settle_address;
@@ -154,7 +155,7 @@ fn may_change(by: &Performer, user_id: UserId, update: &Object, policy: &Policy)
         }
         Performer::Operator(_) => {}
         // The calling server may give roles that the database alone has.
-        Performer::CallingServer | Performer::PasswordHolder(_) => return Ok(()),
+        Performer::CallingServer | Performer::PasswordHolder(_) | Performer::CodeHolder(_) => return Ok(()),
     }
     let role = update.get("user_role");
     if role.is_some_and(|role| role.as_str().and_then(|role| policy.role(role)).is_none()) {
@@ -223,6 +224,7 @@ fn carry_out(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordH
         }
     }
     if before.email != after_email {
+        end_all(tx, before.user_id)?;
         users::set_address_unproven(tx, before.user_id, !proves_address)?;
         if proves_address {
             users::end_contest(tx, &after_email)?;

@@ -7,6 +7,7 @@ use super::error::OperationError;
 use super::sessions::PAGE_ROWS_MAX;
 use crate::app::{App, Context};
 use crate::json::JsonText;
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
 use crate::store::locks::{self, Lock, LockedUser};
 use crate::store::users::User;
@@ -212,6 +213,23 @@ pub(super) fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
     let extra_info = with_role_history(tx, user)?;
     users::set_state(tx, user.user_id, true, &role, extra_info.as_deref())?;
     Ok(Unlocked::Active)
+}
+
+/// Forgets the failed attempts on an account, and ends the lock that they made: whoever it is has shown by other means that
+/// it is theirs.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn forgive_attempts(tx: &Tx<'_>, user_id: UserId, email: &EmailAddress) -> Result<(), StoreError> {
+    attempts::delete_by_account(tx, email)?;
+    if is_suspended(tx, user_id)?
+        && let Some(locked) = users::by_id(tx, user_id)?
+    {
+        // Such a lock is put on active accounts only, so this one becomes active again.
+        let _ = unlock(tx, &locked)?;
+    }
+    Ok(())
 }
 
 /// Locked users in the order of their numbers, each with the end of the lock: those after `after`, at most `rows` and

@@ -24,6 +24,9 @@
 //! | `find.rs` | finding accounts |
 //! | `recipients.rs` | who may get which email |
 //! | `delivery.rs` | hands emails over, and notes that they were sent |
+//! | `codes.rs` | codes that were emailed: what they are good for, and when they end |
+//! | `email_queue.rs` | emails that the server sends by itself: asked for in a write, sent after it |
+//! | `forgotten.rs` | a forgotten password, from an address to a new password |
 //! | `permission.rs` | what the policy lets a user do |
 //! | `first_users.rs` | what an empty database is given |
 //! | `error.rs` | why an operation was not carried out |
@@ -32,12 +35,15 @@ pub mod actor;
 pub mod add_user;
 mod attempts;
 pub(crate) mod authenticate;
+pub(crate) mod codes;
 pub mod delete;
 pub(crate) mod delivery;
 pub mod edit;
+pub mod email_queue;
 pub mod error;
 pub(crate) mod find;
 pub mod first_users;
+pub(crate) mod forgotten;
 pub(crate) mod issue_keys;
 pub(crate) mod key_claims;
 pub mod keys;

@@ -4,16 +4,15 @@
 use super::actor::Performer;
 use super::authenticate::{Authenticated, Authentication, Identifier, authenticate};
 use super::error::OperationError;
-use super::{lock, new_password};
+use super::{codes, lock, new_password};
 use crate::app::Context;
 use crate::guard::password::{PasswordHash, Verification};
 use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
-use crate::store::locks::{self, Lock};
 use crate::store::users::AuthUser;
-use crate::store::{Db, StoreError, Tx, apikeys_nosession, attempts, sessions, users};
+use crate::store::{Db, StoreError, Tx, apikeys_nosession, sessions, users};
 use crate::user_id::UserId;
 use std::borrow::Cow;
 
@@ -102,6 +101,7 @@ fn store_change(
     if !users::set_password(tx, user, hash)? {
         return Ok(false);
     }
+    codes::end_all(tx, user.user_id)?;
     users::count_revocation(tx, user.user_id)?;
     sessions::delete_by_user(tx, user.user_id, kept)?;
     if kept.is_none() {
@@ -215,14 +215,9 @@ impl Reset {
         if !users::set_password(tx, &now, hash)? {
             return Ok(false);
         }
+        codes::end_all(tx, now.user_id)?;
         lock::revoke_all(tx, now.user_id)?;
-        attempts::delete_by_account(tx, &now.email)?;
-        if let Some(Lock::Automatic(_)) = locks::by_user(tx, now.user_id)?
-            && let Some(locked) = users::by_id(tx, now.user_id)?
-        {
-            // Such a lock is put on active accounts only, so this one becomes active again.
-            let _ = lock::unlock(tx, &locked)?;
-        }
+        lock::forgive_attempts(tx, now.user_id, &now.email)?;
         Ok(true)
     }
 }

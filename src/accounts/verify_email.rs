@@ -37,7 +37,12 @@ pub fn verify_email(
     Ok(user)
 }
 
-fn carry_out(
+/// Marks a user's address as proven, in a transaction.
+///
+/// # Errors
+///
+/// [`VerifyRefused::NotPossible`]; a failing database.
+pub(super) fn carry_out(
     tx: &Tx<'_>,
     user: User,
     no_password: &PasswordHash,

@@ -38,6 +38,7 @@ const FILES: &[&[Request]] = &[
     password::change::REQUESTS,
     password::reset::REQUESTS,
     password::validate::REQUESTS,
+    password::forgotten::REQUESTS,
     email::send::REQUESTS,
     email::mark::REQUESTS,
     access::REQUESTS,

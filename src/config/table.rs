@@ -218,6 +218,10 @@ settings! {
     mail_wait_hours: u32 = "mailwait", Plain, "24", values::integer::<_, 0, 8760>;
     /// The only base URLs that emails may link to, with `;` between them. Without any, every one is taken.
     base_urls: Vec<String> = "baseurls", Plain, "", values::base_urls;
+    /// Hours for which the code of a sign-up's email is good.
+    signup_code_hours: u32 = "signupcodehours", Plain, "24", values::integer::<_, 1, 720>;
+    /// Minutes for which the code of a forgotten-password email is good.
+    reset_code_minutes: u32 = "resetcodeminutes", Plain, "60", values::integer::<_, 5, 1440>;
     /// Whose failed logins count together: `account`, or `account-and-client`, which keeps a stranger on another
     /// network from locking the owner out; after 100 failures on an account in all, strangers are slowed.
     lock_mode: LockMode = "lockmode", Plain, "account", values::lock_mode;

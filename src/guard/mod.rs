@@ -1,6 +1,7 @@
 //! What stands between a request and what it asks for.
 
 pub(crate) mod backoff;
+pub(crate) mod code;
 pub mod envelope;
 pub mod guesses;
 pub mod password;

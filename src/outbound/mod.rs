@@ -4,6 +4,7 @@ mod delivery;
 pub mod mail;
 pub(crate) mod mailbox;
 mod message;
+pub(crate) mod notices;
 pub mod pwned;
 pub(crate) mod recent;
 mod smtp;

@@ -126,7 +126,7 @@ fn text(
 }
 
 /// A text from a request on one line: cut, and with every control character as a blank.
-fn one_line(text: &str, characters_max: usize) -> String {
+pub(super) fn one_line(text: &str, characters_max: usize) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     text.chars().take(characters_max).map(|c| if breaks(c) { ' ' } else { c }).collect()
 }
@@ -152,7 +152,7 @@ pub fn link(base_url: &str, form: &str, allowed: &[String]) -> Option<String> {
 }
 
 /// Scheme and host of a web address, in lower case; `None` where it is none or hides another.
-fn origin(url: &str) -> Option<String> {
+pub(super) fn origin(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let host = rest.split(['/', '?', '#']).next()?;

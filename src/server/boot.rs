@@ -9,7 +9,7 @@ pub use mail::mail_settings;
 pub use policy::read_policy;
 
 use super::database::{FirstAdmin, open_store, prepare_database};
-use super::maintenance::release_expired_locks;
+use super::maintenance::{release_expired_locks, resume_emails};
 use super::memory::Plan;
 use super::process::Process;
 use crate::accounts::first_users::Initialised;
@@ -57,6 +57,7 @@ pub fn build(
     let parts = Opened { policy, hasher, store };
     let app = put_together(config, parts, process, clock, rng)?;
     release_expired_locks(&app);
+    resume_emails(&app);
     Ok(app)
 }
 

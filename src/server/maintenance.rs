@@ -3,7 +3,7 @@
 //!
 //! Nothing here may keep a request waiting: what is removed goes in small pieces, with other writes in between.
 
-use crate::accounts::lock;
+use crate::accounts::{email_queue, lock};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::log;
@@ -19,6 +19,10 @@ const SLICE_ROWS: i64 = 200;
 /// Days for which failed attempts are remembered, and expired API keys kept.
 const ATTEMPTS_KEPT_DAYS: i64 = 30;
 const KEYS_KEPT_DAYS: i64 = 2;
+/// Days for which codes are kept after they have expired, emails after they were sent, and emails that were given up on.
+const CODES_KEPT_DAYS: i64 = 1;
+const EMAILS_DONE_KEPT_DAYS: i64 = 2;
+const EMAILS_DEAD_KEPT_DAYS: i64 = 14;
 /// A clock that is further than this ahead of the server's last run may be wrong.
 const CLOCK_AHEAD_SECONDS_MAX: i64 = 2 * DAY_SECONDS;
 /// How long it has to run steadily before it is trusted anyway.
@@ -60,6 +64,16 @@ const JOBS: &[Job] = &[
         done: "",
     },
     Job {
+        name: "emails",
+        every: Duration::from_secs(30),
+        run: |rounds| {
+            email_queue::wake(rounds.app);
+            Ok(0)
+        },
+        // What becomes of each is logged where it is sent.
+        done: "",
+    },
+    Job {
         name: "expired-rows",
         every: Duration::from_secs(60 * 60),
         run: |rounds| rounds.purge_expired(),
@@ -96,6 +110,16 @@ pub fn run_maintenance(app: &App, stopped: &Receiver<()>) {
 /// Releases locks that have expired: also before the first request.
 pub fn release_expired_locks(app: &App) {
     report(&RELEASE_EXPIRED_LOCKS, lock::release_expired(app));
+}
+
+/// Has tried again what was being sent when the server ended: before it sends anything.
+pub fn resume_emails(app: &App) {
+    if let Err(error) = email_queue::resume(app) {
+        log::error(
+            "emails that were being sent are tried again an hour later",
+            &[("cause", log::cause(&error))],
+        );
+    }
 }
 
 fn report(job: &Job, result: Result<usize, StoreError>) {
@@ -179,6 +203,9 @@ fn remove_old(app: &App, now: Timestamp, stop: &impl Fn() -> bool) -> Result<usi
         Removal::ApiKeys(days_before(KEYS_KEPT_DAYS)),
         Removal::ApiKeysNosession(days_before(KEYS_KEPT_DAYS)),
         Removal::Sessions(days_before(app.config.session_keep_days.into())),
+        Removal::Codes(days_before(CODES_KEPT_DAYS)),
+        Removal::EmailsDone(days_before(EMAILS_DONE_KEPT_DAYS)),
+        Removal::EmailsDead(days_before(EMAILS_DEAD_KEPT_DAYS)),
     ] {
         loop {
             if stop() {
@@ -242,12 +269,12 @@ mod tests {
         let mut due_at = |now: u64| -> Vec<&str> {
             std::iter::from_fn(|| schedule.next_due(seconds(now))).map(|job| job.name).collect()
         };
-        assert_eq!(due_at(7), ["expired-locks", "damage-check", "expired-rows"]);
+        assert_eq!(due_at(7), ["expired-locks", "damage-check", "emails", "expired-rows"]);
         assert_eq!(due_at(36), [""; 0]);
         // Late, as after a long run: what follows is counted from then.
-        assert_eq!(due_at(50), ["expired-locks", "damage-check"]);
+        assert_eq!(due_at(50), ["expired-locks", "damage-check", "emails"]);
         assert_eq!(due_at(79), [""; 0]);
-        assert_eq!(due_at(80), ["expired-locks", "damage-check"]);
+        assert_eq!(due_at(80), ["expired-locks", "damage-check", "emails"]);
         assert_eq!(schedule.time_left(seconds(100)), seconds(10));
         assert_eq!(schedule.time_left(seconds(4000)), Duration::ZERO);
         assert_eq!(schedule.next_due(seconds(4000)).map(|job| job.name), Some("expired-locks"));

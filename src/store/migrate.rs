@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("../../sql/migrations/0002_known_networks.sql"),
     include_str!("../../sql/migrations/0003_revocations.sql"),
     include_str!("../../sql/migrations/0004_unproven_addresses.sql"),
+    include_str!("../../sql/migrations/0005_codes_and_emails.sql"),
 ];
 
 /// The schema that this program works with: the number of steps taken.

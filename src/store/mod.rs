@@ -23,6 +23,8 @@ mod writer;
 pub(crate) mod apikeys;
 pub(crate) mod apikeys_nosession;
 pub(crate) mod attempts;
+pub(crate) mod codes;
+pub(crate) mod email_queue;
 pub(crate) mod emails;
 pub mod locks;
 mod removal;

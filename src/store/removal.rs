@@ -2,7 +2,7 @@
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::{apikeys, apikeys_nosession, attempts, sessions};
+use super::{apikeys, apikeys_nosession, attempts, codes, email_queue, sessions};
 use crate::clock::Timestamp;
 
 /// Which rows may go.
@@ -18,6 +18,12 @@ pub enum Removal {
     ApiKeysNosession(Timestamp),
     /// Sessions that expired before this.
     Sessions(Timestamp),
+    /// Codes that expired before this.
+    Codes(Timestamp),
+    /// Emails from before this that are done with.
+    EmailsDone(Timestamp),
+    /// Emails from before this that were given up on.
+    EmailsDead(Timestamp),
 }
 
 impl Removal {
@@ -29,6 +35,9 @@ impl Removal {
             Self::ApiKeys(cutoff) => apikeys::delete_expired_before(tx, cutoff, limit),
             Self::ApiKeysNosession(cutoff) => apikeys_nosession::delete_expired_before(tx, cutoff, limit),
             Self::Sessions(cutoff) => sessions::delete_expired_before(tx, cutoff, limit),
+            Self::Codes(cutoff) => codes::delete_expired_before(tx, cutoff, limit),
+            Self::EmailsDone(cutoff) => email_queue::delete_done_before(tx, false, cutoff, limit),
+            Self::EmailsDead(cutoff) => email_queue::delete_done_before(tx, true, cutoff, limit),
         }
     }
 }

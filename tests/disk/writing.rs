@@ -170,6 +170,26 @@ pub const WRITING: &[(&str, Prepare)] = &[
         let email = server.person(name).email;
         done(json!({ "email_address": email, "new_password": OTHER_PASSWORD, "required_active": true }))
     }),
+    ("reset-start", |server, name| {
+        let (person, _) = server.member(name);
+        server.holds_emails();
+        done(reset_start(&person.email))
+    }),
+    ("reset-start", |server, name| {
+        server.holds_emails();
+        done(reset_start(&format!("{name}@nowhere.example")))
+    }),
+    ("reset-finish", |server, name| {
+        // A lock after failed logins ends with the reset.
+        let user_id = with_everything(server, name);
+        (0..11).for_each(|_| guesses_wrong(server, user_id));
+        done(json!({ "code": reset_code(server, name), "new_password": OTHER_PASSWORD }))
+    }),
+    ("reset-finish", |server, name| {
+        // An address that was never proven is proven by it.
+        server.person(name).signs_up().done();
+        done(json!({ "code": reset_code(server, name), "new_password": OTHER_PASSWORD }))
+    }),
     ("user-sendemail-signup", |server, name| {
         let person = server.person(name);
         let created = person.signs_up().done().clone();
@@ -238,6 +258,20 @@ pub const WRITING: &[(&str, Prepare)] = &[
         done(body)
     }),
 ];
+
+fn reset_start(email: &str) -> Value {
+    json!({
+        "email": email, "link": "https://recipes.example/reset", "site_name": "Recipes",
+        "ip_address": "192.0.2.7", "user_agent": "Browser/1.0",
+    })
+}
+
+/// The code that somebody gets who forgot their password.
+fn reset_code(server: &TestServer, name: &str) -> String {
+    server.emails();
+    server.ask("reset-start", reset_start(&server.person(name).email)).done();
+    server.emailed_code()
+}
 
 fn member_with_session(server: &TestServer, name: &str) -> (i64, String) {
     let (_, user_id) = server.member(name);

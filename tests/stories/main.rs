@@ -13,6 +13,7 @@ mod breached_passwords;
 mod busy;
 mod failures;
 mod foreign_notes;
+mod forgotten;
 mod guesses;
 mod health;
 mod journeys;

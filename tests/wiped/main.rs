@@ -9,6 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use support::TestServer;
 
 /// How every password of these tests begins. There are no capitals in it, so that copies in lower case are found too.
@@ -116,6 +117,17 @@ fn the_allocator_finds_copies() {
     }
 }
 
+/// The code that somebody gets who forgot their password.
+fn reset_code(server: &TestServer, email: &str) -> String {
+    server.later(Duration::from_secs(60));
+    let start = json!({
+        "email": email, "link": "https://recipes.example/reset", "site_name": "Recipes",
+        "ip_address": "192.0.2.7", "user_agent": "Browser/1.0",
+    });
+    server.ask("reset-start", start).done();
+    server.emailed_code()
+}
+
 fn uses_passwords(server: &TestServer, [password, next_password]: [&str; 2]) {
     let session = |user_id: i64| json!(server.new_session(Some(user_id)));
     let email = "alice@example.org";
@@ -133,6 +145,7 @@ fn uses_passwords(server: &TestServer, [password, next_password]: [&str; 2]) {
         }
         body
     };
+    let code = reset_code(server, email);
     let validate = json!({ "password": password, "email": email, "full_name": "Alice" });
     for (request, body) in [
         ("user-login", json!({ "session_token": session(user_id), "email": email, "password": password })),
@@ -158,6 +171,9 @@ fn uses_passwords(server: &TestServer, [password, next_password]: [&str; 2]) {
             "user-resetpass",
             json!({ "email_address": email, "new_password": password, "session_token": session(user_id) }),
         ),
+        ("reset-finish", json!({ "code": "wrong", "new_password": password })),
+        ("reset-finish", json!({ "code": code, "new_password": next_password })),
+        ("reset-finish", json!({ "code": password, "new_password": password })),
         ("user-delete", json!({ "email": email, "user_id": user_id, "password": password })),
     ] {
         leaves_nothing(server, request, &body.to_string());

@@ -52,6 +52,8 @@ session-end: session_token str, session_id str
 session-touch: session_token str, days int | days_max int
 apikey-list: session_token str
 apikey-end: session_token str, key_id str
+reset-start: email str, link str, site_name str, ip_address str, user_agent str
+reset-finish: code str, new_password str
 ";
 
 #[test]

@@ -2,5 +2,6 @@
 
 pub(crate) mod change;
 pub(crate) mod check;
+pub(crate) mod forgotten;
 pub(crate) mod reset;
 pub(crate) mod validate;

@@ -96,3 +96,36 @@ fn the_time_last_seen_is_remembered_and_guessed_where_it_is_not() {
     store.set_last_seen_time(time("2026-11-23 15:00:00")).expect("writes");
     assert_eq!(store.last_seen_time().expect("reads"), time("2026-11-23 15:00:00"));
 }
+
+#[test]
+fn expired_codes_and_emails_that_are_done_with_go_and_what_waits_stays() {
+    let scratch = Scratch::new("codes");
+    let store = with_sessions(&scratch, &[]);
+    store
+        .write(|tx| {
+            for (purpose, expires) in [("signup", "2026-11-22"), ("reset", "2026-11-24")] {
+                tx.connection().execute(
+                    "INSERT INTO codes (code_hash, purpose, user_id, expires)
+                     VALUES (randomblob(32), ?1, 2, ?2 || ' 15:00:00.000000')",
+                    [purpose, expires],
+                )?;
+            }
+            for state in ["waiting", "sending", "done", "dead"] {
+                tx.connection().execute(
+                    "INSERT INTO email_queue (purpose, user_id, site, page, browser, ip_address, state, tries, next_try, created)
+                     VALUES ('reset', 2, '', '', '', '', ?1, 0, '2026-11-01 00:00:00.000000', '2026-11-01 00:00:00.000000')",
+                    [state],
+                )?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .expect("writes");
+    let now = time("2026-11-23 15:00:00");
+    for (removal, table, after) in [
+        (Removal::Codes(now), "codes", 1),
+        (Removal::EmailsDone(now), "email_queue", 3),
+        (Removal::EmailsDead(now), "email_queue", 2),
+    ] {
+        assert_eq!((store.remove(removal, 9).expect("removes"), left(&store, table)), (1, after));
+    }
+}

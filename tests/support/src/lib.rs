@@ -8,6 +8,7 @@
 )]
 
 mod door;
+mod emails;
 pub mod machine;
 pub mod parser;
 mod program;
@@ -18,6 +19,7 @@ pub mod second_run;
 mod server;
 pub mod test_ca;
 
+pub use emails::code_in;
 pub use program::program;
 pub use reply::Reply;
 pub use server::{

@@ -8,6 +8,7 @@ use crate::door::Door;
 use crate::reply::Reply;
 use crate::{schema, second_run};
 use arc_swap::ArcSwap;
+use authnzerver::accounts::email_queue;
 use authnzerver::accounts::first_users::{Initialised, initialise};
 use authnzerver::app::{App, DelayedResponses};
 use authnzerver::clock::{Clock, ManualClock, Timestamp};
@@ -143,6 +144,7 @@ impl TestServer {
             recent_emails: Arc::default(),
             mail_stops: Arc::default(),
         };
+        email_queue::resume(&app).expect("what was being sent goes back into the queue");
         let (door, app) = (OnceLock::new(), Arc::new(app));
         Self { door, over_http, app, clock, outbox, delays, gate, directory, keep_directory: false }
     }

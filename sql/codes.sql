@@ -1,0 +1,15 @@
+-- name: upsert
+INSERT INTO codes (code_hash, purpose, user_id, expires) VALUES (:code_hash, :purpose, :user_id, :expires)
+ON CONFLICT (user_id, purpose) DO UPDATE SET code_hash = excluded.code_hash, expires = excluded.expires;
+
+-- name: live
+SELECT user_id FROM codes WHERE code_hash = :code_hash AND expires > :now;
+
+-- name: consume
+DELETE FROM codes WHERE code_hash = :code_hash AND expires > :now RETURNING user_id;
+
+-- name: delete_by_user
+DELETE FROM codes WHERE user_id = :user_id;
+
+-- name: delete_expired_before
+DELETE FROM codes WHERE code_hash IN (SELECT code_hash FROM codes WHERE expires < :cutoff LIMIT :limit);

@@ -1,0 +1,316 @@
+//! Emails that the server sends by itself. Whoever asks for one has it written into the queue, in the write that the
+//! answer waits for, and is answered before it is sent: neither what is answered nor when tells who gets one. For
+//! somebody who gets none, an email for nobody is written.
+//!
+//! The threads that send emails take from the queue what is due. The code is made there and then, and its hash is stored
+//! in the write that takes the email. What the mail server does not take for now is tried again.
+
+use super::codes;
+use super::lock::is_suspended;
+use crate::app::{App, Context};
+use crate::client_address::ClientAddress;
+use crate::clock::{Clock, Timestamp};
+use crate::guard::code::{Code, CodePurpose, StoredCode};
+use crate::log;
+use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
+use crate::outbound::notices::{self, Notice, SITE_CHARACTERS_MAX, is_page};
+use crate::outbound::templates::{Email, InvalidMessage};
+use crate::policy::roles::is_system_user;
+use crate::rng::Rng;
+use crate::store::email_queue::{self, DueEmail, EmailContents, EmailPurpose, RETRY_SECONDS_MAX};
+use crate::store::sessions::kept_user_agent;
+use crate::store::users::User;
+use crate::store::{Db, Store, StoreError, Tx, locks, users};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Seconds between two emails to one account for one purpose.
+pub(crate) const GAP_SECONDS: i64 = 60;
+/// Emails to one account for one purpose within a day.
+const PER_DAY_MAX: i64 = 5;
+const DAY_SECONDS: i64 = 86_400;
+/// Seconds after which an email is tried again that the mail server did not take: after the first try, the second, and
+/// so on. After the last one it is given up on.
+const RETRY_SECONDS: [i64; 5] = [60, 5 * 60, 30 * 60, 2 * 3600, RETRY_SECONDS_MAX];
+/// Seconds after which an email is tried again of which nobody noted how it went: longer than any delivery takes.
+const LEASE_SECONDS: i64 = 3600;
+/// How long the mail server may take for each reply.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What an email is to tell, as a request says it; nothing if emails may not link to that page, or that is no IP address.
+#[must_use]
+pub(crate) fn contents(
+    context: &Context<'_>,
+    site: &str,
+    page: String,
+    ip_address: &str,
+    user_agent: &str,
+) -> Option<EmailContents> {
+    let ip_address = ClientAddress::parse(ip_address)?.to_string();
+    is_page(&page, &context.config().base_urls).then(|| EmailContents {
+        site: site.chars().take(SITE_CHARACTERS_MAX).collect(),
+        page,
+        browser: kept_user_agent(user_agent).to_owned(),
+        ip_address,
+    })
+}
+
+/// Has an email sent once this write is on the disk, unless its recipient was to get others lately. Whatever comes of
+/// it, it is the same work.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn enqueue(
+    tx: &Tx<'_>,
+    purpose: EmailPurpose,
+    to: Option<&User>,
+    contents: &EmailContents,
+) -> Result<(), StoreError> {
+    let mut recipient = None;
+    if let Some(user) = to
+        && may_get_one_more(tx, user, purpose)?
+    {
+        // Only the newest code is good; whoever has waited for the one before gets one email, not two.
+        email_queue::withdraw(tx, user.user_id, Some(purpose))?;
+        recipient = Some(user.user_id);
+    }
+    email_queue::insert(tx, purpose, recipient, contents)
+}
+
+/// Whether enough time has passed since the emails before.
+fn may_get_one_more(tx: &Tx<'_>, user: &User, purpose: EmailPurpose) -> Result<bool, StoreError> {
+    let before = |seconds: i64| tx.now().plus_seconds(-seconds).unwrap_or(Timestamp::MIN);
+    let (sent, latest) = email_queue::sent_lately(tx, user.user_id, purpose, before(DAY_SECONDS))?;
+    Ok(sent < PER_DAY_MAX && latest.is_none_or(|latest| latest <= before(GAP_SECONDS)))
+}
+
+/// Whether a user, as they are now, is somebody who gets an email for this purpose.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn is_recipient(db: &Db<'_>, user: &User, purpose: EmailPurpose) -> Result<bool, StoreError> {
+    if is_system_user(user.user_id) {
+        return Ok(false);
+    }
+    let may_act = user.is_active && !user.user_role.is_locked();
+    let is_pending = !user.is_active
+        && !user.email_verified
+        && user.user_role.is_locked()
+        && locks::by_user(db, user.user_id)?.is_none();
+    Ok(match purpose {
+        EmailPurpose::SignUp => is_pending,
+        EmailPurpose::AccountExists => !is_pending,
+        // A lock that failed attempts made does not keep the owner from it, and whoever never proved the address does
+        // so by this.
+        EmailPurpose::Reset => may_act || is_pending || is_suspended(db, user.user_id)?,
+    })
+}
+
+/// Has the emails sent that are due, on the threads for that. Where too much is waiting for these, it is done later.
+pub fn wake(app: &App) {
+    let courier = Courier {
+        store: Arc::clone(&app.store),
+        mailer: Arc::clone(&app.mailer),
+        clock: Arc::clone(&app.clock),
+        rng: Arc::clone(&app.rng),
+        stopping: Arc::clone(&app.mail_stops),
+        settings: app.mail_settings.clone(),
+        valid_seconds: [CodePurpose::SignUp, CodePurpose::Reset]
+            .map(|purpose| codes::valid_seconds(&app.config, purpose)),
+    };
+    // What does not fit into the queue of the threads stays in ours.
+    let _ = app.post.submit(move || courier.run());
+}
+
+/// Has tried again at once what was being sent when the server ended. To be called before anything is sent.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn resume(app: &App) -> Result<(), StoreError> {
+    if app.store.read(email_queue::any_sending)? {
+        app.store.write(email_queue::resume)?;
+    }
+    Ok(())
+}
+
+/// What it takes to send emails from the queue.
+struct Courier {
+    store: Arc<Store>,
+    mailer: Arc<dyn Mailer>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    stopping: Arc<AtomicBool>,
+    settings: MailSettings,
+    /// Of a sign-up's code and of a reset's.
+    valid_seconds: [i64; 2],
+}
+
+/// An email that was taken out of the queue, and its new code.
+struct Taken {
+    due: DueEmail,
+    to: String,
+    code: Code,
+    expires: Timestamp,
+}
+
+impl Courier {
+    fn run(self) {
+        while !self.stopping.load(Ordering::Relaxed) {
+            match self.take() {
+                Ok(Some(taken)) => self.send(&taken),
+                Ok(None) => break,
+                Err(error) => {
+                    log::error("could not take an email out of the queue", &[("cause", log::cause(&error))]);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Takes the next email that is due, and stores the code that it will have.
+    fn take(&self) -> Result<Option<Taken>, StoreError> {
+        if !self.store.read(email_queue::any_due)? {
+            return Ok(None);
+        }
+        let code = Code::for_link(&*self.rng);
+        let valid_seconds = self.valid_seconds;
+        self.store.write(move |tx| take(tx, code, valid_seconds))
+    }
+
+    fn send(&self, taken: &Taken) {
+        let Taken { due: DueEmail { email_id, purpose, tries, .. }, .. } = taken;
+        let (email_id, tries) = (*email_id, *tries);
+        let sent = match write_email(taken) {
+            Ok(email) => {
+                let watch = Watch { stopping: &self.stopping, patience: Some(PATIENCE), handed_over: &|| {} };
+                self.mailer.send(&email, &self.settings, self.clock.now(), &watch)
+            }
+            Err(InvalidMessage) => Err(MailError::InvalidMessage),
+        };
+        let noted = match sent {
+            Ok(receipt) => {
+                if receipt == Receipt::Unconfirmed {
+                    log::warning(
+                        "the mail server did not say whether it has an email; it counts as sent",
+                        &[],
+                    );
+                }
+                self.store.write(move |tx| email_queue::set_done(tx, email_id))
+            }
+            Err(MailError::Stopped) => {
+                self.store.write(move |tx| email_queue::set_waiting(tx, email_id, tries, tx.now()))
+            }
+            Err(error) => {
+                let retry = usize::try_from(tries).ok().and_then(|tries| RETRY_SECONDS.get(tries));
+                let retry_seconds = retry.copied().filter(|_| !is_final(error));
+                tell(error, *purpose, tries + 1, retry_seconds);
+                self.store.write(move |tx| match retry_seconds {
+                    Some(seconds) => {
+                        let next_try = codes::expiry(tx.now(), seconds);
+                        email_queue::set_waiting(tx, email_id, tries + 1, next_try)
+                    }
+                    None => email_queue::set_dead(tx, email_id, tries + 1),
+                })
+            }
+        };
+        if let Err(error) = noted {
+            log::error("could not note what came of an email", &[("cause", log::cause(&error))]);
+        }
+    }
+}
+
+/// Takes the next email out of the queue that somebody is still to get. Those for nobody are dropped.
+fn take(tx: &Tx<'_>, code: Code, valid_seconds: [i64; 2]) -> Result<Option<Taken>, StoreError> {
+    email_queue::delete_nobodys(tx)?;
+    while let Some(due) = email_queue::next_due(tx)? {
+        let lease = codes::expiry(tx.now(), LEASE_SECONDS);
+        email_queue::set_sending(tx, due.email_id, lease)?;
+        let user = match users::by_id(tx, due.user_id)? {
+            Some(user) if is_recipient(tx, &user, due.purpose)? => user,
+            _ => {
+                email_queue::set_done(tx, due.email_id)?;
+                continue;
+            }
+        };
+        let [signup_seconds, reset_seconds] = valid_seconds;
+        let mut expires = tx.now();
+        let purpose = match due.purpose {
+            EmailPurpose::SignUp => Some((CodePurpose::SignUp, signup_seconds)),
+            EmailPurpose::Reset => Some((CodePurpose::Reset, reset_seconds)),
+            EmailPurpose::AccountExists => None,
+        };
+        if let Some((purpose, seconds)) = purpose {
+            expires = codes::expiry(tx.now(), seconds);
+            let stored = StoredCode::of_link(purpose, code.reveal());
+            crate::store::codes::upsert(tx, user.user_id, purpose, stored, expires)?;
+        }
+        match due.purpose {
+            EmailPurpose::SignUp => users::set_verify_email_sent(tx, user.user_id)?,
+            EmailPurpose::Reset => users::set_forgotpass_email_sent(tx, user.user_id)?,
+            EmailPurpose::AccountExists => true,
+        };
+        return Ok(Some(Taken { due, to: user.email.as_str().to_owned(), code, expires }));
+    }
+    Ok(None)
+}
+
+fn write_email(taken: &Taken) -> Result<Email, InvalidMessage> {
+    let EmailContents { site, page, browser, ip_address } = &taken.due.contents;
+    let notice = Notice { to: &taken.to, site, page, browser, ip_address };
+    match taken.due.purpose {
+        EmailPurpose::SignUp => notices::sign_up(&notice, taken.code.reveal(), taken.expires),
+        EmailPurpose::Reset => notices::reset(&notice, taken.code.reveal(), taken.expires),
+        EmailPurpose::AccountExists => notices::account_exists(&notice),
+    }
+}
+
+/// Whether another try would come to the same. A mail server that does not let us log in may well do so later.
+const fn is_final(error: MailError) -> bool {
+    match error {
+        MailError::InvalidMessage | MailError::NeedsUtf8 => true,
+        MailError::Refused(code) => !matches!(code, 530..=539),
+        _ => false,
+    }
+}
+
+fn tell(error: MailError, purpose: EmailPurpose, tries: u32, retry_seconds: Option<i64>) {
+    let mut fields = vec![
+        ("why", error.text().into()),
+        ("code", u32::from(error.code()).into()),
+        ("purpose", purpose.text().into()),
+        ("tries", tries.into()),
+    ];
+    match retry_seconds {
+        Some(seconds) => {
+            fields.push(("again_after_seconds", seconds.into()));
+            log::warning("could not send an email yet", &fields);
+        }
+        None => log::error("gave up on an email", &fields),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_email_is_tried_later_than_the_store_expects() {
+        assert!(RETRY_SECONDS.iter().chain([&LEASE_SECONDS]).all(|seconds| *seconds <= RETRY_SECONDS_MAX));
+    }
+
+    #[test]
+    fn only_what_may_come_out_differently_is_tried_again() {
+        for error in
+            [MailError::Unreachable, MailError::Deferred(451), MailError::Refused(535), MailError::Tls]
+        {
+            assert!(!is_final(error), "{error:?}");
+        }
+        for error in [MailError::Refused(550), MailError::InvalidMessage, MailError::NeedsUtf8] {
+            assert!(is_final(error), "{error:?}");
+        }
+    }
+}

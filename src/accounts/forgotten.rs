@@ -1,0 +1,112 @@
+//! A forgotten password, from an address to a new password. Who may choose a new one is shown by a code that was
+//! emailed. It works for accounts that failed attempts have locked; and for those that never proved their address it is
+//! the proof.
+
+use super::actor::Performer;
+use super::email_queue::{enqueue, is_recipient, wake};
+use super::error::OperationError;
+use super::verify_email::{self, VerifyRefused};
+use super::{codes, lock, new_password};
+use crate::app::Context;
+use crate::guard::code::StoredCode;
+use crate::guard::password::PasswordHash;
+use crate::guard::secret::Password;
+use crate::policy::email::EmailAddress;
+use crate::store::email_queue::{EmailContents, EmailPurpose};
+use crate::store::users::User;
+use crate::store::{self, StoreError, Tx, users};
+use crate::user_id::UserId;
+use std::borrow::Cow;
+
+/// Has an email with a code sent to this address, if it is that of somebody who may choose a new password. Neither the
+/// outcome nor the work tells whether it is.
+///
+/// # Errors
+///
+/// A failing database.
+pub(crate) fn start(
+    context: &mut Context<'_>,
+    email: EmailAddress,
+    contents: EmailContents,
+) -> Result<(), StoreError> {
+    context.refuse_instead_of_holding();
+    context.write(move |tx| {
+        let user = match users::by_email(tx, &email)? {
+            Some(user) if is_recipient(tx, &user, EmailPurpose::Reset)? => Some(user),
+            _ => None,
+        };
+        enqueue(tx, EmailPurpose::Reset, user.as_ref(), &contents)
+    })?;
+    wake(context.app());
+    Ok(())
+}
+
+/// Why no new password was set.
+pub(crate) enum FinishRefused {
+    /// The code is not good: not one of ours, or it has ended.
+    BadCode,
+    /// The new password breaks these rules. The code is still good.
+    Insecure(Vec<Cow<'static, str>>),
+}
+
+/// Sets a new password for whoever was emailed this code, which ends. So do all sessions and API keys of theirs, and a
+/// lock that failed attempts made. An address that was not proven is now.
+///
+/// # Errors
+///
+/// Why not; a failing database, or too many passwords waiting.
+pub(crate) fn finish(
+    context: &mut Context<'_>,
+    code: StoredCode,
+    new: &Password,
+) -> Result<User, OperationError<FinishRefused>> {
+    context.refuse_instead_of_holding();
+    let owner = context.read(|db| match store::codes::live(db, code)? {
+        Some(user_id) => users::by_id(db, user_id),
+        None => Ok(None),
+    })?;
+    // Refused before anything is hashed: a code of 160 random bits tells nothing about accounts.
+    let owner = owner.ok_or(BAD_CODE)?;
+    context.concerns(owner.email.as_str());
+    let hash = context.hash(new)?;
+    let name = owner.full_name.as_deref().unwrap_or_default();
+    let broken = new_password::check_new_password(context, new, owner.email.as_str(), &[name]);
+    if !broken.is_empty() {
+        return Err(OperationError::Refused(FinishRefused::Insecure(broken)));
+    }
+    let no_password = context.no_password();
+    let user = context.write(move |tx| {
+        let user_id = store::codes::consume(tx, code)?.ok_or(BAD_CODE)?;
+        set(tx, user_id, &hash, &no_password)
+    })?;
+    Performer::CodeHolder(user.user_id).log(context, "password reset", user.user_id);
+    Ok(user)
+}
+
+const BAD_CODE: OperationError<FinishRefused> = OperationError::Refused(FinishRefused::BadCode);
+
+/// Sets the password, with all that follows, unless the account is not one any more whose password may be set.
+fn set(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    hash: &PasswordHash,
+    no_password: &PasswordHash,
+) -> Result<User, OperationError<FinishRefused>> {
+    let user = users::by_id(tx, user_id)?.ok_or(BAD_CODE)?;
+    if !is_recipient(tx, &user, EmailPurpose::Reset)? {
+        return Err(BAD_CODE);
+    }
+    lock::forgive_attempts(tx, user_id, &user.email)?;
+    let user = users::by_id(tx, user_id)?.ok_or(BAD_CODE)?;
+    verify_email::carry_out(tx, user, no_password).map_err(|error| match error {
+        OperationError::Refused(VerifyRefused::Unknown | VerifyRefused::NotPossible) => BAD_CODE,
+        OperationError::Broken(error) => OperationError::Broken(error),
+    })?;
+    let now = users::credentials_by_id(tx, user_id)?.ok_or(BAD_CODE)?;
+    if !users::set_password(tx, &now, hash)? {
+        return Err(BAD_CODE);
+    }
+    codes::end_all(tx, user_id)?;
+    lock::revoke_all(tx, user_id)?;
+    users::by_id(tx, user_id)?.ok_or(BAD_CODE)
+}

@@ -1,0 +1,94 @@
+//! A forgotten password in two requests: one has a code emailed, the other takes it with the new password.
+
+use crate::accounts::codes::valid_seconds;
+use crate::accounts::email_queue::{GAP_SECONDS, contents};
+use crate::accounts::forgotten::{FinishRefused, finish, start};
+use crate::app::Call;
+use crate::guard::code::{CodePurpose, StoredCode};
+use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::policy::email::EmailAddress;
+use crate::requests;
+use crate::user_id::UserId;
+
+/// What the end user reads, whoever has the address.
+const STARTED: &str = "If there is an account with this address, an email is on its way. If none comes, please check the address and try again in a minute.";
+const BAD_CODE: Refusal = Refusal::new(
+    "the code is not valid, was used, or has expired",
+    "This link does not work any more. Please ask for a new email.",
+);
+const INSECURE: Refusal = Refusal::new("invalid new password", "");
+
+const BAD_PAGE: Refusal = Refusal::new("invalid request: no such link is allowed", "No email was sent.");
+
+requests! {
+    /// Has an email sent with which somebody who forgot their password chooses a new one, if there is an account with
+    /// this address that may. The answer never tells; the email is sent after it. One account gets an email a minute at
+    /// most, and five a day.
+    "reset-start" => reset_start(ResetStart), 5/min {
+        /// The address of the account.
+        email: str,
+        /// The page of the site that the email links to, as `https://example.org/reset`. The link has the code in its
+        /// query, as `code`. Fetching the page must do nothing; once a new password was typed there, it sends both with
+        /// reset-finish.
+        link: str,
+        /// What the site calls itself.
+        site_name: str,
+        /// The IP address of whoever asks.
+        ip_address: str,
+        /// What their browser calls itself.
+        user_agent: str,
+    } answers ResetStarted {
+        /// What the page is to show next: `link`, that somebody opens the link in their email.
+        next: String,
+        /// For how many seconds the code will be good.
+        code_seconds: i64,
+        /// After how many seconds the next email can be asked for.
+        resend_seconds: i64,
+    } refuses [BAD_PAGE]
+
+    /// Sets a new password for whoever was emailed this code, which ends. All sessions and API keys of theirs end, and
+    /// so does a lock that failed logins made. For somebody who never proved their address, this is the proof. A
+    /// password that is refused leaves the code as it is.
+    "reset-finish" => reset_finish(ResetFinish), 10/min {
+        /// The code of the email.
+        code: secret,
+        /// The password they want.
+        new_password: password,
+    } answers ResetFinished {
+        /// What the page is to show next: `login`.
+        next: String,
+        /// The user's number.
+        user_id: UserId,
+        /// The address to log in with.
+        email: EmailAddress,
+    } refuses [BAD_CODE, INSECURE]
+}
+
+fn reset_start(call: &mut Call<'_>, ask: ResetStart) -> Outcome<ResetStarted> {
+    let contents = contents(call, &ask.site_name, ask.link, &ask.ip_address, &ask.user_agent);
+    let contents = contents.ok_or_else(|| BAD_PAGE.to_failure())?;
+    start(call, EmailAddress::folded(&ask.email), contents)?;
+    let started = ResetStarted {
+        next: "link".to_owned(),
+        code_seconds: valid_seconds(call.config(), CodePurpose::Reset),
+        resend_seconds: GAP_SECONDS,
+    };
+    Ok(Done::new(started, STARTED))
+}
+
+fn reset_finish(call: &mut Call<'_>, ask: ResetFinish) -> Outcome<ResetFinished> {
+    let code = StoredCode::of_link(CodePurpose::Reset, ask.code.expose());
+    let user = finish(call, code, &ask.new_password).map_err(|error| {
+        error.map_refusal(|why| -> Failure {
+            match why {
+                FinishRefused::BadCode => BAD_CODE.to_failure(),
+                FinishRefused::Insecure(broken) => {
+                    let told = std::iter::once("Please choose a safer password.".into()).chain(broken);
+                    INSECURE.to_refused().with_messages(told.collect()).into()
+                }
+            }
+        })
+    })?;
+    let finished = ResetFinished { next: "login".to_owned(), user_id: user.user_id, email: user.email };
+    Ok(Done::new(finished, "Your password was changed. Please log in with it."))
+}

@@ -1,0 +1,222 @@
+//! The emails that the server sends by itself: plain text, short, with the link whole on a line of its own.
+
+use super::templates::{Email, InvalidMessage, one_line, origin};
+use crate::clock::Timestamp;
+
+/// Characters of a browser's name, and of an IP address, that an email shows.
+const ASKER_CHARACTERS_MAX: usize = 200;
+/// Characters of a site's name.
+pub const SITE_CHARACTERS_MAX: usize = 100;
+/// Bytes of a page's address: with the code, it has to fit on a line.
+const PAGE_BYTES_MAX: usize = 900;
+
+/// Who gets an email, and what it tells of who asked for it.
+pub struct Notice<'a> {
+    /// The address it goes to: the stored one.
+    pub to: &'a str,
+    /// What the site calls itself.
+    pub site: &'a str,
+    /// The page of the site that takes the code, as [`page`] accepted it.
+    pub page: &'a str,
+    /// The browser that asked.
+    pub browser: &'a str,
+    /// The address that asked.
+    pub ip_address: &'a str,
+}
+
+/// Asks somebody who signed up to prove that the address is theirs.
+///
+/// # Errors
+///
+/// [`InvalidMessage`].
+pub fn sign_up(notice: &Notice<'_>, code: &str, expires: Timestamp) -> Result<Email, InvalidMessage> {
+    let next = by_code(notice, "To verify your address", code, expires)?;
+    write(
+        notice,
+        "Please verify your sign-up",
+        "Somebody, we hope it was you, asked to sign up there with this address.",
+        &format!("{next}\n\n{WITHOUT_CODE}"),
+    )
+}
+
+/// Lets somebody who forgot their password choose a new one.
+///
+/// # Errors
+///
+/// [`InvalidMessage`].
+pub fn reset(notice: &Notice<'_>, code: &str, expires: Timestamp) -> Result<Email, InvalidMessage> {
+    let next = by_code(notice, "To choose a new password", code, expires)?;
+    write(
+        notice,
+        "Please choose a new password",
+        "Somebody, we hope it was you, asked for a new password for this address.",
+        &format!("{next} Your old password works until then.\n\n{WITHOUT_CODE}"),
+    )
+}
+
+/// Tells somebody who signed up that they have an account already.
+///
+/// # Errors
+///
+/// [`InvalidMessage`].
+pub fn account_exists(notice: &Notice<'_>) -> Result<Email, InvalidMessage> {
+    write(
+        notice,
+        "You already have an account",
+        "Somebody, we hope it was you, asked to sign up there with this address. You already\nhave an account.",
+        "Log in with the password that you have. If you forgot it, the site lets you choose a\n\
+         new one.\n\
+         \n\
+         If it was not you, you can ignore this email: nothing has changed.",
+    )
+}
+
+const WITHOUT_CODE: &str = "If you do not know this browser or IP address, somebody else may have used your\n\
+     e-mail address. Then you can ignore this email: nothing changes unless the page is\n\
+     opened and used.";
+
+fn by_code(
+    notice: &Notice<'_>,
+    purpose: &str,
+    code: &str,
+    expires: Timestamp,
+) -> Result<String, InvalidMessage> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if code.is_empty() || !code.chars().all(is_plain) {
+        return Err(InvalidMessage);
+    }
+    let joint = if notice.page.contains('?') { '&' } else { '?' };
+    let until = expires.wire();
+    Ok(format!(
+        "{purpose}, open this page:\n\n{}{joint}code={code}\n\nIt works until {until} (UTC), once.",
+        notice.page
+    ))
+}
+
+fn write(notice: &Notice<'_>, subject: &str, request: &str, next: &str) -> Result<Email, InvalidMessage> {
+    let Notice { to, page, .. } = notice;
+    let base_url = origin(page).filter(|_| page.len() <= PAGE_BYTES_MAX).ok_or(InvalidMessage)?;
+    if to.chars().any(|c| c.is_control() || c == ' ') {
+        return Err(InvalidMessage);
+    }
+    let site = one_line(notice.site, SITE_CHARACTERS_MAX);
+    let browser = one_line(&notice.browser.replace('_', "."), ASKER_CHARACTERS_MAX);
+    let ip_address = one_line(notice.ip_address, ASKER_CHARACTERS_MAX);
+    let text = format!(
+        "Hello,\n\
+         \n\
+         this is an automatic email from {site} at\n\
+         {base_url}\n\
+         \n\
+         {request}\n\
+         \n\
+         E-mail address: {to}\n\
+         Browser:        {browser}\n\
+         IP address:     {ip_address}\n\
+         \n\
+         {next}\n\
+         \n\
+         {site}\n\
+         {base_url}\n"
+    );
+    Ok(Email { to: (*to).to_owned(), subject: format!("[{site}] {subject}"), text })
+}
+
+/// Whether emails may link to this page, for a code in its query: it lies on one of the sites that are allowed, where
+/// any are named, and browsers, mail programs and RFC 3986 read its address alike.
+#[must_use]
+pub fn is_page(page: &str, allowed: &[String]) -> bool {
+    let Some(site) = origin(page) else { return false };
+    let is_allowed = |one: &String| origin(one).is_some_and(|one| one == site);
+    page.len() <= PAGE_BYTES_MAX
+        // After `#` nothing reaches the site, and a code that is there already would count twice.
+        && !page.contains('#')
+        && !page.contains("code=")
+        && (allowed.is_empty() || allowed.iter().any(is_allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &str = "abcdefghijklmnopqrstuvwxy-_";
+
+    fn notice() -> Notice<'static> {
+        Notice {
+            to: "alice@example.org",
+            site: "Recipes",
+            page: "https://recipes.example/verify",
+            browser: "Browser_1.0",
+            ip_address: "192.0.2.7",
+        }
+    }
+
+    fn all(notice: &Notice<'_>, code: &str) -> [Result<Email, InvalidMessage>; 2] {
+        let expires = Timestamp::parse("2026-11-23T16:00:00").expect("a time");
+        [sign_up(notice, code, expires), reset(notice, code, expires)]
+    }
+
+    #[test]
+    fn the_link_is_whole_on_a_line_of_its_own() {
+        for email in all(&notice(), CODE) {
+            let email = email.expect("an email");
+            let link = format!("https://recipes.example/verify?code={CODE}");
+            assert!(email.text.lines().any(|line| line == link), "{}", email.text);
+            for part in ["alice@example.org", "Browser.1.0", "192.0.2.7", "2026-11-23T16:00:00 (UTC)"] {
+                assert!(email.text.contains(part), "{part}");
+            }
+        }
+        let page = Notice { page: "https://recipes.example/verify?lang=de", ..notice() };
+        let link = format!("https://recipes.example/verify?lang=de&code={CODE}");
+        assert!(
+            all(&page, CODE).into_iter().all(|email| email.is_ok_and(|email| email.text.contains(&link)))
+        );
+    }
+
+    #[test]
+    fn nothing_adds_a_line_or_a_word_to_the_link() {
+        let evil = "x\r\nBcc: eve@example.org\n.\n\u{2028}y";
+        let forged = Notice { site: evil, browser: evil, ip_address: evil, ..notice() };
+        for (email, plain) in all(&forged, CODE).into_iter().zip(all(&notice(), CODE)) {
+            let (email, plain) = (email.expect("an email"), plain.expect("an email"));
+            assert_eq!(email.text.lines().count(), plain.text.lines().count());
+            assert!(!email.subject.contains(['\r', '\n']));
+        }
+        for code in ["", "a b", "a\nb", "a&b"] {
+            assert!(all(&notice(), code).iter().all(Result::is_err), "{code}");
+        }
+        for odd in [
+            Notice { to: "a@b\r\nBcc: c@d", ..notice() },
+            Notice { page: "https://x\r\ny", ..notice() },
+            Notice { page: "", ..notice() },
+        ] {
+            assert!(all(&odd, CODE).iter().all(Result::is_err) && account_exists(&odd).is_err());
+        }
+    }
+
+    #[test]
+    fn only_pages_of_the_named_sites_are_linked_to() {
+        let allowed = ["https://good.example".to_owned()];
+        for page in ["https://good.example/x", "https://GOOD.example:443/x?lang=de", "https://good.example"] {
+            assert!(is_page(page, &allowed), "{page}");
+        }
+        for page in [
+            "",
+            "/x",
+            "http://good.example/x",
+            "https://evil.example/x",
+            "https://good.example.evil.example/x",
+            "https://good.example@evil.example/x",
+            "https://good.example:444/x",
+            "https://good.example/x#y",
+            "https://good.example/x?code=1",
+            "https://good.example/x y",
+            "https://good.example\\@evil.example/x",
+            "javascript:alert(1)",
+        ] {
+            assert!(!is_page(page, &allowed), "{page}");
+        }
+        assert!(is_page("https://any.example/x", &[]) && !is_page("ftp://any.example/x", &[]));
+        assert!(!is_page(&format!("https://good.example/{}", "x".repeat(900)), &allowed));
+    }
+}
