@@ -2,10 +2,12 @@
 
 mod context;
 mod delayed;
+mod measured;
 mod state;
 
 pub use context::Context;
 pub use delayed::{DELAYED_RESPONSES_MAX, DelayedResponses};
+pub use measured::{Metrics, Outcome};
 pub use state::App;
 
 /// What a request's action works with.

@@ -35,6 +35,7 @@ pub mod guard;
 pub mod http;
 pub mod json;
 pub mod log;
+pub(crate) mod metrics;
 pub(crate) mod os;
 pub mod outbound;
 pub mod outcome;

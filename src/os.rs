@@ -37,6 +37,15 @@ pub fn replace_standard(descriptor: RawFd, by: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// The memory that the process takes now.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
+    // SAFETY: it takes a number and gives one back.
+    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    pages.checked_mul(u64::try_from(page_bytes).ok()?)
+}
+
 /// What the process wants to do with a file.
 #[derive(Clone, Copy, Debug)]
 pub enum Access {

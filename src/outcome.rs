@@ -301,6 +301,12 @@ impl Answer {
         }
     }
 
+    /// Whether the request was done.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.success
+    }
+
     /// What the log calls this outcome.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

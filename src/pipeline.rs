@@ -2,12 +2,12 @@
 
 use crate::accounts::lock::{any_ended, release_expired};
 use crate::api::{REQUESTS_BY_NAME, batch};
-use crate::app::{App, Context};
+use crate::app::{self, App, Context};
 use crate::client_address::ClientAddress;
 use crate::guard::ratelimit::Admission;
 use crate::json::{self, Json, JsonError, Limits, WipedObject};
 use crate::log;
-use crate::outcome::{Answer, Error, Failure};
+use crate::outcome::{Answer, Error, Failure, INVALID_PARAMETERS};
 use crate::policy::email::EmailAddress;
 use crate::presence::Presence;
 use crate::request::{Handled, Request};
@@ -69,7 +69,10 @@ struct Part<'m> {
 ///
 /// What is answered by an HTTP status alone.
 pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, HttpRejection> {
-    let opened = app.config.secret.open(sealed).ok_or(HttpRejection::UNSEALED)?;
+    let opened = app.config.secret.open(sealed).ok_or_else(|| {
+        app.metrics.unsealed.increment();
+        HttpRejection::UNSEALED
+    })?;
     let repaired;
     let text = if let Ok(text) = std::str::from_utf8(opened.plaintext.expose()) {
         text
@@ -102,7 +105,9 @@ fn handle(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answe
 fn handle_one(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answer, HttpRejection> {
     let begun = app.clock.monotonic();
     let result = admit_and_act(app, part, body);
-    log_request(app, part, begun, &result);
+    let took = app.clock.monotonic().saturating_sub(begun);
+    app.metrics.count(part.name, outcome_of(&result), took);
+    log_request(part, took, &result);
     result
 }
 
@@ -218,13 +223,26 @@ fn broken(app: &App, request: &Request, error: &Error) -> Result<Answer, HttpRej
     }
 }
 
+/// How a request came out, for monitoring.
+fn outcome_of(result: &Result<Answer, HttpRejection>) -> app::Outcome {
+    match result {
+        Ok(answer) if answer.is_done() => app::Outcome::Done,
+        Ok(answer) if answer.kind() == INVALID_PARAMETERS => app::Outcome::Malformed,
+        Ok(_) => app::Outcome::Refused,
+        Err(rejected) if rejected.status == 429 => app::Outcome::OverLimit,
+        Err(rejected) if rejected.kind == HttpRejection::BUSY.kind => app::Outcome::Busy,
+        Err(rejected) if rejected.kind == HttpRejection::BROKEN.kind => app::Outcome::Broken,
+        Err(_) => app::Outcome::Malformed,
+    }
+}
+
 /// A request's ID as a person writes it down: a text without its quotes, anything else as JSON.
 fn display_id(reqid: Json<'_>) -> Cow<'_, str> {
     reqid.string().map_or(Cow::Borrowed(reqid.text()), Cow::Owned)
 }
 
 /// One line per request.
-fn log_request(app: &App, part: &Part<'_>, begun: Duration, result: &Result<Answer, HttpRejection>) {
+fn log_request(part: &Part<'_>, took: Duration, result: &Result<Answer, HttpRejection>) {
     if !log::shows_requests() {
         return;
     }
@@ -232,12 +250,11 @@ fn log_request(app: &App, part: &Part<'_>, begun: Duration, result: &Result<Answ
         Ok(answer) => answer.kind(),
         Err(rejected) => rejected.kind,
     };
-    let took = app.clock.monotonic().saturating_sub(begun).as_micros();
     let fields = [
         ("reqid", log::escaped(&display_id(part.reqid))),
         ("request", log::escaped(part.name)),
         ("outcome", outcome.into()),
-        ("micros", took.into()),
+        ("micros", took.as_micros().into()),
     ];
     log::info("request", &fields);
 }

@@ -180,11 +180,18 @@ impl Delay {
 
     /// Keeps something for so long, while whoever had it goes on.
     pub fn keep<T: Send + 'static>(&self, kept: T, time: Duration) {
-        let delay = self.clone();
-        may::go!(move || {
-            delay.wait(time);
-            drop(kept);
-        });
+        match self {
+            Self::Real => {
+                may::go!(move || {
+                    pause(time);
+                    drop(kept);
+                });
+            }
+            Self::Staged(stage) => {
+                stage(time);
+                drop(kept);
+            }
+        }
     }
 }
 

@@ -154,7 +154,9 @@ pub(super) fn fail(
     let failures = write_down(context, counted, ends).inspect_err(|_| {
         context.app().guesses.keep_unwritten(counted.lane.clone());
     })?;
+    context.app().metrics.failed_attempts.increment();
     if failures > counted.rules.tries_max {
+        context.app().metrics.locks.increment();
         if context.backoff() == Backoff::Refuse {
             context.slow_down(Duration::from_secs(counted.rules.lock_seconds.try_into().unwrap_or(0)));
         }

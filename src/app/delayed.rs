@@ -14,6 +14,12 @@ pub struct DelayedResponses(AtomicUsize);
 pub struct DelayedResponse<'h>(&'h DelayedResponses);
 
 impl DelayedResponses {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Holds one more back, unless there are [`DELAYED_RESPONSES_MAX`] already.
     pub fn one_more(&self) -> Option<DelayedResponse<'_>> {
         // The place is given back by the drop, also when there was none.

@@ -1,6 +1,7 @@
 //! What the server consists of, made once and shared by everything that is under way.
 
 use super::delayed::DelayedResponses;
+use super::measured::Metrics;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::guard::guesses::Guesses;
@@ -67,6 +68,8 @@ pub struct App {
     /// Runs before each write is queued. Only tests set it: what they do there happens after a request has read
     /// and before it writes.
     pub before_write: Option<WriteHook>,
+    /// What is counted, for monitoring.
+    pub metrics: Metrics,
     /// The answers that are being held back.
     pub delayed: DelayedResponses,
     /// Who asked for emails lately.

@@ -11,7 +11,7 @@ use crate::log::LogFormat;
 use crate::outbound::mail::Protection;
 use crate::policy::passwords::PasswordPolicy;
 use log::LevelFilter;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// How the text of a setting is come by, and whether it may be shown.
@@ -214,7 +214,7 @@ settings! {
     email_client_name: Option<String> = "emailhelo", Plain, "auto", values::optional_client_name;
     /// 1 lets a request bring its own mail server, login and sender.
     email_overrides: bool = "emailoverrides", Plain, "0", values::boolean;
-    /// Hours before one account gets the next forgotten-password character; 0 for no wait.
+    /// Hours before one account gets the next forgotten-password email; 0 for no wait.
     mail_wait_hours: u32 = "mailwait", Plain, "24", values::integer::<_, 0, 8760>;
     /// The only base URLs that emails may link to, with `;` between them. Without any, every one is taken.
     base_urls: Vec<String> = "baseurls", Plain, "", values::base_urls;
@@ -253,6 +253,8 @@ settings! {
     pwned_file: Option<PathBuf> = "pwnedfile", File, "", values::optional_file;
     /// The name that a new password must not resemble. Without one, the name of this machine.
     server_name: Option<String> = "servername", Plain, "", values::optional_host;
+    /// The address and port where `/metrics` can be read, such as `127.0.0.1:9464`. Without one it is nowhere.
+    metrics: Option<SocketAddr> = "metrics", Plain, "", values::optional_socket_address;
     /// Connections open at a time. Where memory or descriptors suffice for fewer, there are fewer.
     connections_max: usize = "connectionsmax", Plain, "2048", values::integer::<_, 1, 1_000_000>;
     /// Bytes of a request's body.

@@ -14,7 +14,7 @@ use crate::outbound::mailbox::Sender;
 use crate::outbound::templates::link;
 use crate::policy::passwords::PasswordPolicy;
 use log::LevelFilter;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// What happens to a new password when the list of leaked ones cannot be asked.
@@ -259,6 +259,16 @@ pub fn lock_mode(text: &str) -> Result<LockMode, String> {
 /// How repeated failed attempts are slowed down.
 pub fn backoff(text: &str) -> Result<Backoff, String> {
     choice(text, &[("hold", Backoff::Hold), ("refuse", Backoff::Refuse)])
+}
+
+/// An address and a port to listen on, or nothing.
+pub fn optional_socket_address(text: &str) -> Result<Option<SocketAddr>, String> {
+    match text {
+        "" => Ok(None),
+        text => {
+            text.parse().map(Some).map_err(|_| "an IP address and a port, such as 127.0.0.1:9464".to_owned())
+        }
+    }
 }
 
 /// How log lines look.

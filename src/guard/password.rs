@@ -24,6 +24,7 @@ pub use queue::Asker;
 
 use crate::clock::Clock;
 use crate::guard::secret::{Password, PasswordForm, Secret};
+use crate::metrics::Histogram;
 use crate::rng::Rng;
 use crate::wait::oneshot;
 use arena::Arena;
@@ -120,7 +121,7 @@ pub enum HasherStartError {
 
 /// The hashing threads and the queue before them. Dropping it waits until what is queued is done.
 pub struct Hasher {
-    bench: Arc<HashContext>,
+    shared: Arc<HashContext>,
     rng: Arc<dyn Rng>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -142,12 +143,12 @@ impl Hasher {
         let no_memory = |_| HasherStartError::Memory { kib_each: settings.cost.memory_kib(), threads: count };
         let arenas: Result<Vec<Arena>, _> = (0..count).map(|_| Arena::reserve(&settings.cost)).collect();
         let arenas = arenas.map_err(no_memory)?;
-        let bench = Arc::new(HashContext::new(settings, &*rng, clock));
-        let mut hasher = Self { bench, rng, threads: Vec::with_capacity(count) };
+        let shared = Arc::new(HashContext::new(settings, &*rng, clock));
+        let mut hasher = Self { shared, rng, threads: Vec::with_capacity(count) };
         for (number, arena) in arenas.into_iter().enumerate() {
-            let bench = Arc::clone(&hasher.bench);
+            let shared = Arc::clone(&hasher.shared);
             let thread = thread::Builder::new().name(format!("hasher-{number}"));
-            let thread = thread.spawn(move || bench.work(arena)).map_err(HasherStartError::Thread)?;
+            let thread = thread.spawn(move || shared.work(arena)).map_err(HasherStartError::Thread)?;
             hasher.threads.push(thread);
         }
         Ok(hasher)
@@ -160,9 +161,9 @@ impl Hasher {
     pub fn hash(&self, asker: &Asker, password: &Password) -> Result<PasswordHash, HasherBusy> {
         let mut salt = [0; SALT_BYTES];
         self.rng.fill(&mut salt);
-        let password = queued(password.expose(self.bench.form));
-        let bench = Arc::clone(&self.bench);
-        self.run(asker, false, move |arena| bench.hash(arena, password.expose(), &salt))
+        let password = queued(password.expose(self.shared.form));
+        let shared = Arc::clone(&self.shared);
+        self.run(asker, false, move |arena| shared.hash(arena, password.expose(), &salt))
     }
 
     /// Verifies a password against what is stored for it, if anything is.
@@ -175,11 +176,11 @@ impl Hasher {
         password: &Password,
         stored: Option<&str>,
     ) -> Result<Verification, HasherBusy> {
-        let stored = self.bench.read(stored);
+        let stored = self.shared.read(stored);
         // What a hash was made from, it says itself. So it stays good whatever new ones are made from.
         let form = stored.as_ref().map_or(PasswordForm::AsTyped, |hash| hash.form);
         let lacks_mark =
-            password.has_forms() && form == PasswordForm::AsTyped && self.bench.form == PasswordForm::Nfkc;
+            password.has_forms() && form == PasswordForm::AsTyped && self.shared.form == PasswordForm::Nfkc;
         Ok(match self.verify_read(asker, password.expose(form), stored)? {
             Verification::Matches { needs_rehash } => {
                 Verification::Matches { needs_rehash: needs_rehash || lacks_mark }
@@ -198,7 +199,7 @@ impl Hasher {
         text: &str,
         stored: Option<&str>,
     ) -> Result<Verification, HasherBusy> {
-        self.verify_read(asker, text, self.bench.read(stored))
+        self.verify_read(asker, text, self.shared.read(stored))
     }
 
     fn verify_read(
@@ -207,10 +208,10 @@ impl Hasher {
         text: &str,
         stored: Result<StoredHash, HashError>,
     ) -> Result<Verification, HasherBusy> {
-        let is_large = stored.as_ref().is_ok_and(|hash| self.bench.is_large(hash));
+        let is_large = stored.as_ref().is_ok_and(|hash| self.shared.is_large(hash));
         let text = queued(text);
-        let bench = Arc::clone(&self.bench);
-        self.run(asker, is_large, move |arena| bench.verify(arena, text.expose(), stored.as_ref()))?
+        let shared = Arc::clone(&self.shared);
+        self.run(asker, is_large, move |arena| shared.verify(arena, text.expose(), stored.as_ref()))?
     }
 
     /// Does the work of a verification where there is nothing to verify against, so that it takes as long.
@@ -225,13 +226,25 @@ impl Hasher {
     /// what it costs for any other. Always the same text, made without a computation.
     #[must_use]
     pub fn no_password(&self) -> PasswordHash {
-        PasswordHash(Secret::new(StoredHash::of_no_password(self.bench.cost).written()))
+        PasswordHash(Secret::new(StoredHash::of_no_password(self.shared.cost).written()))
     }
 
     /// How many computations were begun since the start.
     #[must_use]
     pub fn hash_operations(&self) -> u64 {
-        self.bench.operations.load(Ordering::Relaxed)
+        self.shared.operations.load(Ordering::Relaxed)
+    }
+
+    /// What is counted, for monitoring.
+    #[must_use]
+    pub fn counts(&self) -> HashCounts<'_> {
+        HashCounts {
+            operations: self.hash_operations(),
+            queued: self.shared.queue.queued(),
+            places: self.shared.queue.places(),
+            durations: &self.shared.durations,
+            waits: &self.shared.waits,
+        }
     }
 
     /// Has work done on one of the threads and waits for its result.
@@ -243,15 +256,16 @@ impl Hasher {
     ) -> Result<T, HasherBusy> {
         let (sender, answer) = oneshot();
         let work = Box::new(move |arena: &mut Arena| sender.send(work(arena)));
-        let ticket = Ticket { asker: asker.clone(), is_large, work };
-        self.bench.queue.push(ticket).map_err(|_| HasherBusy::Queue)?;
+        let since = self.shared.clock.monotonic();
+        let ticket = Ticket { asker: asker.clone(), is_large, since, work };
+        self.shared.queue.push(ticket).map_err(|_| HasherBusy::Queue)?;
         answer.wait().ok_or(HasherBusy::Queue)
     }
 }
 
 impl Drop for Hasher {
     fn drop(&mut self) {
-        self.bench.queue.end();
+        self.shared.queue.end();
         for thread in self.threads.drain(..) {
             // A panic inside a computation was caught; there is nothing else that could have ended it early.
             let _ = thread.join();
@@ -315,6 +329,20 @@ impl fmt::Display for HasherStartError {
 
 impl std::error::Error for HasherStartError {}
 
+/// What is counted about hashing.
+pub struct HashCounts<'h> {
+    /// Computations that were begun.
+    pub operations: u64,
+    /// Passwords that wait for a thread.
+    pub queued: usize,
+    /// As many may wait.
+    pub places: usize,
+    /// How long the threads took.
+    pub durations: &'h Histogram,
+    /// How long passwords waited before.
+    pub waits: &'h Histogram,
+}
+
 /// What the threads share.
 struct HashContext {
     queue: Queue,
@@ -324,6 +352,8 @@ struct HashContext {
     /// Looks like a new hash, but is just random bytes: comparing takes as long, and nothing matches.
     dummy: StoredHash,
     operations: AtomicU64,
+    durations: Histogram,
+    waits: Histogram,
     memory_free: fn() -> u64,
     clock: Arc<dyn Clock>,
 }
@@ -342,6 +372,8 @@ impl HashContext {
             ceilings: settings.ceilings,
             dummy: StoredHash { variant, version, cost, form: PasswordForm::AsTyped, salt, tag },
             operations: AtomicU64::new(0),
+            durations: Histogram::default(),
+            waits: Histogram::default(),
             memory_free: settings.memory_free,
             clock,
         }
@@ -350,14 +382,17 @@ impl HashContext {
     /// What each thread does from its start to its end.
     fn work(&self, mut arena: Arena) {
         arena.touch();
-        while let Some(Ticket { is_large, work, .. }) = self.queue.pop() {
+        while let Some(Ticket { is_large, work, since, .. }) = self.queue.pop() {
             let begun = self.clock.monotonic();
+            self.waits.observe(begun.saturating_sub(since));
             // A panic in one computation must not cost us the thread. What it leaves behind is gone with it.
             let _ = catch_unwind(AssertUnwindSafe(|| work(&mut arena)));
+            let took = self.clock.monotonic().saturating_sub(begun);
+            self.durations.observe(took);
             if is_large {
                 self.queue.large_is_done();
             } else {
-                self.queue.learn(self.clock.monotonic().saturating_sub(begun));
+                self.queue.learn(took);
             }
         }
     }

@@ -209,6 +209,12 @@ impl Listener {
         self.listeners.terminator.as_ref().map_or_else(|| self.registry.live(), Terminator::live)
     }
 
+    /// How much is going on, also for who does not have the listener itself.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        Traffic(Arc::clone(&self.registry))
+    }
+
     /// Stops accepting, closes idle connections, and lets every request under way be answered, within `patience`.
     /// Then closes what is left and returns. Call it on a plain thread.
     pub fn stop(self, patience: Duration) {
@@ -224,6 +230,23 @@ impl Listener {
         self.supervisor.thread().unpark();
         // The watch has nothing that could panic; and if it did, there is no more to stop.
         let _ = self.supervisor.join();
+    }
+}
+
+/// How much is going on at a listener.
+pub struct Traffic(Arc<Registry>);
+
+impl Traffic {
+    /// Open connections.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.live()
+    }
+
+    /// Connections that were closed at once, because there were too many or the server was stopping.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.0.refused()
     }
 }
 

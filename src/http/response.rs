@@ -38,6 +38,8 @@ pub enum ContentType {
     Text,
     /// `application/json; charset=UTF-8`
     Json,
+    /// `application/openmetrics-text; version=1.0.0; charset=utf-8`
+    OpenMetrics,
 }
 
 /// The method that a path knows.
@@ -117,6 +119,9 @@ pub(super) fn encode_head(reply: &Response, close: bool, clock: &dyn Clock, out:
     out.extend_from_slice(match reply.content_type {
         ContentType::Text => b"Content-Type: text/plain; charset=UTF-8\r\n",
         ContentType::Json => b"Content-Type: application/json; charset=UTF-8\r\n",
+        ContentType::OpenMetrics => {
+            b"Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"
+        }
     });
     if let Some(seconds) = reply.retry_after_seconds {
         let seconds = seconds.min(RETRY_AFTER_SECONDS_MAX);

@@ -181,6 +181,7 @@ pub(super) struct Registry {
     pub room: BodyRoom,
     clock: Arc<dyn Clock>,
     live: AtomicUsize,
+    refused: AtomicU64,
     newcomers: Mutex<Vec<Weak<Slot>>>,
     stopping: AtomicBool,
     ended: AtomicBool,
@@ -193,6 +194,7 @@ impl Registry {
             limits,
             clock,
             live: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
             newcomers: Mutex::new(Vec::new()),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -202,6 +204,11 @@ impl Registry {
     /// How many connections live.
     pub(super) fn live(&self) -> usize {
         self.live.load(Ordering::Acquire)
+    }
+
+    /// How many connections were not let in.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Whether there is no room for another connection.
@@ -234,6 +241,7 @@ impl Registry {
         let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr());
         let (false, false, Ok(peer)) = (at_capacity, self.is_stopping(), peer) else {
             self.live.fetch_sub(1, Ordering::AcqRel);
+            self.refused.fetch_add(1, Ordering::Relaxed);
             send_and_shutdown(&socket, &encode_closing(&error_response(503), &*self.clock));
             return Err(stream);
         };

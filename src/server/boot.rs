@@ -3,6 +3,7 @@
 mod breaches;
 mod hashing;
 mod mail;
+mod metrics;
 mod policy;
 
 pub use mail::mail_settings;
@@ -133,6 +134,7 @@ fn put_together(
         before_write: None,
         busy: Repeated::default(),
         unknown_limits: Repeated::default(),
+        metrics: metrics::open(),
         delayed: DelayedResponses::default(),
         recent_emails: Arc::default(),
         mail_stops: Arc::default(),

@@ -2,7 +2,7 @@
 
 use super::boot::{build, read_policy};
 use super::database::failure_text;
-use super::listen::{open_listener, read_certificate};
+use super::listen::{open_listener, open_metrics, read_certificate};
 use super::maintenance::run_maintenance;
 use super::process::Process;
 use super::rate_limits::warn_of_idle_rate_limits;
@@ -105,6 +105,7 @@ fn serve(
     let plan = plan_memory(&loaded.config)?;
     let app = Arc::new(build(loaded, process, &plan, clock, rng)?);
     let listener = open_listener(&app, &plan, clock, certificate)?;
+    let metrics = open_metrics(&app, listener.traffic(), clock)?;
     let address = listener.local_addr();
     log::info(
         "serving",
@@ -127,6 +128,9 @@ fn serve(
     log::info("stopping", &[]);
     let was_accepting = listener.is_accepting();
     listener.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
+    if let Some(metrics) = metrics {
+        metrics.stop(Duration::ZERO);
+    }
     drop(stop);
     // It returns nothing, and a panic in it has been logged already.
     let _ = maintenance.join();

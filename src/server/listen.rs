@@ -1,18 +1,22 @@
 //! How the server listens: its address, its certificate, and the coroutines that serve connections.
 
 use super::memory::Plan;
+use super::metrics::MetricsPage;
 use super::process::Process;
 use super::router::Router;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{CertificateFile, HttpLimits, Listener, TlsCertificate, Workers};
+use crate::http::{CertificateFile, HttpLimits, Listener, TlsCertificate, Traffic, Workers};
 use crate::log;
 use std::sync::Arc;
 
 /// The stack of one connection's coroutine. The deepest path, a request nested as far as JSON may be, needs more than
 /// half of it in an unoptimised build and less than a fifth in an optimised one; a test runs it.
 pub const COROUTINE_STACK_BYTES: usize = 512 * 1024;
+
+/// Connections to the metrics at a time.
+const METRICS_CONNECTIONS_MAX: usize = 16;
 
 /// Reads the certificate and key for TLS, if that is wanted.
 ///
@@ -34,6 +38,27 @@ pub fn read_certificate(config: &Config, process: &Process) -> Result<Option<Tls
         log::warning("others can read the private key of TLS", &[("path", log::path(key))]);
     }
     Ok(Some(certificate))
+}
+
+/// Opens the address where the metrics can be read, if that is wanted.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn open_metrics(
+    app: &Arc<App>,
+    traffic: Traffic,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Listener>, String> {
+    let Some(address) = app.config.metrics else { return Ok(None) };
+    let workers = Workers { threads: app.config.workers, stack_bytes: COROUTINE_STACK_BYTES };
+    let limits = HttpLimits { connections_max: METRICS_CONNECTIONS_MAX, ..HttpLimits::default() };
+    let page = Arc::new(MetricsPage::new(Arc::clone(app), traffic));
+    let host = address.ip().to_string();
+    let listener = Listener::start((&host, address.port()), workers, limits, Arc::clone(clock), page, None)
+        .map_err(|error| format!("metrics: {error}"))?;
+    log::info("metrics", &[("address", log::own_address(listener.local_addr()))]);
+    Ok(Some(listener))
 }
 
 /// Begins to listen.

@@ -8,6 +8,7 @@
 //! | `listen.rs` | listens, with or without TLS |
 //! | `router.rs` | says where a request goes |
 //! | `health.rs` | answers the health check |
+//! | `metrics.rs` | answers monitoring |
 //! | `maintenance.rs` | does what recurs |
 //! | `check.rs` | tries a start out, for an operator |
 //! | `resources.rs` | checks what the system gives |
@@ -23,6 +24,7 @@ pub mod lifecycle;
 pub mod listen;
 pub mod maintenance;
 pub(crate) mod memory;
+pub(crate) mod metrics;
 pub mod process;
 pub(crate) mod rate_limits;
 pub(crate) mod resources;

@@ -49,6 +49,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+pub use writer::WriteCounts;
 use writer::{Purpose, Writer};
 
 /// Scans that may wait; more are refused at once as [`StoreError::Busy`].
@@ -62,6 +63,7 @@ pub struct Store {
     scans: Pool,
     writer: Writer,
     condition: Arc<Condition>,
+    counts: Arc<WriteCounts>,
     path: PathBuf,
     clock: Arc<dyn Clock>,
 }
@@ -109,18 +111,25 @@ impl Store {
             return Err(refuse(std::io::Error::other("it was replaced while it was being opened")));
         }
         let condition = Arc::new(Condition::new(files, damage::is_too_large_to_wait_for(path)));
-        let writer =
-            Writer::start(first, clock.clone(), Arc::clone(&condition)).map_err(OpenError::Thread)?;
+        let counts = Arc::<WriteCounts>::default();
+        let writer = Writer::start(first, clock.clone(), Arc::clone(&condition), Arc::clone(&counts))
+            .map_err(OpenError::Thread)?;
         let scanner = Arc::new(Mutex::new(connect_to_read(path)?));
         let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
-        Ok(Self { readers, next_reader, scanner, scans, writer, condition, path, clock })
+        Ok(Self { readers, next_reader, scanner, scans, writer, condition, counts, path, clock })
     }
 
     /// The database's file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What is counted about writes, for monitoring.
+    #[must_use]
+    pub fn counts(&self) -> &WriteCounts {
+        &self.counts
     }
 
     /// Reads. Each statement sees the newest commit; `work` must not wait for anything.

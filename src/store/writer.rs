@@ -6,6 +6,7 @@ use super::condition::Condition;
 use super::db::Tx;
 use super::error::StoreError;
 use crate::clock::Clock;
+use crate::metrics::{Counter, Histogram};
 use crate::wait::{Sender, oneshot};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -82,10 +83,12 @@ impl Writer {
         connection: Connection,
         clock: Arc<dyn Clock>,
         condition: Arc<Condition>,
+        counts: Arc<WriteCounts>,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_WRITES_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            let thread = Thread { connection: &connection, clock: &*clock, condition: &condition };
+            let thread =
+                Thread { connection: &connection, clock: &*clock, condition: &condition, counts: &counts };
             thread.write_until_closed(&waiting);
         })?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
@@ -130,11 +133,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is counted about writes.
+#[derive(Default)]
+pub struct WriteCounts {
+    /// Writes, each of one request or job.
+    pub writes: Counter,
+    /// How long each batch took, from the first write to the end of its sync.
+    pub commits: Histogram,
+}
+
 /// What the writing thread works with.
 struct Thread<'a> {
     connection: &'a Connection,
     clock: &'a dyn Clock,
     condition: &'a Condition,
+    counts: &'a WriteCounts,
 }
 
 /// How the writes of one commit came out, before the commit.
@@ -153,7 +166,10 @@ impl Thread<'_> {
     fn write_until_closed(&self, waiting: &Receiver<Box<dyn Job>>) {
         while let Ok(first) = waiting.recv() {
             let jobs = std::iter::once(first).chain(waiting.try_iter().take(BATCH_WRITES_MAX - 1));
+            let begun = self.clock.monotonic();
             let (batch, outcome) = self.commit_together(jobs);
+            self.counts.commits.observe(self.clock.monotonic().saturating_sub(begun));
+            self.counts.writes.add(u64::try_from(batch.answers.len()).unwrap_or(0));
             self.note(&batch, &outcome);
             for answer in batch.answers {
                 answer(outcome.as_ref().map(drop).map_err(StoreError::duplicate));

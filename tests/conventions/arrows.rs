@@ -14,6 +14,7 @@ pub const COMMON: &[&str] = &[
     "rng",
     "wait",
     "pool",
+    "metrics",
     "presence",
     "shape",
     "user_id",

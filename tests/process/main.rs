@@ -12,6 +12,7 @@ mod first_start;
 mod hangups;
 mod limits;
 mod log;
+mod metrics;
 mod pipeline;
 mod races;
 mod settings;

@@ -46,6 +46,8 @@ pub(super) struct Ticket {
     pub(super) asker: Asker,
     /// Needs more memory than the threads have reserved, so only one of these is under way at a time.
     pub(super) is_large: bool,
+    /// When it joined the queue, by the steady clock.
+    pub(super) since: Duration,
     pub(super) work: Box<dyn FnOnce(&mut Arena) + Send>,
 }
 
@@ -149,13 +151,11 @@ impl Queue {
     }
 
     /// How many may wait.
-    #[cfg(test)]
     pub(super) fn places(&self) -> usize {
         self.lock().places
     }
 
     /// How many wait.
-    #[cfg(test)]
     pub(super) fn queued(&self) -> usize {
         self.lock().waiting.len()
     }

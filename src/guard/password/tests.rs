@@ -256,8 +256,8 @@ fn keep_one_busy(hasher: &Hasher, is_large: bool) -> Busy {
         begun.send(()).expect("the test is waiting");
         let _ = released.recv();
     });
-    let ticket = Ticket { asker: Asker::server(), is_large, work };
-    assert!(hasher.bench.queue.push(ticket).is_ok(), "there is room");
+    let ticket = Ticket { asker: Asker::server(), is_large, since: Duration::ZERO, work };
+    assert!(hasher.shared.queue.push(ticket).is_ok(), "there is room");
     has_begun.recv().expect("the work began");
     Busy(release)
 }
@@ -268,7 +268,14 @@ fn queues(hasher: &Hasher, asker: &Asker) -> (bool, mpsc::Receiver<()>) {
     let work = Box::new(move |_: &mut Arena| {
         let _ = done.send(());
     });
-    (hasher.bench.queue.push(Ticket { asker: asker.clone(), is_large: false, work }).is_ok(), is_done)
+    (
+        hasher
+            .shared
+            .queue
+            .push(Ticket { asker: asker.clone(), is_large: false, since: Duration::ZERO, work })
+            .is_ok(),
+        is_done,
+    )
 }
 
 #[test]
@@ -332,7 +339,7 @@ fn who_is_gone_is_not_worked_for_and_keeps_nobody_out() {
     is_done.recv().expect("whoever stayed is worked for");
     late_is_done.recv().expect("whoever stayed is worked for");
     assert!(gone_is_done.recv().is_err(), "who left before their turn is not");
-    assert_eq!(hasher.bench.queue.queued(), 0);
+    assert_eq!(hasher.shared.queue.queued(), 0);
 }
 
 #[test]
@@ -343,7 +350,7 @@ fn somebody_who_leaves_while_waiting_is_let_go() {
     let gone = Asker { presence: Presence::of(client.clone()), ..Asker::server() };
     thread::scope(|scope| {
         let waiting = scope.spawn(|| hasher.verify(&gone, &PASSWORD.into(), None));
-        while hasher.bench.queue.queued() == 0 {
+        while hasher.shared.queue.queued() == 0 {
             thread::yield_now();
         }
         client.leave();
@@ -370,7 +377,7 @@ fn the_queue_holds_ten_seconds_of_work() {
             hasher.run(ANYBODY, false, move |_| ticking.advance(time)).expect("there is room");
         }
         hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("the last one was measured too");
-        hasher.bench.queue.places()
+        hasher.shared.queue.places()
     };
     let places = takes(Duration::from_millis(200));
     assert!((50..=58).contains(&places), "one thread does 50 in ten seconds: {places}");
@@ -386,7 +393,7 @@ fn as_many_threads_as_asked_for_work_at_once() {
         let busy = keep_busy(&hasher, threads);
         let (queued, is_done) = queues(&hasher, ANYBODY);
         assert!(queued);
-        assert_eq!(hasher.bench.queue.queued(), 1, "nobody is left to begin one more");
+        assert_eq!(hasher.shared.queue.queued(), 1, "nobody is left to begin one more");
         drop(busy);
         is_done.recv().expect("it is done in the end");
     }
@@ -411,7 +418,7 @@ fn a_hash_over_the_threads_memory_is_computed_if_there_is_as_much() {
     let huge = stored.replace("m=512,", "m=4294967295,");
     let ceilings = HashLimits { memory_kib: u32::MAX, ..HashLimits::default() };
     let hasher = started(HasherSettings { ceilings, ..settings() });
-    let outcomes = [(); 40].map(|()| hasher.bench.large_arena(&StoredHash::read(&huge).expect("a hash")));
+    let outcomes = [(); 40].map(|()| hasher.shared.large_arena(&StoredHash::read(&huge).expect("a hash")));
     assert!(outcomes.iter().any(Result::is_err), "what the system does not give ends nothing");
 }
 
@@ -421,8 +428,8 @@ fn one_hash_over_the_threads_memory_is_computed_at_a_time() {
     let large = keep_one_busy(&hasher, true);
     let (begun, has_begun) = mpsc::channel();
     let work = Box::new(move |_: &mut Arena| begun.send(()).expect("the test is waiting"));
-    let second = Ticket { asker: Asker::server(), is_large: true, work };
-    assert!(hasher.bench.queue.push(second).is_ok());
+    let second = Ticket { asker: Asker::server(), is_large: true, since: Duration::ZERO, work };
+    assert!(hasher.shared.queue.push(second).is_ok());
     // The other thread passes it over, and goes on with those behind it.
     hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("room in the queue");
     assert!(has_begun.try_recv().is_err());
@@ -461,7 +468,7 @@ fn many_callers_share_few_threads() {
 #[test]
 fn dropping_finishes_what_is_queued_and_ends_the_threads() {
     let hasher = hasher();
-    let bench = Arc::downgrade(&hasher.bench);
+    let bench = Arc::downgrade(&hasher.shared);
     let queued: Vec<_> = (0..10).map(|_| queues(&hasher, ANYBODY).1).collect();
     drop(hasher);
     assert!(queued.iter().all(|done| done.recv().is_ok()));

@@ -10,7 +10,8 @@ use crate::{schema, second_run};
 use arc_swap::ArcSwap;
 use authnzerver::accounts::email_queue;
 use authnzerver::accounts::first_users::{Initialised, initialise};
-use authnzerver::app::{App, DelayedResponses};
+use authnzerver::api::requests;
+use authnzerver::app::{App, DelayedResponses, Metrics};
 use authnzerver::clock::{Clock, ManualClock, Timestamp};
 use authnzerver::config::{self, Environment, Invocation};
 use authnzerver::guard::guesses::Guesses;
@@ -140,6 +141,7 @@ impl TestServer {
             guesses: Guesses::default(),
             busy: Repeated::default(),
             unknown_limits: Repeated::default(),
+            metrics: Metrics::new(requests().map(|request| request.name)),
             delayed: DelayedResponses::default(),
             recent_emails: Arc::default(),
             mail_stops: Arc::default(),

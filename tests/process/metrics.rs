@@ -1,0 +1,146 @@
+//! `/metrics`, as a monitoring system reads it.
+
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::machine::{Machine, Running, free_port};
+use support::parser::value_of;
+use support::python::python;
+
+const SECRET_ADDRESS: &str = "somebody.special@example.org";
+
+/// The whole answer to a request for the metrics.
+fn get(port: u16, line: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    write!(stream, "{line} HTTP/1.1\r\nHost: monitoring\r\nConnection: close\r\n\r\n").expect("writes");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
+/// Every sample, as a parser that is not ours reads it: family, type, name, labels and value.
+fn samples(port: u16) -> Vec<Value> {
+    let answer = get(port, "GET /metrics");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(
+        head.contains("Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"),
+        "{head}"
+    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/process/metrics.py");
+    let mut parser = python();
+    let mut parser =
+        parser.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Python starts");
+    parser.stdin.take().expect("piped").write_all(body.as_bytes()).expect("it reads");
+    let output = parser.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "no metrics:\n{body}");
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .lines()
+        .map(|line| value_of(line).expect("JSON"))
+        .collect()
+}
+
+/// The value of the sample with this name and these labels.
+#[track_caller]
+fn value(samples: &[Value], name: &str, labels: &Value) -> f64 {
+    let found = samples.iter().find(|sample| sample[2] == name && sample[3] == *labels);
+    found.unwrap_or_else(|| panic!("{name} {labels}"))[4].as_f64().expect("a number")
+}
+
+fn asks(server: &Running) {
+    let body = json!({ "email": SECRET_ADDRESS, "password": "wrong", "ip_address": "192.0.2.77", "user_agent": "b" });
+    assert_eq!(server.ask("login", &body)["success"], false);
+    server.new_session();
+    assert_eq!(server.ask("session-exists", &json!({ "session_token": 7 }))["success"], false);
+    server.ask("batch", &json!({ "requests": [{ "request": "no-such-request", "body": {} }] }));
+    assert_eq!(server.http("POST", "/", "localhost", b"not sealed").status, 401);
+}
+
+#[test]
+fn what_happens_is_counted_and_names_nobody() {
+    let (machine, port) = (Machine::new(), free_port());
+    let address = format!("127.0.0.1:{port}");
+    let server = machine.starts(&[("METRICS", &address)]);
+    asks(&server);
+    let samples = samples(port);
+    let of = |request: &str, outcome: &str| {
+        value(&samples, "authnzerver_requests_total", &json!({ "request": request, "outcome": outcome }))
+    };
+    for (request, outcome, count) in [
+        ("login", "refused", 1.0),
+        ("login", "done", 0.0),
+        ("session-new", "done", 1.0),
+        ("session-exists", "malformed", 1.0),
+        ("unknown", "malformed", 1.0),
+    ] {
+        assert!(
+            (of(request, outcome) - count).abs() < f64::EPSILON,
+            "{request} {outcome}: {}",
+            of(request, outcome)
+        );
+    }
+    let number = |name: &str| value(&samples, name, &json!({}));
+    for (name, least) in [
+        ("authnzerver_messages_unsealed_total", 1.0),
+        ("authnzerver_failed_attempts_total", 1.0),
+        ("authnzerver_hashes_total", 1.0),
+        ("authnzerver_hash_duration_seconds_count", 1.0),
+        ("authnzerver_hash_wait_seconds_count", 1.0),
+        ("authnzerver_hash_queue_places", 1.0),
+        ("authnzerver_writes_total", 2.0),
+        ("authnzerver_commit_duration_seconds_count", 2.0),
+        ("authnzerver_database_bytes", 4096.0),
+        ("authnzerver_resident_memory_bytes", 1_000_000.0),
+        ("authnzerver_uptime_seconds", 0.000_001),
+    ] {
+        assert!(number(name) >= least, "{name} is {}", number(name));
+    }
+    for name in ["authnzerver_hash_queue", "authnzerver_delayed_responses", "authnzerver_locks_total"] {
+        assert!(number(name).abs() < f64::EPSILON, "{name} is {}", number(name));
+    }
+    let count = value(&samples, "authnzerver_request_duration_seconds_count", &json!({ "request": "login" }));
+    assert!((count - 1.0).abs() < f64::EPSILON);
+    let text = get(port, "GET /metrics");
+    assert!(!text.contains("somebody") && !text.contains("192.0.2") && !text.contains("no-such-request"));
+}
+
+#[test]
+fn metrics_are_read_under_load_and_nowhere_else() {
+    let (machine, port) = (Machine::new(), free_port());
+    let address = format!("127.0.0.1:{port}");
+    let server = machine.starts(&[("METRICS", &address), ("RATELIMITS", "none")]);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    server.new_session();
+                }
+            });
+        }
+        let read: Vec<_> = (0..10).map(|_| std::panic::catch_unwind(|| samples(port).len())).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(read.iter().all(|read| read.as_ref().is_ok_and(|samples| *samples > 100)));
+    });
+    assert_eq!(server.http("GET", "/metrics", "localhost", b"").status, 404);
+    assert!(get(port, "GET /").starts_with("HTTP/1.1 404 "));
+    assert!(get(port, "POST /metrics").starts_with("HTTP/1.1 "));
+    assert!(get(port, "GET /health").starts_with("HTTP/1.1 404 "));
+    assert!(server.stops().contains("stopped"));
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the metrics stop with the server");
+}
+
+#[test]
+fn an_address_in_use_stops_the_start() {
+    let machine = Machine::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (status, errors) = machine.fails(&[("METRICS", &address)]);
+    assert_eq!(status, 1);
+    assert!(errors.contains("metrics: ") && errors.contains("in use"), "{errors}");
+    let (_, errors) = machine.fails(&[("METRICS", "9464")]);
+    assert!(errors.contains("metrics: `9464`") && errors.contains("127.0.0.1:9464"), "{errors}");
+}
