@@ -368,7 +368,7 @@ fn the_queue_holds_ten_seconds_of_work() {
         let measured = HasherSettings { cost, threads, places: None, ..settings() };
         Hasher::start(&measured, Arc::new(SeededRng::new(1)), clock.clone()).expect("starts")
     };
-    assert_eq!(start(2).bench.queue.places(), 200, "a tenth of a second each is assumed");
+    assert_eq!(start(2).shared.queue.places(), 200, "a tenth of a second each is assumed");
     // One thread alone: they share the clock, and would measure each other's work.
     let hasher = start(1);
     let takes = |time: Duration| {
