@@ -88,7 +88,7 @@ const LOG_TEXTS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "own_address",
-        &["src/server/lifecycle"],
+        &["src/server/lifecycle", "src/server/listen"],
         "It is for where the server listens. Redact the addresses of others.",
     ),
 ];
