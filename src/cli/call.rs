@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
+use super::output::show_document;
 use super::streams::Streams;
 use crate::api::REQUESTS_BY_NAME;
 use crate::config::{closest, shown};
@@ -41,14 +42,12 @@ fn ask(
     context: &mut Context<'_, '_>,
 ) -> Result<bool, CommandError> {
     let client = Client::open(arguments, context)?;
-    let streams = &mut *context.streams;
-    let body = body(call, streams).map_err(CommandError::cannot_tell)?;
+    let body = body(call, &mut *context.streams).map_err(CommandError::cannot_tell)?;
     let given = call.client_address.or_else(|| body.get("client_ipaddr").and_then(Value::as_str));
     let answer = client
         .ask(call.request, &body, given)
         .map_err(|problem| problem.and(&unknown_request(call.request)))?;
-    let text = if streams.output_is_terminal { format!("{answer:#}\n") } else { format!("{answer}\n") };
-    streams.print(&text);
+    show_document(context, &answer);
     Ok(answer["success"] == Value::Bool(true))
 }
 

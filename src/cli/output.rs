@@ -3,9 +3,8 @@
 
 use super::command::{Arguments, Context};
 use crate::config::arguments::OptionRow;
-use crate::wire::ascii_escaped;
 use serde_json::Value;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 
 /// The option that has a result shown to programs.
@@ -105,10 +104,15 @@ impl Style {
     /// Colours are for terminals, and not for those who turned them off (`NO_COLOR`, see no-color.org).
     #[must_use]
     pub fn of(context: &Context<'_, '_>) -> Self {
-        let variable = |name: &str| context.environment.variables.get(OsStr::new(name));
-        let unwanted = variable("NO_COLOR").is_some_and(|text| !text.is_empty())
-            || variable("TERM").is_none_or(|text| text.is_empty() || text == "dumb");
-        Self { coloured: context.streams.output_is_terminal && !unwanted }
+        let variable =
+            |name: &str| context.environment.variables.get(OsStr::new(name)).map(OsString::as_os_str);
+        Self::for_output(context.streams.output_is_terminal, variable("NO_COLOR"), variable("TERM"))
+    }
+
+    fn for_output(is_terminal: bool, no_color: Option<&OsStr>, term: Option<&OsStr>) -> Self {
+        let is_unwanted = no_color.is_some_and(|text| !text.is_empty());
+        let is_able = term.is_some_and(|text| !text.is_empty() && text != "dumb");
+        Self { coloured: is_terminal && is_able && !is_unwanted }
     }
 
     fn paint(self, cell: &Cell) -> String {
@@ -183,11 +187,27 @@ pub fn show(arguments: &Arguments, context: &mut Context<'_, '_>, document: &Val
     }
 }
 
-/// Shows a document, on one line unless a person reads it. Whatever a terminal might obey stands in it escaped.
+/// Shows a document, on one line unless a person reads it.
 pub fn show_document(context: &mut Context<'_, '_>, document: &Value) {
-    let is_terminal = context.streams.output_is_terminal;
-    let text = if is_terminal { format!("{document:#}") } else { document.to_string() };
-    context.streams.print(&format!("{}\n", ascii_escaped(&text)));
+    let text = if context.streams.output_is_terminal { for_terminal(document) } else { document.to_string() };
+    context.streams.print(&format!("{text}\n"));
+}
+
+/// A document in lines, in which whatever a terminal might obey is escaped as JSON does.
+fn for_terminal(document: &Value) -> String {
+    let text = format!("{document:#}");
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Outside of texts there are none but line ends, and in texts these are escaped already.
+        if is_unprintable(character) && character != '\n' {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(shown, "\\u{unit:04x}").expect("a String takes all that is written to it");
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// The text as it may be shown on a terminal: in one line, without anything that moves the cursor, changes colours,
@@ -239,6 +259,25 @@ mod tests {
         table.add(vec![Cell::new("long").painted(Paint::Red), "c".into()]);
         let text = table.text(Style { coloured: true });
         assert_eq!(text, "\u{1b}[2ma\u{1b}[0m     b\n\u{1b}[31mlong\u{1b}[0m  c\n");
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
+        let style = |is_terminal, no_color: Option<&str>, term: Option<&str>| {
+            Style::for_output(is_terminal, no_color.map(OsStr::new), term.map(OsStr::new)).coloured
+        };
+        assert!(style(true, None, Some("xterm")) && style(true, Some(""), Some("xterm")));
+        assert!(!style(false, None, Some("xterm")) && !style(true, Some("1"), Some("xterm")));
+        assert!(!style(true, None, Some("dumb")) && !style(true, None, None));
+    }
+
+    #[test]
+    fn a_document_on_a_terminal_means_the_same_and_holds_nothing_that_it_obeys() {
+        let document = serde_json::json!({ "name": "Mü\u{1b}[2J\u{9b}31m\u{202e}\n\u{e0041}", "n": 1 });
+        let shown = for_terminal(&document);
+        assert!(shown.contains("Mü") && shown.contains("\n  \"n\": 1"), "{shown}");
+        assert!(!shown.chars().any(|character| is_unprintable(character) && character != '\n'), "{shown}");
+        assert_eq!(crate::json::read(&shown, &crate::json::Limits::ANSWER), Ok(document));
     }
 
     #[test]

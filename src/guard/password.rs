@@ -127,7 +127,7 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Reserves the memory and starts the threads.
+    /// Takes the memory and starts the threads.
     ///
     /// # Errors
     /// If the cost exceeds the ceilings, or the system gives no memory or no thread.
@@ -135,6 +135,27 @@ impl Hasher {
         settings: &HasherSettings,
         rng: Arc<dyn Rng>,
         clock: Arc<dyn Clock>,
+    ) -> Result<Self, HasherStartError> {
+        Self::start_threads(settings, rng, clock, Arena::touch)
+    }
+
+    /// The same for somebody who may have nothing to hash: memory is taken for the first computation.
+    ///
+    /// # Errors
+    /// See [`Hasher::start`].
+    pub fn start_idle(
+        settings: &HasherSettings,
+        rng: Arc<dyn Rng>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, HasherStartError> {
+        Self::start_threads(settings, rng, clock, |_| {})
+    }
+
+    fn start_threads(
+        settings: &HasherSettings,
+        rng: Arc<dyn Rng>,
+        clock: Arc<dyn Clock>,
+        prepare: fn(&mut Arena),
     ) -> Result<Self, HasherStartError> {
         if !settings.ceilings.allow(&settings.cost) {
             return Err(HasherStartError::CostOverCeilings);
@@ -145,10 +166,15 @@ impl Hasher {
         let arenas = arenas.map_err(no_memory)?;
         let shared = Arc::new(HashContext::new(settings, &*rng, clock));
         let mut hasher = Self { shared, rng, threads: Vec::with_capacity(count) };
-        for (number, arena) in arenas.into_iter().enumerate() {
+        for (number, mut arena) in arenas.into_iter().enumerate() {
             let shared = Arc::clone(&hasher.shared);
             let thread = thread::Builder::new().name(format!("hasher-{number}"));
-            let thread = thread.spawn(move || shared.work(arena)).map_err(HasherStartError::Thread)?;
+            let thread = thread
+                .spawn(move || {
+                    prepare(&mut arena);
+                    shared.work(arena);
+                })
+                .map_err(HasherStartError::Thread)?;
             hasher.threads.push(thread);
         }
         Ok(hasher)
@@ -381,7 +407,6 @@ impl HashContext {
 
     /// What each thread does from its start to its end.
     fn work(&self, mut arena: Arena) {
-        arena.touch();
         while let Some(Ticket { is_large, work, since, .. }) = self.queue.pop() {
             let begun = self.clock.monotonic();
             self.waits.observe(begun.saturating_sub(since));

@@ -77,7 +77,7 @@ pub fn open(
     let store =
         Store::open_prepared(&config.database, Arc::clone(clock)).map_err(|error| error.to_string())?;
     let policy = read_policy(config.permissions_file.as_deref())?;
-    let hasher = hashing::open(&config, 1, clock, rng)?;
+    let hasher = hashing::open_for_command(&config, clock, rng)?;
     let app = put_together(config, Opened { policy, hasher, store }, process, clock, rng)?;
     // As before each request: a lock that has expired holds for nobody.
     release_expired(&app).map_err(|error| error.about(app.store.path()))?;

@@ -20,7 +20,32 @@ pub(super) fn open(
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
 ) -> Result<Hasher, String> {
-    let settings = HasherSettings {
+    let settings = settings(config, threads);
+    let hasher = Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock));
+    let hasher = hasher.map_err(|error| error.to_string())?;
+    log::info(
+        "hashing passwords",
+        &[("threads", threads.into()), ("kib_each", config.argon2.memory_kib().into())],
+    );
+    Ok(hasher)
+}
+
+/// Starts one thread for a command, most of which have nothing to hash.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub(super) fn open_for_command(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    rng: &Arc<dyn Rng>,
+) -> Result<Hasher, String> {
+    let hasher = Hasher::start_idle(&settings(config, 1), Arc::clone(rng), Arc::clone(clock));
+    hasher.map_err(|error| error.to_string())
+}
+
+fn settings(config: &Config, threads: usize) -> HasherSettings {
+    HasherSettings {
         cost: config.argon2,
         form: config.password_policy.form(),
         ceilings: HashLimits {
@@ -31,14 +56,7 @@ pub(super) fn open(
         threads,
         places: None,
         memory_free: memory::free_bytes,
-    };
-    let hasher = Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock));
-    let hasher = hasher.map_err(|error| error.to_string())?;
-    log::info(
-        "hashing passwords",
-        &[("threads", threads.into()), ("kib_each", config.argon2.memory_kib().into())],
-    );
-    Ok(hasher)
+    }
 }
 
 /// Starts one thread, for the passwords of the first users.
