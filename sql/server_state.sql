@@ -16,3 +16,6 @@ DELETE FROM server_state WHERE name = 'write_probe';
 -- name: last_seen_time
 SELECT coalesce((SELECT value FROM server_state WHERE name = 'last_seen_time'),
                 (SELECT max(last_updated) FROM users)) AS last_seen;
+
+-- name: last_backup
+SELECT value AS last_backup FROM server_state WHERE name = 'last_backup';

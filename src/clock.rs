@@ -23,6 +23,10 @@ const WIRE: &[BorrowedFormatItem<'_>] =
 const WIRE_WHOLE: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
 
+/// As part of a file's name: to the second, and in an order that is theirs.
+const FILE_STAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
+
 /// A point in time: microseconds since 1970-01-01 00:00 UTC, from the year 1 to the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -85,6 +89,12 @@ impl Timestamp {
     #[must_use]
     pub fn wire(self) -> String {
         self.written(if self.0 % MICROS_PER_SECOND == 0 { WIRE_WHOLE } else { WIRE })
+    }
+
+    /// How the name of a file has it: `20261123T140611Z`.
+    #[must_use]
+    pub(crate) fn file_stamp(self) -> String {
+        self.written(FILE_STAMP)
     }
 
     /// Reads either written form, with or without a fraction.

@@ -209,7 +209,10 @@ fn holds(path: &Path, bytes: &[u8]) -> bool {
 }
 
 /// A new file's name is part of its directory, which has to reach the disk as well.
-fn sync_directory_of(path: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the file system says.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => File::open(".")?.sync_all(),

@@ -10,6 +10,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod ask;
+pub(crate) mod backup;
 pub(crate) mod call;
 pub(crate) mod client;
 pub mod command;
@@ -26,6 +27,7 @@ pub(crate) mod pages;
 pub(crate) mod parse;
 pub(crate) mod policy;
 pub(crate) mod pwned;
+pub(crate) mod restore;
 pub mod schema;
 pub(crate) mod serve;
 pub(crate) mod settings;

@@ -1,6 +1,7 @@
 //! Every command, once: how it is called, what it says about itself, and what runs it.
 
 mod accounts;
+mod backup;
 mod operation;
 
 use super::client::URL;
@@ -75,6 +76,8 @@ exists is overwritten, so it can be run again.
     Command::group("session", "list and end sessions", accounts::SESSION).help(ON_THE_DATABASE),
     Command::group("apikey", "list and revoke API keys", accounts::APIKEY).help(ON_THE_DATABASE),
     Command::group("lock", "list the accounts that are locked", accounts::LOCK).help(ON_THE_DATABASE),
+    backup::BACKUP,
+    backup::RESTORE,
     Command::group("policy", "read a permissions policy, and say what it permits", operation::POLICY),
     Command::group("db", "look after the database file", operation::DB),
     Command::new("health", "ask a running server how it is", health::run)

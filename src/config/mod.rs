@@ -27,6 +27,7 @@ pub use problems::{Problems, closest, shown};
 pub use table::{Config, SETTINGS, Setting, SettingKind};
 
 use crate::guard::envelope::Keyring;
+use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::rng::Rng;
 use base_directory::AdminChoice;
@@ -86,6 +87,38 @@ pub fn make_what_is_missing(
         return Ok(Vec::new());
     }
     base_directory::make_what_is_missing(&sources.base, |_| false, rng).map_err(Problems::one)
+}
+
+/// What has to be known to put a backup in place. Of a server that is to be made anew, more need not be there.
+pub struct RestoreSettings {
+    /// The database.
+    pub database: PathBuf,
+    /// The base directory.
+    pub base_directory: PathBuf,
+    /// Key and salt, as far as there are any.
+    pub secrets: Option<(Keyring, PiiSalt)>,
+    /// What the operator should know, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the few settings that say what a backup replaces, and which key and salt are in use.
+///
+/// # Errors
+/// Everything that is wrong with the first ones.
+pub fn load_for_restore(
+    invocation: &Invocation,
+    environment: &Environment,
+) -> Result<RestoreSettings, Problems> {
+    let sources = Sources::open(invocation, environment)?;
+    let mut reader = Reader::new(&sources);
+    let database = reader.database();
+    let (database, warnings) = reader.finish(database)?;
+    let mut reader = Reader::new(&sources);
+    let secrets = reader.secret().zip(reader.pii_salt());
+    // A key that is missing is told of when it is needed.
+    let secrets = reader.finish(secrets).ok().map(|(secrets, _)| secrets);
+    let database = environment.directory.join(database);
+    Ok(RestoreSettings { database, base_directory: sources.base.clone(), secrets, warnings })
 }
 
 /// What a client of the server on this machine needs.

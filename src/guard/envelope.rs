@@ -5,6 +5,7 @@
 //! opened text reach a log or an error.
 
 use crate::clock::Timestamp;
+use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::rng::Rng;
 use base64::Engine as _;
@@ -12,7 +13,8 @@ use base64::alphabet;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use fernet::Fernet;
-use std::fmt;
+use sha2::{Digest as _, Sha256};
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -21,6 +23,13 @@ pub const KEYS_MAX: usize = 8;
 
 /// A key is this long before it is written in base64: half of it signs, half of it encrypts.
 const KEY_BYTES: usize = 32;
+/// And so long afterwards.
+const KEY_CHARACTERS: usize = 44;
+
+/// Keeps fingerprints apart from all other hashes.
+const FINGERPRINT_PERSONALISATION: &[u8] = b"authnzerver key and salt\0";
+/// As much of the hash as tells keys apart.
+const FINGERPRINT_BYTES: usize = 8;
 
 /// Envelopes have no expiry, but the crate refuses those that seem to come from the future. Told this time,
 /// it takes them all; far enough from the end that its allowance for skewed clocks can't overflow.
@@ -40,7 +49,10 @@ pub struct Keyring(Vec<Key>);
 
 /// One key: opens what was sealed with it, seals what goes back. A clone is the same key.
 #[derive(Clone)]
-pub struct Key(Arc<Fernet>);
+pub struct Key {
+    fernet: Arc<Fernet>,
+    raw: Arc<Secret<Vec<u8>>>,
+}
 
 /// What was in an envelope, and the key to seal the answer with. It carries the key itself and not its place
 /// in the ring, so that an answer is readable even if the ring was exchanged meanwhile.
@@ -101,9 +113,28 @@ impl Keyring {
             return None;
         }
         self.0.iter().find_map(|key| {
-            let plaintext = key.0.decrypt_at_time(token, None, UNIX_SECONDS_FAR_FUTURE).ok()?;
+            let plaintext = key.fernet.decrypt_at_time(token, None, UNIX_SECONDS_FAR_FUTURE).ok()?;
             Some(Opened { plaintext: Secret::new(plaintext), key: key.clone() })
         })
+    }
+
+    /// What names each key together with a salt, and tells none of them.
+    #[must_use]
+    pub(crate) fn fingerprints(&self, salt: &PiiSalt) -> Vec<String> {
+        self.0.iter().map(|key| key.fingerprint(salt)).collect()
+    }
+
+    /// The ring as its setting has it.
+    #[must_use]
+    pub(crate) fn written(&self) -> Secret<String> {
+        let mut written = String::with_capacity(self.0.len() * (KEY_CHARACTERS + 1));
+        for key in &self.0 {
+            if !written.is_empty() {
+                written.push(',');
+            }
+            URL_SAFE.encode_string(key.raw.expose(), &mut written);
+        }
+        Secret::new(written)
     }
 
     /// The key written first, for sealing what is not an answer.
@@ -124,14 +155,25 @@ impl Key {
     pub fn seal(&self, plaintext: &[u8], now: Timestamp) -> Vec<u8> {
         // A clock that shows a time before 1970 is wrong anyway; the reader does not look at it.
         let unix_seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
-        STANDARD.encode(self.0.encrypt_at_time(plaintext, unix_seconds)).into_bytes()
+        STANDARD.encode(self.fernet.encrypt_at_time(plaintext, unix_seconds)).into_bytes()
     }
 
     fn from_raw(raw: &[u8]) -> Self {
         let written = Zeroizing::new(URL_SAFE.encode(raw));
-        Self(Arc::new(
-            Fernet::new(&written).expect("the length was checked, and nothing else makes a key bad"),
-        ))
+        let fernet = Fernet::new(&written).expect("the length was checked, and nothing else makes a key bad");
+        Self { fernet: Arc::new(fernet), raw: Arc::new(Secret::new(raw.to_vec())) }
+    }
+
+    /// What names this key, together with a salt, and tells neither: nobody without the key can try out salts.
+    fn fingerprint(&self, salt: &PiiSalt) -> String {
+        let hash = Sha256::new()
+            .chain_update(FINGERPRINT_PERSONALISATION)
+            .chain_update(self.raw.expose())
+            .chain_update(salt.written());
+        hash.finalize()[..FINGERPRINT_BYTES].iter().fold(String::new(), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02x}"); // a String takes everything
+            digits
+        })
     }
 }
 

@@ -46,6 +46,12 @@ impl PiiSalt {
         }
     }
 
+    /// The salt as its setting has it. It must not reach a log or an error.
+    #[must_use]
+    pub(crate) fn written(&self) -> &str {
+        self.0.as_ref().map_or(NO_SALT, |salt| salt.expose())
+    }
+
     /// The form of a piece of personal data that a log may show. A number counts by its decimal digits.
     #[must_use]
     pub fn redact(&self, item: impl Display) -> Redacted {

@@ -1,6 +1,7 @@
 //! What may stand in a log line. There is a way in for fixed words, for numbers, for personal data that was hashed, and
 //! for the few other things named here; there is none for a text as it came.
 
+use crate::clock::Timestamp;
 use crate::guard::password::HashError;
 use crate::guard::redact::{Redacted, escape_for_log};
 use std::borrow::Cow;
@@ -102,6 +103,12 @@ macro_rules! field_from_number {
     )+};
 }
 field_from_number!(i64, u64, usize, u32, u128);
+
+impl From<Timestamp> for Field {
+    fn from(time: Timestamp) -> Self {
+        Self(Value::Plain(time.wire().into()))
+    }
+}
 
 impl From<Redacted> for Field {
     fn from(redacted: Redacted) -> Self {

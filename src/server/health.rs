@@ -64,6 +64,8 @@ fn check_now(app: &App) -> (Health, Result<(), StoreError>) {
         "Health-Ok": ok,
         "Version": env!("CARGO_PKG_VERSION"),
         "Uptime": now.as_secs_f64(),
+        // Of when the last backup is that was found whole; null if there is none, or it cannot be read.
+        "Last-Backup": app.store.last_backup().ok().flatten(),
     });
     if let Err(error) = &checked {
         told["Cause"] = cause(error).into();

@@ -74,6 +74,16 @@ const JOBS: &[Job] = &[
         done: "",
     },
     Job {
+        name: "backups",
+        every: Duration::from_secs(30),
+        run: |rounds| {
+            rounds.tell_of_backups()?;
+            Ok(0)
+        },
+        // It says what it has to itself.
+        done: "",
+    },
+    Job {
         name: "expired-rows",
         every: Duration::from_secs(60 * 60),
         run: |rounds| rounds.purge_expired(),
@@ -92,6 +102,7 @@ pub fn run_maintenance(app: &App, stopped: &Receiver<()>) {
             scope,
             clock: ClockWatch::default(),
             damage_check: None,
+            last_backup: None,
         };
         let mut schedule = Schedule::new(JOBS, app.clock.monotonic());
         loop {
@@ -163,6 +174,7 @@ struct Rounds<'s, 'e> {
     scope: &'s Scope<'s, 'e>,
     clock: ClockWatch,
     damage_check: Option<ScopedJoinHandle<'s, ()>>,
+    last_backup: Option<Timestamp>,
 }
 
 impl Rounds<'_, '_> {
@@ -180,6 +192,16 @@ impl Rounds<'_, '_> {
         };
         let thread = std::thread::Builder::new().name("damage-check".to_owned());
         self.damage_check = thread.spawn_scoped(self.scope, check).ok();
+    }
+
+    /// Logs of when the last backup is: at the start, and when a command has made another one.
+    fn tell_of_backups(&mut self) -> Result<(), StoreError> {
+        let last = self.app.store.last_backup()?;
+        if let Some(taken) = last.filter(|_| last != self.last_backup) {
+            log::info("last verified backup", &[("taken", taken.into())]);
+        }
+        self.last_backup = last;
+        Ok(())
     }
 
     /// Removes what is old enough, for as long as the clock can be trusted and the server is not to stop.
@@ -269,12 +291,12 @@ mod tests {
         let mut due_at = |now: u64| -> Vec<&str> {
             std::iter::from_fn(|| schedule.next_due(seconds(now))).map(|job| job.name).collect()
         };
-        assert_eq!(due_at(7), ["expired-locks", "damage-check", "emails", "expired-rows"]);
+        assert_eq!(due_at(7), ["expired-locks", "damage-check", "emails", "backups", "expired-rows"]);
         assert_eq!(due_at(36), [""; 0]);
         // Late, as after a long run: what follows is counted from then.
-        assert_eq!(due_at(50), ["expired-locks", "damage-check", "emails"]);
+        assert_eq!(due_at(50), ["expired-locks", "damage-check", "emails", "backups"]);
         assert_eq!(due_at(79), [""; 0]);
-        assert_eq!(due_at(80), ["expired-locks", "damage-check", "emails"]);
+        assert_eq!(due_at(80), ["expired-locks", "damage-check", "emails", "backups"]);
         assert_eq!(schedule.time_left(seconds(100)), seconds(10));
         assert_eq!(schedule.time_left(seconds(4000)), Duration::ZERO);
         assert_eq!(schedule.next_due(seconds(4000)).map(|job| job.name), Some("expired-locks"));

@@ -80,7 +80,7 @@ fn check(connection: &Connection, statement: &str) -> Result<Option<String>, Sto
 }
 
 /// The tables that have pages of their own. The names are ours or the original's and need no quoting.
-fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
+pub(super) fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement =
         connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")?;
     let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;

@@ -4,7 +4,7 @@ use super::companions::beside;
 use super::connection::{connect, refusal};
 use super::error::{OpenError, StoreError};
 use super::migrate;
-use super::open::{Found, Kind, look_with, open_prepared};
+use super::open::{First, Found, Kind, look_with, open_prepared};
 use super::query::query;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -164,7 +164,7 @@ pub fn try_migration(path: &Path) -> Result<i64, OpenError> {
 /// A server cannot use it as it is, or is writing too much; a failing disk.
 pub fn compact(path: &Path) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| refusal(path, error.into()).about(path);
-    let (connection, _) = open_prepared(path).map_err(|error| error.about(path))?;
+    let First { connection, in_use: _in_use, .. } = open_prepared(path).map_err(|error| error.about(path))?;
     connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);").map_err(failed)
 }
 

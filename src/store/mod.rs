@@ -8,10 +8,12 @@ mod adopt;
 mod companions;
 mod condition;
 mod connection;
+mod copying;
 mod damage;
 mod db;
 mod error;
 mod identity;
+mod in_use;
 pub mod inspect;
 mod migrate;
 mod open;
@@ -23,11 +25,13 @@ mod writer;
 pub(crate) mod apikeys;
 pub(crate) mod apikeys_nosession;
 pub(crate) mod attempts;
+pub(crate) mod backup;
 pub(crate) mod codes;
 pub(crate) mod email_queue;
 pub(crate) mod emails;
 pub mod locks;
 mod removal;
+pub(crate) mod restore;
 pub mod roles;
 pub(crate) mod server_state;
 pub(crate) mod sessions;
@@ -45,6 +49,8 @@ use crate::pool::Pool;
 use condition::{Condition, Writing};
 use connection::connect_to_read;
 use identity::{FileId, OpenFiles};
+use in_use::InUse;
+use open::First;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -66,6 +72,7 @@ pub struct Store {
     counts: Arc<WriteCounts>,
     path: PathBuf,
     clock: Arc<dyn Clock>,
+    _in_use: Option<InUse>,
 }
 
 impl Store {
@@ -86,18 +93,17 @@ impl Store {
     /// When there is no such database, or it cannot be used as it is.
     pub fn open_prepared(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         open::open_prepared(path)
-            .and_then(|(first, id)| Self::around(first, id, path, 1, clock))
+            .and_then(|first| Self::around(first, path, 1, clock))
             .map_err(|error| error.about(path))
     }
 
     fn open_all(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<(Self, Origin), OpenError> {
-        let (first, id, origin) = open::open(path, &*clock)?;
-        Ok((Self::around(first, id, path, readers, clock)?, origin))
+        let (first, origin) = open::open(path, &*clock)?;
+        Ok((Self::around(first, path, readers, clock)?, origin))
     }
 
     fn around(
-        first: Connection,
-        id: FileId,
+        First { connection, id, in_use }: First,
         path: &Path,
         readers: usize,
         clock: Arc<dyn Clock>,
@@ -112,12 +118,23 @@ impl Store {
         }
         let condition = Arc::new(Condition::new(files, damage::is_too_large_to_wait_for(path)));
         let counts = Arc::<WriteCounts>::default();
-        let writer = Writer::start(first, clock.clone(), Arc::clone(&condition), Arc::clone(&counts))
+        let writer = Writer::start(connection, clock.clone(), Arc::clone(&condition), Arc::clone(&counts))
             .map_err(OpenError::Thread)?;
         let scanner = Arc::new(Mutex::new(connect_to_read(path)?));
         let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
-        Ok(Self { readers, next_reader, scanner, scans, writer, condition, counts, path, clock })
+        Ok(Self {
+            readers,
+            next_reader,
+            scanner,
+            scans,
+            writer,
+            condition,
+            counts,
+            path,
+            clock,
+            _in_use: in_use,
+        })
     }
 
     /// The database's file.
@@ -246,6 +263,15 @@ impl Store {
     /// A failing database.
     pub fn set_last_seen_time(&self, now: Timestamp) -> Result<(), StoreError> {
         self.write(move |tx| server_state::set_last_seen_time(tx, now))
+    }
+
+    /// Of when the last backup is that was made and found whole.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn last_backup(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(server_state::last_backup)
     }
 
     /// Removes at most `limit` rows that have become old; tells how many.

@@ -4,6 +4,7 @@ use super::access;
 use super::connection::{connect, prepare, refusal};
 use super::error::{OpenError, StoreError};
 use super::identity::FileId;
+use super::in_use::InUse;
 use super::migrate::{self, APPLICATION_ID};
 use super::{adopt, damage};
 use crate::clock::Clock;
@@ -29,6 +30,10 @@ pub enum Origin {
     },
 }
 
+/// Why a database of these kinds is not ready.
+const MADE_BY_PYTHON: &str = "was made by the Python authnzerver";
+const IS_EMPTY: &str = "is empty";
+
 /// What kind of database a file holds.
 pub(super) enum Kind {
     Empty,
@@ -38,8 +43,9 @@ pub(super) enum Kind {
 }
 
 /// Opens the file for writing and brings it to today's schema.
-pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId, Origin), OpenError> {
+pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(First, Origin), OpenError> {
     access::check(path)?;
+    let in_use = InUse::share(path)?;
     let made = make_if_missing(path)?;
     let Found { connection, id, kind, open_to_others } = look(path)?;
     let origin = match kind {
@@ -65,24 +71,62 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(Connection, FileId
         }
     };
     prepare(&connection, path)?;
-    Ok((connection, id, origin))
+    Ok((First { connection, id, in_use }, origin))
+}
+
+/// The first connection to a database, the file that it leads to, and that it is in use.
+pub(super) struct First {
+    pub(super) connection: Connection,
+    pub(super) id: FileId,
+    pub(super) in_use: Option<InUse>,
 }
 
 /// Opens a file that a server has made ready. It is not made, brought up to date or taken over: a server may be using it.
-pub(super) fn open_prepared(path: &Path) -> Result<(Connection, FileId), OpenError> {
-    access::check(path)?;
-    let Found { connection, id, kind, .. } = look(path)?;
+pub(super) fn open_prepared(path: &Path) -> Result<First, OpenError> {
+    let (Found { connection, id, kind, .. }, in_use) = look_shared(path)?;
     let lacks = match kind {
         Kind::Ours(version) if version == migrate::newest_version() => {
             damage::check_before_serving(&connection, path)?;
             prepare(&connection, path)?;
-            return Ok((connection, id));
+            return Ok(First { connection, id, in_use });
         }
         Kind::Ours(_) => "has an older schema",
-        Kind::Python => "was made by the Python authnzerver",
-        Kind::Empty | Kind::Unknown => "is empty",
+        Kind::Python => MADE_BY_PYTHON,
+        Kind::Empty | Kind::Unknown => IS_EMPTY,
     };
     Err(OpenError::NotPrepared(path.to_owned(), lacks))
+}
+
+/// Opens a file that a server has made ready, of whatever schema, only to copy it.
+pub(super) fn open_to_copy(path: &Path) -> Result<(Connection, Option<InUse>), OpenError> {
+    let (Found { connection, kind, .. }, in_use) = look_shared(path)?;
+    ensure_ours(path, &kind)?;
+    Ok((connection, in_use))
+}
+
+/// Opens a backup for reading: its connection, and its schema's version.
+pub(super) fn open_backup(path: &Path) -> Result<(Connection, i64), OpenError> {
+    let Found { connection, kind, .. } =
+        look_with(path, |path| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    // It may come from anywhere.
+    connection.execute_batch("PRAGMA trusted_schema = OFF;")?;
+    Ok((connection, ensure_ours(path, &kind)?))
+}
+
+fn ensure_ours(path: &Path, kind: &Kind) -> Result<i64, OpenError> {
+    let lacks = match kind {
+        Kind::Ours(version) => return Ok(*version),
+        Kind::Python => MADE_BY_PYTHON,
+        Kind::Empty | Kind::Unknown => IS_EMPTY,
+    };
+    Err(OpenError::NotPrepared(path.to_owned(), lacks))
+}
+
+fn look_shared(path: &Path) -> Result<(Found, Option<InUse>), OpenError> {
+    access::check(path)?;
+    mode_of(path)?;
+    let in_use = InUse::share(path)?;
+    Ok((look(path)?, in_use))
 }
 
 /// A file that was opened, and what it holds. It is ours or can become so.

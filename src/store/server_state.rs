@@ -12,6 +12,7 @@ const COUNT: &str = query(FILE, "count");
 const FILL_PROBE: &str = query(FILE, "fill_probe");
 const CLEAR_PROBE: &str = query(FILE, "clear_probe");
 const LAST_SEEN_TIME: &str = query(FILE, "last_seen_time");
+const LAST_BACKUP: &str = query(FILE, "last_backup");
 
 /// More than any request writes at once.
 const PROBE_BYTES: i64 = 256 * 1024;
@@ -74,4 +75,14 @@ pub fn last_seen_time(db: &Db<'_>) -> Result<Timestamp, StoreError> {
 pub fn set_last_seen_time(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
     tx.execute(SET, named_params! { ":name": "last_seen_time", ":value": now.stored() })?;
     Ok(())
+}
+
+/// Of when the last backup is; the command that made it has noted that down.
+///
+/// # Errors
+///
+/// A failing database.
+pub(crate) fn last_backup(db: &Db<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let last = db.one(LAST_BACKUP, [], |row| timestamp_or_null(row, "last_backup"))?;
+    Ok(last.flatten())
 }

@@ -2,6 +2,7 @@
 //! killed.
 
 mod access;
+mod backups;
 mod bombs;
 mod breached_passwords;
 mod commands;

@@ -1,0 +1,182 @@
+//! `authnzerver backup`: copies the database, of a running server too, to where the operator wants it.
+
+pub(super) mod directory;
+
+use super::command::{Arguments, CommandError, Context, EXIT_DONE};
+use super::output::{JSON, show};
+use crate::config::arguments::OptionRow;
+use crate::config::{self, Config};
+use crate::files::{self, PRIVATE_FILE_MODE, with_suffix};
+use crate::store::backup::{Notes, Source, Unfinished, notes_of};
+use directory::SECRET_SUFFIXES;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The option that says how many backups of a directory are kept.
+pub(super) const KEEP: OptionRow =
+    OptionRow::with_value("keep", "=N", "in a directory: keep the newest N backups, and remove the others");
+/// The option that has key and salt copied, too.
+pub(super) const WITH_SECRETS: OptionRow =
+    OptionRow::flag("with-secrets", "put copies of key and salt beside it: FILE.secret and FILE.piisalt");
+
+/// Where a backup goes.
+enum Target {
+    StandardOutput,
+    File(PathBuf),
+    /// This directory, whose older backups beyond so many are removed.
+    Directory(PathBuf, Option<usize>),
+}
+
+/// Backs the database up.
+///
+/// # Errors
+/// What kept it from being made, found whole or put in its place.
+pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let target = target(arguments, context)?;
+    let loaded = config::load(&arguments.invocation, context.environment).map_err(CommandError::usage)?;
+    for warning in arguments.invocation.warnings.iter().chain(&loaded.warnings) {
+        context.streams.warn(warning);
+    }
+    let config = loaded.config;
+    let source = Source::open(&context.environment.directory.join(&config.database)).map_err(failed)?;
+    let now = context.parts.clock.now();
+    let notes = Notes { taken: now, belongs_to: config.secret.fingerprints(&config.pii_salt) };
+    let with_secrets = arguments.has(WITH_SECRETS.name).then_some(&config);
+    match target {
+        Target::StandardOutput => send(&source, &notes, context)?,
+        Target::File(path) => {
+            ensure_replaceable(&source, &path)?;
+            let told = write(&source, &path, &notes, with_secrets)?;
+            tell(arguments, context, &path, &told);
+        }
+        Target::Directory(directory, keep) => {
+            make_directory(&directory)?;
+            let path = directory::free_name(&directory, now)
+                .map_err(|error| failed_at(&directory, "cannot be read", &error))?;
+            let mut told = write(&source, &path, &notes, with_secrets)?;
+            let removed = match keep {
+                Some(keep) => directory::remove_older(&directory, keep, &path).map_err(|error| {
+                    failed_at(&directory, "is backed up to, but older backups stay", &error)
+                })?,
+                None => 0,
+            };
+            told["removed"] = removed.into();
+            tell(arguments, context, &path, &told);
+        }
+    }
+    // The server tells of it; the backup is there in any case.
+    if let Err(error) = source.note_backup(now) {
+        context.streams.warn(&format!("the backup is made, but the server does not know of it: {error}"));
+    }
+    Ok(EXIT_DONE)
+}
+
+fn target(arguments: &Arguments, context: &Context<'_, '_>) -> Result<Target, CommandError> {
+    let word = arguments.word(0).unwrap_or_default();
+    let keep = match arguments.option(KEEP.name).map(str::parse) {
+        None => None,
+        Some(Ok(keep)) if keep > 0 => Some(keep),
+        Some(_) => return Err(CommandError::cannot_tell("--keep must be a number above zero")),
+    };
+    if word == "-" {
+        if keep.is_some() || arguments.has(WITH_SECRETS.name) || arguments.has(JSON.name) {
+            return Err(CommandError::cannot_tell("standard output takes the backup and nothing else"));
+        }
+        if context.streams.output_is_terminal {
+            return Err(CommandError::cannot_tell(
+                "a terminal is no place for a backup; put a | or > behind -",
+            ));
+        }
+        return Ok(Target::StandardOutput);
+    }
+    let path = context.environment.directory.join(word);
+    let is_file = path.symlink_metadata().is_ok() && !path.is_dir();
+    if keep.is_some() && is_file {
+        let problem = format!("--keep is for a directory, and {} is none", path.display());
+        return Err(CommandError::cannot_tell(problem));
+    }
+    let is_directory = keep.is_some() || word.ends_with('/') || path.is_dir();
+    Ok(if is_directory { Target::Directory(path, keep) } else { Target::File(path) })
+}
+
+fn failed(error: impl std::fmt::Display) -> CommandError {
+    CommandError::refused(error.to_string())
+}
+
+fn failed_at(path: &Path, what: &str, error: &std::io::Error) -> CommandError {
+    CommandError::refused(format!("{} {what}: {error}", path.display()))
+}
+
+fn make_directory(path: &Path) -> Result<(), CommandError> {
+    files::ensure_private_directory(path).map_err(|error| failed_at(path, "cannot be made", &error))?;
+    Ok(())
+}
+
+/// Only an older backup is replaced.
+fn ensure_replaceable(source: &Source, path: &Path) -> Result<(), CommandError> {
+    let Ok(about) = path.symlink_metadata() else { return Ok(()) };
+    let refuse = |why: &str| {
+        CommandError::refused(format!("{} {why}; nothing was changed, name another file", path.display()))
+    };
+    if source.is(path) {
+        return Err(refuse("is the database itself"));
+    }
+    if !about.is_file() {
+        return Err(refuse("is not a regular file"));
+    }
+    match notes_of(path) {
+        Ok(Some(_)) => Ok(()),
+        _ => Err(refuse("is there already, and is no backup of ours")),
+    }
+}
+
+fn write(
+    source: &Source,
+    path: &Path,
+    notes: &Notes,
+    with_secrets: Option<&Config>,
+) -> Result<Value, CommandError> {
+    let unfinished = Unfinished::make(source, path, notes).map_err(failed)?;
+    let (bytes, rows) = (unfinished.bytes, unfinished.rows);
+    if let Some(config) = with_secrets {
+        // First, so that no backup has its name without them.
+        let [secret, salt] = SECRET_SUFFIXES.map(|suffix| with_suffix(path, suffix));
+        write_secret(source, &secret, config.secret.written().expose())?;
+        write_secret(source, &salt, config.pii_salt.written())?;
+    }
+    unfinished.place().map_err(failed)?;
+    Ok(json!({
+        "backup": path.display().to_string(), "taken": notes.taken.wire(), "bytes": bytes, "rows": rows,
+        "belongs_to": notes.belongs_to, "with_secrets": with_secrets.is_some(),
+    }))
+}
+
+fn write_secret(source: &Source, path: &Path, text: &str) -> Result<(), CommandError> {
+    files::replace_private(path, PRIVATE_FILE_MODE, text.as_bytes())
+        .and_then(|()| source.give_file(path))
+        .map_err(|error| failed_at(path, "cannot be written", &error))
+}
+
+fn send(source: &Source, notes: &Notes, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
+    let unfinished = Unfinished::make(source, &source.scratch(), notes).map_err(failed)?;
+    unfinished
+        .send(context.streams.output)
+        .map_err(|error| CommandError::refused(format!("standard output: {error}")))
+}
+
+fn tell(arguments: &Arguments, context: &mut Context<'_, '_>, path: &Path, told: &Value) {
+    let belongs_to = told["belongs_to"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut lines = vec![
+        format!("backed up {} rows, {} bytes: {}", told["rows"], told["bytes"], path.display()),
+        format!("belongs to the key and salt {}", belongs_to.collect::<Vec<_>>().join(", ")),
+    ];
+    if told["with_secrets"] == true {
+        lines.push(
+            "copies of key and salt lie beside it: who has them can ask the server anything".to_owned(),
+        );
+    }
+    if let Some(removed) = told["removed"].as_u64().filter(|count| *count > 0) {
+        lines.push(format!("removed older backups: {removed}"));
+    }
+    show(arguments, context, told, &(lines.join("\n") + "\n"));
+}
