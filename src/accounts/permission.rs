@@ -4,7 +4,7 @@
 use super::error::OperationError;
 use crate::app::Context;
 use crate::log;
-use crate::policy::access::{Access, Decision, LimitDecision, SharedWith};
+use crate::policy::access::{Access, Decision, Denial, LimitDecision, SharedWith};
 use crate::policy::model::Policy;
 use crate::policy::roles::Role;
 use crate::store::users::{self, AuthUser};
@@ -30,14 +30,12 @@ impl Permitted {
 
 /// Why somebody may not do something to an item.
 pub enum AccessRefused {
-    /// The policy does not permit it.
-    Denied,
+    /// The policy does not permit it, and why.
+    Denied(Denial),
     /// The user is not active, or not in that role.
     NotActive,
-    /// Whose item it is is not active.
+    /// The user whose item it is is not active.
     OwnerNotActive,
-    /// The policy has no such role.
-    UnknownRole,
 }
 
 /// Whether the policy permits something to users who are active.
@@ -47,20 +45,20 @@ pub enum AccessRefused {
 /// Why not; a failing database.
 pub fn check_access(context: &Context<'_>, access: &Access<'_>) -> Result<(), OperationError<AccessRefused>> {
     let refused = |why| Err(OperationError::Refused(why));
-    let decision = context.app().policy.load().decide(access);
-    if decision == Decision::UnknownRole {
-        return refused(AccessRefused::UnknownRole);
+    let judged = context.app().policy.load().judge(access);
+    if judged == Err(Denial::UnknownRole) {
+        return refused(AccessRefused::Denied(Denial::UnknownRole));
     }
     let (asks, owns) = context.read(|db| {
         let asks = is_active_in_role(db, access.user_id, access.role)?;
         let owns = access.owner_id == access.user_id || is_active(db, access.owner_id)?;
         Ok((asks, owns))
     })?;
-    match decision {
+    match judged {
         _ if !asks => refused(AccessRefused::NotActive),
         _ if !owns => refused(AccessRefused::OwnerNotActive),
-        Decision::Granted => Ok(()),
-        _ => refused(AccessRefused::Denied),
+        Ok(()) => Ok(()),
+        Err(denial) => refused(AccessRefused::Denied(denial)),
     }
 }
 

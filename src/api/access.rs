@@ -1,10 +1,12 @@
 //! Whether a user may do something, and whether a value is within a user's limit.
 
+use crate::accounts::error::OperationError;
 use crate::accounts::permission::{AccessRefused, LimitRefused, check_access, check_limit};
 use crate::app::Call;
-use crate::outcome::{Done, Empty, Outcome, Refusal};
-use crate::policy::access::{Access, SharedWith};
+use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
+use crate::policy::access::{Access, Denial, SharedWith};
 use crate::requests;
+use std::borrow::Cow;
 
 const DENIED: &str = "The access was checked. Permitted: False.";
 const NOT_PERMITTED: Refusal = Refusal::new("action not permitted", DENIED);
@@ -35,7 +37,38 @@ requests! {
         target_visibility: str,
         /// Whom it is shared with: user numbers with commas between them; nothing, null or none for nobody.
         target_sharedwith: str|None,
+    } answers Checked {
+        /// What of the question the policy does not know, and therefore denies: role, item, action or visibility.
+        unknown: Option<Cow<'static, str>>,
     } refuses [NOT_PERMITTED, NOT_VALID, OTHERS_UNKNOWN, NOT_CHECKED]
+
+    /// Tells why a user may or may not do something to an item: the rule that decides. It grants nothing; ask
+    /// user-check-access for that.
+    "access-explain" => access_explain(AccessExplain), broken NOT_CHECKED {
+        /// Who wants to.
+        user_id: UserId,
+        /// Their role.
+        user_role: str,
+        /// What they want to do.
+        action: str,
+        /// The kind of item.
+        target_name: str,
+        /// Whose item it is.
+        target_owner: UserId,
+        /// Who can see it.
+        target_visibility: str,
+        /// Whom it is shared with: user numbers with commas between them; nothing, null or none for nobody.
+        target_sharedwith: str|None,
+    } answers Explained {
+        /// Whether user-check-access would permit it.
+        permitted: bool,
+        /// The rule that denies it, in one word: `user_not_active`, `owner_not_active`, or one of docs/policy.md.
+        rule: Option<Cow<'static, str>>,
+        /// The same in words.
+        because: Option<Cow<'static, str>>,
+        /// What of the question the policy does not know: role, item, action or visibility.
+        unknown: Option<Cow<'static, str>>,
+    } refuses [NOT_CHECKED]
 
     /// Tells whether a value is within a limit that the policy sets for a user's role.
     "user-check-limit" => user_check_limit(UserCheckLimit), broken LIMIT_NOT_CHECKED {
@@ -50,13 +83,8 @@ requests! {
     } refuses [OVER_LIMIT, LIMIT_NOT_VALID, LIMIT_NOT_CHECKED]
 }
 
-fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Empty> {
-    // The list matters only where something is shared; elsewhere nobody looks at it.
-    let shared_with = if ask.target_visibility == "shared" {
-        SharedWith::parse(ask.target_sharedwith.as_deref()).map_err(|_| NOT_CHECKED.to_failure())?
-    } else {
-        SharedWith::nobody()
-    };
+fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Checked> {
+    let shared_with = shared_with(&ask.target_visibility, ask.target_sharedwith.as_deref())?;
     let access = Access {
         user_id: ask.user_id,
         role: &ask.user_role,
@@ -68,13 +96,53 @@ fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Empty
     };
     check_access(call, &access).map_err(|error| {
         error.map_refusal(|why| match why {
-            AccessRefused::Denied => NOT_PERMITTED.to_failure(),
+            AccessRefused::Denied(Denial::UnknownRole) => NOT_CHECKED.to_failure(),
+            AccessRefused::Denied(denial) => match denial.unknown() {
+                Some(unknown) => NOT_PERMITTED.to_refused().with("unknown", unknown).into(),
+                None => NOT_PERMITTED.to_failure(),
+            },
             AccessRefused::NotActive => NOT_VALID.to_failure(),
             AccessRefused::OwnerNotActive => OTHERS_UNKNOWN.to_failure(),
-            AccessRefused::UnknownRole => NOT_CHECKED.to_failure(),
         })
     })?;
-    Ok(Done::new(Empty {}, "The access was checked. Permitted: True."))
+    Ok(Done::new(Checked { unknown: None }, "The access was checked. Permitted: True."))
+}
+
+/// The list matters only where something is shared; elsewhere nobody looks at it.
+fn shared_with(visibility: &str, list: Option<&str>) -> Result<SharedWith, Failure> {
+    match visibility {
+        "shared" => SharedWith::parse(list).map_err(|_| NOT_CHECKED.to_failure()),
+        _ => Ok(SharedWith::nobody()),
+    }
+}
+
+fn access_explain(call: &mut Call<'_>, ask: AccessExplain) -> Outcome<Explained> {
+    let shared_with = shared_with(&ask.target_visibility, ask.target_sharedwith.as_deref())?;
+    let access = Access {
+        user_id: ask.user_id,
+        role: &ask.user_role,
+        action: &ask.action,
+        item: &ask.target_name,
+        owner_id: ask.target_owner,
+        visibility: &ask.target_visibility,
+        shared_with: &shared_with,
+    };
+    let (rule, because, unknown) = match check_access(call, &access) {
+        Ok(()) => (None, None, None),
+        Err(OperationError::Broken(error)) => return Err(error.into()),
+        Err(OperationError::Refused(why)) => {
+            let (rule, because, unknown) = match why {
+                AccessRefused::Denied(denial) => (denial.rule(), denial.text(), denial.unknown()),
+                AccessRefused::NotActive => {
+                    ("user_not_active", "the user is not active, or not in that role", None)
+                }
+                AccessRefused::OwnerNotActive => ("owner_not_active", "the owner is not active", None),
+            };
+            (Some(rule), Some(because), unknown)
+        }
+    };
+    let [rule, because, unknown] = [rule, because, unknown].map(|word| word.map(Cow::Borrowed));
+    Ok(Done::quiet(Explained { permitted: rule.is_none(), rule, because, unknown }))
 }
 
 fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Empty> {

@@ -73,6 +73,37 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// The rule in one word, for programs.
+    #[must_use]
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::UnknownRole => "unknown_role",
+            Self::UnknownItem => "unknown_item",
+            Self::UnknownAction => "unknown_action",
+            Self::UnknownVisibility => "unknown_visibility",
+            Self::RoleBarred => "role_barred",
+            Self::NotSoVisible => "not_so_visible",
+            Self::OutOfReach => "out_of_reach",
+            Self::NoList => "no_list",
+            Self::MayNotOwn => "may_not_own",
+            Self::NotListedForOwn => "not_listed_for_own",
+            Self::NotListedForOthers => "not_listed_for_others",
+            Self::NotForItem => "not_for_item",
+        }
+    }
+
+    /// What the policy does not know of the question, if that is why.
+    #[must_use]
+    pub const fn unknown(self) -> Option<&'static str> {
+        match self {
+            Self::UnknownRole => Some("role"),
+            Self::UnknownItem => Some("item"),
+            Self::UnknownAction => Some("action"),
+            Self::UnknownVisibility => Some("visibility"),
+            _ => None,
+        }
+    }
+
     /// The rule in words, with the policy's own names.
     #[must_use]
     pub const fn text(self) -> &'static str {

@@ -62,6 +62,16 @@ pub const READING: &[(&str, Prepare)] = &[
         };
         vec![to("view"), to("nothing")]
     }),
+    ("access-explain", |server| {
+        let user_id = server.member("alice").1;
+        let to = |action| {
+            json!({
+                "user_id": user_id, "user_role": "authenticated", "action": action, "target_name": "dataset",
+                "target_owner": user_id, "target_visibility": "private", "target_sharedwith": "",
+            })
+        };
+        vec![to("view"), to("nothing")]
+    }),
     ("user-check-limit", |server| {
         let user_id = server.member("alice").1;
         let of = |role| json!({ "user_id": user_id, "user_role": role, "limit_name": "max_requests", "value_to_check": 1 });

@@ -176,3 +176,41 @@ fn no_number_is_no_json() {
         server.send(message.as_bytes()).rejected(400);
     }
 }
+
+#[test]
+fn a_denial_is_explained_by_the_rule_that_decides() {
+    let server = with_a_member();
+    server.member("bob");
+    server.ask("internal-user-lock", json!({ "target_userid": 5, "action": "lock" })).done();
+    for (question, rule, unknown) in [
+        ((4, "authenticated", "view", "dataset", 4, "private"), None, None),
+        ((4, "authenticated", "view", "dataset", 1, "private"), Some("out_of_reach"), None),
+        ((4, "authenticated", "view", "nosuch", 4, "private"), Some("unknown_item"), Some("item")),
+        ((4, "authenticated", "nosuch", "dataset", 4, "private"), Some("unknown_action"), Some("action")),
+        (
+            (4, "authenticated", "view", "dataset", 4, "nosuch"),
+            Some("unknown_visibility"),
+            Some("visibility"),
+        ),
+        ((4, "nosuch", "view", "dataset", 4, "private"), Some("unknown_role"), Some("role")),
+        ((4, "superuser", "view", "dataset", 4, "private"), Some("user_not_active"), None),
+        ((4, "authenticated", "view", "dataset", 5, "public"), Some("owner_not_active"), None),
+    ] {
+        let (user_id, role, action, item, owner, visibility) = question;
+        let body = json!({
+            "user_id": user_id, "user_role": role, "action": action, "target_name": item,
+            "target_owner": owner, "target_visibility": visibility, "target_sharedwith": null,
+        });
+        let explained = server.ask("access-explain", body.clone());
+        let answer = explained.done();
+        assert_eq!(answer["permitted"], rule.is_none(), "{question:?}");
+        assert_eq!(answer["rule"].as_str(), rule, "{question:?}");
+        assert_eq!(answer["because"].is_string(), rule.is_some(), "{question:?}");
+        assert_eq!(answer["unknown"].as_str(), unknown, "{question:?}");
+        let checked = server.ask("user-check-access", body);
+        assert_eq!(checked.succeeded(), rule.is_none(), "{question:?}");
+        if role != "nosuch" {
+            assert_eq!(checked.response()["unknown"].as_str(), unknown, "{question:?}");
+        }
+    }
+}

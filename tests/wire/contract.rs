@@ -45,6 +45,7 @@ internal-user-delete: target_userid int
 internal-user-edit: target_userid int, update_dict dict
 internal-session-edit: target_session_token str, update_dict dict
 login: email str, password str, ip_address str, user_agent str | session_token str, remember bool, days int, extra_info_json dict
+access-explain: user_id int, user_role str, action str, target_name str, target_owner int, target_visibility str, target_sharedwith str/None
 batch: requests list | stop_on_failure bool
 session-info: session_token str
 session-list: session_token str
