@@ -375,3 +375,68 @@ fn files_belong_to_whom_the_database_belongs_to() {
     }
     assert!(json!(names(&machine.path(""))).to_string().contains(".before-restore-"));
 }
+
+/// The lines to type in the page about backups.
+fn lines_to_type() -> impl Iterator<Item = &'static str> {
+    include_str!("../../docs/backup.md").lines().filter_map(|line| line.strip_prefix("    "))
+}
+
+#[test]
+fn the_page_about_backups_goes_as_printed() {
+    let machine = Machine::new();
+    let room = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(room.path().join("srv/backups")).expect("makes");
+    fs::create_dir_all(room.path().join("system")).expect("makes");
+    let port = support::machine::free_port().to_string();
+    let settings = [("PORT", port.as_str())];
+    let mut server = Some(machine.starts(&settings));
+    let mut count = 0;
+    for line in lines_to_type() {
+        match line {
+            "sudo systemctl stop authnzerver" => drop(server.take().expect("it runs").stops()),
+            "sudo systemctl start authnzerver" => server = Some(machine.starts(&settings)),
+            "sudo systemctl enable --now authnzerver-backup.timer" => {
+                assert!(room.path().join("system/authnzerver-backup.timer").exists());
+            }
+            _ => {
+                let command = line
+                    .replace("/var/lib/authnzerver", &machine.path("").display().to_string())
+                    .replace("/srv/", &format!("{}/srv/", room.path().display()))
+                    .replace("/etc/systemd/system", &room.path().join("system").display().to_string())
+                    .replace("today.sqlite.age", &room.path().join("today.age").display().to_string())
+                    .replace("sudo ", "");
+                let program = support::program();
+                let script = format!(
+                    "authnzerver() {{ '{}' \"$@\"; }}; age() {{ cat; }}; {command}",
+                    program.display()
+                );
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR"));
+                shell.env("AUTHNZERVER_PORT", &port).env("AUTHNZERVER_PWNEDURL", "none");
+                let output = shell.output().expect("the shell starts");
+                assert!(output.status.success(), "{line}: {output:?}");
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 8);
+    assert!(is_whole(&room.path().join("today.age")));
+    assert_eq!(server.expect("it runs").health().0, 200);
+}
+
+#[test]
+fn the_unit_backs_up_by_a_command_that_there_is() {
+    let unit = include_str!("../../deploy/authnzerver-backup.service");
+    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/authnzerver "));
+    let command = command.expect("it runs the program").split(' ');
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let words: Vec<String> = command
+        .filter(|word| !word.starts_with("--basedir"))
+        .map(|word| word.replace("/var/lib", &machine.path("").display().to_string()))
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    assert_eq!(runs(&machine, &words).0, 0);
+    assert_eq!(names(&machine.path("authnzerver-backups")).len(), 1);
+    server.waits_until(|| server.health().1["Last-Backup"].is_string());
+}
