@@ -15,6 +15,7 @@ use crate::log;
 use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use crate::outbound::notices::{self, Notice, SITE_CHARACTERS_MAX, is_page};
 use crate::outbound::templates::{Email, InvalidMessage};
+use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
 use crate::rng::Rng;
 use crate::store::email_queue::{self, DueEmail, EmailContents, EmailPurpose, RETRY_SECONDS_MAX};
@@ -77,6 +78,28 @@ pub(super) fn enqueue(
         recipient = Some(user.user_id);
     }
     email_queue::insert(tx, purpose, recipient, contents)
+}
+
+/// Has the email sent that goes to an address where somebody signs up: to an account that waits for its verification, the
+/// one with the code; to any other, that there is one.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn enqueue_for_signup(
+    tx: &Tx<'_>,
+    email: &EmailAddress,
+    contents: &EmailContents,
+) -> Result<(), StoreError> {
+    let Some(user) = users::by_email(tx, email)? else {
+        return enqueue(tx, EmailPurpose::SignUp, None, contents);
+    };
+    for purpose in [EmailPurpose::SignUp, EmailPurpose::AccountExists] {
+        if is_recipient(tx, &user, purpose)? {
+            return enqueue(tx, purpose, Some(&user), contents);
+        }
+    }
+    enqueue(tx, EmailPurpose::AccountExists, None, contents)
 }
 
 /// Whether enough time has passed since the emails before.

@@ -12,6 +12,8 @@
 //! | `new_password.rs` | whether a new password is good enough |
 //! | `set_password.rs` | changing and resetting passwords |
 //! | `sign_up.rs` | signing up |
+//! | `sign_up_attempt.rs` | one attempt at that: the same work whoever has the address |
+//! | `join.rs` | a whole sign-up, from an address to a session |
 //! | `add_user.rs` | adding users who need not sign up |
 //! | `verify_email.rs` | what follows when an address was proven |
 //! | `edit.rs` | changing what is known about an account |
@@ -45,6 +47,7 @@ pub(crate) mod find;
 pub mod first_users;
 pub(crate) mod forgotten;
 pub(crate) mod issue_keys;
+pub(crate) mod join;
 pub(crate) mod key_claims;
 pub mod keys;
 pub mod lock;
@@ -56,4 +59,5 @@ pub(crate) mod recipients;
 pub mod sessions;
 pub mod set_password;
 pub(crate) mod sign_up;
+mod sign_up_attempt;
 pub(crate) mod verify_email;

@@ -1,21 +1,15 @@
 //! Whole journeys in one request each. What used to take a frontend several requests, in the right order, is one here.
 
+use super::logged_in::{LoggedInUser, session, usual_days};
 use crate::accounts::authenticate::Authentication;
 use crate::accounts::log_in::log_in;
-use crate::accounts::sessions::{End, MayNotStart, Start};
+use crate::accounts::sessions::MayNotStart;
 use crate::app::Call;
-use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
-use crate::policy::roles::Role;
-use crate::user_id::UserId;
-use crate::{requests, shape};
-
-/// How long a session lives if its user wants to be remembered, and if not.
-const REMEMBERED_DAYS: i64 = 30;
-const FORGOTTEN_DAYS: i64 = 1;
+use crate::requests;
 
 const NO_MATCH: Refusal = Refusal::new(
     "user does not exist or password doesn't match",
@@ -29,22 +23,6 @@ const LOCKED: Refusal = Refusal::new(
 );
 const NO_SUCH_CLIENT: Refusal =
     Refusal::new("invalid request: the session cannot be started as asked", "You could not be logged in.");
-
-shape! {
-    /// Somebody who is logged in.
-    struct LoggedInUser {
-        /// The user's number.
-        user_id: UserId,
-        /// The user's public identifier.
-        system_id: String,
-        /// The user's name, HTML-escaped.
-        full_name: Option<String>,
-        /// The user's address in folded form.
-        email: String,
-        /// The user's role.
-        user_role: Role,
-    }
-}
 
 requests! {
     /// Logs a user in: tests the password, ends the session that the visitor came with, whatever comes of it, and starts
@@ -82,31 +60,18 @@ requests! {
 
 fn login(call: &mut Call<'_>, ask: Login) -> Outcome<Session> {
     let refused = || NO_SUCH_CLIENT.to_failure();
-    let usual_days = if ask.remember == Some(true) { REMEMBERED_DAYS } else { FORGOTTEN_DAYS };
-    let asked = Start {
-        ip_address: ClientAddress::parse(&ask.ip_address).ok_or_else(refused)?.to_string(),
-        user_agent: ask.user_agent,
-        user_id: None,
-        end: End::InDays(ask.days.unwrap_or(usual_days)),
-        extra_info: ask.extra_info_json,
-    };
+    let days = ask.days.unwrap_or(usual_days(ask.remember));
+    let asked = session(&ask.ip_address, ask.user_agent, days, ask.extra_info_json).ok_or_else(refused)?;
     let ends = ask.session_token.map(|token| StoredToken::of(token.expose()));
     let logged_in = log_in(call, EmailAddress::folded(&ask.email), &ask.password, ends, asked);
     let (authentication, started) =
         logged_in.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { refused() }))?;
     match authentication {
         Authentication::Success(authenticated) => {
-            let user = authenticated.into_credentials();
             let session = Session {
                 session_token: started.token.reveal().to_owned(),
                 expires: started.expires,
-                user: LoggedInUser {
-                    user_id: user.user_id,
-                    system_id: user.system_id,
-                    full_name: user.full_name,
-                    email: user.email.as_str().to_owned(),
-                    user_role: user.user_role,
-                },
+                user: LoggedInUser::of(authenticated.into_credentials()),
                 second_factor_due: false,
             };
             Ok(Done::new(session, "You are logged in."))

@@ -11,12 +11,14 @@ pub(crate) mod apikey;
 pub(crate) mod batch;
 pub(crate) mod email;
 pub(crate) mod journey;
+mod logged_in;
 pub(crate) mod login;
 mod members;
 pub(crate) mod own;
 pub(crate) mod password;
 mod refusals;
 pub(crate) mod session;
+pub(crate) mod signup;
 pub(crate) mod user;
 
 use crate::request::Request;
@@ -29,6 +31,7 @@ const FILES: &[&[Request]] = &[
     own::REQUESTS,
     login::REQUESTS,
     journey::REQUESTS,
+    signup::REQUESTS,
     user::create::REQUESTS,
     user::lookup::REQUESTS,
     user::edit::REQUESTS,

@@ -38,8 +38,8 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("fernet", &["src/guard/envelope"], "Seal and open through the envelope."),
 ];
 
-/// The files of requests that others may import: how several of them say no, and what they take.
-const SHARED: [&str; 2] = ["api::refusals", "api::members"];
+/// The files of requests that others may import: how several of them say no, what they take, and what they answer.
+const SHARED: [&str; 3] = ["api::refusals", "api::members", "api::logged_in"];
 
 /// What requests may know of the store: types alone, each with its reason.
 const STORE_TYPES: &[(&str, &str)] = &[

@@ -170,6 +170,29 @@ pub const WRITING: &[(&str, Prepare)] = &[
         let email = server.person(name).email;
         done(json!({ "email_address": email, "new_password": OTHER_PASSWORD, "required_active": true }))
     }),
+    ("signup-start", |server, name| {
+        server.holds_emails();
+        done(signup_start(&format!("{name}@example.org"), GOOD_PASSWORD))
+    }),
+    ("signup-start", |server, name| {
+        // Signed up once more, with another password: then neither is valid.
+        server.person(name).signs_up().done();
+        server.holds_emails();
+        done(signup_start(&format!("{name}@example.org"), OTHER_PASSWORD))
+    }),
+    ("signup-resend", |server, name| {
+        let (person, _) = server.member(name);
+        server.holds_emails();
+        done(page_of("verify", &person.email))
+    }),
+    ("signup-finish", |server, name| {
+        server.emails();
+        server.ask("signup-start", signup_start(&format!("{name}@example.org"), GOOD_PASSWORD)).done();
+        done(json!({
+            "code": server.emailed_code(), "ip_address": "192.0.2.1", "user_agent": "Browser/1.0",
+            "session_token": server.new_session(None),
+        }))
+    }),
     ("reset-start", |server, name| {
         let (person, _) = server.member(name);
         server.holds_emails();
@@ -260,8 +283,19 @@ pub const WRITING: &[(&str, Prepare)] = &[
 ];
 
 fn reset_start(email: &str) -> Value {
+    page_of("reset", email)
+}
+
+fn signup_start(email: &str, password: &str) -> Value {
+    let mut body = page_of("verify", email);
+    body["full_name"] = json!("A Name");
+    body["password"] = json!(password);
+    body
+}
+
+fn page_of(page: &str, email: &str) -> Value {
     json!({
-        "email": email, "link": "https://recipes.example/reset", "site_name": "Recipes",
+        "email": email, "link": format!("https://recipes.example/{page}"), "site_name": "Recipes",
         "ip_address": "192.0.2.7", "user_agent": "Browser/1.0",
     })
 }

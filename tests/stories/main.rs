@@ -28,6 +28,7 @@ mod passwords;
 mod races;
 mod sessions;
 mod sign_up;
+mod sign_up_journey;
 mod spelling;
 mod timed_locks;
 mod upgraded;

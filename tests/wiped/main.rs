@@ -117,6 +117,13 @@ fn the_allocator_finds_copies() {
     }
 }
 
+fn signup_start(email: &str, password: &str) -> Value {
+    json!({
+        "full_name": "Somebody", "email": email, "password": password, "link": "https://recipes.example/verify",
+        "site_name": "Recipes", "ip_address": "192.0.2.7", "user_agent": "Browser/1.0",
+    })
+}
+
 /// The code that somebody gets who forgot their password.
 fn reset_code(server: &TestServer, email: &str) -> String {
     server.later(Duration::from_secs(60));
@@ -171,6 +178,10 @@ fn uses_passwords(server: &TestServer, [password, next_password]: [&str; 2]) {
             "user-resetpass",
             json!({ "email_address": email, "new_password": password, "session_token": session(user_id) }),
         ),
+        ("signup-start", signup_start("bob@example.org", password)),
+        ("signup-start", signup_start("bob@example.org", next_password)),
+        ("signup-start", signup_start(email, password)),
+        ("signup-finish", json!({ "code": password })),
         ("reset-finish", json!({ "code": "wrong", "new_password": password })),
         ("reset-finish", json!({ "code": code, "new_password": next_password })),
         ("reset-finish", json!({ "code": password, "new_password": password })),

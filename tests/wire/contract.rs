@@ -53,6 +53,9 @@ session-end: session_token str, session_id str
 session-touch: session_token str, days int | days_max int
 apikey-list: session_token str
 apikey-end: session_token str, key_id str
+signup-start: full_name str, email str, password str, link str, site_name str, ip_address str, user_agent str | extra_info dict
+signup-resend: email str, link str, site_name str, ip_address str, user_agent str
+signup-finish: code str | ip_address str, user_agent str, session_token str, remember bool, days int, extra_info_json dict
 reset-start: email str, link str, site_name str, ip_address str, user_agent str
 reset-finish: code str, new_password str
 ";

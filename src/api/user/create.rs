@@ -61,6 +61,7 @@ fn user_new(call: &mut Call<'_>, ask: UserNew) -> Outcome<SignedUp> {
         extra_info: ask.extra_info.flatten().unwrap_or_default(),
         retry_hours: ask.verify_retry_wait.flatten(),
         system_id: ask.system_id.flatten(),
+        notice: None,
     };
     let signed_up = sign_up(call, &Performer::CallingServer, asked);
     let account = signed_up.map_err(|error| error.map_refusal(|why| -> Failure { refused(why).into() }))?;

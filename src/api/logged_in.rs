@@ -1,0 +1,56 @@
+//! Somebody who is logged in, as several requests answer it, and the session that they get.
+
+use crate::accounts::sessions::{End, Start};
+use crate::client_address::ClientAddress;
+use crate::policy::roles::Role;
+use crate::shape;
+use crate::store::users::AuthUser;
+use crate::user_id::UserId;
+use crate::wire::Object;
+
+/// How long a session lives if its user wants to be remembered, and if not.
+const REMEMBERED_DAYS: i64 = 30;
+const FORGOTTEN_DAYS: i64 = 1;
+
+shape! {
+    /// Somebody who is logged in.
+    pub(super) struct LoggedInUser {
+        /// The user's number.
+        pub user_id: UserId,
+        /// The user's public identifier.
+        pub system_id: String,
+        /// The user's name, HTML-escaped.
+        pub full_name: Option<String>,
+        /// The user's address in folded form.
+        pub email: String,
+        /// The user's role.
+        pub user_role: Role,
+    }
+}
+
+pub(super) const fn usual_days(remember: Option<bool>) -> i64 {
+    if let Some(true) = remember { REMEMBERED_DAYS } else { FORGOTTEN_DAYS }
+}
+
+/// The session to start; nothing if that is no IP address.
+pub(super) fn session(
+    ip_address: &str,
+    user_agent: String,
+    days: i64,
+    extra_info: Option<Object>,
+) -> Option<Start> {
+    let ip_address = ClientAddress::parse(ip_address)?.to_string();
+    Some(Start { ip_address, user_agent, user_id: None, end: End::InDays(days), extra_info })
+}
+
+impl LoggedInUser {
+    pub(super) fn of(user: AuthUser) -> Self {
+        Self {
+            user_id: user.user_id,
+            system_id: user.system_id,
+            full_name: user.full_name,
+            email: user.email.as_str().to_owned(),
+            user_role: user.user_role,
+        }
+    }
+}
