@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::guard::code::CodePurpose;
+use crate::guard::code::{CodeForm, CodePurpose};
 use crate::store::{StoreError, Tx, codes, email_queue};
 use crate::user_id::UserId;
 
@@ -12,6 +12,15 @@ pub(crate) fn valid_seconds(config: &Config, purpose: CodePurpose) -> i64 {
     match purpose {
         CodePurpose::SignUp => i64::from(config.signup_code_hours) * 3600,
         CodePurpose::Reset => i64::from(config.reset_code_minutes) * 60,
+    }
+}
+
+/// What a page shows once a code is on its way: `link`, or `code` for one that is typed.
+#[must_use]
+pub(crate) fn next_step(config: &Config) -> &'static str {
+    match config.code_form {
+        CodeForm::Link => "link",
+        CodeForm::Typed => "code",
     }
 }
 

@@ -10,7 +10,7 @@ use super::lock::is_suspended;
 use crate::app::{App, Context};
 use crate::client_address::ClientAddress;
 use crate::clock::{Clock, Timestamp};
-use crate::guard::code::{Code, CodePurpose, StoredCode};
+use crate::guard::code::{Code, CodeForm, CodePurpose};
 use crate::log;
 use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use crate::outbound::notices::{self, Notice, SITE_CHARACTERS_MAX, is_page};
@@ -141,6 +141,7 @@ pub fn wake(app: &App) {
         rng: Arc::clone(&app.rng),
         stopping: Arc::clone(&app.mail_stops),
         settings: app.mail_settings.clone(),
+        code_form: app.config.code_form,
         valid_seconds: [CodePurpose::SignUp, CodePurpose::Reset]
             .map(|purpose| codes::valid_seconds(&app.config, purpose)),
     };
@@ -168,6 +169,7 @@ struct Courier {
     rng: Arc<dyn Rng>,
     stopping: Arc<AtomicBool>,
     settings: MailSettings,
+    code_form: CodeForm,
     /// Of a sign-up's code and of a reset's.
     valid_seconds: [i64; 2],
 }
@@ -199,7 +201,7 @@ impl Courier {
         if !self.store.read(email_queue::any_due)? {
             return Ok(None);
         }
-        let code = Code::for_link(&*self.rng);
+        let code = Code::new(self.code_form, &*self.rng);
         let valid_seconds = self.valid_seconds;
         self.store.write(move |tx| take(tx, code, valid_seconds))
     }
@@ -268,7 +270,7 @@ fn take(tx: &Tx<'_>, code: Code, valid_seconds: [i64; 2]) -> Result<Option<Taken
         };
         if let Some((purpose, seconds)) = purpose {
             expires = codes::expiry(tx.now(), seconds);
-            let stored = StoredCode::of_link(purpose, code.reveal());
+            let stored = code.stored(purpose, EmailAddress::folded(user.email.as_str()).as_str());
             crate::store::codes::upsert(tx, user.user_id, purpose, stored, expires)?;
         }
         match due.purpose {
@@ -285,8 +287,8 @@ fn write_email(taken: &Taken) -> Result<Email, InvalidMessage> {
     let EmailContents { site, page, browser, ip_address } = &taken.due.contents;
     let notice = Notice { to: &taken.to, site, page, browser, ip_address };
     match taken.due.purpose {
-        EmailPurpose::SignUp => notices::sign_up(&notice, taken.code.reveal(), taken.expires),
-        EmailPurpose::Reset => notices::reset(&notice, taken.code.reveal(), taken.expires),
+        EmailPurpose::SignUp => notices::sign_up(&notice, &taken.code, taken.expires),
+        EmailPurpose::Reset => notices::reset(&notice, &taken.code, taken.expires),
         EmailPurpose::AccountExists => notices::account_exists(&notice),
     }
 }

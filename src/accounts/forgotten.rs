@@ -5,16 +5,16 @@
 use super::actor::Performer;
 use super::email_queue::{enqueue, is_recipient, wake};
 use super::error::OperationError;
+use super::presented_code::{CodeRefused, PresentedCode};
 use super::verify_email::{self, VerifyRefused};
 use super::{codes, lock, new_password};
 use crate::app::Context;
-use crate::guard::code::StoredCode;
 use crate::guard::password::PasswordHash;
 use crate::guard::secret::Password;
 use crate::policy::email::EmailAddress;
 use crate::store::email_queue::{EmailContents, EmailPurpose};
 use crate::store::users::User;
-use crate::store::{self, StoreError, Tx, users};
+use crate::store::{StoreError, Tx, users};
 use crate::user_id::UserId;
 use std::borrow::Cow;
 
@@ -43,8 +43,8 @@ pub(crate) fn start(
 
 /// Why no new password was set.
 pub(crate) enum FinishRefused {
-    /// The code is not good: not one of ours, or it has ended.
-    BadCode,
+    /// The code does nothing.
+    Code(CodeRefused),
     /// The new password breaks these rules. The code is still good.
     Insecure(Vec<Cow<'static, str>>),
 }
@@ -57,16 +57,14 @@ pub(crate) enum FinishRefused {
 /// Why not; a failing database, or too many passwords waiting.
 pub(crate) fn finish(
     context: &mut Context<'_>,
-    code: StoredCode,
+    code: PresentedCode,
     new: &Password,
 ) -> Result<User, OperationError<FinishRefused>> {
     context.refuse_instead_of_holding();
-    let owner = context.read(|db| match store::codes::live(db, code)? {
-        Some(user_id) => users::by_id(db, user_id),
-        None => Ok(None),
-    })?;
-    // Refused before anything is hashed: a code of 160 random bits tells nothing about accounts.
-    let owner = owner.ok_or(BAD_CODE)?;
+    // Refused before anything is hashed, for known and unknown addresses.
+    let (code, _turn) =
+        code.look_up(context)?.map_err(|why| OperationError::Refused(FinishRefused::Code(why)))?;
+    let owner = context.read(|db| users::by_id(db, code.owner))?.ok_or(BAD_CODE)?;
     context.concerns(owner.email.as_str());
     let hash = context.hash(new)?;
     let name = owner.full_name.as_deref().unwrap_or_default();
@@ -76,14 +74,15 @@ pub(crate) fn finish(
     }
     let no_password = context.no_password();
     let user = context.write(move |tx| {
-        let user_id = store::codes::consume(tx, code)?.ok_or(BAD_CODE)?;
+        let user_id = code.consume(tx)?.ok_or(BAD_CODE)?;
         set(tx, user_id, &hash, &no_password)
     })?;
     Performer::CodeHolder(user.user_id).log(context, "password reset", user.user_id);
     Ok(user)
 }
 
-const BAD_CODE: OperationError<FinishRefused> = OperationError::Refused(FinishRefused::BadCode);
+const BAD_CODE: OperationError<FinishRefused> =
+    OperationError::Refused(FinishRefused::Code(CodeRefused::Bad));
 
 /// Sets the password, with all that follows, unless the account is not one any more whose password may be set.
 fn set(

@@ -4,18 +4,18 @@
 use super::actor::Performer;
 use super::email_queue::{enqueue_for_signup, is_recipient, wake};
 use super::error::OperationError;
+use super::presented_code::{CodeRefused, GoodCode, PresentedCode};
 use super::sessions::{Start, Started, prepare};
 use super::sign_up::{SignUp, SignUpRefused, sign_up};
 use super::verify_email::{self, VerifyRefused};
 use crate::app::Context;
-use crate::guard::code::StoredCode;
 use crate::guard::password::PasswordHash;
 use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
 use crate::store::email_queue::{EmailContents, EmailPurpose};
 use crate::store::sessions::NewSession;
 use crate::store::users::AuthUser;
-use crate::store::{StoreError, Tx, codes, sessions, users};
+use crate::store::{StoreError, Tx, sessions, users};
 use std::borrow::Cow;
 
 /// Why no sign-up was begun. None of it depends on whether there is such an account.
@@ -73,13 +73,14 @@ pub(crate) fn resend(
 
 /// Why a sign-up was not finished.
 pub(crate) enum FinishRefused {
-    /// The code is not good: not one of ours, or it has ended.
-    BadCode,
+    /// The code does nothing.
+    Code(CodeRefused),
     /// The session cannot be started as asked.
     NoSuchSession,
 }
 
-const BAD_CODE: OperationError<FinishRefused> = OperationError::Refused(FinishRefused::BadCode);
+const BAD_CODE: OperationError<FinishRefused> =
+    OperationError::Refused(FinishRefused::Code(CodeRefused::Bad));
 
 /// Somebody whose sign-up is finished.
 pub(crate) struct Joined {
@@ -107,7 +108,7 @@ pub(crate) struct LogIn {
 /// Why not; a failing database.
 pub(crate) fn finish(
     context: &mut Context<'_>,
-    code: StoredCode,
+    code: PresentedCode,
     log_in: Option<LogIn>,
 ) -> Result<Joined, OperationError<FinishRefused>> {
     context.refuse_instead_of_holding();
@@ -117,10 +118,12 @@ pub(crate) fn finish(
         let (token, starts) = prepared.map_err(|_| OperationError::Refused(FinishRefused::NoSuchSession))?;
         (started, session) = (Some(token), Some((starts, ends)));
     }
+    let (code, _turn) =
+        code.look_up(context)?.map_err(|why| OperationError::Refused(FinishRefused::Code(why)))?;
     let no_password = context.no_password();
     let user = context.write({
         let no_password = no_password.clone();
-        move |tx| carry_out(tx, code, &no_password, session)
+        move |tx| carry_out(tx, &code, &no_password, session)
     })?;
     Performer::CodeHolder(user.user_id).log(context, "address verified", user.user_id);
     let has_password = !user.password.is(&no_password);
@@ -129,11 +132,11 @@ pub(crate) fn finish(
 
 fn carry_out(
     tx: &Tx<'_>,
-    code: StoredCode,
+    code: &GoodCode,
     no_password: &PasswordHash,
     session: Option<(NewSession, Option<StoredToken>)>,
 ) -> Result<AuthUser, OperationError<FinishRefused>> {
-    let user_id = codes::consume(tx, code)?.ok_or(BAD_CODE)?;
+    let user_id = code.consume(tx)?.ok_or(BAD_CODE)?;
     let user = users::by_id(tx, user_id)?.ok_or(BAD_CODE)?;
     // Locked, deactivated, or verified by other means meanwhile.
     if !is_recipient(tx, &user, EmailPurpose::SignUp)? {

@@ -27,6 +27,7 @@
 //! | `recipients.rs` | who may get which email |
 //! | `delivery.rs` | hands emails over, and notes that they were sent |
 //! | `codes.rs` | codes that were emailed: what they are good for, and when they end |
+//! | `presented_code.rs` | such a code as it comes back, and wrong ones |
 //! | `email_queue.rs` | emails that the server sends by itself: asked for in a write, sent after it |
 //! | `forgotten.rs` | a forgotten password, from an address to a new password |
 //! | `permission.rs` | what the policy lets a user do |
@@ -55,6 +56,7 @@ pub(crate) mod log_in;
 pub(crate) mod new_password;
 pub(crate) mod own;
 pub(crate) mod permission;
+pub(crate) mod presented_code;
 pub(crate) mod recipients;
 pub mod sessions;
 pub mod set_password;

@@ -10,6 +10,15 @@ pub(super) const LOCKED: Refusal = Refusal::without_reason(
 )
 .nulls(&["user_id"]);
 
+/// A code was not looked at: it came too soon after a wrong one.
+pub(super) const CODE_TOO_SOON: Refusal =
+    Refusal::new("too soon after a wrong code", "Please wait a moment before you try again.");
+/// No code is looked at for now.
+pub(super) const CODE_LOCKED: Refusal = Refusal::new(
+    "locked after too many wrong codes",
+    "No code is taken for now after too many wrong ones. Please try again later.",
+);
+
 /// The policy does not let somebody do this with an API key.
 pub(super) const KEY_NOT_ALLOWED: Refusal = Refusal::new(
     "originating user is not allowed to operate on this API key",

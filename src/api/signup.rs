@@ -1,13 +1,15 @@
 //! A sign-up in two requests, and one more where the email got lost: the server makes the code, sends it, and takes it.
 
 use super::logged_in::{LoggedInUser, session, usual_days};
-use crate::accounts::codes::valid_seconds;
+use super::refusals::{CODE_LOCKED, CODE_TOO_SOON};
+use crate::accounts::codes::{next_step, valid_seconds};
 use crate::accounts::email_queue::{GAP_SECONDS, contents};
 use crate::accounts::join::{self, FinishRefused, LogIn, StartRefused};
+use crate::accounts::presented_code::{CodeRefused, PresentedCode};
 use crate::accounts::sign_up::SignUp;
 use crate::app::Call;
 use crate::clock::Timestamp;
-use crate::guard::code::{CodePurpose, StoredCode};
+use crate::guard::code::CodePurpose;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
@@ -28,7 +30,7 @@ const TOO_MUCH: Refusal = Refusal::new("invalid request: too much to note", "The
 const BAD_PAGE: Refusal = Refusal::new("invalid request: no such link is allowed", "No email was sent.");
 const BAD_CODE: Refusal = Refusal::new(
     "the code is not valid, was used, or has expired",
-    "This link does not work any more. If you have not used it, please ask for a new email.",
+    "This link or code does not work, or not any more. Please try again, or ask for a new email.",
 );
 
 requests! {
@@ -56,7 +58,8 @@ requests! {
         /// Anything to note about the user.
         extra_info: dict,
     } answers SignupStarted {
-        /// What the page is to show next: `link`, that somebody opens the link in their email.
+        /// What the page is to show next: `link`, that somebody opens the link in their email, or `code`, where they type
+        /// the code of the email.
         next: String,
         /// For how many seconds the code will be good.
         code_seconds: i64,
@@ -78,7 +81,8 @@ requests! {
         /// What their browser calls itself.
         user_agent: str,
     } answers SignupResent {
-        /// What the page is to show next: `link`, that somebody opens the link in their email.
+        /// What the page is to show next: `link`, that somebody opens the link in their email, or `code`, where they type
+        /// the code of the email.
         next: String,
         /// For how many seconds the code will be good.
         code_seconds: i64,
@@ -92,6 +96,9 @@ requests! {
         /// The code of the email.
         code: secret,
     } optional {
+        /// The address, for a code that was typed, and only then. Wrong ones are counted for it like wrong passwords:
+        /// `retry_after` says in how many seconds the next one will be looked at.
+        email: str,
         /// To log the user in: their IP address.
         ip_address: str,
         /// To log the user in: what their browser calls itself.
@@ -114,7 +121,7 @@ requests! {
         session_token: Option<String>,
         /// When it ends.
         expires: Option<Timestamp>,
-    } refuses [BAD_CODE, NO_SUCH_CLIENT]
+    } refuses [BAD_CODE, CODE_TOO_SOON, CODE_LOCKED, NO_SUCH_CLIENT]
 }
 
 fn signup_start(call: &mut Call<'_>, ask: SignupStart) -> Outcome<SignupStarted> {
@@ -139,7 +146,11 @@ fn signup_start(call: &mut Call<'_>, ask: SignupStart) -> Outcome<SignupStarted>
         })
     })?;
     let code_seconds = valid_seconds(call.config(), CodePurpose::SignUp);
-    let started = SignupStarted { next: "link".to_owned(), code_seconds, resend_seconds: GAP_SECONDS };
+    let started = SignupStarted {
+        next: next_step(call.config()).to_owned(),
+        code_seconds,
+        resend_seconds: GAP_SECONDS,
+    };
     Ok(Done::new(started, STARTED))
 }
 
@@ -148,7 +159,8 @@ fn signup_resend(call: &mut Call<'_>, ask: SignupResend) -> Outcome<SignupResent
     let notice = notice.ok_or_else(|| BAD_PAGE.to_failure())?;
     join::resend(call, EmailAddress::folded(&ask.email), notice)?;
     let code_seconds = valid_seconds(call.config(), CodePurpose::SignUp);
-    let resent = SignupResent { next: "link".to_owned(), code_seconds, resend_seconds: GAP_SECONDS };
+    let resent =
+        SignupResent { next: next_step(call.config()).to_owned(), code_seconds, resend_seconds: GAP_SECONDS };
     Ok(Done::new(resent, STARTED))
 }
 
@@ -163,11 +175,13 @@ fn signup_finish(call: &mut Call<'_>, ask: SignupFinish) -> Outcome<Verified> {
         }),
         _ => return Err(refused()),
     };
-    let code = StoredCode::of_link(CodePurpose::SignUp, ask.code.expose());
+    let code = PresentedCode::new(CodePurpose::SignUp, &ask.code, ask.email.as_deref());
     let joined = join::finish(call, code, log_in).map_err(|error| {
         error.map_refusal(|why| -> Failure {
             match why {
-                FinishRefused::BadCode => BAD_CODE.to_failure(),
+                FinishRefused::Code(CodeRefused::Bad) => BAD_CODE.to_failure(),
+                FinishRefused::Code(CodeRefused::TooSoon) => CODE_TOO_SOON.to_failure(),
+                FinishRefused::Code(CodeRefused::Locked) => CODE_LOCKED.to_failure(),
                 FinishRefused::NoSuchSession => refused(),
             }
         })

@@ -2,6 +2,7 @@
 //! option, the variable, and the documentation. A setting is added by adding a row.
 
 use super::values::{self, Backoff, LockMode, PwnedFail};
+use crate::guard::code::CodeForm;
 use crate::guard::envelope::Keyring;
 use crate::guard::password::Argon2Cost;
 use crate::guard::ratelimit::RateLimits;
@@ -218,6 +219,8 @@ settings! {
     mail_wait_hours: u32 = "mailwait", Plain, "24", values::integer::<_, 0, 8760>;
     /// The only base URLs that emails may link to, with `;` between them. Without any, every one is taken.
     base_urls: Vec<String> = "baseurls", Plain, "", values::base_urls;
+    /// How the codes that the server makes get from an email to the site: by a `link`, or `typed`, eight characters long.
+    code_form: CodeForm = "codes", Plain, "link", values::code_form;
     /// Hours for which the code of a sign-up's email is good.
     signup_code_hours: u32 = "signupcodehours", Plain, "24", values::integer::<_, 1, 720>;
     /// Minutes for which the code of a forgotten-password email is good.

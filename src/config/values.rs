@@ -3,6 +3,7 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "the table wants them all alike")]
 
+use crate::guard::code::CodeForm;
 use crate::guard::envelope::Keyring;
 use crate::guard::password::Argon2Cost;
 use crate::guard::ratelimit::RateLimits;
@@ -254,6 +255,11 @@ pub fn pwned_fail(text: &str) -> Result<PwnedFail, String> {
 /// What a lock after failures covers.
 pub fn lock_mode(text: &str) -> Result<LockMode, String> {
     choice(text, &[("account", LockMode::Account), ("account-and-client", LockMode::AccountAndClient)])
+}
+
+/// How codes get from emails to the site.
+pub fn code_form(text: &str) -> Result<CodeForm, String> {
+    choice(text, &[("link", CodeForm::Link), ("typed", CodeForm::Typed)])
 }
 
 /// How repeated failed attempts are slowed down.

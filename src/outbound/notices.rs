@@ -2,6 +2,7 @@
 
 use super::templates::{Email, InvalidMessage, one_line, origin};
 use crate::clock::Timestamp;
+use crate::guard::code::{Code, CodeForm};
 
 /// Characters of a browser's name, and of an IP address, that an email shows.
 const ASKER_CHARACTERS_MAX: usize = 200;
@@ -29,7 +30,7 @@ pub struct Notice<'a> {
 /// # Errors
 ///
 /// [`InvalidMessage`].
-pub fn sign_up(notice: &Notice<'_>, code: &str, expires: Timestamp) -> Result<Email, InvalidMessage> {
+pub fn sign_up(notice: &Notice<'_>, code: &Code, expires: Timestamp) -> Result<Email, InvalidMessage> {
     let next = by_code(notice, "To verify your address", code, expires)?;
     write(
         notice,
@@ -44,7 +45,7 @@ pub fn sign_up(notice: &Notice<'_>, code: &str, expires: Timestamp) -> Result<Em
 /// # Errors
 ///
 /// [`InvalidMessage`].
-pub fn reset(notice: &Notice<'_>, code: &str, expires: Timestamp) -> Result<Email, InvalidMessage> {
+pub fn reset(notice: &Notice<'_>, code: &Code, expires: Timestamp) -> Result<Email, InvalidMessage> {
     let next = by_code(notice, "To choose a new password", code, expires)?;
     write(
         notice,
@@ -72,25 +73,31 @@ pub fn account_exists(notice: &Notice<'_>) -> Result<Email, InvalidMessage> {
 }
 
 const WITHOUT_CODE: &str = "If you do not know this browser or IP address, somebody else may have used your\n\
-     e-mail address. Then you can ignore this email: nothing changes unless the page is\n\
-     opened and used.";
+     e-mail address. Then you can ignore this email: nothing changes unless the code in it is\n\
+     used.";
 
 fn by_code(
     notice: &Notice<'_>,
     purpose: &str,
-    code: &str,
+    code: &Code,
     expires: Timestamp,
 ) -> Result<String, InvalidMessage> {
+    let (page, text, until) = (notice.page, code.reveal(), expires.wire());
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if code.is_empty() || !code.chars().all(is_plain) {
+    if text.is_empty() || !text.chars().all(is_plain) {
         return Err(InvalidMessage);
     }
-    let joint = if notice.page.contains('?') { '&' } else { '?' };
-    let until = expires.wire();
-    Ok(format!(
-        "{purpose}, open this page:\n\n{}{joint}code={code}\n\nIt works until {until} (UTC), once.",
-        notice.page
-    ))
+    Ok(match code.form() {
+        CodeForm::Link => {
+            let joint = if page.contains('?') { '&' } else { '?' };
+            format!(
+                "{purpose}, open this page:\n\n{page}{joint}code={text}\n\nIt works until {until} (UTC), once."
+            )
+        }
+        CodeForm::Typed => format!(
+            "{purpose}, enter this code:\n\n{text}\n\non the page\n\n{page}\n\nIt works until {until} (UTC), once."
+        ),
+    })
 }
 
 fn write(notice: &Notice<'_>, subject: &str, request: &str, next: &str) -> Result<Email, InvalidMessage> {
@@ -138,8 +145,7 @@ pub fn is_page(page: &str, allowed: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const CODE: &str = "abcdefghijklmnopqrstuvwxy-_";
+    use crate::rng::SeededRng;
 
     fn notice() -> Notice<'static> {
         Notice {
@@ -151,46 +157,61 @@ mod tests {
         }
     }
 
-    fn all(notice: &Notice<'_>, code: &str) -> [Result<Email, InvalidMessage>; 2] {
+    fn code(form: CodeForm) -> Code {
+        Code::new(form, &SeededRng::new(1))
+    }
+
+    fn all(notice: &Notice<'_>, code: &Code) -> [Result<Email, InvalidMessage>; 2] {
         let expires = Timestamp::parse("2026-11-23T16:00:00").expect("a time");
         [sign_up(notice, code, expires), reset(notice, code, expires)]
     }
 
     #[test]
     fn the_link_is_whole_on_a_line_of_its_own() {
-        for email in all(&notice(), CODE) {
+        let code = code(CodeForm::Link);
+        for email in all(&notice(), &code) {
             let email = email.expect("an email");
-            let link = format!("https://recipes.example/verify?code={CODE}");
+            let link = format!("https://recipes.example/verify?code={}", code.reveal());
             assert!(email.text.lines().any(|line| line == link), "{}", email.text);
             for part in ["alice@example.org", "Browser.1.0", "192.0.2.7", "2026-11-23T16:00:00 (UTC)"] {
                 assert!(email.text.contains(part), "{part}");
             }
         }
         let page = Notice { page: "https://recipes.example/verify?lang=de", ..notice() };
-        let link = format!("https://recipes.example/verify?lang=de&code={CODE}");
+        let link = format!("https://recipes.example/verify?lang=de&code={}", code.reveal());
         assert!(
-            all(&page, CODE).into_iter().all(|email| email.is_ok_and(|email| email.text.contains(&link)))
+            all(&page, &code).into_iter().all(|email| email.is_ok_and(|email| email.text.contains(&link)))
         );
     }
 
     #[test]
+    fn a_code_to_type_is_whole_on_a_line_of_its_own_and_in_no_link() {
+        let code = code(CodeForm::Typed);
+        for email in all(&notice(), &code) {
+            let email = email.expect("an email");
+            for line in [code.reveal(), "https://recipes.example/verify"] {
+                assert!(email.text.lines().any(|written| written == line), "{}", email.text);
+            }
+            assert!(!email.text.contains("code="));
+        }
+    }
+
+    #[test]
     fn nothing_adds_a_line_or_a_word_to_the_link() {
+        let code = code(CodeForm::Link);
         let evil = "x\r\nBcc: eve@example.org\n.\n\u{2028}y";
         let forged = Notice { site: evil, browser: evil, ip_address: evil, ..notice() };
-        for (email, plain) in all(&forged, CODE).into_iter().zip(all(&notice(), CODE)) {
+        for (email, plain) in all(&forged, &code).into_iter().zip(all(&notice(), &code)) {
             let (email, plain) = (email.expect("an email"), plain.expect("an email"));
             assert_eq!(email.text.lines().count(), plain.text.lines().count());
             assert!(!email.subject.contains(['\r', '\n']));
-        }
-        for code in ["", "a b", "a\nb", "a&b"] {
-            assert!(all(&notice(), code).iter().all(Result::is_err), "{code}");
         }
         for odd in [
             Notice { to: "a@b\r\nBcc: c@d", ..notice() },
             Notice { page: "https://x\r\ny", ..notice() },
             Notice { page: "", ..notice() },
         ] {
-            assert!(all(&odd, CODE).iter().all(Result::is_err) && account_exists(&odd).is_err());
+            assert!(all(&odd, &code).iter().all(Result::is_err) && account_exists(&odd).is_err());
         }
     }
 

@@ -31,6 +31,7 @@ mod sign_up;
 mod sign_up_journey;
 mod spelling;
 mod timed_locks;
+mod typed_codes;
 mod upgraded;
 mod user_delete;
 mod user_edit;

@@ -55,9 +55,9 @@ apikey-list: session_token str
 apikey-end: session_token str, key_id str
 signup-start: full_name str, email str, password str, link str, site_name str, ip_address str, user_agent str | extra_info dict
 signup-resend: email str, link str, site_name str, ip_address str, user_agent str
-signup-finish: code str | ip_address str, user_agent str, session_token str, remember bool, days int, extra_info_json dict
+signup-finish: code str | email str, ip_address str, user_agent str, session_token str, remember bool, days int, extra_info_json dict
 reset-start: email str, link str, site_name str, ip_address str, user_agent str
-reset-finish: code str, new_password str
+reset-finish: code str, new_password str | email str
 ";
 
 #[test]

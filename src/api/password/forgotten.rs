@@ -1,10 +1,12 @@
 //! A forgotten password in two requests: one has a code emailed, the other takes it with the new password.
 
-use crate::accounts::codes::valid_seconds;
+use crate::accounts::codes::{next_step, valid_seconds};
 use crate::accounts::email_queue::{GAP_SECONDS, contents};
 use crate::accounts::forgotten::{FinishRefused, finish, start};
+use crate::accounts::presented_code::{CodeRefused, PresentedCode};
+use crate::api::refusals::{CODE_LOCKED, CODE_TOO_SOON};
 use crate::app::Call;
-use crate::guard::code::{CodePurpose, StoredCode};
+use crate::guard::code::CodePurpose;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
@@ -14,7 +16,7 @@ use crate::user_id::UserId;
 const STARTED: &str = "If there is an account with this address, an email is on its way. If none comes, please check the address and try again in a minute.";
 const BAD_CODE: Refusal = Refusal::new(
     "the code is not valid, was used, or has expired",
-    "This link does not work any more. Please ask for a new email.",
+    "This link or code does not work, or not any more. Please try again, or ask for a new email.",
 );
 const INSECURE: Refusal = Refusal::new("invalid new password", "");
 
@@ -38,7 +40,8 @@ requests! {
         /// What their browser calls itself.
         user_agent: str,
     } answers ResetStarted {
-        /// What the page is to show next: `link`, that somebody opens the link in their email.
+        /// What the page is to show next: `link`, that somebody opens the link in their email, or `code`, where they type
+        /// the code of the email.
         next: String,
         /// For how many seconds the code will be good.
         code_seconds: i64,
@@ -54,6 +57,10 @@ requests! {
         code: secret,
         /// The password they want.
         new_password: password,
+    } optional {
+        /// The address, for a code that was typed, and only then. Wrong ones are counted for it like wrong passwords:
+        /// `retry_after` says in how many seconds the next one will be looked at.
+        email: str,
     } answers ResetFinished {
         /// What the page is to show next: `login`.
         next: String,
@@ -61,7 +68,7 @@ requests! {
         user_id: UserId,
         /// The address to log in with.
         email: EmailAddress,
-    } refuses [BAD_CODE, INSECURE]
+    } refuses [BAD_CODE, CODE_TOO_SOON, CODE_LOCKED, INSECURE]
 }
 
 fn reset_start(call: &mut Call<'_>, ask: ResetStart) -> Outcome<ResetStarted> {
@@ -69,7 +76,7 @@ fn reset_start(call: &mut Call<'_>, ask: ResetStart) -> Outcome<ResetStarted> {
     let contents = contents.ok_or_else(|| BAD_PAGE.to_failure())?;
     start(call, EmailAddress::folded(&ask.email), contents)?;
     let started = ResetStarted {
-        next: "link".to_owned(),
+        next: next_step(call.config()).to_owned(),
         code_seconds: valid_seconds(call.config(), CodePurpose::Reset),
         resend_seconds: GAP_SECONDS,
     };
@@ -77,11 +84,13 @@ fn reset_start(call: &mut Call<'_>, ask: ResetStart) -> Outcome<ResetStarted> {
 }
 
 fn reset_finish(call: &mut Call<'_>, ask: ResetFinish) -> Outcome<ResetFinished> {
-    let code = StoredCode::of_link(CodePurpose::Reset, ask.code.expose());
+    let code = PresentedCode::new(CodePurpose::Reset, &ask.code, ask.email.as_deref());
     let user = finish(call, code, &ask.new_password).map_err(|error| {
         error.map_refusal(|why| -> Failure {
             match why {
-                FinishRefused::BadCode => BAD_CODE.to_failure(),
+                FinishRefused::Code(CodeRefused::Bad) => BAD_CODE.to_failure(),
+                FinishRefused::Code(CodeRefused::TooSoon) => CODE_TOO_SOON.to_failure(),
+                FinishRefused::Code(CodeRefused::Locked) => CODE_LOCKED.to_failure(),
                 FinishRefused::Insecure(broken) => {
                     let told = std::iter::once("Please choose a safer password.".into()).chain(broken);
                     INSECURE.to_refused().with_messages(told.collect()).into()

@@ -37,6 +37,12 @@ impl TestServer {
     }
 }
 
+/// The code in an email that somebody types.
+pub fn typed_code_in(email: &Email) -> String {
+    let is_code = |line: &&str| line.len() == 9 && line.as_bytes()[4] == b'-';
+    email.text.lines().find(is_code).expect("the email has a code on a line of its own").to_owned()
+}
+
 /// The code in the link of an email.
 pub fn code_in(email: &Email) -> String {
     let lines = email.text.lines();

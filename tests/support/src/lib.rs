@@ -19,7 +19,7 @@ pub mod second_run;
 mod server;
 pub mod test_ca;
 
-pub use emails::code_in;
+pub use emails::{code_in, typed_code_in};
 pub use program::program;
 pub use reply::Reply;
 pub use server::{
