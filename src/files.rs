@@ -7,7 +7,7 @@
 use crate::clock::Timestamp;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
 /// The mode of a key or of credentials: readable by the owner, writable by nobody.
@@ -52,9 +52,30 @@ pub fn create_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// What the file system says. Then the old file is still there.
 pub fn replace_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
+    replace_private_of(path, mode, bytes, None)
+}
+
+/// The same for a file that will belong to whom something else belongs to.
+///
+/// # Errors
+/// What the file system says. Then the old file is still there.
+pub(crate) fn replace_private_of(
+    path: &Path,
+    mode: u32,
+    bytes: &[u8],
+    owner: Option<&Metadata>,
+) -> io::Result<()> {
     let unfinished = with_suffix(path, UNFINISHED_SUFFIX);
     write_new(&unfinished, mode, bytes)?;
-    let renamed = std::fs::rename(&unfinished, path).and_then(|()| sync_directory_of(path));
+    let is_given = |made: &Metadata, owner: &Metadata| (made.uid(), made.gid()) == (owner.uid(), owner.gid());
+    let given = match owner {
+        Some(owner) if !is_given(&std::fs::metadata(&unfinished)?, owner) => {
+            chown(&unfinished, Some(owner.uid()), Some(owner.gid()))
+        }
+        _ => Ok(()),
+    };
+    let renamed =
+        given.and_then(|()| std::fs::rename(&unfinished, path)).and_then(|()| sync_directory_of(path));
     if renamed.is_err() {
         // The first error is the one to report.
         let _ = std::fs::remove_file(&unfinished);

@@ -69,7 +69,7 @@ struct Part<'m> {
 ///
 /// What is answered by an HTTP status alone.
 pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, HttpRejection> {
-    let opened = app.config.secret.open(sealed).ok_or_else(|| {
+    let opened = app.keys.load().open(sealed).ok_or_else(|| {
         app.metrics.unsealed.increment();
         HttpRejection::UNSEALED
     })?;

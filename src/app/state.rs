@@ -4,6 +4,7 @@ use super::delayed::DelayedResponses;
 use super::measured::Metrics;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::guard::envelope::Keyring;
 use crate::guard::guesses::Guesses;
 use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
@@ -29,6 +30,8 @@ pub type WriteHook = Arc<dyn Fn() + Send + Sync>;
 pub struct App {
     /// What the operator set.
     pub config: Config,
+    /// The keys of messages; replaced when the operator reloads them.
+    pub keys: ArcSwap<Keyring>,
     /// The database.
     pub store: Arc<Store>,
     /// Hashes and verifies passwords.

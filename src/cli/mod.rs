@@ -29,6 +29,7 @@ pub(crate) mod policy;
 pub(crate) mod pwned;
 pub(crate) mod restore;
 pub mod schema;
+pub(crate) mod secret;
 pub(crate) mod serve;
 pub(crate) mod settings;
 pub(crate) mod setup;

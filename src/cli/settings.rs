@@ -103,8 +103,8 @@ In the environment, quotes around a value and a carriage return at its end do no
 A file of variables holds `NAME=value` lines; lines that begin with `#` or `;` are comments, `%%` stands for `%`,
 and a value may stand in quotes. In paths, `[[basedir]]` stands for the base directory and `[[homedir]]` for `HOME`.
 
-With nothing but `--basedir` on the command line, and none of the required settings anywhere, the server uses the
-`.env` in that directory, or else makes its database, key and salt there.
+With `--basedir` on the command line, what is required and given nowhere comes from that directory: from the `.env` in
+it, or else from the server's own database, key and salt there, which a start makes if they are missing.
 
 `authnzerver call` and `authnzerver health` ask the server at `AUTHNZERVER_URL`, if that is set, and otherwise where its
 settings place it.

@@ -3,6 +3,7 @@
 mod accounts;
 mod backup;
 mod operation;
+mod secret;
 
 use super::client::URL;
 use super::command::{Action, Command, Word};
@@ -30,9 +31,9 @@ pub static COMMANDS: &[Command] = &[
         name: DEFAULT,
         summary: "run the server; what happens without a command",
         help: "\
-With nothing but --basedir, and none of the required settings anywhere, the server uses the `.env` in that
-directory, or else makes its database, key and salt there. SIGTERM and SIGINT stop it; SIGHUP has the permissions
-policy and the certificate read again.
+With --basedir, what is required and given nowhere comes from that directory: from the `.env` in it, or else from the
+server's own database, key and salt there, which a start makes if they are missing. SIGTERM and SIGINT stop it;
+SIGHUP has the permissions policy, the certificate and the keys read again.
 ",
         words: &[],
         options: &[],
@@ -76,6 +77,7 @@ exists is overwritten, so it can be run again.
     Command::group("session", "list and end sessions", accounts::SESSION).help(ON_THE_DATABASE),
     Command::group("apikey", "list and revoke API keys", accounts::APIKEY).help(ON_THE_DATABASE),
     Command::group("lock", "list the accounts that are locked", accounts::LOCK).help(ON_THE_DATABASE),
+    secret::SECRET,
     backup::BACKUP,
     backup::RESTORE,
     Command::group("policy", "read a permissions policy, and say what it permits", operation::POLICY),

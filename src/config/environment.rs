@@ -10,6 +10,7 @@ use std::path::PathBuf;
 pub const EXTRA_ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// What the process was started with.
+#[derive(Clone)]
 pub struct Environment {
     /// The words after the program's name.
     pub arguments: Vec<OsString>,

@@ -32,10 +32,10 @@ use crate::guard::secret::Secret;
 use crate::rng::Rng;
 use base_directory::AdminChoice;
 use reader::{ADMIN_VARIABLES, Reader, URL_VARIABLE};
-use sources::Sources;
+use sources::{Source, Sources};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use table::ReadSetting;
+use table::{ReadSetting, by_name};
 
 /// Stands in for the name of the system's user where there is none, as in many containers.
 const NAMELESS_USER: &str = "authnzerver";
@@ -49,6 +49,47 @@ pub struct Startup {
     pub admin: AdminChoice,
     /// What the operator should know, one line each. Holds no secret.
     pub warnings: Vec<String>,
+    /// Where the keys of messages come from.
+    pub keys: KeySource,
+}
+
+/// Where the keys of messages come from, to be read again while the server runs.
+#[derive(Clone)]
+pub struct KeySource {
+    invocation: Invocation,
+    environment: Environment,
+}
+
+impl KeySource {
+    /// Reads the keys as a start would now.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(&self) -> Result<Keyring, Problems> {
+        let sources = Sources::open(&self.invocation, &self.environment)?;
+        let mut reader = Reader::new(&sources);
+        let keys = reader.secret();
+        Ok(reader.finish(keys)?.0)
+    }
+}
+
+/// The file that the keys of messages are read from.
+///
+/// # Errors
+/// There is none: they come from elsewhere.
+pub fn key_file(invocation: &Invocation, environment: &Environment) -> Result<PathBuf, Problems> {
+    let sources = Sources::open(invocation, environment)?;
+    let found = sources.all(by_name("secret")).map_err(Problems::one)?;
+    let Some(first) = found.first() else {
+        return Err(Problems::one("there is no key; --basedir says where the server keeps its own"));
+    };
+    let path = sources.with_places(first.text.trim()).map_err(Problems::one)?;
+    let path = environment.directory.join(path);
+    if path.is_file() && !matches!(first.source, Source::Credential(_)) {
+        return Ok(path);
+    }
+    let problem = format!("the keys come from {}, not from a file: change them there", first.source);
+    Err(Problems::one(problem))
 }
 
 /// Reads all settings. Writes nothing.
@@ -71,9 +112,8 @@ pub fn load_for_set_up(
     load_from(&Sources::of_set_up(invocation, environment, base))
 }
 
-/// Makes the key and the salt of a server that is started with nothing but a base directory on the command line.
-/// Does nothing if any of database, key and salt is given somewhere, or the base directory holds an `.env`, which
-/// is then used. Tells what was made.
+/// Makes the key and the salt of a server whose base directory is on the command line, as far as they are given nowhere
+/// and missing there. Does nothing if database, key and salt are all given. Tells what was made.
 ///
 /// # Errors
 /// What the file system says, or an `.env` that cannot be read.
@@ -83,10 +123,11 @@ pub fn make_what_is_missing(
     rng: &dyn Rng,
 ) -> Result<Vec<String>, Problems> {
     let sources = Sources::open(invocation, environment)?;
-    if !sources.base_provides {
+    let is_given = |name: &str| sources.is_given(by_name(name));
+    if !sources.base_provides || ["authdb", "secret", "piisalt"].into_iter().all(is_given) {
         return Ok(Vec::new());
     }
-    base_directory::make_what_is_missing(&sources.base, |_| false, rng).map_err(Problems::one)
+    base_directory::make_what_is_missing(&sources.base, is_given, rng).map_err(Problems::one)
 }
 
 /// What has to be known to put a backup in place. Of a server that is to be made anew, more need not be there.
@@ -217,7 +258,8 @@ fn load_from(sources: &Sources<'_>) -> Result<Startup, Problems> {
     if config.email_user.is_empty() {
         sources.environment.user_name().unwrap_or(NAMELESS_USER).clone_into(&mut config.email_user);
     }
-    Ok(Startup { config, admin, warnings })
+    let keys = KeySource { invocation: sources.invocation.clone(), environment: sources.environment.clone() };
+    Ok(Startup { config, admin, warnings, keys })
 }
 
 /// The first administrator. The process's variables are asked even if a file stands in for them, for a password

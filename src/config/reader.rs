@@ -179,6 +179,13 @@ impl<'a> Reader<'a> {
         let named =
             |name: &str| self.sources.conf_vars.as_ref().is_some_and(|file| file.names_variable(name));
         let is_unknown = |name: &str| is_unknown(name) && !named(name);
+        let files = self.sources.env_file().into_iter().chain(&self.sources.own_variables);
+        for file in files {
+            for (name, number) in file.names().filter(|(name, _)| is_unknown(name)) {
+                let (path, text) = (file.path().display(), shown(name));
+                self.problems.add(format!("{text} ({path} line {number}) {}", unknown(name)));
+            }
+        }
         let Some(file) = self.sources.env_file() else {
             self.look_for_foreign_forms();
             for name in self.sources.environment.names().filter(|name| is_unknown(name)) {
@@ -186,10 +193,6 @@ impl<'a> Reader<'a> {
             }
             return;
         };
-        for (name, number) in file.names().filter(|(name, _)| is_unknown(name)) {
-            let (path, text) = (file.path().display(), shown(name));
-            self.problems.add(format!("{text} ({path} line {number}) {}", unknown(name)));
-        }
         let unused: Vec<&str> = self
             .sources
             .environment

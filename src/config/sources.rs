@@ -19,14 +19,17 @@ use std::path::{Path, PathBuf};
 /// All sources of one start.
 pub(super) struct Sources<'a> {
     pub(super) environment: &'a Environment,
-    invocation: &'a Invocation,
+    pub(super) invocation: &'a Invocation,
     variables: Variables,
     /// What the file of `--confvars` says, if there is one.
     pub(super) conf_vars: Option<ConfVars>,
     /// The base directory, absolute.
     pub(super) base: PathBuf,
-    /// Whether the base directory's own files stand in for the required settings.
+    /// Whether the base directory's own files stand in for required settings that nothing else gives.
     pub(super) base_provides: bool,
+    /// The base directory's own variables, where some of the required settings come from elsewhere: for what nothing else
+    /// gives.
+    pub(super) own_variables: Option<EnvFile>,
 }
 
 enum Variables {
@@ -80,24 +83,25 @@ impl<'a> Sources<'a> {
             variables: Variables::OfTheProcess,
             conf_vars: conf_vars.map(|path| ConfVars::read(&path)).transpose()?,
             base: environment.directory.clone(),
-            base_provides: false,
+            base_provides: invocation.setting("basedir").is_some(),
+            own_variables: None,
         };
         sources.find_base()?;
         let own_file = sources.base.join(base_directory::ENV_FILE);
+        let given = required().filter(|setting| sources.is_given(setting)).count();
         let env_file = match &invocation.env_file {
             Some(path) => Some(environment.directory.join(path)),
-            None if !sources.only_the_base_is_given() => None,
+            None if !sources.base_provides || given == required().count() => None,
             // One that cannot be looked at is not passed over: reading it will tell why.
-            None if own_file.try_exists().unwrap_or(true) => Some(own_file),
+            None if !own_file.try_exists().unwrap_or(true) => None,
+            None if given == 0 => Some(own_file),
             None => {
-                sources.base_provides = true;
+                sources.own_variables = Some(EnvFile::read(&own_file)?);
                 None
             }
         };
         if let Some(path) = env_file {
             sources.variables = Variables::OfFile(EnvFile::read(&path)?);
-            // A file that leaves the required settings to the base directory is no different from such an environment.
-            sources.base_provides = invocation.env_file.is_some() && sources.only_the_base_is_given();
             sources.find_base()?;
         }
         Ok(sources)
@@ -112,11 +116,29 @@ impl<'a> Sources<'a> {
             conf_vars: None,
             base: base.to_owned(),
             base_provides: true,
+            own_variables: None,
         }
     }
 
     /// Every text that a setting has, the one that counts first. A further kind of source has its place here.
     pub(super) fn all(&self, setting: &Setting) -> Result<Vec<Found>, String> {
+        let mut found = self.given(setting)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        if let Some(file) = base_directory::file_for(setting.name).filter(|_| self.base_provides) {
+            let text = path_text(&self.base.join(file))?;
+            found.push(Found { text, source: Source::BaseDirectory });
+        }
+        Ok(found)
+    }
+
+    /// Whether a setting has a text anywhere; one that cannot be read is one.
+    pub(super) fn is_given(&self, setting: &Setting) -> bool {
+        self.given(setting).map_or(true, |found| !found.is_empty())
+    }
+
+    fn given(&self, setting: &Setting) -> Result<Vec<Found>, String> {
         let mut found = Vec::new();
         for name in self.variables_of(setting) {
             found.extend(self.variable(&name)?.filter(|found| !is_address_of_service(setting, found)));
@@ -133,11 +155,9 @@ impl<'a> Sources<'a> {
             found.push(Found { text: text.to_owned(), source });
         }
         found.retain(|found| !found.text.trim().is_empty());
-        let own_file =
-            base_directory::file_for(setting.name).filter(|_| self.base_provides && found.is_empty());
-        if let Some(file) = own_file {
-            let text = path_text(&self.base.join(file))?;
-            found.push(Found { text, source: Source::BaseDirectory });
+        if let Some(file) = self.own_variables.as_ref().filter(|_| found.is_empty()) {
+            let lines = self.variables_of(setting).into_iter().filter_map(|name| of_file(file, &name));
+            found.extend(lines.filter(|found| !found.text.trim().is_empty()));
         }
         Ok(found)
     }
@@ -192,10 +212,7 @@ impl<'a> Sources<'a> {
                 .environment
                 .variable(name)?
                 .map(|text| Found { text: text.to_owned(), source: Source::Variable(name.to_owned()) }),
-            Variables::OfFile(file) => file.get(name).map(|(text, number)| Found {
-                text: text.to_owned(),
-                source: Source::Line { path: file.path().to_owned(), name: name.to_owned(), number },
-            }),
+            Variables::OfFile(file) => of_file(file, name),
         })
     }
 
@@ -211,13 +228,6 @@ impl<'a> Sources<'a> {
         self.base = std::path::absolute(self.environment.directory.join(text))
             .map_err(|error| Problems::one(format!("basedir: {error}")))?;
         Ok(())
-    }
-
-    /// Whether the operator gave a base directory on the command line and left all else to us.
-    fn only_the_base_is_given(&self) -> bool {
-        let mut required = SETTINGS.iter().filter(|setting| setting.default.is_none());
-        self.invocation.setting("basedir").is_some()
-            && required.all(|setting| self.all(setting).is_ok_and(|found| found.is_empty()))
     }
 
     fn credential(&self, setting: &Setting) -> Result<Option<Found>, String> {
@@ -252,6 +262,16 @@ impl<'a> Sources<'a> {
             None => Ok(text),
         }
     }
+}
+
+fn required() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(|setting| setting.default.is_none())
+}
+
+fn of_file(file: &EnvFile, name: &str) -> Option<Found> {
+    let (text, number) = file.get(name)?;
+    let source = Source::Line { path: file.path().to_owned(), name: name.to_owned(), number };
+    Some(Found { text: text.to_owned(), source })
 }
 
 /// Kubernetes sets `AUTHNZERVER_PORT=tcp://10.96.0.7:13431` in every container beside a service of that name.

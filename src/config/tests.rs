@@ -361,16 +361,35 @@ fn a_file_of_variables_may_leave_the_required_settings_to_the_base_directory() {
         "no base directory is given"
     );
     let operator = operator.writes("half.env", "AUTHNZERVER_PIISALT=none\n", 0o600);
-    assert!(operator.is_refused(&["--basedir=run", "--envfile=half.env"]).contains("secret: missing"));
+    let loaded = operator.starts(&["--basedir=run", "--envfile=half.env"]);
+    assert!(
+        has_salt(&loaded.config, b"none") && loaded.config.database == operator.path("run/.authdb.sqlite")
+    );
 }
 
 #[test]
-fn nothing_is_made_where_any_of_the_three_is_given() {
-    let operator = Operator::new().sets("AUTHNZERVER_AUTHDB", "x.sqlite");
+fn each_required_setting_that_nothing_gives_comes_from_the_base_directory() {
+    for (name, value) in [("AUTHDB", "x.sqlite"), ("SECRET", KEY), ("PIISALT", "none")] {
+        let operator = Operator::new().sets(&format!("AUTHNZERVER_{name}"), value);
+        let invocation = Invocation::parse(&["--basedir=run".into()]).expect("a good command line");
+        let make =
+            || make_what_is_missing(&invocation, &operator.environment, &SeededRng::new(1)).expect("made");
+        assert_eq!(make().len(), if name == "AUTHDB" { 3 } else { 2 }, "{name}");
+        assert_eq!(operator.path("run/.authnzerver-secret-key").exists(), name != "SECRET");
+        assert_eq!(operator.path("run/.authnzerver-salt").exists(), name != "PIISALT");
+        let loaded = operator.starts(&["--basedir=run"]);
+        let in_base = loaded.config.database == operator.path("run/.authdb.sqlite");
+        assert_eq!(in_base, name != "AUTHDB", "{name}");
+        assert_eq!(has_key(&loaded.config, KEY), name == "SECRET");
+        assert_eq!(has_salt(&loaded.config, b"none"), name == "PIISALT");
+    }
+    let all = [("AUTHDB", "x.sqlite"), ("SECRET", KEY), ("PIISALT", "none")];
+    let operator = all.iter().fold(Operator::new(), |operator, (name, value)| {
+        operator.sets(&format!("AUTHNZERVER_{name}"), value)
+    });
     let invocation = Invocation::parse(&["--basedir=run".into()]).expect("a good command line");
     let notes = make_what_is_missing(&invocation, &operator.environment, &SeededRng::new(1));
     assert!(notes.expect("nothing to do").is_empty() && !operator.path("run").exists());
-    assert!(operator.is_refused(&["--basedir=run"]).contains("secret: missing"));
     let text = Operator::new().sets("AUTHNZERVER_BASEDIR", "/x").is_refused(&[]);
     assert!(text.contains("secret: missing"), "{text}");
     assert!(
@@ -378,6 +397,20 @@ fn nothing_is_made_where_any_of_the_three_is_given() {
             .is_refused(&["--basedir=[[homedir]]"])
             .contains("cannot stand in the base directory")
     );
+}
+
+#[test]
+fn the_base_directorys_own_variables_fill_in_what_nothing_else_gives() {
+    let text = format!(
+        "AUTHNZERVER_AUTHDB=other.sqlite\nAUTHNZERVER_SECRET={KEY}\nAUTHNZERVER_PIISALT=none\nAUTHNZERVER_PORT=7\n"
+    );
+    let other = "BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let operator = Operator::new().writes("run/.env", &text, 0o600).sets("AUTHNZERVER_SECRET", other);
+    let loaded = operator.starts(&["--basedir=run"]);
+    assert!(has_key(&loaded.config, other) && !has_key(&loaded.config, KEY));
+    assert_eq!((loaded.config.database.as_path(), loaded.config.port), (Path::new("other.sqlite"), 7));
+    let operator = operator.writes("run/.env", &text.replace("PORT", "PROT"), 0o600);
+    assert!(operator.is_refused(&["--basedir=run"]).contains("perhaps AUTHNZERVER_PORT"));
 }
 
 #[test]

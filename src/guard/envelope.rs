@@ -45,6 +45,7 @@ const KEY_BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The keys under which requests may arrive.
+#[derive(Clone)]
 pub struct Keyring(Vec<Key>);
 
 /// One key: opens what was sealed with it, seals what goes back. A clone is the same key.
@@ -65,14 +66,15 @@ pub struct Opened {
 
 impl Keyring {
     /// Reads one or several keys, separated by commas or white space. A key is 32 bytes in URL-safe or
-    /// standard base64; quotes and other stray characters around it are ignored, and so is missing padding.
+    /// standard base64; quotes and other stray characters around it are ignored, and so are missing padding, and what
+    /// follows a `#` in its line.
     ///
     /// # Errors
     /// Says which key is wrong and why, and shows no part of it.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut raw_keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
         let mut keys = Vec::new();
-        for written in text.split(|c: char| c == ',' || c.is_whitespace()) {
+        for written in keys_in(text) {
             let characters: Zeroizing<String> =
                 Zeroizing::new(written.chars().filter_map(key_letter).collect());
             if characters.is_empty() {
@@ -135,6 +137,13 @@ impl Keyring {
             URL_SAFE.encode_string(key.raw.expose(), &mut written);
         }
         Secret::new(written)
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "no ring is empty")]
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The key written first, for sealing what is not an answer.
@@ -230,6 +239,23 @@ impl fmt::Display for KeyError {
 }
 
 impl std::error::Error for KeyError {}
+
+/// The keys of a text as they are written, with empty ones between them.
+fn keys_in(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| {
+        line_and_name(line).0.split(|character: char| character == ',' || character.is_whitespace())
+    })
+}
+
+/// The keys in a line, and the name behind a `#` that follows white space or begins the line.
+pub(crate) fn line_and_name(line: &str) -> (&str, Option<&str>) {
+    let mut marks = line.match_indices('#').map(|(place, _)| place);
+    let mark = marks.find(|place| line[..*place].chars().next_back().is_none_or(char::is_whitespace));
+    match mark {
+        None => (line, None),
+        Some(place) => (&line[..place], Some(line[place + 1..].trim()).filter(|name| !name.is_empty())),
+    }
+}
 
 /// A character of a written key in the standard alphabet; `None` for one that is to be ignored.
 fn key_letter(written: char) -> Option<char> {

@@ -118,6 +118,7 @@ fn put_together(
         limiter: Limiter::new(config.rate_limits.clone()),
         server_name: config.server_name.clone().unwrap_or(machine_name),
         policy: ArcSwap::from_pointee(policy),
+        keys: ArcSwap::from_pointee(config.secret.clone()),
         breached_passwords,
         outbound,
         mailer,

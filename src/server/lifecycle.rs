@@ -11,8 +11,8 @@ use crate::accounts::delivery;
 use crate::accounts::first_users::add_roles;
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::Startup;
 use crate::config::base_directory;
+use crate::config::{KeySource, Startup};
 use crate::http::Listener;
 use crate::log;
 use crate::rng::Rng;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// Signals that stop the server, or have it read its policy and certificate again.
+/// Signals that stop the server, or have it read its policy, certificate and keys again.
 const SIGNALS_OBEYED: &[i32] = &[SIGTERM, SIGINT, SIGHUP];
 /// Signals that would end the process by default, and are ignored: those that have other daemons reopen their logs,
 /// timers that a parent may have left running, and the one for a file that has reached its size limit, which is a
@@ -103,6 +103,7 @@ fn serve(
     let speaks_tls = certificate.is_some();
     ensure_resources(&loaded.config, speaks_tls)?;
     let plan = plan_memory(&loaded.config)?;
+    let keys = loaded.keys.clone();
     let app = Arc::new(build(loaded, process, &plan, clock, rng)?);
     let listener = open_listener(&app, &plan, clock, certificate)?;
     let metrics = open_metrics(&app, listener.traffic(), clock)?;
@@ -124,7 +125,7 @@ fn serve(
             .spawn(move || run_maintenance(&app, &stopped))
     }
     .map_err(|error| format!("cannot start a thread: {error}"))?;
-    wait_for_stop(signals, process, &app, &listener);
+    wait_for_stop(signals, process, &keys, &app, &listener);
     log::info("stopping", &[]);
     let was_accepting = listener.is_accepting();
     listener.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
@@ -140,15 +141,16 @@ fn serve(
     if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }
 }
 
-/// Returns when the server is to stop or can no longer be reached. Until then, reloads policy and certificate on
-/// request.
-fn wait_for_stop(mut signals: Signals, process: &Process, app: &App, listener: &Listener) {
+/// Returns when the server is to stop or can no longer be reached. Until then, reloads policy, certificate and keys
+/// on request.
+fn wait_for_stop(mut signals: Signals, process: &Process, keys: &KeySource, app: &App, listener: &Listener) {
     while listener.is_accepting() {
         for signal in signals.pending() {
             match signal {
                 SIGHUP => {
                     reload_policy(app);
                     reload_certificate(process, app, listener);
+                    reload_keys(keys, app);
                 }
                 SIGTERM | SIGINT => return,
                 _ => {}
@@ -171,6 +173,22 @@ fn reload_policy(app: &App) {
         }
         Err(problem) => {
             log::error("kept the old permissions policy", &[("cause", log::notice(&problem))]);
+        }
+    }
+}
+
+/// A request that is under way is answered with the key that it came with.
+fn reload_keys(keys: &KeySource, app: &App) {
+    match keys.read() {
+        Ok(keys) => {
+            let count = keys.len();
+            app.keys.store(Arc::new(keys));
+            log::info("read the keys again", &[("count", count.into())]);
+        }
+        Err(problems) => {
+            for problem in problems.lines() {
+                log::error("kept the old keys", &[("cause", log::notice(problem))]);
+            }
         }
     }
 }

@@ -95,7 +95,7 @@ impl Router {
         if !request.peer.is_loopback() {
             return error_response(400);
         }
-        let Some(opened) = self.app.config.secret.open(request.body) else { return error_response(401) };
+        let Some(opened) = self.app.keys.load().open(request.body) else { return error_response(401) };
         let text = std::str::from_utf8(opened.plaintext.expose()).unwrap_or_default();
         let Ok(message) = json::read_object(text, &Limits::REQUEST) else { return error_response(400) };
         let mut message = WipedObject::from(message);

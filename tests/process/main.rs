@@ -11,6 +11,7 @@ mod documents;
 mod files;
 mod first_start;
 mod hangups;
+mod keys;
 mod limits;
 mod log;
 mod metrics;

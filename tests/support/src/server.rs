@@ -124,6 +124,7 @@ impl TestServer {
             limiter: Limiter::new(config.rate_limits.clone()),
             server_name: config.server_name.clone().unwrap_or_else(|| "localhost".to_owned()),
             policy: ArcSwap::from_pointee(policy),
+            keys: ArcSwap::from_pointee(config.secret.clone()),
             mail_settings: mail_settings(&config, "localhost", None),
             config,
             store: Arc::new(store),

@@ -1,0 +1,181 @@
+//! `authnzerver secret`: the keys of messages, each on a line of the server's key file, with its name behind a `#`. A key
+//! is shown once, when it is made.
+
+use super::command::{Arguments, CommandError, Context, EXIT_DONE};
+use super::output::{JSON, Style, Table, show};
+use crate::config;
+use crate::files::{self, KEY_FILE_MODE};
+use crate::guard::envelope::{KEYS_MAX, Keyring, generate_key, line_and_name};
+use crate::guard::redact::PiiSalt;
+use crate::guard::secret::Secret;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The longest key file that can be ours.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// The longest name of a key.
+const NAME_CHARACTERS_MAX: usize = 40;
+const RELOAD: &str = "next: `systemctl reload authnzerver`, or SIGHUP, has the server read its keys again";
+
+/// A key as its line has it.
+struct Entry {
+    keys: Secret<String>,
+    name: Option<String>,
+}
+
+impl Entry {
+    /// The fingerprints of what stands in the line, as backups have them.
+    fn fingerprints(&self, salt: &PiiSalt) -> Vec<String> {
+        // Which of the keys is wrong, the whole ring's check tells.
+        Keyring::parse(self.keys.expose()).map(|keys| keys.fingerprints(salt)).unwrap_or_default()
+    }
+}
+
+/// The key file, and what is in it.
+struct KeyFile {
+    path: PathBuf,
+    entries: Vec<Entry>,
+    salt: PiiSalt,
+}
+
+/// Makes a key, for use elsewhere.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "every command has this type")]
+pub fn new(_: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let key = generate_key(context.parts.rng);
+    let line = Zeroizing::new(format!("{}\n", key.expose()));
+    context.streams.print(&line);
+    Ok(EXIT_DONE)
+}
+
+/// Lists the keys by name and fingerprint.
+///
+/// # Errors
+/// They cannot be read.
+pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let file = KeyFile::open(arguments, context)?;
+    let mut table = Table::new(&["NAME", "FINGERPRINT"]);
+    let mut listed = Vec::new();
+    for entry in &file.entries {
+        for fingerprint in entry.fingerprints(&file.salt) {
+            table.add(vec![entry.name.as_deref().unwrap_or("-").into(), fingerprint.as_str().into()]);
+            listed.push(json!({ "name": entry.name, "fingerprint": fingerprint }));
+        }
+    }
+    let text = table.text(Style::of(context));
+    show(arguments, context, &json!({ "keys": listed }), &text);
+    Ok(EXIT_DONE)
+}
+
+/// Makes a key, adds it to the file and shows it.
+///
+/// # Errors
+/// The name is taken, or the file cannot be written.
+pub fn add(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let name = arguments.word(0).unwrap_or_default();
+    let is_good = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    if name.is_empty() || name.len() > NAME_CHARACTERS_MAX || !name.chars().all(is_good) {
+        return Err(CommandError::cannot_tell(
+            "a name has letters, digits, `.`, `_` and `-`, at most 40 of them",
+        ));
+    }
+    let mut file = KeyFile::open(arguments, context)?;
+    if file.entries.iter().any(|entry| entry.name.as_deref() == Some(name)) {
+        return Err(CommandError::refused(format!("there is a key {name} already")));
+    }
+    let key = generate_key(context.parts.rng);
+    file.entries.push(Entry { keys: key.clone(), name: Some(name.to_owned()) });
+    file.write()?;
+    let line = Zeroizing::new(format!("{}\n", key.expose()));
+    let document = json!({ "name": name, "key": key.expose(), "file": file.path.display().to_string() });
+    show(arguments, context, &document, &line);
+    advise(arguments, context);
+    Ok(EXIT_DONE)
+}
+
+/// Takes a key out of the file.
+///
+/// # Errors
+/// There is no such key, or no other one.
+pub fn retire(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let wanted = arguments.word(0).unwrap_or_default();
+    let mut file = KeyFile::open(arguments, context)?;
+    let is_meant = |entry: &Entry| {
+        let fingerprints = entry.fingerprints(&file.salt);
+        entry.name.as_deref() == Some(wanted) || fingerprints.iter().any(|one| one == wanted)
+    };
+    let Some(place) = file.entries.iter().position(is_meant) else {
+        let problem =
+            format!("there is no key {}; `authnzerver secret list` has them all", config::shown(wanted));
+        return Err(CommandError::refused(problem));
+    };
+    if file.entries.len() == 1 {
+        return Err(CommandError::refused(
+            "it is the only key: add another one, and hand it to the frontends first",
+        ));
+    }
+    file.entries.remove(place);
+    file.write()?;
+    let text = format!("retired {wanted}\n");
+    show(arguments, context, &json!({ "retired": wanted, "file": file.path.display().to_string() }), &text);
+    advise(arguments, context);
+    Ok(EXIT_DONE)
+}
+
+fn advise(arguments: &Arguments, context: &mut Context<'_, '_>) {
+    if !arguments.has(JSON.name) {
+        context.streams.warn(RELOAD);
+    }
+}
+
+impl KeyFile {
+    fn open(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Self, CommandError> {
+        let (invocation, environment) = (&arguments.invocation, context.environment);
+        let path = config::key_file(invocation, environment).map_err(CommandError::usage)?;
+        let loaded = config::load(invocation, environment).map_err(CommandError::usage)?;
+        for warning in invocation.warnings.iter().chain(&loaded.warnings) {
+            context.streams.warn(warning);
+        }
+        let cannot = |why: String| CommandError::cannot_tell(format!("{}: {why}", path.display()));
+        let bytes =
+            files::read_small(&path, FILE_BYTES_MAX).map_err(|error| cannot(error.to_string()))?.bytes;
+        let bytes = Zeroizing::new(bytes);
+        let text = std::str::from_utf8(&bytes).map_err(|_| cannot("it is no text".to_owned()))?;
+        let entries = text.lines().map(line_and_name).filter(|(keys, _)| !keys.trim().is_empty());
+        let entries = entries.map(|(keys, name)| Entry {
+            keys: Secret::new(keys.trim().to_owned()),
+            name: name.map(str::to_owned),
+        });
+        Ok(Self { entries: entries.collect(), salt: loaded.config.pii_salt, path })
+    }
+
+    /// Writes the file anew. Whoever reads it meanwhile finds the old keys or the new ones.
+    fn write(&self) -> Result<(), CommandError> {
+        let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX.try_into().unwrap_or(0)));
+        for Entry { keys, name } in &self.entries {
+            text.push_str(keys.expose());
+            if let Some(name) = name {
+                text.push_str("  # ");
+                text.push_str(name);
+            }
+            text.push('\n');
+        }
+        if let Err(error) = Keyring::parse(&text) {
+            return Err(CommandError::refused(format!(
+                "{error}; a ring has at most {KEYS_MAX}, nothing was changed"
+            )));
+        }
+        replace(&self.path, text.as_bytes()).map_err(|error| {
+            CommandError::refused(format!("{} cannot be written: {error}", self.path.display()))
+        })
+    }
+}
+
+/// A key file keeps its owner, who may be another one than whoever types this. A link to it stays one.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let path = std::fs::canonicalize(path)?;
+    files::replace_private_of(&path, KEY_FILE_MODE, bytes, Some(&std::fs::metadata(&path)?))
+}
