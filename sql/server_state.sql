@@ -2,10 +2,6 @@
 INSERT INTO server_state (name, value) VALUES (:name, :value)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
--- name: count
-INSERT INTO server_state (name, value) VALUES (:name, '1')
-ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1;
-
 -- name: fill_probe
 INSERT INTO server_state (name, value) VALUES ('write_probe', hex(zeroblob(:bytes / 2)))
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -25,7 +25,7 @@ DELETE FROM sessions WHERE token_hash BETWEEN :first AND :last AND user_id = coa
 RETURNING user_id;
 
 -- name: delete
-DELETE FROM sessions WHERE token_hash = :token_hash;
+DELETE FROM sessions WHERE token_hash = :token_hash RETURNING user_id;
 
 -- name: delete_by_user
 DELETE FROM sessions WHERE user_id = :user_id AND token_hash IS NOT :kept_token_hash;

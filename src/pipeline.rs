@@ -118,7 +118,8 @@ fn admit_and_act(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Resul
         return Err(HttpRejection::MALFORMED);
     };
     let lifted = release_expired(app);
-    let mut call = Context::of_client(app, part.client, part.presence);
+    let request_id = display_id(part.reqid);
+    let mut call = Context::of_client(app, part.client, &request_id, part.presence);
     let acted = (request.handle)(&mut call, body).map(|acted| match (acted, lifted) {
         // An account whose lock is over is locked still, and that may be all that stood in the way.
         (Err(Failure::Refused(_)), Err(error)) if any_ended(app).unwrap_or(true) => Err(error.into()),

@@ -7,6 +7,7 @@ use crate::guard::secret::Secret;
 use crate::guard::token::StoredToken;
 use crate::log::{self, Field};
 use crate::policy::roles::Role;
+use crate::store::events::By;
 use crate::store::{Db, StoreError, sessions};
 use crate::user_id::UserId;
 
@@ -38,6 +39,7 @@ pub struct Operator {
 }
 
 /// An active user, proven by a session of theirs, in the role they have now.
+#[derive(Clone)]
 #[must_use]
 pub struct Actor {
     /// The user's number.
@@ -46,7 +48,20 @@ pub struct Actor {
     pub role: Role,
 }
 
+impl From<&Performer> for By {
+    fn from(performer: &Performer) -> Self {
+        match performer {
+            Performer::User(actor) => Self::session(actor.user_id),
+            Performer::PasswordHolder(user_id) => Self::password(*user_id),
+            Performer::CodeHolder(user_id) => Self::code(*user_id),
+            Performer::CallingServer => Self::CALLING_SERVER,
+            Performer::Operator(operator) => Self::operator(operator.login.clone()),
+        }
+    }
+}
+
 /// Who performs an operation, verified.
+#[derive(Clone)]
 #[must_use]
 pub enum Performer {
     /// A user, in a session.

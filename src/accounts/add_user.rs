@@ -9,6 +9,7 @@ use crate::guard::token::uuid4;
 use crate::policy::email::EmailAddress;
 use crate::policy::full_name::FullName;
 use crate::policy::roles::Role;
+use crate::store::events::{EventKind, NewEvent};
 use crate::store::users::NewUser;
 use crate::store::{StoreError, users};
 use crate::user_id::UserId;
@@ -90,6 +91,7 @@ pub fn add_user(
         user_role: Role::known(addition.role.to_owned()),
         verification_letter_due: false,
     };
+    let (trail, noted_by) = (context.trail(), by.clone());
     let added = context.write(move |tx| {
         let user_id = users::insert(tx, &new).map_err(|error| match error {
             StoreError::Duplicate(_) => refused(AddRefused::Known),
@@ -98,6 +100,7 @@ pub fn add_user(
         })?;
         // The address is proven, whoever signed it up while it was another account's.
         users::end_contest(tx, &new.email)?;
+        trail.note(tx, &noted_by, NewEvent::about(EventKind::AccountAdded, user_id))?;
         Ok::<_, OperationError<AddRefused>>(Added { user_id, system_id: new.system_id, email: new.email })
     })?;
     by.log(context, "account added", added.user_id);

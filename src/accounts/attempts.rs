@@ -1,7 +1,7 @@
 //! Failed attempts: how they are counted, how long they delay the answer, and when they lock the account. Only a password
 //! that was tested and is wrong counts, and it is written down before the next is tested.
 
-use super::lock;
+use super::{lock, sessions};
 use crate::app::Context;
 use crate::clock::Timestamp;
 use crate::config::values::{Backoff, LockMode};
@@ -11,8 +11,9 @@ use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
 use crate::store::attempts::{AttemptKey, Attempts};
+use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::locks::{self, Lock};
-use crate::store::{StoreError, Tx, attempts, sessions, users};
+use crate::store::{StoreError, Tx, attempts, users};
 use crate::user_id::UserId;
 use std::time::Duration;
 
@@ -183,19 +184,26 @@ fn write_down(
     ends: Option<StoredToken>,
 ) -> Result<i64, StoreError> {
     let (key, account, rules) = (counted.key.clone(), counted.account.clone(), counted.rules);
+    let trail = context.trail();
     context.write(move |tx| {
         if let Some(session) = ends {
-            sessions::delete(tx, &session)?;
+            sessions::delete(tx, &trail, &session)?;
         }
         let known = attempts::by_account(tx, &key)?;
         let failures = rules.failures(known.as_ref(), tx.now()) + 1;
         let locks = failures > rules.tries_max;
         let locked_until = if locks { tx.now().plus_seconds(rules.lock_seconds) } else { None };
         attempts::upsert(tx, &key, failures, locked_until)?;
-        if let Some(user_id) = users::id_by_email(tx, &account)? {
+        let user_id = users::id_by_email(tx, &account)?;
+        let failed = match user_id {
+            Some(user_id) => NewEvent::about(EventKind::LoginFailed, user_id),
+            None => NewEvent::new(EventKind::LoginFailed),
+        };
+        trail.note(tx, By::UNKNOWN, failed)?;
+        if let Some(user_id) = user_id {
             users::set_login_failure(tx, user_id, failures)?;
             if let Some(until) = locked_until.filter(|_| !rules.by_client) {
-                lock_account(tx, user_id, until)?;
+                lock_account(tx, &trail, user_id, until)?;
             }
         }
         Ok(failures)
@@ -203,10 +211,11 @@ fn write_down(
 }
 
 /// Locks an account for a time. One that is not active, or locked already, is left as it is.
-fn lock_account(tx: &Tx<'_>, user_id: UserId, until: Timestamp) -> Result<(), StoreError> {
+fn lock_account(tx: &Tx<'_>, trail: &Trail, user_id: UserId, until: Timestamp) -> Result<(), StoreError> {
     match users::by_id(tx, user_id)? {
         Some(user) if user.is_active && !user.user_role.is_locked() && !is_system_user(user_id) => {
-            lock::lock(tx, &user, Lock::Automatic(until))
+            lock::lock(tx, &user, Lock::Automatic(until))?;
+            trail.note(tx, By::SERVER, NewEvent::about(EventKind::AccountSuspended, user_id))
         }
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@
 
 use super::attempts::{AttemptResult, Counted, Known, Success, fail, write_down_unwritten};
 use super::error::OperationError;
+use super::sessions;
 use crate::app::Context;
 use crate::config::values::Backoff;
 use crate::guard::backoff::SLOWED_SECONDS;
@@ -16,9 +17,10 @@ use crate::guard::token::StoredToken;
 use crate::log;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
+use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::sessions::NewSession;
 use crate::store::users::AuthUser;
-use crate::store::{StoreError, Tx, sessions, users};
+use crate::store::{StoreError, Tx, users};
 use crate::user_id::UserId;
 use crate::wait::keyed_mutex::KeyedGuard;
 use std::time::Duration;
@@ -97,7 +99,16 @@ pub fn authenticate(
         Err(why) => return Ok(why.into()),
     };
     tested.conclude(context, None, |context, fits| {
-        context.write(move |tx| fits.confirm(tx)).map_err(Error::from)
+        let trail = context.trail();
+        let confirmed = context.write(move |tx| {
+            let now = fits.confirm(tx)?;
+            if let Some(user) = &now {
+                let event = NewEvent::about(EventKind::PasswordConfirmed, user.user_id);
+                trail.note(tx, By::password(user.user_id), event)?;
+            }
+            Ok(now)
+        });
+        confirmed.map_err(|error: StoreError| error.into())
     })
 }
 
@@ -119,20 +130,22 @@ pub fn log_in(
     let tested = match test(context, identifier, password, AuthUser::may_authenticate)? {
         Ok(tested) => tested,
         Err(why) => {
-            context.write(move |tx| sessions::delete(tx, &session))?;
+            let trail = context.trail();
+            context.write(move |tx| sessions::delete(tx, &trail, &session))?;
             return Ok(why.into());
         }
     };
     tested.conclude(context, Some(session), |context, fits| {
         // Best effort: whoever knows the password is not sent away because the hashers are busy.
         let rehashed = if fits.needs_rehash { context.hash(password).ok() } else { None };
+        let trail = context.trail();
         context.write(move |tx| {
             // Of two who come with one session, only one finds it.
-            if !sessions::delete(tx, &session)? {
+            if !sessions::delete(tx, &trail, &session)? {
                 return Err(OperationError::Refused(SessionEnded));
             }
             let Some(now) = fits.confirm(tx)? else { return Ok(None) };
-            note_login(tx, &now, rehashed.as_ref())?;
+            note_login(tx, &trail, &now, rehashed.as_ref())?;
             Ok(Some(now))
         })
     })
@@ -154,26 +167,36 @@ pub fn log_in_anew(
         Ok(tested) => tested,
         Err(why) => {
             if let Some(ends) = ends {
-                context.write(move |tx| sessions::delete(tx, &ends))?;
+                let trail = context.trail();
+                context.write(move |tx| sessions::delete(tx, &trail, &ends))?;
             }
             return Ok(why.into());
         }
     };
     tested.conclude(context, ends, |context, fits| {
         let rehashed = if fits.needs_rehash { context.hash(password).ok() } else { None };
+        let trail = context.trail();
         context.write(move |tx| {
             if let Some(ends) = ends {
-                sessions::delete(tx, &ends)?;
+                sessions::delete(tx, &trail, &ends)?;
             }
             let Some(now) = fits.confirm(tx)? else { return Ok(None) };
-            note_login(tx, &now, rehashed.as_ref())?;
-            sessions::insert(tx, &NewSession { user_id: now.user_id, ..starts })?;
+            note_login(tx, &trail, &now, rehashed.as_ref())?;
+            let session = NewSession { user_id: now.user_id, ..starts };
+            sessions::insert(tx, &trail, By::password(now.user_id), &session)?;
             Ok(Some(now))
         })
     })
 }
 
-fn note_login(tx: &Tx<'_>, user: &AuthUser, rehashed: Option<&PasswordHash>) -> Result<(), StoreError> {
+fn note_login(
+    tx: &Tx<'_>,
+    trail: &Trail,
+    user: &AuthUser,
+    rehashed: Option<&PasswordHash>,
+) -> Result<(), StoreError> {
+    let event = NewEvent::about(EventKind::LoggedIn, user.user_id);
+    trail.note(tx, By::password(user.user_id), event)?;
     if let Some(rehashed) = rehashed {
         users::set_password(tx, user, rehashed)?;
     }

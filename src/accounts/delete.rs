@@ -8,6 +8,7 @@ use crate::app::Context;
 use crate::guard::secret::Password;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
+use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::{StoreError, Tx, attempts, users};
 use crate::user_id::UserId;
 
@@ -47,13 +48,14 @@ pub fn delete_own(
         return Err(OperationError::Refused(DeleteRefused::Superuser));
     }
     let by = Performer::PasswordHolder(tested.user_id);
+    let (trail, noted_by) = (context.trail(), by.clone());
     context.write(move |tx| {
         // Only the account that the password was tested against, as it was then.
         let now = users::credentials_by_id(tx, tested.user_id)?;
         let unchanged =
             now.is_some_and(|now| now.user_role != Role::SUPERUSER && now.password.is(&tested.password));
         if unchanged {
-            carry_out(tx, tested.user_id)
+            carry_out(tx, &trail, &noted_by, tested.user_id)
         } else {
             Err(OperationError::Refused(DeleteRefused::Overtaken))
         }
@@ -89,7 +91,8 @@ pub fn delete(
     by: &Performer,
     user_id: UserId,
 ) -> Result<bool, OperationError<DeleteRefused>> {
-    let was_there = context.write(move |tx| carry_out(tx, user_id))?;
+    let (trail, noted_by) = (context.trail(), by.clone());
+    let was_there = context.write(move |tx| carry_out(tx, &trail, &noted_by, user_id))?;
     if was_there {
         by.log(context, "account deleted", user_id);
     }
@@ -98,7 +101,12 @@ pub fn delete(
 
 /// Deletes a user with everything that is theirs, if there is one. One who owns a group stays, and so does the last who
 /// can administer. Tells whether there was one.
-fn carry_out(tx: &Tx<'_>, user_id: UserId) -> Result<bool, OperationError<DeleteRefused>> {
+fn carry_out(
+    tx: &Tx<'_>,
+    trail: &Trail,
+    by: &Performer,
+    user_id: UserId,
+) -> Result<bool, OperationError<DeleteRefused>> {
     if is_system_user(user_id) {
         return Err(OperationError::Refused(DeleteRefused::SystemUser));
     }
@@ -107,7 +115,10 @@ fn carry_out(tx: &Tx<'_>, user_id: UserId) -> Result<bool, OperationError<Delete
     keeping_an_administrator(tx, last, || {
         attempts::delete_by_account(tx, &user.email)?;
         match users::delete(tx, user_id) {
-            Ok(deleted) => Ok(deleted),
+            Ok(deleted) => {
+                trail.note(tx, by, NewEvent::about(EventKind::AccountDeleted, user_id))?;
+                Ok(deleted)
+            }
             Err(StoreError::ForeignKey) => Err(OperationError::Refused(DeleteRefused::OwnsGroup)),
             Err(other) => Err(other.into()),
         }

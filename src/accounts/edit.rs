@@ -13,6 +13,7 @@ use crate::policy::email::EmailAddress;
 use crate::policy::full_name::FullName;
 use crate::policy::model::Policy;
 use crate::policy::roles::{Role, is_system_user};
+use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::locks::{self, Lock};
 use crate::store::users::{self, EXTRA_INFO_BYTES_MAX, User};
 use crate::store::{StoreError, Tx, attempts};
@@ -82,6 +83,7 @@ pub fn edit(
     let edits = may_be_asked(&requester, user_id, &update).map_err(OperationError::Refused)?;
     let policy = context.app().policy.load_full();
     let no_password = context.no_password();
+    let trail = context.trail();
     let (by, user) = context.write(move |tx| {
         let refused = |why| Err(OperationError::Refused(why));
         let Some(by) = requester.authorize(tx)? else {
@@ -96,7 +98,10 @@ pub fn edit(
         if is_system_user(user_id) && STATE_KEYS.iter().any(|key| update.contains_key(*key)) {
             return refused(EditRefused::SystemUser);
         }
-        Ok((by, change(tx, &user, update, &no_password)?))
+        let keys: Vec<String> = update.keys().cloned().collect();
+        let (after, was_contested) = change(tx, &user, update, &no_password)?;
+        note(tx, &trail, &by, &keys, (&user, &after), was_contested)?;
+        Ok((by, after))
     })?;
     by.log(context, "account edited", user_id);
     Ok(user)
@@ -169,9 +174,46 @@ type Fault = OperationError<EditRefused>;
 const BAD_VALUE: Fault = OperationError::Refused(EditRefused::Value);
 const LAST: Fault = OperationError::Refused(EditRefused::LastAdministrator);
 
+/// Writes down what an edit of these keys has made of an account.
+fn note(
+    tx: &Tx<'_>,
+    trail: &Trail,
+    by: &Performer,
+    keys: &[String],
+    (before, after): (&User, &User),
+    was_contested: bool,
+) -> Result<(), StoreError> {
+    let about = |kind| NewEvent::about(kind, before.user_id);
+    trail.note(tx, by, about(EventKind::AccountEdited).detail(keys.join(", ")))?;
+    if before.email != after.email {
+        trail.note(tx, by, about(EventKind::EmailChanged))?;
+    }
+    match (before.user_role.is_locked(), after.user_role.is_locked()) {
+        (false, true) => trail.note(tx, by, about(EventKind::AccountLocked))?,
+        (true, false) => trail.note(tx, by, about(EventKind::AccountUnlocked))?,
+        _ => {}
+    }
+    if before.user_role != after.user_role {
+        let roles = format!("from {} to {}", before.user_role.as_str(), after.user_role.as_str());
+        trail.note(tx, by, about(EventKind::RoleChanged).detail(roles))?;
+    }
+    if !before.email_verified && after.email_verified {
+        trail.note(tx, by, about(EventKind::AccountVerified))?;
+    }
+    if was_contested {
+        trail.note(tx, by, about(EventKind::PasswordRemoved))?;
+    }
+    Ok(())
+}
+
 /// Makes the changes, with what follows from them, unless no other active superuser would remain. Returns the user as
-/// they are then. A value that cannot be set is refused; so is one that conflicts with the database.
-fn change(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
+/// they are then, and whether they have lost their password. A value that cannot be set is refused; so is one that conflicts with the database.
+fn change(
+    tx: &Tx<'_>,
+    before: &User,
+    update: Object,
+    no_password: &PasswordHash,
+) -> Result<(User, bool), Fault> {
     let changed = lock::keeping_an_administrator(tx, || LAST, || carry_out(tx, before, update, no_password));
     changed.map_err(|error| match error {
         OperationError::Broken(Error::Store(StoreError::Duplicate(_) | StoreError::ForeignKey)) => {
@@ -181,7 +223,12 @@ fn change(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordHash
     })
 }
 
-fn carry_out(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordHash) -> Result<User, Fault> {
+fn carry_out(
+    tx: &Tx<'_>,
+    before: &User,
+    update: Object,
+    no_password: &PasswordHash,
+) -> Result<(User, bool), Fault> {
     let says_active = update.contains_key("is_active");
     let decides_state = ["is_active", "user_role"].iter().any(|key| update.contains_key(*key));
     let proves_address = update.get("email_verified").is_some_and(|proven| matches!(truth(proven), Ok(true)));
@@ -223,6 +270,7 @@ fn carry_out(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordH
             lock::revoke_all(tx, before.user_id)?;
         }
     }
+    let mut was_contested = false;
     if before.email != after_email {
         end_all(tx, before.user_id)?;
         users::set_address_unproven(tx, before.user_id, !proves_address)?;
@@ -230,9 +278,9 @@ fn carry_out(tx: &Tx<'_>, before: &User, update: Object, no_password: &PasswordH
             users::end_contest(tx, &after_email)?;
         }
     } else if proves_address {
-        settle_address(tx, before, no_password)?;
+        was_contested = settle_address(tx, before, no_password)?;
     }
-    users::by_id(tx, before.user_id)?.ok_or(BAD_VALUE)
+    Ok((users::by_id(tx, before.user_id)?.ok_or(BAD_VALUE)?, was_contested))
 }
 
 /// The user with the changes made, each checked as at sign-up.

@@ -8,6 +8,7 @@ use crate::policy::email::EmailAddress;
 use crate::policy::model::Policy;
 use crate::policy::roles::Role;
 use crate::rng::Rng;
+use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::users::{self, NewUser};
 use crate::store::{Store, Tx, roles};
 
@@ -48,7 +49,8 @@ pub fn initialise(
             return Ok(Initialised::Before { roles_added });
         };
         for user in &first_users {
-            users::insert(tx, user)?;
+            let user_id = users::insert(tx, user)?;
+            Trail::default().note(tx, By::SERVER, NewEvent::about(EventKind::AccountAdded, user_id))?;
         }
         Ok(Initialised::JustNow)
     })

@@ -13,6 +13,7 @@ use crate::guard::password::PasswordHash;
 use crate::guard::secret::Password;
 use crate::policy::email::EmailAddress;
 use crate::store::email_queue::{EmailContents, EmailPurpose};
+use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::users::User;
 use crate::store::{StoreError, Tx, users};
 use crate::user_id::UserId;
@@ -73,9 +74,10 @@ pub(crate) fn finish(
         return Err(OperationError::Refused(FinishRefused::Insecure(broken)));
     }
     let no_password = context.no_password();
+    let trail = context.trail();
     let user = context.write(move |tx| {
         let user_id = code.consume(tx)?.ok_or(BAD_CODE)?;
-        set(tx, user_id, &hash, &no_password)
+        set(tx, user_id, &hash, &no_password, &trail)
     })?;
     Performer::CodeHolder(user.user_id).log(context, "password reset", user.user_id);
     Ok(user)
@@ -90,21 +92,30 @@ fn set(
     user_id: UserId,
     hash: &PasswordHash,
     no_password: &PasswordHash,
+    trail: &Trail,
 ) -> Result<User, OperationError<FinishRefused>> {
     let user = users::by_id(tx, user_id)?.ok_or(BAD_CODE)?;
     if !is_recipient(tx, &user, EmailPurpose::Reset)? {
         return Err(BAD_CODE);
     }
-    lock::forgive_attempts(tx, user_id, &user.email)?;
+    let by = Performer::CodeHolder(user_id);
+    let was_proven = user.email_verified;
+    if lock::forgive_attempts(tx, user_id, &user.email)? {
+        trail.note(tx, &by, NewEvent::about(EventKind::AccountUnlocked, user_id))?;
+    }
     let user = users::by_id(tx, user_id)?.ok_or(BAD_CODE)?;
-    verify_email::carry_out(tx, user, no_password).map_err(|error| match error {
+    verify_email::carry_out(tx, &user, no_password).map_err(|error| match error {
         OperationError::Refused(VerifyRefused::Unknown | VerifyRefused::NotPossible) => BAD_CODE,
         OperationError::Broken(error) => OperationError::Broken(error),
     })?;
+    if !was_proven {
+        trail.note(tx, &by, NewEvent::about(EventKind::AccountVerified, user_id))?;
+    }
     let now = users::credentials_by_id(tx, user_id)?.ok_or(BAD_CODE)?;
     if !users::set_password(tx, &now, hash)? {
         return Err(BAD_CODE);
     }
+    trail.note(tx, &by, NewEvent::about(EventKind::PasswordReset, user_id))?;
     codes::end_all(tx, user_id)?;
     lock::revoke_all(tx, user_id)?;
     users::by_id(tx, user_id)?.ok_or(BAD_CODE)

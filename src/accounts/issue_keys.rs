@@ -12,6 +12,7 @@ use crate::guard::token::{StoredToken, Token};
 use crate::policy::model::Policy;
 use crate::store::apikeys::{self, KeyTimes};
 use crate::store::apikeys_nosession::{self, NewRefresh, StoredRefresh};
+use crate::store::events::{By, EventKind, NewEvent};
 use crate::store::{StoreError, Tx, sessions, users};
 use crate::wire::Object;
 
@@ -116,6 +117,7 @@ pub fn issue_in_session(
         .times(context.now(), context.config().api_key_days_max)
         .map(|times| NewKey::new(context, &holder, content, Some(user_agent), times));
     let policy = context.app().policy.load_full();
+    let trail = context.trail();
     context.write(move |tx| {
         let KeyHolder { user_id, user_role, ip_address } = holder;
         let permitted = over_apikeys(tx, &policy, user_id, &user_role, "create", user_id)?;
@@ -131,6 +133,8 @@ pub fn issue_in_session(
         }
         let key = key.ok_or_else(|| refused(IssueInSessionRefused::BadTimes))?;
         permitted.issue_in_session(tx, &key, &token)?;
+        let event = NewEvent::about(EventKind::KeyIssued, user_id).object(key.name.token.id());
+        trail.note(tx, By::session(user_id), event)?;
         Ok(IssuedKey { text: key.text, expires: key.times.expires })
     })
 }
@@ -160,12 +164,16 @@ pub fn issue(
     let pair = times.map(|times| NewPair::new(context, &holder, content, times));
     let policy = context.app().policy.load_full();
     let revocations = context.read(|db| users::revocations(db, user_id))?;
+    let trail = context.trail();
     context.write(move |tx| {
         // What was revoked while this was under way is not issued anew.
         let permitted = holder.may(tx, &policy, "create")?;
         let revoked = users::revocations(tx, user_id)? != revocations;
         let permitted = permitted.filter(|_| !revoked).ok_or_else(|| refused(IssueRefused::NotAllowed))?;
-        Ok(pair.ok_or_else(|| refused(IssueRefused::BadTimes))?.store(tx, permitted)?)
+        let pair = pair.ok_or_else(|| refused(IssueRefused::BadTimes))?;
+        let event = NewEvent::about(EventKind::KeyIssued, user_id).object(pair.key.name.token.id());
+        trail.note(tx, By::CALLING_SERVER, event)?;
+        Ok(pair.store(tx, permitted)?)
     })
 }
 
@@ -209,6 +217,7 @@ pub fn refresh(
         Ok(NewPair::new(context, &holder, content, times))
     });
     let policy = context.app().policy.load_full();
+    let trail = context.trail();
     context.write(move |tx| {
         // A key is renewed for its owner alone, in the role that it was issued for.
         let is_owner = holder.user_id == key.name.user_id && holder.user_role == key.name.user_role;
@@ -223,6 +232,9 @@ pub fn refresh(
         if !is_same || !may_revoke.revoke(tx, KeyKind::WithoutSession, &key)? {
             return Err(refused(RefreshRefused::MayNotRevoke));
         }
+        let event = NewEvent::about(EventKind::KeyRenewed, holder.user_id).object(pair.key.name.token.id());
+        let event = event.detail(format!("in place of {}", key.name.token.id()));
+        trail.note(tx, By::api_key(holder.user_id), event)?;
         Ok(pair.store(tx, may_issue)?)
     })
 }

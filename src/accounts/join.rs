@@ -5,9 +5,9 @@ use super::actor::Performer;
 use super::email_queue::{enqueue_for_signup, is_recipient, wake};
 use super::error::OperationError;
 use super::presented_code::{CodeRefused, GoodCode, PresentedCode};
-use super::sessions::{Start, Started, prepare};
+use super::sessions::{self, Start, Started, prepare};
 use super::sign_up::{SignUp, SignUpRefused, sign_up};
-use super::verify_email::{self, VerifyRefused};
+use super::verify_email::{self, VerifyRefused, note_proof};
 use crate::app::Context;
 use crate::guard::password::PasswordHash;
 use crate::guard::token::StoredToken;
@@ -15,7 +15,8 @@ use crate::policy::email::EmailAddress;
 use crate::store::email_queue::{EmailContents, EmailPurpose};
 use crate::store::sessions::NewSession;
 use crate::store::users::AuthUser;
-use crate::store::{StoreError, Tx, sessions, users};
+use crate::store::{StoreError, Tx, users};
+use crate::user_id::UserId;
 use std::borrow::Cow;
 
 /// Why no sign-up was begun. None of it depends on whether there is such an account.
@@ -121,37 +122,41 @@ pub(crate) fn finish(
     let (code, _turn) =
         code.look_up(context)?.map_err(|why| OperationError::Refused(FinishRefused::Code(why)))?;
     let no_password = context.no_password();
-    let user = context.write({
-        let no_password = no_password.clone();
-        move |tx| carry_out(tx, &code, &no_password, session)
+    let (given, trail) = (no_password.clone(), context.trail());
+    let user = context.write(move |tx| {
+        let (user_id, was_contested) = prove(tx, &code, &given)?;
+        let by = Performer::CodeHolder(user_id);
+        note_proof(tx, &trail, &by, user_id, was_contested)?;
+        if let Some((starts, ends)) = session {
+            if let Some(ends) = ends {
+                sessions::delete(tx, &trail, &ends)?;
+            }
+            users::set_login_success(tx, user_id)?;
+            sessions::insert_at_login(tx, &trail, &by, &NewSession { user_id, ..starts })?;
+        }
+        users::credentials_by_id(tx, user_id)?.ok_or(BAD_CODE)
     })?;
     Performer::CodeHolder(user.user_id).log(context, "address verified", user.user_id);
     let has_password = !user.password.is(&no_password);
     Ok(Joined { user, started, has_password })
 }
 
-fn carry_out(
+/// Has the address proven that the code was emailed to; tells whose it is, and whether they have lost their password.
+fn prove(
     tx: &Tx<'_>,
     code: &GoodCode,
     no_password: &PasswordHash,
-    session: Option<(NewSession, Option<StoredToken>)>,
-) -> Result<AuthUser, OperationError<FinishRefused>> {
+) -> Result<(UserId, bool), OperationError<FinishRefused>> {
     let user_id = code.consume(tx)?.ok_or(BAD_CODE)?;
     let user = users::by_id(tx, user_id)?.ok_or(BAD_CODE)?;
     // Locked, deactivated, or verified by other means meanwhile.
     if !is_recipient(tx, &user, EmailPurpose::SignUp)? {
         return Err(BAD_CODE);
     }
-    verify_email::carry_out(tx, user, no_password).map_err(|error| match error {
+    let proven = verify_email::carry_out(tx, &user, no_password);
+    let was_contested = proven.map_err(|error| match error {
         OperationError::Refused(VerifyRefused::Unknown | VerifyRefused::NotPossible) => BAD_CODE,
         OperationError::Broken(error) => OperationError::Broken(error),
     })?;
-    if let Some((starts, ends)) = session {
-        if let Some(ends) = ends {
-            sessions::delete(tx, &ends)?;
-        }
-        users::set_login_success(tx, user_id)?;
-        sessions::insert(tx, &NewSession { user_id, ..starts })?;
-    }
-    users::credentials_by_id(tx, user_id)?.ok_or(BAD_CODE)
+    Ok((user_id, was_contested))
 }

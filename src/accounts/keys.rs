@@ -10,6 +10,7 @@ use crate::app::Context;
 use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
 use crate::store::apikeys::ListedKey;
+use crate::store::events::{By, EventKind, NewEvent};
 use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, users};
 use crate::user_id::UserId;
 use crate::wire::Object;
@@ -77,11 +78,16 @@ pub fn revoke(
     let refused = OperationError::Refused;
     let key = Presented::of(claims).ok_or_else(|| refused(KeyRefused::NotValid))?;
     let policy = context.app().policy.load_full();
+    let trail = context.trail();
     context.write(move |tx| {
         let KeyRequester { user_id, user_role } = requester;
         let permitted = over_apikeys(tx, &policy, user_id, &user_role, "delete", key.name.user_id)?;
         let permitted = permitted.ok_or_else(|| refused(KeyRefused::NotAllowed))?;
-        if permitted.revoke(tx, kind, &key)? { Ok(()) } else { Err(refused(KeyRefused::NotThere)) }
+        if !permitted.revoke(tx, kind, &key)? {
+            return Err(refused(KeyRefused::NotThere));
+        }
+        let event = NewEvent::about(EventKind::KeyRevoked, key.name.user_id).object(key.name.token.id());
+        Ok(trail.note(tx, By::calling_server_for(user_id), event)?)
     })
 }
 
@@ -106,6 +112,7 @@ pub fn revoke_all(
     let refused = OperationError::Refused;
     let key = Presented::of(claims).ok_or_else(|| refused(RevokeAllRefused::NotValid))?;
     let policy = context.app().policy.load_full();
+    let trail = context.trail();
     context.write(move |tx| {
         let KeyRequester { user_id, user_role } = requester;
         let may = |action: &str| over_apikeys(tx, &policy, user_id, &user_role, action, key.name.user_id);
@@ -114,6 +121,11 @@ pub fn revoke_all(
         if may_view.expiry(tx, KeyKind::WithoutSession, &key)?.is_none() {
             return Err(refused(RevokeAllRefused::NotValid));
         }
+        trail.note(
+            tx,
+            By::calling_server_for(user_id),
+            NewEvent::about(EventKind::KeysRevoked, key.name.user_id),
+        )?;
         Ok(may_delete.revoke_all(tx)?)
     })
 }
@@ -148,9 +160,16 @@ pub fn revoke_by_id(
     by: &Performer,
     id: TokenId,
 ) -> Result<Option<UserId>, StoreError> {
-    let owner = context.write(move |tx| match apikeys::delete_by_id(tx, id, None)? {
-        None => apikeys_nosession::delete_by_id(tx, id, None),
-        owner => Ok(owner),
+    let (trail, noted_by) = (context.trail(), by.clone());
+    let owner = context.write(move |tx| {
+        let owner = match apikeys::delete_by_id(tx, id, None)? {
+            None => apikeys_nosession::delete_by_id(tx, id, None)?,
+            owner => owner,
+        };
+        if let Some(owner) = owner {
+            trail.note(tx, &noted_by, NewEvent::about(EventKind::KeyRevoked, owner).object(id))?;
+        }
+        Ok::<_, StoreError>(owner)
     })?;
     if let Some(user_id) = owner {
         by.log(context, "API key revoked", user_id);
@@ -164,11 +183,14 @@ pub fn revoke_by_id(
 ///
 /// A failing database.
 pub fn revoke_all_of(context: &Context<'_>, by: &Performer, user_id: UserId) -> Result<usize, StoreError> {
+    let (trail, noted_by) = (context.trail(), by.clone());
     let revoked = context.write(move |tx| {
         users::count_revocation(tx, user_id)?;
-        Ok::<_, StoreError>(
-            apikeys::delete_by_user(tx, user_id)? + apikeys_nosession::delete_by_user(tx, user_id)?,
-        )
+        let revoked = apikeys::delete_by_user(tx, user_id)? + apikeys_nosession::delete_by_user(tx, user_id)?;
+        if revoked > 0 {
+            trail.note(tx, &noted_by, NewEvent::about(EventKind::KeysRevoked, user_id))?;
+        }
+        Ok::<_, StoreError>(revoked)
     })?;
     if revoked > 0 {
         by.log(context, "all API keys revoked", user_id);

@@ -9,6 +9,7 @@ use crate::app::{App, Context};
 use crate::json::JsonText;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
+use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::locks::{self, Lock, LockedUser};
 use crate::store::users::User;
 use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
@@ -61,6 +62,7 @@ pub fn set_locked(
     if is_system_user(user_id) {
         return Err(OperationError::Refused(LockRefused::SystemUser));
     }
+    let trail = context.trail();
     let (by, user) = context.write(move |tx| {
         let refused = |why| Err(OperationError::Refused(why));
         let by = match requester.authorize(tx)? {
@@ -70,7 +72,13 @@ pub fn set_locked(
             }
             Some(by) => by,
         };
-        Ok((by, carry_out(tx, user_id, change)?))
+        let user = carry_out(tx, user_id, change)?;
+        let kind = match change {
+            LockChange::Lock => EventKind::AccountLocked,
+            LockChange::Unlock => EventKind::AccountUnlocked,
+        };
+        trail.note(tx, &by, NewEvent::about(kind, user_id))?;
+        Ok((by, user))
     })?;
     let done = if change == LockChange::Lock { "account locked" } else { "account unlocked" };
     by.log(context, done, user_id);
@@ -216,20 +224,25 @@ pub(super) fn unlock(tx: &Tx<'_>, user: &User) -> Result<Unlocked, StoreError> {
 }
 
 /// Forgets the failed attempts on an account, and ends the lock that they made: whoever it is has shown by other means that
-/// it is theirs.
+/// it is theirs. Tells whether there was such a lock.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub(super) fn forgive_attempts(tx: &Tx<'_>, user_id: UserId, email: &EmailAddress) -> Result<(), StoreError> {
+pub(super) fn forgive_attempts(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    email: &EmailAddress,
+) -> Result<bool, StoreError> {
     attempts::delete_by_account(tx, email)?;
     if is_suspended(tx, user_id)?
         && let Some(locked) = users::by_id(tx, user_id)?
     {
         // Such a lock is put on active accounts only, so this one becomes active again.
         let _ = unlock(tx, &locked)?;
+        return Ok(true);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Locked users in the order of their numbers, each with the end of the lock: those after `after`, at most `rows` and
@@ -268,6 +281,8 @@ fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {
         if let Some(user) = users::by_id(tx, *user_id)? {
             // Only verified accounts are locked for a time, so this one becomes active.
             let _ = unlock(tx, &user)?;
+            let event = NewEvent::about(EventKind::AccountUnlocked, *user_id).detail("its time was over");
+            Trail::default().note(tx, By::SERVER, event)?;
         }
     }
     Ok(ended.len())

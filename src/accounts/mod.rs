@@ -31,6 +31,7 @@
 //! | `email_queue.rs` | emails that the server sends by itself: asked for in a write, sent after it |
 //! | `forgotten.rs` | a forgotten password, from an address to a new password |
 //! | `permission.rs` | what the policy lets a user do |
+//! | `events.rs` | what has happened, for whoever follows it |
 //! | `first_users.rs` | what an empty database is given |
 //! | `error.rs` | why an operation was not carried out |
 
@@ -44,6 +45,7 @@ pub(crate) mod delivery;
 pub mod edit;
 pub mod email_queue;
 pub mod error;
+pub(crate) mod events;
 pub(crate) mod find;
 pub mod first_users;
 pub(crate) mod forgotten;

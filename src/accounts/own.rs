@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
 use crate::policy::roles::is_system_user;
 use crate::store::apikeys::ListedKey;
+use crate::store::events::{EventKind, NewEvent};
 use crate::store::sessions::{ListedSession, LiveSession};
 use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, sessions};
 
@@ -73,7 +74,7 @@ pub fn end_session(
     token: StoredToken,
     id: TokenId,
 ) -> Result<(), OperationError<EndRefused>> {
-    end(context, token, "session ended", move |tx, owner| {
+    end(context, token, id, EventKind::SessionEnded, move |tx, owner| {
         Ok(sessions::delete_by_id(tx, id, Some(owner.user_id))?.is_some())
     })
 }
@@ -88,7 +89,7 @@ pub fn end_key(
     token: StoredToken,
     id: TokenId,
 ) -> Result<(), OperationError<EndRefused>> {
-    end(context, token, "API key revoked", move |tx, owner| {
+    end(context, token, id, EventKind::KeyRevoked, move |tx, owner| {
         let owner = Some(owner.user_id);
         Ok(apikeys::delete_by_id(tx, id, owner)?.is_some()
             || apikeys_nosession::delete_by_id(tx, id, owner)?.is_some())
@@ -98,18 +99,24 @@ pub fn end_key(
 fn end(
     context: &Context<'_>,
     token: StoredToken,
-    what: &'static str,
+    id: TokenId,
+    kind: EventKind,
     delete: impl FnOnce(&Tx<'_>, &LiveSession) -> Result<bool, StoreError> + Send + 'static,
 ) -> Result<(), OperationError<EndRefused>> {
     let refused = OperationError::Refused;
+    let trail = context.trail();
     let owner = context.write(move |tx| {
         let owner = owner(tx, &token)?.ok_or_else(|| refused(EndRefused::NotLoggedIn))?;
         if !delete(tx, &owner)? {
             return Err(refused(EndRefused::NotFound));
         }
-        Ok(Actor { user_id: owner.user_id, role: owner.user_role })
+        let owner = Actor { user_id: owner.user_id, role: owner.user_role };
+        let by = Performer::User(owner.clone());
+        trail.note(tx, &by, NewEvent::about(kind, owner.user_id).object(id))?;
+        Ok(owner)
     })?;
     let user_id = owner.user_id;
+    let what = if kind == EventKind::SessionEnded { "session ended" } else { "API key revoked" };
     Performer::User(owner).log(context, what, user_id);
     Ok(())
 }

@@ -7,8 +7,9 @@ use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, Token, TokenId};
 use crate::json::JsonText;
 use crate::policy::roles::ANONYMOUS_ID;
+use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::sessions::{self, ListedSession, LiveSession, NewSession};
-use crate::store::{StoreError, users};
+use crate::store::{StoreError, Tx, users};
 use crate::user_id::UserId;
 use crate::wire::{Object, ascii_json, merge};
 
@@ -64,6 +65,7 @@ pub fn start(context: &Context<'_>, asked: Start) -> Result<Started, OperationEr
     let (started, session) = prepare(context, asked).map_err(OperationError::Refused)?;
     let user_id = session.user_id;
     let revocations = context.read(|db| users::revocations(db, user_id))?;
+    let trail = context.trail();
     context.write(move |tx| {
         // What was revoked while this was under way is not issued anew.
         if users::revocations(tx, user_id)? != revocations {
@@ -73,9 +75,38 @@ pub fn start(context: &Context<'_>, asked: Start) -> Result<Started, OperationEr
         if !owner.is_some_and(|owner| owner.is_active && !owner.user_role.is_locked()) {
             return Err(refused());
         }
-        Ok(sessions::insert(tx, &session)?)
+        Ok(insert(tx, &trail, By::CALLING_SERVER, &session)?)
     })?;
     Ok(started)
+}
+
+/// Starts a session. Those of visitors leave no events: there are many of them, and nobody acts in one.
+pub(super) fn insert(
+    tx: &Tx<'_>,
+    trail: &Trail,
+    by: impl Into<By>,
+    session: &NewSession,
+) -> Result<(), StoreError> {
+    sessions::insert(tx, session)?;
+    note_of_session(tx, trail, by, EventKind::SessionStarted, session.user_id, session.token.id())
+}
+
+/// Ends a session on behalf of whoever holds it, live or expired. Tells whether there was one.
+pub(super) fn delete(tx: &Tx<'_>, trail: &Trail, token: &StoredToken) -> Result<bool, StoreError> {
+    let Some(owner) = sessions::delete(tx, token)? else { return Ok(false) };
+    note_of_session(tx, trail, By::session(owner), EventKind::SessionEnded, owner, token.id())?;
+    Ok(true)
+}
+
+pub(super) fn note_of_session(
+    tx: &Tx<'_>,
+    trail: &Trail,
+    by: impl Into<By>,
+    kind: EventKind,
+    owner: UserId,
+    id: TokenId,
+) -> Result<(), StoreError> {
+    if owner == ANONYMOUS_ID { Ok(()) } else { trail.note(tx, by, NewEvent::about(kind, owner).object(id)) }
 }
 
 /// Makes a session that is not in the database yet.
@@ -141,6 +172,7 @@ pub fn note(
     changes: Object,
 ) -> Result<(LiveSession, JsonText), OperationError<NoteRefused>> {
     let refused = OperationError::Refused;
+    let trail = context.trail();
     context.write(move |tx| {
         let session = sessions::live_by_token(tx, &token)?;
         let session = session.ok_or_else(|| refused(NoteRefused::NoSession))?;
@@ -150,6 +182,8 @@ pub fn note(
             return Err(refused(NoteRefused::TooLong));
         }
         sessions::set_extra_info(tx, &token, &merged)?;
+        let kind = EventKind::SessionEdited;
+        note_of_session(tx, &trail, By::CALLING_SERVER, kind, session.user_id, token.id())?;
         Ok((session, JsonText::new(merged)))
     })
 }
@@ -172,13 +206,14 @@ pub fn log_out(
     user_id: UserId,
     token: StoredToken,
 ) -> Result<(), OperationError<LogOutRefused>> {
+    let trail = context.trail();
     let ended = context.write(move |tx| {
         let session = sessions::live_by_token(tx, &token)?;
         let session = session.ok_or(OperationError::Refused(LogOutRefused::NoSession))?;
         if session.user_id != user_id {
             return Err(OperationError::Refused(LogOutRefused::OtherUser));
         }
-        Ok(sessions::delete(tx, &token)?)
+        Ok(delete(tx, &trail, &token)?)
     })?;
     debug_assert!(ended, "a session that was just found in this transaction can be deleted");
     Ok(())
@@ -190,7 +225,8 @@ pub fn log_out(
 ///
 /// A failing database.
 pub fn end(context: &Context<'_>, token: StoredToken) -> Result<bool, StoreError> {
-    context.write(move |tx| sessions::delete(tx, &token))
+    let trail = context.trail();
+    context.write(move |tx| delete(tx, &trail, &token))
 }
 
 /// Ends all sessions of a user, but for one that may be kept. Tells how many.
@@ -204,7 +240,14 @@ pub fn end_all(
     user_id: UserId,
     kept: Option<StoredToken>,
 ) -> Result<usize, StoreError> {
-    let ended = context.write(move |tx| sessions::delete_by_user(tx, user_id, kept.as_ref()))?;
+    let (trail, noted_by) = (context.trail(), by.clone());
+    let ended = context.write(move |tx| {
+        let ended = sessions::delete_by_user(tx, user_id, kept.as_ref())?;
+        if ended > 0 {
+            trail.note(tx, &noted_by, NewEvent::about(EventKind::SessionsEnded, user_id))?;
+        }
+        Ok::<_, StoreError>(ended)
+    })?;
     if ended > 0 {
         by.log(context, "sessions ended", user_id);
     }
@@ -217,8 +260,10 @@ pub fn end_all(
 ///
 /// A failing database.
 pub fn end_everybodys(context: &Context<'_>, by: &Performer) -> Result<usize, StoreError> {
-    let ended = context.write(|tx| {
+    let (trail, noted_by) = (context.trail(), by.clone());
+    let ended = context.write(move |tx| {
         users::count_all_revocations(tx)?;
+        trail.note(tx, &noted_by, NewEvent::new(EventKind::SessionsEnded))?;
         sessions::delete_all(tx)
     })?;
     by.log_of_all(context, "all sessions ended", ended);
@@ -231,11 +276,46 @@ pub fn end_everybodys(context: &Context<'_>, by: &Performer) -> Result<usize, St
 ///
 /// A failing database.
 pub fn end_by_id(context: &Context<'_>, by: &Performer, id: TokenId) -> Result<Option<UserId>, StoreError> {
-    let owner = context.write(move |tx| sessions::delete_by_id(tx, id, None))?;
+    let (trail, noted_by) = (context.trail(), by.clone());
+    let owner = context.write(move |tx| {
+        let owner = sessions::delete_by_id(tx, id, None)?;
+        if let Some(owner) = owner {
+            note_of_session(tx, &trail, &noted_by, EventKind::SessionEnded, owner, id)?;
+        }
+        Ok::<_, StoreError>(owner)
+    })?;
     if let Some(user_id) = owner {
         by.log(context, "session ended", user_id);
     }
     Ok(owner)
+}
+
+/// Sessions that are removed in one write, so that a server beside this can write in between.
+const PURGED_ROWS_MAX: i64 = 1000;
+
+/// Removes all sessions that have expired; tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn purge(context: &Context<'_>, by: &Performer) -> Result<usize, StoreError> {
+    let now = context.now();
+    let mut purged = 0;
+    loop {
+        let (trail, noted_by) = (context.trail(), by.clone());
+        let more = context.write(move |tx| {
+            let more = sessions::delete_expired_before(tx, now, PURGED_ROWS_MAX)?;
+            if more > 0 {
+                let event = NewEvent::new(EventKind::SessionsPurged).detail(more.to_string());
+                trail.note(tx, &noted_by, event)?;
+            }
+            Ok::<_, StoreError>(more)
+        })?;
+        purged += more;
+        if more == 0 {
+            return Ok(purged);
+        }
+    }
 }
 
 /// Sessions of a user that have not expired, in the order of their identifiers: those after `after`, at most `rows` and

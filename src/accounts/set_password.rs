@@ -11,6 +11,7 @@ use crate::guard::secret::Password;
 use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
+use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::users::AuthUser;
 use crate::store::{Db, StoreError, Tx, apikeys_nosession, sessions, users};
 use crate::user_id::UserId;
@@ -76,7 +77,15 @@ pub fn change(context: &mut Context<'_>, change: Change) -> Result<(), Operation
         return refused(ChangeRefused::Insecure(broken));
     }
     let by = Performer::PasswordHolder(user.user_id);
-    if !context.write(move |tx| store_change(tx, &user, &hash, session.as_ref()))? {
+    let (trail, noted_by) = (context.trail(), by.clone());
+    let stored = context.write(move |tx| {
+        let stored = store_change(tx, &user, &hash, session.as_ref())?;
+        if stored {
+            trail.note(tx, &noted_by, NewEvent::about(EventKind::PasswordChanged, user_id))?;
+        }
+        Ok::<_, StoreError>(stored)
+    })?;
+    if !stored {
         return refused(ChangeRefused::Overtaken);
     }
     by.log(context, "password changed", user_id);
@@ -185,7 +194,8 @@ pub fn reset(
         return refused(ResetRefused::Insecure(broken));
     }
     let user_id = user.user_id;
-    if !context.write(move |tx| reset.store(tx, &user, &hash))? {
+    let (trail, noted_by) = (context.trail(), by.clone());
+    if !context.write(move |tx| reset.store(tx, &user, &hash, &trail, &noted_by))? {
         return refused(ResetRefused::Overtaken);
     }
     by.log(context, "password reset", user_id);
@@ -202,7 +212,14 @@ impl Reset {
     }
 
     /// Stores the new hash, ends what was opened with the old password, and forgets the guesses at it.
-    fn store(&self, tx: &Tx<'_>, user: &AuthUser, hash: &PasswordHash) -> Result<bool, StoreError> {
+    fn store(
+        &self,
+        tx: &Tx<'_>,
+        user: &AuthUser,
+        hash: &PasswordHash,
+        trail: &Trail,
+        by: &Performer,
+    ) -> Result<bool, StoreError> {
         let session_ended = match &self.session {
             Some(token) => sessions::live_by_token(tx, token)?.is_none(),
             None => false,
@@ -216,8 +233,11 @@ impl Reset {
             return Ok(false);
         }
         codes::end_all(tx, now.user_id)?;
+        trail.note(tx, by, NewEvent::about(EventKind::PasswordReset, now.user_id))?;
         lock::revoke_all(tx, now.user_id)?;
-        lock::forgive_attempts(tx, now.user_id, &now.email)?;
+        if lock::forgive_attempts(tx, now.user_id, &now.email)? {
+            trail.note(tx, by, NewEvent::about(EventKind::AccountUnlocked, now.user_id))?;
+        }
         Ok(true)
     }
 }

@@ -102,7 +102,9 @@ pub fn sign_up(
         user_role: Role::LOCKED,
         verification_letter_due: asked.notice.is_none(),
     };
-    let signed_up = carry_out(context, Attempt { new, retry_hours, notice: asked.notice }, asked.password)?;
+    let (trail, by_whom) = (context.trail(), by.clone());
+    let attempt = Attempt { new, retry_hours, notice: asked.notice, trail, by: by_whom };
+    let signed_up = carry_out(context, attempt, asked.password)?;
     by.log(context, "account signed up", signed_up.user_id);
     Ok(signed_up)
 }

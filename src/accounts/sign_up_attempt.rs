@@ -1,6 +1,7 @@
 //! One attempt to sign somebody up: what is found out about the password before the write, and the write itself. Both are
 //! the same work whether or not there is such an account.
 
+use super::actor::Performer;
 use super::email_queue::enqueue_for_signup;
 use super::error::OperationError;
 use crate::app::Context;
@@ -10,8 +11,9 @@ use crate::outbound::recent::is_recent;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
 use crate::store::email_queue::EmailContents;
+use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::users::{AuthUser, NewUser};
-use crate::store::{StoreError, Tx, locks, server_state, users};
+use crate::store::{StoreError, Tx, locks, users};
 use crate::user_id::UserId;
 
 const HOUR_SECONDS: i64 = 3600;
@@ -71,11 +73,6 @@ fn is_waiting(known: &AuthUser) -> bool {
     (!known.email_verified || known.address_unproven) && !is_system_user(known.user_id)
 }
 
-/// Has the email sent that goes to an address where somebody signs up, if the server is to send one.
-fn notify(tx: &Tx<'_>, email: &EmailAddress, notice: Option<&EmailContents>) -> Result<(), StoreError> {
-    notice.map_or(Ok(()), |notice| enqueue_for_signup(tx, email, notice))
-}
-
 /// Somebody who signs up.
 pub(super) struct Attempt {
     /// The user if there is none yet, as yet without a valid password.
@@ -84,6 +81,10 @@ pub(super) struct Attempt {
     pub(super) retry_hours: i64,
     /// What the server's own email tells, if it is to send one.
     pub(super) notice: Option<EmailContents>,
+    /// Where it comes from.
+    pub(super) trail: Trail,
+    /// Who has it done.
+    pub(super) by: Performer,
 }
 
 /// What became of an attempt. That the address is known is a refusal, but what was written with it stays.
@@ -108,7 +109,7 @@ impl Attempt {
             },
             (Some(known), _) => {
                 // A sign-up that adds nobody reaches the disk as often as one that does.
-                server_state::count_repeated_sign_up(tx)?;
+                self.note(tx, EventKind::SignedUpAgain, known.user_id)?;
                 self.notify(tx)?;
                 Ok(AttemptResult::Known(known, Email::DoNotSend))
             }
@@ -116,12 +117,17 @@ impl Attempt {
         }
     }
 
-    fn insert(self, tx: &Tx<'_>, password: PasswordHash) -> Result<AttemptResult, OperationError<NotAdded>> {
-        let notice = self.notice;
-        let new = NewUser { password, ..self.new };
-        match users::insert(tx, &new) {
+    fn insert(
+        mut self,
+        tx: &Tx<'_>,
+        password: PasswordHash,
+    ) -> Result<AttemptResult, OperationError<NotAdded>> {
+        self.new.password = password;
+        match users::insert(tx, &self.new) {
             Ok(user_id) => {
-                notify(tx, &new.email, notice.as_ref())?;
+                self.note(tx, EventKind::SignedUp, user_id)?;
+                self.notify(tx)?;
+                let new = self.new;
                 Ok(AttemptResult::Made(SignedUp { email: new.email, user_id, system_id: new.system_id }))
             }
             Err(StoreError::Duplicate(_)) => Err(OperationError::Refused(NotAdded)),
@@ -129,14 +135,20 @@ impl Attempt {
         }
     }
 
+    fn note(&self, tx: &Tx<'_>, kind: EventKind, user_id: UserId) -> Result<(), StoreError> {
+        self.trail.note(tx, &self.by, NewEvent::about(kind, user_id))
+    }
+
+    /// Has the email sent that goes to an address where somebody signs up, if the server is to send one.
     fn notify(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
-        notify(tx, &self.new.email, self.notice.as_ref())
+        let notice = self.notice.as_ref();
+        notice.map_or(Ok(()), |notice| enqueue_for_signup(tx, &self.new.email, notice))
     }
 
     /// An address that nobody has verified was signed up once more. With another password, nobody knows whose is the
     /// owner's: then neither is valid, and whoever can read the address's mail sets one.
     fn repeat(&self, tx: &Tx<'_>, known: &AuthUser, is_same: bool) -> Result<Email, StoreError> {
-        server_state::count_repeated_sign_up(tx)?;
+        self.note(tx, EventKind::SignedUpAgain, known.user_id)?;
         if known.email_verified {
             // Moved here by its user, who may well own the address: their password counts until somebody proves that.
             if !is_same {
@@ -146,6 +158,7 @@ impl Attempt {
         }
         if !is_same {
             users::set_no_password(tx, known.user_id, &self.new.password)?;
+            self.note(tx, EventKind::PasswordRemoved, known.user_id)?;
         }
         let sends = self.is_due(tx, known)?
             && users::replace_pending(tx, known.user_id, &self.new.full_name, &self.new.extra_info)?;

@@ -7,8 +7,10 @@ use crate::app::Context;
 use crate::guard::password::PasswordHash;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::{Role, is_system_user};
+use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::users::User;
 use crate::store::{StoreError, Tx, locks, users};
+use crate::user_id::UserId;
 
 /// Why an address was not marked as proven.
 pub enum VerifyRefused {
@@ -29,27 +31,30 @@ pub fn verify_email(
     email: EmailAddress,
 ) -> Result<User, OperationError<VerifyRefused>> {
     let no_password = context.no_password();
+    let (trail, noted_by) = (context.trail(), by.clone());
     let user = context.write(move |tx| {
         let user = users::by_email(tx, &email)?.ok_or(OperationError::Refused(VerifyRefused::Unknown))?;
-        carry_out(tx, user, &no_password)
+        let user_id = user.user_id;
+        let was_contested = carry_out(tx, &user, &no_password)?;
+        note_proof(tx, &trail, &noted_by, user_id, was_contested)?;
+        users::by_id(tx, user_id)?.ok_or(OperationError::Refused(VerifyRefused::NotPossible))
     })?;
     by.log(context, "address verified", user.user_id);
     Ok(user)
 }
 
-/// Marks a user's address as proven, in a transaction.
+/// Marks a user's address as proven, in a transaction. Tells whether the account has lost its password by that.
 ///
 /// # Errors
 ///
 /// [`VerifyRefused::NotPossible`]; a failing database.
 pub(super) fn carry_out(
     tx: &Tx<'_>,
-    user: User,
+    user: &User,
     no_password: &PasswordHash,
-) -> Result<User, OperationError<VerifyRefused>> {
+) -> Result<bool, OperationError<VerifyRefused>> {
     if user.is_active && user.email_verified {
-        settle_address(tx, &user, no_password)?;
-        return Ok(user);
+        return Ok(settle_address(tx, user, no_password)?);
     }
     // An inactive account with a role of its own was deactivated by somebody; a proven address undoes no decision.
     let deactivated = !user.is_active && !user.user_role.is_locked();
@@ -62,22 +67,46 @@ pub(super) fn carry_out(
     let role = if given { &user.user_role } else { &Role::AUTHENTICATED };
     // Whoever opened something before the address was proven need not be its owner.
     revoke_all(tx, user.user_id)?;
-    settle_address(tx, &user, no_password)?;
+    let was_contested = settle_address(tx, user, no_password)?;
     users::set_verified(tx, user.user_id, role)?;
-    users::by_id(tx, user.user_id)?.ok_or(OperationError::Refused(VerifyRefused::NotPossible))
+    Ok(was_contested)
 }
 
-/// The address was proven. If somebody signed it up after an account had been moved there, nobody knows whose password
-/// the account has: then it has none, and whatever was opened with it ends.
+/// Writes down that an address was proven, and that a password went with it if so.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub(super) fn settle_address(tx: &Tx<'_>, user: &User, no_password: &PasswordHash) -> Result<(), StoreError> {
+pub(super) fn note_proof(
+    tx: &Tx<'_>,
+    trail: &Trail,
+    by: &Performer,
+    user_id: UserId,
+    was_contested: bool,
+) -> Result<(), StoreError> {
+    trail.note(tx, by, NewEvent::about(EventKind::AccountVerified, user_id))?;
+    if was_contested {
+        trail.note(tx, by, NewEvent::about(EventKind::PasswordRemoved, user_id))?;
+    }
+    Ok(())
+}
+
+/// The address was proven. If somebody signed it up after an account had been moved there, nobody knows whose password
+/// the account has: then it has none, and whatever was opened with it ends. Tells whether that was so.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn settle_address(
+    tx: &Tx<'_>,
+    user: &User,
+    no_password: &PasswordHash,
+) -> Result<bool, StoreError> {
     users::set_address_unproven(tx, user.user_id, false)?;
-    if users::end_contest(tx, &user.email)? {
+    let was_contested = users::end_contest(tx, &user.email)?;
+    if was_contested {
         users::set_no_password(tx, user.user_id, no_password)?;
         revoke_all(tx, user.user_id)?;
     }
-    Ok(())
+    Ok(was_contested)
 }

@@ -9,6 +9,7 @@ use crate::guard::password::{Asker, HasherBusy, PasswordHash, Verification};
 use crate::guard::secret::{Password, Secret};
 use crate::presence::Presence;
 use crate::rng::Rng;
+use crate::store::events::Trail;
 use crate::store::{Db, StoreError, Tx};
 use crate::wait::keyed_mutex::{KeyedGuard, KeyedMutex, LockError};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub struct Context<'a> {
     app: &'a App,
     client: Option<&'a ClientAddress>,
+    request_id: Option<&'a str>,
     presence: Presence,
     account: Option<String>,
     now: Timestamp,
@@ -28,8 +30,14 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// Work that begins now, for an end user at this address.
     #[must_use]
-    pub fn of_client(app: &'a App, client: &'a ClientAddress, presence: &Presence) -> Self {
-        Self { client: Some(client), presence: presence.clone(), ..Self::of_server(app) }
+    pub fn of_client(
+        app: &'a App,
+        client: &'a ClientAddress,
+        request_id: &'a str,
+        presence: &Presence,
+    ) -> Self {
+        let (client, request_id) = (Some(client), Some(request_id));
+        Self { client, request_id, presence: presence.clone(), ..Self::of_server(app) }
     }
 
     /// Work that begins now and has no client: an operator's command, or the server's own.
@@ -39,6 +47,7 @@ impl<'a> Context<'a> {
         Self {
             app,
             client: None,
+            request_id: None,
             presence: Presence::always(),
             account: None,
             now,
@@ -70,6 +79,12 @@ impl<'a> Context<'a> {
     #[must_use]
     pub fn network(&self) -> String {
         self.client.map(|client| client.network().to_string()).unwrap_or_default()
+    }
+
+    /// Where this work comes from, for the events that it leaves.
+    #[must_use]
+    pub fn trail(&self) -> Trail {
+        Trail::new(self.client.map(|client| client.network().to_string()), self.request_id)
     }
 
     /// Whether somebody still waits for the outcome.

@@ -175,6 +175,10 @@ settings! {
     pii_salt: PiiSalt = "piisalt", SecretOrFile, required, values::pii_salt;
     /// Days for which a session is kept after it has expired.
     session_keep_days: u32 = "sessionexpiry", Plain, "30", values::integer::<_, 0, 36_500>;
+    /// Days for which events are kept.
+    event_days: u32 = "eventdays", Plain, "90", values::integer::<_, 1, 36_500>;
+    /// Events that are kept at most; beyond that the oldest go.
+    event_rows_max: u32 = "eventrows", Plain, "1000000", values::integer::<_, 1000, 1_000_000_000>;
     /// Failed logins after which the next one locks the account for a time.
     user_lock_tries: u32 = "userlocktries", Plain, "10", values::integer::<_, 1, 1000>;
     /// Seconds for which failed logins lock an account.

@@ -8,6 +8,7 @@ use super::process::Process;
 use super::rate_limits::warn_of_idle_rate_limits;
 use super::resources::{ensure_resources, plan_memory};
 use crate::accounts::delivery;
+use crate::accounts::events::note_policy_reloaded;
 use crate::accounts::first_users::add_roles;
 use crate::app::App;
 use crate::clock::Clock;
@@ -169,6 +170,9 @@ fn reload_policy(app: &App) {
     match read {
         Ok((policy, added)) => {
             app.policy.store(Arc::new(policy));
+            if let Err(error) = note_policy_reloaded(app) {
+                log::error("no event tells of the new policy", &[("cause", log::cause(&error))]);
+            }
             log::info("read the permissions policy again", &[("roles_added", added.into())]);
         }
         Err(problem) => {

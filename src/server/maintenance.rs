@@ -228,6 +228,8 @@ fn remove_old(app: &App, now: Timestamp, stop: &impl Fn() -> bool) -> Result<usi
         Removal::Codes(days_before(CODES_KEPT_DAYS)),
         Removal::EmailsDone(days_before(EMAILS_DONE_KEPT_DAYS)),
         Removal::EmailsDead(days_before(EMAILS_DEAD_KEPT_DAYS)),
+        Removal::Events(days_before(app.config.event_days.into())),
+        Removal::SurplusEvents(app.config.event_rows_max.into()),
     ] {
         loop {
             if stop() {

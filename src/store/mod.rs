@@ -29,6 +29,7 @@ pub(crate) mod backup;
 pub(crate) mod codes;
 pub(crate) mod email_queue;
 pub(crate) mod emails;
+pub mod events;
 pub mod locks;
 mod removal;
 pub(crate) mod restore;

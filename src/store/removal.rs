@@ -2,7 +2,7 @@
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::{apikeys, apikeys_nosession, attempts, codes, email_queue, sessions};
+use super::{apikeys, apikeys_nosession, attempts, codes, email_queue, events, sessions};
 use crate::clock::Timestamp;
 
 /// Which rows may go.
@@ -24,6 +24,10 @@ pub enum Removal {
     EmailsDone(Timestamp),
     /// Emails from before this that were given up on.
     EmailsDead(Timestamp),
+    /// Events from before this, but none after one that stays.
+    Events(Timestamp),
+    /// The oldest events beyond so many.
+    SurplusEvents(i64),
 }
 
 impl Removal {
@@ -38,6 +42,8 @@ impl Removal {
             Self::Codes(cutoff) => codes::delete_expired_before(tx, cutoff, limit),
             Self::EmailsDone(cutoff) => email_queue::delete_done_before(tx, false, cutoff, limit),
             Self::EmailsDead(cutoff) => email_queue::delete_done_before(tx, true, cutoff, limit),
+            Self::Events(cutoff) => events::delete_older_than(tx, cutoff, limit),
+            Self::SurplusEvents(kept) => events::delete_surplus(tx, kept, limit),
         }
     }
 }

@@ -8,7 +8,6 @@ use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/server_state.sql");
 const SET: &str = query(FILE, "set");
-const COUNT: &str = query(FILE, "count");
 const FILL_PROBE: &str = query(FILE, "fill_probe");
 const CLEAR_PROBE: &str = query(FILE, "clear_probe");
 const LAST_SEEN_TIME: &str = query(FILE, "last_seen_time");
@@ -24,16 +23,6 @@ const PROBE_BYTES: i64 = 256 * 1024;
 /// A failing database.
 pub fn set_last_write_check(tx: &Tx<'_>) -> Result<(), StoreError> {
     tx.execute(SET, named_params! { ":name": "last_write_check", ":value": tx.now().stored() })?;
-    Ok(())
-}
-
-/// Counts that an address was signed up that is known already. Always changes the file.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn count_repeated_sign_up(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(COUNT, named_params! { ":name": "repeated_sign_ups" })?;
     Ok(())
 }
 

@@ -217,13 +217,13 @@ pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<O
     tx.one(DELETE_BY_ID, params, |row| column(row, "user_id"))
 }
 
-/// Ends a session, live or expired, and with it the API keys tied to it. Tells whether there was one.
+/// Ends a session, live or expired, and with it the API keys tied to it. Tells whose it was, if there was one.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<bool, StoreError> {
-    Ok(tx.execute(DELETE, named_params! { ":token_hash": token.as_bytes() })? == 1)
+pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<Option<UserId>, StoreError> {
+    tx.one(DELETE, named_params! { ":token_hash": token.as_bytes() }, |row| column(row, "user_id"))
 }
 
 /// Ends all sessions of a user, but for one that may be kept. Tells how many ended.

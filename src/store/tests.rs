@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 mod condition;
 mod damage;
+mod events;
 mod removal;
 mod replaced;
 

@@ -8,15 +8,12 @@ use crate::accounts::sessions::{self, PAGE_ROWS_MAX};
 use crate::cli::command::CommandError;
 use crate::config::shown;
 use crate::guard::token::TokenId;
+use crate::store::StoreError;
 use crate::store::apikeys::ListedKey;
 use crate::store::locks::Lock;
 use crate::store::sessions::ListedSession;
-use crate::store::{Removal, StoreError};
 use crate::user_id::UserId;
 use serde_json::{Value, json};
-
-/// Old sessions that are removed in one write, so that a server beside this can write in between.
-const PURGED_ROWS_MAX: i64 = 1000;
 
 /// A lock as an object.
 pub(super) fn lock(lock: Lock) -> Value {
@@ -73,15 +70,7 @@ impl Local {
     /// # Errors
     /// A failing database.
     pub fn purge_sessions(&self) -> Result<usize, CommandError> {
-        let now = self.context().now();
-        let mut removed = 0;
-        loop {
-            let more = self.stored(self.app().store.remove(Removal::Sessions(now), PURGED_ROWS_MAX))?;
-            removed += more;
-            if more == 0 {
-                return Ok(removed);
-            }
-        }
+        self.stored(sessions::purge(&self.context(), &self.performer()))
     }
 
     /// The API keys of a user, or of everybody, that can be used or renewed: objects.

@@ -1,0 +1,45 @@
+-- name: newest
+-- The last event, or the last one that was removed if there is none after it.
+SELECT seq, hash FROM (
+    SELECT seq, hash FROM (SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1)
+    UNION ALL SELECT seq, hash FROM events_removed)
+ORDER BY seq DESC LIMIT 1;
+
+-- name: removed
+SELECT seq, hash FROM events_removed;
+
+-- name: set_removed
+UPDATE events_removed SET seq = :seq, hash = :hash;
+
+-- name: highest
+-- The highest number that an event ever had.
+SELECT seq FROM sqlite_sequence WHERE name = 'events';
+
+-- name: insert
+INSERT INTO events (seq, at, kind, user_id, actor, actor_id, object, detail, hash)
+VALUES (:seq, :at, :kind, :user_id, :actor, :actor_id, :object, :detail, :hash);
+
+-- name: insert_origin
+INSERT INTO event_origins (seq, user_id, network, request_id, operator)
+VALUES (:seq, :user_id, :network, :request_id, :operator);
+
+-- name: hash_of
+SELECT hash FROM events WHERE seq = :seq;
+
+-- name: list
+SELECT e.seq, e.at, e.kind, e.user_id, e.actor, e.actor_id, e.object, e.detail, e.hash, o.network, o.request_id,
+       o.operator
+FROM events e LEFT JOIN event_origins o ON o.seq = e.seq
+WHERE e.seq > :after ORDER BY e.seq LIMIT :limit;
+
+-- name: list_of_user
+SELECT e.seq, e.at, e.kind, e.user_id, e.actor, e.actor_id, e.object, e.detail, e.hash, o.network, o.request_id,
+       o.operator
+FROM events e LEFT JOIN event_origins o ON o.seq = e.seq
+WHERE e.user_id = :user_id AND e.seq > :after ORDER BY e.seq LIMIT :limit;
+
+-- name: oldest
+SELECT seq, at, hash FROM events ORDER BY seq LIMIT :limit;
+
+-- name: delete_through
+DELETE FROM events WHERE seq <= :seq;

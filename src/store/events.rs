@@ -1,0 +1,386 @@
+//! What has happened: written in the transaction of what it tells, chained by hashes, removed from the oldest on.
+
+mod chain;
+mod kind;
+
+use chain::Content;
+pub use chain::{EventHash, Link};
+pub use kind::EventKind;
+
+use super::db::{Db, Tx, column, moment};
+use super::error::StoreError;
+use super::query::query;
+use crate::clock::Timestamp;
+use crate::guard::token::TokenId;
+use crate::user_id::UserId;
+use rusqlite::{Row, named_params};
+use std::borrow::Cow;
+
+const FILE: &str = include_str!("../../sql/events.sql");
+const NEWEST: &str = query(FILE, "newest");
+const REMOVED: &str = query(FILE, "removed");
+const SET_REMOVED: &str = query(FILE, "set_removed");
+const HIGHEST: &str = query(FILE, "highest");
+const INSERT: &str = query(FILE, "insert");
+const INSERT_ORIGIN: &str = query(FILE, "insert_origin");
+const HASH_OF: &str = query(FILE, "hash_of");
+const LIST: &str = query(FILE, "list");
+const LIST_OF_USER: &str = query(FILE, "list_of_user");
+const OLDEST: &str = query(FILE, "oldest");
+const DELETE_THROUGH: &str = query(FILE, "delete_through");
+
+/// Bytes that are kept of a request's ID.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Who did something.
+#[derive(Clone, Debug)]
+pub struct By {
+    actor: &'static str,
+    user_id: Option<UserId>,
+    operator: Option<String>,
+}
+
+impl By {
+    /// The server, by itself.
+    pub const SERVER: Self = Self { actor: "server", user_id: None, operator: None };
+    /// Whoever holds the shared key.
+    pub const CALLING_SERVER: Self = Self { actor: "calling server", user_id: None, operator: None };
+    /// Nobody knows: they have proven nothing.
+    pub const UNKNOWN: Self = Self { actor: "unknown", user_id: None, operator: None };
+
+    /// A user, in a session of theirs.
+    #[must_use]
+    pub const fn session(user_id: UserId) -> Self {
+        Self { actor: "session", user_id: Some(user_id), operator: None }
+    }
+
+    /// A user, by their password.
+    #[must_use]
+    pub const fn password(user_id: UserId) -> Self {
+        Self { actor: "password", user_id: Some(user_id), operator: None }
+    }
+
+    /// A user, by a code that was emailed to them.
+    #[must_use]
+    pub const fn code(user_id: UserId) -> Self {
+        Self { actor: "code", user_id: Some(user_id), operator: None }
+    }
+
+    /// Whoever holds the shared key, in the name of a user.
+    #[must_use]
+    pub const fn calling_server_for(user_id: UserId) -> Self {
+        Self { actor: "calling server", user_id: Some(user_id), operator: None }
+    }
+
+    /// Whoever has an API key of a user's, with what renews it.
+    #[must_use]
+    pub const fn api_key(user_id: UserId) -> Self {
+        Self { actor: "API key", user_id: Some(user_id), operator: None }
+    }
+
+    /// An operator, by the name that they are logged in under.
+    #[must_use]
+    pub const fn operator(login: String) -> Self {
+        Self { actor: "operator", user_id: None, operator: Some(login) }
+    }
+}
+
+/// What happened.
+#[derive(Debug)]
+pub struct NewEvent {
+    kind: EventKind,
+    user_id: Option<UserId>,
+    object: Option<String>,
+    detail: Option<Cow<'static, str>>,
+}
+
+impl NewEvent {
+    /// Something that concerns no account alone.
+    #[must_use]
+    pub const fn new(kind: EventKind) -> Self {
+        Self { kind, user_id: None, object: None, detail: None }
+    }
+
+    /// Something about an account.
+    #[must_use]
+    pub const fn about(kind: EventKind, user_id: UserId) -> Self {
+        Self { kind, user_id: Some(user_id), object: None, detail: None }
+    }
+
+    /// The session or API key that it is about.
+    #[must_use]
+    pub fn object(self, id: TokenId) -> Self {
+        Self { object: Some(id.to_string()), ..self }
+    }
+
+    /// What else there is to say. It outlives the account, so it must not be personal.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
+    }
+}
+
+/// Where the work comes from that leaves an event.
+#[derive(Clone, Default)]
+pub struct Trail {
+    network: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Trail {
+    /// Work for a client in this network, asked for by a request with this ID. The latter is cut if it is long.
+    #[must_use]
+    pub fn new(network: Option<String>, request_id: Option<&str>) -> Self {
+        Self { network, request_id: request_id.map(cut) }
+    }
+
+    /// Writes an event down.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn note(&self, tx: &Tx<'_>, by: impl Into<By>, new: NewEvent) -> Result<(), StoreError> {
+        let By { actor, user_id: actor_id, operator } = by.into();
+        let NewEvent { kind, user_id, object, detail } = new;
+        let before = newest(tx)?;
+        let event = Content {
+            seq: before.seq + 1,
+            at: tx.now(),
+            kind: kind.name(),
+            user_id,
+            actor,
+            actor_id,
+            object: object.as_deref(),
+            detail: detail.as_deref(),
+        };
+        let hash = before.followed_by(&event).hash;
+        let params = named_params! {
+            ":seq": event.seq, ":at": event.at.stored(), ":kind": event.kind, ":user_id": event.user_id,
+            ":actor": event.actor, ":actor_id": event.actor_id, ":object": event.object, ":detail": event.detail,
+            ":hash": hash.0,
+        };
+        tx.execute(INSERT, params)?;
+        // With the account goes whatever tells who used it. An operator's name is no user's.
+        let is_last = kind == EventKind::AccountDeleted;
+        let (network, request_id) =
+            if is_last { (None, None) } else { (self.network.as_deref(), self.request_id.as_deref()) };
+        if network.is_none() && request_id.is_none() && operator.is_none() {
+            return Ok(());
+        }
+        let owner = if operator.is_some() || is_last { None } else { actor_id.or(user_id) };
+        let params = named_params! {
+            ":seq": event.seq, ":user_id": owner, ":network": network, ":request_id": request_id, ":operator": operator
+        };
+        tx.execute(INSERT_ORIGIN, params)?;
+        Ok(())
+    }
+}
+
+fn cut(request_id: &str) -> String {
+    let mut end = request_id.len().min(REQUEST_ID_BYTES_MAX);
+    while !request_id.is_char_boundary(end) {
+        end -= 1;
+    }
+    request_id[..end].to_owned()
+}
+
+/// An event that was written down.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its number: one more than that of the event before.
+    pub seq: i64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The name of its kind.
+    pub kind: String,
+    /// The account that it is about.
+    pub user_id: Option<UserId>,
+    /// Who did it: a kind of actor.
+    pub actor: String,
+    /// The actor's account.
+    pub actor_id: Option<UserId>,
+    /// The session or API key that it is about.
+    pub object: Option<String>,
+    /// What else there is to say.
+    pub detail: Option<String>,
+    /// The client's network, until the user is deleted.
+    pub network: Option<String>,
+    /// The request's ID, until the user is deleted.
+    pub request_id: Option<String>,
+    /// The operator's login name.
+    pub operator: Option<String>,
+    hash: EventHash,
+}
+
+impl Event {
+    fn content(&self) -> Content<'_> {
+        Content {
+            seq: self.seq,
+            at: self.at,
+            kind: &self.kind,
+            user_id: self.user_id,
+            actor: &self.actor,
+            actor_id: self.actor_id,
+            object: self.object.as_deref(),
+            detail: self.detail.as_deref(),
+        }
+    }
+
+    /// Its place in the chain, as it was written down.
+    #[must_use]
+    pub const fn link(&self) -> Link {
+        Link { seq: self.seq, hash: self.hash }
+    }
+}
+
+fn event(row: &Row<'_>) -> Result<Event, StoreError> {
+    Ok(Event {
+        seq: column(row, "seq")?,
+        at: moment(row, "at")?,
+        kind: column(row, "kind")?,
+        user_id: column(row, "user_id")?,
+        actor: column(row, "actor")?,
+        actor_id: column(row, "actor_id")?,
+        object: column(row, "object")?,
+        detail: column(row, "detail")?,
+        network: column(row, "network")?,
+        request_id: column(row, "request_id")?,
+        operator: column(row, "operator")?,
+        hash: EventHash(column(row, "hash")?),
+    })
+}
+
+fn link(row: &Row<'_>) -> Result<Link, StoreError> {
+    Ok(Link { seq: column(row, "seq")?, hash: EventHash(column(row, "hash")?) })
+}
+
+/// The place of the last event.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn newest(db: &Db<'_>) -> Result<Link, StoreError> {
+    db.one(NEWEST, [], link)?.ok_or(StoreError::Corrupt("events"))
+}
+
+/// The place of the last event that was removed; events after it are kept.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn removed(db: &Db<'_>) -> Result<Link, StoreError> {
+    db.one(REMOVED, [], link)?.ok_or(StoreError::Corrupt("events"))
+}
+
+/// The hash of the event of this number, if it is kept.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn hash_of(db: &Db<'_>, seq: i64) -> Result<Option<EventHash>, StoreError> {
+    db.one(HASH_OF, named_params! { ":seq": seq }, |row| Ok(EventHash(column(row, "hash")?)))
+}
+
+/// Events after this number, in their order, at most `limit`.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
+    db.all(LIST, named_params! { ":after": after, ":limit": limit }, event)
+}
+
+/// The same for events about one account.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list_of_user(db: &Db<'_>, user_id: UserId, after: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
+    let params = named_params! { ":user_id": user_id, ":after": after, ":limit": limit };
+    db.all(LIST_OF_USER, params, event)
+}
+
+/// Removes events that happened before `cutoff`, at most `limit`: from the oldest on, up to the first that is to stay.
+/// Tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_older_than(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
+    let oldest =
+        tx.all(OLDEST, named_params! { ":limit": limit }, |row| Ok((moment(row, "at")?, link(row)?)))?;
+    let old: Vec<Link> =
+        oldest.into_iter().take_while(|(at, _)| *at < cutoff).map(|(_, link)| link).collect();
+    delete(tx, &old)
+}
+
+/// Removes the oldest events beyond the `kept` newest, at most `limit`. Tells how many.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_surplus(tx: &Tx<'_>, kept: i64, limit: i64) -> Result<usize, StoreError> {
+    // Their numbers leave no gaps.
+    let surplus = newest(tx)?.seq - removed(tx)?.seq - kept;
+    if surplus <= 0 {
+        return Ok(0);
+    }
+    let old = tx.all(OLDEST, named_params! { ":limit": surplus.min(limit) }, link)?;
+    delete(tx, &old)
+}
+
+fn delete(tx: &Tx<'_>, old: &[Link]) -> Result<usize, StoreError> {
+    let Some(last) = old.last() else { return Ok(0) };
+    tx.execute(SET_REMOVED, named_params! { ":seq": last.seq, ":hash": last.hash.0 })?;
+    tx.execute(DELETE_THROUGH, named_params! { ":seq": last.seq })
+}
+
+/// What came of following the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// All is well up to here, and there may be more.
+    Through(Link),
+    /// All is well up to here, the last event.
+    End(Link),
+    /// The event of this number is not what was written down, or it is not the one that was written down there.
+    Altered(i64),
+    /// The event of this number is gone.
+    Missing(i64),
+}
+
+/// Follows the chain through the next events, at most `limit`, from a place where all is well.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn follow(db: &Db<'_>, from: Link, limit: i64) -> Result<Followed, StoreError> {
+    let events = list(db, from.seq, limit)?;
+    if events.is_empty() {
+        let highest = db.one(HIGHEST, [], |row| column::<i64>(row, "seq"))?.unwrap_or(0);
+        // Others may have written meanwhile.
+        let is_end = newest(db)?.seq == from.seq;
+        return Ok(match () {
+            () if !is_end => Followed::Through(from),
+            () if highest > from.seq => Followed::Missing(from.seq + 1),
+            () => Followed::End(from),
+        });
+    }
+    let mut last = from;
+    for event in events {
+        if event.seq != last.seq + 1 {
+            let removed = removed(db)?;
+            let was_removed = removed.seq > last.seq && removed.seq < event.seq;
+            return Ok(if was_removed {
+                Followed::Through(removed)
+            } else {
+                Followed::Missing(last.seq + 1)
+            });
+        }
+        let next = last.followed_by(&event.content());
+        if next.hash != event.hash {
+            return Ok(Followed::Altered(event.seq));
+        }
+        last = next;
+    }
+    Ok(Followed::Through(last))
+}
