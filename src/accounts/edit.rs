@@ -1,5 +1,7 @@
 //! Changing what is known about an account: by its user, by an administrator, or by whoever runs the server.
 
+mod note;
+
 use super::actor::{Actor, Performer, Requester};
 use super::codes::end_all;
 use super::error::OperationError;
@@ -13,7 +15,6 @@ use crate::policy::email::EmailAddress;
 use crate::policy::full_name::FullName;
 use crate::policy::model::Policy;
 use crate::policy::roles::{Role, is_system_user};
-use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::locks::{self, Lock};
 use crate::store::users::{self, EXTRA_INFO_BYTES_MAX, User};
 use crate::store::{StoreError, Tx, attempts};
@@ -100,7 +101,7 @@ pub fn edit(
         }
         let keys: Vec<String> = update.keys().cloned().collect();
         let (after, was_contested) = change(tx, &user, update, &no_password)?;
-        note(tx, &trail, &by, &keys, (&user, &after), was_contested)?;
+        note::edited(tx, &trail, &by, &keys, (&user, &after), was_contested)?;
         Ok((by, after))
     })?;
     by.log(context, "account edited", user_id);
@@ -173,38 +174,6 @@ type Fault = OperationError<EditRefused>;
 
 const BAD_VALUE: Fault = OperationError::Refused(EditRefused::Value);
 const LAST: Fault = OperationError::Refused(EditRefused::LastAdministrator);
-
-/// Writes down what an edit of these keys has made of an account.
-fn note(
-    tx: &Tx<'_>,
-    trail: &Trail,
-    by: &Performer,
-    keys: &[String],
-    (before, after): (&User, &User),
-    was_contested: bool,
-) -> Result<(), StoreError> {
-    let about = |kind| NewEvent::about(kind, before.user_id);
-    trail.note(tx, by, about(EventKind::AccountEdited).detail(keys.join(", ")))?;
-    if before.email != after.email {
-        trail.note(tx, by, about(EventKind::EmailChanged))?;
-    }
-    match (before.user_role.is_locked(), after.user_role.is_locked()) {
-        (false, true) => trail.note(tx, by, about(EventKind::AccountLocked))?,
-        (true, false) => trail.note(tx, by, about(EventKind::AccountUnlocked))?,
-        _ => {}
-    }
-    if before.user_role != after.user_role {
-        let roles = format!("from {} to {}", before.user_role.as_str(), after.user_role.as_str());
-        trail.note(tx, by, about(EventKind::RoleChanged).detail(roles))?;
-    }
-    if !before.email_verified && after.email_verified {
-        trail.note(tx, by, about(EventKind::AccountVerified))?;
-    }
-    if was_contested {
-        trail.note(tx, by, about(EventKind::PasswordRemoved))?;
-    }
-    Ok(())
-}
 
 /// Makes the changes, with what follows from them, unless no other active superuser would remain. Returns the user as
 /// they are then, and whether they have lost their password. A value that cannot be set is refused; so is one that conflicts with the database.

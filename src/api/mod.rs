@@ -10,6 +10,7 @@ pub(crate) mod access;
 pub(crate) mod apikey;
 pub(crate) mod batch;
 pub(crate) mod email;
+pub(crate) mod events;
 pub(crate) mod journey;
 mod logged_in;
 pub(crate) mod login;
@@ -45,6 +46,7 @@ const FILES: &[&[Request]] = &[
     email::send::REQUESTS,
     email::mark::REQUESTS,
     access::REQUESTS,
+    events::REQUESTS,
     batch::REQUESTS,
     apikey::tied::REQUESTS,
     apikey::nosession::REQUESTS,

@@ -78,6 +78,7 @@ exists is overwritten, so it can be run again.
     Command::group("apikey", "list and revoke API keys", accounts::APIKEY).help(ON_THE_DATABASE),
     Command::group("lock", "list the accounts that are locked", accounts::LOCK).help(ON_THE_DATABASE),
     secret::SECRET,
+    accounts::EVENTS,
     backup::BACKUP,
     backup::RESTORE,
     Command::group("policy", "read a permissions policy, and say what it permits", operation::POLICY),

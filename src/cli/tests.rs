@@ -1,6 +1,7 @@
 //! Commands as an operator sees them: words in, text, files and an exit status out.
 
 mod accounts;
+mod events;
 pub(super) mod machine;
 mod operation;
 

@@ -128,6 +128,7 @@ fn serve(
     .map_err(|error| format!("cannot start a thread: {error}"))?;
     wait_for_stop(signals, process, &keys, &app, &listener);
     log::info("stopping", &[]);
+    app.store.end_watches();
     let was_accepting = listener.is_accepting();
     listener.stop(Duration::from_secs(app.config.drain_seconds_max.into()));
     if let Some(metrics) = metrics {

@@ -5,6 +5,7 @@
 
 mod access;
 mod adopt;
+mod changes;
 mod companions;
 mod condition;
 mod connection;
@@ -39,6 +40,7 @@ pub(crate) mod sessions;
 pub(crate) mod user_lists;
 pub(crate) mod users;
 
+pub use changes::{WATCHERS_MAX, Watcher};
 pub use db::{Db, Tx};
 pub use error::{OpenError, StoreError};
 pub use open::Origin;
@@ -47,6 +49,7 @@ pub use removal::Removal;
 use crate::clock::{Clock, Timestamp};
 use crate::log;
 use crate::pool::Pool;
+use changes::Changes;
 use condition::{Condition, Writing};
 use connection::connect_to_read;
 use identity::{FileId, OpenFiles};
@@ -57,7 +60,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use writer::WriteCounts;
-use writer::{Purpose, Writer};
+use writer::{Purpose, Told, Writer};
 
 /// Scans that may wait; more are refused at once as [`StoreError::Busy`].
 const WAITING_SCANS_MAX: usize = 16;
@@ -71,6 +74,7 @@ pub struct Store {
     writer: Writer,
     condition: Arc<Condition>,
     counts: Arc<WriteCounts>,
+    changes: Arc<Changes>,
     path: PathBuf,
     clock: Arc<dyn Clock>,
     _in_use: Option<InUse>,
@@ -119,8 +123,13 @@ impl Store {
         }
         let condition = Arc::new(Condition::new(files, damage::is_too_large_to_wait_for(path)));
         let counts = Arc::<WriteCounts>::default();
-        let writer = Writer::start(connection, clock.clone(), Arc::clone(&condition), Arc::clone(&counts))
-            .map_err(OpenError::Thread)?;
+        let changes = Arc::<Changes>::default();
+        let told = Told {
+            condition: Arc::clone(&condition),
+            counts: Arc::clone(&counts),
+            changes: Arc::clone(&changes),
+        };
+        let writer = Writer::start(connection, clock.clone(), told).map_err(OpenError::Thread)?;
         let scanner = Arc::new(Mutex::new(connect_to_read(path)?));
         let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
@@ -132,6 +141,7 @@ impl Store {
             writer,
             condition,
             counts,
+            changes,
             path,
             clock,
             _in_use: in_use,
@@ -194,6 +204,20 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         self.writer.write(Purpose::Request, work)
+    }
+
+    /// A place among those who may wait for what this process commits.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] when there are [`WATCHERS_MAX`].
+    pub fn watch(&self) -> Result<Watcher<'_>, StoreError> {
+        self.changes.watch()
+    }
+
+    /// Wakes everybody who waits for commits, and has nobody wait any more.
+    pub fn end_watches(&self) {
+        self.changes.end();
     }
 
     /// Tries whether the database can be read and written, and looks at how it has been doing.

@@ -2,6 +2,7 @@
 //! one transaction, commits once, and only then lets the answers go: many writes share one wait for the disk,
 //! and none is answered before it is safe.
 
+use super::changes::Changes;
 use super::condition::Condition;
 use super::db::Tx;
 use super::error::StoreError;
@@ -72,6 +73,13 @@ where
     }
 }
 
+/// What learns how writes went.
+pub(super) struct Told {
+    pub(super) condition: Arc<Condition>,
+    pub(super) counts: Arc<WriteCounts>,
+    pub(super) changes: Arc<Changes>,
+}
+
 /// A handle on the writing thread. Dropping it lets waiting writes finish and closes the connection.
 pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
@@ -79,16 +87,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(
-        connection: Connection,
-        clock: Arc<dyn Clock>,
-        condition: Arc<Condition>,
-        counts: Arc<WriteCounts>,
-    ) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, clock: Arc<dyn Clock>, told: Told) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_WRITES_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            let thread =
-                Thread { connection: &connection, clock: &*clock, condition: &condition, counts: &counts };
+            let Told { condition, counts, changes } = &told;
+            let thread = Thread { connection: &connection, clock: &*clock, condition, counts, changes };
             thread.write_until_closed(&waiting);
         })?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
@@ -148,6 +151,7 @@ struct Thread<'a> {
     clock: &'a dyn Clock,
     condition: &'a Condition,
     counts: &'a WriteCounts,
+    changes: &'a Changes,
 }
 
 /// How the writes of one commit came out, before the commit.
@@ -173,6 +177,9 @@ impl Thread<'_> {
             self.note(&batch, &outcome);
             for answer in batch.answers {
                 answer(outcome.as_ref().map(drop).map_err(StoreError::duplicate));
+            }
+            if outcome.is_ok() && batch.changed {
+                self.changes.tell();
             }
         }
         self.close();

@@ -46,6 +46,7 @@ const STORE_TYPES: &[(&str, &str)] = &[
     ("store::users::User", "it is what many requests answer"),
     ("store::users::AuthUser", "it says whose password was right"),
     ("store::user_lists::Wanted", "it is what a lookup asks for"),
+    ("store::events::EventKind", "it is what a feed asks for"),
     ("store::user_lists::ColumnValue", "it is what a lookup compares with"),
 ];
 

@@ -36,6 +36,10 @@ pub const READING: &[(&str, Prepare)] = &[
         let token = server.new_session(Some(server.member("alice").1));
         vec![json!({ "session_token": token }), json!({ "session_token": "none" })]
     }),
+    ("events-since", |server| {
+        server.member("alice");
+        vec![json!({ "after": "first", "kinds": ["account.verified"] }), json!({ "after": "none" })]
+    }),
     ("user-list", |server| {
         server.member("alice");
         vec![json!({ "user_id": null }), json!({ "user_id": 99 })]

@@ -205,3 +205,28 @@ fn a_server_elsewhere_is_asked_by_the_requests_that_it_has() {
         assert!(errors.contains(expected) && errors.lines().count() <= 2, "{words:?}: {errors}");
     }
 }
+
+#[test]
+fn the_event_log_is_checked_and_what_was_altered_or_removed_is_named() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    adds_alice(&machine);
+    let failed = logs_in(&server, "alice@example.org", "wrong");
+    assert_eq!(failed["success"], false);
+    let listed = does(&machine, &["events", "--kind=login.failed"], "");
+    assert_eq!((&listed["events"][0]["number"], &listed["events"][0]["user_id"]), (&json!(5), &json!(4)));
+    assert_eq!(listed["events"][0]["network"], "192.0.2.0/24");
+    let sound = does(&machine, &["events", "verify"], "");
+    assert_eq!((&sound["sound"], &sound["first"], &sound["last"]), (&json!(true), &json!(1), &json!(5)));
+    let changes = |statement: &str| {
+        let database = rusqlite::Connection::open(machine.path(".authdb.sqlite")).expect("opens");
+        database.execute_batch(statement).expect("runs");
+    };
+    changes("UPDATE events SET user_id = 1 WHERE seq = 5");
+    let (status, output, _) = runs(&machine, &["events", "verify"], "");
+    assert_eq!((status, output.as_str()), (1, "event 5 is not what was written down\n"));
+    changes("DELETE FROM events WHERE seq = 3");
+    let (status, output, _) = runs(&machine, &["events", "verify", "--json"], "");
+    assert_eq!((status, output.as_str()), (1, "{\"missing\":3,\"sound\":false}\n"));
+    server.stops();
+}

@@ -58,6 +58,7 @@ signup-resend: email str, link str, site_name str, ip_address str, user_agent st
 signup-finish: code str | email str, ip_address str, user_agent str, session_token str, remember bool, days int, extra_info_json dict
 reset-start: email str, link str, site_name str, ip_address str, user_agent str
 reset-finish: code str, new_password str | email str
+events-since: after str | wait_seconds int, kinds list, limit int
 ";
 
 #[test]

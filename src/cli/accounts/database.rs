@@ -63,7 +63,8 @@ impl Local {
         self.app.store.read(work).map_err(|error| self.broken(&error.into()))
     }
 
-    pub(super) fn id(user: &Value) -> UserId {
+    /// The number of a user.
+    pub(crate) fn id(user: &Value) -> UserId {
         UserId::new(user["user_id"].as_i64().unwrap_or_default())
     }
 

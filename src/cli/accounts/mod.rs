@@ -7,10 +7,12 @@
 //! | `database.rs` | the local database, and who is in it |
 //! | `local.rs` | what is done with accounts there |
 //! | `issued.rs` | sessions, API keys and locks there |
+//! | `events.rs` | the event log there |
 //! | `refusals.rs` | why something was not done |
 //! | `remote.rs` | what is done with accounts by a running server |
 
 mod database;
+mod events;
 mod interface;
 mod issued;
 mod local;

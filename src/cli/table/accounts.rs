@@ -3,9 +3,9 @@
 use crate::cli::ask::{PASSWORD, YES};
 use crate::cli::client::URL;
 use crate::cli::command::{Command, Word};
-use crate::cli::issued;
 use crate::cli::output::JSON;
 use crate::cli::user::{self, change};
+use crate::cli::{events, issued};
 use crate::config::arguments::OptionRow;
 
 /// Who is meant: an address or a number.
@@ -74,7 +74,30 @@ does a lock after failed attempts.
         .words(&[WHO, Word::Required("ROLE")])
         .options(CHANGE)
         .help("The role is one of the permissions policy. All sessions and API keys of the user end.\n"),
+    Command::new("history", "list logins, failures and what else a user came in with", events::history)
+        .words(&[WHO])
+        .options(&[JSON])
+        .help("As far back as events are kept.\n"),
 ];
+
+/// `authnzerver events`.
+pub const EVENTS: Command =
+    Command::new("events", "list what has happened, or check that nothing of it was altered", events::events)
+        .words(&[Word::Optional("verify")])
+        .options(&[
+            OptionRow::flag("follow", "go on with what happens from now on"),
+            OptionRow::with_value("user", "=EMAIL|NUMBER", "what happened to this user"),
+            OptionRow::with_value("kind", "=KIND", "events of this kind, such as login.failed"),
+            OptionRow::with_value("since", "=TIME", "events from this time or day on (UTC)"),
+            JSON,
+        ])
+        .help(
+            "\
+`verify` follows the chain of hashes through all events that are kept. It ends with 1 if one was altered, removed or put
+in, and names the first. Note down the last number and its hash elsewhere: whoever can write the database could make a
+whole new chain, but not one with that hash.
+",
+        );
 
 /// `authnzerver session`.
 pub static SESSION: &[Command] = &[

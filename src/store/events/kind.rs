@@ -103,6 +103,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_documentation_has_each_kind_and_what_it_means() {
+        let rows: Vec<_> = EventKind::ALL
+            .iter()
+            .map(|kind| format!("| `{}` | {} |\n", kind.name(), kind.meaning()))
+            .collect();
+        assert!(include_str!("../../../docs/events.md").contains(&rows.concat()), "{}", rows.concat());
+    }
+
+    #[test]
     fn each_kind_has_a_name_of_its_own_and_a_meaning() {
         for kind in EventKind::ALL {
             assert_eq!(EventKind::of_name(kind.name()), Some(*kind));

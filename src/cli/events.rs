@@ -1,0 +1,215 @@
+//! `authnzerver events` and `user history`: what has happened.
+
+use super::accounts::{Accounts as _, Local, Which, open_local};
+use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
+use super::output::{Cell, JSON, Paint, Style, Table, show};
+use crate::accounts::events::{EVENTS_MAX, Verified};
+use crate::clock::Timestamp;
+use crate::config::shown;
+use crate::store::events::{Event, EventKind};
+use crate::user_id::UserId;
+use crate::wait::pause;
+use crate::wire::ascii_escaped;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How often to look for new events.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What a user's history shows: who came in, or tried to, and what they came in with.
+const HISTORY: &[EventKind] = &[
+    EventKind::SignedUp,
+    EventKind::AccountAdded,
+    EventKind::AccountVerified,
+    EventKind::LoggedIn,
+    EventKind::LoginFailed,
+    EventKind::PasswordConfirmed,
+    EventKind::PasswordChanged,
+    EventKind::PasswordReset,
+    EventKind::PasswordRemoved,
+    EventKind::SessionStarted,
+    EventKind::AccountLocked,
+    EventKind::AccountSuspended,
+    EventKind::AccountUnlocked,
+    EventKind::EmailChanged,
+];
+
+/// Lists events, or checks the log of them.
+///
+/// # Errors
+/// It cannot be read.
+pub fn events(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    match arguments.word(0) {
+        None => list(arguments, context),
+        Some("verify") => verify(arguments, context),
+        Some(other) => Err(CommandError::cannot_tell(format!("there is no `events {}`", shown(other)))),
+    }
+}
+
+/// Lists what happened to an account, as far as it concerns how its user came in.
+///
+/// # Errors
+/// There is no such account.
+pub fn history(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let local = open_local(arguments, context)?;
+    let user = local.user(&Which::of(arguments.word(0).unwrap_or_default()))?;
+    let wanted = Wanted { user: Some(Local::id(&user)), kinds: HISTORY.to_vec(), since: None };
+    let (mut found, mut after) = (Vec::new(), 0);
+    while let Some(page) = wanted.next(&local, &mut after)? {
+        found.extend(page);
+    }
+    let text = table(&found, true).text(Style::of(context));
+    let documents: Vec<_> = found.iter().map(document).collect();
+    show(arguments, context, &json!({ "events": documents }), &text);
+    Ok(EXIT_DONE)
+}
+
+/// Which events are listed.
+struct Wanted {
+    user: Option<UserId>,
+    kinds: Vec<EventKind>,
+    since: Option<Timestamp>,
+}
+
+impl Wanted {
+    fn of(arguments: &Arguments, local: &Local) -> Result<Self, CommandError> {
+        let user = arguments.option("user").map(|user| local.user(&Which::of(user))).transpose()?;
+        let kind = |name: &str| {
+            let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+            let wrong = || {
+                CommandError::cannot_tell(format!(
+                    "--kind: there is no {}; there are {}",
+                    shown(name),
+                    names.join(", ")
+                ))
+            };
+            EventKind::of_name(name).ok_or_else(wrong)
+        };
+        let time = |text: &str| {
+            let wrong = || {
+                CommandError::cannot_tell(format!(
+                    "--since: {} is no time such as 2030-01-31 or 2030-01-31T12:00:00Z",
+                    shown(text)
+                ))
+            };
+            Timestamp::parse(text)
+                .or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")))
+                .ok_or_else(wrong)
+        };
+        Ok(Self {
+            user: user.as_ref().map(Local::id),
+            kinds: arguments.option("kind").map(kind).transpose()?.into_iter().collect(),
+            since: arguments.option("since").map(time).transpose()?,
+        })
+    }
+
+    /// Those of the next events that are wanted; nothing at the end of the log.
+    fn next(&self, local: &Local, after: &mut i64) -> Result<Option<Vec<Event>>, CommandError> {
+        let page = local.events(self.user, *after, EVENTS_MAX)?;
+        let Some(last) = page.last() else { return Ok(None) };
+        *after = last.seq;
+        let fits = |event: &Event| {
+            self.since.is_none_or(|since| event.at >= since)
+                && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.name() == event.kind))
+        };
+        Ok(Some(page.into_iter().filter(fits).collect()))
+    }
+}
+
+fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let local = open_local(arguments, context)?;
+    let wanted = Wanted::of(arguments, &local)?;
+    let follows = arguments.has("follow");
+    let as_json = arguments.has(JSON.name);
+    let (mut after, mut has_heading) = (0, false);
+    if as_json && !follows {
+        let mut all = Vec::new();
+        while let Some(page) = wanted.next(&local, &mut after)? {
+            all.extend(page.iter().map(document));
+        }
+        show(arguments, context, &json!({ "events": all }), "");
+        return Ok(EXIT_DONE);
+    }
+    loop {
+        while let Some(page) = wanted.next(&local, &mut after)? {
+            let text = if as_json {
+                let lines: Vec<_> = page.iter().map(|event| document(event).to_string()).collect();
+                lines.iter().flat_map(|line| [ascii_escaped(line), "\n".into()]).collect()
+            } else {
+                table(&page, !has_heading).text(Style::of(context))
+            };
+            has_heading = true;
+            let output = &mut *context.streams.output;
+            if output.write_all(text.as_bytes()).and_then(|()| output.flush()).is_err() {
+                // Whoever read this has left.
+                return Ok(EXIT_DONE);
+            }
+        }
+        if !follows {
+            return Ok(EXIT_DONE);
+        }
+        pause(LOOK_EVERY);
+    }
+}
+
+fn verify(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
+    let local = open_local(arguments, context)?;
+    let (status, document, text) = match local.verify_events()? {
+        Verified::Sound(first, last) => (
+            EXIT_DONE,
+            json!({ "sound": true, "first": first.seq + 1, "last": last.seq, "hash": last.hash.to_string() }),
+            format!(
+                "sound: events {} to {}, the last with the hash {}\n",
+                first.seq + 1,
+                last.seq,
+                last.hash
+            ),
+        ),
+        Verified::Altered(seq) => (
+            EXIT_FAILED,
+            json!({ "sound": false, "altered": seq }),
+            format!("event {seq} is not what was written down\n"),
+        ),
+        Verified::Missing(seq) => {
+            (EXIT_FAILED, json!({ "sound": false, "missing": seq }), format!("event {seq} is gone\n"))
+        }
+    };
+    show(arguments, context, &document, &text);
+    Ok(status)
+}
+
+/// An event as an object.
+fn document(event: &Event) -> Value {
+    json!({
+        "number": event.seq, "at": event.at, "kind": event.kind, "user_id": event.user_id, "actor": event.actor,
+        "actor_id": event.actor_id, "object": event.object, "detail": event.detail, "network": event.network,
+        "request_id": event.request_id, "operator": event.operator,
+    })
+}
+
+fn table(events: &[Event], has_heading: bool) -> Table {
+    let columns = ["NUMBER", "TIME", "KIND", "USER", "BY", "WHAT", "NETWORK", "REQUEST"];
+    let mut table = if has_heading { Table::new(&columns) } else { Table::of_pairs() };
+    for event in events {
+        let number = |number: Option<UserId>| number.map(|number| number.to_string()).unwrap_or_default();
+        let by = match (&event.operator, event.actor_id) {
+            (Some(operator), _) => format!("{} {operator}", event.actor),
+            (None, Some(actor)) => format!("{} of {actor}", event.actor),
+            (None, None) => event.actor.clone(),
+        };
+        let what: Vec<_> = [&event.object, &event.detail].into_iter().flatten().map(String::as_str).collect();
+        let kind = Cell::new(&event.kind);
+        let text = |text: &Option<String>| Cell::new(text.as_deref().unwrap_or_default());
+        table.add(vec![
+            event.seq.to_string().into(),
+            event.at.wire().chars().take(19).collect::<String>().replace('T', " ").into(),
+            if event.kind == EventKind::LoginFailed.name() { kind.painted(Paint::Yellow) } else { kind },
+            number(event.user_id).into(),
+            by.into(),
+            what.join(" ").into(),
+            text(&event.network),
+            text(&event.request_id),
+        ]);
+    }
+    table
+}
