@@ -91,6 +91,17 @@ pub(super) fn insert(
     note_of_session(tx, trail, by, EventKind::SessionStarted, session.user_id, session.token.id())
 }
 
+/// Starts a session in which somebody logs in by this.
+pub(super) fn insert_at_login(
+    tx: &Tx<'_>,
+    trail: &Trail,
+    by: &Performer,
+    session: &NewSession,
+) -> Result<(), StoreError> {
+    trail.note(tx, by, NewEvent::about(EventKind::LoggedIn, session.user_id))?;
+    insert(tx, trail, by, session)
+}
+
 /// Ends a session on behalf of whoever holds it, live or expired. Tells whether there was one.
 pub(super) fn delete(tx: &Tx<'_>, trail: &Trail, token: &StoredToken) -> Result<bool, StoreError> {
     let Some(owner) = sessions::delete(tx, token)? else { return Ok(false) };
