@@ -92,9 +92,9 @@ impl Wanted {
                     shown(text)
                 ))
             };
-            Timestamp::parse(text)
-                .or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")))
-                .ok_or_else(wrong)
+            let written = text.strip_suffix('Z').unwrap_or(text);
+            let whole_day = || Timestamp::parse(&format!("{written}T00:00:00"));
+            Timestamp::parse(written).or_else(whole_day).ok_or_else(wrong)
         };
         Ok(Self {
             user: user.as_ref().map(Local::id),

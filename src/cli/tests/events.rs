@@ -14,7 +14,8 @@ fn on_run(machine: &Machine, words: &[&str]) -> Outcome {
 fn with_history() -> Machine {
     let machine = Machine::ready();
     let password = "quite a long password, not a common one";
-    let added = machine.runs_with(&["user", "add", "alice@example.org", "--password=-", HERE], password);
+    let added = machine
+        .runs_with(&["user", "add", "alice@example.org", "--name=Alice", "--password=-", HERE], password);
     assert_eq!((added.status, added.errors.as_str()), (0, ""));
     for change in ["lock", "unlock"] {
         assert_eq!(on_run(&machine, &["user", change, "4"]).status, 0);
