@@ -26,7 +26,7 @@ const NO_SUCH_CLIENT: Refusal =
 
 requests! {
     /// Logs a user in: tests the password, ends the session that the visitor came with, whatever comes of it, and starts
-    /// the user's own. Set its token as the cookie. Nobody is held: a failed attempt is answered at once, `retry_after`
+    /// the user's own. Set its token as the cookie. Nobody waits: a failed attempt is answered at once, `retry_after`
     /// says in how many seconds the next one will be looked at, and until then none is looked at or counted.
     "login" => login(Login), 10/min {
         /// The address the user signed up with.

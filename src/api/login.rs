@@ -26,7 +26,7 @@ const LOGOUT_NOT_DELETED: Refusal = Refusal::new("delete session failed", NOT_LO
 
 requests! {
     /// Logs a user in. The session it is asked with ends in any case; start a new one for the user that is returned.
-    /// Repeated failures are held back longer and longer, and then lock the account for a time.
+    /// Answers to repeated failures are delayed longer and longer, and then lock the account for a time.
     "user-login" => user_login(UserLogin), 10/min {
         /// A live session, usually a visitor's.
         session_token: secret,

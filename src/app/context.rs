@@ -224,7 +224,7 @@ impl<'a> Context<'a> {
         self.retry_after.map(|time| time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
     }
 
-    /// How long the outcome is to be held back.
+    /// How long the outcome is to be delayed.
     #[must_use]
     pub const fn delayed_by(&self) -> Duration {
         self.delay

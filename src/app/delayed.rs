@@ -1,15 +1,15 @@
-//! How many answers are being held back.
+//! How many answers are being delayed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Answers that may be held back at once after failed password checks.
+/// Answers that may be delayed at once after failed password checks.
 pub const DELAYED_RESPONSES_MAX: usize = 2048;
 
-/// How many answers are being held back.
+/// How many answers are being delayed.
 #[derive(Default)]
 pub struct DelayedResponses(AtomicUsize);
 
-/// An answer that is being held back until this goes.
+/// An answer that is being delayed until this goes.
 #[must_use]
 pub struct DelayedResponse<'h>(&'h DelayedResponses);
 

@@ -38,7 +38,7 @@ impl Outcome {
 pub struct RequestMetrics {
     /// How often it came out how.
     pub outcomes: [Counter; Outcome::ALL.len()],
-    /// How long it took, with the time for which its answer was held back.
+    /// How long it took, with the time for which its answer was delayed.
     pub durations: Histogram,
 }
 

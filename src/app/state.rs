@@ -60,7 +60,7 @@ pub struct App {
     pub busy: Repeated,
     /// Checks of limits that the policy gives to no role, for the log.
     pub unknown_limits: Repeated,
-    /// How an answer is held back.
+    /// How an answer is delayed.
     pub delay: Delay,
     /// Lets one password check of an account pass at a time.
     pub attempts_mutex: KeyedMutex,
@@ -73,7 +73,7 @@ pub struct App {
     pub before_write: Option<WriteHook>,
     /// What is counted, for monitoring.
     pub metrics: Metrics,
-    /// The answers that are being held back.
+    /// The answers that are being delayed.
     pub delayed: DelayedResponses,
     /// Who asked for emails lately.
     pub recent_emails: Arc<RecentEmails>,
@@ -82,7 +82,7 @@ pub struct App {
 }
 
 impl App {
-    /// Holds an answer back. `false`, at once, when too many are held already.
+    /// Delays an answer. `false`, at once, when too many are delayed already.
     #[must_use]
     pub fn delay_response(&self, time: Duration) -> bool {
         let Some(_delayed) = self.delayed.one_more() else { return false };

@@ -15,7 +15,7 @@ use ureq::tls::TlsConfig;
 /// The option that names the server.
 pub const URL: OptionRow = OptionRow::with_value("url", "=URL", "the server to ask");
 
-/// A failed login is held back for up to 40 s, and hashing takes its time on a small machine.
+/// A failed login is delayed for up to 40 s, and hashing takes its time on a small machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// The longest answer: a list of all users can be long.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -39,7 +39,7 @@ pub enum LockMode {
 /// How repeated failed attempts are slowed down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backoff {
-    /// The answer to a failed attempt is held back, longer each time.
+    /// The answer to a failed attempt is delayed, longer each time.
     Hold,
     /// It comes at once; the next attempt is refused, and not counted, until that time is over.
     Refuse,

@@ -1,8 +1,8 @@
-//! How long the answer to a failed login is held back. Arithmetic only: whoever counts the failures and does
+//! How long the answer to a failed login is delayed. Arithmetic only: whoever counts the failures and does
 //! the waiting is elsewhere.
 
-/// No answer is held longer than this.
-pub const HOLD_SECONDS_MAX: f64 = 40.0;
+/// No answer is delayed longer than this.
+pub const DELAY_SECONDS_MAX: f64 = 40.0;
 
 /// Failures on one account from all networks together after which strangers are slowed, where failures are counted per
 /// network. NIST SP 800-63B-4, section 3.2.2, has no more than 100 in a row.
@@ -11,20 +11,20 @@ pub const STRANGERS_FAILURES_MAX: i64 = 100;
 /// So long after a failed attempt of a stranger the next stranger waits at such an account.
 pub const SLOWED_SECONDS: u64 = 10;
 
-/// Each further failure is held this many times as long as the one before.
+/// Each further failure is delayed this many times as long as the one before.
 const GROWTH: f64 = 1.5;
 
 /// From here on the growth has passed the maximum; also keeps the exponent small for any count.
 const FAILURES_TO_MAX: u32 = 12;
 
-/// How long to hold the answer to the `failures`-th failure in a row: one second for the first, half as long
-/// again for each that follows, at most [`HOLD_SECONDS_MAX`]. Nothing for no failure.
+/// How long to delay the answer to the `failures`-th failure in a row: one second for the first, half as long
+/// again for each that follows, at most [`DELAY_SECONDS_MAX`]. Nothing for no failure.
 #[must_use]
 pub fn delay_seconds(failures: u32) -> f64 {
     let Some(grown) = failures.min(FAILURES_TO_MAX).checked_sub(1) else {
         return 0.0;
     };
-    GROWTH.powf(f64::from(grown)).min(HOLD_SECONDS_MAX)
+    GROWTH.powf(f64::from(grown)).min(DELAY_SECONDS_MAX)
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
         ];
         for (failures, seconds) in table {
             let held = delay_seconds(failures);
-            assert!((held - seconds).abs() < 0.0005, "{failures} failures are held {held} s");
+            assert!((held - seconds).abs() < 0.0005, "{failures} failures are delayed {held} s");
         }
     }
 }

@@ -67,7 +67,7 @@ impl MetricsPage {
         );
         text.gauge(
             "authnzerver_delayed_responses",
-            "Answers that are held back after failed attempts.",
+            "Answers that are delayed after failed attempts.",
             count(self.app.delayed.count()),
         );
     }

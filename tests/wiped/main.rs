@@ -54,13 +54,26 @@ unsafe impl GlobalAlloc for Inspecting {
     }
 }
 
+/// The needle as characters of four bytes each. Not made on the stack of whoever gives memory back: from there it would
+/// get between the fields of what is built on that stack next, and be found.
+static WIDE_NEEDLE: [u8; NEEDLE.len() * size_of::<char>()] = {
+    let mut wide = [0; NEEDLE.len() * size_of::<char>()];
+    let mut at = 0;
+    while at < NEEDLE.len() {
+        let unit = (NEEDLE.as_bytes()[at] as u32).to_ne_bytes();
+        let mut byte = 0;
+        while byte < unit.len() {
+            wide[at * unit.len() + byte] = unit[byte];
+            byte += 1;
+        }
+        at += 1;
+    }
+    wide
+};
+
 /// Whether bytes hold the needle, as UTF-8 or as characters of four bytes each.
 fn holds_password(bytes: &[u8]) -> bool {
-    let mut wide = [0; NEEDLE.len() * size_of::<char>()];
-    for (unit, byte) in wide.chunks_mut(size_of::<char>()).zip(NEEDLE.bytes()) {
-        unit.copy_from_slice(&u32::from(byte).to_ne_bytes());
-    }
-    [NEEDLE.as_bytes(), &wide]
+    [NEEDLE.as_bytes(), &WIDE_NEEDLE]
         .iter()
         .any(|needle| bytes.windows(needle.len()).any(|window| window == *needle))
 }
