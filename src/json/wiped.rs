@@ -4,63 +4,39 @@ use serde_json::{Map, Value};
 use std::ops::{Deref, DerefMut};
 use zeroize::Zeroize;
 
-/// An object whose keys and texts are wiped when it is dropped. What is taken out of it is no longer its business.
+/// A part of a tree whose keys and texts are wiped when it is dropped. What is taken out of it is no longer its business.
 #[derive(Default)]
-pub struct WipedObject(Map<String, Value>);
+pub struct Wiped<T: Default + Into<Value>>(T);
 
-impl From<Map<String, Value>> for WipedObject {
-    fn from(object: Map<String, Value>) -> Self {
-        Self(object)
+/// An object that is wiped.
+pub type WipedObject = Wiped<Map<String, Value>>;
+
+/// A list that is wiped.
+pub type WipedList = Wiped<Vec<Value>>;
+
+impl<T: Default + Into<Value>> From<T> for Wiped<T> {
+    fn from(part: T) -> Self {
+        Self(part)
     }
 }
 
-impl Deref for WipedObject {
-    type Target = Map<String, Value>;
+impl<T: Default + Into<Value>> Deref for Wiped<T> {
+    type Target = T;
 
-    fn deref(&self) -> &Map<String, Value> {
+    fn deref(&self) -> &T {
         &self.0
     }
 }
 
-impl DerefMut for WipedObject {
-    fn deref_mut(&mut self) -> &mut Map<String, Value> {
+impl<T: Default + Into<Value>> DerefMut for Wiped<T> {
+    fn deref_mut(&mut self) -> &mut T {
         &mut self.0
     }
 }
 
-impl Drop for WipedObject {
+impl<T: Default + Into<Value>> Drop for Wiped<T> {
     fn drop(&mut self) {
-        wipe(Value::Object(std::mem::take(&mut self.0)));
-    }
-}
-
-/// A list whose texts are wiped when it is dropped. What is taken out of it is no longer its business.
-#[derive(Default)]
-pub struct WipedList(Vec<Value>);
-
-impl From<Vec<Value>> for WipedList {
-    fn from(list: Vec<Value>) -> Self {
-        Self(list)
-    }
-}
-
-impl Deref for WipedList {
-    type Target = Vec<Value>;
-
-    fn deref(&self) -> &Vec<Value> {
-        &self.0
-    }
-}
-
-impl DerefMut for WipedList {
-    fn deref_mut(&mut self) -> &mut Vec<Value> {
-        &mut self.0
-    }
-}
-
-impl Drop for WipedList {
-    fn drop(&mut self) {
-        wipe(Value::Array(std::mem::take(&mut self.0)));
+        wipe(std::mem::take(&mut self.0).into());
     }
 }
 

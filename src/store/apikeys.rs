@@ -3,7 +3,7 @@
 use super::db::{Db, Tx, column, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
-use super::sessions::last_of;
+use super::token_rows;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
 use crate::user_id::UserId;
@@ -117,10 +117,7 @@ pub fn list(
     after: Option<TokenId>,
     limit: i64,
 ) -> Result<Vec<ListedKey>, StoreError> {
-    let params = named_params! {
-        ":user_id": user_id, ":now": db.now().stored(), ":after": last_of(after), ":limit": limit
-    };
-    db.all(LIST, params, listed_key)
+    token_rows::list(db, LIST, user_id, (after, limit), listed_key)
 }
 
 pub(super) fn listed_key(row: &Row<'_>) -> Result<ListedKey, StoreError> {
@@ -136,16 +133,14 @@ pub(super) fn listed_key(row: &Row<'_>) -> Result<ListedKey, StoreError> {
     })
 }
 
-/// Removes the key of this identifier; tells whose it was. With an `owner`, it is left alone
-/// unless it is theirs.
+/// Removes the key of this identifier; tells whose it was. With an
+/// `owner`, it is left alone unless it is theirs.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<Option<UserId>, StoreError> {
-    let [first, last] = id.range();
-    let params = named_params! { ":first": first, ":last": last, ":owner": owner };
-    tx.one(DELETE_BY_ID, params, |row| column(row, "user_id"))
+    token_rows::delete_by_id(tx, DELETE_BY_ID, id, owner)
 }
 
 /// Removes a key; tells whether there was one.

@@ -4,7 +4,7 @@ use super::apikeys::{KeyName, KeyTimes, ListedKey, ValidKey, listed_key, valid_k
 use super::db::{Db, Tx, column};
 use super::error::StoreError;
 use super::query::query;
-use super::sessions::last_of;
+use super::token_rows;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
 use crate::user_id::UserId;
@@ -114,7 +114,8 @@ pub fn refreshable(db: &Db<'_>, key: &KeyName) -> Result<Option<Refreshable>, St
     })
 }
 
-/// Keys of a user that have not ended or can still be renewed, in the order of their identifiers: those after `after`, at most `limit`.
+/// Keys of a user that have not ended or can still be renewed, in the order of their identifiers: those
+/// after `after`, at most `limit`.
 ///
 /// # Errors
 ///
@@ -125,22 +126,17 @@ pub fn list(
     after: Option<TokenId>,
     limit: i64,
 ) -> Result<Vec<ListedKey>, StoreError> {
-    let params = named_params! {
-        ":user_id": user_id, ":now": db.now().stored(), ":after": last_of(after), ":limit": limit
-    };
-    db.all(LIST, params, listed_key)
+    token_rows::list(db, LIST, user_id, (after, limit), listed_key)
 }
 
-/// Removes the key of this identifier; tells whose it was. With an `owner`, it is left alone
-/// unless it is theirs.
+/// Removes the key of this identifier; tells whose it was. With an
+/// `owner`, it is left alone unless it is theirs.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<Option<UserId>, StoreError> {
-    let [first, last] = id.range();
-    let params = named_params! { ":first": first, ":last": last, ":owner": owner };
-    tx.one(DELETE_BY_ID, params, |row| column(row, "user_id"))
+    token_rows::delete_by_id(tx, DELETE_BY_ID, id, owner)
 }
 
 /// Removes a key; tells whether there was one.

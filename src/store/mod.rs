@@ -20,6 +20,7 @@ mod migrate;
 mod open;
 mod overwritten;
 pub(crate) mod query;
+mod token_rows;
 mod types;
 mod writer;
 

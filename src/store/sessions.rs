@@ -3,6 +3,7 @@
 use super::db::{Db, Tx, column, json_or_null, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
+use super::token_rows;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
@@ -186,10 +187,7 @@ pub fn list(
     after: Option<TokenId>,
     limit: i64,
 ) -> Result<Vec<ListedSession>, StoreError> {
-    let params = named_params! {
-        ":user_id": user_id, ":now": db.now().stored(), ":after": last_of(after), ":limit": limit
-    };
-    db.all(LIST, params, |row| {
+    token_rows::list(db, LIST, user_id, (after, limit), |row| {
         Ok(ListedSession {
             id: StoredToken::from_bytes(column(row, "token_hash")?).id(),
             ip_address: ClientAddress::canonical(column(row, "ip_address")?),
@@ -200,21 +198,14 @@ pub fn list(
     })
 }
 
-/// What a page goes on after: the last row that the identifier can stand for.
-pub(super) fn last_of(after: Option<TokenId>) -> Vec<u8> {
-    after.map(|id| id.range()[1].to_vec()).unwrap_or_default()
-}
-
-/// Ends the session of this identifier, and with it the API keys tied to it. Tells whose it was. With an `owner`, it is left alone
-/// unless it is theirs.
+/// Ends the session of this identifier, and with it the API keys tied to it. Tells whose it was. With an
+/// `owner`, it is left alone unless it is theirs.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<Option<UserId>, StoreError> {
-    let [first, last] = id.range();
-    let params = named_params! { ":first": first, ":last": last, ":owner": owner };
-    tx.one(DELETE_BY_ID, params, |row| column(row, "user_id"))
+    token_rows::delete_by_id(tx, DELETE_BY_ID, id, owner)
 }
 
 /// Ends a session, live or expired, and with it the API keys tied to it. Tells whose it was, if there was one.
