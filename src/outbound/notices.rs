@@ -1,13 +1,11 @@
 //! The emails that the server sends by itself: plain text, short, with the link whole on a line of its own.
 
-use super::templates::{Email, InvalidMessage, one_line, origin};
+use super::templates::{
+    Asker, Email, InvalidMessage, SITE_CHARACTERS_MAX, framed, is_allowed_site, one_line, origin,
+};
 use crate::clock::Timestamp;
 use crate::guard::code::{Code, CodeForm};
 
-/// Characters of a browser's name, and of an IP address, that an email shows.
-const ASKER_CHARACTERS_MAX: usize = 200;
-/// Characters of a site's name.
-pub const SITE_CHARACTERS_MAX: usize = 100;
 /// Bytes of a page's address: with the code, it has to fit on a line.
 const PAGE_BYTES_MAX: usize = 900;
 
@@ -101,31 +99,13 @@ fn by_code(
 }
 
 fn write(notice: &Notice<'_>, subject: &str, request: &str, next: &str) -> Result<Email, InvalidMessage> {
-    let Notice { to, page, .. } = notice;
+    let Notice { to, site, page, browser, ip_address } = notice;
     let base_url = origin(page).filter(|_| page.len() <= PAGE_BYTES_MAX).ok_or(InvalidMessage)?;
     if to.chars().any(|c| c.is_control() || c == ' ') {
         return Err(InvalidMessage);
     }
-    let site = one_line(notice.site, SITE_CHARACTERS_MAX);
-    let browser = one_line(&notice.browser.replace('_', "."), ASKER_CHARACTERS_MAX);
-    let ip_address = one_line(notice.ip_address, ASKER_CHARACTERS_MAX);
-    let text = format!(
-        "Hello,\n\
-         \n\
-         this is an automatic email from {site} at\n\
-         {base_url}\n\
-         \n\
-         {request}\n\
-         \n\
-         E-mail address: {to}\n\
-         Browser:        {browser}\n\
-         IP address:     {ip_address}\n\
-         \n\
-         {next}\n\
-         \n\
-         {site}\n\
-         {base_url}\n"
-    );
+    let text = framed(&Asker { to, site, base_url: &base_url, browser, ip_address }, request, next);
+    let site = one_line(site, SITE_CHARACTERS_MAX);
     Ok(Email { to: (*to).to_owned(), subject: format!("[{site}] {subject}"), text })
 }
 
@@ -134,12 +114,11 @@ fn write(notice: &Notice<'_>, subject: &str, request: &str, next: &str) -> Resul
 #[must_use]
 pub fn is_page(page: &str, allowed: &[String]) -> bool {
     let Some(site) = origin(page) else { return false };
-    let is_allowed = |one: &String| origin(one).is_some_and(|one| one == site);
     page.len() <= PAGE_BYTES_MAX
         // After `#` nothing reaches the site, and a code that is there already would count twice.
         && !page.contains('#')
         && !page.contains("code=")
-        && (allowed.is_empty() || allowed.iter().any(is_allowed))
+        && is_allowed_site(&site, allowed)
 }
 
 #[cfg(test)]

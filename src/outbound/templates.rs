@@ -3,10 +3,10 @@
 
 use crate::clock::Timestamp;
 
-/// Characters of a browser's name that an email shows.
-const BROWSER_CHARACTERS_MAX: usize = 200;
+/// Characters of a browser's name, and of an IP address, that an email shows.
+const ASKER_CHARACTERS_MAX: usize = 200;
 /// Characters of a site's name.
-const SITE_CHARACTERS_MAX: usize = 100;
+pub const SITE_CHARACTERS_MAX: usize = 100;
 /// Characters of a line in an email (RFC 5322), less the line's end.
 const LINE_CHARACTERS_MAX: usize = 998;
 
@@ -91,10 +91,45 @@ fn text(
     if code.is_empty() || ![code, to, link].iter().all(|text| fits(text)) {
         return Err(InvalidMessage);
     }
-    let site = one_line(site, SITE_CHARACTERS_MAX);
-    let browser = one_line(&browser.replace('_', "."), BROWSER_CHARACTERS_MAX);
-    let ip_address = one_line(ip_address, BROWSER_CHARACTERS_MAX);
-    Ok(format!(
+    let next = format!(
+        "{purpose}, enter this code:\n\
+         \n\
+         {code}\n\
+         \n\
+         in the form at\n\
+         \n\
+         {link}\n\
+         \n\
+         The code is good until {expires} (UTC). {use_of_code}\n\
+         \n\
+         If you do not know this browser or IP address, somebody else may have used your\n\
+         e-mail address. Then you can ignore this email: without the code nothing changes.",
+        expires = expires.wire(),
+    );
+    Ok(framed(&Asker { to, site, base_url, browser, ip_address }, request, &next))
+}
+
+/// Whom an email is about, and from where it is sent.
+pub(super) struct Asker<'a> {
+    /// The address it goes to.
+    pub(super) to: &'a str,
+    /// What the site calls itself.
+    pub(super) site: &'a str,
+    /// The site's address.
+    pub(super) base_url: &'a str,
+    /// The browser that asked.
+    pub(super) browser: &'a str,
+    /// The address that asked.
+    pub(super) ip_address: &'a str,
+}
+
+/// The whole text of an email: who asked for what, and what is to be done.
+pub(super) fn framed(asker: &Asker<'_>, request: &str, next: &str) -> String {
+    let Asker { to, base_url, .. } = asker;
+    let site = one_line(asker.site, SITE_CHARACTERS_MAX);
+    let browser = one_line(&asker.browser.replace('_', "."), ASKER_CHARACTERS_MAX);
+    let ip_address = one_line(asker.ip_address, ASKER_CHARACTERS_MAX);
+    format!(
         "Hello,\n\
          \n\
          this is an automatic email from {site} at\n\
@@ -106,23 +141,11 @@ fn text(
          Browser:        {browser}\n\
          IP address:     {ip_address}\n\
          \n\
-         {purpose}, enter this code:\n\
-         \n\
-         {code}\n\
-         \n\
-         in the form at\n\
-         \n\
-         {link}\n\
-         \n\
-         The code is good until {expires} (UTC). {use_of_code}\n\
-         \n\
-         If you do not know this browser or IP address, somebody else may have used your\n\
-         e-mail address. Then you can ignore this email: without the code nothing changes.\n\
+         {next}\n\
          \n\
          {site}\n\
-         {base_url}\n",
-        expires = expires.wire(),
-    ))
+         {base_url}\n"
+    )
 }
 
 /// A text from a request on one line: cut, and with every control character as a blank.
@@ -138,8 +161,7 @@ pub(super) fn one_line(text: &str, characters_max: usize) -> String {
 #[must_use]
 pub fn link(base_url: &str, form: &str, allowed: &[String]) -> Option<String> {
     let site = origin(base_url).filter(|_| !base_url.contains(['?', '#', '@']))?;
-    let is_allowed = |one: &String| origin(one).is_some_and(|one| one == site);
-    if !allowed.is_empty() && !allowed.iter().any(is_allowed) {
+    if !is_allowed_site(&site, allowed) {
         return None;
     }
     // Two slashes begin another host wherever an address is taken to be relative.
@@ -149,6 +171,11 @@ pub fn link(base_url: &str, form: &str, allowed: &[String]) -> Option<String> {
     let base_url = if form.starts_with('/') { base_url.trim_end_matches('/') } else { base_url };
     let link = format!("{base_url}{form}");
     (origin(&link)? == site).then_some(link)
+}
+
+/// Whether an origin is among those allowed, where any are named.
+pub(super) fn is_allowed_site(site: &str, allowed: &[String]) -> bool {
+    allowed.is_empty() || allowed.iter().any(|one| origin(one).is_some_and(|one| one == site))
 }
 
 /// Scheme and host of a web address, in lower case; `None` where it is none or hides another.
