@@ -158,8 +158,8 @@ macro_rules! requests {
                     $( let $param = next().take(&mut body, &mut problems); )*
                     $($( let $opt = next().take_optional(&mut body, &mut problems); )*)?
                     $( let $group = $Group::take(&mut body, &mut problems); )?
-                    match ($($param,)*) {
-                        ($(Some($param),)*) if problems.is_empty() => Ok(Self { $($param,)* $($($opt,)*)? $($group)? }),
+                    match ($($param,)* $($group,)?) {
+                        ($(Some($param),)* $(Some($group),)?) if problems.is_empty() => Ok(Self { $($param,)* $($($opt,)*)? $($group)? }),
                         _ => Err(problems),
                     }
                 }
@@ -209,31 +209,36 @@ macro_rules! requests {
     (@broken $broken:ident) => { Some(&$broken) };
 }
 
-/// Declares optional parameters that several requests have, which then say `with field of Group`. See
+/// Declares parameters that several requests have, required ones and then `optional` ones. They say `with field of Group`. See
 /// [`crate::request`].
 #[macro_export]
 macro_rules! shared_params {
     (
         $(#[doc = $doc:literal])+
         struct $Group:ident {
+            $( $(#[doc = $doc_of:literal])+ $param:ident: $($word:ident)|+ ),* $(,)?
+        } optional {
             $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
         }
     ) => {
         $(#[doc = $doc])+
         struct $Group {
+            $( $(#[doc = $doc_of])+ $param: $crate::wire_type!($($word)|+), )*
             $( $(#[doc = $opt_doc])+ $opt: Option<$crate::wire_type!($($opt_word)|+)>, )*
         }
 
         impl $Group {
             const PARAMS: &'static [$crate::request::Param] = &[
+                $( $crate::members!(@row true, $param, [$($word)|+], [$($doc_of),+]), )*
                 $( $crate::members!(@row false, $opt, [$($opt_word)|+], [$($opt_doc),+]), )*
             ];
 
-            fn take(body: &mut $crate::wire::Object, problems: &mut Vec<$crate::outcome::Problem>) -> Self {
+            fn take(body: &mut $crate::wire::Object, problems: &mut Vec<$crate::outcome::Problem>) -> Option<Self> {
                 let mut table = Self::PARAMS.iter();
                 let mut next = || table.next().expect("the table has a row for every field, in the fields' order");
+                $( let $param = next().take(body, problems); )*
                 $( let $opt = next().take_optional(body, problems); )*
-                Self { $($opt,)* }
+                Some(Self { $($param: $param?,)* $($opt,)* })
             }
         }
     };

@@ -5,7 +5,7 @@ use crate::accounts::permission::{AccessRefused, LimitRefused, check_access, che
 use crate::app::Call;
 use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
 use crate::policy::access::{Access, Denial, SharedWith};
-use crate::requests;
+use crate::{requests, shared_params};
 use std::borrow::Cow;
 
 const DENIED: &str = "The access was checked. Permitted: False.";
@@ -20,9 +20,9 @@ const LIMIT_NOT_VALID: Refusal = Refusal::new("user attempting access not found"
 const LIMIT_NOT_CHECKED: Refusal =
     Refusal::new("exception when checking the DB", "The limit could not be checked.");
 
-requests! {
-    /// Tells whether a user may do something to an item, by the policy and by what is stored about the user.
-    "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED {
+shared_params! {
+    /// What somebody wants to do.
+    struct Question {
         /// Who wants to.
         user_id: UserId,
         /// Their role.
@@ -37,29 +37,19 @@ requests! {
         target_visibility: str,
         /// Whom it is shared with: user numbers with commas between them; nothing, null or none for nobody.
         target_sharedwith: str|None,
-    } answers Checked {
+    } optional {}
+}
+
+requests! {
+    /// Tells whether a user may do something to an item, by the policy and by what is stored about the user.
+    "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED {} with question of Question answers Checked {
         /// What of the question the policy does not know, and therefore denies: role, item, action or visibility.
         unknown: Option<Cow<'static, str>>,
     } refuses [NOT_PERMITTED, NOT_VALID, OTHERS_UNKNOWN, NOT_CHECKED]
 
     /// Tells why a user may or may not do something to an item: the rule that decides. It grants nothing; ask
     /// user-check-access for that.
-    "access-explain" => access_explain(AccessExplain), broken NOT_CHECKED {
-        /// Who wants to.
-        user_id: UserId,
-        /// Their role.
-        user_role: str,
-        /// What they want to do.
-        action: str,
-        /// The kind of item.
-        target_name: str,
-        /// Whose item it is.
-        target_owner: UserId,
-        /// Who can see it.
-        target_visibility: str,
-        /// Whom it is shared with: user numbers with commas between them; nothing, null or none for nobody.
-        target_sharedwith: str|None,
-    } answers Explained {
+    "access-explain" => access_explain(AccessExplain), broken NOT_CHECKED {} with question of Question answers Explained {
         /// Whether user-check-access would permit it.
         permitted: bool,
         /// The rule that denies it, in one word: `user_not_active`, `owner_not_active`, or one of docs/policy.md.
@@ -83,8 +73,14 @@ requests! {
     } refuses [OVER_LIMIT, LIMIT_NOT_VALID, LIMIT_NOT_CHECKED]
 }
 
-fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Checked> {
-    let shared_with = shared_with(&ask.target_visibility, ask.target_sharedwith.as_deref())?;
+/// Asks the policy and the database; `Err` in the answer if they say no.
+fn check(call: &Call<'_>, ask: &Question) -> Result<Result<(), AccessRefused>, Failure> {
+    // The list matters only where something is shared; elsewhere nobody looks at it.
+    let shared_with = if ask.target_visibility == "shared" {
+        SharedWith::parse(ask.target_sharedwith.as_deref()).map_err(|_| NOT_CHECKED.to_failure())?
+    } else {
+        SharedWith::nobody()
+    };
     let access = Access {
         user_id: ask.user_id,
         role: &ask.user_role,
@@ -94,55 +90,39 @@ fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Check
         visibility: &ask.target_visibility,
         shared_with: &shared_with,
     };
-    check_access(call, &access).map_err(|error| {
-        error.map_refusal(|why| match why {
-            AccessRefused::Denied(Denial::UnknownRole) => NOT_CHECKED.to_failure(),
-            AccessRefused::Denied(denial) => match denial.unknown() {
-                Some(unknown) => NOT_PERMITTED.to_refused().with("unknown", unknown).into(),
-                None => NOT_PERMITTED.to_failure(),
-            },
-            AccessRefused::NotActive => NOT_VALID.to_failure(),
-            AccessRefused::OwnerNotActive => OTHERS_UNKNOWN.to_failure(),
-        })
-    })?;
-    Ok(Done::new(Checked { unknown: None }, "The access was checked. Permitted: True."))
-}
-
-/// The list matters only where something is shared; elsewhere nobody looks at it.
-fn shared_with(visibility: &str, list: Option<&str>) -> Result<SharedWith, Failure> {
-    match visibility {
-        "shared" => SharedWith::parse(list).map_err(|_| NOT_CHECKED.to_failure()),
-        _ => Ok(SharedWith::nobody()),
+    match check_access(call, &access) {
+        Ok(()) => Ok(Ok(())),
+        Err(OperationError::Refused(why)) => Ok(Err(why)),
+        Err(OperationError::Broken(error)) => Err(error.into()),
     }
 }
 
+fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Checked> {
+    let Err(why) = check(call, &ask.question)? else {
+        return Ok(Done::new(Checked { unknown: None }, "The access was checked. Permitted: True."));
+    };
+    Err(match why {
+        AccessRefused::Denied(Denial::UnknownRole) => NOT_CHECKED.to_failure(),
+        AccessRefused::Denied(denial) => match denial.unknown() {
+            Some(unknown) => NOT_PERMITTED.to_refused().with("unknown", unknown).into(),
+            None => NOT_PERMITTED.to_failure(),
+        },
+        AccessRefused::NotActive => NOT_VALID.to_failure(),
+        AccessRefused::OwnerNotActive => OTHERS_UNKNOWN.to_failure(),
+    })
+}
+
 fn access_explain(call: &mut Call<'_>, ask: AccessExplain) -> Outcome<Explained> {
-    let shared_with = shared_with(&ask.target_visibility, ask.target_sharedwith.as_deref())?;
-    let access = Access {
-        user_id: ask.user_id,
-        role: &ask.user_role,
-        action: &ask.action,
-        item: &ask.target_name,
-        owner_id: ask.target_owner,
-        visibility: &ask.target_visibility,
-        shared_with: &shared_with,
+    let Err(why) = check(call, &ask.question)? else {
+        return Ok(Done::quiet(Explained { permitted: true, rule: None, because: None, unknown: None }));
     };
-    let (rule, because, unknown) = match check_access(call, &access) {
-        Ok(()) => (None, None, None),
-        Err(OperationError::Broken(error)) => return Err(error.into()),
-        Err(OperationError::Refused(why)) => {
-            let (rule, because, unknown) = match why {
-                AccessRefused::Denied(denial) => (denial.rule(), denial.text(), denial.unknown()),
-                AccessRefused::NotActive => {
-                    ("user_not_active", "the user is not active, or not in that role", None)
-                }
-                AccessRefused::OwnerNotActive => ("owner_not_active", "the owner is not active", None),
-            };
-            (Some(rule), Some(because), unknown)
-        }
+    let (rule, because, unknown) = match why {
+        AccessRefused::Denied(denial) => (denial.rule(), denial.text(), denial.unknown()),
+        AccessRefused::NotActive => ("user_not_active", "the user is not active, or not in that role", None),
+        AccessRefused::OwnerNotActive => ("owner_not_active", "the owner is not active", None),
     };
-    let [rule, because, unknown] = [rule, because, unknown].map(|word| word.map(Cow::Borrowed));
-    Ok(Done::quiet(Explained { permitted: rule.is_none(), rule, because, unknown }))
+    let [rule, because, unknown] = [Some(rule), Some(because), unknown].map(|word| word.map(Cow::Borrowed));
+    Ok(Done::quiet(Explained { permitted: false, rule, because, unknown }))
 }
 
 fn user_check_limit(call: &mut Call<'_>, ask: UserCheckLimit) -> Outcome<Empty> {

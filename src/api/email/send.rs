@@ -79,7 +79,7 @@ const FORGOTPASS_NOT_DELIVERED: Refusal = Refusal::new(
 
 shared_params! {
     /// What a request says about the mail server.
-    struct Overrides {
+    struct Overrides {} optional {
         /// Another name to log in with at the mail server, where the operator allows that.
         emailuser: str|None,
         /// Its password.
