@@ -127,28 +127,12 @@ pub fn log_in(
     password: &Password,
     session: StoredToken,
 ) -> Result<Authentication, OperationError<SessionEnded>> {
-    let tested = match test(context, identifier, password, AuthUser::may_authenticate)? {
-        Ok(tested) => tested,
-        Err(why) => {
-            let trail = context.trail();
-            context.write(move |tx| sessions::delete(tx, &trail, &session))?;
-            return Ok(why.into());
-        }
+    // Of two who come with one session, only one finds it.
+    let end = move |tx: &Tx<'_>, trail: &Trail| {
+        let was_there = sessions::delete(tx, trail, &session)?;
+        if was_there { Ok(()) } else { Err(OperationError::Refused(SessionEnded)) }
     };
-    tested.conclude(context, Some(session), |context, fits| {
-        // Best effort: whoever knows the password is not sent away because the hashers are busy.
-        let rehashed = if fits.needs_rehash { context.hash(password).ok() } else { None };
-        let trail = context.trail();
-        context.write(move |tx| {
-            // Of two who come with one session, only one finds it.
-            if !sessions::delete(tx, &trail, &session)? {
-                return Err(OperationError::Refused(SessionEnded));
-            }
-            let Some(now) = fits.confirm(tx)? else { return Ok(None) };
-            note_login(tx, &trail, &now, rehashed.as_ref())?;
-            Ok(Some(now))
-        })
-    })
+    log_in_with(context, identifier, password, Some(session), end, |_, _, _| Ok(()))
 }
 
 /// Logs somebody in and starts their session, in one write. The session that they come with ends, whatever comes of it.
@@ -163,6 +147,29 @@ pub fn log_in_anew(
     ends: Option<StoredToken>,
     starts: NewSession,
 ) -> Result<Authentication, Error> {
+    let end = move |tx: &Tx<'_>, trail: &Trail| {
+        ends.map_or(Ok(()), |ends| sessions::delete(tx, trail, &ends).map(drop)).map_err(Error::from)
+    };
+    let start = move |tx: &Tx<'_>, trail: &Trail, user: &AuthUser| {
+        let session = NewSession { user_id: user.user_id, ..starts };
+        sessions::insert(tx, trail, By::password(user.user_id), &session)
+    };
+    log_in_with(context, identifier, password, ends, end, start)
+}
+
+/// Logs somebody in. In the write of a right password goes `end` before it is confirmed, and `start` after it. With a
+/// wrong one, or one that is not looked at, the session `ends` goes.
+fn log_in_with<E>(
+    context: &mut Context<'_>,
+    identifier: &Identifier,
+    password: &Password,
+    ends: Option<StoredToken>,
+    end: impl FnOnce(&Tx<'_>, &Trail) -> Result<(), E> + Send + 'static,
+    start: impl FnOnce(&Tx<'_>, &Trail, &AuthUser) -> Result<(), StoreError> + Send + 'static,
+) -> Result<Authentication, E>
+where
+    E: From<Error> + From<StoreError> + Send + 'static,
+{
     let tested = match test(context, identifier, password, AuthUser::may_authenticate)? {
         Ok(tested) => tested,
         Err(why) => {
@@ -174,16 +181,14 @@ pub fn log_in_anew(
         }
     };
     tested.conclude(context, ends, |context, fits| {
+        // Best effort: whoever knows the password is not sent away because the hashers are busy.
         let rehashed = if fits.needs_rehash { context.hash(password).ok() } else { None };
         let trail = context.trail();
         context.write(move |tx| {
-            if let Some(ends) = ends {
-                sessions::delete(tx, &trail, &ends)?;
-            }
+            end(tx, &trail)?;
             let Some(now) = fits.confirm(tx)? else { return Ok(None) };
             note_login(tx, &trail, &now, rehashed.as_ref())?;
-            let session = NewSession { user_id: now.user_id, ..starts };
-            sessions::insert(tx, &trail, By::password(now.user_id), &session)?;
+            start(tx, &trail, &now)?;
             Ok(Some(now))
         })
     })
