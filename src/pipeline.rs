@@ -30,19 +30,29 @@ pub struct HttpRejection {
     pub retry_after_seconds: Option<u64>,
     /// What the log calls it, in fixed words.
     kind: &'static str,
+    /// What monitoring counts it as.
+    outcome: app::Outcome,
 }
 
 impl HttpRejection {
-    const UNSEALED: Self = Self { status: 401, retry_after_seconds: None, kind: "unsealed" };
-    const MALFORMED: Self = Self { status: 400, retry_after_seconds: None, kind: "malformed" };
-    const BUSY: Self = Self { status: 503, retry_after_seconds: Some(BUSY_RETRY_SECONDS), kind: "busy" };
-    const BROKEN: Self =
-        Self { status: 503, retry_after_seconds: Some(BROKEN_RETRY_SECONDS), kind: "broken" };
+    const UNSEALED: Self = Self::new(401, None, "unsealed", app::Outcome::Malformed);
+    const MALFORMED: Self = Self::new(400, None, "malformed", app::Outcome::Malformed);
+    const BUSY: Self = Self::new(503, Some(BUSY_RETRY_SECONDS), "busy", app::Outcome::Busy);
+    const BROKEN: Self = Self::new(503, Some(BROKEN_RETRY_SECONDS), "broken", app::Outcome::Broken);
 
     /// Asked more often than the limits allow.
     #[must_use]
     pub const fn over_limit(retry_after_seconds: u64) -> Self {
-        Self { status: 429, retry_after_seconds: Some(retry_after_seconds), kind: "over a rate limit" }
+        Self::new(429, Some(retry_after_seconds), "over a rate limit", app::Outcome::OverLimit)
+    }
+
+    const fn new(
+        status: u16,
+        retry_after_seconds: Option<u64>,
+        kind: &'static str,
+        outcome: app::Outcome,
+    ) -> Self {
+        Self { status, retry_after_seconds, kind, outcome }
     }
 }
 
@@ -230,10 +240,7 @@ fn outcome_of(result: &Result<Answer, HttpRejection>) -> app::Outcome {
         Ok(answer) if answer.is_done() => app::Outcome::Done,
         Ok(answer) if answer.kind() == INVALID_PARAMETERS => app::Outcome::Malformed,
         Ok(_) => app::Outcome::Refused,
-        Err(rejected) if rejected.status == 429 => app::Outcome::OverLimit,
-        Err(rejected) if rejected.kind == HttpRejection::BUSY.kind => app::Outcome::Busy,
-        Err(rejected) if rejected.kind == HttpRejection::BROKEN.kind => app::Outcome::Broken,
-        Err(_) => app::Outcome::Malformed,
+        Err(rejected) => rejected.outcome,
     }
 }
 

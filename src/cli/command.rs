@@ -163,31 +163,17 @@ impl Command {
     /// A command that runs this. It takes settings.
     #[must_use]
     pub const fn new(name: &'static str, summary: &'static str, run: Run) -> Self {
-        Self {
-            name,
-            summary,
-            help: "",
-            words: &[],
-            options: &[],
-            alias: None,
-            takes_settings: true,
-            action: Action::Run(run),
-        }
+        Self::of(name, summary, true, Action::Run(run))
     }
 
     /// A group of commands.
     #[must_use]
     pub const fn group(name: &'static str, summary: &'static str, commands: &'static [Self]) -> Self {
-        Self {
-            name,
-            summary,
-            help: "",
-            words: &[],
-            options: &[],
-            alias: None,
-            takes_settings: false,
-            action: Action::Commands(commands),
-        }
+        Self::of(name, summary, false, Action::Commands(commands))
+    }
+
+    const fn of(name: &'static str, summary: &'static str, takes_settings: bool, action: Action) -> Self {
+        Self { name, summary, help: "", words: &[], options: &[], alias: None, takes_settings, action }
     }
 
     /// The same with words that follow its name.

@@ -179,16 +179,20 @@ fn api_keys_are_listed_and_revoked_one_by_one_or_all() {
     }
 }
 
+/// What asks for a key that ends after a minute and can be renewed for ten.
+fn renewable_key(user_id: i64) -> Value {
+    json!({
+        "issuer": "i", "audience": "a", "subject": "s", "apiversion": 1, "not_valid_before": -1,
+        "user_id": user_id, "user_role": "authenticated", "ip_address": "192.0.2.1",
+        "expires_seconds": 60, "refresh_expires": 600, "refresh_nbf": -1,
+    })
+}
+
 #[test]
 fn a_key_is_listed_for_as_long_as_it_can_be_renewed() {
     let server = TestServer::start();
     let (_, user_id) = server.member("alice");
-    let ask = json!({
-        "issuer": "i", "audience": "a", "subject": "s", "apiversion": 1, "not_valid_before": -1,
-        "user_id": user_id, "user_role": "authenticated", "ip_address": "192.0.2.1",
-        "expires_seconds": 60, "refresh_expires": 600, "refresh_nbf": -1,
-    });
-    server.ask("apikey-new-nosession", ask).done();
+    server.ask("apikey-new-nosession", renewable_key(user_id)).done();
     server.later(Duration::from_secs(599));
     assert_eq!(keys_of(&server, KeyKind::WithoutSession, user_id), 1);
     server.later(Duration::from_secs(1));
@@ -199,12 +203,7 @@ fn a_key_is_listed_for_as_long_as_it_can_be_renewed() {
 fn all_keys_revoked_means_also_those_being_issued() {
     let server = TestServer::start();
     let (_, user_id) = server.member("alice");
-    let ask = json!({
-        "issuer": "i", "audience": "a", "subject": "s", "apiversion": 1, "not_valid_before": -1,
-        "user_id": user_id, "user_role": "authenticated", "ip_address": "192.0.2.1",
-        "expires_seconds": 60, "refresh_expires": 600, "refresh_nbf": -1,
-    });
-    let issued = server.ask_and_meanwhile("apikey-new-nosession", ask, 0, || {
+    let issued = server.ask_and_meanwhile("apikey-new-nosession", renewable_key(user_id), 0, || {
         keys::revoke_all_of(&Context::of_server(&server.app), &by(), UserId::new(user_id)).expect("writes");
     });
     issued.refused("originating user is not allowed to issue an API key");
