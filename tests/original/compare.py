@@ -98,6 +98,23 @@ class Bench:
         self.mail.stop()
 
 
+def names_there(program):
+    """The names of the original's requests, out of the package that its program belongs to."""
+    python = pathlib.Path(program).parent / "python3"
+    script = "from authnzerver.apischema import SCHEMA; print(*SCHEMA)"
+    return subprocess.run([python, "-c", script], capture_output=True, check=True, text=True).stdout.split()
+
+
+def chosen_conversations(requests, only):
+    """Those to have about these requests, each of which must be in one that is written out."""
+    asked = {step.request for steps in [CAST, *CONVERSATIONS.values()] for step in steps}
+    unasked = [request["name"] for request in requests if request["name"] not in asked]
+    if unasked:
+        sys.exit(f"No conversation has these requests: {', '.join(unasked)}")
+    conversations = CONVERSATIONS | parameter_conversations(requests)
+    return {name: steps for name, steps in conversations.items() if only in name}
+
+
 def run(bench, conversations):
     """All conversations, several at a time, since most of their time is spent waiting."""
     bases, pair = bench.first()
@@ -134,12 +151,10 @@ def main():
     options = parser.parse_args()
     programs = [os.path.abspath(program) for program in (options.original, options.ours)]
     schema = json.loads(subprocess.run([programs[1], "--schema"], capture_output=True, check=True).stdout)
-    conversations = CONVERSATIONS | parameter_conversations(schema["requests"])
-    conversations = {name: steps for name, steps in conversations.items() if options.only in name}
-    asked = {step.request for steps in [CAST, *CONVERSATIONS.values()] for step in steps}
-    unasked = [request["name"] for request in schema["requests"] if request["name"] not in asked]
-    if unasked:
-        sys.exit(f"No conversation has these requests: {', '.join(unasked)}")
+    there = names_there(programs[0])
+    both = [request for request in schema["requests"] if request["name"] in there]
+    print(f"Both have {len(both)} requests.", file=sys.stderr)
+    conversations = chosen_conversations(both, options.only)
     print("The original gets a short list of public suffixes and no way to the Internet.", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="authnzerver-original-") as folder:
         bench = Bench(programs, pathlib.Path(folder))
