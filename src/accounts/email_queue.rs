@@ -12,6 +12,7 @@ use crate::client_address::ClientAddress;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::code::{Code, CodeForm, CodePurpose};
 use crate::log;
+use crate::outbound::email_texts::EmailTexts;
 use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use crate::outbound::notices::{self, Notice, is_page};
 use crate::outbound::templates::{Email, InvalidMessage, SITE_CHARACTERS_MAX};
@@ -141,6 +142,7 @@ pub fn wake(app: &App) {
         rng: Arc::clone(&app.rng),
         stopping: Arc::clone(&app.mail_stops),
         settings: app.mail_settings.clone(),
+        texts: app.email_texts.load_full(),
         code_form: app.config.code_form,
         valid_seconds: [CodePurpose::SignUp, CodePurpose::Reset]
             .map(|purpose| codes::valid_seconds(&app.config, purpose)),
@@ -169,6 +171,7 @@ struct Courier {
     rng: Arc<dyn Rng>,
     stopping: Arc<AtomicBool>,
     settings: MailSettings,
+    texts: Arc<EmailTexts>,
     code_form: CodeForm,
     /// Of a sign-up's code and of a reset's.
     valid_seconds: [i64; 2],
@@ -178,6 +181,8 @@ struct Courier {
 struct Taken {
     due: DueEmail,
     to: String,
+    /// Their name, once they have shown that the account is theirs.
+    name: Option<String>,
     code: Code,
     expires: Timestamp,
 }
@@ -209,7 +214,7 @@ impl Courier {
     fn send(&self, taken: &Taken) {
         let Taken { due: DueEmail { email_id, purpose, tries, .. }, .. } = taken;
         let (email_id, tries) = (*email_id, *tries);
-        let sent = match write_email(taken) {
+        let sent = match write_email(&self.texts, taken) {
             Ok(email) => {
                 let watch = Watch { stopping: &self.stopping, patience: Some(PATIENCE), handed_over: &|| {} };
                 self.mailer.send(&email, &self.settings, self.clock.now(), &watch)
@@ -278,18 +283,20 @@ fn take(tx: &Tx<'_>, code: Code, valid_seconds: [i64; 2]) -> Result<Option<Taken
             EmailPurpose::Reset => users::set_forgotpass_email_sent(tx, user.user_id)?,
             EmailPurpose::AccountExists => true,
         };
-        return Ok(Some(Taken { due, to: user.email.as_str().to_owned(), code, expires }));
+        let name = user.full_name.clone().filter(|_| user.email_verified);
+        return Ok(Some(Taken { due, to: user.email.as_str().to_owned(), name, code, expires }));
     }
     Ok(None)
 }
 
-fn write_email(taken: &Taken) -> Result<Email, InvalidMessage> {
+fn write_email(texts: &EmailTexts, taken: &Taken) -> Result<Email, InvalidMessage> {
     let EmailContents { site, page, browser, ip_address } = &taken.due.contents;
-    let notice = Notice { to: &taken.to, site, page, browser, ip_address };
+    let notice =
+        Notice { to: &taken.to, name: taken.name.as_deref(), language: "", site, page, browser, ip_address };
     match taken.due.purpose {
-        EmailPurpose::SignUp => notices::sign_up(&notice, &taken.code, taken.expires),
-        EmailPurpose::Reset => notices::reset(&notice, &taken.code, taken.expires),
-        EmailPurpose::AccountExists => notices::account_exists(&notice),
+        EmailPurpose::SignUp => notices::sign_up(texts, &notice, &taken.code, taken.expires),
+        EmailPurpose::Reset => notices::reset(texts, &notice, &taken.code, taken.expires),
+        EmailPurpose::AccountExists => notices::account_exists(texts, &notice),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::guard::guesses::Guesses;
 use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
 use crate::log::Repeated;
+use crate::outbound::email_texts::EmailTexts;
 use crate::outbound::mail::{MailSettings, Mailer};
 use crate::outbound::pwned::BreachLookup;
 use crate::outbound::recent::RecentEmails;
@@ -56,6 +57,8 @@ pub struct App {
     pub post: Pool,
     /// How to reach the mail server.
     pub mail_settings: MailSettings,
+    /// What emails say; replaced when the operator reloads it.
+    pub email_texts: ArcSwap<EmailTexts>,
     /// Requests that were refused because the server was busy, for the log.
     pub busy: Repeated,
     /// Checks of limits that the policy gives to no role, for the log.

@@ -219,6 +219,11 @@ settings! {
     email_client_name: Option<String> = "emailhelo", Plain, "auto", values::optional_client_name;
     /// 1 lets a request bring its own mail server, login and sender.
     email_overrides: bool = "emailoverrides", Plain, "0", values::boolean;
+    /// A directory of texts for the emails that the server sends by itself, in place of the built-in ones. A start and a
+    /// reload read it.
+    email_templates: Option<PathBuf> = "templates", Location, "", values::optional_file;
+    /// The language of emails for whoever has no other, such as `de` or `pt-BR`.
+    email_language: String = "emaillanguage", Plain, "en", values::language;
     /// Hours before one account gets the next forgotten-password email; 0 for no wait.
     mail_wait_hours: u32 = "mailwait", Plain, "24", values::integer::<_, 0, 8760>;
     /// The only base URLs that emails may link to, with `;` between them. Without any, every one is taken.

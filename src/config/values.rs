@@ -10,6 +10,7 @@ use crate::guard::ratelimit::RateLimits;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::log::LogFormat;
+use crate::outbound::email_texts::is_language;
 use crate::outbound::mail::Protection;
 use crate::outbound::mailbox::Sender;
 use crate::outbound::templates::link;
@@ -130,6 +131,12 @@ pub fn directory(text: &str) -> Result<PathBuf, String> {
 /// A file, or nothing. That it exists was seen when the setting was looked up.
 pub fn optional_file(text: &str) -> Result<Option<PathBuf>, String> {
     Ok((!text.is_empty()).then(|| text.into()))
+}
+
+/// The tag of a language.
+pub fn language(text: &str) -> Result<String, String> {
+    let allowed = "the tag of a language, such as en, de or pt-BR";
+    if is_language(text) { Ok(text.to_owned()) } else { Err(allowed.into()) }
 }
 
 /// The keys that open and seal messages.

@@ -44,7 +44,12 @@ impl Mailer for MemoryMailer {
         _now: Timestamp,
         _watch: &Watch<'_>,
     ) -> Result<Receipt, MailError> {
-        let email = Email { to: email.to.clone(), subject: email.subject.clone(), text: email.text.clone() };
+        let email = Email {
+            to: email.to.clone(),
+            subject: email.subject.clone(),
+            text: email.text.clone(),
+            html: email.html.clone(),
+        };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(email);
         Ok(Receipt::Confirmed)
     }

@@ -22,7 +22,8 @@ pub fn is_sendable(text: &str) -> bool {
 }
 
 /// The whole email. ASCII text goes as it is; other text too where the server takes eight bits, and otherwise as
-/// quoted-printable, which whoever reads the email never sees.
+/// quoted-printable, which whoever reads the email never sees. Where there is HTML, too, it follows, and the mail program
+/// chooses.
 ///
 /// # Errors
 ///
@@ -37,36 +38,65 @@ pub fn write(
     if !is_sendable(&email.text) {
         return Err(MailError::InvalidMessage);
     }
-    let text = email.text.replace('\n', "\r\n");
-    let body = if text.is_ascii() {
-        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
-    } else if eight_bit {
-        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::EightBit)
-    } else {
-        let encoded = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
-        encoded.map_err(|_| MailError::InvalidMessage)?
-    };
+    let body = text_body(&email.text, eight_bit)?;
     let mut headers = Headers::new();
     raw(&mut headers, "From", sender.header());
     raw(&mut headers, "To", recipient.path());
     headers.set(Subject::from(email.subject.clone()));
     headers.set(Date::from(UNIX_EPOCH + Duration::from_secs(u64::try_from(now.unix_seconds()).unwrap_or(0))));
-    raw(&mut headers, "Message-ID", message_id(email, sender, now));
+    let unique = unique(email);
+    let message_id = format!("<{}.{unique}@{}>", now.micros(), sender.address.domain());
+    raw(&mut headers, "Message-ID", message_id);
     raw(&mut headers, "Auto-Submitted", "auto-generated".to_owned());
     headers.set(MIME_VERSION_1_0);
-    headers.set(ContentType::TEXT_PLAIN);
-    headers.set(body.encoding());
+    let Some(html) = &email.html else {
+        return Ok(part(headers, ContentType::TEXT_PLAIN, body));
+    };
+    // Lines of HTML are of any length.
+    let html = encoded(html.replace('\n', "\r\n"))?;
+    // Quoted-printable has no `=_`, and no text holds a number that is made of it.
+    let boundary = format!("=_{unique}");
+    raw(&mut headers, "Content-Type", format!("multipart/alternative; boundary=\"{boundary}\""));
     let mut message = headers.to_string().into_bytes();
-    message.extend_from_slice(b"\r\n");
-    message.extend_from_slice(&body.into_vec());
+    for (kind, body) in [(ContentType::TEXT_PLAIN, body), (ContentType::TEXT_HTML, html)] {
+        message.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
+        message.extend_from_slice(&part(Headers::new(), kind, body));
+    }
+    message.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     Ok(message)
 }
 
+/// A text and what is to be known about it.
+fn part(mut headers: Headers, kind: ContentType, body: Body) -> Vec<u8> {
+    headers.set(kind);
+    headers.set(body.encoding());
+    let mut part = headers.to_string().into_bytes();
+    part.extend_from_slice(b"\r\n");
+    part.extend_from_slice(&body.into_vec());
+    part
+}
+
+fn text_body(text: &str, eight_bit: bool) -> Result<Body, MailError> {
+    let text = text.replace('\n', "\r\n");
+    let body = if text.is_ascii() {
+        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
+    } else if eight_bit {
+        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::EightBit)
+    } else {
+        encoded(text)?
+    };
+    Ok(body)
+}
+
+fn encoded(text: String) -> Result<Body, MailError> {
+    let encoded = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
+    encoded.map_err(|_| MailError::InvalidMessage)
+}
+
 /// Nobody else sends at this microsecond with this code; of the code itself nothing can be read from it.
-fn message_id(email: &Email, sender: &Sender, now: Timestamp) -> String {
+fn unique(email: &Email) -> u64 {
     let hash = Sha256::digest(&email.text);
-    let unique = u64::from_be_bytes(hash[..8].try_into().expect("eight bytes of a hash"));
-    format!("<{}.{unique}@{}>", now.micros(), sender.address.domain())
+    u64::from_be_bytes(hash[..8].try_into().expect("eight bytes of a hash"))
 }
 
 /// Adds a header whose value is already as it must be.
@@ -83,7 +113,16 @@ mod tests {
         "Z0FBQUFBQmZYaEFBQUFFQ0F3UUZCZ2NJQ1FvTERBME9EXzRRLU1Qd2pJdlI2RHN0RXFmN2otblQzS3E1ZnhScVROaA==";
 
     fn written(text: &str, eight_bit: bool) -> Vec<u8> {
-        let email = Email { to: String::new(), subject: "A subject".to_owned(), text: text.to_owned() };
+        written_email(text, None, eight_bit)
+    }
+
+    fn written_email(text: &str, html: Option<&str>, eight_bit: bool) -> Vec<u8> {
+        let email = Email {
+            to: String::new(),
+            subject: "A subject".to_owned(),
+            text: text.to_owned(),
+            html: html.map(str::to_owned),
+        };
         let sender = Sender::parse("Recipes <post@recipes.example>").expect("a sender");
         let recipient = Address::parse("alice@example.org").expect("an address");
         write(&email, &sender, &recipient, Timestamp::from_micros(0).expect("a time"), eight_bit)
@@ -111,6 +150,29 @@ mod tests {
             assert!(message.contains("Content-Transfer-Encoding: 7bit\r\n"), "{message}");
             assert!(message.ends_with(&format!("\r\n\r\nHello\r\n\r\n{CODE}\r\n")), "{message}");
         }
+    }
+
+    #[test]
+    fn html_follows_the_text_as_an_alternative() {
+        let html = format!(
+            "<p>K\u{fc}che <a href=\"https://a.example/?a=b&amp;code={CODE}\">{}</a>\n",
+            "x".repeat(2000)
+        );
+        let message = String::from_utf8(written_email("K\u{fc}che\n", Some(&html), true)).expect("UTF-8");
+        let (head, body) = message.split_once("\r\n\r\n").expect("a body");
+        assert!(
+            head.contains("Auto-Submitted: auto-generated") && !head.contains("Transfer-Encoding"),
+            "{head}"
+        );
+        let (_, boundary) = head.split_once("multipart/alternative; boundary=\"").expect("parts");
+        let boundary = format!("--{}", boundary.split('"').next().expect("a boundary"));
+        let parts: Vec<_> = body.split(&boundary).collect();
+        assert_eq!((parts.len(), parts[3]), (4, "--\r\n"), "{body}");
+        assert!(parts[1].contains("text/plain; charset=utf-8") && parts[1].ends_with("K\u{fc}che\r\n\r\n"));
+        assert!(parts[2].contains("text/html; charset=utf-8") && parts[2].is_ascii(), "{}", parts[2]);
+        let (_, sent) = parts[2].split_once("\r\n\r\n").expect("HTML");
+        assert_eq!(decoded(sent.trim_end()), html.trim_end().as_bytes());
+        assert!(message.split("\r\n").all(|line| line.len() <= LINE_BYTES_MAX));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything that talks to the outside, or might: it runs on threads of its own, with time-outs at each step.
 
 mod delivery;
+pub mod email_texts;
 pub mod mail;
 pub(crate) mod mailbox;
 mod message;

@@ -1,21 +1,35 @@
-//! The emails that the server sends by itself: plain text, short, with the link whole on a line of its own.
+//! The emails that the server sends by itself, written by the texts that there are for them.
 
+use super::email_texts::{EmailText, EmailTexts, Placeholder, Values};
 use super::templates::{
-    Asker, Email, InvalidMessage, SITE_CHARACTERS_MAX, framed, is_allowed_site, one_line, origin,
+    ASKER_CHARACTERS_MAX, Email, InvalidMessage, SITE_CHARACTERS_MAX, is_allowed_site, one_line, origin,
 };
 use crate::clock::Timestamp;
 use crate::guard::code::{Code, CodeForm};
+use crate::policy::full_name::{looks_like_link, unescaped};
+use zeroize::Zeroizing;
 
 /// Bytes of a page's address: with the code, it has to fit on a line.
 const PAGE_BYTES_MAX: usize = 900;
+/// Characters of a user's name.
+const NAME_CHARACTERS_MAX: usize = 100;
+/// Characters of a time that are shown: down to the minute.
+const MINUTE_CHARACTERS: usize = 16;
+/// Stands for a text of somebody unknown that a mail program would make a link of.
+const NOT_SHOWN: &str = "(not shown, for it holds a web address)";
 
 /// Who gets an email, and what it tells of who asked for it.
 pub struct Notice<'a> {
     /// The address it goes to: the stored one.
     pub to: &'a str,
+    /// What the user is called, as it is stored, if they have shown that the account is theirs: anybody can sign up an address with any
+    /// name.
+    pub name: Option<&'a str>,
+    /// The language that they read, as a tag; may be empty.
+    pub language: &'a str,
     /// What the site calls itself.
     pub site: &'a str,
-    /// The page of the site that takes the code, as [`page`] accepted it.
+    /// The page of the site that takes the code, as [`is_page`] accepted it.
     pub page: &'a str,
     /// The browser that asked.
     pub browser: &'a str,
@@ -28,14 +42,13 @@ pub struct Notice<'a> {
 /// # Errors
 ///
 /// [`InvalidMessage`].
-pub fn sign_up(notice: &Notice<'_>, code: &Code, expires: Timestamp) -> Result<Email, InvalidMessage> {
-    let next = by_code(notice, "To verify your address", code, expires)?;
-    write(
-        notice,
-        "Please verify your sign-up",
-        "Somebody, we hope it was you, asked to sign up there with this address.",
-        &format!("{next}\n\n{WITHOUT_CODE}"),
-    )
+pub fn sign_up(
+    texts: &EmailTexts,
+    notice: &Notice<'_>,
+    code: &Code,
+    expires: Timestamp,
+) -> Result<Email, InvalidMessage> {
+    with_code(texts, [EmailText::SignUp, EmailText::SignUpTyped], notice, code, expires)
 }
 
 /// Lets somebody who forgot their password choose a new one.
@@ -43,14 +56,13 @@ pub fn sign_up(notice: &Notice<'_>, code: &Code, expires: Timestamp) -> Result<E
 /// # Errors
 ///
 /// [`InvalidMessage`].
-pub fn reset(notice: &Notice<'_>, code: &Code, expires: Timestamp) -> Result<Email, InvalidMessage> {
-    let next = by_code(notice, "To choose a new password", code, expires)?;
-    write(
-        notice,
-        "Please choose a new password",
-        "Somebody, we hope it was you, asked for a new password for this address.",
-        &format!("{next} Your old password works until then.\n\n{WITHOUT_CODE}"),
-    )
+pub fn reset(
+    texts: &EmailTexts,
+    notice: &Notice<'_>,
+    code: &Code,
+    expires: Timestamp,
+) -> Result<Email, InvalidMessage> {
+    with_code(texts, [EmailText::Reset, EmailText::ResetTyped], notice, code, expires)
 }
 
 /// Tells somebody who signed up that they have an account already.
@@ -58,55 +70,81 @@ pub fn reset(notice: &Notice<'_>, code: &Code, expires: Timestamp) -> Result<Ema
 /// # Errors
 ///
 /// [`InvalidMessage`].
-pub fn account_exists(notice: &Notice<'_>) -> Result<Email, InvalidMessage> {
-    write(
-        notice,
-        "You already have an account",
-        "Somebody, we hope it was you, asked to sign up there with this address. You already\nhave an account.",
-        "Log in with the password that you have. If you forgot it, the site lets you choose a\n\
-         new one.\n\
-         \n\
-         If it was not you, you can ignore this email: nothing has changed.",
-    )
+pub fn account_exists(texts: &EmailTexts, notice: &Notice<'_>) -> Result<Email, InvalidMessage> {
+    write(texts, EmailText::AccountExists, notice, None)
 }
 
-const WITHOUT_CODE: &str = "If you do not know this browser or IP address, somebody else may have used your\n\
-     e-mail address. Then you can ignore this email: nothing changes unless the code in it is\n\
-     used.";
-
-fn by_code(
+/// An email with a code, of which there are two: with a link, and with a code to type.
+fn with_code(
+    texts: &EmailTexts,
+    [with_link, typed]: [EmailText; 2],
     notice: &Notice<'_>,
-    purpose: &str,
     code: &Code,
     expires: Timestamp,
-) -> Result<String, InvalidMessage> {
-    let (page, text, until) = (notice.page, code.reveal(), expires.wire());
+) -> Result<Email, InvalidMessage> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let text = code.reveal();
     if text.is_empty() || !text.chars().all(is_plain) {
         return Err(InvalidMessage);
     }
-    Ok(match code.form() {
-        CodeForm::Link => {
-            let joint = if page.contains('?') { '&' } else { '?' };
-            format!(
-                "{purpose}, open this page:\n\n{page}{joint}code={text}\n\nIt works until {until} (UTC), once."
-            )
-        }
-        CodeForm::Typed => format!(
-            "{purpose}, enter this code:\n\n{text}\n\non the page\n\n{page}\n\nIt works until {until} (UTC), once."
-        ),
-    })
+    let email = match code.form() {
+        CodeForm::Link => with_link,
+        CodeForm::Typed => typed,
+    };
+    write(texts, email, notice, Some((code, expires)))
 }
 
-fn write(notice: &Notice<'_>, subject: &str, request: &str, next: &str) -> Result<Email, InvalidMessage> {
-    let Notice { to, site, page, browser, ip_address } = notice;
-    let base_url = origin(page).filter(|_| page.len() <= PAGE_BYTES_MAX).ok_or(InvalidMessage)?;
+fn write(
+    texts: &EmailTexts,
+    email: EmailText,
+    notice: &Notice<'_>,
+    code: Option<(&Code, Timestamp)>,
+) -> Result<Email, InvalidMessage> {
+    let Notice { to, page, .. } = notice;
+    let site_url = origin(page).filter(|_| page.len() <= PAGE_BYTES_MAX).ok_or(InvalidMessage)?;
     if to.chars().any(|c| c.is_control() || c == ' ') {
         return Err(InvalidMessage);
     }
-    let text = framed(&Asker { to, site, base_url: &base_url, browser, ip_address }, request, next);
-    let site = one_line(site, SITE_CHARACTERS_MAX);
-    Ok(Email { to: (*to).to_owned(), subject: format!("[{site}] {subject}"), text })
+    let (subject, text, html) =
+        texts.write(email, notice.language, &Told { notice, site_url: &site_url, code });
+    Ok(Email { to: (*to).to_owned(), subject, text, html })
+}
+
+/// What an email is filled with.
+struct Told<'a> {
+    notice: &'a Notice<'a>,
+    site_url: &'a str,
+    code: Option<(&'a Code, Timestamp)>,
+}
+
+impl Values for Told<'_> {
+    fn value(&self, placeholder: Placeholder) -> Zeroizing<String> {
+        let Notice { to, name, site, page, browser, ip_address, .. } = self.notice;
+        let code = self.code.map_or("", |(code, _)| code.reveal());
+        Zeroizing::new(match placeholder {
+            Placeholder::Site => one_line(site, SITE_CHARACTERS_MAX),
+            Placeholder::SiteUrl => self.site_url.to_owned(),
+            Placeholder::Email => (*to).to_owned(),
+            Placeholder::Name => match name.map(|name| one_line(&unescaped(name), NAME_CHARACTERS_MAX)) {
+                Some(name) if !name.trim().is_empty() && !looks_like_link(&name) => name,
+                _ => (*to).to_owned(),
+            },
+            Placeholder::Browser if looks_like_link(browser) => NOT_SHOWN.to_owned(),
+            Placeholder::Browser => one_line(browser, ASKER_CHARACTERS_MAX),
+            Placeholder::IpAddress => one_line(ip_address, ASKER_CHARACTERS_MAX),
+            Placeholder::Link => {
+                // Grows only once, so that no copy of the code stays behind.
+                let joint = if page.contains('?') { "&code=" } else { "?code=" };
+                [page, joint, code].concat()
+            }
+            Placeholder::Page => (*page).to_owned(),
+            Placeholder::Code => code.to_owned(),
+            Placeholder::Expires => self.code.map_or_else(String::new, |(_, expires)| {
+                let minute: String = expires.wire().chars().take(MINUTE_CHARACTERS).collect();
+                minute.replace('T', " ") + " UTC"
+            }),
+        })
+    }
 }
 
 /// Whether emails may link to this page, for a code in its query: it lies on one of the sites that are allowed, where
@@ -129,6 +167,8 @@ mod tests {
     fn notice() -> Notice<'static> {
         Notice {
             to: "alice@example.org",
+            name: None,
+            language: "",
             site: "Recipes",
             page: "https://recipes.example/verify",
             browser: "Browser_1.0",
@@ -142,7 +182,8 @@ mod tests {
 
     fn all(notice: &Notice<'_>, code: &Code) -> [Result<Email, InvalidMessage>; 2] {
         let expires = Timestamp::parse("2026-11-23T16:00:00").expect("a time");
-        [sign_up(notice, code, expires), reset(notice, code, expires)]
+        let texts = EmailTexts::built_in_only();
+        [sign_up(&texts, notice, code, expires), reset(&texts, notice, code, expires)]
     }
 
     #[test]
@@ -152,7 +193,7 @@ mod tests {
             let email = email.expect("an email");
             let link = format!("https://recipes.example/verify?code={}", code.reveal());
             assert!(email.text.lines().any(|line| line == link), "{}", email.text);
-            for part in ["alice@example.org", "Browser.1.0", "192.0.2.7", "2026-11-23T16:00:00 (UTC)"] {
+            for part in ["alice@example.org", "Browser_1.0", "192.0.2.7", "2026-11-23 16:00 UTC"] {
                 assert!(email.text.contains(part), "{part}");
             }
         }
@@ -190,8 +231,23 @@ mod tests {
             Notice { page: "https://x\r\ny", ..notice() },
             Notice { page: "", ..notice() },
         ] {
-            assert!(all(&odd, &code).iter().all(Result::is_err) && account_exists(&odd).is_err());
+            let texts = EmailTexts::built_in_only();
+            assert!(all(&odd, &code).iter().all(Result::is_err) && account_exists(&texts, &odd).is_err());
         }
+    }
+
+    #[test]
+    fn what_a_stranger_calls_their_browser_makes_no_link_in_somebody_elses_email() {
+        let code = code(CodeForm::Link);
+        for browser in ["Win at https://evil.example/x", "evil.com", "Mozilla/5.0 www.evil.co.uk (X11)"] {
+            for email in all(&Notice { browser, ..notice() }, &code) {
+                let email = email.expect("an email");
+                assert!(!email.text.contains("evil") && email.text.contains(NOT_SHOWN), "{}", email.text);
+            }
+        }
+        let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+        let [email, _] = all(&Notice { browser, ..notice() }, &code);
+        assert!(email.expect("an email").text.contains(browser));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::clock::Timestamp;
 
 /// Characters of a browser's name, and of an IP address, that an email shows.
-const ASKER_CHARACTERS_MAX: usize = 200;
+pub(super) const ASKER_CHARACTERS_MAX: usize = 200;
 /// Characters of a site's name.
 pub const SITE_CHARACTERS_MAX: usize = 100;
 /// Characters of a line in an email (RFC 5322), less the line's end.
@@ -18,6 +18,8 @@ pub struct Email {
     pub subject: String,
     /// The text, with line feeds.
     pub text: String,
+    /// The same as HTML, where there is that.
+    pub html: Option<String>,
 }
 
 /// What an email tells.
@@ -57,6 +59,7 @@ pub fn sign_up(contents: &Contents<'_>) -> Result<Email, InvalidMessage> {
         to: contents.to.to_owned(),
         subject: format!("[{}] Please verify your sign-up", one_line(contents.site, SITE_CHARACTERS_MAX)),
         text,
+        html: None,
     })
 }
 
@@ -76,6 +79,7 @@ pub fn forgot_password(contents: &Contents<'_>) -> Result<Email, InvalidMessage>
             one_line(contents.site, SITE_CHARACTERS_MAX)
         ),
         text,
+        html: None,
     })
 }
 
@@ -110,21 +114,21 @@ fn text(
 }
 
 /// Whom an email is about, and from where it is sent.
-pub(super) struct Asker<'a> {
+struct Asker<'a> {
     /// The address it goes to.
-    pub(super) to: &'a str,
+    to: &'a str,
     /// What the site calls itself.
-    pub(super) site: &'a str,
+    site: &'a str,
     /// The site's address.
-    pub(super) base_url: &'a str,
+    base_url: &'a str,
     /// The browser that asked.
-    pub(super) browser: &'a str,
+    browser: &'a str,
     /// The address that asked.
-    pub(super) ip_address: &'a str,
+    ip_address: &'a str,
 }
 
 /// The whole text of an email: who asked for what, and what is to be done.
-pub(super) fn framed(asker: &Asker<'_>, request: &str, next: &str) -> String {
+fn framed(asker: &Asker<'_>, request: &str, next: &str) -> String {
     let Asker { to, base_url, .. } = asker;
     let site = one_line(asker.site, SITE_CHARACTERS_MAX);
     let browser = one_line(&asker.browser.replace('_', "."), ASKER_CHARACTERS_MAX);

@@ -117,7 +117,9 @@ pub fn unescaped(stored: &str) -> String {
     MEANT.iter().fold(stored.to_owned(), |name, (written, meant)| name.replace(written, meant))
 }
 
-fn looks_like_link(name: &str) -> bool {
+/// Whether a text holds what a mail program or a page may make a link of.
+#[must_use]
+pub fn looks_like_link(name: &str) -> bool {
     let visible: String = name.chars().filter(|character| !is_invisible(*character)).collect();
     let folded = casefold(&visible);
     folded.contains("http")

@@ -6,7 +6,7 @@ mod mail;
 mod metrics;
 mod policy;
 
-pub use mail::mail_settings;
+pub use mail::{mail_settings, read_email_texts};
 pub use policy::read_policy;
 
 use super::database::{FirstAdmin, open_store, prepare_database};
@@ -93,7 +93,8 @@ pub fn problems_with_files(config: &Config, process: &Process) -> Vec<String> {
         extra_roots.map(drop),
         breaches::open(config, process).map(drop),
     ];
-    tried.into_iter().filter_map(Result::err).collect()
+    let texts = read_email_texts(config).err().unwrap_or_default();
+    tried.into_iter().filter_map(Result::err).chain(texts).collect()
 }
 
 /// What is opened differently for a server and for one command.
@@ -111,10 +112,12 @@ fn put_together(
     rng: &Arc<dyn Rng>,
 ) -> Result<App, String> {
     let machine_name = machine_name();
-    let Mail { settings: mail_settings, mailer, post } = mail::open(&config, process, &machine_name, clock)?;
+    let Mail { settings: mail_settings, texts, mailer, post } =
+        mail::open(&config, process, &machine_name, clock)?;
     let Breaches { lookup: breached_passwords, outbound } = breaches::open(&config, process)?;
     Ok(App {
         mail_settings,
+        email_texts: ArcSwap::from_pointee(texts),
         limiter: Limiter::new(config.rate_limits.clone()),
         server_name: config.server_name.clone().unwrap_or(machine_name),
         policy: ArcSwap::from_pointee(policy),

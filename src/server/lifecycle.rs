@@ -1,6 +1,6 @@
 //! The server's life as a process: it starts to log and serve, obeys signals, and stops in good order.
 
-use super::boot::{build, read_policy};
+use super::boot::{build, read_email_texts, read_policy};
 use super::database::failure_text;
 use super::listen::{open_listener, open_metrics, read_certificate};
 use super::maintenance::run_maintenance;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// Signals that stop the server, or have it read its policy, certificate and keys again.
+/// Signals that stop the server, or have it read its policy, certificate, keys and email texts again.
 const SIGNALS_OBEYED: &[i32] = &[SIGTERM, SIGINT, SIGHUP];
 /// Signals that would end the process by default, and are ignored: those that have other daemons reopen their logs,
 /// timers that a parent may have left running, and the one for a file that has reached its size limit, which is a
@@ -143,8 +143,8 @@ fn serve(
     if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }
 }
 
-/// Returns when the server is to stop or can no longer be reached. Until then, reloads policy, certificate and keys
-/// on request.
+/// Returns when the server is to stop or can no longer be reached. Until then, reloads policy, certificate, keys and email
+/// texts on request.
 fn wait_for_stop(mut signals: Signals, process: &Process, keys: &KeySource, app: &App, listener: &Listener) {
     while listener.is_accepting() {
         for signal in signals.pending() {
@@ -153,6 +153,7 @@ fn wait_for_stop(mut signals: Signals, process: &Process, keys: &KeySource, app:
                     reload_policy(app);
                     reload_certificate(process, app, listener);
                     reload_keys(keys, app);
+                    reload_email_texts(app);
                 }
                 SIGTERM | SIGINT => return,
                 _ => {}
@@ -193,6 +194,24 @@ fn reload_keys(keys: &KeySource, app: &App) {
         Err(problems) => {
             for problem in problems.lines() {
                 log::error("kept the old keys", &[("cause", log::notice(problem))]);
+            }
+        }
+    }
+}
+
+fn reload_email_texts(app: &App) {
+    if app.config.email_templates.is_none() {
+        return;
+    }
+    match read_email_texts(&app.config) {
+        Ok(texts) => {
+            let count = texts.own();
+            app.email_texts.store(Arc::new(texts));
+            log::info("read the email texts again", &[("count", count.into())]);
+        }
+        Err(problems) => {
+            for problem in &problems {
+                log::error("kept the old email texts", &[("cause", log::notice(problem))]);
             }
         }
     }

@@ -8,6 +8,7 @@ mod breached_passwords;
 mod commands;
 mod confvars;
 mod documents;
+mod email;
 mod files;
 mod first_start;
 mod hangups;

@@ -54,7 +54,7 @@ fn whoever_forgot_their_password_gets_a_code_and_chooses_another() {
     assert_eq!(emails.len(), 1);
     assert_eq!(emails[0].to, alice.email);
     assert_eq!(emails[0].subject, "[Recipes] Please choose a new password");
-    for part in ["Browser/1.0", "192.0.2.7", "2026-11-23T16:00:00"] {
+    for part in ["Browser/1.0", "192.0.2.7", "2026-11-23 16:00 UTC"] {
         assert!(emails[0].text.contains(part), "{part}");
     }
     let code = code_in(&emails[0]);

@@ -11,6 +11,7 @@ mod apikeys_nosession;
 mod batch;
 mod breached_passwords;
 mod busy;
+mod email_texts;
 mod events;
 mod failures;
 mod foreign_notes;

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::values::client_name;
 use crate::config::{Config, EXTRA_ROOTS_VARIABLE};
+use crate::outbound::email_texts::EmailTexts;
 use crate::outbound::mail::{MailSettings, Mailer, SmtpMailer, read_extra_roots};
 use crate::pool::Pool;
 use crate::server::process::Process;
@@ -18,6 +19,8 @@ const WAITING_MAX: usize = 64;
 pub(super) struct Mail {
     /// How to reach the mail server.
     pub(super) settings: MailSettings,
+    /// What emails say.
+    pub(super) texts: EmailTexts,
     /// What talks to it.
     pub(super) mailer: Arc<dyn Mailer>,
     /// The threads that do.
@@ -37,11 +40,24 @@ pub(super) fn open(
 ) -> Result<Mail, String> {
     let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
     Ok(Mail {
+        texts: read_email_texts(config).map_err(|problems| problems.join("; "))?,
         settings: mail_settings(config, machine_name, extra_roots),
         mailer: Arc::new(SmtpMailer { clock: Arc::clone(clock) }),
         post: Pool::start("post", POST_THREADS, WAITING_MAX)
             .map_err(|error| format!("cannot start a thread: {error}"))?,
     })
+}
+
+/// What emails say: the operator's texts, or the built-in ones.
+///
+/// # Errors
+///
+/// Everything that is wrong with them, one line each.
+pub fn read_email_texts(config: &Config) -> Result<EmailTexts, Vec<String>> {
+    match &config.email_templates {
+        None => Ok(EmailTexts::built_in_only()),
+        Some(directory) => EmailTexts::read(directory, &config.email_language, &config.base_urls),
+    }
 }
 
 /// How to reach the mail server. What the machine is called stands in for a client's name that the operator did not

@@ -24,7 +24,7 @@ use authnzerver::outbound::mail::{Mailer, MemoryMailer};
 use authnzerver::policy::model::Policy;
 use authnzerver::pool::Pool;
 use authnzerver::rng::SeededRng;
-use authnzerver::server::boot::mail_settings;
+use authnzerver::server::boot::{mail_settings, read_email_texts};
 use authnzerver::store::{Origin, Store};
 use authnzerver::wait::keyed_mutex::KeyedMutex;
 use authnzerver::wait::{Delay, Receiver, oneshot, pause};
@@ -126,6 +126,7 @@ impl TestServer {
             policy: ArcSwap::from_pointee(policy),
             keys: ArcSwap::from_pointee(config.secret.clone()),
             mail_settings: mail_settings(&config, "localhost", None),
+            email_texts: ArcSwap::from_pointee(read_email_texts(&config).expect("the texts can be read")),
             config,
             store: Arc::new(store),
             hasher,
