@@ -35,6 +35,10 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         &["src/guard/password"],
         "Hash and verify through the hasher, which bounds memory and threads.",
     ),
+    ("bcrypt", &["src/guard/password"], "Hashes of other software are verified through the hasher."),
+    ("pbkdf2", &["src/guard/password"], "Hashes of other software are verified through the hasher."),
+    ("scrypt", &["src/guard/password"], "Hashes of other software are verified through the hasher."),
+    ("sha_crypt", &["src/guard/password"], "Hashes of other software are verified through the hasher."),
     ("fernet", &["src/guard/envelope"], "Seal and open through the envelope."),
 ];
 

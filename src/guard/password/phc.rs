@@ -1,6 +1,7 @@
 //! The written form of a password hash, and what one may cost to compute. Reads strictly and computes nothing, so
 //! that a hostile line in the database is seen for what it is before it costs memory or time.
 
+use super::digest::PlainDigest;
 use crate::guard::secret::PasswordForm;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -14,6 +15,8 @@ pub(super) const TAG_BYTES: usize = 32;
 
 /// Marks a hash that was made from the password in NFKC, behind the parameters of Argon2.
 const NFKC_MARK: &str = ",norm=nfkc";
+/// Marks a hash that was made from a digest of the password; the digest's name stands behind it.
+const DIGEST_MARK: &str = ",of=";
 
 /// Longer lines are not looked at; the longest sensible one has about 200 characters.
 const WRITTEN_BYTES_MAX: usize = 512;
@@ -168,13 +171,15 @@ pub(super) struct StoredHash {
     pub(super) version: Version,
     pub(super) cost: Argon2Cost,
     pub(super) form: PasswordForm,
+    /// What the password goes through first. Only imported hashes have it.
+    pub(super) digest: Option<PlainDigest>,
     pub(super) salt: Vec<u8>,
     pub(super) tag: Vec<u8>,
 }
 
 impl StoredHash {
     /// Reads `$argon2id$v=19$m=65536,t=3,p=4$salt$tag`; the version may be missing, as it was in the beginning,
-    /// and the parameters may end in [`NFKC_MARK`].
+    /// and the parameters may end in [`NFKC_MARK`], or in [`DIGEST_MARK`] and a name.
     pub(super) fn read(text: &str) -> Option<Self> {
         if text.len() > WRITTEN_BYTES_MAX {
             return None;
@@ -196,23 +201,38 @@ impl StoredHash {
             Some(parameters) => (parameters, PasswordForm::Nfkc),
             None => (parameters, PasswordForm::AsTyped),
         };
+        let (parameters, digest) = match parameters.split_once(DIGEST_MARK) {
+            Some((parameters, name)) if form == PasswordForm::AsTyped => {
+                (parameters, Some(PlainDigest::of_name(name)?))
+            }
+            _ => (parameters, None),
+        };
         let cost = Argon2Cost::read(parameters)?;
         let salt = read_bytes(fields.next()?, &SALT_BYTES_ALLOWED)?;
         let tag = read_bytes(fields.next()?, &TAG_BYTES_ALLOWED)?;
-        fields.next().is_none().then_some(Self { variant, version, cost, form, salt, tag })
+        fields.next().is_none().then_some(Self { variant, version, cost, form, digest, salt, tag })
     }
 
     /// A hash that no password has: its tag is all zeros. It costs as much to verify against as a new one.
     pub(super) fn of_no_password(cost: Argon2Cost) -> Self {
         let (variant, version, form) = (Variant::Argon2id, Version::V19, PasswordForm::AsTyped);
-        Self { variant, version, cost, form, salt: vec![0; SALT_BYTES], tag: vec![0; TAG_BYTES] }
+        Self {
+            variant,
+            version,
+            cost,
+            form,
+            digest: None,
+            salt: vec![0; SALT_BYTES],
+            tag: vec![0; TAG_BYTES],
+        }
     }
 
     /// The written form of a hash of today's variant and version.
     pub(super) fn written(&self) -> String {
         let (salt, tag) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(&self.tag));
         let mark = if self.form == PasswordForm::Nfkc { NFKC_MARK } else { "" };
-        format!("$argon2id$v=19${}{mark}${salt}${tag}", self.cost)
+        let (digest_mark, digest) = self.digest.map_or(("", ""), |digest| (DIGEST_MARK, digest.name()));
+        format!("$argon2id$v=19${}{mark}{digest_mark}{digest}${salt}${tag}", self.cost)
     }
 
     /// Whether it differs in anything but its mark from what a new hash of this cost would look like.
@@ -220,6 +240,7 @@ impl StoredHash {
         self.variant != Variant::Argon2id
             || self.version != Version::V19
             || self.cost != *current
+            || self.digest.is_some()
             || self.salt.len() != SALT_BYTES
             || self.tag.len() != TAG_BYTES
     }

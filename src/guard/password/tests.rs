@@ -1,5 +1,6 @@
 //! Hashing: known hashes, hostile ones, what each costs, and that the threads survive everything.
 
+mod foreign;
 mod spelling;
 
 use super::*;
@@ -10,6 +11,7 @@ use crate::rng::SeededRng;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 const PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 /// Hashes of `PASSWORD` that the original's library made.
@@ -418,7 +420,7 @@ fn a_hash_over_the_threads_memory_is_computed_if_there_is_as_much() {
     let huge = stored.replace("m=512,", "m=4294967295,");
     let ceilings = HashLimits { memory_kib: u32::MAX, ..HashLimits::default() };
     let hasher = started(HasherSettings { ceilings, ..settings() });
-    let outcomes = [(); 40].map(|()| hasher.shared.large_arena(&StoredHash::read(&huge).expect("a hash")));
+    let outcomes = [(); 40].map(|()| hasher.shared.own_arena(&StoredHash::read(&huge).expect("a hash").cost));
     assert!(outcomes.iter().any(Result::is_err), "what the system does not give ends nothing");
 }
 
