@@ -2,11 +2,13 @@
 
 mod context;
 mod delayed;
+mod key_uses;
 mod measured;
 mod state;
 
 pub use context::Context;
 pub use delayed::{DELAYED_RESPONSES_MAX, DelayedResponses};
+pub use key_uses::KeyUses;
 pub use measured::{Metrics, Outcome};
 pub use state::App;
 

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
 use crate::store::apikeys::ListedKey;
 use crate::store::events::{By, EventKind, NewEvent};
-use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, users};
+use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, scoped_keys, users};
 use crate::user_id::UserId;
 use crate::wire::Object;
 
@@ -22,6 +22,22 @@ pub enum KeyKind {
     InSession,
     /// By itself.
     WithoutSession,
+}
+
+/// What kind a key in a list is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ListedKind {
+    /// See [`KeyKind::InSession`].
+    InSession,
+    /// See [`KeyKind::WithoutSession`].
+    WithoutSession,
+    /// One text, with scopes: see `scoped_keys.rs`.
+    Scoped,
+}
+
+impl ListedKind {
+    /// All kinds, in the order in which they are listed.
+    pub const ALL: [Self; 3] = [Self::InSession, Self::WithoutSession, Self::Scoped];
 }
 
 /// Who wants something done with a key that is there.
@@ -138,16 +154,43 @@ pub fn revoke_all(
 /// A failing database.
 pub fn list(
     context: &Context<'_>,
-    kind: KeyKind,
+    kind: ListedKind,
+    user_id: UserId,
+    after: Option<TokenId>,
+    rows: i64,
+) -> Result<Vec<ListedKey>, StoreError> {
+    context.read(|db| page(db, kind, user_id, after, rows))
+}
+
+/// See [`list`].
+pub(super) fn page(
+    db: &Db<'_>,
+    kind: ListedKind,
     user_id: UserId,
     after: Option<TokenId>,
     rows: i64,
 ) -> Result<Vec<ListedKey>, StoreError> {
     let rows = rows.clamp(0, PAGE_ROWS_MAX);
-    context.read(|db| match kind {
-        KeyKind::InSession => apikeys::list(db, user_id, after, rows),
-        KeyKind::WithoutSession => apikeys_nosession::list(db, user_id, after, rows),
-    })
+    match kind {
+        ListedKind::InSession => apikeys::list(db, user_id, after, rows),
+        ListedKind::WithoutSession => apikeys_nosession::list(db, user_id, after, rows),
+        ListedKind::Scoped => scoped_keys::list(db, user_id, after, rows),
+    }
+}
+
+/// Removes the key of this identifier, of whichever kind it is; tells whose it was. With an `owner`, it is left alone
+/// unless it is theirs.
+pub(super) fn delete_by_id(
+    tx: &Tx<'_>,
+    id: TokenId,
+    owner: Option<UserId>,
+) -> Result<Option<UserId>, StoreError> {
+    for delete in [apikeys::delete_by_id, apikeys_nosession::delete_by_id, scoped_keys::delete_by_id] {
+        if let Some(owner) = delete(tx, id, owner)? {
+            return Ok(Some(owner));
+        }
+    }
+    Ok(None)
 }
 
 /// Revokes the key of this identifier, of whichever kind it is; tells whose it was.
@@ -162,10 +205,7 @@ pub fn revoke_by_id(
 ) -> Result<Option<UserId>, StoreError> {
     let (trail, noted_by) = (context.trail(), by.clone());
     let owner = context.write(move |tx| {
-        let owner = match apikeys::delete_by_id(tx, id, None)? {
-            None => apikeys_nosession::delete_by_id(tx, id, None)?,
-            owner => owner,
-        };
+        let owner = delete_by_id(tx, id, None)?;
         if let Some(owner) = owner {
             trail.note(tx, &noted_by, NewEvent::about(EventKind::KeyRevoked, owner).object(id))?;
         }
@@ -177,7 +217,7 @@ pub fn revoke_by_id(
     Ok(owner)
 }
 
-/// Revokes all keys of a user, of both kinds, and keeps requests that are under way from issuing more. Tells how many.
+/// Revokes all keys of a user, of all kinds, and keeps requests that are under way from issuing more. Tells how many.
 ///
 /// # Errors
 ///
@@ -186,7 +226,9 @@ pub fn revoke_all_of(context: &Context<'_>, by: &Performer, user_id: UserId) -> 
     let (trail, noted_by) = (context.trail(), by.clone());
     let revoked = context.write(move |tx| {
         users::count_revocation(tx, user_id)?;
-        let revoked = apikeys::delete_by_user(tx, user_id)? + apikeys_nosession::delete_by_user(tx, user_id)?;
+        let revoked = apikeys::delete_by_user(tx, user_id)?
+            + apikeys_nosession::delete_by_user(tx, user_id)?
+            + scoped_keys::delete_by_user(tx, user_id)?;
         if revoked > 0 {
             trail.note(tx, &noted_by, NewEvent::about(EventKind::KeysRevoked, user_id))?;
         }

@@ -12,7 +12,7 @@ use crate::policy::roles::{Role, is_system_user};
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::locks::{self, Lock, LockedUser};
 use crate::store::users::User;
-use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, sessions, users};
+use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, scoped_keys, sessions, users};
 use crate::user_id::UserId;
 use crate::wire::{Object, merge};
 use serde_json::Value;
@@ -178,6 +178,7 @@ pub(super) fn revoke_all(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError>
     sessions::delete_by_user(tx, user_id, None)?;
     apikeys::delete_by_user(tx, user_id)?;
     apikeys_nosession::delete_by_user(tx, user_id)?;
+    scoped_keys::delete_by_user(tx, user_id)?;
     Ok(())
 }
 

@@ -23,6 +23,7 @@
 //! | `keys.rs` | verifying and revoking API keys |
 //! | `issue_keys.rs` | issuing and renewing API keys |
 //! | `key_claims.rs` | what API keys say |
+//! | `scoped_keys.rs` | API keys with scopes: issuing, checking, new secrets |
 //! | `find.rs` | finding accounts |
 //! | `recipients.rs` | who may get which email |
 //! | `delivery.rs` | hands emails over, and notes that they were sent |
@@ -60,6 +61,7 @@ pub(crate) mod own;
 pub(crate) mod permission;
 pub(crate) mod presented_code;
 pub(crate) mod recipients;
+pub mod scoped_keys;
 pub mod sessions;
 pub mod set_password;
 pub(crate) mod sign_up;

@@ -3,7 +3,7 @@
 
 use super::actor::{Actor, Performer};
 use super::error::OperationError;
-use super::keys::KeyKind;
+use super::keys::{self, ListedKind};
 use super::sessions::{DAY_SECONDS, PAGE_ROWS_MAX};
 use crate::app::Context;
 use crate::clock::Timestamp;
@@ -12,7 +12,7 @@ use crate::policy::roles::is_system_user;
 use crate::store::apikeys::ListedKey;
 use crate::store::events::{EventKind, NewEvent};
 use crate::store::sessions::{ListedSession, LiveSession};
-use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, sessions};
+use crate::store::{Db, StoreError, Tx, sessions};
 
 /// A session is not prolonged for less than this, so that it is written at most so often.
 const PROLONGED_SECONDS_MIN: i64 = 60;
@@ -37,7 +37,7 @@ pub fn list_sessions(
 }
 
 /// The API keys of whoever shows this session, which can still be used or renewed: at most [`PAGE_ROWS_MAX`] of each
-/// kind.
+/// kind, with each use that is not written down yet.
 ///
 /// # Errors
 ///
@@ -45,15 +45,21 @@ pub fn list_sessions(
 pub fn list_keys(
     context: &Context<'_>,
     token: &StoredToken,
-) -> Result<Vec<(KeyKind, Vec<ListedKey>)>, OperationError<NotLoggedIn>> {
+) -> Result<Vec<(ListedKind, Vec<ListedKey>)>, OperationError<NotLoggedIn>> {
     let listed = context.read(|db| {
         let Some(owner) = owner(db, token)? else { return Ok(None) };
-        Ok(Some(vec![
-            (KeyKind::InSession, apikeys::list(db, owner.user_id, None, PAGE_ROWS_MAX)?),
-            (KeyKind::WithoutSession, apikeys_nosession::list(db, owner.user_id, None, PAGE_ROWS_MAX)?),
-        ]))
+        let pages = ListedKind::ALL.map(|kind| {
+            Ok::<_, StoreError>((kind, keys::page(db, kind, owner.user_id, None, PAGE_ROWS_MAX)?))
+        });
+        pages.into_iter().collect::<Result<Vec<_>, _>>().map(Some)
     })?;
-    listed.ok_or(OperationError::Refused(NotLoggedIn))
+    let mut listed = listed.ok_or(OperationError::Refused(NotLoggedIn))?;
+    for key in listed.iter_mut().flat_map(|(_, keys)| keys) {
+        if let Some(scoped) = &mut key.scoped {
+            scoped.last_used = scoped.last_used.max(context.app().key_uses.last(key.id));
+        }
+    }
+    Ok(listed)
 }
 
 /// Why nothing of one's own was ended.
@@ -90,9 +96,7 @@ pub fn end_key(
     id: TokenId,
 ) -> Result<(), OperationError<EndRefused>> {
     end(context, token, id, EventKind::KeyRevoked, move |tx, owner| {
-        let owner = Some(owner.user_id);
-        Ok(apikeys::delete_by_id(tx, id, owner)?.is_some()
-            || apikeys_nosession::delete_by_id(tx, id, owner)?.is_some())
+        Ok(keys::delete_by_id(tx, id, Some(owner.user_id))?.is_some())
     })
 }
 
@@ -208,7 +212,7 @@ fn end_of(
 }
 
 /// Whose session it is, unless it is a visitor's.
-fn owner(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
+pub(super) fn owner(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
     let session = sessions::live_by_token(db, token)?;
     Ok(session.filter(|session| !is_system_user(session.user_id)))
 }

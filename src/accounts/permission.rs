@@ -44,16 +44,35 @@ pub enum AccessRefused {
 ///
 /// Why not; a failing database.
 pub fn check_access(context: &Context<'_>, access: &Access<'_>) -> Result<(), OperationError<AccessRefused>> {
-    let refused = |why| Err(OperationError::Refused(why));
     let judged = context.app().policy.load().judge(access);
     if judged == Err(Denial::UnknownRole) {
-        return refused(AccessRefused::Denied(Denial::UnknownRole));
+        return Err(OperationError::Refused(AccessRefused::Denied(Denial::UnknownRole)));
     }
     let (asks, owns) = context.read(|db| {
         let asks = is_active_in_role(db, access.user_id, access.role)?;
         let owns = access.owner_id == access.user_id || is_active(db, access.owner_id)?;
         Ok((asks, owns))
     })?;
+    decided(judged, asks, owns)
+}
+
+/// The same for a user who was found to be active and in that role just now: the database is asked only about another
+/// owner.
+///
+/// # Errors
+///
+/// Why not; a failing database.
+pub(super) fn check_access_of_active(
+    context: &Context<'_>,
+    access: &Access<'_>,
+) -> Result<(), OperationError<AccessRefused>> {
+    let judged = context.app().policy.load().judge(access);
+    let owns = access.owner_id == access.user_id || context.read(|db| is_active(db, access.owner_id))?;
+    decided(judged, true, owns)
+}
+
+fn decided(judged: Result<(), Denial>, asks: bool, owns: bool) -> Result<(), OperationError<AccessRefused>> {
+    let refused = |why| Err(OperationError::Refused(why));
     match judged {
         _ if !asks => refused(AccessRefused::NotActive),
         _ if !owns => refused(AccessRefused::OwnerNotActive),

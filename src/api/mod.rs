@@ -50,6 +50,7 @@ const FILES: &[&[Request]] = &[
     batch::REQUESTS,
     apikey::tied::REQUESTS,
     apikey::nosession::REQUESTS,
+    apikey::scoped::REQUESTS,
 ];
 
 /// Every request of the API.

@@ -1,18 +1,18 @@
 //! What somebody who is logged in may see and end of what is theirs: a page "where you are logged in", and one for API
 //! keys. The session that is shown says who it is.
 
-use crate::accounts::keys::KeyKind;
+use crate::accounts::keys::ListedKind;
 use crate::accounts::own::{
     EndRefused, NotLoggedIn, Prolong, ProlongRefused, end_key, end_session, list_keys, list_sessions, prolong,
 };
 use crate::accounts::sessions::PAGE_ROWS_MAX;
+use crate::api::refusals::NOT_LOGGED_IN;
 use crate::app::Call;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
 use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
 use crate::{requests, shape};
 
-const NOT_LOGGED_IN: Refusal = Refusal::new("nobody is logged in with this session", "Please log in first.");
 const NO_SUCH_SESSION: Refusal =
     Refusal::new("this user has no such session", "There was no such session to end.");
 const NO_SUCH_KEY: Refusal =
@@ -53,10 +53,16 @@ shape! {
         issued: Timestamp,
         /// When it begins to work.
         not_valid_before: Timestamp,
-        /// When it ends.
-        expires: Timestamp,
+        /// When it ends, if ever.
+        expires: Option<Timestamp>,
         /// When its refresh token ends, if it has one.
         refresh_expires: Option<Timestamp>,
+        /// What its owner calls it, if it is one from apikey-issue.
+        name: Option<String>,
+        /// What such a key is good for.
+        scopes: Option<Vec<String>>,
+        /// When such a key was last used. If the server is killed, the uses of the last minute are not known.
+        last_used: Option<Timestamp>,
     }
 }
 
@@ -166,14 +172,23 @@ fn apikey_list(call: &mut Call<'_>, ask: ApikeyList) -> Outcome<Keys> {
     let listed = listed.map_err(|error| error.map_refusal(not_logged_in))?;
     let complete = listed.iter().all(|(_, keys)| is_complete(keys.len()));
     let own = listed.into_iter().flat_map(|(kind, keys)| {
-        keys.into_iter().map(move |key| OwnKey {
-            key_id: key.id.to_string(),
-            ends_with_session: kind == KeyKind::InSession,
-            user_role: key.user_role,
-            issued: key.times.issued,
-            not_valid_before: key.times.not_valid_before,
-            expires: key.times.expires,
-            refresh_expires: key.refresh_expires,
+        keys.into_iter().map(move |key| {
+            let (name, scopes, last_used) = match key.scoped {
+                Some(scoped) => (Some(scoped.name), Some(scoped.scopes.into_list()), scoped.last_used),
+                None => (None, None, None),
+            };
+            OwnKey {
+                key_id: key.id.to_string(),
+                ends_with_session: kind == ListedKind::InSession,
+                user_role: key.user_role,
+                issued: key.issued,
+                not_valid_before: key.not_valid_before,
+                expires: key.expires,
+                refresh_expires: key.refresh_expires,
+                name,
+                scopes,
+                last_used,
+            }
         })
     });
     Ok(Done::quiet(Keys { apikeys: own.collect(), complete }))

@@ -10,6 +10,10 @@ pub(super) const LOCKED: Refusal = Refusal::without_reason(
 )
 .nulls(&["user_id"]);
 
+/// The session that was shown is not that of somebody who is logged in.
+pub(super) const NOT_LOGGED_IN: Refusal =
+    Refusal::new("nobody is logged in with this session", "Please log in first.");
+
 /// A code was not looked at: it came too soon after a wrong one.
 pub(super) const CODE_TOO_SOON: Refusal =
     Refusal::new("too soon after a wrong code", "Please wait a moment before you try again.");

@@ -1,6 +1,7 @@
 //! What the server consists of, made once and shared by everything that is under way.
 
 use super::delayed::DelayedResponses;
+use super::key_uses::KeyUses;
 use super::measured::Metrics;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -80,6 +81,8 @@ pub struct App {
     pub delayed: DelayedResponses,
     /// Who asked for emails lately.
     pub recent_emails: Arc<RecentEmails>,
+    /// When API keys with scopes were last used.
+    pub key_uses: KeyUses,
     /// Set when emails that are under way should end.
     pub mail_stops: Arc<AtomicBool>,
 }

@@ -69,18 +69,30 @@ pub fn purge_sessions(arguments: &Arguments, context: &mut Context<'_, '_>) -> R
 pub fn list_keys(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let local = open_local(arguments, context)?;
     let keys = local.api_keys(named(&local, arguments.word(0))?.as_ref())?;
-    let mut table =
-        Table::new(&["ID", "KIND", "USER", "EMAIL", "ROLE", "ISSUED", "UNTIL", "RENEWABLE UNTIL"]);
+    let mut table = Table::new(&[
+        "ID",
+        "KIND",
+        "NAME",
+        "USER",
+        "EMAIL",
+        "ROLE",
+        "ISSUED",
+        "UNTIL",
+        "RENEWABLE UNTIL",
+        "LAST USED",
+    ]);
     for key in &keys {
         table.add(vec![
             text(key, "id"),
             text(key, "kind"),
+            text(key, "name"),
             key["user_id"].to_string().into(),
             text(key, "email"),
             text(key, "user_role"),
             minute(&key["issued"]).into(),
             minute(&key["expires"]).into(),
             minute(&key["refresh_expires"]).into(),
+            minute(&key["last_used"]).into(),
         ]);
     }
     let text = table.text(Style::of(context));

@@ -242,7 +242,10 @@ settings! {
     backoff: Backoff = "backoff", Plain, "hold", values::backoff;
     /// Days from now at which a new session expires at the latest; 0 for no limit.
     session_days_max: u32 = "sessionmax", Plain, "0", values::integer::<_, 0, 36_500>;
-    /// The longest life of an API key in days.
+    /// What API keys from `apikey-issue` begin with: up to 12 lower-case letters and digits. Keys with another beginning stay
+    /// good.
+    api_key_prefix: String = "apikeyprefix", Plain, "azk", values::api_key_prefix;
+    /// The longest life of an API key in days. With fewer than 36500, `apikey-issue` issues no key that never expires.
     api_key_days_max: u32 = "apikeymax", Plain, "36500", values::integer::<_, 1, 36_500>;
     /// The longest life of an API key's refresh token in days.
     refresh_token_days_max: u32 = "refreshmax", Plain, "36500", values::integer::<_, 1, 36_500>;

@@ -9,6 +9,7 @@ use crate::guard::password::Argon2Cost;
 use crate::guard::ratelimit::RateLimits;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
+use crate::guard::token::api_key::is_prefix;
 use crate::log::LogFormat;
 use crate::outbound::email_texts::is_language;
 use crate::outbound::mail::Protection;
@@ -165,6 +166,11 @@ pub fn secret(text: &str) -> Result<Secret<String>, String> {
 /// One line of any text, also an empty one.
 pub fn line(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) { Err("one line of text".into()) } else { Ok(text.into()) }
+}
+
+/// What API keys begin with.
+pub fn api_key_prefix(text: &str) -> Result<String, String> {
+    if is_prefix(text) { Ok(text.into()) } else { Err("1 to 12 lower-case letters and digits".into()) }
 }
 
 /// A sender as `Name <address>`, or just the address, that letters can be sent from.

@@ -2,6 +2,8 @@
 //! in two forms that are never mixed up: [`Token`], which is shown once to its owner, and [`StoredToken`], which
 //! is all that we keep.
 
+pub(crate) mod api_key;
+
 use crate::guard::secret::Secret;
 use crate::rng::Rng;
 use base64::Engine as _;
@@ -82,10 +84,30 @@ impl StoredToken {
 
 /// The name of a session or an API key for an operator: the first bytes of its stored token. It finds the row and
 /// proves nothing, because nobody gets from there to the token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TokenId([u8; ID_BYTES]);
 
 impl TokenId {
+    /// One for what is not found by its token.
+    #[must_use]
+    pub fn random(rng: &dyn Rng) -> Self {
+        let mut id = [0; ID_BYTES];
+        rng.fill(&mut id);
+        Self(id)
+    }
+
+    /// The identifier as it was read from the database.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to write to the database or to look up in it.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
+
     /// Reads what [`TokenId`] writes; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -9,5 +9,6 @@ mod lists;
 pub mod model;
 pub(crate) mod passwords;
 pub(crate) mod roles;
+pub(crate) mod scopes;
 pub(crate) mod similarity;
 pub(crate) mod text;

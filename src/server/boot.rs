@@ -15,7 +15,7 @@ use super::memory::Plan;
 use super::process::Process;
 use crate::accounts::first_users::Initialised;
 use crate::accounts::lock::release_expired;
-use crate::app::{App, DelayedResponses};
+use crate::app::{App, DelayedResponses, KeyUses};
 use crate::clock::Clock;
 use crate::config::base_directory::settle_first_admin;
 use crate::config::{Config, Startup};
@@ -141,6 +141,7 @@ fn put_together(
         metrics: metrics::open(),
         delayed: DelayedResponses::default(),
         recent_emails: Arc::default(),
+        key_uses: KeyUses::default(),
         mail_stops: Arc::default(),
     })
 }

@@ -3,7 +3,7 @@
 //!
 //! Nothing here may keep a request waiting: what is removed goes in small pieces, with other writes in between.
 
-use crate::accounts::{email_queue, lock};
+use crate::accounts::{email_queue, lock, scoped_keys};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::log;
@@ -50,6 +50,17 @@ const RELEASE_EXPIRED_LOCKS: Job = Job {
     done: "released locks that had expired",
 };
 
+const WRITE_KEY_USES: Job = Job {
+    name: "key-uses",
+    every: Duration::from_secs(60),
+    run: |rounds| {
+        scoped_keys::write_uses(rounds.app)?;
+        Ok(0)
+    },
+    // It is nothing to tell.
+    done: "",
+};
+
 /// All jobs, in the order in which they run when several are due. Each runs once at the start.
 const JOBS: &[Job] = &[
     RELEASE_EXPIRED_LOCKS,
@@ -83,6 +94,7 @@ const JOBS: &[Job] = &[
         // It says what it has to itself.
         done: "",
     },
+    WRITE_KEY_USES,
     Job {
         name: "expired-rows",
         every: Duration::from_secs(60 * 60),
@@ -115,6 +127,7 @@ pub fn run_maintenance(app: &App, stopped: &Receiver<()>) {
             report(job, (job.run)(&mut rounds));
         }
         stopping.store(true, Ordering::Relaxed);
+        report(&WRITE_KEY_USES, (WRITE_KEY_USES.run)(&mut rounds));
     });
 }
 
@@ -224,6 +237,7 @@ fn remove_old(app: &App, now: Timestamp, stop: &impl Fn() -> bool) -> Result<usi
         Removal::SurplusAttempts,
         Removal::ApiKeys(days_before(KEYS_KEPT_DAYS)),
         Removal::ApiKeysNosession(days_before(KEYS_KEPT_DAYS)),
+        Removal::ScopedKeys(days_before(KEYS_KEPT_DAYS)),
         Removal::Sessions(days_before(app.config.session_keep_days.into())),
         Removal::Codes(days_before(CODES_KEPT_DAYS)),
         Removal::EmailsDone(days_before(EMAILS_DONE_KEPT_DAYS)),
@@ -293,11 +307,14 @@ mod tests {
         let mut due_at = |now: u64| -> Vec<&str> {
             std::iter::from_fn(|| schedule.next_due(seconds(now))).map(|job| job.name).collect()
         };
-        assert_eq!(due_at(7), ["expired-locks", "damage-check", "emails", "backups", "expired-rows"]);
+        assert_eq!(
+            due_at(7),
+            ["expired-locks", "damage-check", "emails", "backups", "key-uses", "expired-rows"]
+        );
         assert_eq!(due_at(36), [""; 0]);
         // Late, as after a long run: what follows is counted from then.
         assert_eq!(due_at(50), ["expired-locks", "damage-check", "emails", "backups"]);
-        assert_eq!(due_at(79), [""; 0]);
+        assert_eq!(due_at(79), ["key-uses"]);
         assert_eq!(due_at(80), ["expired-locks", "damage-check", "emails", "backups"]);
         assert_eq!(schedule.time_left(seconds(100)), seconds(10));
         assert_eq!(schedule.time_left(seconds(4000)), Duration::ZERO);

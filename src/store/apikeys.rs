@@ -6,6 +6,7 @@ use super::query::query;
 use super::token_rows;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
+use crate::policy::scopes::Scopes;
 use crate::user_id::UserId;
 use rusqlite::{Row, named_params};
 
@@ -100,10 +101,26 @@ pub struct ListedKey {
     pub id: TokenId,
     /// The role it was issued for. It works only while its owner has that role.
     pub user_role: String,
-    /// When it is good.
-    pub times: KeyTimes,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// From when on it may be used.
+    pub not_valid_before: Timestamp,
+    /// When it ends, if ever.
+    pub expires: Option<Timestamp>,
     /// When its refresh token ends, if it has one.
     pub refresh_expires: Option<Timestamp>,
+    /// What else a key with scopes has.
+    pub scoped: Option<ListedScopes>,
+}
+
+/// What only keys with scopes have.
+pub struct ListedScopes {
+    /// What its owner calls it.
+    pub name: String,
+    /// What it is good for.
+    pub scopes: Scopes,
+    /// When it was last used, as far as that is written.
+    pub last_used: Option<Timestamp>,
 }
 
 /// Keys of a user that have not ended, in the order of their identifiers: those after `after`, at most `limit`.
@@ -124,12 +141,11 @@ pub(super) fn listed_key(row: &Row<'_>) -> Result<ListedKey, StoreError> {
     Ok(ListedKey {
         id: StoredToken::from_bytes(column(row, "token_hash")?).id(),
         user_role: column(row, "user_role")?,
-        times: KeyTimes {
-            issued: moment(row, "issued")?,
-            not_valid_before: moment(row, "not_valid_before")?,
-            expires: moment(row, "expires")?,
-        },
+        issued: moment(row, "issued")?,
+        not_valid_before: moment(row, "not_valid_before")?,
+        expires: Some(moment(row, "expires")?),
         refresh_expires: timestamp_or_null(row, "refresh_expires")?,
+        scoped: None,
     })
 }
 

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("../../sql/migrations/0004_unproven_addresses.sql"),
     include_str!("../../sql/migrations/0005_codes_and_emails.sql"),
     include_str!("../../sql/migrations/0006_events.sql"),
+    include_str!("../../sql/migrations/0007_scoped_keys.sql"),
 ];
 
 /// The schema that this program works with: the number of steps taken.

@@ -36,6 +36,7 @@ pub mod locks;
 mod removal;
 pub(crate) mod restore;
 pub mod roles;
+pub(crate) mod scoped_keys;
 pub(crate) mod server_state;
 pub(crate) mod sessions;
 pub(crate) mod user_lists;
@@ -153,6 +154,12 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How many reads there were, scans aside.
+    #[must_use]
+    pub fn reads(&self) -> usize {
+        self.next_reader.load(Ordering::Relaxed)
     }
 
     /// What is counted about writes, for monitoring.

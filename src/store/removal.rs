@@ -2,7 +2,7 @@
 
 use super::db::Tx;
 use super::error::StoreError;
-use super::{apikeys, apikeys_nosession, attempts, codes, email_queue, events, sessions};
+use super::{apikeys, apikeys_nosession, attempts, codes, email_queue, events, scoped_keys, sessions};
 use crate::clock::Timestamp;
 
 /// Which rows may go.
@@ -16,6 +16,8 @@ pub enum Removal {
     ApiKeys(Timestamp),
     /// Those without a session that can be neither used nor renewed since before this.
     ApiKeysNosession(Timestamp),
+    /// Those with scopes that expired before this.
+    ScopedKeys(Timestamp),
     /// Sessions that expired before this.
     Sessions(Timestamp),
     /// Codes that expired before this.
@@ -38,6 +40,7 @@ impl Removal {
             Self::SurplusAttempts => attempts::delete_surplus(tx, limit),
             Self::ApiKeys(cutoff) => apikeys::delete_expired_before(tx, cutoff, limit),
             Self::ApiKeysNosession(cutoff) => apikeys_nosession::delete_expired_before(tx, cutoff, limit),
+            Self::ScopedKeys(cutoff) => scoped_keys::delete_expired_before(tx, cutoff, limit),
             Self::Sessions(cutoff) => sessions::delete_expired_before(tx, cutoff, limit),
             Self::Codes(cutoff) => codes::delete_expired_before(tx, cutoff, limit),
             Self::EmailsDone(cutoff) => email_queue::delete_done_before(tx, false, cutoff, limit),

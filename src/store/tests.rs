@@ -306,6 +306,23 @@ fn room_for_small_writes_alone_is_not_yet_health() {
 }
 
 #[test]
+fn an_api_key_is_checked_by_one_statement_that_searches_by_keys_alone() {
+    let scratch = Scratch::new("plan");
+    let (store, _) = open(&scratch.database()).expect("opens");
+    let statement = query::query(include_str!("../../sql/scoped_keys.sql"), "valid");
+    let plan = store.read(|db| {
+        let mut statement = db.connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
+        let params = rusqlite::named_params! { ":key_id": [0_u8; 8], ":now": "" };
+        let rows = statement.query_map(params, |row| row.get("detail"))?;
+        Ok::<Vec<String>, StoreError>(rows.collect::<Result<_, _>>()?)
+    });
+    assert_eq!(
+        plan.expect("is explained"),
+        ["SEARCH k USING PRIMARY KEY (key_id=?)", "SEARCH u USING INTEGER PRIMARY KEY (rowid=?)"]
+    );
+}
+
+#[test]
 fn every_named_statement_prepares_and_is_used() {
     let scratch = Scratch::new("prepare");
     let (store, _) = open(&scratch.database()).expect("opens");

@@ -13,6 +13,7 @@ session-delete:
 session-end: session.ended
 session-touch:
 apikey-end: key.revoked
+apikey-end: key.revoked
 session-delete-userid: sessions.ended
 internal-session-edit:
 user-login: login.succeeded
@@ -58,6 +59,8 @@ user-set-emailsent:
 user-set-emailsent:
 apikey-new: key.issued
 apikey-revoke: key.revoked
+apikey-issue: key.issued
+apikey-rotate: key.rotated
 apikey-new-nosession: key.issued
 apikey-revoke-nosession: key.revoked
 apikey-revokeall-nosession: keys.revoked

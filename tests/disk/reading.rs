@@ -1,6 +1,6 @@
 //! Every request that only reads: how to ask it. The first question is answered, the others are refused.
 
-use crate::writing::{key, new_key};
+use crate::writing::{key, new_key, scoped_key};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::parser::value_of;
@@ -96,6 +96,18 @@ pub const READING: &[(&str, Prepare)] = &[
         let (claims, _) = new_key(server, user_id);
         server.later(Duration::from_secs(1));
         presented(user_id, &claims)
+    }),
+    ("apikey-check", |server| {
+        let issued = server.ask("apikey-issue", scoped_key(server, server.member("alice").1));
+        let key = issued.done()["apikey"].as_str().expect("a text").to_owned();
+        let to = |action, owner| json!({ "apikey": key, "action": action, "target_name": "dataset", "target_owner": owner });
+        vec![
+            json!({ "apikey": key }),
+            to("view", Value::Null),
+            to("view", json!(1)),
+            to("delete", Value::Null),
+            json!({ "apikey": &key[1..] }),
+        ]
     }),
 ];
 

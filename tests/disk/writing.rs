@@ -80,6 +80,11 @@ pub const WRITING: &[(&str, Prepare)] = &[
         let id = &listed.done()["apikeys"][0]["key_id"];
         done(json!({ "session_token": token, "key_id": id }))
     }),
+    ("apikey-end", |server, name| {
+        let (user_id, token) = member_with_session(server, name);
+        let id = issued_scoped(server, user_id);
+        done(json!({ "session_token": token, "key_id": id }))
+    }),
     ("session-delete-userid", |server, name| {
         let (user_id, token) = member_with_session(server, name);
         done(json!({ "session_token": token, "user_id": user_id, "keep_current_session": false }))
@@ -256,6 +261,12 @@ pub const WRITING: &[(&str, Prepare)] = &[
         let issued = server.ask("apikey-new", key(server, user_id));
         done(presented(user_id, &claims(&issued)))
     }),
+    ("apikey-issue", |server, name| done(scoped_key(server, server.member(name).1))),
+    ("apikey-rotate", |server, name| {
+        let (user_id, token) = member_with_session(server, name);
+        let id = issued_scoped(server, user_id);
+        done(json!({ "session_token": token, "key_id": id, "overlap_seconds": 60 }))
+    }),
     ("apikey-new-nosession", |server, name| done(nosession_key(server.member(name).1))),
     ("apikey-revoke-nosession", |server, name| {
         let (_, user_id) = server.member(name);
@@ -312,11 +323,12 @@ fn member_with_session(server: &TestServer, name: &str) -> (i64, String) {
     (user_id, server.new_session(Some(user_id)))
 }
 
-/// A member with a session, a key in it, and one without.
+/// A member with a session, a key in it, one without, and one with scopes.
 fn with_everything(server: &TestServer, name: &str) -> i64 {
     let (_, user_id) = server.member(name);
     server.ask("apikey-new", key(server, user_id)).done();
     new_key(server, user_id);
+    issued_scoped(server, user_id);
     user_id
 }
 
@@ -428,6 +440,19 @@ pub fn key(server: &TestServer, user_id: i64) -> Value {
         "not_valid_before": 0, "user_id": user_id, "user_role": "authenticated", "ip_address": "192.0.2.1",
         "user_agent": "Browser/1.0", "session_token": server.new_session(Some(user_id)),
     })
+}
+
+/// The same for a key with scopes.
+pub fn scoped_key(server: &TestServer, user_id: i64) -> Value {
+    json!({
+        "session_token": server.new_session(Some(user_id)), "name": "backup", "scopes": ["view:dataset"],
+        "expires_days": 1,
+    })
+}
+
+/// Issues one; tells what it is called.
+fn issued_scoped(server: &TestServer, user_id: i64) -> Value {
+    server.ask("apikey-issue", scoped_key(server, user_id)).done()["key_id"].clone()
 }
 
 fn nosession_key(user_id: i64) -> Value {

@@ -28,6 +28,7 @@ mod over_http;
 mod own;
 mod passwords;
 mod races;
+mod scoped_keys;
 mod sessions;
 mod sign_up;
 mod sign_up_journey;

@@ -5,7 +5,7 @@ use authnzerver::accounts::add_user::{AddRefused, Added, Addition, add_user};
 use authnzerver::accounts::delete::{DeleteRefused, delete};
 use authnzerver::accounts::edit::{EditRefused, edit};
 use authnzerver::accounts::error::OperationError;
-use authnzerver::accounts::keys::{self, KeyKind};
+use authnzerver::accounts::keys::{self, ListedKind};
 use authnzerver::accounts::set_password::{Reset, ResetRefused, reset};
 use authnzerver::accounts::{lock, sessions};
 use authnzerver::app::Context;
@@ -54,7 +54,7 @@ fn edits(server: &TestServer, user_id: i64, update: Value) -> Result<(), Operati
     edit(&context, Requester::Operator(operator()), UserId::new(user_id), update).map(drop)
 }
 
-fn keys_of(server: &TestServer, kind: KeyKind, user_id: i64) -> usize {
+fn keys_of(server: &TestServer, kind: ListedKind, user_id: i64) -> usize {
     let context = Context::of_server(&server.app);
     keys::list(&context, kind, UserId::new(user_id), None, 10).expect("reads").len()
 }
@@ -70,7 +70,10 @@ fn issues_a_key_of_each_kind(server: &TestServer, user_id: i64) {
     ask["session_token"] = session_token.into();
     ask["user_agent"] = session_body(None)["user_agent"].clone();
     ask["expires_days"] = 1.into();
-    server.ask("apikey-new", ask).done();
+    server.ask("apikey-new", ask.clone()).done();
+    ask["name"] = "backup".into();
+    ask["scopes"] = json!(["view:dataset"]);
+    server.ask("apikey-issue", ask).done();
 }
 
 #[test]
@@ -161,20 +164,20 @@ fn api_keys_are_listed_and_revoked_one_by_one_or_all() {
         issues_a_key_of_each_kind(&server, id);
     }
     let context = Context::of_server(&server.app);
-    for kind in [KeyKind::InSession, KeyKind::WithoutSession] {
+    for kind in ListedKind::ALL {
         let first = keys::list(&context, kind, UserId::new(user_id), None, 1).expect("reads");
         let rest = keys::list(&context, kind, UserId::new(user_id), Some(first[0].id), 10).expect("reads");
         assert_eq!((first.len(), rest.len()), (1, 1));
         assert_ne!(first[0].id, rest[0].id);
         assert_eq!(first[0].user_role, "authenticated");
-        assert_eq!(first[0].refresh_expires.is_some(), kind == KeyKind::WithoutSession);
+        assert_eq!(first[0].refresh_expires.is_some(), kind == ListedKind::WithoutSession);
         let owner = keys::revoke_by_id(&context, &by(), first[0].id).expect("writes");
         assert_eq!(owner, Some(UserId::new(user_id)));
         assert_eq!(keys::revoke_by_id(&context, &by(), first[0].id).expect("writes"), None);
         assert_eq!((keys_of(&server, kind, user_id), keys_of(&server, kind, other_id)), (1, 1));
     }
-    assert_eq!(keys::revoke_all_of(&context, &by(), UserId::new(user_id)).expect("writes"), 2);
-    for kind in [KeyKind::InSession, KeyKind::WithoutSession] {
+    assert_eq!(keys::revoke_all_of(&context, &by(), UserId::new(user_id)).expect("writes"), 3);
+    for kind in ListedKind::ALL {
         assert_eq!((keys_of(&server, kind, user_id), keys_of(&server, kind, other_id)), (0, 1));
     }
 }
@@ -194,9 +197,9 @@ fn a_key_is_listed_for_as_long_as_it_can_be_renewed() {
     let (_, user_id) = server.member("alice");
     server.ask("apikey-new-nosession", renewable_key(user_id)).done();
     server.later(Duration::from_secs(599));
-    assert_eq!(keys_of(&server, KeyKind::WithoutSession, user_id), 1);
+    assert_eq!(keys_of(&server, ListedKind::WithoutSession, user_id), 1);
     server.later(Duration::from_secs(1));
-    assert_eq!(keys_of(&server, KeyKind::WithoutSession, user_id), 0);
+    assert_eq!(keys_of(&server, ListedKind::WithoutSession, user_id), 0);
 }
 
 #[test]
@@ -207,7 +210,7 @@ fn all_keys_revoked_means_also_those_being_issued() {
         keys::revoke_all_of(&Context::of_server(&server.app), &by(), UserId::new(user_id)).expect("writes");
     });
     issued.refused("originating user is not allowed to issue an API key");
-    assert_eq!(keys_of(&server, KeyKind::WithoutSession, user_id), 0);
+    assert_eq!(keys_of(&server, ListedKind::WithoutSession, user_id), 0);
 }
 
 #[test]

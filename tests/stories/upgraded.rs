@@ -202,6 +202,10 @@ fn what_is_new_works(server: &TestServer, user_id: i64) {
     let body = json!({ "email": "moved@example.org", "password": GOOD_PASSWORD });
     server.ask("user-passcheck-nosession", body).refused(NO_MATCH);
     server.ask("session-new", session_body(Some(user_id))).done();
+    let session = server.new_session(Some(user_id));
+    let key = json!({ "session_token": session, "name": "backup", "scopes": ["view:dataset"] });
+    let key = server.ask("apikey-issue", key).done()["apikey"].clone();
+    server.ask("apikey-check", json!({ "apikey": key })).done();
 }
 
 #[test]

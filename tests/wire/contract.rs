@@ -53,6 +53,9 @@ session-end: session_token str, session_id str
 session-touch: session_token str, days int | days_max int
 apikey-list: session_token str
 apikey-end: session_token str, key_id str
+apikey-issue: session_token str, name str, scopes list | expires_days int
+apikey-check: apikey str | action str, target_name str, target_owner int, target_visibility str, target_sharedwith str
+apikey-rotate: session_token str, key_id str, overlap_seconds int
 signup-start: full_name str, email str, password str, link str, site_name str, ip_address str, user_agent str | extra_info dict
 signup-resend: email str, link str, site_name str, ip_address str, user_agent str
 signup-finish: code str | email str, ip_address str, user_agent str, session_token str, remember bool, days int, extra_info_json dict

@@ -1,4 +1,5 @@
-//! API keys: those that end with a session, and those without one.
+//! API keys: those that end with a session, those without one, and those with scopes.
 
 pub(crate) mod nosession;
+pub(crate) mod scoped;
 pub(crate) mod tied;

@@ -2,7 +2,7 @@
 
 use super::database::Local;
 use super::interface::Listing;
-use crate::accounts::keys::{self, KeyKind};
+use crate::accounts::keys::{self, ListedKind};
 use crate::accounts::lock;
 use crate::accounts::sessions::{self, PAGE_ROWS_MAX};
 use crate::cli::command::CommandError;
@@ -80,15 +80,25 @@ impl Local {
     pub fn api_keys(&self, user: Option<&Value>) -> Result<Vec<Value>, CommandError> {
         self.of_users(user, |owner| {
             let mut all = Vec::new();
-            for (kind, name) in [(KeyKind::InSession, "session"), (KeyKind::WithoutSession, "no session")] {
+            for kind in ListedKind::ALL {
+                let shown_kind = match kind {
+                    ListedKind::InSession => "session",
+                    ListedKind::WithoutSession => "no session",
+                    ListedKind::Scoped => "scopes",
+                };
                 let pages = |user_id, after| keys::list(&self.context(), kind, user_id, after, PAGE_ROWS_MAX);
                 let found = self.all_pages(Self::id(owner), |row: &ListedKey| row.id, &pages)?;
                 all.extend(found.into_iter().map(|row| {
+                    let (name, scopes, last_used) = match row.scoped {
+                        Some(key) => (Some(key.name), Some(key.scopes.into_list()), key.last_used),
+                        None => (None, None, None),
+                    };
                     json!({
-                        "id": row.id.to_string(), "kind": name, "user_id": owner["user_id"], "email": owner["email"],
-                        "user_role": row.user_role, "issued": row.times.issued,
-                        "not_valid_before": row.times.not_valid_before, "expires": row.times.expires,
-                        "refresh_expires": row.refresh_expires,
+                        "id": row.id.to_string(), "kind": shown_kind, "user_id": owner["user_id"],
+                        "email": owner["email"], "user_role": row.user_role, "issued": row.issued,
+                        "not_valid_before": row.not_valid_before, "expires": row.expires,
+                        "refresh_expires": row.refresh_expires, "name": name, "scopes": scopes,
+                        "last_used": last_used,
                     })
                 }));
             }

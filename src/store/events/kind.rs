@@ -82,6 +82,8 @@ kinds! {
     KeyIssued = "key.issued";
     /// An API key was renewed: the object is the new one, the detail the old one.
     KeyRenewed = "key.renewed";
+    /// An API key got a new secret. The detail says how long the old one stays good.
+    KeyRotated = "key.rotated";
     /// An API key was revoked.
     KeyRevoked = "key.revoked";
     /// All API keys of the account were revoked, or all that end with no session.
