@@ -125,6 +125,28 @@ fn an_api_key_that_is_revoked_is_refused_at_once() {
 }
 
 #[test]
+fn a_key_with_scopes_is_listed_and_revoked_and_its_last_use_outlives_an_orderly_stop() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    adds_alice(&machine);
+    let body =
+        json!({ "session_token": session_of(&server, 4), "name": "backup", "scopes": ["view:dataset"] });
+    let issued = server.ask("apikey-issue", &body);
+    let check = json!({ "apikey": issued["response"]["apikey"], "action": "view", "target_name": "dataset" });
+    assert_eq!(server.ask("apikey-check", &check)["response"]["permitted"], true, "{issued}");
+    let id = issued["response"]["key_id"].as_str().expect("an ID");
+    server.stops();
+    let listed = does(&machine, &["apikey", "list", "4"], "");
+    let key = &listed["api_keys"][0];
+    assert_eq!((&key["id"], &key["kind"], &key["name"]), (&json!(id), &json!("scopes"), &json!("backup")));
+    assert!(key["last_used"].is_string() && key["expires"].is_null(), "{key}");
+    let server = machine.starts(&[]);
+    assert_eq!(server.ask("apikey-check", &check)["success"], true);
+    does(&machine, &["apikey", "revoke", id], "");
+    assert_eq!(server.ask("apikey-check", &check)["success"], false);
+}
+
+#[test]
 fn a_command_says_what_it_cannot_find_out() {
     let machine = Machine::new();
     let (status, output, errors) = runs(&machine, &["user", "list"], "");
