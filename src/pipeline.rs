@@ -4,7 +4,9 @@ use crate::accounts::lock::{any_ended, release_expired};
 use crate::api::{REQUESTS_BY_NAME, batch};
 use crate::app::{self, App, Context};
 use crate::client_address::ClientAddress;
+use crate::guard::envelope::Keyring;
 use crate::guard::ratelimit::Admission;
+use crate::guard::redact::Redacted;
 use crate::json::{self, Json, JsonError, Limits, WipedObject};
 use crate::log;
 use crate::outcome::{Answer, Error, Failure, INVALID_PARAMETERS};
@@ -16,11 +18,17 @@ use crate::wire::{FromWire, Object, is_falsy};
 use std::borrow::Cow;
 use std::time::Duration;
 
+/// The parameter that names a user by number.
+const USER_ID: &str = "user_id";
+
 /// After so many seconds a caller may try again when too much was waiting.
 const BUSY_RETRY_SECONDS: u64 = 1;
 
 /// After so many seconds a caller may try again when the server could not find out.
 const BROKEN_RETRY_SECONDS: u64 = 5;
+
+/// What was sealed is not even JSON.
+const NO_JSON: HttpRejection = HttpRejection::unsealed("no JSON in the envelope");
 
 /// What is answered without an envelope: an HTTP status and, for some, when to try again.
 pub struct HttpRejection {
@@ -29,14 +37,15 @@ pub struct HttpRejection {
     /// Seconds until another try may help.
     pub retry_after_seconds: Option<u64>,
     /// What the log calls it, in fixed words.
-    kind: &'static str,
+    pub kind: &'static str,
+    /// The end user's address, where it was known by then.
+    pub client: Option<ClientAddress>,
     /// What monitoring counts it as.
     outcome: app::Outcome,
 }
 
 impl HttpRejection {
-    const UNSEALED: Self = Self::new(401, None, "unsealed", app::Outcome::Malformed);
-    const MALFORMED: Self = Self::new(400, None, "malformed", app::Outcome::Malformed);
+    const MALFORMED: Self = Self::malformed("malformed");
     const BUSY: Self = Self::new(503, Some(BUSY_RETRY_SECONDS), "busy", app::Outcome::Busy);
     const BROKEN: Self = Self::new(503, Some(BROKEN_RETRY_SECONDS), "broken", app::Outcome::Broken);
 
@@ -46,13 +55,21 @@ impl HttpRejection {
         Self::new(429, Some(retry_after_seconds), "over a rate limit", app::Outcome::OverLimit)
     }
 
+    const fn unsealed(kind: &'static str) -> Self {
+        Self::new(401, None, kind, app::Outcome::Malformed)
+    }
+
+    const fn malformed(kind: &'static str) -> Self {
+        Self::new(400, None, kind, app::Outcome::Malformed)
+    }
+
     const fn new(
         status: u16,
         retry_after_seconds: Option<u64>,
         kind: &'static str,
         outcome: app::Outcome,
     ) -> Self {
-        Self { status, retry_after_seconds, kind, outcome }
+        Self { status, retry_after_seconds, kind, outcome, client: None }
     }
 }
 
@@ -81,13 +98,17 @@ struct Part<'m> {
 pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, HttpRejection> {
     let opened = app.keys.load().open(sealed).ok_or_else(|| {
         app.metrics.unsealed.increment();
-        HttpRejection::UNSEALED
+        HttpRejection::unsealed(if Keyring::is_envelope(sealed) {
+            "sealed with another key"
+        } else {
+            "not sealed"
+        })
     })?;
     let repaired;
     let text = if let Ok(text) = std::str::from_utf8(opened.plaintext.expose()) {
         text
     } else {
-        repaired = json::without_surrogates(opened.plaintext.expose()).ok_or(HttpRejection::UNSEALED)?;
+        repaired = json::without_surrogates(opened.plaintext.expose()).ok_or(NO_JSON)?;
         repaired.as_str()
     };
     let message = read_message(app, text)?;
@@ -114,19 +135,19 @@ fn handle(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answe
 /// Admits one request, runs its action and pays what a failed password check costs.
 fn handle_one(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answer, HttpRejection> {
     let begun = app.clock.monotonic();
+    let user = if log::shows_requests() { user_named_in(app, part, body.as_deref()) } else { None };
     let result = admit_and_act(app, part, body);
     let took = app.clock.monotonic().saturating_sub(begun);
     app.metrics.count(part.name, outcome_of(&result), took);
-    log_request(part, took, &result);
-    result
+    log_request(app, part, user, took, &result);
+    result.map_err(|rejected| HttpRejection { client: Some(part.client.clone()), ..rejected })
 }
 
 fn admit_and_act(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answer, HttpRejection> {
     let request = REQUESTS_BY_NAME.get(part.name).copied();
     admit(app, request, part, body.as_deref())?;
-    let (Some(request), Some(body)) = (request, body) else {
-        return Err(HttpRejection::MALFORMED);
-    };
+    let request = request.ok_or(HttpRejection::malformed("unknown request"))?;
+    let body = body.ok_or(HttpRejection::malformed("no body"))?;
     let lifted = release_expired(app);
     let request_id = display_id(part.reqid);
     let mut call = Context::of_client(app, part.client, &request_id, part.presence);
@@ -158,8 +179,8 @@ fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, HttpRejecti
     let limits = Limits { bytes: app.config.body_bytes_max, ..Limits::REQUEST };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let json = json::check(text, &limits).map_err(|error| match error {
-        JsonError::Syntax { .. } => HttpRejection::UNSEALED,
-        JsonError::TooDeep if !text.trim_start().starts_with('{') => HttpRejection::UNSEALED,
+        JsonError::Syntax { .. } => NO_JSON,
+        JsonError::TooDeep if !text.trim_start().starts_with('{') => NO_JSON,
         _ => HttpRejection::MALFORMED,
     })?;
     let Some(members) = json.members().filter(|members| !members.is_empty()) else {
@@ -168,20 +189,22 @@ fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, HttpRejecti
             json::wipe(value);
             is_nothing
         });
-        return Err(if is_nothing { HttpRejection::UNSEALED } else { HttpRejection::MALFORMED });
+        return Err(if is_nothing { NO_JSON } else { HttpRejection::MALFORMED });
     };
     let member = |name| members.iter().rfind(|(key, _)| key == name).map(|(_, value)| *value);
-    let request = member("request").and_then(Json::string).ok_or(HttpRejection::MALFORMED)?;
+    let no_request = HttpRejection::malformed("no request named");
+    let request = member("request").and_then(Json::string).ok_or(no_request)?;
     let client = member("client_ipaddr").and_then(|client| client.value().ok());
     let client = client.filter(|client| !is_falsy(client));
     if client.is_none() && !app.limiter.limits().is_disabled() {
-        return Err(HttpRejection::MALFORMED);
+        return Err(HttpRejection::malformed("no client_ipaddr"));
     }
     let client = client.map_or_else(ClientAddress::unknown, |client| {
         let text = String::from_wire(client).unwrap_or_else(|other| other.to_string());
         ClientAddress::from_frontend(&text)
     });
-    let reqid = member("reqid").filter(|reqid| reqid.text() != "null").ok_or(HttpRejection::MALFORMED)?;
+    let reqid =
+        member("reqid").filter(|reqid| reqid.text() != "null").ok_or(HttpRejection::malformed("no reqid"))?;
     Ok(Message { request, body: member("body"), reqid, client })
 }
 
@@ -196,10 +219,7 @@ fn admit(
     part: &Part<'_>,
     body: Option<&Object>,
 ) -> Result<(), HttpRejection> {
-    // Only the key that the request declares counts: what else a body carries is looked at by nobody.
-    let declared = request.map_or(&[][..], |request| request.params).iter().find(|param| param.is_email());
-    let email = declared.and_then(|param| body?.get(param.name)?.as_str()).filter(|email| !email.is_empty());
-    let email = email.map(EmailAddress::folded);
+    let email = email_named_in(request, body);
     let built_in = request.and_then(|request| request.per_minute);
     match app.limiter.admit(
         part.name,
@@ -211,6 +231,24 @@ fn admit(
         Admission::Admitted => Ok(()),
         Admission::Limited { retry_after_seconds } => Err(HttpRejection::over_limit(retry_after_seconds)),
     }
+}
+
+/// The address in a body, under the key that the request declares: what else a body carries is looked at by nobody.
+fn email_named_in(request: Option<&Request>, body: Option<&Object>) -> Option<EmailAddress> {
+    let declared = request?.params.iter().find(|param| param.is_email())?;
+    let email = body?.get(declared.name)?.as_str().filter(|email| !email.is_empty());
+    email.map(EmailAddress::folded)
+}
+
+/// Whom a request is about, as far as its body says: by number, or by address.
+fn user_named_in(app: &App, part: &Part<'_>, body: Option<&Object>) -> Option<Redacted> {
+    let request = REQUESTS_BY_NAME.get(part.name).copied()?;
+    if let Some(email) = email_named_in(Some(request), body) {
+        return Some(app.config.pii_salt.redact(email.as_str()));
+    }
+    let declares_number = request.params.iter().any(|param| param.name == USER_ID);
+    let number = body?.get(USER_ID).filter(|value| declares_number && value.is_number())?;
+    Some(app.config.pii_salt.redact(number))
 }
 
 /// What a caller learns when the server could not find out: never a verdict.
@@ -250,7 +288,13 @@ fn display_id(reqid: Json<'_>) -> Cow<'_, str> {
 }
 
 /// One line per request.
-fn log_request(part: &Part<'_>, took: Duration, result: &Result<Answer, HttpRejection>) {
+fn log_request(
+    app: &App,
+    part: &Part<'_>,
+    user: Option<Redacted>,
+    took: Duration,
+    result: &Result<Answer, HttpRejection>,
+) {
     if !log::shows_requests() {
         return;
     }
@@ -258,11 +302,13 @@ fn log_request(part: &Part<'_>, took: Duration, result: &Result<Answer, HttpReje
         Ok(answer) => answer.kind(),
         Err(rejected) => rejected.kind,
     };
-    let fields = [
+    let mut fields = vec![
         ("reqid", log::escaped(&display_id(part.reqid))),
         ("request", log::escaped(part.name)),
         ("outcome", outcome.into()),
-        ("micros", took.as_micros().into()),
+        ("client", app.config.pii_salt.redact(part.client).into()),
     ];
+    fields.extend(user.map(|user| ("user", user.into())));
+    fields.push(("micros", took.as_micros().into()));
     log::info("request", &fields);
 }

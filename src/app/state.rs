@@ -9,7 +9,7 @@ use crate::guard::envelope::Keyring;
 use crate::guard::guesses::Guesses;
 use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
-use crate::log::Repeated;
+use crate::log::{Repeated, RepeatedByCause};
 use crate::outbound::email_texts::EmailTexts;
 use crate::outbound::mail::{MailSettings, Mailer};
 use crate::outbound::pwned::BreachLookup;
@@ -62,6 +62,8 @@ pub struct App {
     pub email_texts: ArcSwap<EmailTexts>,
     /// Requests that were refused because the server was busy, for the log.
     pub busy: Repeated,
+    /// Requests that were refused before they were carried out, for the log.
+    pub refused: RepeatedByCause,
     /// Checks of limits that the policy gives to no role, for the log.
     pub unknown_limits: Repeated,
     /// How an answer is delayed.

@@ -26,6 +26,13 @@ const KEY_BYTES: usize = 32;
 /// And so long afterwards.
 const KEY_CHARACTERS: usize = 44;
 
+/// What each Fernet token begins with.
+const FERNET_VERSION: u8 = 0x80;
+/// Its parts around the encrypted text: version, time, initialisation vector and signature.
+const FERNET_FRAME_BYTES: usize = 1 + 8 + 16 + 32;
+/// The encrypted text is filled up to whole blocks.
+const AES_BLOCK_BYTES: usize = 16;
+
 /// Keeps fingerprints apart from all other hashes.
 const FINGERPRINT_PERSONALISATION: &[u8] = b"authnzerver key and salt\0";
 /// As much of the hash as tells keys apart.
@@ -106,6 +113,18 @@ impl Keyring {
         plain.or_else(|| {
             let tidy = URL_SAFE.encode(python_base64(&token, Alphabet::UrlSafe)?);
             if tidy.as_bytes() == token { None } else { self.open_token(&tidy) }
+        })
+    }
+
+    /// Whether this has the form of an envelope. If it opens with none of our keys, it was sealed with another one.
+    #[must_use]
+    pub fn is_envelope(body: &[u8]) -> bool {
+        let token = python_base64(body, Alphabet::Standard);
+        let sealed = token.and_then(|token| python_base64(&token, Alphabet::UrlSafe));
+        sealed.is_some_and(|sealed| {
+            sealed.first() == Some(&FERNET_VERSION)
+                && sealed.len() > FERNET_FRAME_BYTES
+                && (sealed.len() - FERNET_FRAME_BYTES).is_multiple_of(AES_BLOCK_BYTES)
         })
     }
 

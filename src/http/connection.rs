@@ -16,7 +16,7 @@ use super::head::Head;
 use super::limits::HttpLimits;
 use super::peers::Peers;
 use super::received::{Next, Received};
-use super::response::{Response, encode_head, error_response};
+use super::response::{Response, encode_head, error_response, reason};
 use super::room::BodyPermit;
 use super::supervisor::{CONTINUE, Phase, Registration, Registry};
 use super::{body, socket};
@@ -113,12 +113,6 @@ struct Outgoing {
     with_body: bool,
 }
 
-impl Outgoing {
-    fn refusal(status: u16) -> Self {
-        Self { reply: error_response(status), after: After::Refuse, with_body: true }
-    }
-}
-
 /// A connection that was let in. Its methods return nothing where it has come to an end: the client has gone, or the
 /// supervisor has ended it.
 struct Connection {
@@ -144,8 +138,9 @@ impl Connection {
             let after = match self.received.next_head(&self.shared.limits) {
                 Next::Head(head) => self.serve_request(&head)?,
                 Next::Refused(status) => {
+                    let peer = self.learn_peer()?;
                     self.begin()?;
-                    self.send(Outgoing::refusal(status))?
+                    self.refuse(status, peer)?
                 }
                 Next::Incomplete => {
                     self.flush()?;
@@ -172,8 +167,16 @@ impl Connection {
             self.flush()?;
         }
         self.begin()?;
-        let answer = self.answer_to(head, peer).unwrap_or_else(Outgoing::refusal);
-        self.send(answer)
+        match self.answer_to(head, peer) {
+            Ok(answer) => self.send(answer),
+            Err(status) => self.refuse(status, peer),
+        }
+    }
+
+    /// Refuses what is not a whole request.
+    fn refuse(&mut self, status: u16, peer: IpAddr) -> Option<After> {
+        self.shared.handler.refused(reason(status), peer);
+        self.send(Outgoing { reply: error_response(status), after: After::Refuse, with_body: true })
     }
 
     /// Who asks. The terminator tells before it carries the first byte, but perhaps after the connection was accepted.

@@ -25,4 +25,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one request, on the connection's coroutine. It may wait by the means of [`crate::wait`] for as long as
     /// it likes. A panic is answered with 500; no `Drop` that runs during one may wait.
     fn handle(&self, request: &HttpRequest<'_>) -> Response;
+
+    /// Hears of a request that was refused before it was whole, from the client at this address: why, in fixed words.
+    fn refused(&self, _why: &'static str, _peer: IpAddr) {}
 }

@@ -73,8 +73,8 @@ pub fn error_response(status: u16) -> Response {
     let sentence = match status {
         400 => "This server cannot serve the request, because its parameters are invalid.",
         401 => {
-            "This server cannot serve the request, because its authentication token is invalid \
-             or because it violates the restriction of hosts."
+            "This server cannot serve the request, because it is not sealed with a key of this server. \
+             Compare the key of the caller with the server's."
         }
         404 => "This server cannot serve the request, because there is nothing at this address.",
         405 => "This server cannot serve the request, because this address does not know its method.",
@@ -88,6 +88,11 @@ pub fn error_response(status: u16) -> Response {
     };
     let retry_after_seconds = (status == 503).then_some(BUSY_RETRY_AFTER_SECONDS);
     Response { retry_after_seconds, ..Response::text(status, format!("HTTP {status}: {sentence}")) }
+}
+
+/// The page for whoever speaks plain HTTP where TLS is spoken.
+pub(super) fn tls_expected() -> Response {
+    Response::text(400, "HTTP 400: This port speaks TLS. Ask it by https:// instead of http://.")
 }
 
 /// The words that stand beside a status.

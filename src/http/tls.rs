@@ -10,7 +10,7 @@
 
 use super::certificate::TlsCertificate;
 use super::peers::{Client, PeerEntry};
-use super::response::{encode_closing, error_response};
+use super::response::{encode_closing, tls_expected};
 use super::{connection, socket};
 use crate::clock::Clock;
 use crate::wait::pause;
@@ -127,7 +127,7 @@ fn serve(permit: ConnectionPermit, mut client: TcpStream, peer: IpAddr) -> Optio
     let shared = Arc::clone(&permit.0);
     client.set_nodelay(true).ok()?;
     let mut tls = ServerConnection::new(shared.config.load_full()).ok()?;
-    let early = handshake(&shared, &mut client, &mut tls)?;
+    let early = handshake(&shared, &mut client, peer, &mut tls)?;
     client.set_read_timeout(None).ok()?;
 
     let inner = TcpStream::connect(shared.inner).ok()?;
@@ -153,7 +153,12 @@ fn serve(permit: ConnectionPermit, mut client: TcpStream, peer: IpAddr) -> Optio
 
 /// Does the TLS handshake, within the time in which a plain client has to send a head. Returns what the client has said already:
 /// its first request may come with the end of the handshake.
-fn handshake(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnection) -> Option<Vec<u8>> {
+fn handshake(
+    shared: &Shared,
+    client: &mut TcpStream,
+    peer: IpAddr,
+    tls: &mut ServerConnection,
+) -> Option<Vec<u8>> {
     let deadline = Deadline::after(&*shared.http.clock, shared.http.limits.head_seconds_max);
     let (mut received, mut sealed, mut early) = (vec![0; BUFFER_BYTES], Vec::new(), Vec::new());
     let mut is_first = true;
@@ -167,7 +172,8 @@ fn handshake(shared: &Shared, client: &mut TcpStream, tls: &mut ServerConnection
         let count = client.read(&mut received).ok().filter(|count| *count > 0)?;
         if is_first && received[0] != HANDSHAKE_RECORD {
             // Most likely a client that was told http:// where it should be https://. It must hear of it in its words.
-            let _ = deadline.write_all(client, &encode_closing(&error_response(400), &*shared.http.clock));
+            let _ = deadline.write_all(client, &encode_closing(&tls_expected(), &*shared.http.clock));
+            shared.http.handler.refused("plain HTTP where TLS is spoken", peer);
             return None;
         }
         is_first = false;

@@ -20,7 +20,7 @@ mod repeated;
 pub use collect::collect;
 pub use field::{Field, Loggable, cause, escaped, notice, own_address, path};
 pub use line::LogFormat;
-pub use repeated::Repeated;
+pub use repeated::{Repeated, RepeatedByCause};
 
 use crate::os;
 use crate::rng::Rng;

@@ -1,5 +1,6 @@
 //! Lines that many requests at once have cause for, such as an attack: they are counted, and not all written.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,10 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Counts what happened since the last line about it.
 #[derive(Default)]
 pub struct Repeated(Mutex<State>);
+
+/// The same for several things, each told apart by fixed words, so that none hides another.
+#[derive(Default)]
+pub struct RepeatedByCause(Mutex<BTreeMap<&'static str, State>>);
 
 #[derive(Default)]
 struct State {
@@ -21,13 +26,27 @@ impl Repeated {
     #[must_use]
     pub fn count(&self, now: Duration) -> Option<u64> {
         // Every state is valid at every moment, so a panic elsewhere cannot have left a broken one.
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.unwritten += 1;
-        if state.last_line.is_some_and(|last| now.saturating_sub(last) < PERIOD) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).count(now)
+    }
+}
+
+impl RepeatedByCause {
+    /// Counts one more of this cause. If a line is due at this time of the steady clock: how often it happened since the
+    /// last one.
+    #[must_use]
+    pub fn count(&self, cause: &'static str, now: Duration) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(cause).or_default().count(now)
+    }
+}
+
+impl State {
+    fn count(&mut self, now: Duration) -> Option<u64> {
+        self.unwritten += 1;
+        if self.last_line.is_some_and(|last| now.saturating_sub(last) < PERIOD) {
             return None;
         }
-        state.last_line = Some(now);
-        Some(std::mem::take(&mut state.unwritten))
+        self.last_line = Some(now);
+        Some(std::mem::take(&mut self.unwritten))
     }
 }
 
@@ -41,5 +60,15 @@ mod tests {
         let millis = [5, 6, 1004, 1005, 1006, 2004, 2005, 60_000];
         let lines = millis.map(|now| repeated.count(Duration::from_millis(now)));
         assert_eq!(lines, [Some(1), None, None, Some(3), None, None, Some(3), Some(1)]);
+    }
+
+    #[test]
+    fn a_flood_of_one_cause_hides_no_other() {
+        let repeated = RepeatedByCause::default();
+        let now = Duration::from_secs(1);
+        assert_eq!(repeated.count("a", now), Some(1));
+        assert_eq!(repeated.count("a", now), None);
+        assert_eq!(repeated.count("b", now), Some(1));
+        assert_eq!(repeated.count("a", now + PERIOD), Some(2));
     }
 }

@@ -22,7 +22,7 @@ use crate::config::{Config, Startup};
 use crate::guard::guesses::Guesses;
 use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
-use crate::log::Repeated;
+use crate::log::{Repeated, RepeatedByCause};
 use crate::policy::model::Policy;
 use crate::rng::Rng;
 use crate::store::Store;
@@ -137,6 +137,7 @@ fn put_together(
         guesses: Guesses::default(),
         before_write: None,
         busy: Repeated::default(),
+        refused: RepeatedByCause::default(),
         unknown_limits: Repeated::default(),
         metrics: metrics::open(),
         delayed: DelayedResponses::default(),

@@ -7,10 +7,12 @@ use crate::client_address::ClientAddress;
 use crate::guard::ratelimit::Admission;
 use crate::http::{Allow, ContentType, Handler, HttpRequest, Response, error_response};
 use crate::json::{self, Limits, WipedObject};
+use crate::log;
 use crate::pipeline::{self, HttpRejection};
 use crate::store::roles;
 use crate::wire::ascii_json;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The name under which health checks are counted.
@@ -72,8 +74,27 @@ impl Router {
     fn api(&self, request: &HttpRequest<'_>) -> Response {
         match pipeline::answer(&self.app, request.body, &request.presence) {
             Ok(sealed) => Response::text(200, sealed),
-            Err(rejected) => rejection(&rejected),
+            Err(rejected) => {
+                // What the server could not do has a line already.
+                if rejected.status < 500 {
+                    self.log_refusal(rejected.kind, request.peer, rejected.client.as_ref());
+                }
+                rejection(&rejected)
+            }
         }
+    }
+
+    /// One line a second for each cause: whoever sends the requests decides how many they are.
+    fn log_refusal(&self, cause: &'static str, peer: IpAddr, client: Option<&ClientAddress>) {
+        let Some(count) = self.app.refused.count(cause, self.app.clock.monotonic()) else { return };
+        let salt = &self.app.config.pii_salt;
+        let mut fields = vec![
+            ("cause", cause.into()),
+            ("count", count.into()),
+            ("peer", salt.redact(ClientAddress::from(peer)).into()),
+        ];
+        fields.extend(client.map(|client| ("client", salt.redact(client).into())));
+        log::warning("refused", &fields);
     }
 
     fn health(&self, request: &HttpRequest<'_>) -> Response {
@@ -116,19 +137,29 @@ impl Router {
         self.app.config.allowed_hosts.iter().any(|allowed| allowed == name)
     }
 
-    fn find(&self, request: &HttpRequest<'_>) -> Option<&'static Route> {
+    /// Where a request goes, or why nowhere.
+    fn find(&self, request: &HttpRequest<'_>) -> Result<&'static Route, &'static str> {
         let debugging = self.app.config.debug_mode;
         let route = ROUTES.iter().find(|route| route.path == request.path);
         let route = route.filter(|route| debugging || !route.debugging_only);
         let is_nameless = host_name(request.host).is_empty();
         let is_let_in = route.is_some_and(|route| route.takes_nameless_hosts && is_nameless);
-        route.filter(|_| is_let_in || self.allows_host(request.host))
+        if !is_let_in && !self.allows_host(request.host) {
+            return Err("host not allowed");
+        }
+        route.ok_or("nothing at this path")
     }
 }
 
 impl Handler for Router {
     fn handle(&self, request: &HttpRequest<'_>) -> Response {
-        let Some(route) = self.find(request) else { return error_response(404) };
+        let route = match self.find(request) {
+            Ok(route) => route,
+            Err(cause) => {
+                self.log_refusal(cause, request.peer, None);
+                return error_response(404);
+            }
+        };
         let method = match route.method {
             Allow::Get => "GET",
             Allow::Post => "POST",
@@ -136,8 +167,13 @@ impl Handler for Router {
         if request.method == method || (request.method == "HEAD" && route.method == Allow::Get) {
             (route.answer)(self, request)
         } else {
+            self.log_refusal("another method than the path's", request.peer, None);
             Response { allow: Some(route.method), ..error_response(405) }
         }
+    }
+
+    fn refused(&self, why: &'static str, peer: IpAddr) {
+        self.log_refusal(why, peer, None);
     }
 }
 

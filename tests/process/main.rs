@@ -18,6 +18,7 @@ mod log;
 mod metrics;
 mod pipeline;
 mod races;
+mod refusals;
 mod settings;
 mod signals;
 mod startup;

@@ -163,7 +163,10 @@ fn python_is_served_over_tls_and_nobody_in_plaintext() {
     let stranger = HEALTH.replace("localhost", "evil.example");
     let answer = site.over_tls(&root, "TLSv1_3", "http/1.1", &stranger).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-    assert_eq!(site.server.http("GET", "/health", "localhost", b"").status, 400, "in plaintext");
+    let in_plaintext = site.server.http("GET", "/health", "localhost", b"");
+    assert_eq!(in_plaintext.status, 400);
+    assert!(String::from_utf8_lossy(&in_plaintext.body).contains("https://"), "it says what to do");
+    site.server.waits_for("refused cause=\"plain HTTP where TLS is spoken\"");
     site.server.stops();
 }
 

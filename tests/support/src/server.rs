@@ -142,6 +142,7 @@ impl TestServer {
             slow_attempts: KeyedMutex::default(),
             guesses: Guesses::default(),
             busy: Repeated::default(),
+            refused: authnzerver::log::RepeatedByCause::default(),
             unknown_limits: Repeated::default(),
             metrics: Metrics::new(requests().map(|request| request.name)),
             delayed: DelayedResponses::default(),
