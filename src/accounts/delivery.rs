@@ -173,7 +173,12 @@ impl Work {
             }
         };
         let handed_over = || tell(true);
-        let watch = Watch { stopping: &self.stopping, patience: self.patience, handed_over: &handed_over };
+        let watch = Watch {
+            stopping: &self.stopping,
+            patience: self.patience,
+            handed_over: &handed_over,
+            trace: None,
+        };
         let sent = if self.stopping.load(Ordering::Relaxed) {
             Err(MailError::Stopped)
         } else {

@@ -216,7 +216,12 @@ impl Courier {
         let (email_id, tries) = (*email_id, *tries);
         let sent = match write_email(&self.texts, taken) {
             Ok(email) => {
-                let watch = Watch { stopping: &self.stopping, patience: Some(PATIENCE), handed_over: &|| {} };
+                let watch = Watch {
+                    stopping: &self.stopping,
+                    patience: Some(PATIENCE),
+                    handed_over: &|| {},
+                    trace: None,
+                };
                 self.mailer.send(&email, &self.settings, self.clock.now(), &watch)
             }
             Err(InvalidMessage) => Err(MailError::InvalidMessage),

@@ -30,6 +30,7 @@
 //! | `codes.rs` | codes that were emailed: what they are good for, and when they end |
 //! | `presented_code.rs` | such a code as it comes back, and wrong ones |
 //! | `email_queue.rs` | emails that the server sends by itself: asked for in a write, sent after it |
+//! | `unsent_emails.rs` | what an operator can do about those that were not sent |
 //! | `forgotten.rs` | a forgotten password, from an address to a new password |
 //! | `permission.rs` | what the policy lets a user do |
 //! | `events.rs` | what has happened, for whoever follows it |
@@ -66,4 +67,5 @@ pub mod sessions;
 pub mod set_password;
 pub(crate) mod sign_up;
 mod sign_up_attempt;
+pub(crate) mod unsent_emails;
 pub(crate) mod verify_email;

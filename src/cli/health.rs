@@ -34,6 +34,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     for (key, name) in [("Version", "version"), ("Uptime", "seconds up"), ("Expected-Workers", "workers")] {
         table.pair(name, told[key].as_str().map_or_else(|| told[key].to_string(), str::to_owned));
     }
+    table.pair("last backup", told["Last-Backup"].as_str().map_or_else(|| "none".to_owned(), str::to_owned));
     let text = table.text(Style::of(context));
     show(arguments, context, &told, &text);
     Ok(if is_well { EXIT_DONE } else { EXIT_FAILED })

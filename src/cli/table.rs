@@ -2,13 +2,14 @@
 
 mod accounts;
 mod backup;
+mod mail;
 mod operation;
 mod secret;
 
 use super::client::URL;
 use super::command::{Action, Command, Word};
 use super::output::JSON;
-use super::{call, completions, health, help, pages, pwned, schema, serve, settings, setup};
+use super::{call, completions, health, help, pages, pwned, schema, serve, settings, setup, stats};
 
 use crate::config::arguments::OptionRow;
 
@@ -77,11 +78,16 @@ exists is overwritten, so it can be run again.
     Command::group("session", "list and end sessions", accounts::SESSION).help(ON_THE_DATABASE),
     Command::group("apikey", "list and revoke API keys", accounts::APIKEY).help(ON_THE_DATABASE),
     Command::group("lock", "list the accounts that are locked", accounts::LOCK).help(ON_THE_DATABASE),
+    Command::group("mail", "try the mail server out, and look after emails that were not sent", mail::MAIL)
+        .help(ON_THE_DATABASE),
     secret::SECRET,
     accounts::EVENTS,
     backup::BACKUP,
     backup::RESTORE,
     Command::group("policy", "read a permissions policy, and say what it permits", operation::POLICY),
+    Command::new("stats", "count users, sessions, API keys, emails and events", stats::run)
+        .options(&[URL, JSON])
+        .help("Numbers alone, and nothing about a person.\n"),
     Command::group("db", "look after the database file", operation::DB),
     Command::new("health", "ask a running server how it is", health::run)
         .options(&[URL, JSON])

@@ -101,12 +101,21 @@ pub struct Watch<'a> {
     pub patience: Option<Duration>,
     /// Called once when the email is handed over and the server takes longer than `patience` to say that it has it.
     pub handed_over: &'a dyn Fn(),
+    /// Is told each step, for an operator who wants to see where it fails. Never a password or a code.
+    pub trace: Option<&'a dyn Fn(String)>,
 }
 
 impl Watch<'_> {
     /// Whether this server stops.
     pub(super) fn is_over(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Tells a step, if anybody wants to know.
+    pub(super) fn tell(&self, step: impl FnOnce() -> String) {
+        if let Some(trace) = self.trace {
+            trace(step());
+        }
     }
 
     /// How long a step may take for which the protocol allows so much.

@@ -25,6 +25,20 @@ pub trait Mailer: Send + Sync {
     ) -> Result<Receipt, MailError>;
 }
 
+/// Sends one email at once, on the thread that asks.
+///
+/// # Errors
+///
+/// Why it was certainly not sent.
+pub fn send_now(
+    email: &Email,
+    settings: &MailSettings,
+    clock: &dyn Clock,
+    watch: &Watch<'_>,
+) -> Result<Receipt, MailError> {
+    smtp::deliver(email, settings, clock.now(), clock, watch)
+}
+
 /// Keeps emails in memory instead of sending them, for tests.
 #[derive(Default)]
 pub struct MemoryMailer(Mutex<Vec<Email>>);

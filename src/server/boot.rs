@@ -6,7 +6,7 @@ mod mail;
 mod metrics;
 mod policy;
 
-pub use mail::{mail_settings, read_email_texts};
+pub use mail::{mail_settings, mail_settings_of, read_email_texts};
 pub use policy::read_policy;
 
 use super::database::{FirstAdmin, open_store, prepare_database};
@@ -111,7 +111,7 @@ fn put_together(
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
 ) -> Result<App, String> {
-    let machine_name = machine_name();
+    let machine_name = mail::machine_name();
     let Mail { settings: mail_settings, texts, mailer, post } =
         mail::open(&config, process, &machine_name, clock)?;
     let Breaches { lookup: breached_passwords, outbound } = breaches::open(&config, process)?;
@@ -165,11 +165,4 @@ pub fn make_database(
     let initialised = prepare_database(&store, &policy, &hasher, &**rng, first_admin);
     store.close();
     initialised
-}
-
-/// What this machine calls itself. Read once, without asking the network.
-fn machine_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }

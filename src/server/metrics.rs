@@ -4,6 +4,7 @@ use crate::app::{App, Outcome};
 use crate::http::{Allow, ContentType, Handler, HttpRequest, Response, Traffic, error_response};
 use crate::metrics::Exposition;
 use crate::os::resident_bytes;
+use crate::store::{StoreError, statistics};
 use std::sync::Arc;
 
 /// Where the metrics are.
@@ -102,6 +103,22 @@ impl MetricsPage {
         };
         text.gauge("authnzerver_database_bytes", "The database's file.", bytes(""));
         text.gauge("authnzerver_write_ahead_log_bytes", "What is not in that file yet.", bytes("-wal"));
+        // Without an answer from the database there is no sample: that is not the same as none.
+        let unsent: Result<_, StoreError> = self.app.store.read(statistics::unsent_emails);
+        if let Ok((waiting, dead)) = unsent {
+            let mut emails =
+                text.gauges("authnzerver_unsent_emails", "Emails that wait, or were given up on.");
+            for (state, count) in [("waiting", waiting), ("dead", dead)] {
+                emails.sample(&[("state", state)], u64::try_from(count).unwrap_or(0));
+            }
+        }
+        if let Ok(Some(taken)) = self.app.store.last_backup() {
+            text.gauge(
+                "authnzerver_last_backup_timestamp_seconds",
+                "When the last verified backup was made.",
+                u64::try_from(taken.unix_seconds()).unwrap_or(0),
+            );
+        }
     }
 }
 

@@ -40,7 +40,7 @@ fn a_slow_server_gets_the_time_that_the_protocol_gives_it() {
         }
         None
     });
-    let watch = Watch { stopping: &AtomicBool::new(false), patience: None, handed_over: &|| () };
+    let watch = Watch { stopping: &AtomicBool::new(false), patience: None, handed_over: &|| (), trace: None };
     let sent = send_by(Arc::new(Hurried(SystemClock::new())), &settings(port), &email(), &watch);
     assert_eq!(sent, Ok(Receipt::Confirmed));
     texts(server);

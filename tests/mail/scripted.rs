@@ -109,7 +109,7 @@ pub fn send_with(
     stopping: &AtomicBool,
     handed_over: &dyn Fn(),
 ) -> Result<Receipt, MailError> {
-    let watch = Watch { stopping, patience, handed_over };
+    let watch = Watch { stopping, patience, handed_over, trace: None };
     send_by(Arc::new(SystemClock::new()), settings, email, &watch)
 }
 

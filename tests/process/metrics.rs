@@ -101,9 +101,19 @@ fn what_happens_is_counted_and_names_nobody() {
     for name in ["authnzerver_hash_queue", "authnzerver_delayed_responses", "authnzerver_locks_total"] {
         assert!(number(name).abs() < f64::EPSILON, "{name} is {}", number(name));
     }
+    for state in ["waiting", "dead"] {
+        let count = value(&samples, "authnzerver_unsent_emails", &json!({ "state": state }));
+        assert!(count.abs() < f64::EPSILON, "{state}: {count}");
+    }
     let count = value(&samples, "authnzerver_request_duration_seconds_count", &json!({ "request": "login" }));
     assert!((count - 1.0).abs() < f64::EPSILON);
     let text = get(port, "GET /metrics");
+    assert!(!text.contains("authnzerver_last_backup"), "there is none");
+    let backup = machine.path("backup.sqlite");
+    let made = machine.command(&[]).arg("backup").arg(&backup).output().expect("runs");
+    assert!(made.status.success(), "{made:?}");
+    let taken = "authnzerver_last_backup_timestamp_seconds ";
+    assert!(get(port, "GET /metrics").lines().any(|line| line.starts_with(taken)));
     assert!(!text.contains("somebody") && !text.contains("192.0.2") && !text.contains("no-such-request"));
 }
 

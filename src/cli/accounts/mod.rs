@@ -7,11 +7,13 @@
 //! | `database.rs` | the local database, and who is in it |
 //! | `local.rs` | what is done with accounts there |
 //! | `issued.rs` | sessions, API keys and locks there |
+//! | `emails.rs` | emails that were not sent, and how much there is of what |
 //! | `events.rs` | the event log there |
 //! | `refusals.rs` | why something was not done |
 //! | `remote.rs` | what is done with accounts by a running server |
 
 mod database;
+mod emails;
 mod events;
 mod interface;
 mod issued;

@@ -50,10 +50,13 @@ impl<'a> Connection<'a> {
             });
             match opened {
                 Ok((local, socket)) => {
+                    watch.tell(|| format!("connected to {address}"));
                     return Ok(Self { socket, tls: None, replies: Replies::default(), clock, watch, local });
                 }
-                Err(error) if is_over_time(&error) => outcome = MailError::TimedOut,
-                Err(_) => outcome = MailError::Unreachable,
+                Err(error) => {
+                    watch.tell(|| format!("cannot connect to {address}: {error}"));
+                    outcome = if is_over_time(&error) { MailError::TimedOut } else { MailError::Unreachable };
+                }
             }
         }
         Err(outcome)
@@ -85,10 +88,14 @@ impl<'a> Connection<'a> {
                 read_tls(client, &mut self.socket)
             };
             match done {
-                Err(error) if !is_over_time(&error) => return Err(MailError::Tls),
+                Err(error) if !is_over_time(&error) => {
+                    self.watch.tell(|| format!("no TLS with {}: {error}", settings.server));
+                    return Err(MailError::Tls);
+                }
                 _ => go_on_until(self.clock, self.watch, ends)?,
             }
         }
+        self.watch.tell(|| "changed to TLS".to_owned());
         Ok(())
     }
 

@@ -40,7 +40,16 @@ impl<'a> Dialogue<'a> {
         }
         let limit = self.watch.at_most(limit);
         self.connection.send(format!("{command}\r\n").as_bytes(), limit)?;
-        self.connection.reply(limit)
+        let reply = self.connection.reply(limit)?;
+        self.trace(shown(command), &reply);
+        Ok(reply)
+    }
+
+    fn trace(&self, command: &str, reply: &Reply) {
+        self.watch.tell(|| {
+            let text = reply.lines.last().map(|text| String::from_utf8_lossy(text)).unwrap_or_default();
+            format!("{command}: {} {text}", reply.code)
+        });
     }
 
     /// The same for a command that must succeed.
@@ -61,6 +70,7 @@ impl<'a> Dialogue<'a> {
             self.connection.secure(settings, limit)?;
         }
         let greeting = self.connection.reply(limit)?;
+        self.trace("greeting", &greeting);
         if !greeting.is_positive() {
             return Err(greeting.error());
         }
@@ -70,6 +80,7 @@ impl<'a> Dialogue<'a> {
         }
         // Somebody in between can take the offer out, but not make us go on without it.
         if !extensions.starttls {
+            self.watch.tell(|| "the mail server does not offer STARTTLS".to_owned());
             return Err(MailError::Tls);
         }
         let reply = self.ask("STARTTLS", COMMAND_SECONDS_MAX)?;
@@ -147,6 +158,9 @@ impl<'a> Dialogue<'a> {
             (self.watch.handed_over)();
             self.connection.reply(rest)
         });
+        if let Ok(reply) = &reply {
+            self.trace("the email", reply);
+        }
         match reply {
             Ok(reply) if reply.is_positive() => Ok(Receipt::Confirmed),
             Ok(reply) if matches!(reply.code / 100, 4 | 5) => Err(reply.error()),
@@ -160,6 +174,19 @@ impl<'a> Dialogue<'a> {
         if self.connection.send(b"QUIT\r\n", QUIT_SECONDS_MAX).is_ok() {
             let _ = self.connection.reply(QUIT_SECONDS_MAX);
         }
+    }
+}
+
+/// A command as it may be shown: of a login, only the way of it.
+fn shown(command: &str) -> &str {
+    let is_login = command.starts_with("AUTH ");
+    let known = ["EHLO ", "HELO ", "STARTTLS", "MAIL ", "RCPT ", "DATA"];
+    if is_login {
+        command.split(' ').nth(1).unwrap_or_default()
+    } else if known.iter().any(|known| command.starts_with(known)) {
+        command
+    } else {
+        "the login"
     }
 }
 
@@ -181,6 +208,13 @@ fn dot_stuffed(message: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        assert_eq!(shown("MAIL FROM:<a@b.example> SIZE=1"), "MAIL FROM:<a@b.example> SIZE=1");
+        assert_eq!((shown("AUTH PLAIN AGEAYg=="), shown("AUTH LOGIN")), ("PLAIN", "LOGIN"));
+        assert_eq!((shown("YWxpY2U="), shown("*")), ("the login", "the login"));
+    }
 
     #[test]
     fn a_dot_at_the_beginning_of_a_line_ends_nothing() {

@@ -38,7 +38,7 @@ pub fn deliver(
     let recipient = Address::parse(&email.to).ok_or(MailError::InvalidMessage)?;
     // What cannot be sent to anybody needs no connection.
     message::is_sendable(&email.text).then_some(()).ok_or(MailError::InvalidMessage)?;
-    let addresses = resolve(settings)?;
+    let addresses = resolve(settings, watch)?;
     let protection = protection(settings, &addresses);
     let connection = Connection::open(addresses.into_iter(), clock, watch)?;
     let name = client_name(settings, &sender, connection.local().ip());
@@ -57,9 +57,17 @@ pub fn deliver(
     delivered
 }
 
-fn resolve(settings: &MailSettings) -> Result<Vec<SocketAddr>, MailError> {
-    let addresses = (settings.server.as_str(), settings.port).to_socket_addrs();
-    Ok(addresses.map_err(|_| MailError::Unreachable)?.collect())
+fn resolve(settings: &MailSettings, watch: &Watch<'_>) -> Result<Vec<SocketAddr>, MailError> {
+    let found: Result<Vec<_>, _> =
+        (settings.server.as_str(), settings.port).to_socket_addrs().map(Iterator::collect);
+    watch.tell(|| match &found {
+        Ok(addresses) => {
+            let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            format!("{} is at {}", settings.server, shown.join(", "))
+        }
+        Err(error) => format!("{} is not found: {error}", settings.server),
+    });
+    found.map_err(|_| MailError::Unreachable)
 }
 
 /// What the automatic protection comes to: never in plaintext to another machine.
@@ -87,6 +95,7 @@ fn client_name(settings: &MailSettings, sender: &Sender, local: IpAddr) -> Strin
 mod tests {
     use super::*;
     use crate::guard::secret::Secret;
+    use std::sync::atomic::AtomicBool;
 
     fn settings(server: &str, port: u16) -> MailSettings {
         MailSettings {
@@ -102,6 +111,11 @@ mod tests {
         }
     }
 
+    fn addresses(settings: &MailSettings) -> Result<Vec<SocketAddr>, MailError> {
+        let stopping = AtomicBool::new(false);
+        resolve(settings, &Watch { stopping: &stopping, patience: None, handed_over: &|| (), trace: None })
+    }
+
     #[test]
     fn emails_leave_this_machine_only_under_tls_unless_the_operator_says_otherwise() {
         for (server, port, expected) in [
@@ -114,11 +128,11 @@ mod tests {
             ("127.0.0.1", 465, Protection::Tls),
         ] {
             let settings = settings(server, port);
-            let addresses = resolve(&settings).expect("an address");
+            let addresses = addresses(&settings).expect("an address");
             assert_eq!(protection(&settings, &addresses), expected, "{server} {port}");
         }
         let told = MailSettings { protection: Protection::None, ..settings("192.0.2.1", 25) };
-        assert_eq!(protection(&told, &resolve(&told).expect("an address")), Protection::None);
+        assert_eq!(protection(&told, &addresses(&told).expect("an address")), Protection::None);
     }
 
     #[test]

@@ -83,3 +83,20 @@ pub fn mail_settings(config: &Config, machine_name: &str, extra_roots: Option<Ve
 pub(super) fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
     read_extra_roots(path).map_err(|error| format!("{EXTRA_ROOTS_VARIABLE} {}: {error}", path.display()))
 }
+
+/// How a server with these settings would reach its mail server.
+///
+/// # Errors
+///
+/// One line for the operator.
+pub fn mail_settings_of(config: &Config, process: &Process) -> Result<MailSettings, String> {
+    let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
+    Ok(mail_settings(config, &machine_name(), extra_roots))
+}
+
+/// What this machine calls itself. Read once, without asking the network.
+pub(super) fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
