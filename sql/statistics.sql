@@ -14,6 +14,8 @@ FROM apikeys GROUP BY state
 UNION ALL SELECT 'api_keys', CASE WHEN refresh_expires <= :now AND expires <= :now THEN 'expired'
                                   ELSE 'without_session' END AS state, count(*)
 FROM apikeys_nosession GROUP BY state
+UNION ALL SELECT 'api_keys', CASE WHEN expires <= :now THEN 'expired' ELSE 'scoped' END AS state, count(*)
+FROM scoped_keys GROUP BY state
 UNION ALL SELECT 'codes', CASE WHEN expires <= :now THEN 'expired' ELSE 'valid' END AS state, count(*)
 FROM codes GROUP BY state
 UNION ALL SELECT 'emails', state, count(*) FROM email_queue WHERE user_id IS NOT NULL GROUP BY state

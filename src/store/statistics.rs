@@ -46,7 +46,7 @@ pub fn others(db: &Db<'_>) -> Result<Vec<Count>, StoreError> {
     for found in db.all(OTHERS, named_params! { ":now": db.now().stored() }, |row| {
         Ok(Count { kind: column(row, "kind")?, state: column(row, "state")?, rows: column(row, "rows")? })
     })? {
-        // Two tables have API keys that expired.
+        // Several tables have API keys that expired.
         match counts.iter_mut().find(|count| (&count.kind, &count.state) == (&found.kind, &found.state)) {
             Some(count) => count.rows += found.rows,
             None => counts.push(found),
