@@ -110,7 +110,7 @@ fn ends(server: &TestServer, email: &str, user_id: i64, how: &str) {
 }
 
 fn nothing_is_left(server: &TestServer, how: &str) {
-    for table in ["sessions", "apikeys", "apikeys_nosession"] {
+    for table in ["sessions", "apikeys", "apikeys_nosession", "scoped_keys"] {
         assert_eq!(rows(server, table), 0, "{how}: {table}");
     }
 }
@@ -141,6 +141,23 @@ fn no_key_of_a_session_is_issued_behind_what_ended_everything() {
             _ => "invalid session for user requesting API key issuance",
         };
         key.refused(reason);
+        nothing_is_left(&server, how);
+    }
+}
+
+#[test]
+fn no_key_with_scopes_is_issued_or_rotated_behind_what_ended_everything() {
+    for how in ENDINGS {
+        let server = TestServer::start();
+        let (alice, user_id) = server.member("alice");
+        let session = server.new_session(Some(user_id));
+        let issue = json!({ "session_token": session, "name": "backup", "scopes": ["*:*"] });
+        let id = server.ask("apikey-issue", issue.clone()).done()["key_id"].clone();
+        let rotate = json!({ "session_token": session, "key_id": id, "overlap_seconds": 60 });
+        let meanwhile = || ends(&server, &alice.email, user_id, how);
+        let (request, body) = if how == "lock" { ("apikey-rotate", rotate) } else { ("apikey-issue", issue) };
+        let reply = server.ask_and_meanwhile(request, body, 0, meanwhile);
+        reply.refused("nobody is logged in with this session");
         nothing_is_left(&server, how);
     }
 }

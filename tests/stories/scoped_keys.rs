@@ -358,6 +358,28 @@ fn keys_end_with_a_lock_another_role_a_reset_or_their_owner_and_come_not_back() 
 }
 
 #[test]
+fn a_changed_password_ends_keys_unless_it_was_changed_in_a_session() {
+    for in_session in [true, false] {
+        let server = TestServer::start();
+        let (alice, user_id) = server.member("alice");
+        let session = server.new_session(Some(user_id));
+        let (key, _) = issues(&server, &session, json!(["*:*"]));
+        let mut change = json!({
+            "user_id": user_id, "full_name": alice.full_name, "email": alice.email,
+            "current_password": GOOD_PASSWORD, "new_password": "Trout-Lamp-93-Quarry",
+        });
+        if in_session {
+            change["session_token"] = json!(session);
+            server.ask("user-changepass", change).done();
+            checks(&server, &key).done();
+        } else {
+            server.ask("user-changepass-nosession", change).done();
+            checks(&server, &key).refused(NOT_VALID);
+        }
+    }
+}
+
+#[test]
 fn failed_logins_that_suspend_an_account_suspend_its_keys() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");
