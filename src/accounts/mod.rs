@@ -15,6 +15,7 @@
 //! | `sign_up_attempt.rs` | one attempt at that: the same work whoever has the address |
 //! | `join.rs` | a whole sign-up, from an address to a session |
 //! | `add_user.rs` | adding users who need not sign up |
+//! | `import.rs` | taking over accounts of another program |
 //! | `verify_email.rs` | what follows when an address was proven |
 //! | `edit.rs` | changing what is known about an account |
 //! | `delete.rs` | deleting accounts |
@@ -51,6 +52,7 @@ pub(crate) mod events;
 pub(crate) mod find;
 pub mod first_users;
 pub(crate) mod forgotten;
+pub mod import;
 pub(crate) mod issue_keys;
 pub(crate) mod join;
 pub(crate) mod key_claims;

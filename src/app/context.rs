@@ -5,7 +5,7 @@ use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::config::values::Backoff;
-use crate::guard::password::{Asker, HasherBusy, PasswordHash, Verification};
+use crate::guard::password::{Asker, HasherBusy, ImportedHash, PasswordHash, Verification};
 use crate::guard::secret::{Password, Secret};
 use crate::presence::Presence;
 use crate::rng::Rng;
@@ -106,6 +106,15 @@ impl<'a> Context<'a> {
     /// Too many passwords waiting.
     pub fn hash(&self, password: &Password) -> Result<PasswordHash, HasherBusy> {
         self.app.hasher.hash(&self.asker(), password)
+    }
+
+    /// What to store for a hash that an import brings along.
+    ///
+    /// # Errors
+    ///
+    /// Too many passwords waiting.
+    pub fn store_imported(&self, hash: ImportedHash) -> Result<PasswordHash, HasherBusy> {
+        self.app.hasher.store_imported(&self.asker(), hash)
     }
 
     /// A hash that no password matches.

@@ -20,6 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const HISTORY: &[EventKind] = &[
     EventKind::SignedUp,
     EventKind::AccountAdded,
+    EventKind::AccountImported,
     EventKind::AccountVerified,
     EventKind::LoggedIn,
     EventKind::LoginFailed,

@@ -4,6 +4,7 @@ mod accounts;
 mod events;
 pub(super) mod machine;
 mod operation;
+mod transfer;
 
 use super::*;
 use crate::accounts::first_users::Initialised;

@@ -42,6 +42,7 @@ pub(crate) mod sessions;
 pub(crate) mod statistics;
 pub(crate) mod unsent_emails;
 pub(crate) mod user_lists;
+pub(crate) mod user_transfer;
 pub(crate) mod users;
 
 pub use changes::{WATCHERS_MAX, Watcher};

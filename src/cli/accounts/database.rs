@@ -52,7 +52,7 @@ impl Local {
         })
     }
 
-    fn broken(&self, error: &Error) -> CommandError {
+    pub(super) fn broken(&self, error: &Error) -> CommandError {
         CommandError::cannot_tell(failure_text(error, &self.app.store))
     }
 

@@ -9,6 +9,7 @@
 //! | `issued.rs` | sessions, API keys and locks there |
 //! | `emails.rs` | emails that were not sent, and how much there is of what |
 //! | `events.rs` | the event log there |
+//! | `transfer.rs` | accounts that move in and out |
 //! | `refusals.rs` | why something was not done |
 //! | `remote.rs` | what is done with accounts by a running server |
 
@@ -20,6 +21,7 @@ mod issued;
 mod local;
 mod refusals;
 mod remote;
+mod transfer;
 
 use super::client::{Client, url};
 use super::command::{Arguments, CommandError, Context};

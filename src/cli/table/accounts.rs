@@ -4,7 +4,7 @@ use crate::cli::ask::{PASSWORD, YES};
 use crate::cli::client::URL;
 use crate::cli::command::{Command, Word};
 use crate::cli::output::JSON;
-use crate::cli::user::{self, change};
+use crate::cli::user::{self, change, export, import};
 use crate::cli::{events, issued};
 use crate::config::arguments::OptionRow;
 
@@ -14,6 +14,9 @@ const ROLE: OptionRow = OptionRow::with_value("role", "=ROLE", "the role of the 
 const LIMIT: OptionRow = OptionRow::with_value("limit", "=N", "list at most so many");
 const NAME: OptionRow = OptionRow::with_value("name", "=NAME", "how the user is called");
 const CHANGE: &[OptionRow] = &[YES, URL, JSON];
+
+const FORMAT: OptionRow =
+    OptionRow::with_value("format", "=csv|jsonl", "how the file is written (as its name ends)");
 
 /// `authnzerver user`.
 pub static USER: &[Command] = &[
@@ -78,6 +81,20 @@ does a lock after failed attempts.
         .words(&[WHO])
         .options(&[JSON])
         .help("As far back as events are kept.\n"),
+    Command::new("import", "take over the accounts of another program", import::import)
+        .words(&[Word::Required("FILE")])
+        .options(&[FORMAT, OptionRow::flag("dry-run", "tell what would be imported, and what is wrong"), YES, JSON])
+        .help(
+            "\
+The whole file is checked first; if a line of it is wrong, nothing is imported. Then accounts are written 500 at a time.
+Addresses that have an account are passed over, so an import that broke off is repeated by the same command. Columns and
+known forms of password hashes: docs/moving.md.
+",
+        ),
+    Command::new("export", "write all accounts to a file", export::export)
+        .words(&[Word::Optional("FILE")])
+        .options(&[FORMAT, OptionRow::flag("with-hashes", "with the hashes of passwords")])
+        .help("Without FILE, or with -, they go to standard output. FILE is made for its owner alone (mode 0600).\n"),
 ];
 
 /// `authnzerver events`.

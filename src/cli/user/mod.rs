@@ -1,6 +1,9 @@
 //! `authnzerver user`: looks at accounts and changes them.
 
 pub(crate) mod change;
+pub(crate) mod export;
+pub(crate) mod import;
+mod records;
 pub(crate) mod view;
 
 use super::accounts::{Listing, Which, open};

@@ -38,6 +38,8 @@ kinds! {
     SignedUpAgain = "account.signed-up-again";
     /// An operator made an account, or the server one of the first three.
     AccountAdded = "account.added";
+    /// An operator took the account over from another program.
+    AccountImported = "account.imported";
     /// The address was proven.
     AccountVerified = "account.verified";
     /// What is known about the account was changed. The detail names the keys.
