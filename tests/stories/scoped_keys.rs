@@ -118,7 +118,6 @@ fn a_key_needs_a_name_known_scopes_and_a_life_that_the_operator_allows() {
             .refused("invalid request: no scopes, too many, or one that the policy does not know");
     }
     for days in [0, -1, 36_501, i64::MAX, i64::MIN] {
-        // Zero counts as left out only where it is not a number of days.
         with("expires_days", json!(days)).refused("invalid request: key lifetime out of range");
     }
     assert_eq!(with("expires_days", json!(1)).done()["expires"], "2026-11-24T15:00:00");
