@@ -43,6 +43,7 @@ pub mod pipeline;
 pub mod policy;
 pub mod pool;
 pub mod presence;
+pub mod problem;
 pub mod request;
 pub mod rng;
 pub mod server;

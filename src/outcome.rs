@@ -2,7 +2,7 @@
 
 use crate::guard::password::HasherBusy;
 use crate::json::Json;
-use crate::log::Loggable;
+use crate::problem::Loggable;
 use crate::shape;
 use crate::store::StoreError;
 use crate::wait::keyed_mutex::LockError;

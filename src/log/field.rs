@@ -2,10 +2,10 @@
 //! for the few other things named here; there is none for a text as it came.
 
 use crate::clock::Timestamp;
-use crate::guard::password::HashError;
 use crate::guard::redact::{Redacted, escape_for_log};
+use crate::problem::Loggable;
 use std::borrow::Cow;
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
@@ -80,12 +80,6 @@ enum Value {
     /// Always in quotes, and holds no quote that is not escaped already.
     Quoted(String),
 }
-
-/// A type of ours whose text names no person and no secret: words that we wrote, numbers, and paths of the operator's.
-/// Whoever implements it says so of every value of the type.
-pub trait Loggable: Display {}
-
-impl Loggable for HashError {}
 
 impl From<&'static str> for Field {
     fn from(words: &'static str) -> Self {

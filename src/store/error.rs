@@ -1,6 +1,6 @@
 //! What can go wrong in the store. The texts name tables and columns, never what was in them.
 
-use crate::log::Loggable;
+use crate::problem::Loggable;
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -16,6 +16,7 @@ pub const COMMON: &[&str] = &[
     "pool",
     "metrics",
     "presence",
+    "problem",
     "shape",
     "user_id",
     "wire_type",

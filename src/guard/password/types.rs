@@ -2,6 +2,7 @@
 
 use super::phc::{Argon2Cost, HashLimits};
 use crate::guard::secret::{PasswordForm, Secret};
+use crate::problem::Loggable;
 use std::fmt;
 
 /// What a [`Hasher`](super::Hasher) works with.
@@ -82,6 +83,8 @@ impl PasswordHash {
         self.0.expose()
     }
 }
+
+impl Loggable for HashError {}
 
 impl fmt::Display for HashError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
