@@ -5,6 +5,7 @@
 //! named pipe, device or terminal can hold up a start or a hang-up, or feed it without end.
 
 use crate::clock::Timestamp;
+use crate::problem;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
@@ -222,7 +223,7 @@ pub fn ensure_regular(metadata: &Metadata) -> io::Result<()> {
     } else {
         "a device"
     };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}; a regular file is needed")))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, problem!("it is {}; a regular file is needed", what)))
 }
 
 fn holds(path: &Path, bytes: &[u8]) -> bool {

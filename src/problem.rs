@@ -1,7 +1,7 @@
 //! What an operator is told about a setting, a file, a key or the system, in words that may also stand in the log. It
 //! is made of fixed words and of parts that name no person and no secret, and the compiler sees to it.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt::{self, Display, Write as _};
 use std::io;
 use std::path;
@@ -204,8 +204,7 @@ impl Problem {
     /// Several in a row.
     #[must_use]
     pub fn join(problems: impl IntoIterator<Item = Self>, between: &'static str) -> Self {
-        let texts: Vec<_> = problems.into_iter().map(|problem| problem.0).collect();
-        Self(texts.join(between).into())
+        Self(problems.into_iter().collect::<Vec<_>>().join(between).into())
     }
 
     /// The text.
@@ -224,6 +223,18 @@ impl From<&'static str> for Problem {
 impl From<Problem> for String {
     fn from(problem: Problem) -> Self {
         problem.0.into_owned()
+    }
+}
+
+impl Borrow<str> for Problem {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<&str> for Problem {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
     }
 }
 

@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     let target = target(arguments, context)?;
     let loaded = config::load(&arguments.invocation, context.environment).map_err(CommandError::usage)?;
     for warning in arguments.invocation.warnings.iter().chain(&loaded.warnings) {
-        context.streams.warn(warning);
+        context.streams.warn(warning.as_str());
     }
     let config = loaded.config;
     let source = Source::open(&context.environment.directory.join(&config.database)).map_err(failed)?;

@@ -68,7 +68,7 @@ impl<'a> Client<'a> {
         let settings = config::load_for_client(&arguments.invocation, context.environment, url(arguments));
         let settings = settings.map_err(CommandError::usage)?;
         for warning in arguments.invocation.warnings.iter().chain(&settings.warnings) {
-            context.streams.warn(warning);
+            context.streams.warn(warning.as_str());
         }
         Ok(Self { settings, parts: context.parts })
     }

@@ -5,7 +5,8 @@ use crate::accounts::first_users::Initialised;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::arguments::OptionRow;
-use crate::config::{Environment, Invocation, Problems, Startup, closest, shown};
+use crate::config::{Environment, Invocation, Startup, closest, shown};
+use crate::problem::Problem;
 use crate::rng::Rng;
 use crate::server::database::FirstAdmin;
 use crate::server::lifecycle::End;
@@ -115,20 +116,21 @@ pub struct Parts<'a> {
     /// Makes the database and its first users.
     pub make_database: &'a MakeDatabase<'a>,
     /// Puts a server's parts together for one command on its database, which has to be there already.
-    pub open: &'a dyn Fn(Startup, &Process) -> Result<App, String>,
+    pub open: &'a dyn Fn(Startup, &Process) -> Result<App, Problem>,
     /// Runs the server until it is told to stop. The lines are what was made for this start.
-    pub serve: &'a dyn Fn(Startup, &[String], &Process) -> End,
+    pub serve: &'a dyn Fn(Startup, &[Problem], &Process) -> End,
 }
 
 /// Makes a database at a path, with the roles of a policy file (or of the built-in policy), and the first
 /// administrator; or sees that it was set up before, and leaves it as it is. An error is one line for the operator.
-pub type MakeDatabase<'a> = dyn Fn(&Path, Option<&Path>, &FirstAdmin<'_>) -> Result<Initialised, String> + 'a;
+pub type MakeDatabase<'a> =
+    dyn Fn(&Path, Option<&Path>, &FirstAdmin<'_>) -> Result<Initialised, Problem> + 'a;
 
 /// Why a command did not do its work.
 #[derive(Debug)]
 pub struct CommandError {
     /// One line each, for whoever typed the command.
-    pub problems: Problems,
+    pub problems: Vec<String>,
     /// What the process ends with.
     pub status: u8,
 }
@@ -136,26 +138,26 @@ pub struct CommandError {
 impl CommandError {
     /// The command was understood, and failed.
     #[must_use]
-    pub const fn failed(problems: Problems) -> Self {
-        Self { problems, status: EXIT_FAILED }
+    pub fn failed(problems: impl Into<Vec<String>>) -> Self {
+        Self { problems: problems.into(), status: EXIT_FAILED }
     }
 
     /// See [`EXIT_USAGE`].
     #[must_use]
-    pub const fn usage(problems: Problems) -> Self {
-        Self { problems, status: EXIT_USAGE }
+    pub fn usage(problems: impl Into<Vec<String>>) -> Self {
+        Self { problems: problems.into(), status: EXIT_USAGE }
     }
 
     /// The command was understood, and the answer is no. One line.
     #[must_use]
     pub fn refused(why: impl Into<String>) -> Self {
-        Self::failed(Problems::one(why))
+        Self::failed(vec![why.into()])
     }
 
     /// The command could not find out, or makes no sense. One line.
     #[must_use]
     pub fn cannot_tell(why: impl Into<String>) -> Self {
-        Self::usage(Problems::one(why))
+        Self::usage(vec![why.into()])
     }
 }
 

@@ -1,7 +1,7 @@
 //! The formats in which settings and requests are listed.
 
 use super::command::{Arguments, CommandError};
-use crate::config::{Problems, shown};
+use crate::config::shown;
 
 /// What the first word asks for: the plain form if there is no word, or one of the named forms.
 ///
@@ -17,6 +17,6 @@ pub fn wanted_form<F: Copy>(
         let names: Vec<String> = named.iter().map(|(name, _)| format!("`{name}`")).collect();
         let problem =
             format!("{} is not an output format; give {} or nothing", shown(word), names.join(", "));
-        CommandError::usage(Problems::one(problem))
+        CommandError::cannot_tell(problem)
     })
 }

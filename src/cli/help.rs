@@ -2,7 +2,6 @@
 //! cannot fall behind.
 
 use super::command::{Action, Arguments, Command, CommandError, Context, EXIT_DONE, find};
-use crate::config::Problems;
 use crate::config::arguments::{OptionRow, SOURCE_OPTIONS};
 use std::fmt::Write as _;
 
@@ -26,8 +25,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     let text = match arguments.words.as_slice() {
         [] => overview(context.commands),
         words => {
-            let command = resolve(context.commands, words)
-                .map_err(|problem| CommandError::usage(Problems::one(problem)))?;
+            let command = resolve(context.commands, words).map_err(CommandError::cannot_tell)?;
             about(command, &words.join(" "))
         }
     };

@@ -19,7 +19,7 @@ pub fn load(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Star
     }
     let loaded = config::load(invocation, environment).map_err(CommandError::usage)?;
     for warning in invocation.warnings.iter().chain(&loaded.warnings) {
-        context.streams.warn(warning);
+        context.streams.warn(warning.as_str());
     }
     Ok(loaded)
 }

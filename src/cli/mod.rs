@@ -40,7 +40,7 @@ pub(crate) mod streams;
 pub(crate) mod table;
 pub(crate) mod user;
 
-use crate::config::{Environment, Problems};
+use crate::config::Environment;
 use command::{Action, CommandError, Context, EXIT_DONE, EXIT_FAILED, Parts};
 use parse::{Parsed, parse};
 use signal_hook::consts::signal::SIGXFSZ;
@@ -68,10 +68,7 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
     };
     match Environment::of_this_process() {
         Ok(environment) => run(&environment, parts, &mut streams),
-        Err(error) => {
-            let problem = Problems::one(format!("the current directory: {error}"));
-            refuse(&CommandError::failed(problem), &mut streams)
-        }
+        Err(error) => refuse(&CommandError::refused(format!("the current directory: {error}")), &mut streams),
     }
 }
 
@@ -91,7 +88,7 @@ pub fn run(environment: &Environment, parts: &Parts<'_>, streams: &mut Streams<'
 }
 
 fn refuse(error: &CommandError, streams: &mut Streams<'_>) -> u8 {
-    for line in error.problems.lines() {
+    for line in &error.problems {
         streams.warn(line);
     }
     error.status

@@ -31,17 +31,18 @@ pub fn parse(
     arguments: &[OsString],
     commands: &'static [Command],
     default: &'static str,
-) -> Result<Parsed, Problems> {
+) -> Result<Parsed, Vec<String>> {
     let owned = options(commands, "");
     let rows: Vec<&'static OptionRow> = owned.values().map(|(row, _)| *row).collect();
-    let mut problems = Problems::default();
-    let mut line = CommandLine::read(arguments, &rows, &mut problems);
+    let mut unknown = Problems::default();
+    let mut line = CommandLine::read(arguments, &rows, &mut unknown);
+    let mut problems = Vec::from(unknown);
     let Some(Chosen { command, path, words, is_aside }) = choose(&mut line, commands, default, &mut problems)
     else {
         return Err(problems);
     };
     if !command.takes_words(words.len()) {
-        problems.add(format!("usage: {}", command.usage(&path)));
+        problems.push(format!("usage: {}", command.usage(&path)));
     }
     let mut own = BTreeMap::new();
     for (row, owners) in owned.into_values() {
@@ -49,16 +50,19 @@ pub fn parse(
         if owners.contains(&path) {
             own.insert(row.name, value);
         } else if let ([owner], false) = (owners.as_slice(), is_aside) {
-            problems.add(format!("--{} belongs to `{owner}`", row.name));
+            problems.push(format!("--{} belongs to `{owner}`", row.name));
         } else if !is_aside {
-            problems.add(format!("--{} does not belong to `{path}`", row.name));
+            problems.push(format!("--{} does not belong to `{path}`", row.name));
         }
     }
-    let invocation = Invocation::take(&mut line, &mut problems);
+    let mut misplaced = Problems::default();
+    let invocation = Invocation::take(&mut line, &mut misplaced);
+    problems.extend(Vec::from(misplaced));
     for name in invocation.names().filter(|_| !command.takes_settings) {
-        problems.add(format!("--{name} does not belong to `{path}`"));
+        problems.push(format!("--{name} does not belong to `{path}`"));
     }
-    problems.or(Parsed { command, arguments: Arguments { words, options: own, invocation } })
+    let parsed = Parsed { command, arguments: Arguments { words, options: own, invocation } };
+    if problems.is_empty() { Ok(parsed) } else { Err(problems) }
 }
 
 /// The options of all commands by name, each with the paths of the commands that have it. Those of one name take the same.
@@ -83,11 +87,11 @@ fn options(
 }
 
 /// An option's value; for one that stands alone, an empty one.
-fn take(line: &mut CommandLine, row: &OptionRow, problems: &mut Problems) -> Option<String> {
+fn take(line: &mut CommandLine, row: &OptionRow, problems: &mut Vec<String>) -> Option<String> {
     if row.is_flag() {
         let value = line.take_flag(row.name)?;
         if !value.is_empty() && row.value.is_empty() {
-            problems.add(format!("--{} stands alone", row.name));
+            problems.push(format!("--{} stands alone", row.name));
         }
         Some(value)
     } else {
@@ -99,7 +103,7 @@ fn choose(
     line: &mut CommandLine,
     commands: &'static [Command],
     default: &'static str,
-    problems: &mut Problems,
+    problems: &mut Vec<String>,
 ) -> Option<Chosen> {
     let mut words = std::mem::take(&mut line.words);
     let mut by_alias: Vec<(&'static Command, Vec<String>)> = Vec::new();
@@ -135,7 +139,7 @@ fn choose(
             let alias = command.alias.map_or("", |row| row.name);
             let is_alone = words.iter().all(|word| word == default || word == command.name);
             if !by_alias.is_empty() || !is_alone {
-                problems.add(format!("--{alias} goes with no command"));
+                problems.push(format!("--{alias} goes with no command"));
             }
             return Some(Chosen { command, path: command.name.to_owned(), words: value, is_aside: false });
         }
@@ -149,7 +153,7 @@ fn choose(
             Err(problem) => {
                 // After an option that is not known, the word may be its value, and a secret.
                 if problems.is_empty() {
-                    problems.add(problem);
+                    problems.push(problem);
                 }
                 return None;
             }
@@ -159,7 +163,7 @@ fn choose(
             return Some(Chosen { command, path, words: words.collect(), is_aside: false });
         };
         let Some(next) = words.next() else {
-            problems.add(format!("usage: {}", command.usage(&path)));
+            problems.push(format!("usage: {}", command.usage(&path)));
             return None;
         };
         (commands, word) = (below, next);

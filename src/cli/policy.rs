@@ -6,6 +6,7 @@ use super::load::load;
 use super::output::{Cell, Paint, Style, Table, show};
 use crate::policy::access::{Access, SharedWith};
 use crate::policy::model::Policy;
+use crate::problem::Problem;
 use crate::server::boot::read_policy;
 use crate::user_id::UserId;
 use serde_json::{Value, json};
@@ -24,9 +25,9 @@ const VISIBILITY: &str = "private";
 pub fn check(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let file = policy_file(arguments, context)?;
     let read = read_policy(file.as_deref());
-    let problem = read.as_ref().err();
+    let problem = read.as_ref().err().map(Problem::as_str);
     let text = match (&read, &file) {
-        (Err(problem), _) => format!("{}\n", Cell::whole(problem).text()),
+        (Err(problem), _) => format!("{}\n", Cell::whole(problem.as_str()).text()),
         (Ok(policy), Some(file)) => {
             format!("{} is valid: {}\n", Cell::whole(&file.display().to_string()).text(), size(policy))
         }

@@ -2,7 +2,6 @@
 //! Passwords are read from standard input and never shown.
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_USAGE};
-use crate::config::Problems;
 use crate::outbound::pwned::builder::{BuildError, Order, Portions, build};
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::password_sha1;
@@ -55,7 +54,7 @@ fn finish(done: Done, output: &mut dyn Write) -> Result<u8, CommandError> {
 
 /// 1 says that a password was breached, so that an error is 2.
 fn cannot_tell(error: &dyn Display) -> CommandError {
-    CommandError { problems: Problems::one(error.to_string()), status: EXIT_USAGE }
+    CommandError { problems: vec![error.to_string()], status: EXIT_USAGE }
 }
 
 fn run_build(

@@ -19,7 +19,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     let settings =
         config::load_for_restore(&arguments.invocation, context.environment).map_err(CommandError::usage)?;
     for warning in arguments.invocation.warnings.iter().chain(&settings.warnings) {
-        context.streams.warn(warning);
+        context.streams.warn(warning.as_str());
     }
     let backup = context.environment.directory.join(arguments.word(0).unwrap_or_default());
     let done = restore(&backup, &settings.database, context.parts.clock.now());

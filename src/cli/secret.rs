@@ -137,7 +137,7 @@ impl KeyFile {
         let path = config::key_file(invocation, environment).map_err(CommandError::usage)?;
         let loaded = config::load(invocation, environment).map_err(CommandError::usage)?;
         for warning in invocation.warnings.iter().chain(&loaded.warnings) {
-            context.streams.warn(warning);
+            context.streams.warn(warning.as_str());
         }
         let cannot = |why: String| CommandError::cannot_tell(format!("{}: {why}", path.display()));
         let bytes =

@@ -2,6 +2,7 @@
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use crate::config::{self, Problems, Startup};
+use crate::problem::Problem;
 use crate::server::lifecycle::End;
 use crate::server::process::Process;
 
@@ -18,7 +19,10 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     })
 }
 
-fn load_config(arguments: &Arguments, context: &Context<'_, '_>) -> Result<(Startup, Vec<String>), Problems> {
+fn load_config(
+    arguments: &Arguments,
+    context: &Context<'_, '_>,
+) -> Result<(Startup, Vec<Problem>), Problems> {
     let (invocation, environment) = (&arguments.invocation, context.environment);
     let notes = config::make_what_is_missing(invocation, environment, context.parts.rng)?;
     let mut loaded = config::load(invocation, environment)?;

@@ -39,11 +39,11 @@ fn document() -> Value {
 /// Reads everything as a start would, and tells what would stop it or be warned of.
 fn check(arguments: &Arguments, context: &mut Context<'_, '_>) -> u8 {
     let (invocation, environment) = (&arguments.invocation, context.environment);
-    let mut warnings = invocation.warnings.clone();
+    let mut warnings: Vec<_> = invocation.warnings.iter().map(ToString::to_string).collect();
     let problems = match config::load(invocation, environment) {
-        Err(problems) => problems.lines().map(str::to_owned).collect(),
+        Err(problems) => problems.into(),
         Ok(loaded) => {
-            warnings.extend(loaded.warnings);
+            warnings.extend(loaded.warnings.into_iter().map(String::from));
             let outlook = try_out(&loaded.config, &Process::new(environment));
             warnings.extend(outlook.warnings);
             outlook.problems

@@ -11,6 +11,8 @@ use crate::config::{
 };
 use crate::files::{self, PRIVATE_FILE_MODE, PUBLIC_FILE_MODE, Written};
 use crate::guard::secret::Secret;
+use crate::problem;
+use crate::problem::Problem;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
@@ -45,7 +47,7 @@ fn set_up(mut invocation: Invocation, context: &mut Context<'_, '_>) -> Result<(
     let notes = base_directory::make_what_is_missing(&base, given, parts.rng).map_err(Problems::one)?;
     let loaded = config::load_for_set_up(&invocation, environment, &base)?;
     for warning in invocation.warnings.iter().chain(&loaded.warnings) {
-        streams.warn(warning);
+        streams.warn(warning.as_str());
     }
     for note in notes {
         streams.print(&format!("{note}\n"));
@@ -74,7 +76,7 @@ fn set_up(mut invocation: Invocation, context: &mut Context<'_, '_>) -> Result<(
 fn base_directory(invocation: &Invocation, environment: &Environment) -> Result<PathBuf, Problems> {
     let typed = invocation.setting("basedir").unwrap_or(".");
     let base = std::path::absolute(environment.directory.join(typed))
-        .map_err(|error| Problems::one(format!("basedir: {error}")))?;
+        .map_err(|error| Problems::one(problem!("basedir: {}", error)))?;
     match base.to_str() {
         Some(text) if !text.chars().any(char::is_control) => Ok(base),
         _ => Err(Problems::one("basedir: the path must be one line of UTF-8 text")),
@@ -127,14 +129,14 @@ fn ask_for_admin(default_email: &str, streams: &mut Streams<'_>) -> Result<Admin
 fn ask<T>(
     question: &str,
     default: &str,
-    check: impl Fn(&str) -> Result<T, String>,
+    check: impl Fn(&str) -> Result<T, Problem>,
     streams: &mut Streams<'_>,
 ) -> Result<T, Problems> {
     loop {
         streams.print(&format!("{question}\n[{default}] "));
         let mut line = String::new();
         let read = io::Read::take(&mut *streams.input, ANSWER_BYTES_MAX).read_line(&mut line);
-        if read.map_err(|error| Problems::one(format!("standard input: {error}")))? == 0 {
+        if read.map_err(|error| Problems::one(problem!("standard input: {}", error)))? == 0 {
             return Err(Problems::one("standard input ended before all questions were answered"));
         }
         let answer = if line.trim().is_empty() { default } else { line.trim() };
@@ -148,7 +150,7 @@ fn ask<T>(
 fn ask_hidden(question: &str, streams: &mut Streams<'_>) -> Result<Secret<String>, Problems> {
     streams.print(&format!("{question} (What you type is not shown.)\n"));
     let read = (streams.read_hidden)();
-    read.map(Secret::new).map_err(|error| Problems::one(format!("the terminal: {error}")))
+    read.map(Secret::new).map_err(|error| Problems::one(problem!("the terminal: {}", error)))
 }
 
 /// The policy file that the server will use: the one that was chosen, or a copy of the built-in one to be edited.
@@ -178,7 +180,7 @@ fn make_database(
 ) -> Result<(), Problems> {
     let first_admin = || {
         base_directory::settle_first_admin(base, admin, parts.rng)
-            .map_err(|error| format!("the administrator's credentials: {error}"))
+            .map_err(|error| problem!("the administrator's credentials: {}", error))
     };
     let shown = database.display();
     match (parts.make_database)(database, Some(permissions), &first_admin).map_err(Problems::one)? {
@@ -244,7 +246,7 @@ fn write_env_file(
         let (name, default) = (setting.variable(), setting.default.unwrap_or_default());
         let written = match values.chosen(setting) {
             Some(value) if value.chars().any(char::is_control) => {
-                problems.add(format!("{}: a file of settings takes one line a value", setting.name));
+                problems.add(problem!("{}: a file of settings takes one line a value", setting.name));
                 Ok(())
             }
             Some(value) => writeln!(chosen, "{name}={}", env_value(&value)),
@@ -280,7 +282,7 @@ fn write_file(
     streams: &mut Streams<'_>,
 ) -> Result<(), Problems> {
     let written = files::create_beside(path, mode, text.as_bytes(), parts.clock.now())
-        .map_err(|error| Problems::one(format!("{} cannot be made: {error}", path.display())))?;
+        .map_err(|error| Problems::one(problem!("{} cannot be made: {}", path.display(), error)))?;
     let path = path.display();
     streams.print(&match written {
         Written::Made => format!("made the {content}: {path}\n"),

@@ -2,8 +2,10 @@
 //! count. Words and options are told apart here, and settings taken from the options; their values are checked
 //! elsewhere. What the words mean is for the commands.
 
-use super::problems::{Problems, closest, shown};
+use super::problems::{Problems, closest};
 use super::table::{RETIRED_BECAUSE, RETIRED_SETTING, SETTINGS};
+use crate::problem;
+use crate::problem::{Problem, operator_text};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,7 +14,7 @@ use std::path::PathBuf;
 #[derive(Clone)]
 pub struct Invocation {
     /// What the operator should know about options that had no effect.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
     /// The file whose variables stand in place of the process environment.
     pub(super) env_file: Option<PathBuf>,
     /// The file that says for single settings how to come by them.
@@ -97,7 +99,7 @@ impl Invocation {
         let invocation = Self::take(&mut line, &mut problems);
         // After an option that is not known, a word may be its value, and a secret.
         if let Some(word) = line.words.first().filter(|_| problems.is_empty()) {
-            problems.add(format!("{} is not an option", shown(word)));
+            problems.add(problem!("{} is not an option", operator_text(word)));
         }
         problems.or(invocation)
     }
@@ -107,7 +109,7 @@ impl Invocation {
         let mut warnings = Vec::new();
         for (name, _, why) in IGNORED_OPTIONS {
             if line.options.remove(name).is_some() {
-                warnings.push(format!("--{name} is ignored: {why}"));
+                warnings.push(problem!("--{} is ignored: {}", *name, *why));
             }
         }
         let conf_vars = conf_vars(line, problems, &mut warnings);
@@ -158,7 +160,7 @@ impl CommandLine {
         let mut rest = arguments.iter().enumerate().peekable();
         while let Some((index, argument)) = rest.next() {
             let Some(text) = argument.to_str() else {
-                problems.add(format!("argument {} is not UTF-8 text", index + 1));
+                problems.add(problem!("argument {} is not UTF-8 text", index + 1));
                 continue;
             };
             if only_words || text == "-" || !text.starts_with('-') {
@@ -187,7 +189,7 @@ impl CommandLine {
             });
             match value {
                 Some(value) => drop(line.options.insert(name, value)),
-                None => problems.add(format!("--{name} needs a value: --{name}=VALUE")),
+                None => problems.add(problem!("--{} needs a value: --{}=VALUE", name, name)),
             }
         }
         line
@@ -216,7 +218,11 @@ impl CommandLine {
 }
 
 /// The JSON file of `--confvars`. Start commands that the Python authnzerver printed name its Python module.
-fn conf_vars(line: &mut CommandLine, problems: &mut Problems, warnings: &mut Vec<String>) -> Option<PathBuf> {
+fn conf_vars(
+    line: &mut CommandLine,
+    problems: &mut Problems,
+    warnings: &mut Vec<Problem>,
+) -> Option<PathBuf> {
     let file = line.take(CONF_VARS)?;
     if file.ends_with(".json") {
         return Some(file.into());
@@ -257,14 +263,15 @@ fn known_option(typed: &str, options: &[&'static OptionRow]) -> Option<(&'static
     option_names(options).find(|(name, ..)| plain(name) == typed).map(|(_, name, takes)| (name, takes))
 }
 
-fn unknown_option(typed: &str, options: &[&'static OptionRow]) -> String {
+fn unknown_option(typed: &str, options: &[&'static OptionRow]) -> Problem {
     let others = SOURCE_OPTIONS.iter().chain(options.iter().copied());
     let names = SETTINGS.iter().map(|row| row.name).chain(others.map(|row| row.name));
     let near = closest(&plain(typed), names);
-    let typed = shown(&format!("--{typed}"));
+    let typed = format!("--{typed}");
+    let typed = operator_text(&typed);
     match near {
-        Some(near) => format!("{typed} is not an option; perhaps --{near}?"),
-        None => format!("{typed} is not an option (see `authnzerver help`)"),
+        Some(near) => problem!("{} is not an option; perhaps --{}?", typed, near),
+        None => problem!("{} is not an option (see `authnzerver help`)", typed),
     }
 }
 

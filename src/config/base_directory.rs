@@ -6,7 +6,10 @@ use crate::files::{self, KEY_FILE_MODE};
 use crate::guard::envelope::generate_key;
 use crate::guard::secret::Secret;
 use crate::guard::token::random_password;
+use crate::problem;
+use crate::problem::{Loggable, Problem};
 use crate::rng::Rng;
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -50,12 +53,12 @@ pub fn make_what_is_missing(
     base: &Path,
     given: impl Fn(&str) -> bool,
     rng: &dyn Rng,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<Problem>, Problem> {
     let mut notes = Vec::new();
     let made = files::ensure_private_directory(base)
-        .map_err(|error| format!("the base directory {} cannot be made: {error}", base.display()))?;
+        .map_err(|error| problem!("the base directory {} cannot be made: {}", base.display(), error))?;
     if made {
-        notes.push(format!("made the base directory {}", base.display()));
+        notes.push(problem!("made the base directory {}", base.display()));
     }
     for (setting, name, purpose) in [
         ("secret", SECRET_FILE, "key that clients need to talk to the server"),
@@ -66,10 +69,10 @@ pub fn make_what_is_missing(
         }
         let path = base.join(name);
         match files::create_private(&path, KEY_FILE_MODE, generate_key(rng).expose().as_bytes()) {
-            Ok(()) => notes.push(format!("made the {purpose}: {}", path.display())),
+            Ok(()) => notes.push(problem!("made the {}: {}", purpose, path.display())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => {
-                return Err(format!("{} cannot be made: {error}{}", path.display(), remedy(base, &error)));
+                return Err(problem!("{} cannot be made: {}{}", path.display(), error, remedy(base, &error)));
             }
         }
     }
@@ -77,20 +80,30 @@ pub fn make_what_is_missing(
 }
 
 /// What helps whoever may not make files in the base directory.
-fn remedy(base: &Path, error: &io::Error) -> String {
-    let Ok(about) = std::fs::metadata(base) else { return String::new() };
+fn remedy(base: &Path, error: &io::Error) -> Problem {
+    let Ok(about) = std::fs::metadata(base) else { return "".into() };
     if error.kind() != io::ErrorKind::PermissionDenied {
-        return String::new();
+        return "".into();
     }
-    format!(
-        "; the base directory (mode {:04o}, of user {}) has to be the server's own: run `chmod u+rwx {3}`, or \
-         `chown` it to the server's user ({}), or set another one (basedir)",
-        about.mode() & 0o7777,
+    problem!(
+        "; the base directory (mode {}, of user {}) has to be the server's own: run `chmod u+rwx {}`, or `chown` it to \
+         the server's user ({}), or set another one (basedir)",
+        Mode(about.mode()),
         about.uid(),
-        std::fs::metadata("/proc/self").map_or_else(|_| "see `id`".to_owned(), |us| us.uid().to_string()),
-        base.display()
+        base.display(),
+        std::fs::metadata("/proc/self").map_or_else(|_| "see `id`".into(), |us| Problem::of(&us.uid()))
     )
 }
+
+struct Mode(u32);
+
+impl fmt::Display for Mode {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:04o}", self.0 & 0o7777)
+    }
+}
+
+impl Loggable for Mode {}
 
 /// How the operator wants the first administrator of a new database to be.
 pub struct AdminChoice {
@@ -174,22 +187,20 @@ fn written_credentials(path: &Path) -> io::Result<Option<(String, Secret<String>
 /// What about the base directory and the database the operator should know before the server makes or uses them; a
 /// line each. A directory that has nothing of ours is nobody's business. In a first start, the key was just made.
 #[must_use]
-pub fn concerns(base: &Path, database: &Path, is_first_start: bool) -> Vec<String> {
+pub fn concerns(base: &Path, database: &Path, is_first_start: bool) -> Vec<Problem> {
     let ours = [SECRET_FILE, PII_SALT_FILE, ADMIN_CREDENTIALS_FILE, DATABASE_FILE];
     let found: Vec<&str> = ours.into_iter().filter(|name| base.join(name).exists()).collect();
     let mut concerns = Vec::new();
     let is_open = std::fs::metadata(base).is_ok_and(|about| files::is_open_to_others(&about));
     if !found.is_empty() && is_open {
         let base = base.display();
-        concerns.push(format!("others have rights on the base directory; take them away: chmod 0700 {base}"));
+        concerns
+            .push(problem!("others have rights on the base directory; take them away: chmod 0700 {}", base));
     }
     let left = [ADMIN_CREDENTIALS_FILE, SECRET_FILE].into_iter().find(|name| found.contains(name));
     if let Some(left) = left.filter(|_| !is_first_start && !database.exists()) {
-        concerns.push(format!(
-            "there is no database {}, though {left} is there: unless this is a first start, the database is gone; \
-             stop the server and put it back, for a new one without your users is made now",
-            database.display()
-        ));
+        concerns.push(problem!("there is no database {}, though {} is there: unless this is a first start, the database is gone; \
+             stop the server and put it back, for a new one without your users is made now", database.display(), left));
     }
     concerns
 }
@@ -199,12 +210,12 @@ pub fn concerns(base: &Path, database: &Path, is_first_start: bool) -> Vec<Strin
 ///
 /// # Errors
 /// Another server's claim, in words for the operator.
-pub fn claim(base: &Path) -> Result<Option<File>, String> {
+pub fn claim(base: &Path) -> Result<Option<File>, Problem> {
     let Ok(directory) = File::open(base) else { return Ok(None) };
     match directory.try_lock() {
         Ok(()) => Ok(Some(directory)),
         Err(TryLockError::Error(_)) => Ok(None),
-        Err(TryLockError::WouldBlock) => Err(format!(
+        Err(TryLockError::WouldBlock) => Err(problem!(
             "another server is running on the base directory {}: unless it is about to stop, stop one of them; \
              each counts requests and waits for the database on its own",
             base.display()

@@ -4,11 +4,13 @@
 
 use super::arguments::{plain, setting_of_option};
 use super::envfile::{SETTING_FILE_BYTES_MAX, content};
-use super::problems::{Problems, closest, shown};
+use super::problems::{Problems, closest};
 use super::remote::{self, Template, WebRequest};
 use super::table::SETTINGS;
 use crate::files;
 use crate::json::{self, Limits};
+use crate::problem;
+use crate::problem::{Problem, operator_name, operator_text};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,8 +87,8 @@ impl ConfVars {
     pub(super) fn read(path: &Path) -> Result<Self, Problems> {
         let shown = path.display();
         let file = files::read_small(path, SETTING_FILE_BYTES_MAX)
-            .map_err(|error| Problems::one(format!("--confvars: {shown} cannot be read: {error}")))?;
-        let items = parse(&file.bytes, &shown.to_string())?;
+            .map_err(|error| Problems::one(problem!("--confvars: {} cannot be read: {}", shown, error)))?;
+        let items = parse(&file.bytes, path)?;
         Ok(Self { path: path.to_owned(), open_to_others: file.open_to_others, items })
     }
 
@@ -112,16 +114,18 @@ impl ConfVars {
     }
 
     /// What the operator should know about the file itself.
-    pub(super) fn warning(&self) -> Option<String> {
+    pub(super) fn warning(&self) -> Option<Problem> {
         let spelt_out = |item: &Item| {
             let url = item.default.as_ref().and_then(|text| text.as_deref());
             item.requests().any(WebRequest::spells_out_a_value) || url.is_some_and(remote::has_password)
         };
         let path = self.path.display();
         (self.open_to_others && self.items.values().any(spelt_out)).then(|| {
-            format!(
-                "{path} spells out what is sent to a server, perhaps a secret, and can be read by others; \
-                 take that away: chmod 0600 {path}"
+            problem!(
+                "{} spells out what is sent to a server, perhaps a secret, and can be read by others; \
+                 take that away: chmod 0600 {}",
+                path,
+                path
             )
         })
     }
@@ -132,22 +136,22 @@ impl Form {
     ///
     /// # Errors
     /// What is wrong with the content, without any of it.
-    pub(super) fn extract(&self, bytes: Vec<u8>) -> Result<String, String> {
+    pub(super) fn extract(&self, bytes: Vec<u8>) -> Result<String, Problem> {
         let text = match self {
             Self::Text => content(bytes).ok_or("what came is not UTF-8 text")?,
             Self::Json(steps) => {
                 let content = content(bytes).ok_or("what came is not UTF-8 text")?;
-                let value =
-                    json::read(&content, &Limits::FILE).map_err(|error| format!("what came is {error}"))?;
+                let value = json::read(&content, &Limits::FILE)
+                    .map_err(|error| problem!("what came is {}", error))?;
                 text(follow(&value, steps)?)
-                    .ok_or_else(|| format!("{} is neither a text nor a number", place(steps)))?
+                    .ok_or_else(|| problem!("{} is neither a text nor a number", place(steps)))?
             }
         };
         if text.trim().is_empty() { Err("the value is empty".into()) } else { Ok(text) }
     }
 }
 
-fn follow<'json>(value: &'json Value, steps: &[String]) -> Result<&'json Value, String> {
+fn follow<'json>(value: &'json Value, steps: &[String]) -> Result<&'json Value, Problem> {
     let mut value = value;
     for (index, step) in steps.iter().enumerate() {
         let next = match value {
@@ -158,21 +162,22 @@ fn follow<'json>(value: &'json Value, steps: &[String]) -> Result<&'json Value, 
                 .and_then(|number| list.get(number)),
             _ => None,
         };
-        value = next.ok_or_else(|| format!("there is no {} in the JSON", place(&steps[..=index])))?;
+        value = next.ok_or_else(|| problem!("there is no {} in the JSON", place(&steps[..=index])))?;
     }
     Ok(value)
 }
 
 /// A path as the operator wrote it.
-fn place(steps: &[String]) -> String {
-    if steps.is_empty() { "the whole JSON".into() } else { shown(&steps.join(".")) }
+fn place(steps: &[String]) -> Problem {
+    if steps.is_empty() { "the whole JSON".into() } else { Problem::of(&operator_text(&steps.join("."))) }
 }
 
-fn parse(bytes: &[u8], shown_path: &str) -> Result<BTreeMap<&'static str, Item>, Problems> {
-    let refuse = |problem: String| Problems::one(format!("{shown_path}: {problem}"));
+fn parse(bytes: &[u8], path: &Path) -> Result<BTreeMap<&'static str, Item>, Problems> {
+    let shown_path = path.display();
+    let refuse = |problem: Problem| Problems::one(problem!("{}: {}", shown_path, problem));
     let content = std::str::from_utf8(bytes).map_err(|_| refuse("this is not UTF-8 text".into()))?;
     let value = json::read(content.trim_start_matches('\u{feff}'), &Limits::FILE);
-    let value = value.map_err(|error| refuse(format!("this is {error}")))?;
+    let value = value.map_err(|error| refuse(problem!("this is {}", error)))?;
     let Value::Object(entries) = value else {
         return Err(refuse("an object is needed, with the names of settings and an object for each".into()));
     };
@@ -180,22 +185,22 @@ fn parse(bytes: &[u8], shown_path: &str) -> Result<BTreeMap<&'static str, Item>,
     for (name, value) in entries {
         let Some(setting) = SETTINGS.iter().map(|row| row.name).find(|row| *row == plain(&name)) else {
             let hint = hint(&plain(&name), SETTINGS.iter().map(|row| row.name));
-            problems.add(format!("{shown_path}: {} is not a setting{hint}", shown(&name)));
+            problems.add(problem!("{}: {} is not a setting{}", shown_path, operator_text(&name), hint));
             continue;
         };
         let mut item_problems = Vec::new();
         let item = item(setting, value, &mut item_problems);
         for problem in item_problems {
-            problems.add(format!("{shown_path}: {setting}: {problem}"));
+            problems.add(problem!("{}: {}: {}", shown_path, setting, problem));
         }
         if items.insert(setting, item).is_some() {
-            problems.add(format!("{shown_path}: {setting} stands there twice"));
+            problems.add(problem!("{}: {} stands there twice", shown_path, setting));
         }
     }
     problems.or(items)
 }
 
-fn item(setting: &str, value: Value, problems: &mut Vec<String>) -> Item {
+fn item(setting: &'static str, value: Value, problems: &mut Vec<Problem>) -> Item {
     let mut item = Item::default();
     let Value::Object(fields) = value else {
         problems.push("an object is needed".into());
@@ -213,11 +218,11 @@ fn item(setting: &str, value: Value, problems: &mut Vec<String>) -> Item {
             _ => {
                 let known = ["env", "cmdline", "default", "readable_from_file", "postprocess_value"];
                 let hint = hint(&field, known.into_iter());
-                problems.push(format!("{} is not known here{hint}", shown(&field)));
+                problems.push(problem!("{} is not known here{}", operator_text(&field), hint));
                 continue;
             }
         };
-        problems.extend(read.err().map(|problem| format!("{field}: {problem}")));
+        problems.extend(read.err().map(|problem| problem!("{}: {}", operator_name(&field), problem)));
     }
     if setting == "basedir" && item.changes_reading() {
         problems.push("the base directory is not read from anywhere".into());
@@ -226,11 +231,11 @@ fn item(setting: &str, value: Value, problems: &mut Vec<String>) -> Item {
 }
 
 /// The known name that was perhaps meant.
-fn hint(typed: &str, known: impl Iterator<Item = &'static str>) -> String {
-    closest(typed, known).map_or_else(String::new, |near| format!("; perhaps {near}?"))
+fn hint(typed: &str, known: impl Iterator<Item = &'static str>) -> Problem {
+    closest(typed, known).map_or_else(|| "".into(), |near| problem!("; perhaps {}?", near))
 }
 
-fn variables(value: Value) -> Result<Option<Vec<String>>, String> {
+fn variables(value: Value) -> Result<Option<Vec<String>>, Problem> {
     let names = match value {
         Value::Null => return Ok(None),
         Value::Array(names) => names,
@@ -251,25 +256,25 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'=')
 }
 
-fn option(value: &Value) -> Result<Option<&'static str>, String> {
+fn option(value: &Value) -> Result<Option<&'static str>, Problem> {
     match value {
         Value::Null => Ok(None),
         Value::String(name) => match setting_of_option(name) {
             Some(option) => Ok(Some(option)),
-            None => Err(format!("{} is not the option of a setting", shown(name))),
+            None => Err(problem!("{} is not the option of a setting", operator_text(name))),
         },
         _ => Err("the name of an option is needed".into()),
     }
 }
 
-fn default(value: &Value) -> Result<Option<String>, String> {
+fn default(value: &Value) -> Result<Option<String>, Problem> {
     match value {
         Value::Null => Ok(None),
         value => text(value).map(Some).ok_or_else(|| "a text, a number or null is needed".into()),
     }
 }
 
-fn base64(value: &Value) -> Result<bool, String> {
+fn base64(value: &Value) -> Result<bool, Problem> {
     match value {
         Value::Null => Ok(false),
         Value::String(filter) if ["base64", "base64.b64decode"].contains(&filter.as_str()) => Ok(true),
@@ -277,7 +282,7 @@ fn base64(value: &Value) -> Result<bool, String> {
     }
 }
 
-fn reading(value: Value) -> Result<Option<Reading>, String> {
+fn reading(value: Value) -> Result<Option<Reading>, Problem> {
     let words = match value {
         Value::Null => return Ok(None),
         Value::Bool(false) => return Ok(Some(Reading::Never)),
@@ -312,7 +317,7 @@ fn form_of(word: &str, path: &[Value]) -> Option<Form> {
     }
 }
 
-fn web_request(value: Value) -> Result<WebRequest, String> {
+fn web_request(value: Value) -> Result<WebRequest, Problem> {
     let Value::Object(fields) = value else {
         return Err("after \"http\" comes an object with method, headers, data and timeout".into());
     };
@@ -330,7 +335,7 @@ fn web_request(value: Value) -> Result<WebRequest, String> {
             "headers" => {
                 for (name, value) in pairs("headers", value)? {
                     let good = HeaderName::from_bytes(name.as_bytes())
-                        .map_err(|_| format!("{} is not the name of a header", shown(&name)))?;
+                        .map_err(|_| problem!("{} is not the name of a header", operator_text(&name)))?;
                     request.headers.push((good, value));
                 }
             }
@@ -339,14 +344,17 @@ fn web_request(value: Value) -> Result<WebRequest, String> {
                 let seconds =
                     value.as_f64().filter(|seconds| *seconds > 0.0 && *seconds <= TIMEOUT_SECONDS_MAX);
                 let seconds = seconds.ok_or_else(|| {
-                    format!("the timeout must be a number of seconds above 0, at most {TIMEOUT_SECONDS_MAX}")
+                    problem!(
+                        "the timeout must be a number of seconds above 0, at most {}",
+                        TIMEOUT_SECONDS_MAX
+                    )
                 })?;
                 request.timeout = Duration::from_secs_f64(seconds);
             }
             _ => {
-                return Err(format!(
+                return Err(problem!(
                     "{} is not known beside method, headers, data and timeout",
-                    shown(&field)
+                    operator_text(&field)
                 ));
             }
         }
@@ -354,15 +362,15 @@ fn web_request(value: Value) -> Result<WebRequest, String> {
     Ok(request)
 }
 
-fn pairs(what: &str, value: Value) -> Result<Vec<(String, Template)>, String> {
+fn pairs(what: &'static str, value: Value) -> Result<Vec<(String, Template)>, Problem> {
     let pairs = match value {
         Value::Null => Map::new(),
         Value::Object(pairs) => pairs,
-        _ => return Err(format!("{what} must be an object of names and texts, or null")),
+        _ => return Err(problem!("{} must be an object of names and texts, or null", what)),
     };
     let pair = |(name, value): (String, Value)| match text(&value) {
         Some(text) => Ok((name, Template::new(text))),
-        None => Err(format!("{what}: {} must be a text or a number", shown(&name))),
+        None => Err(problem!("{}: {} must be a text or a number", what, operator_text(&name))),
     };
     pairs.into_iter().map(pair).collect()
 }

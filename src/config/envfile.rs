@@ -4,6 +4,8 @@
 
 use super::Problems;
 use crate::files;
+use crate::problem;
+use crate::problem::Problem;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -30,10 +32,10 @@ impl EnvFile {
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let shown = path.display();
         let file = files::read_small(path, SETTING_FILE_BYTES_MAX).map_err(|error| {
-            Problems::one(format!("the file of settings {shown} cannot be read: {error}"))
+            Problems::one(problem!("the file of settings {} cannot be read: {}", shown, error))
         })?;
         let text = String::from_utf8(file.bytes)
-            .map_err(|_| Problems::one(format!("the file of settings {shown} is not UTF-8 text")))?;
+            .map_err(|_| Problems::one(problem!("the file of settings {} is not UTF-8 text", shown)))?;
         Ok(Self { open_to_others: file.open_to_others, ..Self::parse(path, &text)? })
     }
 
@@ -69,11 +71,11 @@ impl EnvFile {
                         variables.insert(name, Line { number, value });
                         continue;
                     }
-                    Some(first) => format!("the name is already on line {}", first.number),
+                    Some(first) => problem!("the name is already on line {}", first.number),
                 },
-                Err(problem) => problem.to_owned(),
+                Err(problem) => problem.into(),
             };
-            problems.add(format!("{} line {number}: {problem}", path.display()));
+            problems.add(problem!("{} line {}: {}", path.display(), number, problem));
         }
         problems.or(Self { path: path.to_owned(), variables, open_to_others: false })
     }
@@ -118,8 +120,8 @@ pub(super) fn content(bytes: Vec<u8>) -> Option<String> {
 }
 
 /// A path as text, such as a setting holds it.
-pub(super) fn path_text(path: &Path) -> Result<String, String> {
-    path.to_str().map(str::to_owned).ok_or_else(|| format!("the path {} is not UTF-8 text", path.display()))
+pub(super) fn path_text(path: &Path) -> Result<String, Problem> {
+    path.to_str().map(str::to_owned).ok_or_else(|| problem!("the path {} is not UTF-8 text", path.display()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What the process was started with, handed in as one value, so that tests can set it.
 
 use super::values;
+use crate::problem;
+use crate::problem::{Problem, operator_name};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -42,9 +44,9 @@ impl Environment {
     }
 
     /// A variable that is not blank.
-    pub(super) fn variable(&self, name: &str) -> Result<Option<&str>, String> {
+    pub(super) fn variable(&self, name: &str) -> Result<Option<&str>, Problem> {
         match self.variables.get(OsStr::new(name)).map(|text| text.to_str()) {
-            Some(None) => Err(format!("{name} in the environment is not UTF-8 text")),
+            Some(None) => Err(problem!("{} in the environment is not UTF-8 text", operator_name(name))),
             Some(Some(text)) => Ok(Some(as_meant(text)).filter(|text| !text.trim().is_empty())),
             None => Ok(None),
         }

@@ -29,6 +29,8 @@ pub use table::{Config, SETTINGS, Setting, SettingKind};
 use crate::guard::envelope::Keyring;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
+use crate::problem;
+use crate::problem::Problem;
 use crate::rng::Rng;
 use base_directory::AdminChoice;
 use reader::{ADMIN_VARIABLES, Reader, URL_VARIABLE};
@@ -48,7 +50,7 @@ pub struct Startup {
     /// The first administrator, should the database be new.
     pub admin: AdminChoice,
     /// What the operator should know, one line each. Holds no secret.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
     /// Where the keys of messages come from.
     pub keys: KeySource,
 }
@@ -88,7 +90,7 @@ pub fn key_file(invocation: &Invocation, environment: &Environment) -> Result<Pa
     if path.is_file() && !matches!(first.source, Source::Credential(_)) {
         return Ok(path);
     }
-    let problem = format!("the keys come from {}, not from a file: change them there", first.source);
+    let problem = problem!("the keys come from {}, not from a file: change them there", first.source);
     Err(Problems::one(problem))
 }
 
@@ -121,7 +123,7 @@ pub fn make_what_is_missing(
     invocation: &Invocation,
     environment: &Environment,
     rng: &dyn Rng,
-) -> Result<Vec<String>, Problems> {
+) -> Result<Vec<Problem>, Problems> {
     let sources = Sources::open(invocation, environment)?;
     let is_given = |name: &str| sources.is_given(by_name(name));
     if !sources.base_provides || ["authdb", "secret", "piisalt"].into_iter().all(is_given) {
@@ -139,7 +141,7 @@ pub struct RestoreSettings {
     /// Key and salt, as far as there are any.
     pub secrets: Option<(Keyring, PiiSalt)>,
     /// What the operator should know, one line each.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
 }
 
 /// Reads the few settings that say what a backup replaces, and which key and salt are in use.
@@ -171,7 +173,7 @@ pub struct ClientSettings {
     /// How a server that speaks TLS proves itself.
     pub trust: Trust,
     /// What the operator should know, one line each.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
 }
 
 /// How a server that speaks TLS proves itself to a client.
@@ -282,7 +284,7 @@ fn admin(sources: &Sources<'_>, reader: &mut Reader<'_>) -> Option<AdminChoice> 
     let email = email.unwrap_or_else(|| default_admin_email(sources.environment));
     if values::email_address(&email).is_err() {
         let [variable, _] = ADMIN_VARIABLES;
-        return reader.problem(format!("{variable} is not an e-mail address"));
+        return reader.problem(problem!("{} is not an e-mail address", variable));
     }
     Some(AdminChoice { email, email_is_given, password })
 }

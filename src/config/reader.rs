@@ -1,10 +1,12 @@
 //! Reads settings one by one and remembers everything that was wrong or odd, to be reported together.
 
-use super::problems::{Problems, closest, shown};
+use super::problems::{Problems, closest};
 use super::sources::{Found, Source, Sources, is_address_of_service};
 use super::table::{
     RETIRED_BECAUSE, RETIRED_SETTING, ReadSetting, SETTINGS, Setting, VARIABLE_PREFIX, by_name, variable_of,
 };
+use crate::problem;
+use crate::problem::{Problem, operator_name, operator_text};
 
 /// The first administrator's e-mail address and password. Not settings: they count once, when the database is
 /// made, and a password has no place on a command line.
@@ -15,7 +17,7 @@ pub(super) const URL_VARIABLE: &str = "AUTHNZERVER_URL";
 pub(super) struct Reader<'a> {
     sources: &'a Sources<'a>,
     problems: Problems,
-    warnings: Vec<String>,
+    warnings: Vec<Problem>,
     incomplete: bool,
 }
 
@@ -23,7 +25,7 @@ pub(super) struct Reader<'a> {
 struct Candidate {
     text: String,
     /// Where it comes from, unless it is a default.
-    origin: Option<String>,
+    origin: Option<Problem>,
     may_be_shown: bool,
 }
 
@@ -41,7 +43,7 @@ impl<'a> Reader<'a> {
         let name = setting.name;
         let found = match self.sources.all(setting) {
             Ok(found) => found,
-            Err(problem) => return self.problem(format!("{name}: {problem}")),
+            Err(problem) => return self.problem(problem!("{}: {}", name, problem)),
         };
         let Some((first, others)) = found.split_first() else {
             return self.default(setting);
@@ -49,12 +51,12 @@ impl<'a> Reader<'a> {
         self.look_for_contradiction(setting, first, others);
         let retrieved = match self.sources.retrieve(setting, first) {
             Ok(retrieved) => retrieved,
-            Err(problem) => return self.problem(format!("{name}: {} {problem}", first.source)),
+            Err(problem) => return self.problem(problem!("{}: {} {}", name, first.source, problem)),
         };
-        self.warnings.extend(retrieved.warnings.iter().map(|warning| format!("{name}: {warning}")));
+        self.warnings.extend(retrieved.warnings.iter().map(|warning| problem!("{}: {}", name, warning)));
         let origin = match &retrieved.told_by {
-            Some(path) => format!("{}, read as {} says,", first.source, path.display()),
-            None => first.source.to_string(),
+            Some(path) => problem!("{}, read as {} says,", first.source, path.display()),
+            None => Problem::of(&first.source),
         };
         // What was read elsewhere may be something else than was meant, and that is nobody's business.
         let may_be_shown = retrieved.told_by.is_none() && !setting.kind.is_hidden();
@@ -62,12 +64,16 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(never)]
-    fn refuse(&mut self, setting: &Setting, candidate: &Candidate, allowed: &str) {
+    fn refuse(&mut self, setting: &Setting, candidate: &Candidate, allowed: &Problem) {
         let name = setting.name;
-        let text = if candidate.may_be_shown { shown(&candidate.text) } else { "the value".to_owned() };
+        let text = if candidate.may_be_shown {
+            Problem::of(&operator_text(&candidate.text))
+        } else {
+            "the value".into()
+        };
         self.problems.add(match &candidate.origin {
-            Some(origin) => format!("{name}: {text} from {origin} is refused; it must be {allowed}"),
-            None => format!("{name}: it must be {allowed}"),
+            Some(origin) => problem!("{}: {} from {} is refused; it must be {}", name, text, origin, allowed),
+            None => problem!("{}: it must be {}", name, allowed),
         });
     }
 
@@ -77,13 +83,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes a problem that concerns several settings.
-    pub(super) fn problem<T>(&mut self, problem: impl Into<String>) -> Option<T> {
+    pub(super) fn problem<T>(&mut self, problem: impl Into<Problem>) -> Option<T> {
         self.problems.add(problem);
         None
     }
 
     /// What came of reading, with the warnings, if nothing was wrong.
-    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<(T, Vec<String>), Problems> {
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<(T, Vec<Problem>), Problems> {
         if self.incomplete {
             self.problems.add(
                 "authnzerver --autosetup --basedir=DIRECTORY makes all that a server needs; \
@@ -104,21 +110,27 @@ impl<'a> Reader<'a> {
         let (name, description, option) =
             (setting.name, setting.description(), self.sources.option_of(setting));
         let variable = self.sources.variables_of(setting).pop().unwrap_or_else(|| setting.variable());
-        self.problem(format!("{name}: missing; set {variable} or --{option}. {description}"))
+        self.problem(problem!(
+            "{}: missing; set {} or --{}. {}",
+            name,
+            operator_name(&variable),
+            option,
+            description
+        ))
     }
 
     /// Two sources that say different things are worth a word, for only one of them counts.
     fn look_for_contradiction(&mut self, setting: &Setting, first: &Found, others: &[Found]) {
-        let differing: Vec<String> = others
+        let differing: Vec<Problem> = others
             .iter()
             .filter(|other| !matches!(other.source, Source::Default(_)))
             .filter(|other| other.text.trim() != first.text.trim())
             .filter(|other| setting.name != "basedir" || !self.is_same_path(&other.text, &first.text))
-            .map(|other| other.source.to_string())
+            .map(|other| Problem::of(&other.source))
             .collect();
         if !differing.is_empty() {
-            let (name, differing) = (setting.name, differing.join(" and "));
-            self.warnings.push(format!("{name}: {} counts, not {differing}", first.source));
+            let (name, differing) = (setting.name, Problem::join(differing, " and "));
+            self.warnings.push(problem!("{}: {} counts, not {}", name, first.source, differing));
         }
     }
 
@@ -138,10 +150,15 @@ impl<'a> Reader<'a> {
             let (name, own) = (setting.name, setting.variable());
             let is_set = self.sources.variable(&own).is_ok_and(|found| found.is_some());
             if is_set && !file.names_variable(&own) && !self.sources.variables_of(setting).contains(&own) {
-                self.warnings.push(format!("{own}: not used, {path} takes {name} from elsewhere"));
+                self.warnings.push(problem!(
+                    "{}: not used, {} takes {} from elsewhere",
+                    operator_name(&own),
+                    path,
+                    name
+                ));
             }
             if self.sources.has_unused_option(setting) {
-                self.warnings.push(format!("--{name}: not used, {path} takes {name} from elsewhere"));
+                self.warnings.push(problem!("--{}: not used, {} takes {} from elsewhere", name, path, name));
             }
         }
     }
@@ -151,8 +168,9 @@ impl<'a> Reader<'a> {
         let environment = self.sources.environment;
         for name in environment.names().filter(|name| is_setting(name) || ADMIN_VARIABLES.contains(name)) {
             if environment.is_quoted(name) {
-                self.warnings.push(format!(
-                    "{name} in the environment: the quotes around it are not taken as part of it"
+                self.warnings.push(problem!(
+                    "{} in the environment: the quotes around it are not taken as part of it",
+                    operator_name(name)
                 ));
             }
         }
@@ -161,7 +179,7 @@ impl<'a> Reader<'a> {
             if let Ok(Some(found)) = self.sources.variable(&name)
                 && is_address_of_service(port, &found)
             {
-                self.warnings.push(format!(
+                self.warnings.push(problem!(
                     "{} is passed over: it is the address of a service, as Kubernetes sets it, and no port",
                     found.source
                 ));
@@ -174,7 +192,7 @@ impl<'a> Reader<'a> {
     fn look_for_unknown_variables(&mut self) {
         let retired = variable_of(RETIRED_SETTING);
         if self.sources.variable(&retired).is_ok_and(|found| found.is_some()) {
-            self.warnings.push(format!("{retired} is ignored: {RETIRED_BECAUSE}"));
+            self.warnings.push(problem!("{} is ignored: {}", operator_name(&retired), RETIRED_BECAUSE));
         }
         let named =
             |name: &str| self.sources.conf_vars.as_ref().is_some_and(|file| file.names_variable(name));
@@ -182,18 +200,18 @@ impl<'a> Reader<'a> {
         let files = self.sources.env_file().into_iter().chain(&self.sources.own_variables);
         for file in files {
             for (name, number) in file.names().filter(|(name, _)| is_unknown(name)) {
-                let (path, text) = (file.path().display(), shown(name));
-                self.problems.add(format!("{text} ({path} line {number}) {}", unknown(name)));
+                let (path, text) = (file.path().display(), operator_text(name));
+                self.problems.add(problem!("{} ({} line {}) {}", text, path, number, unknown(name)));
             }
         }
         let Some(file) = self.sources.env_file() else {
             self.look_for_foreign_forms();
             for name in self.sources.environment.names().filter(|name| is_unknown(name)) {
-                self.warnings.push(format!("{} in the environment {}", shown(name), unknown(name)));
+                self.warnings.push(problem!("{} in the environment {}", operator_text(name), unknown(name)));
             }
             return;
         };
-        let unused: Vec<&str> = self
+        let unused: Vec<Problem> = self
             .sources
             .environment
             .names()
@@ -202,10 +220,15 @@ impl<'a> Reader<'a> {
                 let of_process = self.sources.environment.variable(name).ok().flatten();
                 of_process.is_some() && of_process != file.get(name).map(|(text, _)| text)
             })
+            .map(|name| Problem::of(&operator_name(name)))
             .collect();
         if !unused.is_empty() {
-            let (names, path) = (unused.join(", "), file.path().display());
-            self.warnings.push(format!("{names} in the environment: not used, {path} stands in its place"));
+            let (names, path) = (Problem::join(unused, ", "), file.path().display());
+            self.warnings.push(problem!(
+                "{} in the environment: not used, {} stands in its place",
+                names,
+                path
+            ));
         }
     }
 }
@@ -213,7 +236,7 @@ impl<'a> Reader<'a> {
 impl ReadSetting for Reader<'_> {
     /// A setting's value, or nothing after noting what is wrong. All but the check is done elsewhere, for this is
     /// compiled anew for each type.
-    fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T> {
+    fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, Problem>) -> Option<T> {
         let candidate = self.candidate(setting)?;
         match check(&candidate.text) {
             Ok(value) => Some(value),
@@ -247,10 +270,10 @@ fn is_of_kubernetes(variable: &str) -> bool {
         || name.strip_prefix("PORT_").is_some_and(numbered)
 }
 
-fn unknown(variable: &str) -> String {
+fn unknown(variable: &str) -> Problem {
     let typed = variable.trim_start_matches(VARIABLE_PREFIX).to_ascii_lowercase();
     match closest(&typed, SETTINGS.iter().map(|setting| setting.name)) {
-        Some(near) => format!("is not a setting; perhaps {}?", by_name(near).variable()),
+        Some(near) => problem!("is not a setting; perhaps {}?", operator_name(&by_name(near).variable())),
         None => "is not a setting (see authnzerver --settings)".into(),
     }
 }

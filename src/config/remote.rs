@@ -6,6 +6,8 @@ use super::environment::EXTRA_ROOTS_VARIABLE;
 use super::values;
 use crate::guard::secret::Secret;
 use crate::outbound::web::{WebClient, is_untrusted};
+use crate::problem;
+use crate::problem::{Problem, operator_name};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -60,7 +62,7 @@ impl Template {
         pieces(self.0.expose()).filter_map(Result::err)
     }
 
-    fn filled(&self, variable: &Variable<'_>) -> Result<Secret<String>, String> {
+    fn filled(&self, variable: &Variable<'_>) -> Result<Secret<String>, Problem> {
         let mut filled = String::new();
         for piece in pieces(self.0.expose()) {
             match piece {
@@ -73,7 +75,7 @@ impl Template {
 }
 
 /// Looks a variable up.
-pub(super) type Variable<'a> = dyn Fn(&str) -> Result<Option<String>, String> + 'a;
+pub(super) type Variable<'a> = dyn Fn(&str) -> Result<Option<String>, Problem> + 'a;
 
 /// Literal text, or else the name of a variable, one after the other.
 fn pieces(text: &str) -> impl Iterator<Item = Result<&str, &str>> {
@@ -109,12 +111,14 @@ pub(super) fn is_asked_for(text: &str) -> bool {
 }
 
 /// The part of a URL that may be shown.
-pub(super) fn place(url: &str) -> String {
+pub(super) fn place(url: &str) -> Problem {
     let uri = url.parse::<Uri>().ok().filter(|_| values::is_web_url(url));
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16())));
     match parts {
-        Some((scheme, host, None)) => format!("{scheme}://{host}"),
-        Some((scheme, host, Some(port))) => format!("{scheme}://{host}:{port}"),
+        Some((scheme, host, None)) => problem!("{}://{}", operator_name(scheme), operator_name(host)),
+        Some((scheme, host, Some(port))) => {
+            problem!("{}://{}:{}", operator_name(scheme), operator_name(host), port)
+        }
         None => "a URL".into(),
     }
 }
@@ -145,7 +149,7 @@ pub(super) fn fetch(
     request: &WebRequest,
     variable: &Variable<'_>,
     extra_roots: Option<&Path>,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, Problem> {
     let uri: Uri = url
         .parse()
         .ok()
@@ -158,28 +162,31 @@ pub(super) fn fetch(
     }
     let extra_roots = extra_roots.filter(|_| uri.scheme_str() == Some("https"));
     let client = WebClient::new(extra_roots, |tls| agent(request.timeout, is_this_machine(&uri), tls))
-        .map_err(|error| format!("{EXTRA_ROOTS_VARIABLE}: {error}"))?;
+        .map_err(|error| problem!("{}: {}", EXTRA_ROOTS_VARIABLE, error))?;
     let (status, body) = client
         .ask(|agent| ask(agent, &uri, request.is_post, &headers, &data), is_untrusted)
         .map_err(|error| reason(&error, request.timeout))?;
     match status.as_u16() {
         200..=299 => Ok(body),
         300..=399 => {
-            Err(format!("it answered {}, which leads elsewhere, and is not followed", status.as_u16()))
+            Err(problem!("it answered {}, which leads elsewhere, and is not followed", status.as_u16()))
         }
-        _ => Err(format!("it answered {}", status.as_u16())),
+        _ => Err(problem!("it answered {}", status.as_u16())),
     }
 }
 
 fn filled_headers(
     request: &WebRequest,
     variable: &Variable<'_>,
-) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+) -> Result<Vec<(HeaderName, HeaderValue)>, Problem> {
     let mut headers = Vec::new();
     for (name, value) in &request.headers {
         let mut value =
             HeaderValue::from_bytes(value.filled(variable)?.expose().as_bytes()).map_err(|_| {
-                format!("the header {name} cannot be sent: there is a line end or the like in it")
+                problem!(
+                    "the header {} cannot be sent: there is a line end or the like in it",
+                    operator_name(name.as_str())
+                )
             })?;
         value.set_sensitive(true);
         headers.push((name.clone(), value));
@@ -220,7 +227,7 @@ fn ask(
 }
 
 /// Why no answer came. The error's own text may hold the URL.
-fn reason(error: &ureq::Error, timeout: Duration) -> String {
+fn reason(error: &ureq::Error, timeout: Duration) -> Problem {
     use std::io::ErrorKind;
     use ureq::Error;
     match error {
@@ -228,15 +235,15 @@ fn reason(error: &ureq::Error, timeout: Duration) -> String {
         Error::Io(error) if error.kind() == ErrorKind::TimedOut => too_late(timeout),
         _ if is_untrusted(error) => "there is no trusted TLS connection to it".into(),
         Error::HostNotFound => "no such host is known".into(),
-        Error::BodyExceedsLimit(limit) => format!("the answer is longer than {limit} bytes"),
+        Error::BodyExceedsLimit(limit) => problem!("the answer is longer than {} bytes", limit),
         Error::Http(_) | Error::BadUri(_) => "it is no URL that can be asked".into(),
         Error::Protocol(_) | Error::LargeResponseHeader(..) => "the answer is not HTTP".into(),
         _ => "it cannot be reached, or the connection broke".into(),
     }
 }
 
-fn too_late(timeout: Duration) -> String {
-    format!("no whole answer came within {} s", timeout.as_secs_f64())
+fn too_late(timeout: Duration) -> Problem {
+    problem!("no whole answer came within {} s", timeout.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -9,9 +9,12 @@ use super::sources::{Found, Source, Sources};
 use super::table::{Setting, SettingKind};
 use super::values;
 use crate::files::{self, SmallFile};
+use crate::problem;
+use crate::problem::{Loggable, Problem, operator_name};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +28,7 @@ pub(super) struct Retrieved {
     /// The file of `--confvars`, if it said how the text was to be read.
     pub(super) told_by: Option<PathBuf>,
     /// What the operator should know about it.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Problem>,
 }
 
 impl Retrieved {
@@ -33,7 +36,7 @@ impl Retrieved {
         Self { text, told_by: None, warnings: Vec::new() }
     }
 
-    fn with_warning(mut self, warning: Option<String>) -> Self {
+    fn with_warning(mut self, warning: Option<Problem>) -> Self {
         self.warnings.extend(warning);
         self
     }
@@ -41,7 +44,7 @@ impl Retrieved {
 
 impl Sources<'_> {
     /// Follows a text to what it stands for. May ask the network, if the file of `--confvars` says so.
-    pub(super) fn retrieve(&self, setting: &Setting, found: &Found) -> Result<Retrieved, String> {
+    pub(super) fn retrieve(&self, setting: &Setting, found: &Found) -> Result<Retrieved, Problem> {
         // What we put into the base directory is as we made it, whatever the operator's own values are like.
         let told = self
             .item(setting)
@@ -53,11 +56,11 @@ impl Sources<'_> {
         };
         self.read_as_told(setting.kind, found, item, file.path()).map_err(|problem| match &found.source {
             Source::Default(_) => problem,
-            _ => format!("{problem}; {} says how it is read", file.path().display()),
+            _ => problem!("{}; {} says how it is read", problem, file.path().display()),
         })
     }
 
-    fn read_as_usual(&self, kind: SettingKind, found: &Found) -> Result<Retrieved, String> {
+    fn read_as_usual(&self, kind: SettingKind, found: &Found) -> Result<Retrieved, Problem> {
         match kind {
             SettingKind::SecretOrFile => self.file_or_text(kind, found),
             SettingKind::Plain | SettingKind::Location | SettingKind::File | SettingKind::Secret => {
@@ -72,7 +75,7 @@ impl Sources<'_> {
         found: &Found,
         item: &Item,
         told_by: &Path,
-    ) -> Result<Retrieved, String> {
+    ) -> Result<Retrieved, Problem> {
         let mut retrieved = match &item.reading {
             None => self.read_as_usual(kind, found)?,
             Some(Reading::Never) => self.as_it_stands(kind, found),
@@ -92,25 +95,21 @@ impl Sources<'_> {
     }
 
     /// The text as its kind wants it, with the files that it names in sight.
-    fn of_kind(&self, kind: SettingKind, retrieved: &Retrieved) -> Result<String, String> {
+    fn of_kind(&self, kind: SettingKind, retrieved: &Retrieved) -> Result<String, Problem> {
         let trimmed = retrieved.text.trim();
         match kind {
             SettingKind::Plain => Ok(trimmed.to_owned()),
             SettingKind::Location => self.with_places(trimmed),
             SettingKind::File => {
                 let path = self.environment.directory.join(self.with_places(trimmed)?);
-                #[expect(
-                    clippy::unnecessary_debug_formatting,
-                    reason = "a name may hold what breaks the line"
-                )]
                 let shown = match retrieved.told_by {
-                    Some(_) => "a file".to_owned(),
-                    None => format!("{path:?}"),
+                    Some(_) => "a file".into(),
+                    None => Problem::of(&QuotedPath(&path)),
                 };
                 let found = std::fs::metadata(&path).and_then(|metadata| files::ensure_regular(&metadata));
                 match found {
                     Ok(()) => path_text(&path),
-                    Err(error) => Err(format!("names {shown}, which cannot be read: {error}")),
+                    Err(error) => Err(problem!("names {}, which cannot be read: {}", shown, error)),
                 }
             }
             SettingKind::Secret | SettingKind::SecretOrFile => Ok(retrieved.text.clone()),
@@ -118,7 +117,7 @@ impl Sources<'_> {
     }
 
     /// The content of the file that the text names, or else the text itself.
-    fn file_or_text(&self, kind: SettingKind, found: &Found) -> Result<Retrieved, String> {
+    fn file_or_text(&self, kind: SettingKind, found: &Found) -> Result<Retrieved, Problem> {
         if matches!(found.source, Source::Credential(_)) {
             return Ok(self.as_it_stands(kind, found));
         }
@@ -127,9 +126,9 @@ impl Sources<'_> {
         match files::read_small(&path, SETTING_FILE_BYTES_MAX) {
             Ok(SmallFile { bytes, open_to_others }) => {
                 let text = content(bytes)
-                    .ok_or_else(|| format!("names {}, which is not UTF-8 text", path.display()))?;
+                    .ok_or_else(|| problem!("names {}, which is not UTF-8 text", path.display()))?;
                 if text.trim().is_empty() {
-                    return Err(format!("names the file {}, which is empty", path.display()));
+                    return Err(problem!("names the file {}, which is empty", path.display()));
                 }
                 Ok(Retrieved::plain(text).with_warning(warning_of_mode(kind, &path, open_to_others)))
             }
@@ -138,9 +137,9 @@ impl Sources<'_> {
                 if std::fs::symlink_metadata(&path).is_ok()
                     || is_own_file && error.kind() == io::ErrorKind::PermissionDenied =>
             {
-                Err(format!("names {}, which cannot be read: {error}", path.display()))
+                Err(problem!("names {}, which cannot be read: {}", path.display(), error))
             }
-            Err(_) if is_own_file => Err(format!("has no file {}", path.display())),
+            Err(_) if is_own_file => Err(problem!("has no file {}", path.display())),
             Err(_) if looks_like_path(&found.text) => {
                 // Not shown: it may be a secret after all.
                 Err("looks like the path of a file, and no such file can be reached".into())
@@ -150,7 +149,7 @@ impl Sources<'_> {
     }
 
     /// What stands at a place in the JSON file that the text names; a credential is the file itself.
-    fn file(&self, kind: SettingKind, found: &Found, form: &Form) -> Result<Retrieved, String> {
+    fn file(&self, kind: SettingKind, found: &Found, form: &Form) -> Result<Retrieved, Problem> {
         if let Source::Credential(_) = found.source {
             return form.extract(found.text.clone().into_bytes()).map(Retrieved::plain);
         }
@@ -161,8 +160,8 @@ impl Sources<'_> {
         }
         let shown = path.display();
         let SmallFile { bytes, open_to_others } = files::read_small(&path, SETTING_FILE_BYTES_MAX)
-            .map_err(|error| format!("names {shown}, which cannot be read: {error}"))?;
-        let text = form.extract(bytes).map_err(|problem| format!("names {shown}: {problem}"))?;
+            .map_err(|error| problem!("names {}, which cannot be read: {}", shown, error))?;
+        let text = form.extract(bytes).map_err(|problem| problem!("names {}: {}", shown, problem))?;
         Ok(Retrieved::plain(text).with_warning(warning_of_mode(kind, &path, open_to_others)))
     }
 
@@ -173,7 +172,7 @@ impl Sources<'_> {
         found: &Found,
         request: &WebRequest,
         form: &Form,
-    ) -> Result<Retrieved, String> {
+    ) -> Result<Retrieved, Problem> {
         let url = found.text.trim();
         let variable = |name: &str| Ok(self.variable(name)?.map(|found| found.text));
         let extra_roots = self.environment.variable(EXTRA_ROOTS_VARIABLE)?.map(Path::new);
@@ -181,24 +180,28 @@ impl Sources<'_> {
         let mut unset = Vec::new();
         for name in request.names() {
             if variable(name)?.is_none() {
-                unset.push(format!("[[{name}]] is not set"));
+                unset.push(problem!("[[{}]] is not set", operator_name(name)));
             }
         }
         // The likeliest reason for a refusal.
-        let unset = if unset.is_empty() { String::new() } else { format!(" ({})", unset.join(", ")) };
+        let is_complete = unset.is_empty();
+        let unset: Problem =
+            if is_complete { "".into() } else { problem!(" ({})", Problem::join(unset, ", ")) };
         let text = remote::fetch(url, request, &variable, extra_roots)
             .and_then(|bytes| form.extract(bytes))
-            .map_err(|problem| format!("names {place}: {problem}{unset}"))?;
+            .map_err(|problem| problem!("names {}: {}{}", place, problem, unset))?;
         let mut retrieved = Retrieved::plain(text);
-        if !unset.is_empty() {
-            retrieved
-                .warnings
-                .push(format!("something was sent to {place} without what belongs into it{unset}"));
+        if !is_complete {
+            retrieved.warnings.push(problem!(
+                "something was sent to {} without what belongs into it{}",
+                place,
+                unset
+            ));
         }
         Ok(retrieved.with_warning(
-            request
-                .is_overheard(url, kind.is_hidden())
-                .then(|| format!("asking {place} shows what is sent and answered to the network; use https")),
+            request.is_overheard(url, kind.is_hidden()).then(|| {
+                problem!("asking {} shows what is sent and answered to the network; use https", place)
+            }),
         ))
     }
 
@@ -208,8 +211,9 @@ impl Sources<'_> {
             _ if !matches!(kind, SettingKind::Secret | SettingKind::SecretOrFile) => None,
             // The word for "no salt" tells nobody anything.
             _ if found.text.trim() == "none" => None,
-            Source::Option(name) => Some(format!(
-                "--{name} shows the secret to everyone who lists processes; use a file or a variable"
+            Source::Option(name) => Some(problem!(
+                "--{} shows the secret to everyone who lists processes; use a file or a variable",
+                *name
             )),
             Source::Line { path, .. } if self.env_file().is_some_and(EnvFile::is_open_to_others) => {
                 Some(warning_of_secret(path))
@@ -223,15 +227,26 @@ impl Sources<'_> {
     }
 }
 
-fn warning_of_secret(path: &Path) -> String {
-    let path = path.display();
-    format!("{path} holds a secret and can be read by others; take that away: chmod 0600 {path}")
+/// A path whose name may hold what breaks the line.
+struct QuotedPath<'a>(&'a Path);
+
+impl fmt::Display for QuotedPath<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, out)
+    }
 }
 
-fn warning_of_mode(kind: SettingKind, path: &Path, open_to_others: bool) -> Option<String> {
+impl Loggable for QuotedPath<'_> {}
+
+fn warning_of_secret(path: &Path) -> Problem {
+    let path = path.display();
+    problem!("{} holds a secret and can be read by others; take that away: chmod 0600 {}", path, path)
+}
+
+fn warning_of_mode(kind: SettingKind, path: &Path, open_to_others: bool) -> Option<Problem> {
     let path = path.display();
     (open_to_others && kind.is_hidden())
-        .then(|| format!("{path} can be read by others; take that away: chmod 0400 {path}"))
+        .then(|| problem!("{} can be read by others; take that away: chmod 0400 {}", path, path))
 }
 
 /// A base64 key may begin with a slash; 32 bytes in base64 are taken for what they are.
@@ -241,15 +256,15 @@ fn looks_like_path(text: &str) -> bool {
 }
 
 /// The text that a base64 text stands for. Line breaks within are common and mean nothing.
-fn decoded(text: &str) -> Result<String, String> {
+fn decoded(text: &str) -> Result<String, Problem> {
     let text: String = text.chars().filter(|character| !character.is_ascii_whitespace()).collect();
     let alphabet = if text.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
     let bytes = GeneralPurpose::new(&alphabet, LENIENT)
         .decode(text)
-        .map_err(|_| "gives a value that is not base64".to_owned())?;
+        .map_err(|_| "gives a value that is not base64")?;
     content(bytes)
         .filter(|text| !text.trim().is_empty())
-        .ok_or_else(|| "gives base64 of what is not UTF-8 text, or of nothing".to_owned())
+        .ok_or_else(|| "gives base64 of what is not UTF-8 text, or of nothing".into())
 }
 
 #[cfg(test)]

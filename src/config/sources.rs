@@ -12,6 +12,8 @@ use super::problems::Problems;
 use super::table::{SETTINGS, Setting, SettingKind, by_name};
 use super::values;
 use crate::files;
+use crate::problem;
+use crate::problem::{Loggable, Problem};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -73,6 +75,9 @@ impl fmt::Display for Source {
     }
 }
 
+// Paths, and the names of variables and options.
+impl Loggable for Source {}
+
 impl<'a> Sources<'a> {
     /// Finds out which sources this start has, and reads the files that say so: of `--confvars`, and of variables.
     pub(super) fn open(invocation: &'a Invocation, environment: &'a Environment) -> Result<Self, Problems> {
@@ -121,7 +126,7 @@ impl<'a> Sources<'a> {
     }
 
     /// Every text that a setting has, the one that counts first. A further kind of source has its place here.
-    pub(super) fn all(&self, setting: &Setting) -> Result<Vec<Found>, String> {
+    pub(super) fn all(&self, setting: &Setting) -> Result<Vec<Found>, Problem> {
         let mut found = self.given(setting)?;
         if !found.is_empty() {
             return Ok(found);
@@ -138,7 +143,7 @@ impl<'a> Sources<'a> {
         self.given(setting).map_or(true, |found| !found.is_empty())
     }
 
-    fn given(&self, setting: &Setting) -> Result<Vec<Found>, String> {
+    fn given(&self, setting: &Setting) -> Result<Vec<Found>, Problem> {
         let mut found = Vec::new();
         for name in self.variables_of(setting) {
             found.extend(self.variable(&name)?.filter(|found| !is_address_of_service(setting, found)));
@@ -205,7 +210,7 @@ impl<'a> Sources<'a> {
     }
 
     /// A variable's text from the file or the environment, whichever counts.
-    pub(super) fn variable(&self, name: &str) -> Result<Option<Found>, String> {
+    pub(super) fn variable(&self, name: &str) -> Result<Option<Found>, Problem> {
         Ok(match &self.variables {
             Variables::Nowhere => None,
             Variables::OfTheProcess => self
@@ -226,11 +231,11 @@ impl<'a> Sources<'a> {
             return Err(Problems::one("basedir: the path must be one line of text"));
         }
         self.base = std::path::absolute(self.environment.directory.join(text))
-            .map_err(|error| Problems::one(format!("basedir: {error}")))?;
+            .map_err(|error| Problems::one(problem!("basedir: {}", error)))?;
         Ok(())
     }
 
-    fn credential(&self, setting: &Setting) -> Result<Option<Found>, String> {
+    fn credential(&self, setting: &Setting) -> Result<Option<Found>, Problem> {
         if matches!(self.variables, Variables::Nowhere) {
             return Ok(None);
         }
@@ -241,17 +246,17 @@ impl<'a> Sources<'a> {
             SettingKind::File => return Ok(None),
             _ => match files::read_small(&path, SETTING_FILE_BYTES_MAX) {
                 Ok(file) => content(file.bytes)
-                    .ok_or_else(|| format!("the credential {} is not UTF-8 text", path.display()))?,
+                    .ok_or_else(|| problem!("the credential {} is not UTF-8 text", path.display()))?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => {
-                    return Err(format!("the credential {} cannot be read: {error}", path.display()));
+                    return Err(problem!("the credential {} cannot be read: {}", path.display(), error));
                 }
             },
         };
         Ok(Some(Found { text, source: Source::Credential(path) }))
     }
 
-    pub(super) fn with_places(&self, text: &str) -> Result<String, String> {
+    pub(super) fn with_places(&self, text: &str) -> Result<String, Problem> {
         if !text.contains("[[") {
             return Ok(text.to_owned());
         }

@@ -11,6 +11,7 @@ use crate::guard::secret::Secret;
 use crate::log::LogFormat;
 use crate::outbound::mail::Protection;
 use crate::policy::passwords::PasswordPolicy;
+use crate::problem::Problem;
 use log::LevelFilter;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -133,7 +134,7 @@ macro_rules! settings {
         /// What settings are read with.
         pub(super) trait ReadSetting {
             /// A setting's value, checked, or nothing.
-            fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, String>) -> Option<T>;
+            fn read<T>(&mut self, setting: &Setting, check: fn(&str) -> Result<T, Problem>) -> Option<T>;
 
             $(
                 $(#[doc = $description])+

@@ -16,6 +16,8 @@ use crate::outbound::mail::Protection;
 use crate::outbound::mailbox::Sender;
 use crate::outbound::templates::link;
 use crate::policy::passwords::PasswordPolicy;
+use crate::problem;
+use crate::problem::Problem;
 use log::LevelFilter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -48,30 +50,30 @@ pub enum Backoff {
 }
 
 /// A whole number within limits. Blanks around it and `_` between digits are allowed.
-pub fn integer<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, String> {
+pub fn integer<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, Problem> {
     number(text)
         .filter(|value| (MIN..=MAX).contains(value))
         .and_then(|value| T::try_from(value).ok())
-        .ok_or_else(|| format!("a whole number from {MIN} to {MAX}"))
+        .ok_or_else(|| problem!("a whole number from {} to {}", MIN, MAX))
 }
 
 /// A whole number within limits, or `auto` for none.
 pub fn integer_or_auto<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(
     text: &str,
-) -> Result<Option<T>, String> {
+) -> Result<Option<T>, Problem> {
     if text.eq_ignore_ascii_case("auto") {
         return Ok(None);
     }
-    integer::<T, MIN, MAX>(text).map(Some).map_err(|allowed| format!("`auto` or {allowed}"))
+    integer::<T, MIN, MAX>(text).map(Some).map_err(|allowed| problem!("`auto` or {}", allowed))
 }
 
 /// `1` or `0`.
-pub fn boolean(text: &str) -> Result<bool, String> {
+pub fn boolean(text: &str) -> Result<bool, Problem> {
     choice(text, &[("1", true), ("0", false)])
 }
 
 /// The address to listen on.
-pub fn address(text: &str) -> Result<IpAddr, String> {
+pub fn address(text: &str) -> Result<IpAddr, Problem> {
     if text.eq_ignore_ascii_case("localhost") {
         return Ok(Ipv4Addr::LOCALHOST.into());
     }
@@ -79,7 +81,7 @@ pub fn address(text: &str) -> Result<IpAddr, String> {
 }
 
 /// Host names that the `Host` header may carry, in lower case, for header names are compared that way.
-pub fn hosts(text: &str) -> Result<Vec<String>, String> {
+pub fn hosts(text: &str) -> Result<Vec<String>, Problem> {
     let hosts: Vec<String> = list(text).map(str::to_ascii_lowercase).collect();
     let bracketed = |host: &str| {
         host.strip_prefix('[')
@@ -95,7 +97,7 @@ pub fn hosts(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// One host name or address.
-pub fn host(text: &str) -> Result<String, String> {
+pub fn host(text: &str) -> Result<String, Problem> {
     if is_host_name(text) || text.parse::<IpAddr>().is_ok() {
         Ok(text.into())
     } else {
@@ -104,16 +106,16 @@ pub fn host(text: &str) -> Result<String, String> {
 }
 
 /// A host name, or nothing.
-pub fn optional_host(text: &str) -> Result<Option<String>, String> {
+pub fn optional_host(text: &str) -> Result<Option<String>, Problem> {
     if text.is_empty() { Ok(None) } else { host(text).map(Some) }
 }
 
 /// The path of the database file.
-pub fn database(text: &str) -> Result<PathBuf, String> {
+pub fn database(text: &str) -> Result<PathBuf, Problem> {
     const ALLOWED: &str = "the path of an SQLite file: sqlite:///relative/path, sqlite:////absolute/path or a \
                            plain path; other databases, and SQLite in memory, are not supported";
     let path = match text.strip_prefix("sqlite:///") {
-        Some(path) if path.contains('?') => return Err(format!("{ALLOWED}, nor are `?` options")),
+        Some(path) if path.contains('?') => return Err(problem!("{}, nor are `?` options", ALLOWED)),
         Some(path) => path,
         None if text.contains("://") || text.starts_with("file:") => return Err(ALLOWED.into()),
         None => text,
@@ -125,12 +127,12 @@ pub fn database(text: &str) -> Result<PathBuf, String> {
 }
 
 /// A directory. It is made absolute with the other sources at hand.
-pub fn directory(text: &str) -> Result<PathBuf, String> {
+pub fn directory(text: &str) -> Result<PathBuf, Problem> {
     Ok(text.into())
 }
 
 /// A file, or nothing. That it exists was seen when the setting was looked up.
-pub fn optional_file(text: &str) -> Result<Option<PathBuf>, String> {
+pub fn optional_file(text: &str) -> Result<Option<PathBuf>, Problem> {
     Ok((!text.is_empty()).then(|| text.into()))
 }
 
@@ -141,9 +143,9 @@ pub fn language(text: &str) -> Result<String, String> {
 }
 
 /// The keys that open and seal messages.
-pub fn keyring(text: &str) -> Result<Keyring, String> {
+pub fn keyring(text: &str) -> Result<Keyring, Problem> {
     const ALLOWED: &str = "32 bytes in URL-safe or standard base64 (44 characters), several such keys, or a file that holds them";
-    Keyring::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
+    Keyring::parse(text).map_err(|error| problem!("{}: {}", ALLOWED, error))
 }
 
 /// Whether the text is a key, and not perhaps the path of one.
@@ -153,18 +155,18 @@ pub fn key_decodes(text: &str) -> bool {
 }
 
 /// The key for the hashes of personal data in logs.
-pub fn pii_salt(text: &str) -> Result<PiiSalt, String> {
+pub fn pii_salt(text: &str) -> Result<PiiSalt, Problem> {
     const ALLOWED: &str = "at most 64 bytes, or `none`, or a file that holds either";
-    PiiSalt::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
+    PiiSalt::parse(text).map_err(|error| problem!("{}: {}", ALLOWED, error))
 }
 
 /// Any secret text, also an empty one.
-pub fn secret(text: &str) -> Result<Secret<String>, String> {
+pub fn secret(text: &str) -> Result<Secret<String>, Problem> {
     Ok(Secret::new(text.into()))
 }
 
 /// One line of any text, also an empty one.
-pub fn line(text: &str) -> Result<String, String> {
+pub fn line(text: &str) -> Result<String, Problem> {
     if text.chars().any(char::is_control) { Err("one line of text".into()) } else { Ok(text.into()) }
 }
 
@@ -174,7 +176,7 @@ pub fn api_key_prefix(text: &str) -> Result<String, String> {
 }
 
 /// A sender as `Name <address>`, or just the address, that letters can be sent from.
-pub fn sender(text: &str) -> Result<String, String> {
+pub fn sender(text: &str) -> Result<String, Problem> {
     Sender::parse(text).map(|_| text.to_owned()).ok_or_else(|| {
         "an e-mail address that mail can be sent from, with or without a name: `Name <name@example.org>`"
             .into()
@@ -182,7 +184,7 @@ pub fn sender(text: &str) -> Result<String, String> {
 }
 
 /// What to call ourselves towards a mail server: a host name, or an address in square brackets.
-pub fn client_name(text: &str) -> Result<String, String> {
+pub fn client_name(text: &str) -> Result<String, Problem> {
     let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_literal = literal.is_some_and(|literal| match literal.strip_prefix("IPv6:") {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
@@ -197,12 +199,12 @@ pub fn client_name(text: &str) -> Result<String, String> {
 }
 
 /// The same, or `auto` for whatever suits.
-pub fn optional_client_name(text: &str) -> Result<Option<String>, String> {
+pub fn optional_client_name(text: &str) -> Result<Option<String>, Problem> {
     if text.eq_ignore_ascii_case("auto") { Ok(None) } else { client_name(text).map(Some) }
 }
 
 /// Something that can pass for an e-mail address: one word with an `@` inside.
-pub fn email_address(text: &str) -> Result<String, String> {
+pub fn email_address(text: &str) -> Result<String, Problem> {
     let has_both_parts =
         text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
     if has_both_parts && !text.chars().any(|character| character.is_whitespace() || character.is_control()) {
@@ -213,25 +215,25 @@ pub fn email_address(text: &str) -> Result<String, String> {
 }
 
 /// The rules for new passwords.
-pub fn password_policy(text: &str) -> Result<PasswordPolicy, String> {
+pub fn password_policy(text: &str) -> Result<PasswordPolicy, Problem> {
     const ALLOWED: &str = "four fields as in the default, or `nist`";
-    PasswordPolicy::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
+    PasswordPolicy::parse(text).map_err(|error| problem!("{}: {}", ALLOWED, error))
 }
 
 /// Requests a minute.
-pub fn rate_limits(text: &str) -> Result<RateLimits, String> {
+pub fn rate_limits(text: &str) -> Result<RateLimits, Problem> {
     const ALLOWED: &str = "`name:number` pairs with `;` between them, or `none`";
-    RateLimits::parse(text).map_err(|error| format!("{ALLOWED}: {error}"))
+    RateLimits::parse(text).map_err(|error| problem!("{}: {}", ALLOWED, error))
 }
 
 /// The cost of new password hashes.
-pub fn argon2_cost(text: &str) -> Result<Argon2Cost, String> {
+pub fn argon2_cost(text: &str) -> Result<Argon2Cost, Problem> {
     const ALLOWED: &str = "like `m=65536,t=3,p=4`";
-    Argon2Cost::parse(text, false).map_err(|error| format!("{ALLOWED}: {error}"))
+    Argon2Cost::parse(text, false).map_err(|error| problem!("{}: {}", ALLOWED, error))
 }
 
 /// Base URLs, without a slash at the end.
-pub fn base_urls(text: &str) -> Result<Vec<String>, String> {
+pub fn base_urls(text: &str) -> Result<Vec<String>, Problem> {
     let urls: Vec<String> = list(text).map(|url| url.trim_end_matches('/').to_owned()).collect();
     if urls.iter().all(|url| is_web_url(url) && link(url, "/", &[]).is_some()) {
         return Ok(urls);
@@ -240,7 +242,7 @@ pub fn base_urls(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// The URL of a service, or `none`.
-pub fn service_url(text: &str) -> Result<Option<String>, String> {
+pub fn service_url(text: &str) -> Result<Option<String>, Problem> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
     }
@@ -248,7 +250,7 @@ pub fn service_url(text: &str) -> Result<Option<String>, String> {
 }
 
 /// How mail travels.
-pub fn email_tls(text: &str) -> Result<Protection, String> {
+pub fn email_tls(text: &str) -> Result<Protection, Problem> {
     choice(
         text,
         &[
@@ -261,42 +263,40 @@ pub fn email_tls(text: &str) -> Result<Protection, String> {
 }
 
 /// What happens when leaked passwords cannot be looked up.
-pub fn pwned_fail(text: &str) -> Result<PwnedFail, String> {
+pub fn pwned_fail(text: &str) -> Result<PwnedFail, Problem> {
     choice(text, &[("open", PwnedFail::Open), ("closed", PwnedFail::Closed)])
 }
 
 /// What a lock after failures covers.
-pub fn lock_mode(text: &str) -> Result<LockMode, String> {
+pub fn lock_mode(text: &str) -> Result<LockMode, Problem> {
     choice(text, &[("account", LockMode::Account), ("account-and-client", LockMode::AccountAndClient)])
 }
 
 /// How codes get from emails to the site.
-pub fn code_form(text: &str) -> Result<CodeForm, String> {
+pub fn code_form(text: &str) -> Result<CodeForm, Problem> {
     choice(text, &[("link", CodeForm::Link), ("typed", CodeForm::Typed)])
 }
 
 /// How repeated failed attempts are slowed down.
-pub fn backoff(text: &str) -> Result<Backoff, String> {
+pub fn backoff(text: &str) -> Result<Backoff, Problem> {
     choice(text, &[("hold", Backoff::Hold), ("refuse", Backoff::Refuse)])
 }
 
 /// An address and a port to listen on, or nothing.
-pub fn optional_socket_address(text: &str) -> Result<Option<SocketAddr>, String> {
+pub fn optional_socket_address(text: &str) -> Result<Option<SocketAddr>, Problem> {
     match text {
         "" => Ok(None),
-        text => {
-            text.parse().map(Some).map_err(|_| "an IP address and a port, such as 127.0.0.1:9464".to_owned())
-        }
+        text => text.parse().map(Some).map_err(|_| "an IP address and a port, such as 127.0.0.1:9464".into()),
     }
 }
 
 /// How log lines look.
-pub fn log_format(text: &str) -> Result<LogFormat, String> {
+pub fn log_format(text: &str) -> Result<LogFormat, Problem> {
     choice(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
 }
 
 /// The least level that is logged.
-pub fn log_level(text: &str) -> Result<LevelFilter, String> {
+pub fn log_level(text: &str) -> Result<LevelFilter, Problem> {
     choice(
         text,
         &[
@@ -319,15 +319,12 @@ pub fn is_web_url(text: &str) -> bool {
     })
 }
 
-fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+fn choice<T: Copy>(text: &str, choices: &[(&'static str, T)]) -> Result<T, Problem> {
     choices.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, value)| *value).ok_or_else(
         || {
-            let words: Vec<_> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-            match words.split_last() {
-                Some((last, [])) => last.clone(),
-                Some((last, others)) => format!("{} or {last}", others.join(", ")),
-                None => String::new(),
-            }
+            let mut words: Vec<_> = choices.iter().map(|(word, _)| problem!("`{}`", *word)).collect();
+            let last = words.pop().unwrap_or_else(|| "nothing".into());
+            if words.is_empty() { last } else { problem!("{} or {}", Problem::join(words, ", "), last) }
         },
     )
 }
@@ -384,7 +381,7 @@ mod tests {
             "file:a",
             "postgresql://me:hidden@host/db",
         ] {
-            let refusal = database(text).expect_err(text);
+            let refusal = database(text).expect_err(text).to_string();
             assert!(refusal.contains("sqlite:///") && !refusal.contains("hidden"), "{refusal}");
         }
     }

@@ -7,6 +7,7 @@
 use crate::clock::Timestamp;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
+use crate::problem::Loggable;
 use crate::rng::Rng;
 use base64::Engine as _;
 use base64::alphabet;
@@ -239,6 +240,8 @@ pub enum KeyError {
     /// There are more than [`KEYS_MAX`].
     TooMany,
 }
+
+impl Loggable for KeyError {}
 
 impl fmt::Display for KeyError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,6 +37,7 @@ pub use types::{HashError, HasherBusy, HasherSettings, PasswordHash, Verificatio
 use crate::clock::Clock;
 use crate::guard::secret::{Password, PasswordForm, Secret};
 use crate::metrics::Histogram;
+use crate::problem::{Loggable, Shown};
 use crate::rng::Rng;
 use crate::wait::oneshot;
 use arena::Arena;
@@ -268,6 +269,8 @@ impl Drop for Hasher {
     }
 }
 
+impl Loggable for HasherStartError {}
+
 impl fmt::Display for HasherStartError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -276,7 +279,7 @@ impl fmt::Display for HasherStartError {
                 out,
                 "no memory for hashing passwords: {threads} threads take {kib_each} KiB each (hashthreads, argon2)"
             ),
-            Self::Thread(error) => write!(out, "no thread for hashing passwords: {error}"),
+            Self::Thread(error) => write!(out, "no thread for hashing passwords: {}", Shown(error)),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! is escaped and cut, so that it can neither forge a line nor flood the log.
 
 use crate::guard::secret::Secret;
+use crate::problem::Loggable;
 use blake2::Blake2bMac;
 use blake2::digest::consts::U12;
 use blake2::digest::{FixedOutput, Update};
@@ -95,6 +96,8 @@ pub enum SaltError {
         bytes: usize,
     },
 }
+
+impl Loggable for SaltError {}
 
 impl Display for SaltError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,6 +2,7 @@
 //! files, as every tool for certificates writes them.
 
 use crate::files::read_small;
+use crate::problem::{Loggable, Problem};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -38,7 +39,7 @@ pub enum CertificateFile {
 pub struct CertificateError {
     file: CertificateFile,
     path: PathBuf,
-    cause: String,
+    cause: Problem,
 }
 
 impl CertificateError {
@@ -48,6 +49,8 @@ impl CertificateError {
         self.file
     }
 }
+
+impl Loggable for CertificateError {}
 
 impl fmt::Display for CertificateError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,29 +96,29 @@ impl TlsCertificate {
     }
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = read_small(path, FILE_BYTES_MAX).map_err(|error| error.to_string())?;
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let pem = read_small(path, FILE_BYTES_MAX).map_err(|error| Problem::of(&error))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem.bytes)
         .collect::<Result<_, _>>()
-        .map_err(|_| DAMAGED.to_owned())?;
-    if chain.is_empty() { Err("it holds no certificate in PEM form".to_owned()) } else { Ok(chain) }
+        .map_err(|_| Problem::from(DAMAGED))?;
+    if chain.is_empty() { Err("it holds no certificate in PEM form".into()) } else { Ok(chain) }
 }
 
 /// The key, and whether others may read its file.
-fn read_key(path: &Path) -> Result<(PrivateKeyDer<'static>, bool), String> {
-    let file = read_small(path, FILE_BYTES_MAX).map_err(|error| error.to_string())?;
+fn read_key(path: &Path) -> Result<(PrivateKeyDer<'static>, bool), Problem> {
+    let file = read_small(path, FILE_BYTES_MAX).map_err(|error| Problem::of(&error))?;
     let pem = Zeroizing::new(file.bytes);
     match PrivateKeyDer::from_pem_slice(&pem) {
         Ok(key) => Ok((key, file.open_to_others)),
         Err(pem::Error::NoItemsFound) => {
-            Err("it holds no private key in PEM form that can be used without a passphrase".to_owned())
+            Err("it holds no private key in PEM form that can be used without a passphrase".into())
         }
-        Err(_) => Err(DAMAGED.to_owned()),
+        Err(_) => Err(DAMAGED.into()),
     }
 }
 
 /// Which of two files that can be read is wrong, and why.
-fn error_in_pair(error: &rustls::Error) -> (CertificateFile, String) {
+fn error_in_pair(error: &rustls::Error) -> (CertificateFile, Problem) {
     let (file, cause) = match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             (CertificateFile::Key, "it is not the key of the certificate")
@@ -128,7 +131,7 @@ fn error_in_pair(error: &rustls::Error) -> (CertificateFile, String) {
             "this kind of key is not supported (RSA, ECDSA on P-256 or P-384, and Ed25519 are)",
         ),
     };
-    (file, cause.to_owned())
+    (file, cause.into())
 }
 
 #[cfg(test)]
@@ -148,13 +151,13 @@ mod tests {
             Self { room }
         }
 
-        fn read(&self) -> Result<TlsCertificate, String> {
+        fn read(&self) -> Result<TlsCertificate, Problem> {
             let path = |name: &str| self.room.path().join(name);
-            TlsCertificate::read(&path("certificate"), &path("key")).map_err(|error| error.to_string())
+            TlsCertificate::read(&path("certificate"), &path("key")).map_err(|error| Problem::of(&error))
         }
 
         fn error(&self) -> String {
-            self.read().err().expect("refused")
+            self.read().err().expect("refused").to_string()
         }
     }
 

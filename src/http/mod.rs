@@ -54,6 +54,7 @@ pub use response::{Allow, ContentType, Response, error_response};
 pub use socket::avoid_huge_pages;
 
 use crate::clock::Clock;
+use crate::problem::{Loggable, Shown};
 use may::coroutine::JoinHandle;
 use std::net::SocketAddr;
 use std::sync::{Arc, Once};
@@ -84,11 +85,13 @@ pub enum ListenError {
     System(io::Error),
 }
 
+impl Loggable for ListenError {}
+
 impl fmt::Display for ListenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen { address, cause } => write!(out, "cannot listen on {address}: {cause}"),
-            Self::System(cause) => write!(out, "cannot start serving: {cause}"),
+            Self::Listen { address, cause } => write!(out, "cannot listen on {address}: {}", Shown(cause)),
+            Self::System(cause) => write!(out, "cannot start serving: {}", Shown(cause)),
         }
     }
 }

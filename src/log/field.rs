@@ -139,13 +139,6 @@ pub fn own_address(address: SocketAddr) -> Field {
     Field(Value::Plain(address.to_string().into()))
 }
 
-/// A line for the operator about settings, files and the system, such as may be written before anybody has asked for
-/// anything. Nothing of a request may be in it.
-#[must_use]
-pub fn notice(line: &str) -> Field {
-    Field(Value::Plain(line.to_owned().into()))
-}
-
 /// A place in the code.
 pub(super) fn place(place: Option<&Location<'_>>) -> Field {
     Field(Value::Plain(place.map_or_else(String::new, ToString::to_string).into()))

@@ -18,7 +18,7 @@ mod logger;
 mod repeated;
 
 pub use collect::collect;
-pub use field::{Field, cause, escaped, notice, own_address, path};
+pub use field::{Field, cause, escaped, own_address, path};
 pub use line::LogFormat;
 pub use repeated::{Repeated, RepeatedByCause};
 

@@ -4,6 +4,7 @@
 pub(crate) mod testing;
 
 use crate::files::read_small;
+use crate::problem::{Loggable, Shown};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -22,11 +23,18 @@ pub enum RootsError {
     Empty(PathBuf),
 }
 
+impl Loggable for RootsError {}
+
 impl fmt::Display for RootsError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Corrupt(path, error) => {
-                write!(out, "the file of root certificates {} cannot be read: {error}", path.display())
+                write!(
+                    out,
+                    "the file of root certificates {} cannot be read: {}",
+                    path.display(),
+                    Shown(error)
+                )
             }
             Self::Empty(path) => {
                 let path = path.display();

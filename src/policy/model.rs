@@ -3,6 +3,7 @@
 //! A policy is either wholly understood or refused: a rule that names something misspelt would otherwise
 //! silently permit less, or more, than its author meant.
 
+use crate::problem::Loggable;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
@@ -137,6 +138,9 @@ impl Policy {
 /// told, on one line.
 #[derive(Debug)]
 pub struct PolicyError(Problems);
+
+// A policy names roles, items, actions and limits, no person and no secret. What it holds is shown escaped and cut.
+impl Loggable for PolicyError {}
 
 impl fmt::Display for PolicyError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

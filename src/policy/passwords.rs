@@ -8,6 +8,7 @@ use super::lists::{COMMON_PASSWORDS, is_digit};
 use super::similarity;
 use super::text::{casefold, characters, squeeze};
 use crate::guard::secret::{PASSWORD_CHARACTERS_MAX, Password, PasswordForm};
+use crate::problem::Loggable;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -49,6 +50,8 @@ enum Composition {
 /// A policy that cannot be read; says what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordPolicyError(String);
+
+impl Loggable for PasswordPolicyError {}
 
 impl fmt::Display for PasswordPolicyError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

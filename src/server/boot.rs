@@ -24,6 +24,8 @@ use crate::guard::password::Hasher;
 use crate::guard::ratelimit::Limiter;
 use crate::log::{Repeated, RepeatedByCause};
 use crate::policy::model::Policy;
+use crate::problem;
+use crate::problem::Problem;
 use crate::rng::Rng;
 use crate::store::Store;
 use crate::wait::Delay;
@@ -45,14 +47,14 @@ pub fn build(
     plan: &Plan,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<App, String> {
+) -> Result<App, Problem> {
     let Startup { config, admin, .. } = loaded;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = hashing::open(&config, plan.threads, clock, rng)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
     let first_admin = || {
         settle_first_admin(&config.base_directory, &admin, &**rng)
-            .map_err(|error| format!("cannot write the administrator's password: {error}"))
+            .map_err(|error| problem!("cannot write the administrator's password: {}", error))
     };
     let _ = prepare_database(&store, &policy, &hasher, &**rng, &first_admin)?;
     let parts = Opened { policy, hasher, store };
@@ -72,10 +74,10 @@ pub fn open(
     process: &Process,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<App, String> {
+) -> Result<App, Problem> {
     let config = loaded.config;
     let store =
-        Store::open_prepared(&config.database, Arc::clone(clock)).map_err(|error| error.to_string())?;
+        Store::open_prepared(&config.database, Arc::clone(clock)).map_err(|error| Problem::of(&error))?;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = hashing::open_for_command(&config, clock, rng)?;
     let app = put_together(config, Opened { policy, hasher, store }, process, clock, rng)?;
@@ -110,7 +112,7 @@ fn put_together(
     process: &Process,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<App, String> {
+) -> Result<App, Problem> {
     let machine_name = mail::machine_name();
     let Mail { settings: mail_settings, texts, mailer, post } =
         mail::open(&config, process, &machine_name, clock)?;
@@ -158,7 +160,7 @@ pub fn make_database(
     first_admin: &FirstAdmin<'_>,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<Initialised, String> {
+) -> Result<Initialised, Problem> {
     let policy = read_policy(policy)?;
     let hasher = hashing::open_for_setup(clock, rng)?;
     let store = open_store(path, 1, Arc::clone(clock))?;

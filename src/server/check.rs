@@ -7,6 +7,7 @@ use super::rate_limits::warn_of_idle_rate_limits;
 use super::resources::{ensure_resources, plan_memory};
 use crate::config::{Config, base_directory};
 use crate::log;
+use crate::problem::Problem;
 use crate::store::inspect::{self, Holds};
 
 /// What a start with these settings would come to, one line each.
@@ -23,7 +24,7 @@ pub fn try_out(config: &Config, process: &Process) -> Outlook {
     let (problems, mut warnings) = log::collect(|| {
         warn_of_idle_rate_limits(config);
         let mut problems = problems_with_files(config, process);
-        let mut note = |tried: Result<(), String>| problems.extend(tried.err());
+        let mut note = |tried: Result<(), Problem>| problems.extend(tried.err().map(String::from));
         note(read_certificate(config, process).map(drop));
         note(ensure_resources(config, config.tls_certificate_file.is_some()));
         note(plan_memory(config).map(drop));
@@ -36,7 +37,11 @@ pub fn try_out(config: &Config, process: &Process) -> Outlook {
 }
 
 fn look_at_database(config: &Config, outlook: &mut Outlook, warnings: &mut Vec<String>) {
-    warnings.extend(base_directory::concerns(&config.base_directory, &config.database, false));
+    warnings.extend(
+        base_directory::concerns(&config.base_directory, &config.database, false)
+            .into_iter()
+            .map(String::from),
+    );
     let path = config.database.display();
     match inspect::look(&config.database).map(|found| found.holds) {
         Ok(Holds::Nothing) => warnings.push(format!("there is no database {path} yet; a start makes it")),

@@ -7,6 +7,7 @@ use crate::guard::password::Hasher;
 use crate::log;
 use crate::outcome::Error;
 use crate::policy::model::Policy;
+use crate::problem::Problem;
 use crate::rng::Rng;
 use crate::store::{Origin, Store, StoreError, users};
 use std::path::Path;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 /// # Errors
 ///
 /// One line for the operator.
-pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<Store, String> {
-    let (store, origin) = Store::open(path, readers, clock).map_err(|error| error.to_string())?;
+pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<Store, Problem> {
+    let (store, origin) = Store::open(path, readers, clock).map_err(|error| Problem::of(&error))?;
     match origin {
         Origin::Made => log::info("made the database", &[("path", log::path(path))]),
         Origin::Found => {}
@@ -38,7 +39,7 @@ pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<
 
 /// Chooses the first administrator's address and password and writes them to a file. Called only for a database
 /// without users.
-pub type FirstAdmin<'a> = dyn Fn() -> Result<AdminAccount, String> + 'a;
+pub type FirstAdmin<'a> = dyn Fn() -> Result<AdminAccount, Problem> + 'a;
 
 /// Adds what the database lacks: roles, and the first users to a fresh one. The administrator's password is written to
 /// a file first, so that it cannot be lost.
@@ -52,7 +53,7 @@ pub fn prepare_database(
     hasher: &Hasher,
     rng: &dyn Rng,
     first_admin: &FirstAdmin<'_>,
-) -> Result<Initialised, String> {
+) -> Result<Initialised, Problem> {
     let is_fresh = store.read(users::count).map_err(|error: StoreError| error.about(store.path()))? == 0;
     if !is_fresh {
         let roles_added = add_roles(store, policy).map_err(|failure| failure_text(&failure, store))?;
@@ -73,9 +74,9 @@ pub fn prepare_database(
 
 /// What failed, in one line for the operator.
 #[must_use]
-pub fn failure_text(error: &Error, store: &Store) -> String {
+pub fn failure_text(error: &Error, store: &Store) -> Problem {
     match error {
         Error::Store(error) => error.about(store.path()),
-        Error::Busy(_) => error.to_string(),
+        Error::Busy(_) => Problem::of(error),
     }
 }

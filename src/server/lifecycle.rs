@@ -16,6 +16,8 @@ use crate::config::base_directory;
 use crate::config::{KeySource, Startup};
 use crate::http::Listener;
 use crate::log;
+use crate::problem;
+use crate::problem::Problem;
 use crate::rng::Rng;
 use signal_hook::consts::signal::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
@@ -49,7 +51,7 @@ pub enum End {
 /// Serves until a signal says to stop. `notes` is what was made for this start.
 pub fn run(
     loaded: Startup,
-    notes: &[String],
+    notes: &[Problem],
     process: &Process,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
@@ -63,29 +65,29 @@ pub fn run(
         return End::Failed;
     }
     for note in notes {
-        log::info("first start", &[("note", log::notice(note))]);
+        log::info("first start", &[("note", log::cause(note))]);
     }
     for warning in &loaded.warnings {
-        log::warning("settings", &[("note", log::notice(warning))]);
+        log::warning("settings", &[("note", log::cause(warning))]);
     }
     for concern in base_directory::concerns(&config.base_directory, &config.database, !notes.is_empty()) {
-        log::warning("base directory", &[("note", log::notice(&concern))]);
+        log::warning("base directory", &[("note", log::cause(&concern))]);
     }
     // Kept until the end.
     let _claim = base_directory::claim(&config.base_directory).unwrap_or_else(|concern| {
-        log::warning("base directory", &[("note", log::notice(&concern))]);
+        log::warning("base directory", &[("note", log::cause(&concern))]);
         None
     });
     warn_of_idle_rate_limits(config);
     log::install_panic_hook();
     let served = match signals {
         Ok(signals) => serve(loaded, signals, process, clock, rng),
-        Err(error) => Err(format!("signals: {error}")),
+        Err(error) => Err(problem!("signals: {}", error)),
     };
     let end = match served {
         Ok(()) => End::Stopped,
         Err(problem) => {
-            log::error("cannot serve", &[("cause", log::notice(&problem))]);
+            log::error("cannot serve", &[("cause", log::cause(&problem))]);
             End::Failed
         }
     };
@@ -99,7 +101,7 @@ fn serve(
     process: &Process,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<(), String> {
+) -> Result<(), Problem> {
     let certificate = read_certificate(&loaded.config, process)?;
     let speaks_tls = certificate.is_some();
     ensure_resources(&loaded.config, speaks_tls)?;
@@ -125,7 +127,7 @@ fn serve(
             .name("maintenance".to_owned())
             .spawn(move || run_maintenance(&app, &stopped))
     }
-    .map_err(|error| format!("cannot start a thread: {error}"))?;
+    .map_err(|error| problem!("cannot start a thread: {}", error))?;
     wait_for_stop(signals, process, &keys, &app, &listener);
     log::info("stopping", &[]);
     app.store.end_watches();
@@ -140,7 +142,7 @@ fn serve(
     delivery::stop(&app);
     app.store.close();
     log::info("stopped", &[]);
-    if was_accepting { Ok(()) } else { Err("the listening socket was lost".to_owned()) }
+    if was_accepting { Ok(()) } else { Err("the listening socket was lost".into()) }
 }
 
 /// Returns when the server is to stop or can no longer be reached. Until then, reloads policy, certificate, keys and email
@@ -178,7 +180,7 @@ fn reload_policy(app: &App) {
             log::info("read the permissions policy again", &[("roles_added", added.into())]);
         }
         Err(problem) => {
-            log::error("kept the old permissions policy", &[("cause", log::notice(&problem))]);
+            log::error("kept the old permissions policy", &[("cause", log::cause(&problem))]);
         }
     }
 }
@@ -193,7 +195,7 @@ fn reload_keys(keys: &KeySource, app: &App) {
         }
         Err(problems) => {
             for problem in problems.lines() {
-                log::error("kept the old keys", &[("cause", log::notice(problem))]);
+                log::error("kept the old keys", &[("cause", log::cause(problem))]);
             }
         }
     }
@@ -224,6 +226,6 @@ fn reload_certificate(process: &Process, app: &App, listener: &Listener) {
             log::info("read the certificate again", &[]);
         }
         Ok(None) => {}
-        Err(problem) => log::error("kept the old certificate", &[("cause", log::notice(&problem))]),
+        Err(problem) => log::error("kept the old certificate", &[("cause", log::cause(&problem))]),
     }
 }

@@ -9,6 +9,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{CertificateFile, HttpLimits, Listener, TlsCertificate, Traffic, Workers};
 use crate::log;
+use crate::problem;
+use crate::problem::Problem;
 use std::sync::Arc;
 
 /// The stack of one connection's coroutine. The deepest path, a request nested as far as JSON may be, needs more than
@@ -23,7 +25,7 @@ const METRICS_CONNECTIONS_MAX: usize = 16;
 /// # Errors
 ///
 /// One line for the operator.
-pub fn read_certificate(config: &Config, process: &Process) -> Result<Option<TlsCertificate>, String> {
+pub fn read_certificate(config: &Config, process: &Process) -> Result<Option<TlsCertificate>, Problem> {
     let (Some(certificate), Some(key)) = (&config.tls_certificate_file, &config.tls_key_file) else {
         return Ok(None);
     };
@@ -32,7 +34,7 @@ pub fn read_certificate(config: &Config, process: &Process) -> Result<Option<Tls
             CertificateFile::Certificate => "tlscertfile",
             CertificateFile::Key => "tlscertkey",
         };
-        format!("{setting}: {error}")
+        problem!("{}: {}", setting, error)
     })?;
     if certificate.key_is_open_to_others() && !process.is_credential(key) {
         log::warning("others can read the private key of TLS", &[("path", log::path(key))]);
@@ -49,14 +51,14 @@ pub fn open_metrics(
     app: &Arc<App>,
     traffic: Traffic,
     clock: &Arc<dyn Clock>,
-) -> Result<Option<Listener>, String> {
+) -> Result<Option<Listener>, Problem> {
     let Some(address) = app.config.metrics else { return Ok(None) };
     let workers = Workers { threads: app.config.workers, stack_bytes: COROUTINE_STACK_BYTES };
     let limits = HttpLimits { connections_max: METRICS_CONNECTIONS_MAX, ..HttpLimits::default() };
     let page = Arc::new(MetricsPage::new(Arc::clone(app), traffic));
     let host = address.ip().to_string();
     let listener = Listener::start((&host, address.port()), workers, limits, Arc::clone(clock), page, None)
-        .map_err(|error| format!("metrics: {error}"))?;
+        .map_err(|error| problem!("metrics: {}", error))?;
     log::info("metrics", &[("address", log::own_address(listener.local_addr()))]);
     Ok(Some(listener))
 }
@@ -71,7 +73,7 @@ pub fn open_listener(
     plan: &Plan,
     clock: &Arc<dyn Clock>,
     certificate: Option<TlsCertificate>,
-) -> Result<Listener, String> {
+) -> Result<Listener, Problem> {
     let config = &app.config;
     let limits = HttpLimits {
         connections_max: plan.connections,
@@ -86,5 +88,5 @@ pub fn open_listener(
     let server = Arc::new(Router::new(Arc::clone(app)));
     let address = (config.listen.to_string(), config.port);
     Listener::start((&address.0, address.1), workers, limits, Arc::clone(clock), server, certificate)
-        .map_err(|error| error.to_string())
+        .map_err(|error| Problem::of(&error))
 }

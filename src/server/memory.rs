@@ -4,6 +4,7 @@
 //! Two things run out separately: what is really used, which the machine and control groups limit, and addresses,
 //! which a limit of the process itself does (`ulimit -v`). A coroutine's stack takes many of these and uses few.
 
+use crate::problem::Loggable;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,8 @@ pub struct TooLittle {
     /// Whether addresses are what is short.
     addresses: bool,
 }
+
+impl Loggable for TooLittle {}
 
 impl fmt::Display for TooLittle {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

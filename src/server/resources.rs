@@ -5,6 +5,8 @@ use super::memory::{self, Plan, Wanted};
 use crate::config::Config;
 use crate::http::{self, HttpLimits};
 use crate::log;
+use crate::problem;
+use crate::problem::Problem;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
@@ -22,18 +24,20 @@ const TRIAL_STACK_BYTES: usize = 64 * 1024;
 /// # Errors
 ///
 /// One line for the operator: it could not serve, or hardly.
-pub fn ensure_resources(config: &Config, speaks_tls: bool) -> Result<(), String> {
+pub fn ensure_resources(config: &Config, speaks_tls: bool) -> Result<(), Problem> {
     let threads = config.workers + config.hash_threads.unwrap_or(HASH_THREADS_UNASKED_MAX) + OTHER_THREADS;
     ensure_threads(threads)?;
-    let capacity = http::capacity(speaks_tls).map_err(|error| format!("the limit of open files: {error}"))?;
+    let capacity =
+        http::capacity(speaks_tls).map_err(|error| problem!("the limit of open files: {}", error))?;
     let wanted = config.connections_max;
     if capacity.connections < wanted.min(CONNECTIONS_MIN) {
-        return Err(format!(
+        return Err(problem!(
             "the process may open {} files, which leaves {} connections; raise that limit (`ulimit -n`, systemd's \
-             LimitNOFILE=) to {} at least for the {wanted} of connectionsmax",
+             LimitNOFILE=) to {} at least for the {} of connectionsmax",
             capacity.descriptors,
             capacity.connections,
-            capacity.descriptors_for(wanted)
+            capacity.descriptors_for(wanted),
+            wanted
         ));
     }
     if capacity.connections < wanted {
@@ -51,7 +55,7 @@ pub fn ensure_resources(config: &Config, speaks_tls: bool) -> Result<(), String>
 }
 
 /// Starts this many threads at once, and lets them end.
-fn ensure_threads(count: usize) -> Result<(), String> {
+fn ensure_threads(count: usize) -> Result<(), Problem> {
     let gate = Arc::new(RwLock::new(()));
     let closed = gate.write().unwrap_or_else(PoisonError::into_inner);
     let started: std::io::Result<Vec<_>> = (0..count)
@@ -63,10 +67,8 @@ fn ensure_threads(count: usize) -> Result<(), String> {
         .collect();
     drop(closed);
     let started = started.map_err(|error| {
-        format!(
-            "the system does not give the {count} threads that are needed: raise its limit (`ulimit -u`, systemd's \
-             TasksMax= or LimitNPROC=, a container's limit of processes), or set fewer workers ({error})"
-        )
+        problem!("the system does not give the {} threads that are needed: raise its limit (`ulimit -u`, systemd's \
+             TasksMax= or LimitNPROC=, a container's limit of processes), or set fewer workers ({})", count, error)
     })?;
     for thread in started {
         // Waiting is all that they do.
@@ -80,7 +82,7 @@ fn ensure_threads(count: usize) -> Result<(), String> {
 /// # Errors
 ///
 /// One line for the operator.
-pub fn plan_memory(config: &Config) -> Result<Plan, String> {
+pub fn plan_memory(config: &Config) -> Result<Plan, Problem> {
     let wanted = Wanted {
         threads: config.hash_threads,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
@@ -91,7 +93,7 @@ pub fn plan_memory(config: &Config) -> Result<Plan, String> {
         bodies_bytes: HttpLimits::LARGE_BODIES_BYTES_MAX.max(config.body_bytes_max) as u64,
         tls: config.tls_certificate_file.is_some(),
     };
-    let plan = memory::plan(memory::room(), &wanted).map_err(|problem| problem.to_string())?;
+    let plan = memory::plan(memory::room(), &wanted).map_err(|problem| Problem::of(&problem))?;
     if config.hash_threads.is_some_and(|threads| plan.threads < threads) {
         log::warning(
             "there is memory for fewer hashing threads than are set",

@@ -6,6 +6,7 @@
 use super::companions::{COMPANIONS, beside};
 use super::error::OpenError;
 use crate::os::{self, Access};
+use crate::problem;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -39,8 +40,10 @@ fn explain(path: &Path, error: io::Error) -> OpenError {
     };
     let needed = if about.is_dir() { 0o700 } else { 0o600 };
     if error.raw_os_error() == Some(libc::EPERM) {
-        let told =
-            format!("{error}; `lsattr` shows whether it is immutable, and `chattr -i` makes it a usual file");
+        let told = problem!(
+            "{}; `lsattr` shows whether it is immutable, and `chattr -i` makes it a usual file",
+            error
+        );
         OpenError::File(path, io::Error::new(error.kind(), told))
     } else if error.kind() != io::ErrorKind::PermissionDenied {
         OpenError::File(path, error)

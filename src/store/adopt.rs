@@ -2,11 +2,13 @@
 //! Users, passwords, live sessions and API keys go on working; tokens are stored hashed from then on.
 
 use super::companions::beside;
-use super::error::{OpenError, StoreError};
+use super::error::{OpenError, SqliteText, StoreError};
 use super::migrate;
 use super::query::query;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::token::StoredToken;
+use crate::problem;
+use crate::problem::{Problem, operator_name};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Error as SqliteError};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -55,7 +57,7 @@ fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, StoreErr
 
 /// Copies the file beside itself, then makes it ours. Returns the copy's path.
 pub(super) fn adopt(connection: &Connection, path: &Path, clock: &dyn Clock) -> Result<PathBuf, OpenError> {
-    let failed = |error: String| OpenError::Adoption(path.to_owned(), error);
+    let failed = |error: Problem| OpenError::Adoption(path.to_owned(), error);
     // Foreign keys cannot be switched inside a transaction; they are checked as a whole before the commit.
     // What is deleted is overwritten, since the tokens that stood there in plaintext must not stay in free pages.
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA secure_delete = ON;")?;
@@ -82,7 +84,7 @@ pub(super) fn adopt(connection: &Connection, path: &Path, clock: &dyn Clock) -> 
 
 /// Moves everything into our tables. The caller commits, or forgets it all.
 fn take_over(transaction: &Connection, path: &Path) -> Result<(), OpenError> {
-    let failed = |error: String| OpenError::Adoption(path.to_owned(), error);
+    let failed = |error: Problem| OpenError::Adoption(path.to_owned(), error);
     for (table, column, statement) in LATER_COLUMNS {
         if !columns(transaction, table)?.iter().any(|name| name == column) {
             transaction.execute_batch(statement)?;
@@ -90,7 +92,7 @@ fn take_over(transaction: &Connection, path: &Path) -> Result<(), OpenError> {
     }
     transaction.execute_batch(SET_ASIDE)?;
     migrate::migrate_from(transaction, 0)?;
-    transaction.execute_batch(COPY).map_err(|error| failed(error.to_string()))?;
+    transaction.execute_batch(COPY).map_err(|error| failed(Problem::of(&SqliteText(&error))))?;
     transaction.execute_batch(DROP_ORIGINALS)?;
     let orphan: Option<String> =
         transaction.query_row("PRAGMA foreign_key_check", [], |row| row.get(0)).map_or_else(
@@ -98,7 +100,10 @@ fn take_over(transaction: &Connection, path: &Path) -> Result<(), OpenError> {
             |table| Ok(Some(table)),
         )?;
     match orphan {
-        Some(table) => Err(failed(format!("a row of its table {table} refers to one that is not there"))),
+        Some(table) => Err(failed(problem!(
+            "a row of its table {} refers to one that is not there",
+            operator_name(&table)
+        ))),
         None => Ok(()),
     }
 }
@@ -120,16 +125,16 @@ fn define_functions(connection: &Connection) -> Result<(), OpenError> {
 }
 
 /// A consistent copy, log included, that only the owner may read. An earlier copy is never overwritten.
-fn copy_beside(path: &Path, now: Timestamp) -> Result<PathBuf, String> {
+fn copy_beside(path: &Path, now: Timestamp) -> Result<PathBuf, Problem> {
     let copy = beside(path, &format!(".python-{}", now.unix_seconds()));
     // Under this name, so that a start that is killed while it copies leaves one file and not one each time.
     let unfinished = beside(path, ".python-unfinished");
-    let describe = |error: std::io::Error| format!("cannot make the copy {}: {error}", copy.display());
+    let describe = |error: std::io::Error| problem!("cannot make the copy {}: {}", copy.display(), error);
     if copy.exists() {
         return Err(describe(std::io::ErrorKind::AlreadyExists.into()));
     }
     let _ = std::fs::remove_file(&unfinished);
-    let make = || -> Result<(), String> {
+    let make = || -> Result<(), Problem> {
         std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -138,7 +143,7 @@ fn copy_beside(path: &Path, now: Timestamp) -> Result<PathBuf, String> {
             .map_err(describe)?;
         Connection::open(path)
             .and_then(|source| source.backup("main", &unfinished, None::<fn(rusqlite::backup::Progress)>))
-            .map_err(|error| format!("cannot make the copy {}: {error}", copy.display()))?;
+            .map_err(|error| problem!("cannot make the copy {}: {}", copy.display(), SqliteText(&error)))?;
         std::fs::File::open(&unfinished).and_then(|file| file.sync_all()).map_err(describe)?;
         std::fs::rename(&unfinished, &copy).map_err(describe)
     };

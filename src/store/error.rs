@@ -1,6 +1,7 @@
 //! What can go wrong in the store. The texts name tables and columns, never what was in them.
 
-use crate::problem::Loggable;
+use crate::problem;
+use crate::problem::{Loggable, Problem, Shown};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -89,12 +90,12 @@ impl StoreError {
 
     /// What the operator reads about it at the start: which file it is about, and what to look at.
     #[must_use]
-    pub fn about(&self, path: &Path) -> String {
+    pub fn about(&self, path: &Path) -> Problem {
         use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
         let Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) = self else {
             return match self {
-                Self::Sqlite(_) | Self::RolledBack => format!("{}: {self}", path.display()),
-                _ => self.to_string(),
+                Self::Sqlite(_) | Self::RolledBack => problem!("{}: {}", path.display(), self),
+                _ => Problem::of(self),
             };
         };
         let remedy = match code.code {
@@ -107,7 +108,7 @@ impl StoreError {
             }
             _ => "",
         };
-        format!("cannot use {}: {self}{remedy}", path.display())
+        problem!("cannot use {}: {}{}", path.display(), self, remedy)
     }
 
     /// The same error for another of those who shared its cause.
@@ -160,15 +161,25 @@ impl fmt::Display for StoreError {
             ),
             Self::Damaged(what) => write!(out, "the database is damaged ({what}); restore a copy"),
             Self::WritesFail(count) => write!(out, "the last {count} writes failed"),
-            Self::Sqlite(error) => write!(out, "database: {error}"),
+            Self::Sqlite(error) => write!(out, "database: {}", SqliteText(error)),
         }
     }
 }
 
 impl std::error::Error for StoreError {}
 
-// SQLite tells of columns and files, never of values.
 impl Loggable for StoreError {}
+
+/// What SQLite says: it tells of columns and files, never of values.
+pub(super) struct SqliteText<'a>(pub(super) &'a rusqlite::Error);
+
+impl fmt::Display for SqliteText<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl Loggable for SqliteText<'_> {}
 
 /// Why the database cannot be used. Nothing was changed.
 #[derive(Debug)]
@@ -212,7 +223,7 @@ pub enum OpenError {
     /// Another process is using it.
     InUse(PathBuf),
     /// A file of the Python authnzerver could not be taken over.
-    Adoption(PathBuf, String),
+    Adoption(PathBuf, Problem),
     /// The writing thread did not start.
     Thread(std::io::Error),
     /// Anything else that SQLite reports.
@@ -221,10 +232,12 @@ pub enum OpenError {
     Failed(PathBuf, StoreError),
 }
 
+impl Loggable for OpenError {}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path, error) => write!(out, "cannot use {}: {error}", path.display()),
+            Self::File(path, error) => write!(out, "cannot use {}: {}", path.display(), Shown(error)),
             Self::Missing(path) => write!(
                 out,
                 "there is no database {}; a server's first start, or `authnzerver setup`, makes one",
@@ -281,9 +294,9 @@ impl fmt::Display for OpenError {
                 "{} was made by the Python authnzerver but cannot be taken over: {what}; nothing was changed",
                 path.display()
             ),
-            Self::Thread(error) => write!(out, "cannot start the writing thread: {error}"),
+            Self::Thread(error) => write!(out, "cannot start the writing thread: {}", Shown(error)),
             Self::Store(error) => write!(out, "{error}"),
-            Self::Failed(path, error) => out.write_str(&error.about(path)),
+            Self::Failed(path, error) => error.about(path).fmt(out),
         }
     }
 }

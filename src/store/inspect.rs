@@ -6,6 +6,7 @@ use super::error::{OpenError, StoreError};
 use super::migrate;
 use super::open::{First, Found, Kind, look_with, open_prepared};
 use super::query::query;
+use crate::problem::Problem;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
@@ -184,7 +185,7 @@ fn read_only(path: &Path) -> Result<Found, OpenError> {
 /// The file as a URI that tells SQLite that nobody changes it.
 fn uri(path: &Path) -> Result<String, OpenError> {
     let name = path.to_str().ok_or_else(|| {
-        OpenError::File(path.to_owned(), std::io::Error::other("its name is not UTF-8 text"))
+        OpenError::File(path.to_owned(), std::io::Error::other(Problem::from("its name is not UTF-8 text")))
     })?;
     let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     Ok(format!("file:{name}?immutable=1"))

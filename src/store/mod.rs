@@ -54,6 +54,7 @@ pub use removal::Removal;
 use crate::clock::{Clock, Timestamp};
 use crate::log;
 use crate::pool::Pool;
+use crate::problem::Problem;
 use changes::Changes;
 use condition::{Condition, Writing};
 use connection::connect_to_read;
@@ -124,7 +125,9 @@ impl Store {
         let refuse = |error| OpenError::File(path.to_owned(), error);
         let files = OpenFiles::find(path).map_err(refuse)?;
         if FileId::of(path).map_err(refuse)? != id {
-            return Err(refuse(std::io::Error::other("it was replaced while it was being opened")));
+            return Err(refuse(std::io::Error::other(Problem::from(
+                "it was replaced while it was being opened",
+            ))));
         }
         let condition = Arc::new(Condition::new(files, damage::is_too_large_to_wait_for(path)));
         let counts = Arc::<WriteCounts>::default();

@@ -11,6 +11,7 @@ use super::migrate::newest_version;
 use super::open::open_backup;
 use crate::clock::Timestamp;
 use crate::files::{ensure_regular, sync_directory_of};
+use crate::problem::Problem;
 use rusqlite::OpenFlags;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -77,7 +78,7 @@ fn check_file(backup: &Path, database: &Path) -> Result<(), OpenError> {
     }
     match std::fs::metadata(database) {
         Ok(there) if (there.dev(), there.ino()) == (about.dev(), about.ino()) => {
-            Err(refuse(io::Error::other("it is the database itself")))
+            Err(refuse(io::Error::other(Problem::from("it is the database itself"))))
         }
         _ => Ok(()),
     }

@@ -78,11 +78,6 @@ const UNKNOWN_TO_ACCOUNTS: &[&str] = &[
 /// The ways into the log for texts that were made while the program runs, who may use them, and for what.
 const LOG_TEXTS: &[(&str, &[&str], &str)] = &[
     (
-        "notice",
-        &["src/server/lifecycle"],
-        "It is for lines about settings, files and the system, before requests.",
-    ),
-    (
         "escaped",
         &["src/pipeline", "src/server/rate_limits"],
         "It shows what a caller wrote: only the name and the ID of a request. Redact what may be a person's.",

@@ -6,7 +6,7 @@ use crate::accounts::edit::EditRefused;
 use crate::accounts::lock::LockRefused;
 use crate::accounts::set_password::ResetRefused;
 use crate::cli::command::CommandError;
-use crate::config::{Problems, shown};
+use crate::config::shown;
 use std::borrow::Cow;
 
 const SYSTEM_USER: &str = "this account belongs to the system";
@@ -22,9 +22,9 @@ fn no(why: &str) -> CommandError {
 
 /// Refused by the rules for passwords, a line each.
 fn bad_password(broken: &[Cow<'_, str>]) -> CommandError {
-    let mut problems = Problems::default();
+    let mut problems = Vec::new();
     for rule in broken {
-        problems.add(format!("the password is refused: {rule}"));
+        problems.push(format!("the password is refused: {rule}"));
     }
     CommandError::failed(problems)
 }

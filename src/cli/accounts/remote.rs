@@ -5,7 +5,6 @@ use crate::accounts::lock::LockChange;
 use crate::cli::client::Client;
 use crate::cli::command::CommandError;
 use crate::cli::output::printable;
-use crate::config::Problems;
 use crate::guard::secret::{Password, PasswordForm};
 use crate::wire::Object;
 use serde_json::Value;
@@ -60,15 +59,15 @@ impl<'a> Remote<'a> {
 
 /// Why a server did not do something: its reason, and what it would have the end user read.
 fn refused(answer: &Value) -> CommandError {
-    let mut problems = Problems::default();
+    let mut problems = Vec::new();
     if let Some(reason) = answer["failure_reason"].as_str() {
-        problems.add(format!("the server refused: {}", printable(reason, usize::MAX)));
+        problems.push(format!("the server refused: {}", printable(reason, usize::MAX)));
     }
     for message in answer["messages"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        problems.add(format!("the server says: {}", printable(message, usize::MAX)));
+        problems.push(format!("the server says: {}", printable(message, usize::MAX)));
     }
     if problems.is_empty() {
-        problems.add("the server refused, and does not say why");
+        problems.push("the server refused, and does not say why".to_owned());
     }
     CommandError::failed(problems)
 }

@@ -84,8 +84,8 @@ impl Workshop {
             clock: &ManualClock::at(Timestamp::MIN),
             rng: &SeededRng::new(1),
             default_policy: "",
-            make_database: &|_, _, _| Err("no command makes a database here".to_owned()),
-            open: &|_, _| Err(String::new()),
+            make_database: &|_, _, _| Err("no command makes a database here".into()),
+            open: &|_, _| Err("no command opens one here".into()),
             serve: &|_, _, _| End::Failed,
         };
         let (mut input, mut output, mut errors) = (input, Vec::new(), Vec::new());

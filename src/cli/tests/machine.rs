@@ -8,6 +8,7 @@ use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::config::{Environment, Startup};
 use crate::json::{self, Limits};
 use crate::policy::model::DEFAULT_POLICY;
+use crate::problem::Problem;
 use crate::rng::{OsRng, Rng, SeededRng};
 use crate::server::boot;
 use crate::server::database::FirstAdmin;
@@ -28,7 +29,7 @@ pub(in crate::cli) struct Machine {
     variables: BTreeMap<OsString, OsString>,
     typed: Option<&'static str>,
     hidden: RefCell<VecDeque<&'static str>>,
-    pub(in crate::cli) database: Result<Initialised, String>,
+    pub(in crate::cli) database: Result<Initialised, Problem>,
     pub(in crate::cli) made: RefCell<Vec<String>>,
     /// Whether databases are really made.
     is_real: bool,
@@ -100,8 +101,8 @@ impl Machine {
             }
             self.database.clone()
         };
-        let serve = |loaded: Startup, notes: &[String], _: &Process| {
-            self.made.borrow_mut().extend(loaded.warnings.into_iter().chain(notes.iter().cloned()));
+        let serve = |loaded: Startup, notes: &[Problem], _: &Process| {
+            self.made.borrow_mut().extend(loaded.warnings.iter().chain(notes).map(ToString::to_string));
             End::Stopped
         };
         let parts = Parts {

@@ -89,7 +89,7 @@ fn names_and_defaults_of_single_settings_are_changed() {
     let operator = operator.sets("AUTHNZERVER_SECOND_PORT", "9");
     let conflicting = operator.starts(&["--userlocktries=8", "--confvars=c.json"]);
     assert_eq!(conflicting.config.port, 9);
-    assert!(conflicting.warnings[0].contains("not --userlocktries"), "{:?}", conflicting.warnings);
+    assert!(conflicting.warnings[0].as_str().contains("not --userlocktries"), "{:?}", conflicting.warnings);
     let operator = operator.sets("FIRST_PORT", " ");
     assert_eq!(port(&operator, &[]), 9);
 
@@ -160,7 +160,7 @@ fn a_value_is_read_from_a_place_in_a_json_file() {
     assert_eq!(config.email_user, "somebody");
     // The key lies open, the number of workers may.
     assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
-    assert!(loaded.warnings[0].contains("app.json can be read by others"), "{:?}", loaded.warnings);
+    assert!(loaded.warnings[0].as_str().contains("app.json can be read by others"), "{:?}", loaded.warnings);
 
     let operator = operator.writes("app.json", r#"{"workers": "hidden", "keys": []}"#, 0o600);
     let text = operator.sets("AUTHNZERVER_EMAILSERVER", "./hidden").is_refused(&["--confvars=c.json"]);
@@ -249,7 +249,7 @@ fn a_secret_is_fetched_by_post_and_decoded() {
     assert!(has_key(&loaded.config, KEY));
     assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
     assert!(
-        loaded.warnings[0].contains(" without what belongs into it ([[ABSENT]] is not set)"),
+        loaded.warnings[0].as_str().contains(" without what belongs into it ([[ABSENT]] is not set)"),
         "{:?}",
         loaded.warnings
     );

@@ -3,6 +3,7 @@
 
 use super::digest::PlainDigest;
 use crate::guard::secret::PasswordForm;
+use crate::problem::Loggable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use std::fmt;
@@ -107,6 +108,8 @@ pub enum CostError {
     /// It is below OWASP's minimum.
     TooWeak,
 }
+
+impl Loggable for CostError {}
 
 impl fmt::Display for CostError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

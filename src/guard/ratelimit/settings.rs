@@ -1,5 +1,6 @@
 //! The setting that says how many requests are allowed.
 
+use crate::problem::{Loggable, operator_text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -128,11 +129,15 @@ pub enum RateLimitError {
     NotANumber(String),
 }
 
+impl Loggable for RateLimitError {}
+
 impl fmt::Display for RateLimitError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAPair(part) => write!(out, "`{part}` is not of the form name:number"),
-            Self::NotANumber(part) => write!(out, "`{part}` does not give a whole number of at least 1"),
+            Self::NotAPair(part) => write!(out, "{} is not of the form name:number", operator_text(part)),
+            Self::NotANumber(part) => {
+                write!(out, "{} does not give a whole number of at least 1", operator_text(part))
+            }
         }
     }
 }

@@ -24,6 +24,7 @@
 
 use super::{Breach, BreachLookup, UnknownReason};
 use crate::files::open_regular;
+use crate::problem::{Loggable, Shown};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::File;
@@ -73,10 +74,12 @@ pub enum FilterError {
     Damaged(&'static str),
 }
 
+impl Loggable for FilterError {}
+
 impl fmt::Display for FilterError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => write!(out, "the leaked-password filter cannot be read: {error}"),
+            Self::Io(error) => write!(out, "the leaked-password filter cannot be read: {}", Shown(error)),
             Self::NotAFilter => {
                 out.write_str("this is not a leaked-password filter; `pwned build` makes one")
             }

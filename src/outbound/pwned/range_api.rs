@@ -6,6 +6,7 @@
 
 use super::{Breach, BreachLookup, UnknownReason};
 use crate::outbound::web::{RootsError, WebClient, is_untrusted};
+use crate::problem::Loggable;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -74,6 +75,8 @@ pub enum RangeError {
     /// The file of root certificates is of no use.
     Roots(RootsError),
 }
+
+impl Loggable for RangeError {}
 
 impl fmt::Display for RangeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

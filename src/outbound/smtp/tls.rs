@@ -2,6 +2,7 @@
 
 use crate::files::read_small;
 use crate::outbound::delivery::MailError;
+use crate::problem::Problem;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -48,12 +49,12 @@ fn roots(extra: Option<&[u8]>) -> Result<RootCertStore, ()> {
 /// # Errors
 ///
 /// When the file cannot be read, holds none, or holds one that no connection could be made with.
-pub fn read_extra_roots(path: &Path) -> Result<Vec<u8>, String> {
-    let pem = read_small(path, ROOTS_BYTES_MAX).map_err(|error| error.to_string())?.bytes;
+pub fn read_extra_roots(path: &Path) -> Result<Vec<u8>, Problem> {
+    let pem = read_small(path, ROOTS_BYTES_MAX).map_err(|error| Problem::of(&error))?.bytes;
     if CertificateDer::pem_slice_iter(&pem).next().is_none() {
-        return Err("it holds no certificate".to_owned());
+        return Err("it holds no certificate".into());
     }
-    roots(Some(&pem)).map_err(|()| "it holds a damaged certificate".to_owned())?;
+    roots(Some(&pem)).map_err(|()| "it holds a damaged certificate")?;
     Ok(pem.clone())
 }
 

@@ -7,6 +7,8 @@ use crate::outbound::pwned::chain::file_then_network;
 use crate::outbound::pwned::filter::PwnedFilter;
 use crate::outbound::pwned::range_api::{RangeClient, RangeSettings};
 use crate::pool::Pool;
+use crate::problem;
+use crate::problem::Problem;
 use crate::server::process::Process;
 use std::sync::Arc;
 
@@ -28,11 +30,11 @@ pub(super) struct Breaches {
 /// # Errors
 ///
 /// One line for the operator.
-pub(super) fn open(config: &Config, process: &Process) -> Result<Breaches, String> {
+pub(super) fn open(config: &Config, process: &Process) -> Result<Breaches, Problem> {
     let filter = match &config.pwned_file {
         None => None,
         Some(path) => {
-            let refuse = |error| format!("leaked passwords {}: {error}", path.display());
+            let refuse = |error| problem!("leaked passwords {}: {}", path.display(), error);
             let filter = PwnedFilter::open(path).map_err(refuse)?;
             log::info("opened the filter of leaked passwords", &[("hashes", filter.hashes().into())]);
             Some(filter)
@@ -43,12 +45,12 @@ pub(super) fn open(config: &Config, process: &Process) -> Result<Breaches, Strin
         Some(url) => {
             let settings =
                 RangeSettings { extra_roots: process.extra_roots_file.clone(), ..RangeSettings::at(url) };
-            Some(RangeClient::new(&settings).map_err(|error| format!("pwnedurl: {error}"))?)
+            Some(RangeClient::new(&settings).map_err(|error| problem!("pwnedurl: {}", error))?)
         }
     };
     Ok(Breaches {
         lookup: file_then_network(filter, network).map(Arc::from),
         outbound: Pool::start("outbound", OUTBOUND_THREADS, WAITING_MAX)
-            .map_err(|error| format!("cannot start a thread: {error}"))?,
+            .map_err(|error| problem!("cannot start a thread: {}", error))?,
     })
 }

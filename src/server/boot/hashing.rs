@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::guard::password::{Argon2Cost, HashLimits, Hasher, HasherSettings};
 use crate::guard::secret::PasswordForm;
 use crate::log;
+use crate::problem::Problem;
 use crate::rng::Rng;
 use crate::server::memory;
 use std::sync::Arc;
@@ -19,10 +20,10 @@ pub(super) fn open(
     threads: usize,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<Hasher, String> {
+) -> Result<Hasher, Problem> {
     let settings = settings(config, threads);
     let hasher = Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock));
-    let hasher = hasher.map_err(|error| error.to_string())?;
+    let hasher = hasher.map_err(|error| Problem::of(&error))?;
     log::info(
         "hashing passwords",
         &[("threads", threads.into()), ("kib_each", config.argon2.memory_kib().into())],
@@ -39,9 +40,9 @@ pub(super) fn open_for_command(
     config: &Config,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<Hasher, String> {
+) -> Result<Hasher, Problem> {
     let hasher = Hasher::start_idle(&settings(config, 1), Arc::clone(rng), Arc::clone(clock));
-    hasher.map_err(|error| error.to_string())
+    hasher.map_err(|error| Problem::of(&error))
 }
 
 fn settings(config: &Config, threads: usize) -> HasherSettings {
@@ -64,7 +65,7 @@ fn settings(config: &Config, threads: usize) -> HasherSettings {
 /// # Errors
 ///
 /// One line for the operator.
-pub(super) fn open_for_setup(clock: &Arc<dyn Clock>, rng: &Arc<dyn Rng>) -> Result<Hasher, String> {
+pub(super) fn open_for_setup(clock: &Arc<dyn Clock>, rng: &Arc<dyn Rng>) -> Result<Hasher, Problem> {
     let settings = HasherSettings {
         cost: Argon2Cost::default(),
         form: PasswordForm::AsTyped,
@@ -73,5 +74,5 @@ pub(super) fn open_for_setup(clock: &Arc<dyn Clock>, rng: &Arc<dyn Rng>) -> Resu
         places: None,
         memory_free: memory::free_bytes,
     };
-    Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock)).map_err(|error| error.to_string())
+    Hasher::start(&settings, Arc::clone(rng), Arc::clone(clock)).map_err(|error| Problem::of(&error))
 }

@@ -6,6 +6,8 @@ use crate::config::{Config, EXTRA_ROOTS_VARIABLE};
 use crate::outbound::email_texts::EmailTexts;
 use crate::outbound::mail::{MailSettings, Mailer, SmtpMailer, read_extra_roots};
 use crate::pool::Pool;
+use crate::problem;
+use crate::problem::Problem;
 use crate::server::process::Process;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,14 +39,14 @@ pub(super) fn open(
     process: &Process,
     machine_name: &str,
     clock: &Arc<dyn Clock>,
-) -> Result<Mail, String> {
+) -> Result<Mail, Problem> {
     let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
     Ok(Mail {
         texts: read_email_texts(config).map_err(|problems| problems.join("; "))?,
         settings: mail_settings(config, machine_name, extra_roots),
         mailer: Arc::new(SmtpMailer { clock: Arc::clone(clock) }),
         post: Pool::start("post", POST_THREADS, WAITING_MAX)
-            .map_err(|error| format!("cannot start a thread: {error}"))?,
+            .map_err(|error| problem!("cannot start a thread: {}", error))?,
     })
 }
 
@@ -80,8 +82,8 @@ pub fn mail_settings(config: &Config, machine_name: &str, extra_roots: Option<Ve
     }
 }
 
-pub(super) fn read_roots(path: &Path) -> Result<Vec<u8>, String> {
-    read_extra_roots(path).map_err(|error| format!("{EXTRA_ROOTS_VARIABLE} {}: {error}", path.display()))
+pub(super) fn read_roots(path: &Path) -> Result<Vec<u8>, Problem> {
+    read_extra_roots(path).map_err(|error| problem!("{} {}: {}", EXTRA_ROOTS_VARIABLE, path.display(), error))
 }
 
 /// How a server with these settings would reach its mail server.

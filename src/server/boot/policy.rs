@@ -2,6 +2,8 @@
 
 use crate::files::read_small;
 use crate::policy::model::Policy;
+use crate::problem;
+use crate::problem::Problem;
 use std::path::Path;
 
 /// The largest policy file that is read.
@@ -12,10 +14,10 @@ const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 /// # Errors
 ///
 /// One line for the operator, naming the place in the file.
-pub fn read_policy(path: Option<&Path>) -> Result<Policy, String> {
+pub fn read_policy(path: Option<&Path>) -> Result<Policy, Problem> {
     let Some(path) = path else { return Ok(Policy::default_policy()) };
-    let refuse = |what: String| format!("permissions policy {}: {what}", path.display());
-    let bytes = read_small(path, POLICY_BYTES_MAX).map_err(|error| refuse(error.to_string()))?.bytes;
-    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".to_owned()))?;
-    Policy::from_json(&text).map_err(|error| refuse(error.to_string()))
+    let refuse = |what: Problem| problem!("permissions policy {}: {}", path.display(), what);
+    let bytes = read_small(path, POLICY_BYTES_MAX).map_err(|error| refuse(Problem::of(&error)))?.bytes;
+    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".into()))?;
+    Policy::from_json(&text).map_err(|error| refuse(Problem::of(&error)))
 }
