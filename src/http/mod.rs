@@ -85,6 +85,7 @@ pub enum ListenError {
     System(io::Error),
 }
 
+// The address is the server's own.
 impl Loggable for ListenError {}
 
 impl fmt::Display for ListenError {

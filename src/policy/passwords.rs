@@ -8,7 +8,7 @@ use super::lists::{COMMON_PASSWORDS, is_digit};
 use super::similarity;
 use super::text::{casefold, characters, squeeze};
 use crate::guard::secret::{PASSWORD_CHARACTERS_MAX, Password, PasswordForm};
-use crate::problem::Loggable;
+use crate::problem::{Loggable, operator_text};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -51,6 +51,7 @@ enum Composition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordPolicyError(String);
 
+// It repeats what the operator wrote as `operator_text` does.
 impl Loggable for PasswordPolicyError {}
 
 impl fmt::Display for PasswordPolicyError {
@@ -304,7 +305,7 @@ fn fields(text: &str) -> Result<[String; 4], PasswordPolicyError> {
     let mut unnamed = Vec::new();
     for (position, part) in parts.into_iter().enumerate() {
         let (name, value) = part.split_once(':').ok_or_else(|| {
-            PasswordPolicyError(format!("`{part}` in the password policy is not `name:value`"))
+            PasswordPolicyError(format!("{} in the password policy is not `name:value`", operator_text(part)))
         })?;
         match FIELDS.iter().position(|field| *field == name) {
             Some(field) => put(&mut values, field, name, value)?,
@@ -327,7 +328,8 @@ fn put<'a>(
     match values[field].replace(value) {
         None => Ok(()),
         Some(_) => Err(PasswordPolicyError(format!(
-            "`{name}` in the password policy is unknown, or sets {} a second time",
+            "{} in the password policy is unknown, or sets {} a second time",
+            operator_text(name),
             FIELDS[field]
         ))),
     }
@@ -340,7 +342,10 @@ fn number<T: std::str::FromStr>(
     fits: impl Fn(&T) -> bool,
 ) -> Result<T, PasswordPolicyError> {
     value.parse().ok().filter(fits).ok_or_else(|| {
-        PasswordPolicyError(format!("{field} in the password policy must be {kind}, not `{value}`"))
+        PasswordPolicyError(format!(
+            "{field} in the password policy must be {kind}, not {}",
+            operator_text(value)
+        ))
     })
 }
 

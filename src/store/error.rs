@@ -168,6 +168,7 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+// What SQLite says of damage names tables, pages and rows by number.
 impl Loggable for StoreError {}
 
 /// What SQLite says: it tells of columns and files, never of values.
@@ -232,6 +233,7 @@ pub enum OpenError {
     Failed(PathBuf, StoreError),
 }
 
+// As for `StoreError`.
 impl Loggable for OpenError {}
 
 impl fmt::Display for OpenError {
