@@ -159,15 +159,18 @@ pub struct Problem(Cow<'static, str>);
 /// A [`Problem`](crate::problem::Problem): fixed words, with a [`Part`](crate::problem::Part) for each `{}` in them.
 #[macro_export]
 macro_rules! problem {
-    ($words:literal $(, $part:expr)+ $(,)?) => {{
-        const { $crate::problem::ensure_places($words, [$(stringify!($part)),+].len()) };
-        $crate::problem::Problem::new($words, &[$(&$part),+])
-    }};
+    ($words:literal $(, $part:expr)+ $(,)?) => {
+        $crate::problem::Problem::new(
+            const { $crate::problem::with_places($words, [$(stringify!($part)),+].len()) },
+            &[$(&$part),+],
+        )
+    };
 }
 
 /// Refuses words with another number of places, or with a brace that is none.
 #[doc(hidden)]
-pub const fn ensure_places(words: &str, parts: usize) {
+#[must_use]
+pub const fn with_places(words: &'static str, parts: usize) -> &'static str {
     let (bytes, mut at, mut places) = (words.as_bytes(), 0, 0);
     while at < bytes.len() {
         if bytes[at] == b'{' {
@@ -177,6 +180,7 @@ pub const fn ensure_places(words: &str, parts: usize) {
         at += 1;
     }
     assert!(places == parts, "each place takes one part");
+    words
 }
 
 impl Problem {

@@ -137,7 +137,7 @@ pub fn optional_file(text: &str) -> Result<Option<PathBuf>, Problem> {
 }
 
 /// The tag of a language.
-pub fn language(text: &str) -> Result<String, String> {
+pub fn language(text: &str) -> Result<String, Problem> {
     let allowed = "the tag of a language, such as en, de or pt-BR";
     if is_language(text) { Ok(text.to_owned()) } else { Err(allowed.into()) }
 }
@@ -171,7 +171,7 @@ pub fn line(text: &str) -> Result<String, Problem> {
 }
 
 /// What API keys begin with.
-pub fn api_key_prefix(text: &str) -> Result<String, String> {
+pub fn api_key_prefix(text: &str) -> Result<String, Problem> {
     if is_prefix(text) { Ok(text.into()) } else { Err("1 to 12 lower-case letters and digits".into()) }
 }
 

@@ -11,7 +11,9 @@ pub use placeholder::Placeholder;
 pub use template::{Filled, Values};
 
 use crate::files::read_small;
-use placeholder::{Carries, Problem};
+use crate::problem;
+use crate::problem::{Problem, operator_name};
+use placeholder::Carries;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -102,13 +104,13 @@ impl EmailTexts {
     /// # Errors
     ///
     /// Everything that is wrong with them, one line each.
-    pub fn read(directory: &Path, language: &str, allowed_sites: &[String]) -> Result<Self, Vec<String>> {
+    pub fn read(directory: &Path, language: &str, allowed_sites: &[String]) -> Result<Self, Vec<Problem>> {
         let mut texts = Self { language: language.to_ascii_lowercase(), ..Self::built_in_only() };
         let mut problems = Vec::new();
         let files = files(directory).map_err(|problem| vec![problem])?;
         for path in &files {
             if let Err(problem) = texts.take(path, allowed_sites) {
-                problems.push(format!("{}: {problem}", path.display()));
+                problems.push(problem!("{}: {}", path.display(), problem));
             }
         }
         if problems.is_empty() { Ok(texts) } else { Err(problems) }
@@ -132,38 +134,43 @@ impl EmailTexts {
     }
 
     /// Takes a file of the operator's, which come in the order of their names, a text before it.
-    fn take(&mut self, path: &Path, allowed_sites: &[String]) -> Result<(), String> {
+    fn take(&mut self, path: &Path, allowed_sites: &[String]) -> Result<(), Problem> {
         let name = path.file_name().and_then(OsStr::to_str).ok_or("its name is not UTF-8 text")?;
         let (stem, is_html) = match (name.strip_suffix(".txt"), name.strip_suffix(".html")) {
             (Some(stem), _) => (stem, false),
             (_, Some(stem)) => (stem, true),
-            _ => return Err("its name must end in .txt or .html".to_owned()),
+            _ => return Err("its name must end in .txt or .html".into()),
         };
         let (name, language) = stem.split_once('.').unwrap_or((stem, ""));
         let row = ROWS.iter().find(|row| row.name == name).ok_or_else(|| {
-            let names: Vec<_> = ROWS.iter().map(|row| row.name).collect();
-            format!("no email is called so; there are {}", names.join(", "))
+            let names = ROWS.iter().map(|row| Problem::from(row.name));
+            problem!("no email is called so; there are {}", Problem::join(names, ", "))
         })?;
         if !is_language(language) {
-            return Err(format!(
-                "behind the name must stand a language, as in {name}.de-CH.{}",
+            return Err(problem!(
+                "behind the name must stand a language, as in {}.de-CH.{}",
+                row.name,
                 if is_html { "html" } else { "txt" }
             ));
         }
-        let bytes = read_small(path, TEMPLATE_BYTES_MAX).map_err(|error| error.to_string())?.bytes;
-        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+        let bytes = read_small(path, TEMPLATE_BYTES_MAX).map_err(|error| Problem::of(&error))?.bytes;
+        let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text")?;
         let key = (row.name, language.to_ascii_lowercase());
-        let placed = |Problem { line, what }: Problem| format!("line {line}: {what}");
+        let placed = |problem: placeholder::Problem| Problem::of(&problem);
         if is_html {
             let template = self.own.get_mut(&key).ok_or_else(|| {
-                format!("an email as HTML needs its text, too: {name}.{language}.txt, without a problem")
+                problem!(
+                    "an email as HTML needs its text, too: {}.{}.txt, without a problem",
+                    row.name,
+                    operator_name(language)
+                )
             })?;
             return template.add_html(&text, row.carries, allowed_sites).map_err(placed);
         }
         let template = Template::read(&text, row.carries, allowed_sites).map_err(placed)?;
         match self.own.insert(key, template) {
             None => Ok(()),
-            Some(_) => Err("there is another file for this email and language".to_owned()),
+            Some(_) => Err("there is another file for this email and language".into()),
         }
     }
 }
@@ -187,8 +194,8 @@ fn ranges(language: &str) -> impl Iterator<Item = String> {
 }
 
 /// The templates in a directory, texts before HTML; what is hidden, and what has another ending, is not looked at.
-fn files(directory: &Path) -> Result<Vec<PathBuf>, String> {
-    let refuse = |error: std::io::Error| format!("{}: {error}", directory.display());
+fn files(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let refuse = |error: std::io::Error| problem!("{}: {}", directory.display(), error);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(refuse)? {
         let path = entry.map_err(refuse)?.path();
@@ -198,7 +205,7 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, String> {
             files.push(path);
         }
         if files.len() > FILES_MAX {
-            return Err(format!("{}: there are more than {FILES_MAX} files", directory.display()));
+            return Err(problem!("{}: there are more than {} files", directory.display(), FILES_MAX));
         }
     }
     files.sort_by_key(|path| (path.extension().is_some_and(|ending| ending == "html"), path.clone()));

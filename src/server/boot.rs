@@ -96,7 +96,7 @@ pub fn problems_with_files(config: &Config, process: &Process) -> Vec<String> {
         breaches::open(config, process).map(drop),
     ];
     let texts = read_email_texts(config).err().unwrap_or_default();
-    tried.into_iter().filter_map(Result::err).chain(texts).collect()
+    tried.into_iter().filter_map(Result::err).chain(texts).map(String::from).collect()
 }
 
 /// What is opened differently for a server and for one command.

@@ -213,7 +213,7 @@ fn reload_email_texts(app: &App) {
         }
         Err(problems) => {
             for problem in &problems {
-                log::error("kept the old email texts", &[("cause", log::notice(problem))]);
+                log::error("kept the old email texts", &[("cause", log::cause(problem))]);
             }
         }
     }

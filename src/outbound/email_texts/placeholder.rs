@@ -1,5 +1,7 @@
 //! What the texts of emails may leave open, and what each has to.
 
+use crate::problem::Loggable;
+use std::fmt;
 /// What a placeholder stands between.
 pub(super) const OPEN: &str = "{{";
 /// Its end.
@@ -119,6 +121,15 @@ impl Problem {
         Self { line, what: what.into() }
     }
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "line {}: {}", self.line, self.what)
+    }
+}
+
+// A template is the operator's, and has placeholders where it is about a person.
+impl Loggable for Problem {}
 
 /// A placeholder as texts have it.
 pub(super) fn braced(placeholder: Placeholder) -> String {

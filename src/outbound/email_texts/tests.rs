@@ -1,5 +1,6 @@
 //! Which texts are taken and which are refused, and which one is written in which language.
 
+use super::placeholder::Problem;
 use super::*;
 use zeroize::Zeroizing;
 

@@ -42,7 +42,7 @@ pub(super) fn open(
 ) -> Result<Mail, Problem> {
     let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
     Ok(Mail {
-        texts: read_email_texts(config).map_err(|problems| problems.join("; "))?,
+        texts: read_email_texts(config).map_err(|problems| Problem::join(problems, "; "))?,
         settings: mail_settings(config, machine_name, extra_roots),
         mailer: Arc::new(SmtpMailer { clock: Arc::clone(clock) }),
         post: Pool::start("post", POST_THREADS, WAITING_MAX)
@@ -55,7 +55,7 @@ pub(super) fn open(
 /// # Errors
 ///
 /// Everything that is wrong with them, one line each.
-pub fn read_email_texts(config: &Config) -> Result<EmailTexts, Vec<String>> {
+pub fn read_email_texts(config: &Config) -> Result<EmailTexts, Vec<Problem>> {
     match &config.email_templates {
         None => Ok(EmailTexts::built_in_only()),
         Some(directory) => EmailTexts::read(directory, &config.email_language, &config.base_urls),
