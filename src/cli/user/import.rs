@@ -7,7 +7,7 @@ use crate::cli::accounts::{Local, open_local};
 use crate::cli::ask::confirm;
 use crate::cli::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use crate::cli::output::{JSON, Style, Table, show};
-use crate::config::{Problems, shown};
+use crate::config::shown;
 use crate::files::open_regular;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -200,14 +200,14 @@ impl Report {
         if is_told {
             return Ok(EXIT_FAILED);
         }
-        let mut problems = Problems::default();
+        let mut problems = Vec::new();
         for (line, problem) in &self.problems {
-            problems.add(format!("line {line}: {problem}"));
+            problems.push(format!("line {line}: {problem}"));
         }
         if self.problem_count > self.problems.len() {
-            problems.add(format!("and {} more", self.problem_count - self.problems.len()));
+            problems.push(format!("and {} more", self.problem_count - self.problems.len()));
         }
-        problems.add("nothing was imported".to_owned());
+        problems.push("nothing was imported".to_owned());
         Err(CommandError::failed(problems))
     }
 }

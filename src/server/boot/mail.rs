@@ -91,7 +91,7 @@ pub(super) fn read_roots(path: &Path) -> Result<Vec<u8>, Problem> {
 /// # Errors
 ///
 /// One line for the operator.
-pub fn mail_settings_of(config: &Config, process: &Process) -> Result<MailSettings, String> {
+pub fn mail_settings_of(config: &Config, process: &Process) -> Result<MailSettings, Problem> {
     let extra_roots = process.extra_roots_file.as_deref().map(read_roots).transpose()?;
     Ok(mail_settings(config, &machine_name(), extra_roots))
 }
