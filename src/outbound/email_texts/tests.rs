@@ -217,8 +217,9 @@ fn all_that_is_wrong_in_a_directory_is_reported_together_by_file() {
         ("reset.de.html", "line 2: an email must not have <script>"),
         ("reset.it.txt", "not UTF-8"),
     ] {
-        let is_told =
-            problems.iter().any(|problem| problem.contains(&format!("/{name}: ")) && problem.contains(what));
+        let is_told = problems.iter().any(|problem| {
+            problem.as_str().contains(&format!("/{name}: ")) && problem.as_str().contains(what)
+        });
         assert!(is_told, "{name}: {problems:#?}");
     }
     assert_eq!(problems.len(), 7);
