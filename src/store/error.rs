@@ -280,7 +280,8 @@ impl fmt::Display for OpenError {
             ),
             Self::Newer { path, version, newest } => write!(
                 out,
-                "{} has schema {version}, made by a newer authnzerver; this one knows up to {newest}",
+                "{} has schema {version}, made by a newer authnzerver; this one knows up to {newest}: start the newer one, or \
+                 put back a backup from before the upgrade (authnzerver restore FILE)",
                 path.display(),
             ),
             Self::Unknown(path) => write!(

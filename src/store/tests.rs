@@ -189,6 +189,7 @@ fn what_is_not_ours_is_refused_and_left_alone() {
     drop(open(&path).expect("is made ours"));
     Connection::open(&path).and_then(|db| db.execute_batch("PRAGMA user_version = 99")).expect("ages");
     assert!(refusal(&path).contains("made by a newer authnzerver"));
+    assert!(refusal(&path).contains("put back a backup from before the upgrade (authnzerver restore FILE)"));
 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("changes the mode");
     assert!(refusal(&path).contains("chmod 600"));

@@ -24,6 +24,7 @@ mod signals;
 mod startup;
 mod storage;
 mod tls;
+mod to_python;
 
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
