@@ -1,18 +1,18 @@
 -- name: insert
-INSERT INTO email_queue (purpose, user_id, site, page, browser, ip_address, state, tries, next_try, created)
-VALUES (:purpose, :user_id, :site, :page, :browser, :ip_address, 'waiting', 0, :now, :now);
+INSERT INTO email_queue (purpose, user_id, address, site, page, browser, ip_address, state, tries, next_try, created)
+VALUES (:purpose, :user_id, :address, :site, :page, :browser, :ip_address, 'waiting', 0, :now, :now);
 
 -- name: sent_lately
 SELECT count(*) AS sent, max(created) AS latest FROM email_queue
 WHERE user_id = :user_id AND purpose = :purpose AND created > :since AND created <= :latest;
 
 -- name: withdraw
-UPDATE email_queue SET state = 'done', site = '', page = '', browser = '', ip_address = ''
-WHERE user_id = :user_id AND purpose = :purpose AND state = 'waiting';
+UPDATE email_queue SET state = 'done', address = '', site = '', page = '', browser = '', ip_address = ''
+WHERE user_id = :user_id AND purpose = :purpose AND created >= :since AND state IN ('waiting', 'sending');
 
 -- name: withdraw_all
-UPDATE email_queue SET state = 'done', site = '', page = '', browser = '', ip_address = ''
-WHERE user_id = :user_id AND state IN ('waiting', 'sending');
+UPDATE email_queue SET state = 'done', address = '', site = '', page = '', browser = '', ip_address = ''
+WHERE user_id = :user_id AND purpose <> coalesce(:kept, '') AND state IN ('waiting', 'sending');
 
 -- name: any_due
 -- What lies too far ahead was written under a wrong clock.
@@ -20,7 +20,7 @@ SELECT EXISTS (SELECT 1 FROM email_queue
                WHERE state IN ('waiting', 'sending') AND (next_try <= :now OR next_try > :latest));
 
 -- name: next_due
-SELECT email_id, purpose, user_id, site, page, browser, ip_address, tries FROM email_queue
+SELECT email_id, purpose, user_id, address, site, page, browser, ip_address, tries, created FROM email_queue
 WHERE state IN ('waiting', 'sending') AND (next_try <= :now OR next_try > :latest) AND user_id IS NOT NULL
 ORDER BY next_try LIMIT 1;
 
@@ -35,7 +35,7 @@ UPDATE email_queue SET state = 'waiting', tries = :tries, next_try = :next_try
 WHERE email_id = :email_id AND state = 'sending';
 
 -- name: set_done
-UPDATE email_queue SET state = 'done', site = '', page = '', browser = '', ip_address = ''
+UPDATE email_queue SET state = 'done', address = '', site = '', page = '', browser = '', ip_address = ''
 WHERE email_id = :email_id AND state = 'sending';
 
 -- name: set_dead

@@ -1,5 +1,5 @@
 -- name: list_unsent
-SELECT email_id, purpose, user_id, email, state, tries, next_try, created
+SELECT email_id, purpose, user_id, coalesce(nullif(address, ''), email) AS email, state, tries, next_try, created
 FROM email_queue JOIN users USING (user_id)
 WHERE email_id > :after AND state IN ('waiting', 'sending', 'dead')
 ORDER BY email_id LIMIT :limit;
@@ -14,5 +14,5 @@ WHERE user_id IS NOT NULL AND state IN ('waiting', 'dead');
 
 -- name: drop
 -- It still counts among those of its day.
-UPDATE email_queue SET state = 'done', site = '', page = '', browser = '', ip_address = ''
+UPDATE email_queue SET state = 'done', address = '', site = '', page = '', browser = '', ip_address = ''
 WHERE email_id = :email_id AND user_id IS NOT NULL AND state IN ('waiting', 'dead');

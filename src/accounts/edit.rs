@@ -3,7 +3,7 @@
 mod note;
 
 use super::actor::{Actor, Performer, Requester};
-use super::codes::end_all;
+use super::codes::{end_all, end_all_with_undo};
 use super::error::OperationError;
 use super::lock::{self, HISTORY_KEY, Unlocked};
 use super::verify_email::settle_address;
@@ -68,6 +68,8 @@ pub enum EditRefused {
     LastAdministrator,
     /// What is noted about the user cannot be read, so it cannot be changed without losing something.
     NotesUnreadable,
+    /// Users have to prove a new address.
+    ToBeProven,
 }
 
 /// Changes an account; tells what it is then. Keys of `extra_info` are set one by one.
@@ -85,6 +87,7 @@ pub fn edit(
     let policy = context.app().policy.load_full();
     let no_password = context.no_password();
     let trail = context.trail();
+    let proves = matches!(requester, Requester::User(_)) && context.config().email_change.takes_proof();
     let (by, user) = context.write(move |tx| {
         let refused = |why| Err(OperationError::Refused(why));
         let Some(by) = requester.authorize(tx)? else {
@@ -101,6 +104,14 @@ pub fn edit(
         }
         let keys: Vec<String> = update.keys().cloned().collect();
         let (after, was_contested) = change(tx, &user, update, &no_password)?;
+        if user.email != after.email {
+            if proves {
+                return refused(EditRefused::ToBeProven);
+            }
+            if edits == Edits::Anybodys {
+                end_all_with_undo(tx, user_id)?;
+            }
+        }
         note::edited(tx, &trail, &by, &keys, (&user, &after), was_contested)?;
         Ok((by, after))
     })?;

@@ -75,10 +75,10 @@ pub(super) fn enqueue(
         && may_get_one_more(tx, user, purpose)?
     {
         // Only the newest code is good; whoever has waited for the one before gets one email, not two.
-        email_queue::withdraw(tx, user.user_id, Some(purpose))?;
+        email_queue::withdraw(tx, user.user_id, purpose, Timestamp::MIN)?;
         recipient = Some(user.user_id);
     }
-    email_queue::insert(tx, purpose, recipient, contents)
+    email_queue::insert(tx, purpose, recipient, None, contents)
 }
 
 /// Has the email sent that goes to an address where somebody signs up: to an account that waits for its verification, the
@@ -101,6 +101,38 @@ pub(super) fn enqueue_for_signup(
         }
     }
     enqueue(tx, EmailPurpose::AccountExists, None, contents)
+}
+
+/// Has the emails of a change of the address sent: to the account's own address one by which the change is undone, to the
+/// new one one by which it is made, or, where that belongs to somebody else, one that tells them. What was asked for
+/// before ends. Unless there were others lately; whatever comes of it, it is the same work.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn enqueue_for_change(
+    tx: &Tx<'_>,
+    user: &User,
+    new: &EmailAddress,
+    contents: &EmailContents,
+    to_undo: &EmailContents,
+) -> Result<(), StoreError> {
+    use EmailPurpose::{EmailChange, EmailTaken, EmailUndo};
+    let may = may_get_one_more(tx, user, EmailUndo)?;
+    let owner = Some(user.user_id).filter(|_| may);
+    if may {
+        // Also where nobody gets a code now: whether the code before still works is not to tell that.
+        crate::store::codes::delete_by_purpose(tx, user.user_id, CodePurpose::EmailChange)?;
+        email_queue::withdraw(tx, user.user_id, EmailChange, Timestamp::MIN)?;
+    }
+    email_queue::insert(tx, EmailUndo, owner, Some(&user.email), to_undo)?;
+    match users::by_email(tx, new)?.filter(|_| may) {
+        Some(other) if is_recipient(tx, &other, EmailTaken)? => {
+            enqueue(tx, EmailTaken, Some(&other), contents)
+        }
+        Some(_) => enqueue(tx, EmailTaken, None, contents),
+        None => email_queue::insert(tx, EmailChange, owner, Some(new), contents),
+    }
 }
 
 /// Whether enough time has passed since the emails before.
@@ -129,7 +161,10 @@ pub(super) fn is_recipient(db: &Db<'_>, user: &User, purpose: EmailPurpose) -> R
         EmailPurpose::AccountExists => !is_pending,
         // A lock that failed attempts made does not keep the owner from it, and whoever never proved the address does
         // so by this.
-        EmailPurpose::Reset => may_act || is_pending || is_suspended(db, user.user_id)?,
+        EmailPurpose::Reset | EmailPurpose::Login => may_act || is_pending || is_suspended(db, user.user_id)?,
+        EmailPurpose::EmailChange => may_act,
+        EmailPurpose::EmailUndo => may_act || is_suspended(db, user.user_id)?,
+        EmailPurpose::EmailTaken => true,
     })
 }
 
@@ -144,8 +179,7 @@ pub fn wake(app: &App) {
         settings: app.mail_settings.clone(),
         texts: app.email_texts.load_full(),
         code_form: app.config.code_form,
-        valid_seconds: [CodePurpose::SignUp, CodePurpose::Reset]
-            .map(|purpose| codes::valid_seconds(&app.config, purpose)),
+        valid_seconds: CodePurpose::ALL.map(|purpose| codes::valid_seconds(&app.config, purpose)),
     };
     // What does not fit into the queue of the threads stays in ours.
     let _ = app.post.submit(move || courier.run());
@@ -163,6 +197,9 @@ pub fn resume(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// For how long codes are good, in the order of their purposes.
+type ValidSeconds = [i64; CodePurpose::ALL.len()];
+
 /// What it takes to send emails from the queue.
 struct Courier {
     store: Arc<Store>,
@@ -173,8 +210,7 @@ struct Courier {
     settings: MailSettings,
     texts: Arc<EmailTexts>,
     code_form: CodeForm,
-    /// Of a sign-up's code and of a reset's.
-    valid_seconds: [i64; 2],
+    valid_seconds: ValidSeconds,
 }
 
 /// An email that was taken out of the queue, and its new code.
@@ -206,9 +242,9 @@ impl Courier {
         if !self.store.read(email_queue::any_due)? {
             return Ok(None);
         }
-        let code = Code::new(self.code_form, &*self.rng);
+        let (code, to_undo) = (Code::new(self.code_form, &*self.rng), Code::new(CodeForm::Link, &*self.rng));
         let valid_seconds = self.valid_seconds;
-        self.store.write(move |tx| take(tx, code, valid_seconds))
+        self.store.write(move |tx| take(tx, code, to_undo, valid_seconds))
     }
 
     fn send(&self, taken: &Taken) {
@@ -259,7 +295,12 @@ impl Courier {
 }
 
 /// Takes the next email out of the queue that somebody is still to get. Those for nobody are dropped.
-fn take(tx: &Tx<'_>, code: Code, valid_seconds: [i64; 2]) -> Result<Option<Taken>, StoreError> {
+fn take(
+    tx: &Tx<'_>,
+    code: Code,
+    to_undo: Code,
+    valid_seconds: ValidSeconds,
+) -> Result<Option<Taken>, StoreError> {
     email_queue::delete_nobodys(tx)?;
     while let Some(due) = email_queue::next_due(tx)? {
         let lease = codes::expiry(tx.now(), LEASE_SECONDS);
@@ -271,27 +312,44 @@ fn take(tx: &Tx<'_>, code: Code, valid_seconds: [i64; 2]) -> Result<Option<Taken
                 continue;
             }
         };
-        let [signup_seconds, reset_seconds] = valid_seconds;
+        let to = due.address.as_ref().unwrap_or(&user.email).as_str().to_owned();
+        // A code that is good for days is too long to be typed.
+        let code = if due.purpose == EmailPurpose::EmailUndo { to_undo } else { code };
         let mut expires = tx.now();
-        let purpose = match due.purpose {
-            EmailPurpose::SignUp => Some((CodePurpose::SignUp, signup_seconds)),
-            EmailPurpose::Reset => Some((CodePurpose::Reset, reset_seconds)),
-            EmailPurpose::AccountExists => None,
-        };
-        if let Some((purpose, seconds)) = purpose {
-            expires = codes::expiry(tx.now(), seconds);
-            let stored = code.stored(purpose, EmailAddress::folded(user.email.as_str()).as_str());
-            crate::store::codes::upsert(tx, user.user_id, purpose, stored, expires)?;
+        if let Some(purpose) = code_purpose(due.purpose) {
+            // Those that undo changes are to expire in the order of the changes.
+            let since = if purpose == CodePurpose::EmailUndo { due.created } else { tx.now() };
+            expires = codes::expiry(since, valid_seconds[purpose as usize]);
+            let stored = code.stored(purpose, EmailAddress::folded(&to).as_str());
+            if purpose == CodePurpose::EmailChange {
+                crate::store::codes::delete_by_purpose(tx, user.user_id, purpose)?;
+            }
+            let address = due.address.as_ref();
+            crate::store::codes::upsert(tx, user.user_id, purpose, address, (stored, expires))?;
         }
         match due.purpose {
             EmailPurpose::SignUp => users::set_verify_email_sent(tx, user.user_id)?,
             EmailPurpose::Reset => users::set_forgotpass_email_sent(tx, user.user_id)?,
-            EmailPurpose::AccountExists => true,
+            _ => true,
         };
-        let name = user.full_name.clone().filter(|_| user.email_verified);
-        return Ok(Some(Taken { due, to: user.email.as_str().to_owned(), name, code, expires }));
+        // Whoever has a new address has not shown yet that the account is theirs.
+        let is_owners = user.email_verified && due.purpose != EmailPurpose::EmailChange;
+        let name = user.full_name.clone().filter(|_| is_owners);
+        return Ok(Some(Taken { due, to, name, code, expires }));
     }
     Ok(None)
+}
+
+/// What the code is good for that an email brings.
+const fn code_purpose(purpose: EmailPurpose) -> Option<CodePurpose> {
+    match purpose {
+        EmailPurpose::SignUp => Some(CodePurpose::SignUp),
+        EmailPurpose::Reset => Some(CodePurpose::Reset),
+        EmailPurpose::Login => Some(CodePurpose::Login),
+        EmailPurpose::EmailChange => Some(CodePurpose::EmailChange),
+        EmailPurpose::EmailUndo => Some(CodePurpose::EmailUndo),
+        EmailPurpose::AccountExists | EmailPurpose::EmailTaken => None,
+    }
 }
 
 fn write_email(texts: &EmailTexts, taken: &Taken) -> Result<Email, InvalidMessage> {
@@ -302,6 +360,10 @@ fn write_email(texts: &EmailTexts, taken: &Taken) -> Result<Email, InvalidMessag
         EmailPurpose::SignUp => notices::sign_up(texts, &notice, &taken.code, taken.expires),
         EmailPurpose::Reset => notices::reset(texts, &notice, &taken.code, taken.expires),
         EmailPurpose::AccountExists => notices::account_exists(texts, &notice),
+        EmailPurpose::Login => notices::login(texts, &notice, &taken.code, taken.expires),
+        EmailPurpose::EmailChange => notices::email_change(texts, &notice, &taken.code, taken.expires),
+        EmailPurpose::EmailUndo => notices::email_undo(texts, &notice, &taken.code, taken.expires),
+        EmailPurpose::EmailTaken => notices::email_taken(texts, &notice),
     }
 }
 

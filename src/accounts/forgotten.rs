@@ -65,7 +65,7 @@ pub(crate) fn finish(
     // Refused before anything is hashed, for known and unknown addresses.
     let (code, _turn) =
         code.look_up(context)?.map_err(|why| OperationError::Refused(FinishRefused::Code(why)))?;
-    let owner = context.read(|db| users::by_id(db, code.owner))?.ok_or(BAD_CODE)?;
+    let owner = context.read(|db| users::by_id(db, code.owner.user_id))?.ok_or(BAD_CODE)?;
     context.concerns(owner.email.as_str());
     let hash = context.hash(new)?;
     let name = owner.full_name.as_deref().unwrap_or_default();

@@ -5,7 +5,7 @@ use super::actor::Performer;
 use super::email_queue::{enqueue_for_signup, is_recipient, wake};
 use super::error::OperationError;
 use super::presented_code::{CodeRefused, GoodCode, PresentedCode};
-use super::sessions::{self, Start, Started, prepare};
+use super::sessions::{Start, Started, log_in_within, prepare};
 use super::sign_up::{SignUp, SignUpRefused, sign_up};
 use super::verify_email::{self, VerifyRefused, note_proof};
 use crate::app::Context;
@@ -13,7 +13,6 @@ use crate::guard::password::PasswordHash;
 use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
 use crate::store::email_queue::{EmailContents, EmailPurpose};
-use crate::store::sessions::NewSession;
 use crate::store::users::AuthUser;
 use crate::store::{StoreError, Tx, users};
 use crate::user_id::UserId;
@@ -128,11 +127,7 @@ pub(crate) fn finish(
         let by = Performer::CodeHolder(user_id);
         note_proof(tx, &trail, &by, user_id, was_contested)?;
         if let Some((starts, ends)) = session {
-            if let Some(ends) = ends {
-                sessions::delete(tx, &trail, &ends)?;
-            }
-            users::set_login_success(tx, user_id)?;
-            sessions::insert_at_login(tx, &trail, &by, &NewSession { user_id, ..starts })?;
+            log_in_within(tx, &trail, &by, (user_id, ends), starts)?;
         }
         users::credentials_by_id(tx, user_id)?.ok_or(BAD_CODE)
     })?;

@@ -7,6 +7,7 @@
 //! | `actor.rs` | who does it, and how that is proven |
 //! | `authenticate.rs` | who knows the password; logging in |
 //! | `log_in.rs` | a whole login, from password to session |
+//! | `log_in_by_code.rs` | a whole login without a password, from an address to a session |
 //! | `attempts.rs` | failed attempts: counted, delayed, locked |
 //! | `lock.rs` | locking and unlocking |
 //! | `new_password.rs` | whether a new password is good enough |
@@ -17,6 +18,8 @@
 //! | `add_user.rs` | adding users who need not sign up |
 //! | `import.rs` | taking over accounts of another program |
 //! | `verify_email.rs` | what follows when an address was proven |
+//! | `change_email.rs` | a change of the address that the new one proves |
+//! | `undo_email_change.rs` | its undoing by whoever has the old address |
 //! | `edit.rs` | changing what is known about an account |
 //! | `delete.rs` | deleting accounts |
 //! | `sessions.rs` | starting, annotating, listing and ending sessions |
@@ -42,6 +45,7 @@ pub mod actor;
 pub mod add_user;
 mod attempts;
 pub(crate) mod authenticate;
+pub(crate) mod change_email;
 pub(crate) mod codes;
 pub mod delete;
 pub(crate) mod delivery;
@@ -59,6 +63,7 @@ pub(crate) mod key_claims;
 pub mod keys;
 pub mod lock;
 pub(crate) mod log_in;
+pub(crate) mod log_in_by_code;
 pub(crate) mod new_password;
 pub(crate) mod own;
 pub(crate) mod permission;
@@ -69,5 +74,6 @@ pub mod sessions;
 pub mod set_password;
 pub(crate) mod sign_up;
 mod sign_up_attempt;
+pub(crate) mod undo_email_change;
 pub(crate) mod unsent_emails;
 pub(crate) mod verify_email;

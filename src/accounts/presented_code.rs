@@ -8,6 +8,7 @@ use crate::guard::code::{CodePurpose, StoredCode};
 use crate::guard::secret::Secret;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
+use crate::store::codes::CodeOwner;
 use crate::store::{StoreError, Tx, codes};
 use crate::user_id::UserId;
 use crate::wait::keyed_mutex::KeyedGuard;
@@ -33,8 +34,8 @@ pub(crate) enum CodeRefused {
 /// A code that was good when it was looked up.
 pub(super) struct GoodCode {
     stored: StoredCode,
-    /// Whose it was.
-    pub(super) owner: UserId,
+    /// Whose it was, and what it gives them.
+    pub(super) owner: CodeOwner,
     success: Option<Success>,
 }
 

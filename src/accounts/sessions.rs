@@ -3,7 +3,7 @@
 use super::actor::Performer;
 use super::error::OperationError;
 use crate::app::Context;
-use crate::clock::Timestamp;
+use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
 use crate::guard::token::{StoredToken, Token, TokenId};
 use crate::json::JsonText;
 use crate::policy::roles::ANONYMOUS_ID;
@@ -91,15 +91,20 @@ pub(super) fn insert(
     note_of_session(tx, trail, by, EventKind::SessionStarted, session.user_id, session.token.id())
 }
 
-/// Starts a session in which somebody logs in by this.
-pub(super) fn insert_at_login(
+/// Logs somebody in by this: the session that they come with ends, and their own begins.
+pub(super) fn log_in_within(
     tx: &Tx<'_>,
     trail: &Trail,
     by: &Performer,
-    session: &NewSession,
+    (user_id, ends): (UserId, Option<StoredToken>),
+    starts: NewSession,
 ) -> Result<(), StoreError> {
-    trail.note(tx, by, NewEvent::about(EventKind::LoggedIn, session.user_id))?;
-    insert(tx, trail, by, session)
+    if let Some(ends) = ends {
+        delete(tx, trail, &ends)?;
+    }
+    users::set_login_success(tx, user_id)?;
+    trail.note(tx, by, NewEvent::about(EventKind::LoggedIn, user_id))?;
+    insert(tx, trail, by, &NewSession { user_id, ..starts })
 }
 
 /// Ends a session on behalf of whoever holds it, live or expired. Tells whether there was one.
@@ -197,6 +202,16 @@ pub fn note(
         note_of_session(tx, &trail, By::CALLING_SERVER, kind, session.user_id, token.id())?;
         Ok((session, JsonText::new(merged)))
     })
+}
+
+/// Seconds after a login for which it is fresh.
+const FRESH_SECONDS: i64 = 15 * 60;
+
+/// Whether the owner of a session has proven who they are not long ago, as it takes to change what they log in with.
+pub(super) fn is_fresh(session: &LiveSession, now: Timestamp) -> bool {
+    let latest = now.plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Timestamp::MAX);
+    let stale = session.created.plus_seconds(FRESH_SECONDS).unwrap_or(Timestamp::MIN);
+    session.created <= latest && now < stale
 }
 
 /// Why a user was not logged out.

@@ -1,13 +1,12 @@
 //! Whole journeys in one request each. What used to take a frontend several requests, in the right order, is one here.
 
-use super::logged_in::{LoggedInUser, session, usual_days};
+use super::logged_in::{NO_SUCH_CLIENT, Session, logged_in_as, session, usual_days};
 use crate::accounts::authenticate::Authentication;
 use crate::accounts::log_in::log_in;
 use crate::accounts::sessions::MayNotStart;
 use crate::app::Call;
-use crate::clock::Timestamp;
 use crate::guard::token::StoredToken;
-use crate::outcome::{Done, Failure, Outcome, Refusal};
+use crate::outcome::{Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
 
@@ -21,8 +20,6 @@ const LOCKED: Refusal = Refusal::new(
     "locked after too many failed attempts",
     "This account is locked for now after too many failed attempts. Try again later, or ask an administrator.",
 );
-const NO_SUCH_CLIENT: Refusal =
-    Refusal::new("invalid request: the session cannot be started as asked", "You could not be logged in.");
 
 requests! {
     /// Logs a user in: tests the password, ends the session that the visitor came with, whatever comes of it, and starts
@@ -46,16 +43,7 @@ requests! {
         days: int,
         /// Anything to note about the session.
         extra_info_json: dict,
-    } answers Session {
-        /// The token of the user's session. It is shown this once.
-        session_token: String,
-        /// When it ends.
-        expires: Timestamp,
-        /// Who it is.
-        user: LoggedInUser,
-        /// Whether the user has to prove themselves in a second way before the session counts. Never so for now.
-        second_factor_due: bool,
-    } refuses [NO_MATCH, TOO_SOON, LOCKED, NO_SUCH_CLIENT]
+    } answers Session refuses [NO_MATCH, TOO_SOON, LOCKED, NO_SUCH_CLIENT]
 }
 
 fn login(call: &mut Call<'_>, ask: Login) -> Outcome<Session> {
@@ -68,13 +56,7 @@ fn login(call: &mut Call<'_>, ask: Login) -> Outcome<Session> {
         logged_in.map_err(|error| error.map_refusal(|MayNotStart| -> Failure { refused() }))?;
     match authentication {
         Authentication::Success(authenticated) => {
-            let session = Session {
-                session_token: started.token.reveal().to_owned(),
-                expires: started.expires,
-                user: LoggedInUser::of(authenticated.into_credentials()),
-                second_factor_due: false,
-            };
-            Ok(Done::new(session, "You are logged in."))
+            Ok(logged_in_as(authenticated.into_credentials(), &started))
         }
         Authentication::Locked => Err(LOCKED.to_failure()),
         Authentication::TooSoon => Err(TOO_SOON.to_failure()),

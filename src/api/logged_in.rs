@@ -1,12 +1,18 @@
 //! Somebody who is logged in, as several requests answer it, and the session that they get.
 
-use crate::accounts::sessions::{End, Start};
+use crate::accounts::sessions::{End, Start, Started};
 use crate::client_address::ClientAddress;
+use crate::clock::Timestamp;
+use crate::outcome::{Done, Refusal};
 use crate::policy::roles::Role;
 use crate::shape;
 use crate::store::users::AuthUser;
 use crate::user_id::UserId;
 use crate::wire::Object;
+
+/// A session cannot be started for this client, for so long, or with so much noted.
+pub(super) const NO_SUCH_CLIENT: Refusal =
+    Refusal::new("invalid request: the session cannot be started as asked", "You could not be logged in.");
 
 /// How long a session lives if its user wants to be remembered, and if not.
 const REMEMBERED_DAYS: i64 = 30;
@@ -26,6 +32,31 @@ shape! {
         /// The user's role.
         pub user_role: Role,
     }
+}
+
+shape! {
+    /// A login that is done.
+    pub(super) struct Session {
+        /// The token of the user's session. It is shown this once.
+        pub session_token: String,
+        /// When it ends.
+        pub expires: Timestamp,
+        /// Who it is.
+        pub user: LoggedInUser,
+        /// Whether the user has to prove themselves in a second way before the session counts. Never so for now.
+        pub second_factor_due: bool,
+    }
+}
+
+/// What is answered to somebody who has just logged in.
+pub(super) fn logged_in_as(user: AuthUser, started: &Started) -> Done<Session> {
+    let session = Session {
+        session_token: started.token.reveal().to_owned(),
+        expires: started.expires,
+        user: LoggedInUser::of(user),
+        second_factor_due: false,
+    };
+    Done::new(session, "You are logged in.")
 }
 
 pub(super) const fn usual_days(remember: Option<bool>) -> i64 {

@@ -14,6 +14,7 @@ pub(crate) mod events;
 pub(crate) mod journey;
 mod logged_in;
 pub(crate) mod login;
+pub(crate) mod login_link;
 mod members;
 pub(crate) mod own;
 pub(crate) mod password;
@@ -32,6 +33,7 @@ const FILES: &[&[Request]] = &[
     own::REQUESTS,
     login::REQUESTS,
     journey::REQUESTS,
+    login_link::REQUESTS,
     signup::REQUESTS,
     user::create::REQUESTS,
     user::lookup::REQUESTS,
@@ -45,6 +47,7 @@ const FILES: &[&[Request]] = &[
     password::forgotten::REQUESTS,
     email::send::REQUESTS,
     email::mark::REQUESTS,
+    email::change::REQUESTS,
     access::REQUESTS,
     events::REQUESTS,
     batch::REQUESTS,

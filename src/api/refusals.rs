@@ -2,6 +2,7 @@
 
 use crate::accounts::error::OperationError;
 use crate::accounts::keys::KeyRefused;
+use crate::accounts::presented_code::CodeRefused;
 use crate::outcome::{Failure, Refusal};
 
 /// What is answered while an account takes no attempts; the same whether or not there is such an account.
@@ -14,6 +15,14 @@ pub(super) const LOCKED: Refusal = Refusal::without_reason(
 pub(super) const NOT_LOGGED_IN: Refusal =
     Refusal::new("nobody is logged in with this session", "Please log in first.");
 
+/// An email was to link to a page that none may link to.
+pub(super) const BAD_PAGE: Refusal =
+    Refusal::new("invalid request: no such link is allowed", "No email was sent.");
+/// A code does nothing.
+pub(super) const BAD_CODE: Refusal = Refusal::new(
+    "the code is not valid, was used, or has expired",
+    "This link or code does not work, or not any more. Please try again, or ask for a new email.",
+);
 /// A code was not looked at: it came too soon after a wrong one.
 pub(super) const CODE_TOO_SOON: Refusal =
     Refusal::new("too soon after a wrong code", "Please wait a moment before you try again.");
@@ -22,6 +31,16 @@ pub(super) const CODE_LOCKED: Refusal = Refusal::new(
     "locked after too many wrong codes",
     "No code is taken for now after too many wrong ones. Please try again later.",
 );
+
+/// How it is answered that a code did nothing.
+pub(super) fn code_refused(why: CodeRefused) -> Failure {
+    match why {
+        CodeRefused::Bad => BAD_CODE,
+        CodeRefused::TooSoon => CODE_TOO_SOON,
+        CodeRefused::Locked => CODE_LOCKED,
+    }
+    .to_failure()
+}
 
 /// The policy does not let somebody do this with an API key.
 pub(super) const KEY_NOT_ALLOWED: Refusal = Refusal::new(

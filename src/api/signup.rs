@@ -1,11 +1,11 @@
 //! A sign-up in two requests, and one more where the email got lost: the server makes the code, sends it, and takes it.
 
-use super::logged_in::{LoggedInUser, session, usual_days};
-use super::refusals::{CODE_LOCKED, CODE_TOO_SOON};
+use super::logged_in::{LoggedInUser, NO_SUCH_CLIENT, session, usual_days};
+use super::refusals::{BAD_CODE, BAD_PAGE, CODE_LOCKED, CODE_TOO_SOON, code_refused};
 use crate::accounts::codes::{next_step, valid_seconds};
 use crate::accounts::email_queue::{GAP_SECONDS, contents};
 use crate::accounts::join::{self, FinishRefused, LogIn, StartRefused};
-use crate::accounts::presented_code::{CodeRefused, PresentedCode};
+use crate::accounts::presented_code::PresentedCode;
 use crate::accounts::sign_up::SignUp;
 use crate::app::Call;
 use crate::clock::Timestamp;
@@ -15,8 +15,6 @@ use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
 use crate::requests;
 
-const NO_SUCH_CLIENT: Refusal =
-    Refusal::new("invalid request: the session cannot be started as asked", "You could not be logged in.");
 /// What the end user reads, whoever has the address.
 const STARTED: &str = "An email is on its way to this address. If none comes, please check the address and ask for another one in a minute.";
 const BAD_EMAIL: Refusal =
@@ -27,11 +25,6 @@ const BAD_NAME: Refusal = Refusal::new(
 );
 const BAD_PASSWORD: Refusal = Refusal::new("invalid password", "");
 const TOO_MUCH: Refusal = Refusal::new("invalid request: too much to note", "The account could not be made.");
-const BAD_PAGE: Refusal = Refusal::new("invalid request: no such link is allowed", "No email was sent.");
-const BAD_CODE: Refusal = Refusal::new(
-    "the code is not valid, was used, or has expired",
-    "This link or code does not work, or not any more. Please try again, or ask for a new email.",
-);
 
 requests! {
     /// Signs a user up and has an email sent with which they verify their address. Whoever has an account with it gets an
@@ -179,9 +172,7 @@ fn signup_finish(call: &mut Call<'_>, ask: SignupFinish) -> Outcome<Verified> {
     let joined = join::finish(call, code, log_in).map_err(|error| {
         error.map_refusal(|why| -> Failure {
             match why {
-                FinishRefused::Code(CodeRefused::Bad) => BAD_CODE.to_failure(),
-                FinishRefused::Code(CodeRefused::TooSoon) => CODE_TOO_SOON.to_failure(),
-                FinishRefused::Code(CodeRefused::Locked) => CODE_LOCKED.to_failure(),
+                FinishRefused::Code(why) => code_refused(why),
                 FinishRefused::NoSuchSession => refused(),
             }
         })

@@ -1,7 +1,7 @@
 //! Every setting, once. From a row come the field of [`Config`], its lookup and check, the command line's
 //! option, the variable, and the documentation. A setting is added by adding a row.
 
-use super::values::{self, Backoff, LockMode, PwnedFail};
+use super::values::{self, Backoff, EmailChange, LockMode, PwnedFail};
 use crate::guard::code::CodeForm;
 use crate::guard::envelope::Keyring;
 use crate::guard::password::Argon2Cost;
@@ -231,10 +231,16 @@ settings! {
     base_urls: Vec<String> = "baseurls", Plain, "", values::base_urls;
     /// How the codes that the server makes get from an email to the site: by a `link`, or `typed`, eight characters long.
     code_form: CodeForm = "codes", Plain, "link", values::code_form;
-    /// Hours for which the code of a sign-up's email is good.
+    /// How users change their address: `direct`, with `user-edit`, or `proof`: `user-edit` refuses it, and what is left is
+    /// `email-change-start`, where the new address has to be proven and the old one can undo the change. Operators and
+    /// `internal-user-edit` change addresses either way.
+    email_change: EmailChange = "emailchange", Plain, "direct", values::email_change;
+    /// Hours for which the code of a sign-up's email is good, and of one that proves a new address.
     signup_code_hours: u32 = "signupcodehours", Plain, "24", values::integer::<_, 1, 720>;
     /// Minutes for which the code of a forgotten-password email is good.
     reset_code_minutes: u32 = "resetcodeminutes", Plain, "60", values::integer::<_, 5, 1440>;
+    /// 1 lets users log in by a code that is emailed to them.
+    login_link: bool = "loginlink", Plain, "0", values::boolean;
     /// Whose failed logins count together: `account`, or `account-and-client`, which keeps a stranger on another
     /// network from locking the owner out; after 100 failures on an account in all, strangers are slowed.
     lock_mode: LockMode = "lockmode", Plain, "account", values::lock_mode;

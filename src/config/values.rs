@@ -40,6 +40,23 @@ pub enum LockMode {
     AccountAndClient,
 }
 
+/// How users change their addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailChange {
+    /// By an edit, and nobody proves anything.
+    Direct,
+    /// By a code that is emailed to the new address.
+    Proof,
+}
+
+impl EmailChange {
+    /// Whether no address is changed unless it is proven.
+    #[must_use]
+    pub fn takes_proof(self) -> bool {
+        self == Self::Proof
+    }
+}
+
 /// How repeated failed attempts are slowed down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backoff {
@@ -275,6 +292,11 @@ pub fn lock_mode(text: &str) -> Result<LockMode, Problem> {
 /// How codes get from emails to the site.
 pub fn code_form(text: &str) -> Result<CodeForm, Problem> {
     choice(text, &[("link", CodeForm::Link), ("typed", CodeForm::Typed)])
+}
+
+/// How users change their addresses.
+pub fn email_change(text: &str) -> Result<EmailChange, Problem> {
+    choice(text, &[("direct", EmailChange::Direct), ("proof", EmailChange::Proof)])
 }
 
 /// How repeated failed attempts are slowed down.

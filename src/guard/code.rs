@@ -22,15 +22,27 @@ pub enum CodePurpose {
     SignUp,
     /// To choose a new password in place of a forgotten one.
     Reset,
+    /// To log in.
+    Login,
+    /// To give an account the address that the code was emailed to.
+    EmailChange,
+    /// To give an account back the address that the code was emailed to.
+    EmailUndo,
 }
 
 impl CodePurpose {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 5] = [Self::SignUp, Self::Reset, Self::Login, Self::EmailChange, Self::EmailUndo];
+
     /// Its name in the database.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::SignUp => "signup",
             Self::Reset => "reset",
+            Self::Login => "login",
+            Self::EmailChange => "email-change",
+            Self::EmailUndo => "email-undo",
         }
     }
 }

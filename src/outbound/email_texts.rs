@@ -68,6 +68,18 @@ texts! {
     Reset, "reset", Link;
     /// The same, by a code to type.
     ResetTyped, "reset-typed", TypedCode;
+    /// Lets somebody log in, by a link.
+    Login, "login", Link;
+    /// The same, by a code to type.
+    LoginTyped, "login-typed", TypedCode;
+    /// Has somebody prove the new address of an account, by a link.
+    EmailChange, "email-change", Link;
+    /// The same, by a code to type.
+    EmailChangeTyped, "email-change-typed", TypedCode;
+    /// Tells the old address, and lets it undo the change by a link.
+    EmailUndo, "email-undo", Link;
+    /// Tells somebody that another account was to have their address.
+    EmailTaken, "email-taken", Nothing;
 }
 
 /// The built-in files: their names and what is in them.

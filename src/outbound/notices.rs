@@ -74,6 +74,58 @@ pub fn account_exists(texts: &EmailTexts, notice: &Notice<'_>) -> Result<Email, 
     write(texts, EmailText::AccountExists, notice, None)
 }
 
+/// Lets somebody log in.
+///
+/// # Errors
+///
+/// [`InvalidMessage`].
+pub fn login(
+    texts: &EmailTexts,
+    notice: &Notice<'_>,
+    code: &Code,
+    expires: Timestamp,
+) -> Result<Email, InvalidMessage> {
+    with_code(texts, [EmailText::Login, EmailText::LoginTyped], notice, code, expires)
+}
+
+/// Asks whoever holds an address to prove that an account is to have it.
+///
+/// # Errors
+///
+/// [`InvalidMessage`].
+pub fn email_change(
+    texts: &EmailTexts,
+    notice: &Notice<'_>,
+    code: &Code,
+    expires: Timestamp,
+) -> Result<Email, InvalidMessage> {
+    with_code(texts, [EmailText::EmailChange, EmailText::EmailChangeTyped], notice, code, expires)
+}
+
+/// Tells whoever has an account that it is to have another address, and lets them have theirs back. The code is one for a
+/// link.
+///
+/// # Errors
+///
+/// [`InvalidMessage`].
+pub fn email_undo(
+    texts: &EmailTexts,
+    notice: &Notice<'_>,
+    code: &Code,
+    expires: Timestamp,
+) -> Result<Email, InvalidMessage> {
+    with_code(texts, [EmailText::EmailUndo; 2], notice, code, expires)
+}
+
+/// Tells whoever has an account that somebody wanted its address for another one.
+///
+/// # Errors
+///
+/// [`InvalidMessage`].
+pub fn email_taken(texts: &EmailTexts, notice: &Notice<'_>) -> Result<Email, InvalidMessage> {
+    write(texts, EmailText::EmailTaken, notice, None)
+}
+
 /// An email with a code, of which there are two: with a link, and with a code to type.
 fn with_code(
     texts: &EmailTexts,
@@ -180,10 +232,10 @@ mod tests {
         Code::new(form, &SeededRng::new(1))
     }
 
-    fn all(notice: &Notice<'_>, code: &Code) -> [Result<Email, InvalidMessage>; 2] {
+    fn all(notice: &Notice<'_>, code: &Code) -> [Result<Email, InvalidMessage>; 4] {
         let expires = Timestamp::parse("2026-11-23T16:00:00").expect("a time");
         let texts = EmailTexts::built_in_only();
-        [sign_up(&texts, notice, code, expires), reset(&texts, notice, code, expires)]
+        [sign_up, reset, login, email_change].map(|write| write(&texts, notice, code, expires))
     }
 
     #[test]
@@ -232,7 +284,8 @@ mod tests {
             Notice { page: "", ..notice() },
         ] {
             let texts = EmailTexts::built_in_only();
-            assert!(all(&odd, &code).iter().all(Result::is_err) && account_exists(&texts, &odd).is_err());
+            assert!(all(&odd, &code).iter().all(Result::is_err));
+            assert!(account_exists(&texts, &odd).is_err() && email_taken(&texts, &odd).is_err());
         }
     }
 
@@ -246,7 +299,7 @@ mod tests {
             }
         }
         let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
-        let [email, _] = all(&Notice { browser, ..notice() }, &code);
+        let [email, ..] = all(&Notice { browser, ..notice() }, &code);
         assert!(email.expect("an email").text.contains(browser));
     }
 

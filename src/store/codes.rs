@@ -1,21 +1,34 @@
 //! Codes that were emailed. A code is never stored, only its SHA-256.
 
-use super::db::{Db, Tx, column};
+use super::db::{Db, Tx, column, moment};
 use super::error::StoreError;
 use super::query::query;
 use crate::clock::Timestamp;
 use crate::guard::code::{CodePurpose, StoredCode};
+use crate::policy::email::EmailAddress;
 use crate::user_id::UserId;
 use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/codes.sql");
 const UPSERT: &str = query(FILE, "upsert");
 const LIVE: &str = query(FILE, "live");
+const DELETE_BY_PURPOSE: &str = query(FILE, "delete_by_purpose");
 const CONSUME: &str = query(FILE, "consume");
+const DELETE_SINCE: &str = query(FILE, "delete_since");
 const DELETE_BY_USER: &str = query(FILE, "delete_by_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
 
-/// Stores a user's code; an older one for the same purpose ends.
+/// Whose a code is, and what it gives them.
+pub struct CodeOwner {
+    /// The user's number.
+    pub user_id: UserId,
+    /// The address that their account is to have by it, if any.
+    pub address: Option<EmailAddress>,
+    /// When it expires.
+    pub expires: Timestamp,
+}
+
+/// Stores a user's code, which gives the account this address, if any; an older one for the same purpose and address ends.
 ///
 /// # Errors
 ///
@@ -24,8 +37,8 @@ pub fn upsert(
     tx: &Tx<'_>,
     user_id: UserId,
     purpose: CodePurpose,
-    code: StoredCode,
-    expires: Timestamp,
+    address: Option<&EmailAddress>,
+    (code, expires): (StoredCode, Timestamp),
 ) -> Result<(), StoreError> {
     tx.execute(
         UPSERT,
@@ -33,6 +46,7 @@ pub fn upsert(
             ":code_hash": code.as_bytes(),
             ":purpose": purpose.text(),
             ":user_id": user_id,
+            ":address": address.map_or("", EmailAddress::as_str),
             ":expires": expires.stored(),
         },
     )?;
@@ -44,12 +58,16 @@ pub fn upsert(
 /// # Errors
 ///
 /// A failing database.
-pub fn live(db: &Db<'_>, code: StoredCode) -> Result<Option<UserId>, StoreError> {
+pub fn live(db: &Db<'_>, code: StoredCode) -> Result<Option<CodeOwner>, StoreError> {
     let params = named_params! { ":code_hash": code.as_bytes(), ":now": db.now().stored() };
-    db.one(LIVE, params, |row| column(row, "user_id"))
+    db.one(LIVE, params, |row| {
+        let address: String = column(row, "address")?;
+        let address = (!address.is_empty()).then(|| EmailAddress::folded(&address));
+        Ok(CodeOwner { user_id: column(row, "user_id")?, address, expires: moment(row, "expires")? })
+    })
 }
 
-/// The same, and ends it: of many who present one code, one finds it.
+/// Whose code it is, and ends it: of many who present one code, one finds it.
 ///
 /// # Errors
 ///
@@ -59,13 +77,40 @@ pub fn consume(tx: &Tx<'_>, code: StoredCode) -> Result<Option<UserId>, StoreErr
     tx.one(CONSUME, params, |row| column(row, "user_id"))
 }
 
-/// Ends all codes of a user.
+/// Ends a user's codes for one purpose.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
-    tx.execute(DELETE_BY_USER, named_params! { ":user_id": user_id })?;
+pub fn delete_by_purpose(tx: &Tx<'_>, user_id: UserId, purpose: CodePurpose) -> Result<(), StoreError> {
+    tx.execute(DELETE_BY_PURPOSE, named_params! { ":user_id": user_id, ":purpose": purpose.text() })?;
+    Ok(())
+}
+
+/// Ends a user's codes for one purpose that expire at a time or later: those that were asked for since.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_since(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    purpose: CodePurpose,
+    expires: Timestamp,
+) -> Result<(), StoreError> {
+    let params =
+        named_params! { ":user_id": user_id, ":purpose": purpose.text(), ":expires": expires.stored() };
+    tx.execute(DELETE_SINCE, params)?;
+    Ok(())
+}
+
+/// Ends all codes of a user, but for those of one purpose that may be kept.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId, kept: Option<CodePurpose>) -> Result<(), StoreError> {
+    tx.execute(DELETE_BY_USER, named_params! { ":user_id": user_id, ":kept": kept.map(CodePurpose::text) })?;
     Ok(())
 }
 

@@ -1,9 +1,10 @@
 //! Emails that the server sends by itself: waiting, being sent, done with, or given up on.
 
-use super::db::{Db, Tx, column, timestamp_or_null};
+use super::db::{Db, Tx, column, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
+use crate::policy::email::EmailAddress;
 use crate::user_id::UserId;
 use rusqlite::named_params;
 
@@ -36,10 +37,26 @@ pub enum EmailPurpose {
     AccountExists,
     /// Somebody forgot their password.
     Reset,
+    /// Somebody wants to log in by a code.
+    Login,
+    /// An account is to have the address that this goes to.
+    EmailChange,
+    /// An account is to have another address than the one that this goes to.
+    EmailUndo,
+    /// Somebody wants an account to have an address that another one has.
+    EmailTaken,
 }
 
 impl EmailPurpose {
-    const ALL: [Self; 3] = [Self::SignUp, Self::AccountExists, Self::Reset];
+    const ALL: [Self; 7] = [
+        Self::SignUp,
+        Self::AccountExists,
+        Self::Reset,
+        Self::Login,
+        Self::EmailChange,
+        Self::EmailUndo,
+        Self::EmailTaken,
+    ];
 
     /// Its name, here and in the log.
     #[must_use]
@@ -48,6 +65,10 @@ impl EmailPurpose {
             Self::SignUp => "signup",
             Self::AccountExists => "account-exists",
             Self::Reset => "reset",
+            Self::Login => "login",
+            Self::EmailChange => "email-change",
+            Self::EmailUndo => "email-undo",
+            Self::EmailTaken => "email-taken",
         }
     }
 
@@ -74,15 +95,20 @@ pub struct DueEmail {
     pub email_id: i64,
     /// What it is sent for.
     pub purpose: EmailPurpose,
-    /// Who gets it.
+    /// Whose account it is about.
     pub user_id: UserId,
+    /// Where it goes, if not to the account's address.
+    pub address: Option<EmailAddress>,
     /// What it tells.
     pub contents: EmailContents,
     /// How often it was tried in vain.
     pub tries: u32,
+    /// When it was asked for.
+    pub created: Timestamp,
 }
 
-/// Puts an email into the queue, due now; for nobody, where there is nobody who gets it.
+/// Puts an email into the queue, due now; for nobody, where there is nobody who gets it. It goes to the address that the
+/// account has when it is sent, unless another is named.
 ///
 /// # Errors
 ///
@@ -91,6 +117,7 @@ pub fn insert(
     tx: &Tx<'_>,
     purpose: EmailPurpose,
     user_id: Option<UserId>,
+    address: Option<&EmailAddress>,
     contents: &EmailContents,
 ) -> Result<(), StoreError> {
     tx.execute(
@@ -98,6 +125,7 @@ pub fn insert(
         named_params! {
             ":purpose": purpose.text(),
             ":user_id": user_id,
+            ":address": address.map_or("", EmailAddress::as_str),
             ":site": contents.site,
             ":page": contents.page,
             ":browser": contents.browser,
@@ -128,19 +156,31 @@ pub fn sent_lately(
     Ok(sent?.unwrap_or((0, None)))
 }
 
-/// Takes the emails of a user that wait out of the queue: those for one purpose, or all of them, also those that are
+/// Takes the emails of a user for one purpose that were asked for at a time or later out of the queue, also those that are
 /// being sent. They still count.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn withdraw(tx: &Tx<'_>, user_id: UserId, purpose: Option<EmailPurpose>) -> Result<(), StoreError> {
-    match purpose {
-        Some(purpose) => {
-            tx.execute(WITHDRAW, named_params! { ":user_id": user_id, ":purpose": purpose.text() })?
-        }
-        None => tx.execute(WITHDRAW_ALL, named_params! { ":user_id": user_id })?,
-    };
+pub fn withdraw(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    purpose: EmailPurpose,
+    since: Timestamp,
+) -> Result<(), StoreError> {
+    let params = named_params! { ":user_id": user_id, ":purpose": purpose.text(), ":since": since.stored() };
+    tx.execute(WITHDRAW, params)?;
+    Ok(())
+}
+
+/// The same for all purposes, but for one that may be kept, and from all times.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn withdraw_all(tx: &Tx<'_>, user_id: UserId, kept: Option<EmailPurpose>) -> Result<(), StoreError> {
+    let params = named_params! { ":user_id": user_id, ":kept": kept.map(EmailPurpose::text) };
+    tx.execute(WITHDRAW_ALL, params)?;
     Ok(())
 }
 
@@ -163,10 +203,12 @@ pub fn next_due(db: &Db<'_>) -> Result<Option<DueEmail>, StoreError> {
     let params = named_params! { ":now": db.now().stored(), ":latest": latest_try(db).stored() };
     db.one(NEXT_DUE, params, |row| {
         let purpose: String = column(row, "purpose")?;
+        let address: String = column(row, "address")?;
         Ok(DueEmail {
             email_id: column(row, "email_id")?,
             purpose: EmailPurpose::parse(&purpose).ok_or(StoreError::Corrupt("purpose of an email"))?,
             user_id: column(row, "user_id")?,
+            address: (!address.is_empty()).then(|| EmailAddress::folded(&address)),
             contents: EmailContents {
                 site: column(row, "site")?,
                 page: column(row, "page")?,
@@ -174,6 +216,7 @@ pub fn next_due(db: &Db<'_>) -> Result<Option<DueEmail>, StoreError> {
                 ip_address: column(row, "ip_address")?,
             },
             tries: column(row, "tries")?,
+            created: moment(row, "created")?,
         })
     })
 }

@@ -1,7 +1,7 @@
 //! What each writing request leaves in the event log: exactly these events, in the transaction of what they tell.
 
 use crate::failures::disk;
-use crate::writing::WRITING;
+use crate::writing::{SETTINGS, WRITING};
 use std::fmt::Write as _;
 use support::TestServer;
 
@@ -51,6 +51,13 @@ reset-start:
 reset-start:
 reset-finish: account.unlocked password.reset
 reset-finish: account.verified password.reset
+email-change-start: account.email-change-requested
+email-change-start: account.email-change-requested
+email-change-finish: account.email-changed
+email-change-undo: account.email-change-undone
+login-link-start:
+login-link-finish: account.unlocked login.succeeded session.started
+login-link-finish: account.verified password.removed login.succeeded session.started
 user-sendemail-signup:
 user-sendemail-forgotpass:
 user-set-emailverified: account.verified
@@ -84,7 +91,7 @@ fn each_writing_request_leaves_just_the_events_that_are_listed_here() {
     let _turn = disk();
     let mut found = String::new();
     for (place, (request, prepare)) in WRITING.iter().enumerate() {
-        let server = TestServer::start();
+        let server = TestServer::start_with(SETTINGS);
         let asked = prepare(&server, &format!("p{place}"));
         let (_, before) = kinds_after(&server, 0);
         let _ = server.ask(request, asked.body);

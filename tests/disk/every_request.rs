@@ -5,7 +5,7 @@ use crate::contents::{self, Part};
 use crate::failures::disk;
 use crate::reading::READING;
 use crate::vfs::{self, Operation};
-use crate::writing::{Asked, Outcome, Prepare, WRITING};
+use crate::writing::{Asked, Outcome, Prepare, SETTINGS, WRITING};
 use authnzerver::api::{REQUESTS_BY_NAME, requests};
 use authnzerver::outcome::Refusal;
 use authnzerver::server::health::HealthCheck;
@@ -188,7 +188,7 @@ fn tries(request: &'static str, prepare: Prepare, settings: &[(&str, &str)]) {
 fn no_request_is_acknowledged_or_half_done_while_the_disk_fails() {
     let _turn = disk();
     for (request, prepare) in WRITING {
-        tries(request, *prepare, &[]);
+        tries(request, *prepare, SETTINGS);
     }
 }
 

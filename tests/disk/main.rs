@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may read its own server's answers with any parser")]
 
 mod contents;
+mod emailed;
 mod events;
 mod every_request;
 mod failures;

@@ -1,5 +1,8 @@
 //! Every request that writes, each in the ways in which it does, and with what it needs to be done.
 
+use crate::emailed::{
+    change_of_email, codes_of_change, login_code, page_of, reset_code, reset_start, signup_start,
+};
 use serde_json::{Value, json};
 use support::parser::value_of;
 use support::{GOOD_PASSWORD, Reply, TestServer, session_body};
@@ -52,6 +55,9 @@ fn done(body: Value) -> Asked {
 
 /// Makes what a request needs, and the question. Each time it is called, with another name, it can be done once more.
 pub type Prepare = fn(&TestServer, &str) -> Asked;
+
+/// With these, all of them can be done.
+pub const SETTINGS: &[(&str, &str)] = &[("LOGINLINK", "1")];
 
 /// All of them.
 pub const WRITING: &[(&str, Prepare)] = &[
@@ -218,6 +224,47 @@ pub const WRITING: &[(&str, Prepare)] = &[
         server.person(name).signs_up().done();
         done(json!({ "code": reset_code(server, name), "new_password": OTHER_PASSWORD }))
     }),
+    ("email-change-start", |server, name| {
+        let (_, token) = member_with_session(server, name);
+        server.holds_emails();
+        done(change_of_email(name, &token))
+    }),
+    ("email-change-start", |server, name| {
+        // To an address that somebody else has.
+        let (_, token) = member_with_session(server, name);
+        server.member(&format!("{name}-other"));
+        server.holds_emails();
+        let mut body = change_of_email(name, &token);
+        body["email"] = json!(format!("{name}-other@example.org"));
+        done(body)
+    }),
+    ("email-change-finish", |server, name| {
+        let (_, token) = member_with_session(server, name);
+        done(json!({ "session_token": token, "code": codes_of_change(server, name, &token)[1] }))
+    }),
+    ("email-change-undo", |server, name| {
+        let user_id = with_everything(server, name);
+        let token = server.new_session(Some(user_id));
+        let [undo, code] = codes_of_change(server, name, &token);
+        server.ask("email-change-finish", json!({ "session_token": token, "code": code })).done();
+        done(json!({ "code": undo }))
+    }),
+    ("login-link-start", |server, name| {
+        let (person, _) = server.member(name);
+        server.holds_emails();
+        done(page_of("login", &person.email))
+    }),
+    ("login-link-finish", |server, name| {
+        // A lock after failed logins ends with the login.
+        let user_id = with_everything(server, name);
+        (0..11).for_each(|_| guesses_wrong(server, user_id));
+        done(login_code(server, name))
+    }),
+    ("login-link-finish", |server, name| {
+        // An address that was never proven is proven by it, and the password from before goes.
+        server.person(name).signs_up().done();
+        done(login_code(server, name))
+    }),
     ("user-sendemail-signup", |server, name| {
         let person = server.person(name);
         let created = person.signs_up().done().clone();
@@ -292,31 +339,6 @@ pub const WRITING: &[(&str, Prepare)] = &[
         done(body)
     }),
 ];
-
-fn reset_start(email: &str) -> Value {
-    page_of("reset", email)
-}
-
-fn signup_start(email: &str, password: &str) -> Value {
-    let mut body = page_of("verify", email);
-    body["full_name"] = json!("A Name");
-    body["password"] = json!(password);
-    body
-}
-
-fn page_of(page: &str, email: &str) -> Value {
-    json!({
-        "email": email, "link": format!("https://recipes.example/{page}"), "site_name": "Recipes",
-        "ip_address": "192.0.2.7", "user_agent": "Browser/1.0",
-    })
-}
-
-/// The code that somebody gets who forgot their password.
-fn reset_code(server: &TestServer, name: &str) -> String {
-    server.emails();
-    server.ask("reset-start", reset_start(&server.person(name).email)).done();
-    server.emailed_code()
-}
 
 fn member_with_session(server: &TestServer, name: &str) -> (i64, String) {
     let (_, user_id) = server.member(name);

@@ -61,6 +61,11 @@ signup-resend: email str, link str, site_name str, ip_address str, user_agent st
 signup-finish: code str | email str, ip_address str, user_agent str, session_token str, remember bool, days int, extra_info_json dict
 reset-start: email str, link str, site_name str, ip_address str, user_agent str
 reset-finish: code str, new_password str | email str
+email-change-start: session_token str, email str, link str, undo_link str, site_name str, ip_address str, user_agent str
+email-change-finish: session_token str, code str | email str
+email-change-undo: code str
+login-link-start: email str, link str, site_name str, ip_address str, user_agent str
+login-link-finish: code str, ip_address str, user_agent str | email str, session_token str, remember bool, days int, extra_info_json dict
 events-since: after str | wait_seconds int, kinds list, limit int
 ";
 

@@ -3,8 +3,8 @@
 use crate::accounts::codes::{next_step, valid_seconds};
 use crate::accounts::email_queue::{GAP_SECONDS, contents};
 use crate::accounts::forgotten::{FinishRefused, finish, start};
-use crate::accounts::presented_code::{CodeRefused, PresentedCode};
-use crate::api::refusals::{CODE_LOCKED, CODE_TOO_SOON};
+use crate::accounts::presented_code::PresentedCode;
+use crate::api::refusals::{BAD_CODE, BAD_PAGE, CODE_LOCKED, CODE_TOO_SOON, code_refused};
 use crate::app::Call;
 use crate::guard::code::CodePurpose;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
@@ -14,13 +14,7 @@ use crate::user_id::UserId;
 
 /// What the end user reads, whoever has the address.
 const STARTED: &str = "If there is an account with this address, an email is on its way. If none comes, please check the address and try again in a minute.";
-const BAD_CODE: Refusal = Refusal::new(
-    "the code is not valid, was used, or has expired",
-    "This link or code does not work, or not any more. Please try again, or ask for a new email.",
-);
 const INSECURE: Refusal = Refusal::new("invalid new password", "");
-
-const BAD_PAGE: Refusal = Refusal::new("invalid request: no such link is allowed", "No email was sent.");
 
 requests! {
     /// Has an email sent with which somebody who forgot their password chooses a new one, if there is an account with
@@ -88,9 +82,7 @@ fn reset_finish(call: &mut Call<'_>, ask: ResetFinish) -> Outcome<ResetFinished>
     let user = finish(call, code, &ask.new_password).map_err(|error| {
         error.map_refusal(|why| -> Failure {
             match why {
-                FinishRefused::Code(CodeRefused::Bad) => BAD_CODE.to_failure(),
-                FinishRefused::Code(CodeRefused::TooSoon) => CODE_TOO_SOON.to_failure(),
-                FinishRefused::Code(CodeRefused::Locked) => CODE_LOCKED.to_failure(),
+                FinishRefused::Code(why) => code_refused(why),
                 FinishRefused::Insecure(broken) => {
                     let told = std::iter::once("Please choose a safer password.".into()).chain(broken);
                     INSECURE.to_refused().with_messages(told.collect()).into()

@@ -41,6 +41,12 @@ const NOTES_UNREADABLE: Refusal = Refusal::new(
 );
 const INTERNALLY_NOT_EDITED: Refusal = Refusal::new("DB error when updating user info", FAILED);
 
+const TO_BE_PROVEN: Refusal = Refusal::new(
+    "an address is changed with email-change-start, which has it proven",
+    "Please change your e-mail address where you are sent an email to prove it.",
+)
+.nulls(&["user_info"]);
+
 requests! {
     /// Changes a user's own name or address, or, for an administrator, anybody's.
     "user-edit" => user_edit(UserEdit), 10/min, broken NOT_EDITED {
@@ -58,7 +64,7 @@ requests! {
         /// The user.
         user_info: User,
     } refuses [
-        SYSTEM_USER, NO_SESSION, NO_SELF_SESSION, SELF_OTHER_KEYS, OTHER_KEYS, BAD_ROLE, NOT_EDITED,
+        SYSTEM_USER, NO_SESSION, NO_SELF_SESSION, SELF_OTHER_KEYS, OTHER_KEYS, BAD_ROLE, TO_BE_PROVEN, NOT_EDITED,
     ]
 
     /// Changes a user. Keys of `extra_info` are set one by one, or removed with "__delete__".
@@ -89,6 +95,7 @@ fn refused(why: EditRefused, role: &str) -> Failure {
         }
         EditRefused::NoSuchRole => BAD_ROLE.to_failure(),
         EditRefused::NotesUnreadable => NOTES_UNREADABLE.to_failure(),
+        EditRefused::ToBeProven => TO_BE_PROVEN.to_failure(),
         EditRefused::Empty
         | EditRefused::NoSuchUser
         | EditRefused::Value
@@ -114,6 +121,7 @@ fn internally_refused(why: EditRefused) -> Failure {
         | EditRefused::NoOwnSession
         | EditRefused::OwnKeys
         | EditRefused::NoSuchRole
+        | EditRefused::ToBeProven
         | EditRefused::Value
         | EditRefused::Conflict
         | EditRefused::LastAdministrator => INTERNALLY_NOT_EDITED.to_failure(),

@@ -64,7 +64,10 @@ pub(super) fn of_edit(why: &EditRefused) -> CommandError {
         EditRefused::NotesUnreadable => {
             no("what is noted about the user cannot be read, so it is left as it is")
         }
-        EditRefused::NoSession | EditRefused::NoOwnSession | EditRefused::OwnKeys => no(NOT_PERMITTED),
+        EditRefused::NoSession
+        | EditRefused::NoOwnSession
+        | EditRefused::OwnKeys
+        | EditRefused::ToBeProven => no(NOT_PERMITTED),
     }
 }
 

@@ -44,8 +44,13 @@ kinds! {
     AccountVerified = "account.verified";
     /// What is known about the account was changed. The detail names the keys.
     AccountEdited = "account.edited";
+    /// Somebody in a session of the account asked for another address.
+    EmailChangeRequested = "account.email-change-requested";
     /// The account has another address.
     EmailChanged = "account.email-changed";
+    /// Whoever has an address from before said that its change was not theirs: the account has that address again, and no
+    /// password.
+    EmailChangeUndone = "account.email-change-undone";
     /// The account has another role. The detail has the old one and the new one.
     RoleChanged = "account.role-changed";
     /// A person locked the account.
