@@ -53,13 +53,14 @@ static:  ## build the one file to ship, dist/authnzerver, and check that it need
 test-static: test-python  ## run every test, built the way it is shipped: against musl
 	tools/musl-cargo.sh $(TARGET) test --locked
 
-install:  ## install what `make static` built, and the systemd unit (PREFIX, UNITDIR, DESTDIR)
+install:  ## install what `make static` built, and the systemd units (PREFIX, UNITDIR, DESTDIR)
 	@test -x $(BINARY) || { echo 'There is no $(BINARY) yet: run "make static" first.' >&2; exit 1; }
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/authnzerver
 	ln -sfn authnzerver $(DESTDIR)$(PREFIX)/bin/authnzrv
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' authnzerver.service > $(DESTDIR)$(UNITDIR)/authnzerver.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/authnzerver.service
+	install -m 644 deploy/authnzerver.socket $(DESTDIR)$(UNITDIR)/authnzerver.socket
 
 bench:  ## measure the server on this machine, and kill it while it writes (BENCH='--rows=100000')
 	cargo build --release --locked --bin authnzerver --example bench

@@ -70,6 +70,8 @@ const SPARE_COROUTINES: usize = 32;
 const RESERVED_DESCRIPTORS: usize = 128;
 /// How often to look whether everything has ended.
 const STOP_POLL: Duration = Duration::from_millis(10);
+/// How often at most to look whether the last handshakes are done.
+const HANDSHAKE_POLLS_MAX: u128 = 50;
 
 /// Why the listener did not start.
 #[derive(Debug)]
@@ -138,6 +140,31 @@ pub struct Workers {
     pub stack_bytes: usize,
 }
 
+/// Where to listen.
+#[derive(Clone, Copy, Debug)]
+pub enum Endpoint<'a> {
+    /// At an address or a name, of whose addresses the first that works is taken, and a port. Port 0 takes any free port.
+    Address(&'a str, u16),
+    /// At the socket that systemd listens on, and handed over to this process. It stays open when this process ends, so
+    /// that clients wait for the next one instead of being refused.
+    HandedOver,
+}
+
+impl<'a> From<(&'a str, u16)> for Endpoint<'a> {
+    fn from((host, port): (&'a str, u16)) -> Self {
+        Self::Address(host, port)
+    }
+}
+
+impl fmt::Display for Endpoint<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(host, port) => write!(out, "{host}:{port}"),
+            Self::HandedOver => out.write_str("the socket that systemd handed over"),
+        }
+    }
+}
+
 /// A running server of HTTP. Dropping it without [`Listener::stop`] leaves it running.
 pub struct Listener {
     address: SocketAddr,
@@ -147,21 +174,21 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Starts to listen. `host` is an address or a name; of a name's addresses, the first that works is taken. Port 0
-    /// takes any free port. With an `certificate`, TLS is spoken and nothing else.
+    /// Starts to listen. With a `certificate`, TLS is spoken and nothing else.
     ///
     /// # Errors
     /// The address is in use or not ours, or the system refuses what serving needs.
-    pub fn start(
-        (host, port): (&str, u16),
+    pub fn start<'a>(
+        endpoint: impl Into<Endpoint<'a>>,
         workers: Workers,
         mut limits: HttpLimits,
         clock: Arc<dyn Clock>,
         handler: Arc<dyn Handler>,
         certificate: Option<TlsCertificate>,
     ) -> Result<Self, ListenError> {
-        let refused = |cause| ListenError::Listen { address: format!("{host}:{port}"), cause };
-        let listener = listen(host, port).map_err(refused)?;
+        let endpoint = endpoint.into();
+        let refused = |cause| ListenError::Listen { address: endpoint.to_string(), cause };
+        let listener = BoundSocket::at(endpoint).map_err(refused)?;
         let address = listener.address;
         configure_process(workers);
         let connections_max = capacity(certificate.is_some()).map_err(ListenError::System)?.connections;
@@ -222,14 +249,19 @@ impl Listener {
     /// Stops accepting, closes idle connections, and lets every request under way be answered, within `patience`.
     /// Then closes what is left and returns. Call it on a plain thread.
     pub fn stop(self, patience: Duration) {
+        let mut polls_left = patience.as_millis() / STOP_POLL.as_millis();
+        let mut wait_while = |is_busy: &dyn Fn() -> bool, polls_max: u128| {
+            let polls = polls_left.min(polls_max);
+            let waited =
+                (0..polls).take_while(|_| is_busy()).inspect(|_| thread::park_timeout(STOP_POLL)).count();
+            polls_left -= waited as u128;
+        };
         self.registry.begin_stop();
+        self.listeners.close_front();
+        wait_while(&|| self.listeners.shakes_hands(), HANDSHAKE_POLLS_MAX);
         self.listeners.close();
         self.supervisor.thread().unpark();
-        let mut polls_left = patience.as_millis() / STOP_POLL.as_millis();
-        while polls_left > 0 && (self.registry.live() > 0 || self.listeners.are_busy()) {
-            polls_left -= 1;
-            thread::park_timeout(STOP_POLL);
-        }
+        wait_while(&|| self.registry.live() > 0 || self.listeners.are_busy(), u128::MAX);
         self.registry.end();
         self.supervisor.thread().unpark();
         // The watch has nothing that could panic; and if it did, there is no more to stop.
@@ -247,7 +279,7 @@ impl Traffic {
         self.0.live()
     }
 
-    /// Connections that were closed at once, because there were too many or the server was stopping.
+    /// Connections that were closed at once, because there were too many.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.0.refused()
@@ -270,7 +302,7 @@ impl Listeners {
             let acceptor = connection::serve_all(shared, socket::on_coroutines(listener.socket)?)?;
             return Ok(Self { acceptor, terminator: None });
         };
-        let inner = listen("127.0.0.1", 0).or_else(|_| listen("::1", 0))?;
+        let inner = BoundSocket::listen("127.0.0.1", 0).or_else(|_| BoundSocket::listen("::1", 0))?;
         let acceptor = connection::serve_all(Arc::clone(&shared), socket::on_coroutines(inner.socket)?)?;
         let listeners = Self { acceptor, terminator: None };
         match Terminator::start(socket::on_coroutines(listener.socket)?, inner.address, &certificate, shared)
@@ -289,30 +321,53 @@ impl Listeners {
 
     /// Whether anything still comes in, or goes out behind the plaintext listener.
     fn are_busy(&self) -> bool {
-        let relays = |terminator: &Terminator| terminator.is_accepting() || terminator.relays();
+        let relays = |terminator: &Terminator| terminator.is_accepting() || terminator.relayed() > 0;
         !self.acceptor.is_done() || self.terminator.as_ref().is_some_and(relays)
     }
 
-    fn close(&self) {
-        if let Some(terminator) = &self.terminator {
-            terminator.stop_accepting();
+    /// Whether clients that were let in have yet to reach the plaintext listener.
+    fn shakes_hands(&self) -> bool {
+        self.terminator.as_ref().is_some_and(|terminator| terminator.live() > terminator.relayed())
+    }
+
+    /// Takes no more clients.
+    fn close_front(&self) {
+        match &self.terminator {
+            Some(terminator) => terminator.stop_accepting(),
+            None => socket::end_acceptor(&self.acceptor),
         }
+    }
+
+    fn close(&self) {
+        self.close_front();
         socket::end_acceptor(&self.acceptor);
     }
-}
-
-/// Listens, where nobody else does.
-fn listen(host: &str, port: u16) -> io::Result<BoundSocket> {
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let listener = std::net::TcpListener::bind((host, port))?;
-    let address = listener.local_addr()?;
-    Ok(BoundSocket { address, socket: socket::lengthen_queue(listener)? })
 }
 
 /// A socket that listens, and where.
 struct BoundSocket {
     address: SocketAddr,
     socket: std::net::TcpListener,
+}
+
+impl BoundSocket {
+    fn at(endpoint: Endpoint<'_>) -> io::Result<Self> {
+        match endpoint {
+            Endpoint::Address(host, port) => Self::listen(host, port),
+            Endpoint::HandedOver => Self::of(socket::handed_over()?),
+        }
+    }
+
+    /// Listens, where nobody else does.
+    fn listen(host: &str, port: u16) -> io::Result<Self> {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        Self::of(std::net::TcpListener::bind((host, port))?)
+    }
+
+    fn of(listener: std::net::TcpListener) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        Ok(Self { address, socket: socket::lengthen_queue(listener)? })
+    }
 }
 
 fn configure_process(workers: Workers) {

@@ -28,8 +28,8 @@ impl Peers {
         PeerEntry { peers: Arc::clone(self), via }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.table().is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.table().len()
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, Client>> {

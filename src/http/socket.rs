@@ -13,6 +13,7 @@ use std::mem::{self, ManuallyDrop};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Deref;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the kernel calls a connection that is no more.
@@ -160,6 +161,43 @@ const ACCEPT_QUEUE: libc::c_int = 1024;
 pub(super) fn lengthen_queue(listener: TcpListener) -> io::Result<TcpListener> {
     // SAFETY: the descriptor is open, and listens already; this call only changes a number.
     let result = unsafe { libc::listen(listener.as_raw_fd(), ACCEPT_QUEUE) };
+    if result == 0 { Ok(listener) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The descriptor of the first socket that systemd hands over.
+const FIRST_HANDED_OVER: RawFd = 3;
+
+/// Takes the listening socket that systemd handed over when it started this process.
+pub(super) fn handed_over() -> io::Result<TcpListener> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::AcqRel) {
+        return Err(io::Error::other("the socket was taken already"));
+    }
+    let mut accepts: libc::c_int = 0;
+    let mut size = libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(io::Error::other)?;
+    // SAFETY: the pointers are to live values on this stack, and `size` is the length of the first. A descriptor that is
+    // not open is an error.
+    let result = unsafe {
+        libc::getsockopt(
+            FIRST_HANDED_OVER,
+            libc::SOL_SOCKET,
+            libc::SO_ACCEPTCONN,
+            (&raw mut accepts).cast(),
+            &raw mut size,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if accepts == 0 {
+        return Err(io::Error::other("it does not listen"));
+    }
+    // SAFETY: whoever says so in the environment has opened this descriptor for us, and it listens. It is taken once.
+    let listener = unsafe { TcpListener::from_raw_fd(FIRST_HANDED_OVER) };
+    // A socket of another family has no such address.
+    listener.local_addr()?;
+    // SAFETY: the descriptor is open; this call only sets a flag.
+    let result = unsafe { libc::fcntl(FIRST_HANDED_OVER, libc::F_SETFD, libc::FD_CLOEXEC) };
     if result == 0 { Ok(listener) } else { Err(io::Error::last_os_error()) }
 }
 

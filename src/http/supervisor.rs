@@ -29,6 +29,9 @@ use std::time::Duration;
 
 /// How often a second each connection is looked at.
 const ROUNDS_PER_SECOND: u32 = 4;
+/// While the server stops, a connection may be idle for so long. The next request of a client that asks all the time is
+/// then answered, and told that no more are, instead of crossing with the end of the connection.
+const STOPPING_IDLE_ROUNDS: u32 = 2;
 /// While bodies wait for room, another that holds some must receive so much in a round, or in one of a few rounds.
 const ROOM_BYTES_PER_ROUND_MIN: u64 = 4 * 1024;
 const ROOM_QUIET_ROUNDS_MAX: u32 = 4;
@@ -239,7 +242,8 @@ impl Registry {
         let socket = unsafe { Socket::borrow(stream.as_raw_fd()) };
         let at_capacity = self.live.fetch_add(1, Ordering::AcqRel) >= self.limits.connections_max;
         let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr());
-        let (false, false, Ok(peer)) = (at_capacity, self.is_stopping(), peer) else {
+        // One that was accepted just before a stop is served: with its first answer it is told to end.
+        let (false, Ok(peer)) = (at_capacity, peer) else {
             self.live.fetch_sub(1, Ordering::AcqRel);
             self.refused.fetch_add(1, Ordering::Relaxed);
             send_and_shutdown(&socket, &encode_closing(&error_response(503), &*self.clock));
@@ -298,18 +302,18 @@ struct Rounds {
 impl Rounds {
     fn of(limits: &HttpLimits, live: usize, stopping: bool) -> Self {
         let rounds = |seconds: u32| seconds.saturating_mul(ROUNDS_PER_SECOND);
-        let idle_seconds = match (stopping, live > limits.connections_max / 4 * 3) {
-            (true, _) => 0,
+        let idle = match (stopping, live > limits.connections_max / 4 * 3) {
+            (true, _) => STOPPING_IDLE_ROUNDS,
             // Nearly full: whoever only sits there must make room for others.
-            (false, true) => limits.idle_seconds_max.min(limits.head_seconds_max),
-            (false, false) => limits.idle_seconds_max,
+            (false, true) => rounds(limits.idle_seconds_max.min(limits.head_seconds_max)),
+            (false, false) => rounds(limits.idle_seconds_max),
         };
         Self {
             head_bytes_max: limits.head_bytes_max as u64,
             room_is_short: false,
             head: rounds(limits.head_seconds_max),
             body: rounds(limits.body_seconds_max),
-            idle: rounds(idle_seconds),
+            idle,
             send: rounds(limits.send_seconds_max),
         }
     }

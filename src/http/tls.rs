@@ -71,9 +71,9 @@ impl Terminator {
         self.shared.live.load(Ordering::Acquire)
     }
 
-    /// Whether anything is carried, so that an answer may still be on its way.
-    pub(super) fn relays(&self) -> bool {
-        self.shared.http.peers.as_ref().is_some_and(|peers| !peers.is_empty())
+    /// How many clients have done their handshake, so that an answer may still be on its way to them.
+    pub(super) fn relayed(&self) -> usize {
+        self.shared.http.peers.as_ref().map_or(0, |peers| peers.len())
     }
 
     pub(super) fn is_accepting(&self) -> bool {

@@ -108,7 +108,7 @@ fn serve(
     let plan = plan_memory(&loaded.config)?;
     let keys = loaded.keys.clone();
     let app = Arc::new(build(loaded, process, &plan, clock, rng)?);
-    let listener = open_listener(&app, &plan, clock, certificate)?;
+    let listener = open_listener(&app, process, &plan, clock, certificate)?;
     let metrics = open_metrics(&app, listener.traffic(), clock)?;
     let address = listener.local_addr();
     log::info(

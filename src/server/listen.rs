@@ -7,7 +7,7 @@ use super::router::Router;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{CertificateFile, HttpLimits, Listener, TlsCertificate, Traffic, Workers};
+use crate::http::{CertificateFile, Endpoint, HttpLimits, Listener, TlsCertificate, Traffic, Workers};
 use crate::log;
 use crate::problem;
 use crate::problem::Problem;
@@ -57,8 +57,9 @@ pub fn open_metrics(
     let limits = HttpLimits { connections_max: METRICS_CONNECTIONS_MAX, ..HttpLimits::default() };
     let page = Arc::new(MetricsPage::new(Arc::clone(app), traffic));
     let host = address.ip().to_string();
-    let listener = Listener::start((&host, address.port()), workers, limits, Arc::clone(clock), page, None)
-        .map_err(|error| problem!("metrics: {}", error))?;
+    let listener =
+        Listener::start((host.as_str(), address.port()), workers, limits, Arc::clone(clock), page, None)
+            .map_err(|error| problem!("metrics: {}", error))?;
     log::info("metrics", &[("address", log::own_address(listener.local_addr()))]);
     Ok(Some(listener))
 }
@@ -70,6 +71,7 @@ pub fn open_metrics(
 /// One line for the operator.
 pub fn open_listener(
     app: &Arc<App>,
+    process: &Process,
     plan: &Plan,
     clock: &Arc<dyn Clock>,
     certificate: Option<TlsCertificate>,
@@ -86,7 +88,16 @@ pub fn open_listener(
     };
     let workers = Workers { threads: config.workers, stack_bytes: COROUTINE_STACK_BYTES };
     let server = Arc::new(Router::new(Arc::clone(app)));
-    let address = (config.listen.to_string(), config.port);
-    Listener::start((&address.0, address.1), workers, limits, Arc::clone(clock), server, certificate)
+    let host = config.listen.to_string();
+    let endpoint = match process.sockets {
+        0 => Endpoint::Address(&host, config.port),
+        1 => Endpoint::HandedOver,
+        _ => {
+            return Err(Problem::from(
+                "systemd handed over several sockets; leave one ListenStream= in the socket unit",
+            ));
+        }
+    };
+    Listener::start(endpoint, workers, limits, Arc::clone(clock), server, certificate)
         .map_err(|error| Problem::of(&error))
 }

@@ -11,6 +11,8 @@ pub struct Process {
     pub logs_to_journal: bool,
     /// The file of certificates that the operator trusts beside the built-in ones.
     pub extra_roots_file: Option<PathBuf>,
+    /// How many listening sockets systemd handed over.
+    pub sockets: usize,
     /// Where systemd puts credentials.
     credentials: Option<PathBuf>,
 }
@@ -22,7 +24,12 @@ impl Process {
         let variable = |name: &str| environment.variables.get(OsStr::new(name));
         let not_empty = |name: &str| variable(name).filter(|text| !text.is_empty());
         let path = |text: &OsString| text.to_str().map_or_else(|| text.into(), |text| as_meant(text).into());
+        let number = |name: &str| variable(name)?.to_str()?.parse::<u32>().ok();
+        // They may be meant for a process that has started this one.
+        let is_for_us = number("LISTEN_PID") == Some(std::process::id());
+        let sockets = number("LISTEN_FDS").filter(|_| is_for_us).unwrap_or(0);
         Self {
+            sockets: usize::try_from(sockets).unwrap_or(usize::MAX),
             logs_to_journal: variable("JOURNAL_STREAM").is_some(),
             extra_roots_file: not_empty(EXTRA_ROOTS_VARIABLE).map(path),
             credentials: not_empty("CREDENTIALS_DIRECTORY").map(PathBuf::from),

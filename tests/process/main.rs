@@ -11,6 +11,7 @@ mod documents;
 mod email;
 mod files;
 mod first_start;
+mod handover;
 mod hangups;
 mod keys;
 mod limits;
