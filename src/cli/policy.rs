@@ -1,5 +1,8 @@
 //! `authnzerver policy`: reads a permissions policy, shows what it permits, and says why.
 
+pub(crate) mod diff;
+pub(crate) mod expectations;
+
 use super::accounts::{Which, open_local};
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use super::load::load;
@@ -130,6 +133,19 @@ fn policy_file(
         return Ok(Some(context.environment.directory.join(file)));
     }
     Ok(load(arguments, context)?.config.permissions_file)
+}
+
+/// The policy of this file, or else the one of the settings.
+fn policy_of(
+    file: Option<&str>,
+    arguments: &Arguments,
+    context: &mut Context<'_, '_>,
+) -> Result<Policy, CommandError> {
+    let file = match file {
+        Some(file) => Some(context.environment.directory.join(file)),
+        None => load(arguments, context)?.config.permissions_file,
+    };
+    read_policy(file.as_deref()).map_err(CommandError::cannot_tell)
 }
 
 fn size(policy: &Policy) -> String {

@@ -83,7 +83,7 @@ fn what_was_taken_over_from_python_goes_back_as_it_was() {
     let alice = json!({ "session_token": session, "email": "alice@fixture.test", "password": "Zq1-vWx7!kJ9_bRt5-MuP3" });
     assert_eq!(server.ask("user-login", &alice)["success"], true);
     drop(server.stops());
-    let listed = value_of(&does(&again, &["user", "list", "--json"])).expect("JSON");
+    let listed = value_of(does(&again, &["user", "list", "--json"])).expect("JSON");
     assert_eq!(listed["users"].as_array().map(Vec::len), Some(11));
     let output = python()
         .arg(repository("deploy/to-python.py"))

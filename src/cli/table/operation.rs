@@ -42,6 +42,24 @@ user-check-access. Ends with 0 if it is permitted, and with 1 if it is not.
         .help(
             "Without FILE it is the policy of the settings. What is shared counts as shared with the user.\n",
         ),
+    Command::new("test", "say whether the policy permits and denies what is expected", policy::expectations::test)
+        .words(&[Word::Required("FILE")])
+        .options(&[OptionRow::with_value("policy", "=FILE", "the policy (that of the settings)"), JSON])
+        .help(
+            "\
+FILE is a JSON list of expectations; docs/policy.md shows their form. Each one that is not met is shown with the rule
+that decides. Ends with 0 if all are met, with 1 if one is not, and with 2 if FILE makes no sense.
+",
+        ),
+    Command::new("diff", "list what each role may do more or less under another policy", policy::diff::diff)
+        .words(&[Word::Required("OLD"), Word::Optional("NEW")])
+        .options(&[JSON])
+        .help(
+            "\
+OLD and NEW are files of policies; without NEW it is the policy of the settings. Ends with 0 if each role may do the same
+under both, and with 1 if not.
+",
+        ),
 ];
 
 /// `authnzerver db`.

@@ -1,6 +1,7 @@
 //! The commands that look after settings, the policy and the database.
 
 use super::machine::Machine;
+use crate::json::{self, Limits};
 use serde_json::json;
 
 const HERE: &str = "--basedir=run";
@@ -71,6 +72,83 @@ fn a_policy_is_checked_listed_and_explained() {
     assert!(explain(&["1", "view", "nothing"]).output.contains("no such item"));
     assert_eq!(explain(&["99", "view", "dataset"]).status, 1);
     assert_eq!(explain(&["1", "view", "dataset", "--shared=x"]).status, 2);
+}
+
+#[test]
+fn a_policy_is_tested_against_expectations() {
+    let machine = Machine::ready();
+    let test = |expectations: serde_json::Value, more: &[&str]| {
+        std::fs::write(machine.room.path().join("expected.json"), expectations.to_string()).expect("written");
+        machine.runs(&[&["policy", "test", "expected.json", HERE], more].concat())
+    };
+    let met = json!([
+        {"role": "authenticated", "action": "view", "item": "dataset", "permitted": true},
+        {"role": "authenticated", "action": "view", "item": "dataset", "owner": "other", "permitted": false},
+        {"role": "authenticated", "action": "view", "item": "dataset", "owner": "other", "visibility": "shared",
+         "shared": "user", "permitted": true},
+        {"role": "anonymous", "action": "view", "item": "dataset", "owner": "other", "visibility": "public",
+         "permitted": true},
+    ]);
+    let done = test(met, &[]);
+    assert_eq!((done.status, done.output.as_str()), (0, "4 of 4 expectations are met\n"), "{}", done.errors);
+    let unmet = json!([
+        {"role": "anonymous", "action": "delete", "item": "dataset", "owner": "other", "visibility": "public",
+         "permitted": true},
+        {"role": "superuser", "action": "view", "item": "dataset", "permitted": false},
+        {"role": "anonymus", "action": "view", "item": "dataset", "permitted": false},
+    ]);
+    let failed = test(unmet.clone(), &[]);
+    assert_eq!(failed.status, 1, "{}", failed.errors);
+    for words in [
+        "expectation 1 is not met: anonymous may delete somebody else's public dataset: the action is not in the role's list",
+        "expectation 2 is not met: superuser may not view own private dataset: no rule stands in the way",
+        "expectation 3 is not met: anonymus may not view own private dataset: the policy has no such role",
+        "0 of 3 expectations are met",
+    ] {
+        assert!(failed.output.contains(words), "{words}: {}", failed.output);
+    }
+    assert_eq!(test(unmet, &["--json"]).json()["failed"].as_array().map(Vec::len), Some(3));
+    for wrong in [
+        json!({}),
+        json!([1]),
+        json!([{"role": "staff", "action": "view", "item": "dataset"}]),
+        json!([{"role": "staff", "action": "view", "item": "dataset", "permited": true}]),
+        json!([{"role": "staff", "action": "view", "item": "dataset", "owner": "me", "permitted": true}]),
+    ] {
+        assert_eq!(test(wrong.clone(), &[]).status, 2, "{wrong}");
+    }
+    assert_eq!(test(json!([]), &["--policy=nowhere.json"]).status, 2);
+}
+
+#[test]
+fn two_policies_are_compared_by_what_each_role_may_do() {
+    let machine = Machine::ready();
+    let old = crate::policy::model::DEFAULT_POLICY;
+    let mut new = json::read(old, &Limits::FILE).expect("JSON");
+    let anonymous = &mut new["role_policy"]["anonymous"]["allowed_actions_for_other"]["public"];
+    *anonymous = json!(["list", "edit"]);
+    for (name, text) in [("old.json", old), ("new.json", &new.to_string())] {
+        std::fs::write(machine.room.path().join(name), text).expect("written");
+    }
+    let same = machine.runs(&["policy", "diff", "old.json", HERE]);
+    assert_eq!((same.status, same.output.as_str()), (0, "each role may do the same under both\n"));
+    let differs = machine.runs(&["policy", "diff", "old.json", "new.json", "--json", HERE]);
+    let rows = differs.json()["differences"].as_array().expect("rows").clone();
+    assert!(differs.status == 1 && !rows.is_empty());
+    assert!(rows.iter().all(|row| row["role"] == "anonymous"));
+    let is = |change: &str, action: &str| {
+        rows.iter().any(|row| {
+            let is_of =
+                row["item"] == "dataset" && row["visibility"] == "public" && row["whose"] == "another's";
+            is_of
+                && row["change"] == change
+                && row["actions"].as_array().is_some_and(|all| all.contains(&json!(action)))
+        })
+    };
+    assert!(is("less", "view") && is("more", "edit") && !is("more", "view"), "{rows:?}");
+    let text = machine.runs(&["policy", "diff", "old.json", "new.json", HERE]).output;
+    assert!(text.lines().any(|line| line.starts_with("-  anonymous") || line.starts_with('-')), "{text}");
+    assert_eq!(machine.runs(&["policy", "diff", "old.json", "nowhere.json", HERE]).status, 2);
 }
 
 #[test]
