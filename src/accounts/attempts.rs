@@ -5,7 +5,7 @@ use super::{lock, sessions};
 use crate::app::Context;
 use crate::clock::Timestamp;
 use crate::config::values::{Backoff, LockMode};
-use crate::guard::backoff::{STRANGERS_FAILURES_MAX, delay_seconds};
+use crate::guard::backoff::{STRANGERS_FAILURES_MAX, WRONG_CODES_MAX, delay_seconds};
 use crate::guard::token::StoredToken;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
@@ -17,6 +17,9 @@ use crate::store::{StoreError, Tx, attempts, users};
 use crate::user_id::UserId;
 use std::time::Duration;
 
+/// Stands for all addresses. None has a blank in it, so that this is nobody's.
+const ALL_CODES: &str = "codes at any address";
+
 /// How an attempt is counted.
 pub(super) struct Counted {
     /// The address, or what stands for it.
@@ -24,6 +27,8 @@ pub(super) struct Counted {
     /// Attempts that are counted together run one after another; this names them.
     pub(super) lane: String,
     key: AttemptKey,
+    /// Where the same attempts are counted too, with others: these delay nobody, and lock where there are very many.
+    ceilings: Vec<AttemptKey>,
     rules: Rules,
 }
 
@@ -45,18 +50,37 @@ impl Counted {
         };
         let network = if rules.by_client { context.network() } else { String::new() };
         let lane = format!("{network} {}", account.as_str());
-        Self { lane, key: AttemptKey::new(&account, network), account, rules }
+        Self { lane, key: AttemptKey::new(&account, network), ceilings: Vec::new(), account, rules }
+    }
+
+    /// Counts codes that are typed: whatever the operator set, for the account from everywhere, and for the network
+    /// whatever the account. So neither many networks nor many accounts give more guesses.
+    pub(super) fn of_code(context: &Context<'_>, account: EmailAddress) -> Self {
+        let mut counted = Self::new(context, account);
+        let network = context.network();
+        if !network.is_empty() {
+            counted.ceilings.push(AttemptKey::new(&EmailAddress::folded(ALL_CODES), network));
+        }
+        if counted.rules.by_client {
+            counted.ceilings.push(AttemptKey::new(&counted.account, String::new()));
+        }
+        counted
     }
 
     pub(super) fn known(&self, context: &Context<'_>) -> Result<Known, StoreError> {
         context.read(|db| {
             let known = attempts::by_account(db, &self.key)?;
             let known = known.as_ref();
-            Ok(Known {
-                is_locked: known.is_some_and(|known| self.rules.is_locked(known, db.now())),
-                wait: self.rules.wait(known, db.now()),
-                is_at_home: known.is_some_and(|known| known.last_success.is_some()),
-            })
+            let mut is_locked = known.is_some_and(|known| self.rules.is_locked(known, db.now()));
+            let mut wait = self.rules.wait(known, db.now());
+            for key in &self.ceilings {
+                let beside = attempts::by_account(db, key)?;
+                if beside.as_ref().is_some_and(|beside| self.rules.is_locked(beside, db.now())) {
+                    is_locked = true;
+                    wait = wait.max(self.rules.wait(beside.as_ref(), db.now()));
+                }
+            }
+            Ok(Known { is_locked, wait, is_at_home: known.is_some_and(|known| known.last_success.is_some()) })
         })
     }
 
@@ -117,6 +141,14 @@ impl Rules {
         };
         known.filter(counts).map_or(0, |known| known.failures)
     }
+
+    /// The same of a ceiling, where failures are forgotten one by one, as many as it allows while a lock lasts.
+    fn failures_beside(self, known: Option<&Attempts>, now: Timestamp) -> i64 {
+        let seconds =
+            known.map_or(0, |known| now.unix_seconds().saturating_sub(known.last_try.unix_seconds()));
+        let forgotten = seconds.max(0).saturating_mul(WRONG_CODES_MAX) / self.lock_seconds.max(1);
+        (self.failures(known, now) - forgotten).max(0)
+    }
 }
 
 impl Rules {
@@ -152,11 +184,11 @@ pub(super) fn fail(
     counted: &Counted,
     ends: Option<StoredToken>,
 ) -> Result<AttemptResult, Error> {
-    let failures = write_down(context, counted, ends).inspect_err(|_| {
+    let (failures, locks) = write_down(context, counted, ends).inspect_err(|_| {
         context.app().guesses.keep_unwritten(counted.lane.clone());
     })?;
     context.app().metrics.failed_attempts.increment();
-    if failures > counted.rules.tries_max {
+    if locks {
         context.app().metrics.locks.increment();
         if context.backoff() == Backoff::Refuse {
             context.slow_down(Duration::from_secs(counted.rules.lock_seconds.try_into().unwrap_or(0)));
@@ -177,13 +209,14 @@ pub(super) fn write_down_unwritten(context: &Context<'_>, counted: &Counted) -> 
     Ok(())
 }
 
-/// Writes down one more failure, and locks when it was one too many. Tells how many there are.
+/// Writes down one more failure, and locks when it was one too many. Tells how many there are, and whether it locks.
 fn write_down(
     context: &Context<'_>,
     counted: &Counted,
     ends: Option<StoredToken>,
-) -> Result<i64, StoreError> {
+) -> Result<(i64, bool), StoreError> {
     let (key, account, rules) = (counted.key.clone(), counted.account.clone(), counted.rules);
+    let ceilings = counted.ceilings.clone();
     let trail = context.trail();
     context.write(move |tx| {
         if let Some(session) = ends {
@@ -191,9 +224,16 @@ fn write_down(
         }
         let known = attempts::by_account(tx, &key)?;
         let failures = rules.failures(known.as_ref(), tx.now()) + 1;
-        let locks = failures > rules.tries_max;
-        let locked_until = if locks { tx.now().plus_seconds(rules.lock_seconds) } else { None };
+        let until = |locks: bool| if locks { tx.now().plus_seconds(rules.lock_seconds) } else { None };
+        let mut locks = failures > rules.tries_max;
+        let locked_until = until(locks);
         attempts::upsert(tx, &key, failures, locked_until)?;
+        for key in &ceilings {
+            let beside = rules.failures_beside(attempts::by_account(tx, key)?.as_ref(), tx.now()) + 1;
+            let is_too_many = beside > WRONG_CODES_MAX;
+            attempts::upsert(tx, key, beside, until(is_too_many))?;
+            locks |= is_too_many;
+        }
         let user_id = users::id_by_email(tx, &account)?;
         let failed = match user_id {
             Some(user_id) => NewEvent::about(EventKind::LoginFailed, user_id),
@@ -206,7 +246,7 @@ fn write_down(
                 lock_account(tx, &trail, user_id, until)?;
             }
         }
-        Ok(failures)
+        Ok((failures, locks))
     })
 }
 

@@ -69,7 +69,7 @@ impl PresentedCode {
         };
         // No address has a blank in it, so that this is nobody's.
         let key = EmailAddress::folded(&format!("{} code of {}", purpose.text(), address.as_str()));
-        let counted = Counted::new(context, key);
+        let counted = Counted::of_code(context, key);
         if let Some(why) = not_now(context, &counted)? {
             return Ok(Err(why));
         }

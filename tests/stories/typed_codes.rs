@@ -92,6 +92,52 @@ fn wrong_codes_are_counted_apart_from_passwords_and_lock_codes_alone() {
     bob.tries(NEXT_PASSWORD).done();
 }
 
+fn reset_from(server: &TestServer, client: &str, email: &str) -> Reply {
+    let body = json!({ "email": email, "code": "wrong", "new_password": NEXT_PASSWORD });
+    server.ask_from(client, "reset-finish", body)
+}
+
+#[test]
+fn wrong_codes_count_for_a_network_whatever_the_addresses_and_the_mode() {
+    for mode in ["account", "account-and-client"] {
+        let server = TestServer::start_with(&[("CODES", "typed"), ("LOCKMODE", mode)]);
+        for number in 0..100 {
+            reset_from(&server, "192.0.2.7", &format!("user{number}@example.org")).refused(BAD_CODE);
+        }
+        // Of the same network, and at addresses where none was wrong yet.
+        assert_eq!(reset_from(&server, "192.0.2.8", "next@example.org").refused(LOCKED)["retry_after"], 3600);
+        assert_eq!(reset_from(&server, "192.0.2.8", "last@example.org").refused(LOCKED)["retry_after"], 3600);
+        reset_from(&server, "198.51.100.7", "last@example.org").refused(BAD_CODE);
+        server.later(60 * MINUTE);
+        reset_from(&server, "192.0.2.8", "last@example.org").refused(BAD_CODE);
+    }
+}
+
+#[test]
+fn wrong_codes_of_a_network_are_forgotten_as_time_goes_by() {
+    let server = typed();
+    for number in 0..200 {
+        reset_from(&server, "192.0.2.7", &format!("user{number}@example.org")).refused(BAD_CODE);
+        server.later(MINUTE);
+    }
+}
+
+#[test]
+fn wrong_codes_count_for_an_address_whatever_the_networks_and_the_mode() {
+    for (mode, most) in [("account", 10), ("account-and-client", 100)] {
+        let server = TestServer::start_with(&[("CODES", "typed"), ("LOCKMODE", mode)]);
+        for number in 0..most {
+            reset_from(&server, &format!("10.{number}.0.1"), "alice@example.org").refused(BAD_CODE);
+            if mode == "account" {
+                server.later(MINUTE);
+            }
+        }
+        reset_from(&server, "198.51.100.7", "alice@example.org").refused(LOCKED);
+        reset_from(&server, "198.51.100.8", "alice@example.org").refused(LOCKED);
+        reset_from(&server, "198.51.100.8", "bob@example.org").refused(BAD_CODE);
+    }
+}
+
 #[test]
 fn a_code_that_is_right_forgets_the_wrong_ones() {
     let server = typed();
