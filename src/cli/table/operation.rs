@@ -56,8 +56,8 @@ that decides. Ends with 0 if all are met, with 1 if one is not, and with 2 if FI
         .options(&[JSON])
         .help(
             "\
-OLD and NEW are files of policies; without NEW it is the policy of the settings. Ends with 0 if each role may do the same
-under both, and with 1 if not.
+OLD and NEW are files of policies; without NEW it is the policy of the settings. Ends with 0 if each role may do the
+same under both, and with 1 if not.
 ",
         ),
 ];
