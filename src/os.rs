@@ -46,6 +46,21 @@ pub fn resident_bytes() -> Option<u64> {
     pages.checked_mul(u64::try_from(page_bytes).ok()?)
 }
 
+/// Bytes that this process may still write to the file system on which the path lies.
+///
+/// # Errors
+/// What the system says.
+pub fn disk_free_bytes(path: &Path) -> io::Result<u64> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the structure holds integers, for which zero is a valid value.
+    let mut about: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: one pointer is to a text that ends with a zero byte, the other to a live value; both outlive the call.
+    if unsafe { libc::statvfs(path.as_ptr(), &raw mut about) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(about.f_bavail.saturating_mul(about.f_frsize))
+}
+
 /// What the process wants to do with a file.
 #[derive(Clone, Copy, Debug)]
 pub enum Access {

@@ -16,6 +16,7 @@ pub(crate) mod client;
 pub mod command;
 pub(crate) mod completions;
 pub(crate) mod db;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod form;
 pub(crate) mod health;

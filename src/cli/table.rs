@@ -9,7 +9,7 @@ mod secret;
 use super::client::URL;
 use super::command::{Action, Command, Word};
 use super::output::JSON;
-use super::{call, completions, health, help, pages, pwned, schema, serve, settings, setup, stats};
+use super::{call, completions, health, help, pages, pwned, schema, serve, settings, setup};
 
 use crate::config::arguments::OptionRow;
 
@@ -85,9 +85,8 @@ exists is overwritten, so it can be run again.
     backup::BACKUP,
     backup::RESTORE,
     Command::group("policy", "read a permissions policy, and say what it permits", operation::POLICY),
-    Command::new("stats", "count users, sessions, API keys, emails and events", stats::run)
-        .options(&[URL, JSON])
-        .help("Numbers alone, and nothing about a person.\n"),
+    operation::DOCTOR,
+    operation::STATS,
     Command::group("db", "look after the database file", operation::DB),
     Command::new("health", "ask a running server how it is", health::run)
         .options(&[URL, JSON])

@@ -1,6 +1,8 @@
 //! What the server proves itself with under TLS: a certificate, its intermediates, and the private key. Both are PEM
 //! files, as every tool for certificates writes them.
 
+use super::validity;
+use crate::clock::Timestamp;
 use crate::files::read_small;
 use crate::problem::{Loggable, Problem};
 use rustls::crypto::ring;
@@ -23,6 +25,7 @@ const DAMAGED: &str = "it is damaged";
 pub struct TlsCertificate {
     config: Arc<ServerConfig>,
     key_is_open_to_others: bool,
+    ends: Option<Timestamp>,
 }
 
 /// One of the two files.
@@ -77,18 +80,25 @@ impl TlsCertificate {
             read_chain(certificate_path).map_err(|cause| refused((CertificateFile::Certificate, cause)))?;
         let (key, key_is_open_to_others) =
             read_key(key_path).map_err(|cause| refused((CertificateFile::Key, cause)))?;
+        let ends = chain.first().and_then(|certificate| validity::ends(certificate));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(|error| refused(error_in_pair(&error)))?;
         config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        Ok(Self { config: Arc::new(config), key_is_open_to_others })
+        Ok(Self { config: Arc::new(config), key_is_open_to_others, ends })
     }
 
     /// Whether others on this machine may read the private key.
     #[must_use]
     pub const fn key_is_open_to_others(&self) -> bool {
         self.key_is_open_to_others
+    }
+
+    /// When the certificate ends, if that can be read.
+    #[must_use]
+    pub const fn ends(&self) -> Option<Timestamp> {
+        self.ends
     }
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {

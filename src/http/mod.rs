@@ -46,6 +46,7 @@ mod room;
 mod socket;
 mod supervisor;
 mod tls;
+mod validity;
 
 pub use certificate::{CertificateFile, TlsCertificate};
 pub use handler::{Handler, HttpRequest};

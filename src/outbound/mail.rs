@@ -7,7 +7,7 @@ use crate::clock::{Clock, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use super::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
-pub use super::smtp::read_extra_roots;
+pub use super::smtp::{probe, read_extra_roots};
 
 /// Sends emails.
 pub trait Mailer: Send + Sync {

@@ -5,6 +5,7 @@ use super::listen::read_certificate;
 use super::process::Process;
 use super::rate_limits::warn_of_idle_rate_limits;
 use super::resources::{ensure_resources, plan_memory};
+use crate::clock::Timestamp;
 use crate::config::{Config, base_directory};
 use crate::log;
 use crate::problem::Problem;
@@ -34,6 +35,13 @@ pub fn try_out(config: &Config, process: &Process) -> Outlook {
     look_at_database(config, &mut outlook, &mut warnings);
     outlook.warnings = warnings;
     outlook
+}
+
+/// When the server's certificate ends, if it has one that can be read.
+#[must_use]
+pub fn certificate_ends(config: &Config, process: &Process) -> Option<Timestamp> {
+    let (read, _) = log::collect(|| read_certificate(config, process));
+    read.ok().flatten()?.ends()
 }
 
 fn look_at_database(config: &Config, outlook: &mut Outlook, warnings: &mut Vec<String>) {

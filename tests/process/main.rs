@@ -7,6 +7,7 @@ mod bombs;
 mod breached_passwords;
 mod commands;
 mod confvars;
+mod doctor;
 mod documents;
 mod email;
 mod files;

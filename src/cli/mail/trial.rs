@@ -3,8 +3,9 @@
 use crate::cli::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use crate::cli::load::load;
 use crate::cli::output::{Cell, Paint, Style, Table, show};
-use crate::config::shown;
-use crate::outbound::mail::{MailError, MailSettings, Receipt, Watch, send_now};
+use crate::clock::Clock;
+use crate::config::{Config, shown};
+use crate::outbound::mail::{self, MailError, MailSettings, Receipt, Watch, send_now};
 use crate::outbound::mailbox::Address;
 use crate::outbound::templates::Email;
 use crate::server::boot::mail_settings_of;
@@ -57,6 +58,24 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     let text = table.text(Style::of(context));
     show(arguments, context, &document, &text);
     Ok(if sent.is_ok() { EXIT_DONE } else { EXIT_FAILED })
+}
+
+/// Sees whether the mail server would take an email; why not, and what to look at.
+pub(crate) fn probe(config: &Config, process: &Process, clock: &dyn Clock) -> Result<(), (String, String)> {
+    let settings = mail_settings_of(config, process)
+        .map_err(|problem| (problem.to_string(), "look at that file".to_owned()))?;
+    let steps = RefCell::new(Vec::new());
+    let trace = |step: String| steps.borrow_mut().push(step);
+    let watch = Watch {
+        stopping: &AtomicBool::new(false),
+        patience: Some(PATIENCE),
+        handed_over: &|| (),
+        trace: Some(&trace),
+    };
+    mail::probe(&settings, clock, &watch).map_err(|error| {
+        let last: String = steps.take().pop().unwrap_or_default().chars().take(STEP_CHARACTERS_MAX).collect();
+        (format!("{} ({last})", error.text()), advice(error, &settings).to_owned())
+    })
 }
 
 fn send(

@@ -1,8 +1,9 @@
 //! The commands that look after a server, its policy and its database.
 
+use crate::cli::client::URL;
 use crate::cli::command::{Command, Word};
 use crate::cli::output::JSON;
-use crate::cli::{db, policy};
+use crate::cli::{db, doctor, policy, stats};
 use crate::config::arguments::OptionRow;
 
 /// The policy that is meant; without a word, the one of the settings.
@@ -80,3 +81,23 @@ write wait for it; those that wait longer than five seconds are answered as busy
         .options(&[OptionRow::flag("dry-run", "try it on a copy in memory; nothing else is offered"), JSON])
         .help("A start of the server brings the database up to date by itself.\n"),
 ];
+
+/// `authnzerver doctor`.
+pub(super) const DOCTOR: Command =
+    Command::new("doctor", "look at everything around a server, and say what to do", doctor::run)
+        .options(&[doctor::MAIL, JSON])
+        .help(
+            "\
+Settings, files and their owners, room on the disk, the database, the certificate, the clock, emails that were given up
+on, the last backup, and the running server. A line each: ok, warning or problem, and what to do about it. It can run at
+any time, best as the server's user.
+
+Ends with 0 if all is well, with 1 if there are warnings, and with 2 if there are problems.
+",
+        );
+
+/// `authnzerver stats`.
+pub(super) const STATS: Command =
+    Command::new("stats", "count users, sessions, API keys, emails and events", stats::run)
+        .options(&[URL, JSON])
+        .help("Numbers alone, and nothing about a person.\n");

@@ -17,6 +17,7 @@ use super::templates::Email;
 use crate::clock::{Clock, Timestamp};
 use connection::Connection;
 use dialogue::Dialogue;
+use reply::Extensions;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 /// The port on which mail servers speak TLS from the first byte.
@@ -38,23 +39,46 @@ pub fn deliver(
     let recipient = Address::parse(&email.to).ok_or(MailError::InvalidMessage)?;
     // What cannot be sent to anybody needs no connection.
     message::is_sendable(&email.text).then_some(()).ok_or(MailError::InvalidMessage)?;
+    converse(settings, &sender, clock, watch, |dialogue, extensions| {
+        dialogue.hand_over(email, &sender, &recipient, extensions, now)
+    })
+}
+
+/// Comes as far as an email would be handed over.
+///
+/// # Errors
+///
+/// Why not.
+pub fn probe(settings: &MailSettings, clock: &dyn Clock, watch: &Watch<'_>) -> Result<(), MailError> {
+    let sender = Sender::parse(&settings.sender).ok_or(MailError::InvalidMessage)?;
+    converse(settings, &sender, clock, watch, |_, _| Ok(()))
+}
+
+/// Connects, logs in, does the work, and leaves.
+fn converse<'a, T>(
+    settings: &MailSettings,
+    sender: &Sender,
+    clock: &'a dyn Clock,
+    watch: &'a Watch<'a>,
+    work: impl FnOnce(&mut Dialogue<'a>, &Extensions) -> Result<T, MailError>,
+) -> Result<T, MailError> {
     let addresses = resolve(settings, watch)?;
     let protection = protection(settings, &addresses);
     let connection = Connection::open(addresses.into_iter(), clock, watch)?;
-    let name = client_name(settings, &sender, connection.local().ip());
+    let name = client_name(settings, sender, connection.local().ip());
     let mut dialogue = Dialogue::new(connection, watch);
-    let delivered = dialogue.begin(settings, protection, &name).and_then(|extensions| {
+    let done = dialogue.begin(settings, protection, &name).and_then(|extensions| {
         // A server that asks nobody to log in gets the email without; if it minds, it refuses the email.
         if !settings.user.is_empty() && !settings.password.expose().is_empty() {
             auth::log_in(&mut dialogue, &extensions, &settings.user, &settings.password)?;
         }
-        dialogue.hand_over(email, &sender, &recipient, &extensions, now)
+        work(&mut dialogue, &extensions)
     });
     // A server that is gone, or has no time, is left without a word.
-    if !matches!(delivered, Err(MailError::TimedOut | MailError::Closed | MailError::Stopped)) {
+    if !matches!(done, Err(MailError::TimedOut | MailError::Closed | MailError::Stopped)) {
         dialogue.quit();
     }
-    delivered
+    done
 }
 
 fn resolve(settings: &MailSettings, watch: &Watch<'_>) -> Result<Vec<SocketAddr>, MailError> {
