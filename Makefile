@@ -41,6 +41,7 @@ test-original:  ## ask the Python authnzerver and this one the same, and compare
 check:  ## check the formatting, and lint everything
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --document-private-items
 
 mutants:  ## put faults into the code and see whether the tests notice (MUTANTS='--minutes=60 --seed=2')
 	tools/mutants.py $(MUTANTS)

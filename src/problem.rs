@@ -156,7 +156,7 @@ impl Loggable for OperatorText<'_> {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem(Cow<'static, str>);
 
-/// A [`Problem`](crate::problem::Problem): fixed words, with a [`Part`](crate::problem::Part) for each `{}` in them.
+/// A [`Problem`]: fixed words, with a [`Part`] for each `{}` in them.
 #[macro_export]
 macro_rules! problem {
     ($words:literal $(, $part:expr)+ $(,)?) => {

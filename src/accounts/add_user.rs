@@ -89,7 +89,7 @@ pub fn add_user(
         emailverify_sent_datetime: None,
         extra_info: NOTES.to_owned(),
         user_role: Role::known(addition.role.to_owned()),
-        verification_letter_due: false,
+        verification_email_due: false,
     };
     let (trail, noted_by) = (context.trail(), by.clone());
     let added = context.write(move |tx| {

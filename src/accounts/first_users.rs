@@ -92,7 +92,7 @@ fn first_users(
             emailverify_sent_datetime: None,
             extra_info: format!(r#"{{"provenance": "auto-created", "type": "{kind}"}}"#),
             user_role: role,
-            verification_letter_due: false,
+            verification_email_due: false,
         })
     };
     let admin_password = Password::from(admin_password.expose().as_str());

@@ -309,7 +309,7 @@ fn hashed(context: &Context<'_>, arrival: Arrival) -> Result<(NewUser, Option<Ti
         emailverify_sent_datetime: None,
         extra_info: arrival.extra_info,
         user_role: arrival.role,
-        verification_letter_due: !arrival.verified,
+        verification_email_due: !arrival.verified,
     };
     Ok((user, arrival.created, arrival.locked))
 }

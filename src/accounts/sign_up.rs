@@ -100,7 +100,7 @@ pub fn sign_up(
         emailverify_sent_datetime: Some(context.now()),
         extra_info,
         user_role: Role::LOCKED,
-        verification_letter_due: asked.notice.is_none(),
+        verification_email_due: asked.notice.is_none(),
     };
     let (trail, by_whom) = (context.trail(), by.clone());
     let attempt = Attempt { new, retry_hours, notice: asked.notice, trail, by: by_whom };

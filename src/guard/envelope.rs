@@ -104,7 +104,7 @@ impl Keyring {
 
     /// Opens an envelope with whichever key fits, or not at all. Its age does not matter.
     ///
-    /// In both layers base64 is read as Python reads it, with [`python_base64`]: characters that it does not know are
+    /// In both layers base64 is read as Python reads it, with `python_base64`: characters that it does not know are
     /// skipped, and white space and line breaks at least are common. A cut envelope stays shut, and so does one with
     /// anything else inside: the signature covers every byte.
     #[must_use]

@@ -59,7 +59,7 @@ impl Address {
     }
 }
 
-/// Who a letter is from.
+/// Who an email is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender {
     name: String,

@@ -108,7 +108,7 @@ fn split(address: &str) -> Option<(&str, &str)> {
 
 /// HTML's alphabet, and U+2019. The Python authnzerver took that curly apostrophe where the straight one was meant, and
 /// such accounts exist. It stays a character of its own: `o’neil` and `o'neil` are two mailboxes, neither folds onto
-/// the other, and a letter goes only to the one that signed up.
+/// the other, and an email goes only to the one that signed up.
 fn may_stand_before_the_at(character: char) -> bool {
     character.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-\u{2019}".contains(character)
 }

@@ -137,7 +137,7 @@ pub struct NewUser {
     /// The user's role.
     pub user_role: Role,
     /// Whether a verification email is still to be sent.
-    pub verification_letter_due: bool,
+    pub verification_email_due: bool,
 }
 
 /// The user of this number.
@@ -222,7 +222,7 @@ pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<UserId, StoreError> {
             ":extra_info": user.extra_info,
             ":now": tx.now().stored(),
             ":user_role": user.user_role,
-            ":verification_letter_due": user.verification_letter_due,
+            ":verification_email_due": user.verification_email_due,
         },
     )?;
     Ok(UserId::new(tx.connection().last_insert_rowid()))

@@ -1,5 +1,5 @@
-//! Whether a password is known to have leaked: what can be asked, and what can be the answer. A [`filter`] is a file on
-//! this machine, a [`range_api`] is somewhere else. Both block the calling thread, so they belong on the threads for
+//! Whether a password is known to have leaked: what can be asked, and what can be the answer. A `filter` is a file on
+//! this machine, a `range_api` is somewhere else. Both block the calling thread, so they belong on the threads for
 //! outbound calls.
 
 pub(crate) mod builder;
