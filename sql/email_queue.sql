@@ -1,6 +1,7 @@
 -- name: insert
-INSERT INTO email_queue (purpose, user_id, address, site, page, browser, ip_address, state, tries, next_try, created)
-VALUES (:purpose, :user_id, :address, :site, :page, :browser, :ip_address, 'waiting', 0, :now, :now);
+INSERT INTO email_queue (purpose, user_id, address, site, page, browser, ip_address, language, state, tries, next_try,
+                         created)
+VALUES (:purpose, :user_id, :address, :site, :page, :browser, :ip_address, :language, 'waiting', 0, :now, :now);
 
 -- name: sent_lately
 SELECT count(*) AS sent, max(created) AS latest FROM email_queue
@@ -20,7 +21,7 @@ SELECT EXISTS (SELECT 1 FROM email_queue
                WHERE state IN ('waiting', 'sending') AND (next_try <= :now OR next_try > :latest));
 
 -- name: next_due
-SELECT email_id, purpose, user_id, address, site, page, browser, ip_address, tries, created FROM email_queue
+SELECT email_id, purpose, user_id, address, site, page, browser, ip_address, language, tries, created FROM email_queue
 WHERE state IN ('waiting', 'sending') AND (next_try <= :now OR next_try > :latest) AND user_id IS NOT NULL
 ORDER BY next_try LIMIT 1;
 

@@ -12,7 +12,7 @@ use crate::client_address::ClientAddress;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::code::{Code, CodeForm, CodePurpose};
 use crate::log;
-use crate::outbound::email_texts::EmailTexts;
+use crate::outbound::email_texts::{EmailTexts, is_language};
 use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use crate::outbound::notices::{self, Notice, is_page};
 use crate::outbound::templates::{Email, InvalidMessage, SITE_CHARACTERS_MAX};
@@ -48,6 +48,7 @@ pub(crate) fn contents(
     page: String,
     ip_address: &str,
     user_agent: &str,
+    language: Option<&str>,
 ) -> Option<EmailContents> {
     let ip_address = ClientAddress::parse(ip_address)?.to_string();
     is_page(&page, &context.config().base_urls).then(|| EmailContents {
@@ -55,6 +56,8 @@ pub(crate) fn contents(
         page,
         browser: kept_user_agent(user_agent).to_owned(),
         ip_address,
+        // An email in another language is better than none.
+        language: language.filter(|tag| is_language(tag)).unwrap_or_default().to_owned(),
     })
 }
 
@@ -353,9 +356,9 @@ const fn code_purpose(purpose: EmailPurpose) -> Option<CodePurpose> {
 }
 
 fn write_email(texts: &EmailTexts, taken: &Taken) -> Result<Email, InvalidMessage> {
-    let EmailContents { site, page, browser, ip_address } = &taken.due.contents;
+    let EmailContents { site, page, browser, ip_address, language } = &taken.due.contents;
     let notice =
-        Notice { to: &taken.to, name: taken.name.as_deref(), language: "", site, page, browser, ip_address };
+        Notice { to: &taken.to, name: taken.name.as_deref(), language, site, page, browser, ip_address };
     match taken.due.purpose {
         EmailPurpose::SignUp => notices::sign_up(texts, &notice, &taken.code, taken.expires),
         EmailPurpose::Reset => notices::reset(texts, &notice, &taken.code, taken.expires),

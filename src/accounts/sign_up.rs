@@ -136,7 +136,7 @@ fn carry_out(
                     SignedUp { email: known.email, user_id: known.user_id, system_id: known.system_id };
                 return Err(OperationError::Refused(SignUpRefused::Known { account, email }));
             }
-            AttemptResult::Overtaken(again) => attempt = again,
+            AttemptResult::Overtaken(again) => attempt = *again,
         }
     }
     Err(Error::Busy("sign-ups with the same address").into())

@@ -92,7 +92,7 @@ pub(super) enum AttemptResult {
     Made(SignedUp),
     Known(AuthUser, Email),
     /// Somebody else has signed the address up, verified or deleted it meanwhile: what was worked on is something else.
-    Overtaken(Attempt),
+    Overtaken(Box<Attempt>),
 }
 
 impl Attempt {
@@ -105,7 +105,7 @@ impl Attempt {
                     self.notify(tx)?;
                     Ok(AttemptResult::Known(known, email))
                 }
-                _ => Ok(AttemptResult::Overtaken(self)),
+                _ => Ok(AttemptResult::Overtaken(Box::new(self))),
             },
             (Some(known), _) => {
                 // A sign-up that adds nobody reaches the disk as often as one that does.
@@ -113,7 +113,7 @@ impl Attempt {
                 self.notify(tx)?;
                 Ok(AttemptResult::Known(known, Email::DoNotSend))
             }
-            (None, Worked::Compared { .. }) => Ok(AttemptResult::Overtaken(self)),
+            (None, Worked::Compared { .. }) => Ok(AttemptResult::Overtaken(Box::new(self))),
         }
     }
 

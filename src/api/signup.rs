@@ -48,6 +48,8 @@ requests! {
         /// What their browser calls itself.
         user_agent: str,
     } optional {
+        /// The language that the user reads, as a tag such as `de-CH`; see docs/mail.md. One that is none counts as none.
+        language: str,
         /// Anything to note about the user.
         extra_info: dict,
     } answers SignupStarted {
@@ -73,6 +75,9 @@ requests! {
         ip_address: str,
         /// What their browser calls itself.
         user_agent: str,
+    } optional {
+        /// The language that the user reads, as a tag such as `de-CH`; see docs/mail.md. One that is none counts as none.
+        language: str,
     } answers SignupResent {
         /// What the page is to show next: `link`, that somebody opens the link in their email, or `code`, where they type
         /// the code of the email.
@@ -118,7 +123,8 @@ requests! {
 }
 
 fn signup_start(call: &mut Call<'_>, ask: SignupStart) -> Outcome<SignupStarted> {
-    let notice = contents(call, &ask.site_name, ask.link, &ask.ip_address, &ask.user_agent);
+    let notice =
+        contents(call, &ask.site_name, ask.link, &ask.ip_address, &ask.user_agent, ask.language.as_deref());
     let asked = SignUp {
         email: &ask.email,
         full_name: &ask.full_name,
@@ -148,7 +154,8 @@ fn signup_start(call: &mut Call<'_>, ask: SignupStart) -> Outcome<SignupStarted>
 }
 
 fn signup_resend(call: &mut Call<'_>, ask: SignupResend) -> Outcome<SignupResent> {
-    let notice = contents(call, &ask.site_name, ask.link, &ask.ip_address, &ask.user_agent);
+    let notice =
+        contents(call, &ask.site_name, ask.link, &ask.ip_address, &ask.user_agent, ask.language.as_deref());
     let notice = notice.ok_or_else(|| BAD_PAGE.to_failure())?;
     join::resend(call, EmailAddress::folded(&ask.email), notice)?;
     let code_seconds = valid_seconds(call.config(), CodePurpose::SignUp);

@@ -87,6 +87,8 @@ pub struct EmailContents {
     pub browser: String,
     /// The address that asked.
     pub ip_address: String,
+    /// The language that they read, as a tag; may be empty.
+    pub language: String,
 }
 
 /// An email that is to be sent now.
@@ -130,6 +132,7 @@ pub fn insert(
             ":page": contents.page,
             ":browser": contents.browser,
             ":ip_address": contents.ip_address,
+            ":language": contents.language,
             ":now": tx.now().stored(),
         },
     )?;
@@ -214,6 +217,7 @@ pub fn next_due(db: &Db<'_>) -> Result<Option<DueEmail>, StoreError> {
                 page: column(row, "page")?,
                 browser: column(row, "browser")?,
                 ip_address: column(row, "ip_address")?,
+                language: column(row, "language")?,
             },
             tries: column(row, "tries")?,
             created: moment(row, "created")?,

@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("../../sql/migrations/0006_events.sql"),
     include_str!("../../sql/migrations/0007_scoped_keys.sql"),
     include_str!("../../sql/migrations/0008_email_changes_and_login_links.sql"),
+    include_str!("../../sql/migrations/0009_email_language.sql"),
 ];
 
 /// The schema that this program works with: the number of steps taken.

@@ -51,6 +51,28 @@ fn emails_are_in_the_operators_words_with_text_and_html() {
 }
 
 #[test]
+fn each_gets_their_emails_in_the_language_that_they_read() {
+    let room = tempfile::tempdir().expect("a directory");
+    for (language, subject) in [("de", "Deutsch"), ("fr", "Français")] {
+        put(room.path(), &format!("signup.{language}.txt"), &format!("Subject: {subject}\n\n{{{{link}}}}\n"));
+    }
+    let server = server_with(room.path());
+    for (language, subject) in [
+        ("fr-CA", "Français"),
+        ("DE-ch", "Deutsch"),
+        ("it", "Deutsch"),
+        ("no tag\r\n", "Deutsch"),
+        ("", "Deutsch"),
+    ] {
+        let mut body = start_body("Alice", "Browser/1.0");
+        body["language"] = json!(language);
+        server.later(Duration::from_secs(6 * 3600));
+        server.ask("signup-start", body).done();
+        assert_eq!(server.emails()[0].subject, subject, "{language}");
+    }
+}
+
+#[test]
 fn nobody_is_greeted_by_a_name_that_a_stranger_may_have_given() {
     let room = tempfile::tempdir().expect("a directory");
     put(room.path(), "signup.en.txt", TEXT);

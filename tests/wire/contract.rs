@@ -56,15 +56,15 @@ apikey-end: session_token str, key_id str
 apikey-issue: session_token str, name str, scopes list | expires_days int
 apikey-check: apikey str | action str, target_name str, target_owner int, target_visibility str, target_sharedwith str
 apikey-rotate: session_token str, key_id str, overlap_seconds int
-signup-start: full_name str, email str, password str, link str, site_name str, ip_address str, user_agent str | extra_info dict
-signup-resend: email str, link str, site_name str, ip_address str, user_agent str
+signup-start: full_name str, email str, password str, link str, site_name str, ip_address str, user_agent str | language str, extra_info dict
+signup-resend: email str, link str, site_name str, ip_address str, user_agent str | language str
 signup-finish: code str | email str, ip_address str, user_agent str, session_token str, remember bool, days int, extra_info_json dict
-reset-start: email str, link str, site_name str, ip_address str, user_agent str
+reset-start: email str, link str, site_name str, ip_address str, user_agent str | language str
 reset-finish: code str, new_password str | email str
-email-change-start: session_token str, email str, link str, undo_link str, site_name str, ip_address str, user_agent str
+email-change-start: session_token str, email str, link str, undo_link str, site_name str, ip_address str, user_agent str | language str
 email-change-finish: session_token str, code str | email str
 email-change-undo: code str
-login-link-start: email str, link str, site_name str, ip_address str, user_agent str
+login-link-start: email str, link str, site_name str, ip_address str, user_agent str | language str
 login-link-finish: code str, ip_address str, user_agent str | email str, session_token str, remember bool, days int, extra_info_json dict
 events-since: after str | wait_seconds int, kinds list, limit int
 ";

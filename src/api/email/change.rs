@@ -50,6 +50,9 @@ requests! {
         ip_address: str,
         /// What their browser calls itself.
         user_agent: str,
+    } optional {
+        /// The language that the user reads, as a tag such as `de-CH`; see docs/mail.md. One that is none counts as none.
+        language: str,
     } answers EmailChangeStarted {
         /// What the page is to show next: `link`, that somebody opens the link in their email, or `code`, where they type
         /// the code of the email.
@@ -99,7 +102,9 @@ requests! {
 
 fn email_change_start(call: &mut Call<'_>, ask: EmailChangeStart) -> Outcome<EmailChangeStarted> {
     let session = StoredToken::of(ask.session_token.expose());
-    let linking_to = |page| contents(call, &ask.site_name, page, &ask.ip_address, &ask.user_agent);
+    let linking_to = |page| {
+        contents(call, &ask.site_name, page, &ask.ip_address, &ask.user_agent, ask.language.as_deref())
+    };
     let both = linking_to(ask.link).zip(linking_to(ask.undo_link));
     let (change, to_undo) = both.ok_or_else(|| BAD_PAGE.to_failure())?;
     start(call, session, &ask.email, change, to_undo).map_err(|error| {

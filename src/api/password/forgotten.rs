@@ -33,6 +33,9 @@ requests! {
         ip_address: str,
         /// What their browser calls itself.
         user_agent: str,
+    } optional {
+        /// The language that the user reads, as a tag such as `de-CH`; see docs/mail.md. One that is none counts as none.
+        language: str,
     } answers ResetStarted {
         /// What the page is to show next: `link`, that somebody opens the link in their email, or `code`, where they type
         /// the code of the email.
@@ -66,7 +69,8 @@ requests! {
 }
 
 fn reset_start(call: &mut Call<'_>, ask: ResetStart) -> Outcome<ResetStarted> {
-    let contents = contents(call, &ask.site_name, ask.link, &ask.ip_address, &ask.user_agent);
+    let contents =
+        contents(call, &ask.site_name, ask.link, &ask.ip_address, &ask.user_agent, ask.language.as_deref());
     let contents = contents.ok_or_else(|| BAD_PAGE.to_failure())?;
     start(call, EmailAddress::folded(&ask.email), contents)?;
     let started = ResetStarted {
