@@ -4,11 +4,18 @@
 //! Whatever a setting names is read by [`read_small`] or opened by [`open_regular`]: regular files only, so that no
 //! named pipe, device or terminal can hold up a start or a hang-up, or feed it without end.
 
+pub(crate) mod unfinished;
+
+use self::unfinished::Unfinished;
+pub(crate) use self::unfinished::sync_directory_of;
+pub use self::unfinished::with_suffix;
 use crate::clock::Timestamp;
 use crate::problem;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, fchown,
+};
 use std::path::{Path, PathBuf};
 
 /// The mode of a key or of credentials: readable by the owner, writable by nobody.
@@ -30,21 +37,12 @@ const OTHERS_MODE_BITS: u32 = 0o077;
 /// `AlreadyExists` if anything has that name, even a dangling link; otherwise what the file system says. A
 /// file that could not be written whole is taken away again.
 pub fn create_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = with_suffix(path, UNFINISHED_SUFFIX);
+    let unfinished = Unfinished::create(path, mode)?;
     if path.symlink_metadata().is_ok() {
-        // What a killed process left half done is of no use to anybody.
-        let _ = std::fs::remove_file(unfinished);
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    write_new(&unfinished, mode, bytes)?;
-    let named = match std::fs::hard_link(&unfinished, path) {
-        // Some file systems know no second name for a file.
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => create_at_once(path, mode, bytes),
-        linked => linked.and_then(|()| sync_directory_of(path)),
-    };
-    // It has its name, or has failed to get it.
-    let _ = std::fs::remove_file(&unfinished);
-    named
+    unfinished.file().write_all(bytes)?;
+    unfinished.place_new()
 }
 
 /// Makes a file, with its final mode, and puts it safely on the disk, in place of one that may have its name. Whoever
@@ -60,49 +58,58 @@ pub fn replace_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What the file system says. Then the old file is still there.
-pub(crate) fn replace_private_of(
-    path: &Path,
-    mode: u32,
-    bytes: &[u8],
-    owner: Option<&Metadata>,
-) -> io::Result<()> {
-    let unfinished = with_suffix(path, UNFINISHED_SUFFIX);
-    write_new(&unfinished, mode, bytes)?;
-    let is_given = |made: &Metadata, owner: &Metadata| (made.uid(), made.gid()) == (owner.uid(), owner.gid());
-    let given = match owner {
-        Some(owner) if !is_given(&std::fs::metadata(&unfinished)?, owner) => {
-            chown(&unfinished, Some(owner.uid()), Some(owner.gid()))
+fn replace_private_of(path: &Path, mode: u32, bytes: &[u8], owner: Option<&Metadata>) -> io::Result<()> {
+    let unfinished = Unfinished::create(path, mode)?;
+    unfinished.file().write_all(bytes)?;
+    if let Some(owner) = owner {
+        let made = unfinished.file().metadata()?;
+        if (made.uid(), made.gid()) != (owner.uid(), owner.gid()) {
+            fchown(unfinished.file(), Some(owner.uid()), Some(owner.gid()))?;
         }
-        _ => Ok(()),
-    };
-    let renamed =
-        given.and_then(|()| std::fs::rename(&unfinished, path)).and_then(|()| sync_directory_of(path));
-    if renamed.is_err() {
-        // The first error is the one to report.
-        let _ = std::fs::remove_file(&unfinished);
     }
-    renamed
+    unfinished.place()
 }
 
-/// Stands at the end of a file's name until all of it is written.
-const UNFINISHED_SUFFIX: &str = ".unfinished";
-
-/// Writes a file under a name that nobody reads. One that a killed process left there makes way.
-fn write_new(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => create_at_once(path, mode, bytes),
-    }
+/// A file that is read, changed and replaced. Until this goes, nobody else who asks here does the same.
+#[must_use]
+pub(crate) struct Changing {
+    /// What the file held.
+    pub(crate) bytes: Vec<u8>,
+    path: PathBuf,
+    owner: Metadata,
+    /// The lock is on what is replaced: whoever waits for it finds out then that another file has the name.
+    _lock: File,
 }
 
-fn create_at_once(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_directory_of(path));
-    if written.is_err() {
-        // The first error is the one to report; a file that also resists removal changes nothing about it.
-        let _ = std::fs::remove_file(path);
+impl Changing {
+    /// Reads a file of at most `bytes_max`, once nobody else is changing it. A link to it stays one.
+    ///
+    /// # Errors
+    /// As [`read_small`].
+    pub(crate) fn begin(path: &Path, bytes_max: u64) -> io::Result<Self> {
+        let path = std::fs::canonicalize(path)?;
+        loop {
+            let (lock, owner) = open_regular(&path)?;
+            match lock.lock() {
+                // Where files cannot be locked, two changes at a time are the operator's concern.
+                Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
+                _ => {}
+            }
+            let found = std::fs::metadata(&path)?;
+            if (found.dev(), found.ino()) == (owner.dev(), owner.ino()) {
+                let bytes = read_small(&path, bytes_max)?.bytes;
+                return Ok(Self { bytes, path, owner, _lock: lock });
+            }
+        }
     }
-    written
+
+    /// Replaces it. The file keeps its owner, who may be another one than whoever does this.
+    ///
+    /// # Errors
+    /// What the file system says. Then the old file is still there.
+    pub(crate) fn finish(&self, mode: u32, bytes: &[u8]) -> io::Result<()> {
+        replace_private_of(&self.path, mode, bytes, Some(&self.owner))
+    }
 }
 
 /// What [`create_beside`] did.
@@ -134,14 +141,6 @@ pub fn create_beside(path: &Path, mode: u32, bytes: &[u8], now: Timestamp) -> io
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
-}
-
-/// The path with something added to its file name.
-#[must_use]
-pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// Makes a directory that only its owner may enter, with its parents, unless it exists. An existing one keeps
@@ -228,17 +227,6 @@ pub fn ensure_regular(metadata: &Metadata) -> io::Result<()> {
 
 fn holds(path: &Path, bytes: &[u8]) -> bool {
     read_small(path, bytes.len() as u64).is_ok_and(|file| file.bytes == bytes)
-}
-
-/// A new file's name is part of its directory, which has to reach the disk as well.
-///
-/// # Errors
-/// What the file system says.
-pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
 }
 
 #[cfg(test)]

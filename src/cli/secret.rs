@@ -4,12 +4,12 @@
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
 use super::output::{JSON, Style, Table, show};
 use crate::config;
-use crate::files::{self, KEY_FILE_MODE};
+use crate::files::{Changing, KEY_FILE_MODE};
 use crate::guard::envelope::{KEYS_MAX, Keyring, generate_key, line_and_name};
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// The longest key file that can be ours.
@@ -18,13 +18,24 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 const NAME_CHARACTERS_MAX: usize = 40;
 const RELOAD: &str = "next: `systemctl reload authnzerver`, or SIGHUP, has the server read its keys again";
 
-/// A key as its line has it.
+/// A line of the file: keys, most often one, or nothing but a remark.
 struct Entry {
+    line: Secret<String>,
     keys: Secret<String>,
     name: Option<String>,
 }
 
 impl Entry {
+    fn new(line: &str) -> Self {
+        let (keys, name) = line_and_name(line);
+        let keys = Secret::new(keys.trim().to_owned());
+        Self { line: Secret::new(line.to_owned()), keys, name: name.map(str::to_owned) }
+    }
+
+    fn is_key(&self) -> bool {
+        !self.keys.expose().is_empty()
+    }
+
     /// The fingerprints of what stands in the line, as backups have them.
     fn fingerprints(&self, salt: &PiiSalt) -> Vec<String> {
         // Which of the keys is wrong, the whole ring's check tells.
@@ -32,9 +43,10 @@ impl Entry {
     }
 }
 
-/// The key file, and what is in it.
+/// The key file, and what is in it. Nobody else changes it meanwhile.
 struct KeyFile {
     path: PathBuf,
+    changing: Changing,
     entries: Vec<Entry>,
     salt: PiiSalt,
 }
@@ -59,7 +71,7 @@ pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, 
     let file = KeyFile::open(arguments, context)?;
     let mut table = Table::new(&["NAME", "FINGERPRINT"]);
     let mut listed = Vec::new();
-    for entry in &file.entries {
+    for entry in file.keys() {
         for fingerprint in entry.fingerprints(&file.salt) {
             table.add(vec![entry.name.as_deref().unwrap_or("-").into(), fingerprint.as_str().into()]);
             listed.push(json!({ "name": entry.name, "fingerprint": fingerprint }));
@@ -83,11 +95,11 @@ pub fn add(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
         ));
     }
     let mut file = KeyFile::open(arguments, context)?;
-    if file.entries.iter().any(|entry| entry.name.as_deref() == Some(name)) {
+    if file.keys().any(|entry| entry.name.as_deref() == Some(name)) {
         return Err(CommandError::refused(format!("there is a key {name} already")));
     }
     let key = generate_key(context.parts.rng);
-    file.entries.push(Entry { keys: key.clone(), name: Some(name.to_owned()) });
+    file.entries.push(Entry::new(&Zeroizing::new(format!("{}  # {name}", key.expose()))));
     file.write()?;
     let line = Zeroizing::new(format!("{}\n", key.expose()));
     let document = json!({ "name": name, "key": key.expose(), "file": file.path.display().to_string() });
@@ -105,14 +117,15 @@ pub fn retire(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8
     let mut file = KeyFile::open(arguments, context)?;
     let is_meant = |entry: &Entry| {
         let fingerprints = entry.fingerprints(&file.salt);
-        entry.name.as_deref() == Some(wanted) || fingerprints.iter().any(|one| one == wanted)
+        entry.is_key()
+            && (entry.name.as_deref() == Some(wanted) || fingerprints.iter().any(|one| one == wanted))
     };
     let Some(place) = file.entries.iter().position(is_meant) else {
         let problem =
             format!("there is no key {}; `authnzerver secret list` has them all", config::shown(wanted));
         return Err(CommandError::refused(problem));
     };
-    if file.entries.len() == 1 {
+    if file.keys().count() == 1 {
         return Err(CommandError::refused(
             "it is the only key: add another one, and hand it to the frontends first",
         ));
@@ -140,27 +153,23 @@ impl KeyFile {
             context.streams.warn(warning.as_str());
         }
         let cannot = |why: String| CommandError::cannot_tell(format!("{}: {why}", path.display()));
-        let bytes =
-            files::read_small(&path, FILE_BYTES_MAX).map_err(|error| cannot(error.to_string()))?.bytes;
-        let bytes = Zeroizing::new(bytes);
+        let mut changing =
+            Changing::begin(&path, FILE_BYTES_MAX).map_err(|error| cannot(error.to_string()))?;
+        let bytes = Zeroizing::new(std::mem::take(&mut changing.bytes));
         let text = std::str::from_utf8(&bytes).map_err(|_| cannot("it is no text".to_owned()))?;
-        let entries = text.lines().map(line_and_name).filter(|(keys, _)| !keys.trim().is_empty());
-        let entries = entries.map(|(keys, name)| Entry {
-            keys: Secret::new(keys.trim().to_owned()),
-            name: name.map(str::to_owned),
-        });
-        Ok(Self { entries: entries.collect(), salt: loaded.config.pii_salt, path })
+        let entries = text.lines().map(Entry::new).collect();
+        Ok(Self { entries, salt: loaded.config.pii_salt, path, changing })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.is_key())
     }
 
     /// Writes the file anew. Whoever reads it meanwhile finds the old keys or the new ones.
     fn write(&self) -> Result<(), CommandError> {
         let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES_MAX.try_into().unwrap_or(0)));
-        for Entry { keys, name } in &self.entries {
-            text.push_str(keys.expose());
-            if let Some(name) = name {
-                text.push_str("  # ");
-                text.push_str(name);
-            }
+        for entry in &self.entries {
+            text.push_str(entry.line.expose());
             text.push('\n');
         }
         if let Err(error) = Keyring::parse(&text) {
@@ -168,14 +177,8 @@ impl KeyFile {
                 "{error}; a ring has at most {KEYS_MAX}, nothing was changed"
             )));
         }
-        replace(&self.path, text.as_bytes()).map_err(|error| {
+        self.changing.finish(KEY_FILE_MODE, text.as_bytes()).map_err(|error| {
             CommandError::refused(format!("{} cannot be written: {error}", self.path.display()))
         })
     }
-}
-
-/// A key file keeps its owner, who may be another one than whoever types this. A link to it stays one.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let path = std::fs::canonicalize(path)?;
-    files::replace_private_of(&path, KEY_FILE_MODE, bytes, Some(&std::fs::metadata(&path)?))
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use support::machine::{KEY, Machine};
@@ -107,8 +108,34 @@ fn keys_that_cannot_be_read_leave_the_old_ones() {
     let (status, _, told) = runs(&machine, &["secret", "add", "a b"]);
     assert_eq!(status, 2, "{told}");
     does(&machine, &["secret", "retire", "second"]);
-    assert!(key_file(&machine).contains("# the first"));
+    assert_eq!(key_file(&machine), format!("{before}  # the first\n# nothing but a remark\n"));
     assert_eq!(runs(&machine, &["secret", "retire", "third"]).0, 1);
+}
+
+#[test]
+fn who_changes_the_keys_at_the_same_time_loses_nothing() {
+    let machine = Machine::new();
+    machine.starts(&[]).stops();
+    let starts = |words: [&str; 2]| {
+        let mut command = machine.command(&[]);
+        command.arg("secret").args(words).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().expect("starts")
+    };
+    for round in 0..8 {
+        does(&machine, &["secret", "add", "old"]);
+        let names: Vec<String> = (0..3).map(|number| format!("new{round}-{number}")).collect();
+        let mut changes: Vec<_> = names.iter().map(|name| starts(["add", name])).collect();
+        changes.push(starts(["retire", "old"]));
+        assert!(changes.iter_mut().all(|change| change.wait().expect("ends").success()));
+        let found = key_file(&machine);
+        assert!(names.iter().all(|name| found.contains(name)) && !found.contains("old"), "{found}");
+        assert_eq!(found.lines().count(), 4);
+        for name in &names {
+            does(&machine, &["secret", "retire", name]);
+        }
+    }
+    let left = fs::read_dir(machine.path(".")).expect("reads").flatten();
+    assert!(left.map(|entry| entry.file_name()).all(|name| !name.to_string_lossy().contains("unfinished")));
 }
 
 #[test]

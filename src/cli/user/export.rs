@@ -5,7 +5,8 @@ use crate::cli::accounts::{Local, open_local};
 use crate::cli::command::{Arguments, CommandError, Context, EXIT_DONE};
 use crate::clock::Timestamp;
 use crate::config::shown;
-use crate::files::{PRIVATE_FILE_MODE, with_suffix};
+use crate::files::PRIVATE_FILE_MODE;
+use crate::files::unfinished::Unfinished;
 use crate::json::{self, Limits};
 use crate::policy::full_name::unescaped;
 use crate::policy::roles::Role;
@@ -13,9 +14,8 @@ use crate::store::user_transfer::Account;
 use crate::user_id::UserId;
 use crate::wire::ascii_json;
 use serde_json::Value;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// What is not written unless it is asked for.
@@ -80,25 +80,16 @@ fn write_file(local: &Local, columns: &[&str], format: Format, path: &Path) -> R
     if path.symlink_metadata().is_ok() {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
     }
-    let unfinished = with_suffix(path, ".unfinished");
-    // What a killed process left half done is of no use to anybody.
-    let _ = std::fs::remove_file(&unfinished);
-    let file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE_MODE).open(&unfinished)?;
-    let written = fill(local, columns, format, &file).and_then(|count| {
-        std::fs::rename(&unfinished, path)?;
-        Ok(count)
-    });
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = std::fs::remove_file(&unfinished);
-    }
-    written
+    let unfinished = Unfinished::create(path, PRIVATE_FILE_MODE)?;
+    let count = fill(local, columns, format, unfinished.file())?;
+    unfinished.place_new()?;
+    Ok(count)
 }
 
 fn fill(local: &Local, columns: &[&str], format: Format, file: &File) -> Result<usize, Failed> {
     let mut output = BufWriter::new(file);
     let count = write(local, columns, format, &mut output)?;
-    output.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    output.into_inner().map_err(io::IntoInnerError::into_error)?;
     Ok(count)
 }
 
