@@ -90,7 +90,10 @@ impl Code {
     fn for_link(rng: &dyn Rng) -> Self {
         let mut raw = Zeroizing::new([0; LINK_BYTES]);
         rng.fill(raw.as_mut_slice());
-        Self { text: Secret::new(URL_SAFE_NO_PAD.encode(raw.as_slice())), form: CodeForm::Link }
+        // As large as it gets, so that no copy is left where it grew.
+        let mut text = String::with_capacity(LINK_BYTES * 2);
+        URL_SAFE_NO_PAD.encode_string(raw.as_slice(), &mut text);
+        Self { text: Secret::new(text), form: CodeForm::Link }
     }
 
     /// The text for the email, and for nothing else.

@@ -5,15 +5,17 @@ use super::delivery::MailError;
 use super::mailbox::{Address, Sender};
 use super::templates::Email;
 use crate::clock::Timestamp;
-use lettre::message::Body;
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, Date, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, Subject,
 };
 use sha2::{Digest, Sha256};
 use std::time::{Duration, UNIX_EPOCH};
+use zeroize::Zeroizing;
 
 /// Bytes of a line in an email without its end (RFC 5322).
 const LINE_BYTES_MAX: usize = 998;
+/// The same where it is quoted-printable (RFC 2045), with what says that the line goes on.
+const QUOTED_LINE_BYTES_MAX: usize = 76;
 
 /// Whether a text can be sent without folding it: no line is too long, and there are only lines.
 #[must_use]
@@ -34,11 +36,11 @@ pub fn write(
     recipient: &Address,
     now: Timestamp,
     eight_bit: bool,
-) -> Result<Vec<u8>, MailError> {
+) -> Result<Zeroizing<Vec<u8>>, MailError> {
     if !is_sendable(&email.text) {
         return Err(MailError::InvalidMessage);
     }
-    let body = text_body(&email.text, eight_bit)?;
+    let body = text_body(&email.text, eight_bit);
     let mut headers = Headers::new();
     raw(&mut headers, "From", sender.header());
     raw(&mut headers, "To", recipient.path());
@@ -53,49 +55,88 @@ pub fn write(
         return Ok(part(headers, ContentType::TEXT_PLAIN, body));
     };
     // Lines of HTML are of any length.
-    let html = encoded(html.replace('\n', "\r\n"))?;
+    let html = quoted_printable(html);
     // Quoted-printable has no `=_`, and no text holds a number that is made of it.
     let boundary = format!("=_{unique}");
     raw(&mut headers, "Content-Type", format!("multipart/alternative; boundary=\"{boundary}\""));
-    let mut message = headers.to_string().into_bytes();
-    for (kind, body) in [(ContentType::TEXT_PLAIN, body), (ContentType::TEXT_HTML, html)] {
+    let parts = [(ContentType::TEXT_PLAIN, body), (ContentType::TEXT_HTML, html)];
+    let parts = parts.map(|(kind, body)| part(Headers::new(), kind, body));
+    let headers = headers.to_string();
+    let bytes = headers.len() + parts.iter().map(|part| part.len() + boundary.len() + 8).sum::<usize>();
+    let mut message = Zeroizing::new(Vec::with_capacity(bytes + boundary.len() + 8));
+    message.extend_from_slice(headers.as_bytes());
+    for part in parts {
         message.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
-        message.extend_from_slice(&part(Headers::new(), kind, body));
+        message.extend_from_slice(&part);
     }
     message.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     Ok(message)
 }
 
+/// A text as it travels, in memory that was made once, and how it is encoded.
+type Body = (Zeroizing<Vec<u8>>, ContentTransferEncoding);
+
 /// A text and what is to be known about it.
-fn part(mut headers: Headers, kind: ContentType, body: Body) -> Vec<u8> {
+fn part(mut headers: Headers, kind: ContentType, (body, encoding): Body) -> Zeroizing<Vec<u8>> {
     headers.set(kind);
-    headers.set(body.encoding());
-    let mut part = headers.to_string().into_bytes();
+    headers.set(encoding);
+    let headers = headers.to_string();
+    let mut part = Zeroizing::new(Vec::with_capacity(headers.len() + 2 + body.len()));
+    part.extend_from_slice(headers.as_bytes());
     part.extend_from_slice(b"\r\n");
-    part.extend_from_slice(&body.into_vec());
+    part.extend_from_slice(&body);
     part
 }
 
-fn text_body(text: &str, eight_bit: bool) -> Result<Body, MailError> {
-    let text = text.replace('\n', "\r\n");
-    let body = if text.is_ascii() {
-        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::SevenBit)
-    } else if eight_bit {
-        Body::dangerous_pre_encoded(text.into_bytes(), ContentTransferEncoding::EightBit)
-    } else {
-        encoded(text)?
+fn text_body(text: &str, eight_bit: bool) -> Body {
+    let encoding = match (text.is_ascii(), eight_bit) {
+        (true, _) => ContentTransferEncoding::SevenBit,
+        (false, true) => ContentTransferEncoding::EightBit,
+        (false, false) => return quoted_printable(text),
     };
-    Ok(body)
+    let mut lines = Zeroizing::new(Vec::with_capacity(text.len() + text.matches('\n').count()));
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            lines.extend_from_slice(b"\r\n");
+        }
+        lines.extend_from_slice(line.as_bytes());
+    }
+    (lines, encoding)
 }
 
-fn encoded(text: String) -> Result<Body, MailError> {
-    let encoded = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable);
-    encoded.map_err(|_| MailError::InvalidMessage)
+/// Quoted-printable (RFC 2045, section 6.7). Written here, since `lettre` leaves copies of a code behind.
+fn quoted_printable(text: &str) -> Body {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    // Three bytes for each, and a soft line break after every 73 or more of them.
+    let mut encoded = Zeroizing::new(Vec::with_capacity(3 * text.len() + 3 * (3 * text.len() / 73 + 1)));
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            encoded.extend_from_slice(b"\r\n");
+        }
+        let (mut column, last) = (0, line.len().saturating_sub(1));
+        for (place, byte) in line.bytes().enumerate() {
+            let is_plain =
+                matches!(byte, b'!'..=b'<' | b'>'..=b'~') || (matches!(byte, b' ' | b'\t') && place != last);
+            let width = if is_plain { 1 } else { 3 };
+            if column + width >= QUOTED_LINE_BYTES_MAX {
+                encoded.extend_from_slice(b"=\r\n");
+                column = 0;
+            }
+            column += width;
+            if is_plain {
+                encoded.push(byte);
+            } else {
+                let digits = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+                encoded.extend_from_slice(&[b'=', digits[0], digits[1]]);
+            }
+        }
+    }
+    (encoded, ContentTransferEncoding::QuotedPrintable)
 }
 
 /// Nobody else sends at this microsecond with this code; of the code itself nothing can be read from it.
 fn unique(email: &Email) -> u64 {
-    let hash = Sha256::digest(&email.text);
+    let hash = Sha256::digest(email.text.as_bytes());
     u64::from_be_bytes(hash[..8].try_into().expect("eight bytes of a hash"))
 }
 
@@ -120,13 +161,14 @@ mod tests {
         let email = Email {
             to: String::new(),
             subject: "A subject".to_owned(),
-            text: text.to_owned(),
-            html: html.map(str::to_owned),
+            text: text.to_owned().into(),
+            html: html.map(|html| html.to_owned().into()),
         };
         let sender = Sender::parse("Recipes <post@recipes.example>").expect("a sender");
         let recipient = Address::parse("alice@example.org").expect("an address");
         write(&email, &sender, &recipient, Timestamp::from_micros(0).expect("a time"), eight_bit)
             .expect("an email")
+            .to_vec()
     }
 
     /// What a reader of quoted-printable text sees.

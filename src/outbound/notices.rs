@@ -244,7 +244,7 @@ mod tests {
         for email in all(&notice(), &code) {
             let email = email.expect("an email");
             let link = format!("https://recipes.example/verify?code={}", code.reveal());
-            assert!(email.text.lines().any(|line| line == link), "{}", email.text);
+            assert!(email.text.lines().any(|line| line == link), "{}", email.text.as_str());
             for part in ["alice@example.org", "Browser_1.0", "192.0.2.7", "2026-11-23 16:00 UTC"] {
                 assert!(email.text.contains(part), "{part}");
             }
@@ -262,7 +262,7 @@ mod tests {
         for email in all(&notice(), &code) {
             let email = email.expect("an email");
             for line in [code.reveal(), "https://recipes.example/verify"] {
-                assert!(email.text.lines().any(|written| written == line), "{}", email.text);
+                assert!(email.text.lines().any(|written| written == line), "{}", email.text.as_str());
             }
             assert!(!email.text.contains("code="));
         }
@@ -295,7 +295,11 @@ mod tests {
         for browser in ["Win at https://evil.example/x", "evil.com", "Mozilla/5.0 www.evil.co.uk (X11)"] {
             for email in all(&Notice { browser, ..notice() }, &code) {
                 let email = email.expect("an email");
-                assert!(!email.text.contains("evil") && email.text.contains(NOT_SHOWN), "{}", email.text);
+                assert!(
+                    !email.text.contains("evil") && email.text.contains(NOT_SHOWN),
+                    "{}",
+                    email.text.as_str()
+                );
             }
         }
         let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";

@@ -2,6 +2,8 @@
 //! request brings along may add a line or a header.
 
 use crate::clock::Timestamp;
+use std::fmt::Write;
+use zeroize::Zeroizing;
 
 /// Characters of a browser's name, and of an IP address, that an email shows.
 pub(super) const ASKER_CHARACTERS_MAX: usize = 200;
@@ -16,10 +18,10 @@ pub struct Email {
     pub to: String,
     /// What it is about.
     pub subject: String,
-    /// The text, with line feeds.
-    pub text: String,
+    /// The text, with line feeds. It has a code in it, so it is wiped.
+    pub text: Zeroizing<String>,
     /// The same as HTML, where there is that.
-    pub html: Option<String>,
+    pub html: Option<Zeroizing<String>>,
 }
 
 /// What an email tells.
@@ -88,14 +90,14 @@ fn text(
     request: &str,
     purpose: &str,
     use_of_code: &str,
-) -> Result<String, InvalidMessage> {
+) -> Result<Zeroizing<String>, InvalidMessage> {
     let Contents { to, site, base_url, link, code, expires, browser, ip_address } = contents;
     let fits =
         |text: &str| !text.chars().any(|c| c.is_control() || c == ' ') && text.len() <= LINE_CHARACTERS_MAX;
     if code.is_empty() || ![code, to, link].iter().all(|text| fits(text)) {
         return Err(InvalidMessage);
     }
-    let next = format!(
+    let next = written(format_args!(
         "{purpose}, enter this code:\n\
          \n\
          {code}\n\
@@ -109,7 +111,7 @@ fn text(
          If you do not know this browser or IP address, somebody else may have used your\n\
          e-mail address. Then you can ignore this email: without the code nothing changes.",
         expires = expires.wire(),
-    );
+    ));
     Ok(framed(&Asker { to, site, base_url, browser, ip_address }, request, &next))
 }
 
@@ -128,12 +130,12 @@ struct Asker<'a> {
 }
 
 /// The whole text of an email: who asked for what, and what is to be done.
-fn framed(asker: &Asker<'_>, request: &str, next: &str) -> String {
+fn framed(asker: &Asker<'_>, request: &str, next: &str) -> Zeroizing<String> {
     let Asker { to, base_url, .. } = asker;
     let site = one_line(asker.site, SITE_CHARACTERS_MAX);
     let browser = one_line(&asker.browser.replace('_', "."), ASKER_CHARACTERS_MAX);
     let ip_address = one_line(asker.ip_address, ASKER_CHARACTERS_MAX);
-    format!(
+    written(format_args!(
         "Hello,\n\
          \n\
          this is an automatic email from {site} at\n\
@@ -149,7 +151,26 @@ fn framed(asker: &Asker<'_>, request: &str, next: &str) -> String {
          \n\
          {site}\n\
          {base_url}\n"
-    )
+    ))
+}
+
+/// Writes into memory that is made once, as large as it takes: no copy of a code stays behind in freed memory.
+fn written(text: std::fmt::Arguments<'_>) -> Zeroizing<String> {
+    let mut length = Length(0);
+    let _ = length.write_fmt(text); // it takes everything, and so does a String
+    let mut into = Zeroizing::new(String::with_capacity(length.0));
+    let _ = into.write_fmt(text);
+    into
+}
+
+/// How long something is that is written into it.
+struct Length(usize);
+
+impl Write for Length {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
 }
 
 /// A text from a request on one line: cut, and with every control character as a blank.

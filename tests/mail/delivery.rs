@@ -27,7 +27,7 @@ fn somebody_signs_up_and_verifies_the_address_with_the_code_of_the_email() {
         "Subject: [Recipes] Please verify your sign-up",
         "https://recipes.example/users/verify",
     ] {
-        assert!(email.has_line(line), "{line} in {}", email.text);
+        assert!(email.has_line(line), "{line} in {}", email.text.as_str());
     }
     assert_eq!(email.code(), made, "whole, and as it was made");
     let address = site.address_in(email.code());

@@ -110,7 +110,7 @@ fn an_email_that_the_server_could_not_carry_as_it_is_goes_as_quoted_printable() 
     assert!(told.iter().all(|line| line.is_ascii() && line.len() <= 998), "{told:?}");
     assert!(told.contains(&"Content-Transfer-Encoding: quoted-printable".to_owned()));
     assert!(told.contains(&"K=C3=BCche".to_owned()), "{told:?}");
-    let plain = Email { text: "Hello,\n\nhttps://a.example/?a=b\n".to_owned(), ..email() };
+    let plain = Email { text: "Hello,\n\nhttps://a.example/?a=b\n".to_owned().into(), ..email() };
     let told = told_by(b"250 here\r\n", settings, &plain);
     assert!(told.contains(&"https://a.example/?a=b".to_owned()), "ASCII stays as it is: {told:?}");
     assert!(told.contains(&"Content-Transfer-Encoding: 7bit".to_owned()));
@@ -245,7 +245,7 @@ fn what_cannot_be_written_is_not_sent() {
     for address in ["alice@example.org\r\nBcc: eve@example.org", "alice", "a\r\nRCPT TO:<b@c>@d", "a@b> <c"] {
         assert_eq!(send(&settings(1), &to(address)), Err(MailError::InvalidMessage));
     }
-    let long = Email { text: "x".repeat(999), ..email() };
+    let long = Email { text: "x".repeat(999).into(), ..email() };
     assert_eq!(send(&settings(1), &long), Err(MailError::InvalidMessage));
     let odd = MailSettings { sender: "nobody".to_owned(), ..settings(1) };
     assert_eq!(send(&odd, &email()), Err(MailError::InvalidMessage));

@@ -92,7 +92,7 @@ pub fn email() -> Email {
     Email {
         to: "alice@example.org".to_owned(),
         subject: "[Küche] Please verify".to_owned(),
-        text: format!("Hello,\n\n{code}\n\n.a line that begins with a dot\nKüche\n"),
+        text: format!("Hello,\n\n{code}\n\n.a line that begins with a dot\nKüche\n").into(),
         html: None,
     }
 }

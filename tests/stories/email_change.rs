@@ -76,7 +76,7 @@ fn a_new_address_is_proven_and_the_old_one_is_told() {
         (NEW, "[Recipes] Please verify your new address"),
     ];
     assert_eq!(to, expected);
-    assert!(emails[0].text.contains("\nhttps://recipes.example/undo?code="), "{}", emails[0].text);
+    assert!(emails[0].text.contains("\nhttps://recipes.example/undo?code="), "{}", emails[0].text.as_str());
     let code = code_in(&emails[1]);
     assert_eq!(email_of(&server, user_id), alice.email, "nothing has changed yet");
     assert!(server.session_is_live(&other));
@@ -208,7 +208,7 @@ fn whoever_has_the_address_is_told_and_nothing_changes() {
     let emails = server.emails();
     let told = emails.iter().find(|email| email.to == bob.email).expect("is told");
     assert_eq!(told.subject, "[Recipes] You already have an account");
-    assert!(!told.text.contains("code"), "{}", told.text);
+    assert!(!told.text.contains("code"), "{}", told.text.as_str());
     assert_eq!(email_of(&server, user_id), "alice@example.org");
     bob.logs_in().done();
 }

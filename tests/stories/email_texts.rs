@@ -36,8 +36,8 @@ fn emails_are_in_the_operators_words_with_text_and_html() {
     let link = emails[0].text.lines().find(|line| line.starts_with("https://")).expect("a link");
     assert!(link.starts_with("https://recipes.example/verify?x=1&code="), "{link}");
     let html = emails[0].html.as_ref().expect("HTML");
-    assert!(html.contains(&format!("href=\"{}\"", link.replace('&', "&amp;"))), "{html}");
-    assert!(html.contains("&lt;b&gt;&quot;Browser&quot;") && !html.contains("<b>"), "{html}");
+    assert!(html.contains(&format!("href=\"{}\"", link.replace('&', "&amp;"))), "{}", html.as_str());
+    assert!(html.contains("&lt;b&gt;&quot;Browser&quot;") && !html.contains("<b>"), "{}", html.as_str());
     let (_, code) = link.split_once("code=").expect("a code");
     server.ask("signup-finish", json!({ "code": code })).done();
     let reset = json!({
@@ -80,7 +80,7 @@ fn nobody_is_greeted_by_a_name_that_a_stranger_may_have_given() {
     let server = server_with(room.path());
     server.ask("signup-start", start_body("You have won", "Browser/1.0")).done();
     let emails = server.emails();
-    assert!(emails[0].text.contains("Hallo alice@example.org,"), "{}", emails[0].text);
+    assert!(emails[0].text.contains("Hallo alice@example.org,"), "{}", emails[0].text.as_str());
     server.ask("signup-finish", json!({ "code": code_of(&emails[0].text) })).done();
     let reset = json!({
         "email": "alice@example.org", "link": "https://recipes.example/reset", "site_name": "Recipes",

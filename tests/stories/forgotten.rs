@@ -262,7 +262,11 @@ fn only_pages_of_the_operators_sites_are_linked_to() {
     assert!(server.emails().is_empty());
     with("link", "https://recipes.example/reset?lang=de").done();
     let emails = server.emails();
-    assert!(emails[0].text.contains("\nhttps://recipes.example/reset?lang=de&code="), "{}", emails[0].text);
+    assert!(
+        emails[0].text.contains("\nhttps://recipes.example/reset?lang=de&code="),
+        "{}",
+        emails[0].text.as_str()
+    );
 }
 
 /// A mail server that does not take the first emails.

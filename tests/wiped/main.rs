@@ -1,4 +1,6 @@
-//! Passwords do not stay behind in memory: whatever the server gives back to the allocator is looked through first.
+//! Passwords and codes do not stay behind in memory: whatever the server gives back to the allocator is looked through first.
+
+mod emails;
 
 use authnzerver::clock::Clock;
 use authnzerver::guard::password::Asker;

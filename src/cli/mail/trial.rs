@@ -102,7 +102,8 @@ fn email(to: &str) -> Email {
         text:
             "Hello,\n\nthis email is a test. Its settings are those with which authnzerver sends emails to\n\
                users. If you can read this, they work.\n"
-                .to_owned(),
+                .to_owned()
+                .into(),
         html: None,
     }
 }

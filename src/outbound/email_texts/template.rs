@@ -33,7 +33,7 @@ pub trait Values {
 }
 
 /// A template that was filled: subject, text, and HTML if there is any.
-pub type Filled = (String, String, Option<String>);
+pub type Filled = (String, Zeroizing<String>, Option<Zeroizing<String>>);
 
 impl Template {
     /// Reads a template: `text` has the subject in its first line, a blank line, and the email.
@@ -87,7 +87,7 @@ impl Template {
     #[must_use]
     pub fn fill(&self, values: &dyn Values) -> Filled {
         let html = self.html.as_ref().map(|html| html.fill(values, true));
-        (self.subject.fill(values, false), self.text.fill(values, false), html)
+        (self.subject.fill(values, false).to_string(), self.text.fill(values, false), html)
     }
 }
 
@@ -125,7 +125,7 @@ impl Text {
     }
 
     /// Grows only once, so that no copy of a code stays behind in freed memory.
-    fn fill(&self, values: &dyn Values, as_html: bool) -> String {
+    fn fill(&self, values: &dyn Values, as_html: bool) -> Zeroizing<String> {
         let value = |placeholder| {
             let value = values.value(placeholder);
             if as_html { escaped(&value) } else { value }
@@ -136,7 +136,7 @@ impl Text {
             Piece::Value(_) => 0,
         });
         let bytes = literals.chain(filled.iter().map(|value| value.len())).sum();
-        let (mut text, mut filled) = (String::with_capacity(bytes), filled.iter());
+        let (mut text, mut filled) = (Zeroizing::new(String::with_capacity(bytes)), filled.iter());
         for piece in &self.0 {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),

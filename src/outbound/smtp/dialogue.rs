@@ -9,6 +9,7 @@ use crate::outbound::message;
 use crate::outbound::templates::Email;
 use std::fmt::Write as _;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long the server may take to greet, and to answer a command (RFC 5321, 4.5.3.2.1 to 3).
 pub(super) const COMMAND_SECONDS_MAX: Duration = Duration::from_secs(5 * 60);
@@ -191,8 +192,10 @@ fn shown(command: &str) -> &str {
 }
 
 /// An email as it travels behind DATA: a line that begins with a dot gets another one. Ends with a line end.
-fn dot_stuffed(message: &[u8]) -> Vec<u8> {
-    let mut stuffed = Vec::with_capacity(message.len() + 16);
+/// In memory that is made once and wiped, for there is a code in it.
+fn dot_stuffed(message: &[u8]) -> Zeroizing<Vec<u8>> {
+    let dots = message.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b".")).count();
+    let mut stuffed = Zeroizing::new(Vec::with_capacity(message.len() + dots + 2));
     for line in message.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b".") {
             stuffed.push(b'.');
@@ -218,8 +221,8 @@ mod tests {
 
     #[test]
     fn a_dot_at_the_beginning_of_a_line_ends_nothing() {
-        assert_eq!(dot_stuffed(b".\r\n..\r\na.\r\n"), b"..\r\n...\r\na.\r\n");
-        assert_eq!(dot_stuffed(b".x"), b"..x\r\n");
-        assert_eq!(dot_stuffed(b""), b"\r\n");
+        assert_eq!(*dot_stuffed(b".\r\n..\r\na.\r\n"), b"..\r\n...\r\na.\r\n");
+        assert_eq!(*dot_stuffed(b".x"), b"..x\r\n");
+        assert_eq!(*dot_stuffed(b""), b"\r\n");
     }
 }
