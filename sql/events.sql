@@ -16,25 +16,31 @@ UPDATE events_removed SET seq = :seq, hash = :hash;
 SELECT seq FROM sqlite_sequence WHERE name = 'events';
 
 -- name: insert
-INSERT INTO events (seq, at, kind, user_id, actor, actor_id, object, detail, hash)
-VALUES (:seq, :at, :kind, :user_id, :actor, :actor_id, :object, :detail, :hash);
+INSERT INTO events (seq, at, kind, user_id, actor, actor_id, object, detail, origin_hash, hash)
+VALUES (:seq, :at, :kind, :user_id, :actor, :actor_id, :object, :detail, :origin_hash, :hash);
+
+-- name: nonce
+SELECT randomblob(16) AS nonce;
 
 -- name: insert_origin
-INSERT INTO event_origins (seq, user_id, network, request_id, operator)
-VALUES (:seq, :user_id, :network, :request_id, :operator);
+INSERT INTO event_origins (seq, user_id, network, request_id, operator, nonce)
+VALUES (:seq, :user_id, :network, :request_id, :operator, :nonce);
+
+-- name: was_deleted_after
+SELECT EXISTS (SELECT 1 FROM events WHERE user_id = :user_id AND seq > :seq AND kind = :kind) AS was_deleted;
 
 -- name: hash_of
 SELECT hash FROM events WHERE seq = :seq;
 
 -- name: list
-SELECT e.seq, e.at, e.kind, e.user_id, e.actor, e.actor_id, e.object, e.detail, e.hash, o.network, o.request_id,
-       o.operator
+SELECT e.seq, e.at, e.kind, e.user_id, e.actor, e.actor_id, e.object, e.detail, e.origin_hash, e.hash,
+       o.seq AS origin_seq, o.user_id AS origin_user_id, o.network, o.request_id, o.operator, o.nonce
 FROM events e LEFT JOIN event_origins o ON o.seq = e.seq
 WHERE e.seq > :after ORDER BY e.seq LIMIT :limit;
 
 -- name: list_of_user
-SELECT e.seq, e.at, e.kind, e.user_id, e.actor, e.actor_id, e.object, e.detail, e.hash, o.network, o.request_id,
-       o.operator
+SELECT e.seq, e.at, e.kind, e.user_id, e.actor, e.actor_id, e.object, e.detail, e.origin_hash, e.hash,
+       o.seq AS origin_seq, o.user_id AS origin_user_id, o.network, o.request_id, o.operator, o.nonce
 FROM events e LEFT JOIN event_origins o ON o.seq = e.seq
 WHERE e.user_id = :user_id AND e.seq > :after ORDER BY e.seq LIMIT :limit;
 

@@ -3,8 +3,9 @@
 use super::error::OperationError;
 use crate::app::{App, Context};
 use crate::outcome::Error;
+use crate::store::events::follow::{Followed, Origins, follow};
 use crate::store::events::{
-    self, By, Event, EventKind, Followed, Link, NewEvent, Trail, follow, hash_of, list, newest, removed,
+    self, By, Event, EventKind, Link, Listed, NewEvent, Trail, Unreadable, hash_of, list, newest, removed,
 };
 use crate::store::{Db, StoreError};
 use crate::user_id::UserId;
@@ -88,7 +89,7 @@ pub struct Feed {
     pub events: Vec<Event>,
     /// After which position to go on.
     pub position: Position,
-    /// The position is older than what is kept: something may have been missed.
+    /// The position is older than what is kept, or what came next cannot be read: something may have been missed.
     pub lost: bool,
     /// There may be more already.
     pub more: bool,
@@ -116,7 +117,7 @@ pub fn since(context: &Context<'_>, wanted: &Wanted) -> Result<Feed, OperationEr
         let next_commit = watcher.as_ref().map(|watcher| (watcher, watcher.next_commit()));
         let (feed, reached) = context.read(|db| look(db, from, wanted))?;
         let passed = context.app().clock.monotonic().saturating_sub(begun);
-        if !feed.events.is_empty() || feed.more || waited.max(passed) >= wanted.wait {
+        if !feed.events.is_empty() || feed.lost || feed.more || waited.max(passed) >= wanted.wait {
             return Ok(feed);
         }
         from = reached;
@@ -155,7 +156,20 @@ fn look(db: &Db<'_>, mut from: Link, wanted: &Wanted) -> Result<(Feed, Link), St
     for _ in 0..ROUNDS_MAX {
         let rows = list(db, from.seq, EVENTS_MAX.min(limit.max(100)))?;
         more = !rows.is_empty();
-        for event in rows {
+        for listed in rows {
+            let event = match listed {
+                Ok(event) => event,
+                // What was found before it comes first; the next look begins with it.
+                Err(_) if !found.is_empty() => {
+                    let position = Position::of(from);
+                    return Ok((Feed { events: found, position, lost: false, more: true }, from));
+                }
+                Err(Unreadable(place)) => {
+                    let position = Position::of(place);
+                    let more = newest(db)?.seq > place.seq;
+                    return Ok((Feed { events: found, position, lost: true, more }, place));
+                }
+            };
             from = event.link();
             if names.is_empty() || names.contains(&event.kind.as_str()) {
                 found.push(event);
@@ -186,7 +200,7 @@ pub fn page(
     user_id: Option<UserId>,
     after: i64,
     rows: i64,
-) -> Result<Vec<Event>, StoreError> {
+) -> Result<Vec<Listed>, StoreError> {
     let rows = rows.clamp(0, EVENTS_MAX);
     context.read(|db| match user_id {
         Some(user_id) => events::list_of_user(db, user_id, after, rows),
@@ -198,9 +212,11 @@ pub fn page(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verified {
     /// It is what was written down, after the first place and up to the second.
-    Sound(Link, Link),
+    Sound(Link, Link, Origins),
     /// The event of this number was altered, or put there.
     Altered(i64),
+    /// Where the event of this number came from was altered, or taken away while its user is there.
+    OriginAltered(i64),
     /// The event of this number is gone.
     Missing(i64),
 }
@@ -212,11 +228,12 @@ pub enum Verified {
 /// A failing database.
 pub fn verify(context: &Context<'_>) -> Result<Verified, StoreError> {
     let first = context.read(removed)?;
-    let mut from = first;
+    let (mut from, mut origins) = (first, Origins::default());
     loop {
-        match context.read(|db| follow(db, from, EVENTS_MAX))? {
+        match context.read(|db| follow(db, from, EVENTS_MAX, &mut origins))? {
             Followed::Through(link) => from = link,
-            Followed::End(link) => return Ok(Verified::Sound(first, link)),
+            Followed::End(link) => return Ok(Verified::Sound(first, link, origins)),
+            Followed::OriginAltered(seq) => return Ok(Verified::OriginAltered(seq)),
             Followed::Altered(seq) => return Ok(Verified::Altered(seq)),
             Followed::Missing(seq) => return Ok(Verified::Missing(seq)),
         }

@@ -39,7 +39,7 @@ shape! {
         kind: String,
         /// The account that it is about.
         user_id: Option<UserId>,
-        /// Who did it: `session`, `password`, `API key`, `calling server`, `operator`, `server` or `unknown`.
+        /// Who did it: `session`, `password`, `code`, `API key`, `calling server`, `operator`, `server` or `unknown`.
         actor: String,
         /// Whose session, password or key it was.
         actor_id: Option<UserId>,
@@ -58,7 +58,7 @@ shape! {
 
 requests! {
     /// Lists what happened after a position, and waits if that is nothing yet. Ask again with the position of the answer.
-    /// With `lost`, forget what you know and go on from there: events in between are not kept any more.
+    /// With `lost`, forget what you know and go on from there: events in between are not kept any more, or cannot be read.
     "events-since" => events_since(EventsSince), 3000/min {
         /// The position of an earlier answer; `now` for what happens from now on, `first` for all that is kept.
         after: str,

@@ -6,7 +6,8 @@ use super::output::{Cell, JSON, Paint, Style, Table, show};
 use crate::accounts::events::{EVENTS_MAX, Verified};
 use crate::clock::Timestamp;
 use crate::config::shown;
-use crate::store::events::{Event, EventKind};
+use crate::store::events::follow::Origins;
+use crate::store::events::{EventKind, Link, Listed, link_of};
 use crate::user_id::UserId;
 use crate::wait::pause;
 use crate::wire::ascii_escaped;
@@ -104,12 +105,13 @@ impl Wanted {
         })
     }
 
-    /// Those of the next events that are wanted; nothing at the end of the log.
-    fn next(&self, local: &Local, after: &mut i64) -> Result<Option<Vec<Event>>, CommandError> {
+    /// Those of the next events that are wanted, and any that cannot be read; nothing at the end of the log.
+    fn next(&self, local: &Local, after: &mut i64) -> Result<Option<Vec<Listed>>, CommandError> {
         let page = local.events(self.user, *after, EVENTS_MAX)?;
         let Some(last) = page.last() else { return Ok(None) };
-        *after = last.seq;
-        let fits = |event: &Event| {
+        *after = link_of(last).seq;
+        let fits = |listed: &Listed| {
+            let Ok(event) = listed else { return true };
             self.since.is_none_or(|since| event.at >= since)
                 && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.name() == event.kind))
         };
@@ -156,15 +158,19 @@ fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, Comm
 fn verify(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let local = open_local(arguments, context)?;
     let (status, document, text) = match local.verify_events()? {
-        Verified::Sound(first, last) => (
-            EXIT_DONE,
-            json!({ "sound": true, "first": first.seq + 1, "last": last.seq, "hash": last.hash.to_string() }),
-            format!(
-                "sound: events {} to {}, the last with the hash {}\n",
-                first.seq + 1,
-                last.seq,
-                last.hash
-            ),
+        Verified::Sound(first, last, origins) => {
+            let is_empty = first.seq == last.seq;
+            let document = json!({
+                "sound": true, "first": (!is_empty).then_some(first.seq + 1), "last": last.seq,
+                "hash": last.hash.to_string(), "origins_erased": origins.erased,
+                "origins_uncovered": origins.uncovered,
+            });
+            (EXIT_DONE, document, sound(first, last, origins))
+        }
+        Verified::OriginAltered(seq) => (
+            EXIT_FAILED,
+            json!({ "sound": false, "altered": seq, "part": "origin" }),
+            format!("the network, request ID or operator of event {seq} is not what was written down\n"),
         ),
         Verified::Altered(seq) => (
             EXIT_FAILED,
@@ -179,8 +185,33 @@ fn verify(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, Co
     Ok(status)
 }
 
+/// What is said of a log that is what was written down.
+fn sound(first: Link, last: Link, origins: Origins) -> String {
+    let text = match (first.seq == last.seq, last.seq) {
+        (true, 0) => "sound: there are no events yet\n".to_owned(),
+        (true, seq) => {
+            format!("sound: no event is kept; the last one was {seq}, with the hash {}\n", last.hash)
+        }
+        (false, seq) => {
+            format!("sound: events {} to {seq}, the last with the hash {}\n", first.seq + 1, last.hash)
+        }
+    };
+    let uncheckable = [
+        (origins.erased, "gone, with users who were deleted since"),
+        (origins.uncovered, "not covered by the chain: an earlier version wrote those events"),
+    ];
+    let uncheckable = uncheckable.into_iter().filter(|(count, _)| *count > 0);
+    let lines = uncheckable
+        .map(|(count, what)| format!("network, request ID and operator of {count} events are {what}\n"));
+    std::iter::once(text).chain(lines).collect()
+}
+
 /// An event as an object.
-fn document(event: &Event) -> Value {
+fn document(listed: &Listed) -> Value {
+    let event = match listed {
+        Ok(event) => event,
+        Err(unreadable) => return json!({ "number": unreadable.0.seq, "unreadable": true }),
+    };
     json!({
         "number": event.seq, "at": event.at, "kind": event.kind, "user_id": event.user_id, "actor": event.actor,
         "actor_id": event.actor_id, "object": event.object, "detail": event.detail, "network": event.network,
@@ -188,10 +219,21 @@ fn document(event: &Event) -> Value {
     })
 }
 
-fn table(events: &[Event], has_heading: bool) -> Table {
+fn table(events: &[Listed], has_heading: bool) -> Table {
     let columns = ["NUMBER", "TIME", "KIND", "USER", "BY", "WHAT", "NETWORK", "REQUEST"];
     let mut table = if has_heading { Table::new(&columns) } else { Table::of_pairs() };
-    for event in events {
+    for listed in events {
+        let event = match listed {
+            Ok(event) => event,
+            Err(unreadable) => {
+                let number = unreadable.0.seq.to_string();
+                let kind = Cell::new("(unreadable)").painted(Paint::Red);
+                let mut row: Vec<Cell> = vec![number.into(), Cell::new(""), kind];
+                row.resize_with(columns.len(), || Cell::new(""));
+                table.add(row);
+                continue;
+            }
+        };
         let number = |number: Option<UserId>| number.map(|number| number.to_string()).unwrap_or_default();
         let by = match (&event.operator, event.actor_id) {
             (Some(operator), _) => format!("{} {operator}", event.actor),

@@ -1,9 +1,10 @@
 //! What has happened: written in the transaction of what it tells, chained by hashes, removed from the oldest on.
 
 mod chain;
+pub mod follow;
 mod kind;
 
-use chain::Content;
+use chain::{Content, NONCE_BYTES, Origin};
 pub use chain::{EventHash, Link};
 pub use kind::EventKind;
 
@@ -21,7 +22,9 @@ const NEWEST: &str = query(FILE, "newest");
 const REMOVED: &str = query(FILE, "removed");
 const SET_REMOVED: &str = query(FILE, "set_removed");
 const HIGHEST: &str = query(FILE, "highest");
+const WAS_DELETED_AFTER: &str = query(FILE, "was_deleted_after");
 const INSERT: &str = query(FILE, "insert");
+const NONCE: &str = query(FILE, "nonce");
 const INSERT_ORIGIN: &str = query(FILE, "insert_origin");
 const HASH_OF: &str = query(FILE, "hash_of");
 const LIST: &str = query(FILE, "list");
@@ -31,6 +34,9 @@ const DELETE_THROUGH: &str = query(FILE, "delete_through");
 
 /// Bytes that are kept of a request's ID.
 const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// What the actor is called whose origin belongs to no user.
+const OPERATOR: &str = "operator";
 
 /// Who did something.
 #[derive(Clone, Debug)]
@@ -81,7 +87,7 @@ impl By {
     /// An operator, by the name that they are logged in under.
     #[must_use]
     pub const fn operator(login: String) -> Self {
-        Self { actor: "operator", user_id: None, operator: Some(login) }
+        Self { actor: OPERATOR, user_id: None, operator: Some(login) }
     }
 }
 
@@ -142,6 +148,16 @@ impl Trail {
     pub fn note(&self, tx: &Tx<'_>, by: impl Into<By>, new: NewEvent) -> Result<(), StoreError> {
         let By { actor, user_id: actor_id, operator } = by.into();
         let NewEvent { kind, user_id, object, detail } = new;
+        // With the account goes whatever tells who used it. An operator's name is no user's.
+        let is_last = kind == EventKind::AccountDeleted;
+        let origin = Origin {
+            network: self.network.as_deref().filter(|_| !is_last),
+            request_id: self.request_id.as_deref().filter(|_| !is_last),
+            operator: operator.as_deref(),
+        };
+        let nonce: [u8; NONCE_BYTES] =
+            tx.one(NONCE, [], |row| column(row, "nonce"))?.ok_or(StoreError::Corrupt("nonce"))?;
+        let origin_hash = if origin.is_empty() { Vec::new() } else { origin.hash(&nonce).to_vec() };
         let before = newest(tx)?;
         let event = Content {
             seq: before.seq + 1,
@@ -152,28 +168,37 @@ impl Trail {
             actor_id,
             object: object.as_deref(),
             detail: detail.as_deref(),
+            origin_hash: Some(&origin_hash),
         };
         let hash = before.followed_by(&event).hash;
         let params = named_params! {
             ":seq": event.seq, ":at": event.at.stored(), ":kind": event.kind, ":user_id": event.user_id,
             ":actor": event.actor, ":actor_id": event.actor_id, ":object": event.object, ":detail": event.detail,
-            ":hash": hash.0,
+            ":origin_hash": event.origin_hash, ":hash": hash.0,
         };
         tx.execute(INSERT, params)?;
-        // With the account goes whatever tells who used it. An operator's name is no user's.
-        let is_last = kind == EventKind::AccountDeleted;
-        let (network, request_id) =
-            if is_last { (None, None) } else { (self.network.as_deref(), self.request_id.as_deref()) };
-        if network.is_none() && request_id.is_none() && operator.is_none() {
+        if origin.is_empty() {
             return Ok(());
         }
-        let owner = if operator.is_some() || is_last { None } else { actor_id.or(user_id) };
+        let owner = owner_of_origin(kind.name(), actor, actor_id, user_id);
         let params = named_params! {
-            ":seq": event.seq, ":user_id": owner, ":network": network, ":request_id": request_id, ":operator": operator
+            ":seq": event.seq, ":user_id": owner, ":network": origin.network, ":request_id": origin.request_id,
+            ":operator": origin.operator, ":nonce": nonce,
         };
         tx.execute(INSERT_ORIGIN, params)?;
         Ok(())
     }
+}
+
+/// The user with whom an event's origin goes.
+fn owner_of_origin(
+    kind: &str,
+    actor: &str,
+    actor_id: Option<UserId>,
+    user_id: Option<UserId>,
+) -> Option<UserId> {
+    let is_last = kind == EventKind::AccountDeleted.name();
+    if actor == OPERATOR || is_last { None } else { actor_id.or(user_id) }
 }
 
 fn cut(request_id: &str) -> String {
@@ -209,7 +234,30 @@ pub struct Event {
     pub request_id: Option<String>,
     /// The operator's login name.
     pub operator: Option<String>,
+    origin: StoredOrigin,
     hash: EventHash,
+}
+
+/// What there is to check of an event's origin, beside what it says.
+#[derive(Clone, Debug)]
+struct StoredOrigin {
+    hash: Option<Vec<u8>>,
+    is_there: bool,
+    owner: Option<UserId>,
+    nonce: Option<[u8; NONCE_BYTES]>,
+}
+
+/// An event that cannot be read: something else than this program has written it. Its place is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub Link);
+
+/// What an event says, or only its place.
+pub type Listed = Result<Event, Unreadable>;
+
+/// The place of an event.
+#[must_use]
+pub fn link_of(listed: &Listed) -> Link {
+    listed.as_ref().map_or_else(|unreadable| unreadable.0, Event::link)
 }
 
 impl Event {
@@ -223,6 +271,7 @@ impl Event {
             actor_id: self.actor_id,
             object: self.object.as_deref(),
             detail: self.detail.as_deref(),
+            origin_hash: self.origin.hash.as_deref(),
         }
     }
 
@@ -246,8 +295,20 @@ fn event(row: &Row<'_>) -> Result<Event, StoreError> {
         network: column(row, "network")?,
         request_id: column(row, "request_id")?,
         operator: column(row, "operator")?,
+        origin: StoredOrigin {
+            hash: column(row, "origin_hash")?,
+            is_there: column::<Option<i64>>(row, "origin_seq")?.is_some(),
+            owner: column(row, "origin_user_id")?,
+            nonce: column(row, "nonce")?,
+        },
         hash: EventHash(column(row, "hash")?),
     })
+}
+
+/// One event that cannot be read keeps nobody from reading the others.
+fn listed(row: &Row<'_>) -> Result<Listed, StoreError> {
+    let place = link(row)?;
+    Ok(event(row).map_err(|_| Unreadable(place)))
 }
 
 fn link(row: &Row<'_>) -> Result<Link, StoreError> {
@@ -286,8 +347,8 @@ pub fn hash_of(db: &Db<'_>, seq: i64) -> Result<Option<EventHash>, StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
-    db.all(LIST, named_params! { ":after": after, ":limit": limit }, event)
+pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<Listed>, StoreError> {
+    db.all(LIST, named_params! { ":after": after, ":limit": limit }, listed)
 }
 
 /// The same for events about one account.
@@ -295,9 +356,9 @@ pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<Event>, StoreErro
 /// # Errors
 ///
 /// A failing database.
-pub fn list_of_user(db: &Db<'_>, user_id: UserId, after: i64, limit: i64) -> Result<Vec<Event>, StoreError> {
+pub fn list_of_user(db: &Db<'_>, user_id: UserId, after: i64, limit: i64) -> Result<Vec<Listed>, StoreError> {
     let params = named_params! { ":user_id": user_id, ":after": after, ":limit": limit };
-    db.all(LIST_OF_USER, params, event)
+    db.all(LIST_OF_USER, params, listed)
 }
 
 /// Removes events that happened before `cutoff`, at most `limit`: from the oldest on, up to the first that is to stay.
@@ -308,9 +369,12 @@ pub fn list_of_user(db: &Db<'_>, user_id: UserId, after: i64, limit: i64) -> Res
 /// A failing database.
 pub fn delete_older_than(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
     let oldest =
-        tx.all(OLDEST, named_params! { ":limit": limit }, |row| Ok((moment(row, "at")?, link(row)?)))?;
-    let old: Vec<Link> =
-        oldest.into_iter().take_while(|(at, _)| *at < cutoff).map(|(_, link)| link).collect();
+        tx.all(OLDEST, named_params! { ":limit": limit }, |row| Ok((moment(row, "at").ok(), link(row)?)))?;
+    let up_to_new: Vec<_> =
+        oldest.into_iter().take_while(|(at, _)| at.is_none_or(|at| at < cutoff)).collect();
+    // One whose time cannot be read goes with an old one after it.
+    let count = up_to_new.iter().rposition(|(at, _)| at.is_some()).map_or(0, |last| last + 1);
+    let old: Vec<Link> = up_to_new[..count].iter().map(|(_, link)| *link).collect();
     delete(tx, &old)
 }
 
@@ -333,54 +397,4 @@ fn delete(tx: &Tx<'_>, old: &[Link]) -> Result<usize, StoreError> {
     let Some(last) = old.last() else { return Ok(0) };
     tx.execute(SET_REMOVED, named_params! { ":seq": last.seq, ":hash": last.hash.0 })?;
     tx.execute(DELETE_THROUGH, named_params! { ":seq": last.seq })
-}
-
-/// What came of following the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Followed {
-    /// All is well up to here, and there may be more.
-    Through(Link),
-    /// All is well up to here, the last event.
-    End(Link),
-    /// The event of this number is not what was written down, or it is not the one that was written down there.
-    Altered(i64),
-    /// The event of this number is gone.
-    Missing(i64),
-}
-
-/// Follows the chain through the next events, at most `limit`, from a place where all is well.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn follow(db: &Db<'_>, from: Link, limit: i64) -> Result<Followed, StoreError> {
-    let events = list(db, from.seq, limit)?;
-    if events.is_empty() {
-        let highest = db.one(HIGHEST, [], |row| column::<i64>(row, "seq"))?.unwrap_or(0);
-        // Others may have written meanwhile.
-        let is_end = newest(db)?.seq == from.seq;
-        return Ok(match () {
-            () if !is_end => Followed::Through(from),
-            () if highest > from.seq => Followed::Missing(from.seq + 1),
-            () => Followed::End(from),
-        });
-    }
-    let mut last = from;
-    for event in events {
-        if event.seq != last.seq + 1 {
-            let removed = removed(db)?;
-            let was_removed = removed.seq > last.seq && removed.seq < event.seq;
-            return Ok(if was_removed {
-                Followed::Through(removed)
-            } else {
-                Followed::Missing(last.seq + 1)
-            });
-        }
-        let next = last.followed_by(&event.content());
-        if next.hash != event.hash {
-            return Ok(Followed::Altered(event.seq));
-        }
-        last = next;
-    }
-    Ok(Followed::Through(last))
 }

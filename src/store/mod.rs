@@ -20,6 +20,8 @@ mod migrate;
 mod open;
 mod overwritten;
 pub(crate) mod query;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token_rows;
 mod types;
 mod writer;

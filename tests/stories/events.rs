@@ -123,6 +123,25 @@ fn a_position_from_a_log_that_went_another_way_is_refused() {
 }
 
 #[test]
+fn an_event_that_cannot_be_read_is_told_as_lost_and_the_feed_goes_on() {
+    let server = TestServer::start();
+    let start = now(&server);
+    server.member("alice");
+    server.member("bob");
+    server.changes("UPDATE events SET at = 'x' WHERE seq = (SELECT max(seq) - 2 FROM events)");
+    let before = since(&server, &start, json!({})).done().clone();
+    assert_eq!(before["events"].as_array().map(Vec::len), Some(1), "{before}");
+    assert_eq!((&before["lost"], &before["more"]), (&json!(false), &json!(true)));
+    let lost = since(&server, &text(&before["position"]), json!({ "wait_seconds": 60 })).done().clone();
+    assert_eq!(
+        (&lost["lost"], &lost["events"], &lost["more"], &lost["lease_seconds"]),
+        (&json!(true), &json!([]), &json!(true), &json!(0))
+    );
+    let after = text(&lost["position"]);
+    assert_eq!(kinds(&server, &after), ["account.signed-up", "account.verified"]);
+}
+
+#[test]
 fn who_comes_too_late_learns_that_something_was_lost() {
     let server = TestServer::start();
     let start = now(&server);

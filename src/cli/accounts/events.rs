@@ -3,7 +3,7 @@
 use super::database::Local;
 use crate::accounts::events::{self, Verified};
 use crate::cli::command::CommandError;
-use crate::store::events::Event;
+use crate::store::events::Listed;
 use crate::user_id::UserId;
 
 impl Local {
@@ -16,7 +16,7 @@ impl Local {
         user_id: Option<UserId>,
         after: i64,
         rows: i64,
-    ) -> Result<Vec<Event>, CommandError> {
+    ) -> Result<Vec<Listed>, CommandError> {
         self.stored(events::page(&self.context(), user_id, after, rows))
     }
 

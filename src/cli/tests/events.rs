@@ -24,6 +24,39 @@ fn with_history() -> Machine {
 }
 
 #[test]
+fn an_event_that_cannot_be_read_is_named_among_the_others() {
+    let machine = with_history();
+    machine.changes("UPDATE events SET at = 'x' WHERE seq = (SELECT max(seq) - 1 FROM events)");
+    let listed = on_run(&machine, &["events", "--user=4"]);
+    assert_eq!((listed.status, listed.output.lines().count()), (0, 4), "{}", listed.output);
+    assert!(listed.output.contains("(unreadable)"), "{}", listed.output);
+    let listed = on_run(&machine, &["events", "--user=4", "--json"]).json();
+    assert_eq!(listed["events"][1]["unreadable"], true);
+    let number = &listed["events"][1]["number"];
+    let verified = on_run(&machine, &["events", "verify"]);
+    let expected = format!("event {number} is not what was written down\n");
+    assert_eq!((verified.status, verified.output), (1, expected));
+}
+
+#[test]
+fn an_altered_origin_is_named_and_an_erased_one_counted() {
+    let machine = with_history();
+    let sound = on_run(&machine, &["events", "verify", "--json"]).json();
+    assert_eq!((&sound["sound"], &sound["origins_erased"]), (&json!(true), &json!(0)));
+    machine.changes("UPDATE event_origins SET operator = 'mallory' WHERE seq = 5");
+    let verified = on_run(&machine, &["events", "verify"]);
+    let expected = "the network, request ID or operator of event 5 is not what was written down\n";
+    assert_eq!((verified.status, verified.output.as_str()), (1, expected));
+}
+
+#[test]
+fn a_log_without_events_is_called_that() {
+    let machine = Machine::ready();
+    machine.changes("DELETE FROM events; DELETE FROM sqlite_sequence WHERE name = 'events'");
+    assert_eq!(on_run(&machine, &["events", "verify"]).output, "sound: there are no events yet\n");
+}
+
+#[test]
 fn every_change_by_a_command_is_an_event_with_the_operators_login_name() {
     let machine = with_history();
     let listed = on_run(&machine, &["events", "--user=alice@example.org", "--json"]).json();

@@ -138,6 +138,11 @@ impl Machine {
         text.replace(&self.room.path().display().to_string(), "@")
     }
 
+    /// Changes the database of `run` behind everybody's back.
+    pub(in crate::cli) fn changes(&self, statements: &str) {
+        crate::store::testing::change(&self.room.path().join("run/.authdb.sqlite"), statements);
+    }
+
     pub(in crate::cli) fn mode(&self, name: &str) -> u32 {
         std::fs::metadata(self.room.path().join(name)).expect(name).permissions().mode() & 0o777
     }
