@@ -2,11 +2,11 @@
 
 use super::email_texts::{EmailText, EmailTexts, Placeholder, Values};
 use super::templates::{
-    ASKER_CHARACTERS_MAX, Email, InvalidMessage, SITE_CHARACTERS_MAX, is_allowed_site, one_line, origin,
+    Email, InvalidMessage, SITE_CHARACTERS_MAX, from_stranger, is_allowed_site, one_line, origin,
 };
 use crate::clock::Timestamp;
 use crate::guard::code::{Code, CodeForm};
-use crate::policy::full_name::{looks_like_link, unescaped};
+use crate::policy::full_name::{shown_to_others, unescaped};
 use zeroize::Zeroizing;
 
 /// Bytes of a page's address: with the code, it has to fit on a line.
@@ -15,8 +15,6 @@ const PAGE_BYTES_MAX: usize = 900;
 const NAME_CHARACTERS_MAX: usize = 100;
 /// Characters of a time that are shown: down to the minute.
 const MINUTE_CHARACTERS: usize = 16;
-/// Stands for a text of somebody unknown that a mail program would make a link of.
-const NOT_SHOWN: &str = "(not shown, for it holds a web address)";
 
 /// Who gets an email, and what it tells of who asked for it.
 pub struct Notice<'a> {
@@ -177,13 +175,12 @@ impl Values for Told<'_> {
             Placeholder::Site => one_line(site, SITE_CHARACTERS_MAX),
             Placeholder::SiteUrl => self.site_url.to_owned(),
             Placeholder::Email => (*to).to_owned(),
-            Placeholder::Name => match name.map(|name| one_line(&unescaped(name), NAME_CHARACTERS_MAX)) {
-                Some(name) if !name.trim().is_empty() && !looks_like_link(&name) => name,
-                _ => (*to).to_owned(),
-            },
-            Placeholder::Browser if looks_like_link(browser) => NOT_SHOWN.to_owned(),
-            Placeholder::Browser => one_line(browser, ASKER_CHARACTERS_MAX),
-            Placeholder::IpAddress => one_line(ip_address, ASKER_CHARACTERS_MAX),
+            Placeholder::Name => {
+                let name = name.and_then(|name| shown_to_others(&unescaped(name), NAME_CHARACTERS_MAX));
+                name.filter(|name| !name.is_empty()).unwrap_or_else(|| (*to).to_owned())
+            }
+            Placeholder::Browser => from_stranger(browser),
+            Placeholder::IpAddress => from_stranger(ip_address),
             Placeholder::Link => {
                 // Grows only once, so that no copy of the code stays behind.
                 let joint = if page.contains('?') { "&code=" } else { "?code=" };
@@ -214,6 +211,7 @@ pub fn is_page(page: &str, allowed: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound::templates::NOT_SHOWN;
     use crate::rng::SeededRng;
 
     fn notice() -> Notice<'static> {

@@ -2,11 +2,12 @@
 //! request brings along may add a line or a header.
 
 use crate::clock::Timestamp;
+use crate::policy::full_name::shown_to_others;
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
 /// Characters of a browser's name, and of an IP address, that an email shows.
-pub(super) const ASKER_CHARACTERS_MAX: usize = 200;
+const ASKER_CHARACTERS_MAX: usize = 200;
 /// Characters of a site's name.
 pub const SITE_CHARACTERS_MAX: usize = 100;
 /// Characters of a line in an email (RFC 5322), less the line's end.
@@ -133,8 +134,8 @@ struct Asker<'a> {
 fn framed(asker: &Asker<'_>, request: &str, next: &str) -> Zeroizing<String> {
     let Asker { to, base_url, .. } = asker;
     let site = one_line(asker.site, SITE_CHARACTERS_MAX);
-    let browser = one_line(&asker.browser.replace('_', "."), ASKER_CHARACTERS_MAX);
-    let ip_address = one_line(asker.ip_address, ASKER_CHARACTERS_MAX);
+    let browser = from_stranger(&asker.browser.replace('_', "."));
+    let ip_address = from_stranger(asker.ip_address);
     written(format_args!(
         "Hello,\n\
          \n\
@@ -171,6 +172,14 @@ impl Write for Length {
         self.0 += text.len();
         Ok(())
     }
+}
+
+/// Stands for a text of somebody unknown that a mail program would make a link of.
+pub(super) const NOT_SHOWN: &str = "(not shown, for it holds a web address)";
+
+/// What somebody unknown chose, such as the name of their browser, for an email that they have sent to somebody else.
+pub(super) fn from_stranger(text: &str) -> String {
+    shown_to_others(text, ASKER_CHARACTERS_MAX).unwrap_or_else(|| NOT_SHOWN.to_owned())
 }
 
 /// A text from a request on one line: cut, and with every control character as a blank.
@@ -276,6 +285,30 @@ mod tests {
         }
         let long = "x".repeat(999);
         assert_eq!(sign_up(&Contents { code: &long, ..contents() }).err(), Some(InvalidMessage));
+    }
+
+    #[test]
+    fn what_a_stranger_chose_makes_no_link_and_hides_nothing() {
+        for browser in [
+            "Win at https://evil.example/x",
+            "evil.com",
+            // The name of a browser is shown with dots in place of underscores.
+            "evil_com",
+            "evil\u{ff0e}com",
+            "evil\u{3002}com",
+            "evil\u{200b}.c\u{ad}om",
+            "h\u{200d}ttps:x",
+        ] {
+            let email = sign_up(&Contents { browser, ..contents() }).expect("an email");
+            assert!(!email.text.contains("evil") && email.text.contains(NOT_SHOWN), "{}", *email.text);
+            let email = sign_up(&Contents { ip_address: browser, ..contents() }).expect("an email");
+            assert!(email.text.contains("IP address:     (not") || !browser.contains('.'), "{}", *email.text);
+        }
+        let turned = from_stranger("a\u{202e}b\u{2066}c\u{200b}d\u{1b}[2Je\r\nf");
+        assert_eq!(turned, "abcd [2Je f");
+        assert_eq!(from_stranger(&"\u{fdfa}".repeat(999)).chars().count(), ASKER_CHARACTERS_MAX);
+        let browser = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+        assert_eq!(from_stranger(browser), browser);
     }
 
     #[test]

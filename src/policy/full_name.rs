@@ -117,6 +117,17 @@ pub fn unescaped(stored: &str) -> String {
     MEANT.iter().fold(stored.to_owned(), |name, (written, meant)| name.replace(written, meant))
 }
 
+/// A text that somebody unknown chose, for where others read it: on one line, normalised and cut, without what shows nothing or
+/// turns the direction of what follows. `None` if a mail program may make a link of it.
+#[must_use]
+pub fn shown_to_others(text: &str, characters_max: usize) -> Option<String> {
+    let visible: String = text.chars().take(characters_max).filter_map(without_control).collect();
+    // Normalising can make eighteen characters of one, and a web address of what looked like none.
+    let normalised: String = visible.nfkc().take(characters_max).collect();
+    let line = squeeze(&normalised);
+    (!looks_like_link(&line)).then_some(line)
+}
+
 /// Whether a text holds what a mail program or a page may make a link of.
 #[must_use]
 pub fn looks_like_link(name: &str) -> bool {
