@@ -39,6 +39,7 @@ pub(crate) mod setup;
 pub(crate) mod stats;
 pub(crate) mod streams;
 pub(crate) mod table;
+mod terminal;
 pub(crate) mod user;
 
 use crate::config::Environment;
@@ -49,6 +50,7 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use streams::Streams;
 use table::{COMMANDS, DEFAULT};
+use terminal::ForTerminal;
 
 /// Runs the command that this process was started for, and gives the exit status.
 #[must_use]
@@ -57,14 +59,15 @@ pub fn run_here(parts: &Parts<'_>) -> u8 {
     // nothing is worse than it was.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     // Standard output is not locked: the server's threads may print, too, and would wait forever.
-    let (stdin, mut stdout) = (io::stdin(), io::stdout());
+    let (stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let (mut shown, mut shown_errors) = (ForTerminal::new(io::stdout()), ForTerminal::new(io::stderr()));
     let mut streams = Streams {
         input_is_terminal: stdin.is_terminal(),
         input: &mut stdin.lock(),
         read_hidden: &rpassword::read_password,
         output_is_terminal: stdout.is_terminal(),
-        output: &mut stdout,
-        errors: &mut io::stderr(),
+        output: if stdout.is_terminal() { &mut shown } else { &mut stdout },
+        errors: if stderr.is_terminal() { &mut shown_errors } else { &mut stderr },
         output_failed: false,
     };
     match Environment::of_this_process() {

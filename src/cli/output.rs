@@ -2,6 +2,7 @@
 //! comes from a database never reaches a terminal raw.
 
 use super::command::{Arguments, Context};
+use super::terminal::is_unprintable;
 use crate::config::arguments::OptionRow;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
@@ -228,15 +229,6 @@ pub fn printable(text: &str, characters_max: usize) -> String {
         }
     }
     shown
-}
-
-/// Control characters, and what Unicode calls format characters, line separators and tags.
-#[rustfmt::skip]
-fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
