@@ -88,6 +88,8 @@ struct Part<'m> {
     reqid: Json<'m>,
     client: &'m ClientAddress,
     presence: &'m Presence,
+    /// Whether others of the same message wait behind it.
+    is_in_batch: bool,
 }
 
 /// Answers the body of a `POST /`, which comes from a client that may go before it is answered.
@@ -112,7 +114,13 @@ pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, 
         repaired.as_str()
     };
     let message = read_message(app, text)?;
-    let part = Part { name: &message.request, reqid: message.reqid, client: &message.client, presence };
+    let part = Part {
+        name: &message.request,
+        reqid: message.reqid,
+        client: &message.client,
+        presence,
+        is_in_batch: false,
+    };
     let result = handle(app, &part, message.body.and_then(read_body));
     let envelope = result?.into_envelope(message.reqid);
     Ok(opened.key.seal(envelope.as_bytes(), app.clock.now()))
@@ -123,7 +131,11 @@ fn handle(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answe
     match body {
         Some(body) if part.name == batch::NAME => {
             let handled = batch::carry_out(body, &mut |name, body| {
-                handle_one(app, &Part { name: name.unwrap_or_default(), ..*part }, body)
+                if part.presence.is_gone() {
+                    return Err((HttpRejection::BUSY.status, None));
+                }
+                let name = name.unwrap_or_default();
+                handle_one(app, &Part { name, is_in_batch: true, ..*part }, body)
                     .map_err(|rejected| (rejected.status, rejected.retry_after_seconds))
             });
             answered(app, &batch::REQUESTS[0], handled)
@@ -151,6 +163,9 @@ fn admit_and_act(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Resul
     let lifted = release_expired(app);
     let request_id = display_id(part.reqid);
     let mut call = Context::of_client(app, part.client, &request_id, part.presence);
+    if part.is_in_batch {
+        call.never_wait();
+    }
     let acted = (request.handle)(&mut call, body).map(|acted| match (acted, lifted) {
         // An account whose lock is over is locked still, and that may be all that stood in the way.
         (Err(Failure::Refused(_)), Err(error)) if any_ended(app).unwrap_or(true) => Err(error.into()),

@@ -110,14 +110,15 @@ pub fn since(context: &Context<'_>, wanted: &Wanted) -> Result<Feed, OperationEr
         return Ok(Feed { events: Vec::new(), position: Position::of(from), lost, more: false });
     }
     let busy = |_| Error::Busy("events");
-    let watcher = if wanted.wait.is_zero() { None } else { Some(context.app().store.watch().map_err(busy)?) };
+    let wait = if context.may_wait() { wanted.wait } else { Duration::ZERO };
+    let watcher = if wait.is_zero() { None } else { Some(context.app().store.watch().map_err(busy)?) };
     let (begun, mut waited) = (context.app().clock.monotonic(), Duration::ZERO);
     loop {
         // Made before the look, so that what is committed after it is not missed.
         let next_commit = watcher.as_ref().map(|watcher| (watcher, watcher.next_commit()));
         let (feed, reached) = context.read(|db| look(db, from, wanted))?;
         let passed = context.app().clock.monotonic().saturating_sub(begun);
-        if !feed.events.is_empty() || feed.lost || feed.more || waited.max(passed) >= wanted.wait {
+        if !feed.events.is_empty() || feed.lost || feed.more || waited.max(passed) >= wait {
             return Ok(feed);
         }
         from = reached;
@@ -125,7 +126,7 @@ pub fn since(context: &Context<'_>, wanted: &Wanted) -> Result<Feed, OperationEr
         if watcher.is_over() || context.presence().is_gone() {
             return Ok(feed);
         }
-        let step = LOOK_EVERY.min(wanted.wait.saturating_sub(waited));
+        let step = LOOK_EVERY.min(wait.saturating_sub(waited));
         if next_commit.wait_for(step).is_err() {
             waited += step;
         }

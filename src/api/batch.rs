@@ -1,5 +1,5 @@
 //! Several requests in one message, such as all that one page view has to ask. Each is admitted, counted, carried out
-//! and answered as if it had come alone; nothing ties them together but their order.
+//! and answered as if it had come alone; nothing ties them together but their order, and that none may keep the others waiting.
 
 use crate::json::{WipedObject, wipe};
 use crate::members;
@@ -60,7 +60,8 @@ shape! {
 
 requests! {
     /// Carries out up to 16 requests, one after the other, each as if it had come alone: with its own limits, its own
-    /// write, its own answer. It says `success` when it got as far as answering them; whether each was done stands in
+    /// write, its own answer. None waits, neither after a wrong password, which is answered at once with `retry_after`, nor
+    /// for events. It says `success` when it got as far as answering them; whether each was done stands in
     /// its answer. A batch counts towards no limit, its requests do.
     "batch" => nested(Batch) {
         /// The requests, in the order in which they are carried out.

@@ -63,7 +63,7 @@ requests! {
         /// The position of an earlier answer; `now` for what happens from now on, `first` for all that is kept.
         after: str,
     } optional {
-        /// How long to wait for an event, at most 60 seconds.
+        /// How long to wait for an event, at most 60 seconds; not at all in a batch.
         wait_seconds: int,
         /// The kinds of events that are wanted; all of them without.
         kinds: list,

@@ -23,6 +23,7 @@ pub struct Context<'a> {
     account: Option<String>,
     now: Timestamp,
     backoff: Backoff,
+    may_wait: bool,
     delay: Duration,
     retry_after: Option<Duration>,
 }
@@ -52,6 +53,7 @@ impl<'a> Context<'a> {
             account: None,
             now,
             backoff: app.config.backoff,
+            may_wait: true,
             delay: Duration::ZERO,
             retry_after: None,
         }
@@ -205,6 +207,18 @@ impl<'a> Context<'a> {
     /// Has nobody wait for the outcome of a failed attempt, whatever the operator set: the next one is refused.
     pub const fn refuse_instead_of_holding(&mut self) {
         self.backoff = Backoff::Refuse;
+    }
+
+    /// The same, and nothing waits for what has not happened yet: others wait behind this.
+    pub const fn never_wait(&mut self) {
+        self.refuse_instead_of_holding();
+        self.may_wait = false;
+    }
+
+    /// Whether it may wait for what has not happened yet.
+    #[must_use]
+    pub const fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
     /// How failed attempts are slowed down.

@@ -1,6 +1,10 @@
 //! Several requests in one message: each as if it had come alone.
 
+use authnzerver::pipeline;
+use authnzerver::presence::{Peer, Presence};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{Reply, TestServer, session_body};
 
 fn part(request: &str, body: Value) -> Value {
@@ -134,7 +138,7 @@ fn the_requests_of_a_batch_are_counted_and_the_batch_is_not() {
 }
 
 #[test]
-fn a_wrong_password_in_a_batch_counts_and_costs_as_much_as_alone() {
+fn a_wrong_password_in_a_batch_counts_and_keeps_nobody_waiting() {
     let server = TestServer::start();
     let (alice, _) = server.member("alice");
     let wrong = |token: &str| {
@@ -142,7 +146,43 @@ fn a_wrong_password_in_a_batch_counts_and_costs_as_much_as_alone() {
     };
     let tokens = [server.new_session(None), server.new_session(None)];
     let (hashes, reply) = server.hashes_of(|| batch(&server, &tokens.each_ref().map(|token| wrong(token))));
-    assert_eq!(hashes, 2);
-    assert!(answers(&reply).iter().all(|answer| answer["success"] == false));
-    assert_eq!(server.delays(), [1.0, 1.5]);
+    for answer in answers(&reply) {
+        assert_eq!(answer["success"], false);
+        assert!(answer["response"]["retry_after"].as_i64().is_some_and(|seconds| seconds > 0), "{answer}");
+    }
+    assert_eq!(hashes, 1, "the second one comes too soon to be looked at");
+    assert_eq!(server.delays(), [0.0; 0]);
+}
+
+#[test]
+fn nothing_in_a_batch_waits_for_events() {
+    let server = TestServer::start();
+    let waiting = part("events-since", json!({ "after": "now", "wait_seconds": 60 }));
+    // No place among those that wait is left, and none is asked for.
+    let _all: Vec<_> = (0..).map_while(|_| server.app.store.watch().ok()).collect();
+    assert_eq!(statuses(&batch(&server, &[waiting.clone(), waiting])), [200, 200]);
+}
+
+/// A client that hangs up after it was asked so many times whether it is there.
+struct Leaving(AtomicUsize);
+
+impl Peer for Leaving {
+    fn is_gone(&self) -> bool {
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err()
+    }
+}
+
+#[test]
+fn what_is_left_of_a_batch_is_not_carried_out_after_the_client_has_gone() {
+    let server = TestServer::start();
+    let parts = vec![part("session-new", session_body(None)); 5];
+    let message = json!({
+        "request": "batch", "body": { "requests": parts }, "reqid": 1, "client_ipaddr": "192.0.2.1"
+    });
+    let key = server.app.config.secret.first();
+    let sealed = key.seal(message.to_string().as_bytes(), server.app.clock.now());
+    let leaving = Presence::of(Arc::new(Leaving(AtomicUsize::new(2))));
+    assert!(pipeline::answer(&server.app, &sealed, &leaving).is_ok());
+    let sessions = server.stored("SELECT CAST(count(*) AS TEXT) FROM sessions");
+    assert_eq!(sessions.as_deref(), Some("2"));
 }
