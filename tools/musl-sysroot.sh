@@ -92,7 +92,7 @@ build_std() {
         export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="-Zforce-unstable-if-unmarked \
 -Cembed-bitcode=yes --remap-path-prefix=$work=/rustc/$hash"
         cargo build -q --release --locked --manifest-path "$work/library/sysroot/Cargo.toml" \
-            --target "$target" --features panic-unwind,backtrace --target-dir "$work/target" >&2
+            --target "$target" --features panic-unwind --target-dir "$work/target" >&2
     )
     cp "$work/target/$target/release/deps/"*.rlib "$1/"
 }
