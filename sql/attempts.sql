@@ -7,6 +7,10 @@ WHERE account_hash = :account_hash AND network = :network;
 SELECT coalesce(sum(failures), 0) AS total FROM
     (SELECT failures FROM attempts WHERE account_hash = :account_hash AND last_try <= :latest LIMIT :rows);
 
+-- name: list_locked
+SELECT account_hash, network, last_try, locked_until FROM attempts
+WHERE locked_until > :now AND locked_until <= :latest ORDER BY account_hash, network LIMIT :rows;
+
 -- name: upsert
 INSERT INTO attempts (account_hash, network, failures, last_try, locked_until)
 VALUES (:account_hash, :network, :failures, :now, :locked_until)
@@ -23,7 +27,7 @@ DO UPDATE SET failures = 0, last_try = :now, locked_until = NULL, last_success =
 DELETE FROM attempts WHERE account_hash = :account_hash AND network = :network;
 
 -- name: delete_by_account
-DELETE FROM attempts WHERE account_hash = :account_hash;
+DELETE FROM attempts WHERE account_hash = :account_hash RETURNING locked_until;
 
 -- name: delete_older_than
 DELETE FROM attempts WHERE (account_hash, network) IN

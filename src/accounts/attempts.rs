@@ -4,8 +4,9 @@
 use super::{lock, sessions};
 use crate::app::Context;
 use crate::clock::Timestamp;
+use crate::config::Config;
 use crate::config::values::{Backoff, LockMode};
-use crate::guard::backoff::{STRANGERS_FAILURES_MAX, WRONG_CODES_MAX, delay_seconds};
+use crate::guard::backoff::{STRANGERS_FAILURES_MAX, delay_seconds};
 use crate::guard::token::StoredToken;
 use crate::outcome::Error;
 use crate::policy::email::EmailAddress;
@@ -17,9 +18,6 @@ use crate::store::{StoreError, Tx, attempts, users};
 use crate::user_id::UserId;
 use std::time::Duration;
 
-/// Stands for all addresses. None has a blank in it, so that this is nobody's.
-const ALL_CODES: &str = "codes at any address";
-
 /// How an attempt is counted.
 pub(super) struct Counted {
     /// The address, or what stands for it.
@@ -27,60 +25,36 @@ pub(super) struct Counted {
     /// Attempts that are counted together run one after another; this names them.
     pub(super) lane: String,
     key: AttemptKey,
-    /// Where the same attempts are counted too, with others: these delay nobody, and lock where there are very many.
-    ceilings: Vec<AttemptKey>,
     rules: Rules,
 }
 
 /// What the operator set about failed attempts.
 #[derive(Clone, Copy)]
-struct Rules {
+pub(super) struct Rules {
     by_client: bool,
-    tries_max: i64,
-    lock_seconds: i64,
+    /// So many failures delay; the next one locks.
+    pub(super) tries_max: i64,
+    /// For how long.
+    pub(super) lock_seconds: i64,
 }
 
 impl Counted {
     pub(super) fn new(context: &Context<'_>, account: EmailAddress) -> Self {
-        let config = context.config();
-        let rules = Rules {
-            by_client: config.lock_mode == LockMode::AccountAndClient,
-            tries_max: i64::from(config.user_lock_tries),
-            lock_seconds: i64::from(config.user_lock_seconds),
-        };
+        let rules = Rules::of(context.config());
         let network = if rules.by_client { context.network() } else { String::new() };
         let lane = format!("{network} {}", account.as_str());
-        Self { lane, key: AttemptKey::new(&account, network), ceilings: Vec::new(), account, rules }
-    }
-
-    /// Counts codes that are typed: whatever the operator set, for the account from everywhere, and for the network
-    /// whatever the account. So neither many networks nor many accounts give more guesses.
-    pub(super) fn of_code(context: &Context<'_>, account: EmailAddress) -> Self {
-        let mut counted = Self::new(context, account);
-        let network = context.network();
-        if !network.is_empty() {
-            counted.ceilings.push(AttemptKey::new(&EmailAddress::folded(ALL_CODES), network));
-        }
-        if counted.rules.by_client {
-            counted.ceilings.push(AttemptKey::new(&counted.account, String::new()));
-        }
-        counted
+        Self { lane, key: AttemptKey::new(&account, network), account, rules }
     }
 
     pub(super) fn known(&self, context: &Context<'_>) -> Result<Known, StoreError> {
         context.read(|db| {
             let known = attempts::by_account(db, &self.key)?;
             let known = known.as_ref();
-            let mut is_locked = known.is_some_and(|known| self.rules.is_locked(known, db.now()));
-            let mut wait = self.rules.wait(known, db.now());
-            for key in &self.ceilings {
-                let beside = attempts::by_account(db, key)?;
-                if beside.as_ref().is_some_and(|beside| self.rules.is_locked(beside, db.now())) {
-                    is_locked = true;
-                    wait = wait.max(self.rules.wait(beside.as_ref(), db.now()));
-                }
-            }
-            Ok(Known { is_locked, wait, is_at_home: known.is_some_and(|known| known.last_success.is_some()) })
+            Ok(Known {
+                is_locked: known.is_some_and(|known| self.rules.is_locked(known, db.now())),
+                wait: self.rules.wait(known, db.now()),
+                is_at_home: known.is_some_and(|known| known.last_success.is_some()),
+            })
         })
     }
 
@@ -126,15 +100,23 @@ pub(super) struct Known {
 }
 
 impl Rules {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            by_client: config.lock_mode == LockMode::AccountAndClient,
+            tries_max: i64::from(config.user_lock_tries),
+            lock_seconds: i64::from(config.user_lock_seconds),
+        }
+    }
+
     /// A lock that would last longer than any does was written under a wrong clock.
-    fn is_locked(self, known: &Attempts, now: Timestamp) -> bool {
+    pub(super) fn is_locked(self, known: &Attempts, now: Timestamp) -> bool {
         known
             .locked_until
             .is_some_and(|until| until > now && until <= locks::latest_end(now, self.lock_seconds))
     }
 
     /// The failures that still count: none after a lock, and none from a time that lies ahead.
-    fn failures(self, known: Option<&Attempts>, now: Timestamp) -> i64 {
+    pub(super) fn failures(self, known: Option<&Attempts>, now: Timestamp) -> i64 {
         let latest = attempts::latest(now);
         let counts = |known: &&Attempts| {
             known.last_try <= latest && (known.locked_until.is_none() || self.is_locked(known, now))
@@ -142,18 +124,22 @@ impl Rules {
         known.filter(counts).map_or(0, |known| known.failures)
     }
 
-    /// The same of a ceiling, where failures are forgotten one by one, as many as it allows while a lock lasts.
-    fn failures_beside(self, known: Option<&Attempts>, now: Timestamp) -> i64 {
-        let seconds =
-            known.map_or(0, |known| now.unix_seconds().saturating_sub(known.last_try.unix_seconds()));
-        let forgotten = seconds.max(0).saturating_mul(WRONG_CODES_MAX) / self.lock_seconds.max(1);
-        (self.failures(known, now) - forgotten).max(0)
+    /// Has whoever failed wait: for the delay of so many failures, or while the lock lasts.
+    pub(super) fn slow_down(self, context: &mut Context<'_>, failures: i64, locks: bool) -> AttemptResult {
+        context.app().metrics.failed_attempts.increment();
+        if !locks {
+            context.slow_down(delay(u32::try_from(failures).unwrap_or(u32::MAX)));
+            return AttemptResult::Delayed;
+        }
+        context.app().metrics.locks.increment();
+        if context.backoff() == Backoff::Refuse {
+            context.slow_down(Duration::from_secs(self.lock_seconds.try_into().unwrap_or(0)));
+        }
+        AttemptResult::Locked
     }
-}
 
-impl Rules {
     /// How long after now the delay is over that the last failure brought, or the lock.
-    fn wait(self, known: Option<&Attempts>, now: Timestamp) -> Option<Duration> {
+    pub(super) fn wait(self, known: Option<&Attempts>, now: Timestamp) -> Option<Duration> {
         let failures = u32::try_from(self.failures(known, now)).unwrap_or(u32::MAX);
         let known = known.filter(|_| failures > 0)?;
         let over = match known.locked_until.filter(|_| self.is_locked(known, now)) {
@@ -184,19 +170,10 @@ pub(super) fn fail(
     counted: &Counted,
     ends: Option<StoredToken>,
 ) -> Result<AttemptResult, Error> {
-    let (failures, locks) = write_down(context, counted, ends).inspect_err(|_| {
+    let failures = write_down(context, counted, ends).inspect_err(|_| {
         context.app().guesses.keep_unwritten(counted.lane.clone());
     })?;
-    context.app().metrics.failed_attempts.increment();
-    if locks {
-        context.app().metrics.locks.increment();
-        if context.backoff() == Backoff::Refuse {
-            context.slow_down(Duration::from_secs(counted.rules.lock_seconds.try_into().unwrap_or(0)));
-        }
-        return Ok(AttemptResult::Locked);
-    }
-    context.slow_down(delay(u32::try_from(failures).unwrap_or(u32::MAX)));
-    Ok(AttemptResult::Delayed)
+    Ok(counted.rules.slow_down(context, failures, failures > counted.rules.tries_max))
 }
 
 /// A failure that the database did not take is written down before another password is looked at, so that guesses are
@@ -209,14 +186,13 @@ pub(super) fn write_down_unwritten(context: &Context<'_>, counted: &Counted) -> 
     Ok(())
 }
 
-/// Writes down one more failure, and locks when it was one too many. Tells how many there are, and whether it locks.
+/// Writes down one more failure, and locks when it was one too many. Tells how many there are.
 fn write_down(
     context: &Context<'_>,
     counted: &Counted,
     ends: Option<StoredToken>,
-) -> Result<(i64, bool), StoreError> {
+) -> Result<i64, StoreError> {
     let (key, account, rules) = (counted.key.clone(), counted.account.clone(), counted.rules);
-    let ceilings = counted.ceilings.clone();
     let trail = context.trail();
     context.write(move |tx| {
         if let Some(session) = ends {
@@ -224,16 +200,9 @@ fn write_down(
         }
         let known = attempts::by_account(tx, &key)?;
         let failures = rules.failures(known.as_ref(), tx.now()) + 1;
-        let until = |locks: bool| if locks { tx.now().plus_seconds(rules.lock_seconds) } else { None };
-        let mut locks = failures > rules.tries_max;
-        let locked_until = until(locks);
+        let locks = failures > rules.tries_max;
+        let locked_until = if locks { tx.now().plus_seconds(rules.lock_seconds) } else { None };
         attempts::upsert(tx, &key, failures, locked_until)?;
-        for key in &ceilings {
-            let beside = rules.failures_beside(attempts::by_account(tx, key)?.as_ref(), tx.now()) + 1;
-            let is_too_many = beside > WRONG_CODES_MAX;
-            attempts::upsert(tx, key, beside, until(is_too_many))?;
-            locks |= is_too_many;
-        }
         let user_id = users::id_by_email(tx, &account)?;
         let failed = match user_id {
             Some(user_id) => NewEvent::about(EventKind::LoginFailed, user_id),
@@ -246,7 +215,7 @@ fn write_down(
                 lock_account(tx, &trail, user_id, until)?;
             }
         }
-        Ok((failures, locks))
+        Ok(failures)
     })
 }
 

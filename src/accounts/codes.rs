@@ -3,8 +3,10 @@
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::guard::code::{CodeForm, CodePurpose};
+use crate::policy::email::EmailAddress;
+use crate::store::attempts::AttemptKey;
 use crate::store::email_queue::EmailPurpose;
-use crate::store::{StoreError, Tx, codes, email_queue};
+use crate::store::{StoreError, Tx, attempts, codes, email_queue};
 use crate::user_id::UserId;
 
 /// Seconds for which somebody can log in by a code.
@@ -70,4 +72,17 @@ pub(super) fn end_all_since(tx: &Tx<'_>, user_id: UserId, expires: Timestamp) ->
 pub(super) fn end_all_with_undo(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
     codes::delete_by_user(tx, user_id, None)?;
     email_queue::withdraw_all(tx, user_id, None)
+}
+
+/// Begins the count of wrong codes anew for one that is made now, and goes to this address.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn forget_wrong_ones(
+    tx: &Tx<'_>,
+    purpose: CodePurpose,
+    address: &EmailAddress,
+) -> Result<(), StoreError> {
+    attempts::delete(tx, &AttemptKey::of_codes(purpose, address, String::new()))
 }

@@ -323,12 +323,14 @@ fn take(
             // Those that undo changes are to expire in the order of the changes.
             let since = if purpose == CodePurpose::EmailUndo { due.created } else { tx.now() };
             expires = codes::expiry(since, valid_seconds[purpose as usize]);
-            let stored = code.stored(purpose, EmailAddress::folded(&to).as_str());
+            let folded = EmailAddress::folded(&to);
+            let stored = code.stored(purpose, folded.as_str());
             if purpose == CodePurpose::EmailChange {
                 crate::store::codes::delete_by_purpose(tx, user.user_id, purpose)?;
             }
             let address = due.address.as_ref();
             crate::store::codes::upsert(tx, user.user_id, purpose, address, (stored, expires))?;
+            codes::forget_wrong_ones(tx, purpose, &folded)?;
         }
         match due.purpose {
             EmailPurpose::SignUp => users::set_verify_email_sent(tx, user.user_id)?,

@@ -107,7 +107,9 @@ fn carry_out(tx: &Tx<'_>, user_id: UserId, change: LockChange) -> Result<User, O
             keeping_an_administrator(tx, last, || Ok(lock(tx, &user, Lock::Manual)?))?;
         }
         LockChange::Unlock => {
-            if unlock(tx, &user)? == Unlocked::NotLocked {
+            // Such locks are on no account as a whole, so a sign-up that waits for its verification can have one, too.
+            let was_locked = attempts::delete_codes(tx, &user.email)?;
+            if unlock(tx, &user)? == Unlocked::NotLocked && !was_locked {
                 // A sign-up that was never verified becomes active by its verification only.
                 return Err(OperationError::Refused(LockRefused::NotLocked));
             }

@@ -32,7 +32,9 @@
 //! | `recipients.rs` | who may get which email |
 //! | `delivery.rs` | hands emails over, and notes that they were sent |
 //! | `codes.rs` | codes that were emailed: what they are good for, and when they end |
-//! | `presented_code.rs` | such a code as it comes back, and wrong ones |
+//! | `presented_code.rs` | such a code as it comes back |
+//! | `wrong_codes.rs` | wrong ones: counted, delayed, locked |
+//! | `attempt_locks.rs` | the locks in force that failed attempts made |
 //! | `email_queue.rs` | emails that the server sends by itself: asked for in a write, sent after it |
 //! | `unsent_emails.rs` | what an operator can do about those that were not sent |
 //! | `forgotten.rs` | a forgotten password, from an address to a new password |
@@ -43,6 +45,7 @@
 
 pub mod actor;
 pub mod add_user;
+pub mod attempt_locks;
 mod attempts;
 pub(crate) mod authenticate;
 pub(crate) mod change_email;
@@ -77,3 +80,4 @@ mod sign_up_attempt;
 pub(crate) mod undo_email_change;
 pub(crate) mod unsent_emails;
 pub(crate) mod verify_email;
+mod wrong_codes;

@@ -1,8 +1,9 @@
 //! A code that somebody presents. One from a link is nothing that anybody guesses. One that is typed is short: wrong ones
-//! are counted for the address, known or not, like wrong passwords but apart from these, so that whoever is locked by
-//! failed logins can still choose a new password.
+//! are counted, whether the address is known or not, apart from wrong passwords, so that whoever is locked by failed
+//! logins can still choose a new password.
 
-use super::attempts::{AttemptResult, Counted, Success, fail, write_down_unwritten};
+use super::attempts::AttemptResult;
+use super::wrong_codes::{CodeAttempt, NotNow};
 use crate::app::Context;
 use crate::guard::code::{CodePurpose, StoredCode};
 use crate::guard::secret::Secret;
@@ -36,7 +37,8 @@ pub(super) struct GoodCode {
     stored: StoredCode,
     /// Whose it was, and what it gives them.
     pub(super) owner: CodeOwner,
-    success: Option<Success>,
+    /// Where wrong ones before it count, if it was typed.
+    attempt: Option<CodeAttempt>,
 }
 
 impl PresentedCode {
@@ -64,42 +66,45 @@ impl PresentedCode {
         let Some(address) = address else {
             let owner = context.read(|db| codes::live(db, stored))?;
             return Ok(owner
-                .map(|owner| (GoodCode { stored, owner, success: None }, None))
+                .map(|owner| (GoodCode { stored, owner, attempt: None }, None))
                 .ok_or(CodeRefused::Bad));
         };
-        // No address has a blank in it, so that this is nobody's.
-        let key = EmailAddress::folded(&format!("{} code of {}", purpose.text(), address.as_str()));
-        let counted = Counted::of_code(context, key);
-        if let Some(why) = not_now(context, &counted)? {
+        let attempt = CodeAttempt::new(context, purpose, address);
+        if let Some(why) = not_now(context, &attempt)? {
             return Ok(Err(why));
         }
-        let turn = context.lock_attempts(&context.app().attempts_mutex, &counted.lane)?;
-        write_down_unwritten(context, &counted)?;
-        if let Some(why) = not_now(context, &counted)? {
+        let turn = context.lock_attempts(&context.app().attempts_mutex, &attempt.lane)?;
+        if let Some(why) = not_now(context, &attempt)? {
             return Ok(Err(why));
         }
-        let Some(owner) = context.read(|db| codes::live(db, stored))? else {
-            let failed = fail(context, &counted, None)?;
-            let locks = failed == AttemptResult::Locked;
-            return Ok(Err(if locks { CodeRefused::Locked } else { CodeRefused::Bad }));
-        };
-        Ok(Ok((GoodCode { stored, owner, success: Some(counted.success()) }, Some(turn))))
+        let (trail, counting) = (context.trail(), attempt.clone());
+        // In a write: whoever guesses from everywhere at once gets no guess more than the code stands.
+        let found = context.write(move |tx| match codes::live(tx, stored)? {
+            Some(owner) => Ok::<_, StoreError>(Ok(owner)),
+            None => counting.count(tx, &trail).map(Err),
+        })?;
+        Ok(match found {
+            Ok(owner) => Ok((GoodCode { stored, owner, attempt: Some(attempt) }, Some(turn))),
+            Err(wrong) => Err(match attempt.slow_down(context, &wrong) {
+                AttemptResult::Locked => CodeRefused::Locked,
+                AttemptResult::Delayed => CodeRefused::Bad,
+            }),
+        })
     }
 }
 
-fn not_now(context: &mut Context<'_>, counted: &Counted) -> Result<Option<CodeRefused>, StoreError> {
-    let known = counted.known(context)?;
-    let Some(wait) = known.wait else { return Ok(None) };
+fn not_now(context: &mut Context<'_>, attempt: &CodeAttempt) -> Result<Option<CodeRefused>, StoreError> {
+    let Some(NotNow { wait, is_locked }) = attempt.not_now(context)? else { return Ok(None) };
     context.slow_down(wait);
-    Ok(Some(if known.is_locked { CodeRefused::Locked } else { CodeRefused::TooSoon }))
+    Ok(Some(if is_locked { CodeRefused::Locked } else { CodeRefused::TooSoon }))
 }
 
 impl GoodCode {
     /// Ends the code, and forgets the wrong ones before it. Tells whose it is; of many with one code, one is told.
     pub(super) fn consume(&self, tx: &Tx<'_>) -> Result<Option<UserId>, StoreError> {
         let owner = codes::consume(tx, self.stored)?;
-        if let Some(success) = self.success.as_ref().filter(|_| owner.is_some()) {
-            success.note(tx)?;
+        if let Some(attempt) = self.attempt.as_ref().filter(|_| owner.is_some()) {
+            attempt.forget(tx)?;
         }
         Ok(owner)
     }

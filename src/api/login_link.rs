@@ -61,8 +61,9 @@ requests! {
         /// What the user's browser calls itself.
         user_agent: str,
     } optional {
-        /// The address, for a code that was typed, and only then. Wrong ones are counted for it like wrong passwords:
-        /// `retry_after` says in how many seconds the next one will be looked at.
+        /// The address, for a code that was typed, and only then. Wrong ones are counted:
+        /// `retry_after` says in how many seconds the next one from the same network will be looked at, and with a hundred
+        /// of them, from wherever, the code ends.
         email: str,
         /// The session that the visitor came with.
         session_token: secret,

@@ -94,8 +94,9 @@ requests! {
         /// The code of the email.
         code: secret,
     } optional {
-        /// The address, for a code that was typed, and only then. Wrong ones are counted for it like wrong passwords:
-        /// `retry_after` says in how many seconds the next one will be looked at.
+        /// The address, for a code that was typed, and only then. Wrong ones are counted:
+        /// `retry_after` says in how many seconds the next one from the same network will be looked at, and with a hundred
+        /// of them, from wherever, the code ends.
         email: str,
         /// To log the user in: their IP address.
         ip_address: str,

@@ -25,6 +25,7 @@ const HISTORY: &[EventKind] = &[
     EventKind::AccountVerified,
     EventKind::LoggedIn,
     EventKind::LoginFailed,
+    EventKind::CodeFailed,
     EventKind::PasswordConfirmed,
     EventKind::PasswordChanged,
     EventKind::PasswordReset,
@@ -246,7 +247,7 @@ fn table(events: &[Listed], has_heading: bool) -> Table {
         table.add(vec![
             event.seq.to_string().into(),
             event.at.wire().chars().take(19).collect::<String>().replace('T', " ").into(),
-            if event.kind == EventKind::LoginFailed.name() { kind.painted(Paint::Yellow) } else { kind },
+            if is_failure(&event.kind) { kind.painted(Paint::Yellow) } else { kind },
             number(event.user_id).into(),
             by.into(),
             what.join(" ").into(),
@@ -255,4 +256,8 @@ fn table(events: &[Listed], has_heading: bool) -> Table {
         ]);
     }
     table
+}
+
+fn is_failure(kind: &str) -> bool {
+    [EventKind::LoginFailed, EventKind::CodeFailed].iter().any(|failure| failure.name() == kind)
 }

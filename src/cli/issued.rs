@@ -115,7 +115,7 @@ pub fn revoke_key(arguments: &Arguments, context: &mut Context<'_, '_>) -> Resul
 /// They cannot be read.
 pub fn list_locks(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let locks = open_local(arguments, context)?.locks()?;
-    let mut table = Table::new(&["USER", "EMAIL", "BY", "SINCE", "UNTIL"]);
+    let mut table = Table::new(&["USER", "EMAIL", "WHAT", "FROM", "BY", "SINCE", "UNTIL"]);
     for lock in &locks {
         let until = match lock["until"].as_str() {
             None => Cell::new("it is unlocked").painted(Paint::Red),
@@ -123,8 +123,10 @@ pub fn list_locks(arguments: &Arguments, context: &mut Context<'_, '_>) -> Resul
         };
         let by = if lock["by"] == "person" { "a person" } else { "failed attempts" };
         table.add(vec![
-            lock["user_id"].to_string().into(),
+            lock["user_id"].as_i64().map(|user_id| user_id.to_string()).unwrap_or_default().into(),
             text(lock, "email"),
+            text(lock, "what"),
+            lock["network"].as_str().unwrap_or("everywhere").into(),
             by.into(),
             minute(&lock["locked_on"]).into(),
             until,

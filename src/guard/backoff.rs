@@ -8,8 +8,8 @@ pub const DELAY_SECONDS_MAX: f64 = 40.0;
 /// network. NIST SP 800-63B-4, section 3.2.2, has no more than 100 in a row.
 pub const STRANGERS_FAILURES_MAX: i64 = 100;
 
-/// Wrong codes from one network, at whatever addresses, and at one address, from whatever networks, within the time that a
-/// lock lasts. After more, none is looked at for that time.
+/// Wrong codes at one address, from whatever networks, with which a code that is typed ends; and from one network, at
+/// whatever addresses, within the time that a lock lasts, before none is looked at for that time.
 pub const WRONG_CODES_MAX: i64 = 100;
 
 /// So long after a failed attempt of a stranger the next stranger waits at such an account.

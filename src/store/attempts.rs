@@ -1,9 +1,10 @@
-//! Failed password checks in a row, per account and, where the server is set so, per client network.
+//! Failed password checks and wrong codes in a row, per account and, where the server is set so, per client network.
 
 use super::db::{Db, Tx, column, moment, timestamp_or_null};
 use super::error::StoreError;
 use super::query::query;
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
+use crate::guard::code::CodePurpose;
 use crate::policy::email::EmailAddress;
 use rusqlite::named_params;
 use sha2::{Digest, Sha256};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 const FILE: &str = include_str!("../../sql/attempts.sql");
 const BY_ACCOUNT: &str = query(FILE, "by_account");
 const TOTAL_FAILURES: &str = query(FILE, "total_failures");
+const LIST_LOCKED: &str = query(FILE, "list_locked");
 const UPSERT: &str = query(FILE, "upsert");
 const UPSERT_SUCCESS: &str = query(FILE, "upsert_success");
 const DELETE: &str = query(FILE, "delete");
@@ -23,8 +25,11 @@ const ROWS_MAX: i64 = 100_000;
 /// Networks of one account that are looked at to add up its failures: far more than any ceiling needs.
 const NETWORKS_ADDED_UP_MAX: i64 = 10_000;
 
+/// Stands for all addresses where wrong codes are counted. None has a blank in it, so that this is nobody's.
+const ALL_CODES: &str = "codes at any address";
+
 /// Whose attempts are counted together: an account, known or not, and a network ('' for all networks).
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AttemptKey {
     account_hash: [u8; 32],
     network: String,
@@ -35,6 +40,31 @@ impl AttemptKey {
     #[must_use]
     pub fn new(account: &EmailAddress, network: String) -> Self {
         Self { account_hash: Sha256::digest(account.as_str()).into(), network }
+    }
+
+    /// The key of wrong codes for one purpose at an address.
+    #[must_use]
+    pub fn of_codes(purpose: CodePurpose, address: &EmailAddress, network: String) -> Self {
+        // No address has a blank in it, so that this is nobody's.
+        Self::new(&EmailAddress::folded(&format!("{} code of {}", purpose.text(), address.as_str())), network)
+    }
+
+    /// The key of all wrong codes from a network.
+    #[must_use]
+    pub fn of_all_codes(network: String) -> Self {
+        Self::new(&EmailAddress::folded(ALL_CODES), network)
+    }
+
+    /// The same for another network.
+    #[must_use]
+    pub fn within(&self, network: String) -> Self {
+        Self { network, ..self.clone() }
+    }
+
+    /// The network; empty for all of them.
+    #[must_use]
+    pub fn network(&self) -> &str {
+        &self.network
     }
 }
 
@@ -138,9 +168,54 @@ pub fn delete(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn delete_by_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<(), StoreError> {
-    let key = AttemptKey::new(account, String::new());
-    tx.execute(DELETE_OF_ACCOUNT, named_params! { ":account_hash": key.account_hash })?;
-    Ok(())
+    delete_everywhere(tx, &AttemptKey::new(account, String::new())).map(drop)
+}
+
+/// Forgets the wrong codes at an address, from everywhere. Tells whether any of them locked something.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_codes(tx: &Tx<'_>, address: &EmailAddress) -> Result<bool, StoreError> {
+    let mut locked = false;
+    for purpose in CodePurpose::ALL {
+        locked |= delete_everywhere(tx, &AttemptKey::of_codes(purpose, address, String::new()))?;
+    }
+    Ok(locked)
+}
+
+fn delete_everywhere(tx: &Tx<'_>, key: &AttemptKey) -> Result<bool, StoreError> {
+    let params = named_params! { ":account_hash": key.account_hash };
+    let locks = tx.all(DELETE_OF_ACCOUNT, params, |row| timestamp_or_null(row, "locked_until"))?;
+    Ok(locks.into_iter().flatten().any(|until| until > tx.now()))
+}
+
+/// A lock that failed attempts made, wherever it is in force.
+pub struct LockedAttempts {
+    /// What is locked.
+    pub key: AttemptKey,
+    /// When the last attempt failed: the one that locked.
+    pub since: Timestamp,
+    /// When the lock ends.
+    pub until: Timestamp,
+}
+
+/// The locks in force that failed attempts made. One that is to last longer than any does was written under a wrong clock.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn list_locked(db: &Db<'_>, latest_end: Timestamp) -> Result<Vec<LockedAttempts>, StoreError> {
+    let params =
+        named_params! { ":now": db.now().stored(), ":latest": latest_end.stored(), ":rows": ROWS_MAX };
+    db.all(LIST_LOCKED, params, |row| {
+        let account_hash = column(row, "account_hash")?;
+        Ok(LockedAttempts {
+            key: AttemptKey { account_hash, network: column(row, "network")? },
+            since: moment(row, "last_try")?,
+            until: moment(row, "locked_until")?,
+        })
+    })
 }
 
 /// Removes attempts that were last tried before `cutoff` and lock nobody, at most `limit`; tells how many.

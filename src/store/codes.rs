@@ -13,6 +13,7 @@ const FILE: &str = include_str!("../../sql/codes.sql");
 const UPSERT: &str = query(FILE, "upsert");
 const LIVE: &str = query(FILE, "live");
 const DELETE_BY_PURPOSE: &str = query(FILE, "delete_by_purpose");
+const DELETE_BY_ADDRESS: &str = query(FILE, "delete_by_address");
 const CONSUME: &str = query(FILE, "consume");
 const DELETE_SINCE: &str = query(FILE, "delete_since");
 const DELETE_BY_USER: &str = query(FILE, "delete_by_user");
@@ -84,6 +85,20 @@ pub fn consume(tx: &Tx<'_>, code: StoredCode) -> Result<Option<UserId>, StoreErr
 /// A failing database.
 pub fn delete_by_purpose(tx: &Tx<'_>, user_id: UserId, purpose: CodePurpose) -> Result<(), StoreError> {
     tx.execute(DELETE_BY_PURPOSE, named_params! { ":user_id": user_id, ":purpose": purpose.text() })?;
+    Ok(())
+}
+
+/// Ends the codes for one purpose that give accounts this address.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn delete_by_address(
+    tx: &Tx<'_>,
+    purpose: CodePurpose,
+    address: &EmailAddress,
+) -> Result<(), StoreError> {
+    tx.execute(DELETE_BY_ADDRESS, named_params! { ":purpose": purpose.text(), ":address": address })?;
     Ok(())
 }
 

@@ -47,6 +47,47 @@ fn session_of(server: &Running, user_id: i64) -> String {
 }
 
 #[test]
+fn locks_of_passwords_and_codes_are_shown_and_an_unlock_ends_them_all() {
+    let machine = Machine::new();
+    let server = machine.starts(&[("LOCKMODE", "account-and-client"), ("USERLOCKTRIES", "1")]);
+    adds_alice(&machine);
+    for _ in 0..2 {
+        assert_eq!(logs_in(&server, "alice@example.org", "wrong")["success"], false);
+    }
+    let code = json!({ "email": "alice@example.org", "code": "wrong", "new_password": PASSWORD });
+    let is_locked = || {
+        let answer = server.ask("reset-finish", &code);
+        answer["failure_reason"] == "locked after too many wrong codes"
+    };
+    server.waits_until(is_locked);
+    let locks = || does(&machine, &["lock", "list"], "")["locks"].as_array().expect("a list").clone();
+    let what = |locks: &[Value]| -> Vec<_> {
+        let mut found: Vec<_> =
+            locks.iter().map(|lock| lock["what"].as_str().expect("a text").to_owned()).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(what(&locks()), ["passwords", "reset codes"]);
+    for lock in locks() {
+        assert_eq!((&lock["user_id"], &lock["email"]), (&json!(4), &json!("alice@example.org")));
+        assert!(lock["network"].as_str().is_some_and(|network| network.ends_with("/24")), "{lock}");
+        assert!(lock["until"].is_string() && lock["locked_on"].is_string(), "{lock}");
+    }
+    let shown = does(&machine, &["user", "show", "4"], "");
+    let shown = shown["user"]["attempt_locks"].as_array().or(shown["attempt_locks"].as_array());
+    assert_eq!(what(shown.expect("a list")), ["passwords", "reset codes"]);
+    let (_, text, _) = runs(&machine, &["user", "show", "4"], "");
+    assert!(text.contains("passwords from ") && text.contains("reset codes from "), "{text}");
+    let (_, text, _) = runs(&machine, &["lock", "list"], "");
+    assert!(text.contains("reset codes"), "{text}");
+    does(&machine, &["user", "unlock", "4"], "");
+    assert_eq!(what(&locks()), [""; 0]);
+    assert!(!is_locked());
+    assert_eq!(logs_in(&server, "alice@example.org", PASSWORD)["success"], true);
+    server.stops();
+}
+
+#[test]
 fn an_account_that_is_added_locked_and_unlocked_is_so_for_the_server_at_once() {
     let machine = Machine::new();
     let server = machine.starts(&[]);

@@ -62,6 +62,21 @@ fn an_unknown_address_is_a_failure_without_an_account() {
 }
 
 #[test]
+fn a_wrong_code_is_an_event_of_its_own_with_the_account() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("alice");
+    for (email, account) in [("alice@example.org", json!(user_id)), ("nobody@example.org", Value::Null)] {
+        let start = now(&server);
+        let body = json!({ "email": email, "code": "wrong", "new_password": "Trout-Lamp-93-Quarry" });
+        server.ask("reset-finish", body).refused("the code is not valid, was used, or has expired");
+        let answer = since(&server, &start, json!({})).done().clone();
+        let [event] = &answer["events"].as_array().expect("a list")[..] else { panic!("{answer}") };
+        assert_eq!((&event["kind"], &event["detail"]), (&json!("code.failed"), &json!("reset")));
+        assert_eq!(event["user_id"], account);
+    }
+}
+
+#[test]
 fn a_lock_after_failures_and_its_end_are_events_of_the_server() {
     let server = TestServer::start();
     let (alice, _) = server.member("alice");

@@ -122,19 +122,69 @@ fn wrong_codes_of_a_network_are_forgotten_as_time_goes_by() {
     }
 }
 
+const MODES: [&str; 2] = ["account", "account-and-client"];
+
+fn typed_in(mode: &str) -> TestServer {
+    TestServer::start_with(&[("CODES", "typed"), ("LOCKMODE", mode)])
+}
+
+fn right_from(server: &TestServer, client: &str, email: &str, code: &str) -> Reply {
+    let body = json!({ "email": email, "code": code, "new_password": NEXT_PASSWORD });
+    server.ask_from(client, "reset-finish", body)
+}
+
 #[test]
-fn wrong_codes_count_for_an_address_whatever_the_networks_and_the_mode() {
-    for (mode, most) in [("account", 10), ("account-and-client", 100)] {
-        let server = TestServer::start_with(&[("CODES", "typed"), ("LOCKMODE", mode)]);
-        for number in 0..most {
-            reset_from(&server, &format!("10.{number}.0.1"), "alice@example.org").refused(BAD_CODE);
-            if mode == "account" {
-                server.later(MINUTE);
+fn a_code_ends_with_a_hundred_wrong_ones_from_everywhere_and_the_next_is_good() {
+    for mode in MODES {
+        let server = typed_in(mode);
+        let (alice, _) = server.member("alice");
+        let guesses = |count: usize| {
+            for number in 0..count {
+                reset_from(&server, &format!("10.{number}.0.1"), &alice.email).refused(BAD_CODE);
             }
+        };
+        let ended = reset_code(&server, &alice.email);
+        guesses(100);
+        right_from(&server, "198.51.100.7", &alice.email, &ended).refused(BAD_CODE);
+        server.later(MINUTE);
+        let code = reset_code(&server, &alice.email);
+        right_from(&server, "198.51.100.9", &alice.email, &ended).refused(BAD_CODE);
+        guesses(98);
+        right_from(&server, "203.0.113.9", &alice.email, &code).done();
+    }
+}
+
+#[test]
+fn of_many_wrong_codes_at_once_no_more_are_looked_at_than_a_code_stands() {
+    let server = typed_in("account-and-client");
+    let (alice, _) = server.member("alice");
+    let code = reset_code(&server, &alice.email);
+    std::thread::scope(|scope| {
+        for number in 0..100 {
+            let (server, email) = (&server, &alice.email);
+            scope.spawn(move || drop(reset_from(server, &format!("10.{number}.0.1"), email)));
         }
-        reset_from(&server, "198.51.100.7", "alice@example.org").refused(LOCKED);
-        reset_from(&server, "198.51.100.8", "alice@example.org").refused(LOCKED);
-        reset_from(&server, "198.51.100.8", "bob@example.org").refused(BAD_CODE);
+    });
+    right_from(&server, "198.51.100.7", &alice.email, &code).refused(BAD_CODE);
+}
+
+#[test]
+fn a_stranger_who_types_wrong_codes_keeps_no_owner_from_theirs() {
+    for mode in MODES {
+        let server = typed_in(mode);
+        let (alice, user_id) = server.member("alice");
+        let code = reset_code(&server, &alice.email);
+        for _ in 0..10 {
+            reset_from(&server, "203.0.113.9", &alice.email).refused(BAD_CODE);
+            server.later(MINUTE);
+        }
+        reset_from(&server, "203.0.113.9", &alice.email).refused(LOCKED);
+        right_from(&server, "203.0.113.9", &alice.email, &code).refused(LOCKED);
+        right_from(&server, "198.51.100.7", &alice.email, &code).done();
+        // An administrator lets the other network try again, too.
+        let code = reset_code(&server, &alice.email);
+        server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": "unlock" })).done();
+        right_from(&server, "203.0.113.9", &alice.email, &code).done();
     }
 }
 

@@ -73,8 +73,9 @@ requests! {
         /// The code of the email.
         code: secret,
     } optional {
-        /// The new address, for a code that was typed, and only then. Wrong ones are counted for it like wrong passwords:
-        /// `retry_after` says in how many seconds the next one will be looked at.
+        /// The new address, for a code that was typed, and only then. Wrong ones are counted:
+        /// `retry_after` says in how many seconds the next one from the same network will be looked at, and with a hundred
+        /// of them, from wherever, the code ends.
         email: str,
     } answers EmailChangeFinished {
         /// The user's number.

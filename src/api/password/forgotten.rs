@@ -55,8 +55,9 @@ requests! {
         /// The password they want.
         new_password: password,
     } optional {
-        /// The address, for a code that was typed, and only then. Wrong ones are counted for it like wrong passwords:
-        /// `retry_after` says in how many seconds the next one will be looked at.
+        /// The address, for a code that was typed, and only then. Wrong ones are counted:
+        /// `retry_after` says in how many seconds the next one from the same network will be looked at, and with a hundred
+        /// of them, from wherever, the code ends.
         email: str,
     } answers ResetFinished {
         /// What the page is to show next: `login`.

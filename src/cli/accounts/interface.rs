@@ -76,7 +76,8 @@ pub trait Accounts {
     /// There is none.
     fn user(&self, which: &Which) -> Result<Value, CommandError>;
 
-    /// What else is known about a user: an object with `lock`, `sessions` and `api_keys`. Nothing where nobody tells.
+    /// What else is known about a user: an object with `lock`, `attempt_locks`, `sessions` and `api_keys`. Nothing where
+    /// nobody tells.
     ///
     /// # Errors
     /// It cannot be read.

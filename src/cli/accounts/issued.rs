@@ -2,6 +2,7 @@
 
 use super::database::Local;
 use super::interface::Listing;
+use crate::accounts::attempt_locks::{self, AttemptLock, Locked};
 use crate::accounts::keys::{self, ListedKind};
 use crate::accounts::lock;
 use crate::accounts::sessions::{self, PAGE_ROWS_MAX};
@@ -14,6 +15,21 @@ use crate::store::locks::Lock;
 use crate::store::sessions::ListedSession;
 use crate::user_id::UserId;
 use serde_json::{Value, json};
+
+/// A lock that failed attempts made on something else than an account as a whole, as an object.
+pub(super) fn attempt_lock(lock: AttemptLock) -> Value {
+    let what = match lock.what {
+        Locked::Passwords => "passwords".to_owned(),
+        Locked::Codes(purpose) => format!("{} codes", purpose.text()),
+        Locked::AllCodes => "all codes".to_owned(),
+        Locked::Unknown => "an address without an account".to_owned(),
+    };
+    let (user_id, email) = lock.user.unzip();
+    json!({
+        "by": "attempts", "what": what, "network": Some(lock.network).filter(|network| !network.is_empty()),
+        "user_id": user_id, "email": email, "locked_on": lock.since, "until": lock.until,
+    })
+}
 
 /// A lock as an object.
 pub(super) fn lock(lock: Lock) -> Value {
@@ -125,16 +141,21 @@ impl Local {
         let (mut all, mut after) = (Vec::new(), UserId::MIN);
         loop {
             let page = self.stored(lock::list(&self.context(), after, PAGE_ROWS_MAX))?;
-            let Some(last) = page.last() else { return Ok(all) };
+            let Some(last) = page.last() else { break };
             after = last.user_id;
             all.extend(page.into_iter().map(|locked| {
                 let mut shown = lock(locked.lock);
+                shown["what"] = "the account".into();
+                shown["network"] = Value::Null;
                 shown["user_id"] = locked.user_id.into();
                 shown["email"] = locked.email.as_str().into();
                 shown["locked_on"] = json!(locked.locked_on);
                 shown
             }));
         }
+        let of_attempts = self.stored(attempt_locks::list(&self.context(), None))?;
+        all.extend(of_attempts.into_iter().map(attempt_lock));
+        Ok(all)
     }
 
     /// What belongs to a user, or to everybody in turn.

@@ -4,6 +4,7 @@ use super::database::{Local, document};
 use super::interface::{Account, Accounts, Listing, Which};
 use super::{issued, refusals};
 use crate::accounts::add_user::{Addition, add_user};
+use crate::accounts::attempt_locks;
 use crate::accounts::lock::{LockChange, set_locked};
 use crate::accounts::set_password::Reset;
 use crate::accounts::{delete, edit, set_password};
@@ -48,7 +49,11 @@ impl Accounts for Local {
     fn details(&self, user: &Value) -> Result<Option<Value>, CommandError> {
         let lock = self.read(|db| locks::by_user(db, Self::id(user)))?;
         let (sessions, keys) = (self.sessions(Some(user))?.len(), self.api_keys(Some(user))?.len());
-        Ok(Some(json!({ "lock": lock.map(issued::lock), "sessions": sessions, "api_keys": keys })))
+        let locked = self.stored(attempt_locks::list(&self.context(), Some(&self.again(user)?)))?;
+        let locked: Vec<_> = locked.into_iter().map(issued::attempt_lock).collect();
+        Ok(Some(json!({
+            "lock": lock.map(issued::lock), "attempt_locks": locked, "sessions": sessions, "api_keys": keys,
+        })))
     }
 
     fn set_locked(&self, user: &Value, change: LockChange) -> Result<Value, CommandError> {

@@ -58,7 +58,12 @@ same rules as any other; whether it has leaked is looked up as the settings say.
     Command::new("unlock", "unlock an account, however it was locked", change::unlock)
         .words(&[WHO])
         .options(CHANGE)
-        .help("The user gets the role back that the lock took.\n"),
+        .help(
+            "\
+The user gets the role back that the lock took. Locks of passwords and of codes after failed attempts end, from whatever
+network these came.
+",
+        ),
     Command::new("delete", "delete an account, with all that belongs to it", change::delete)
         .words(&[WHO])
         .options(CHANGE)
@@ -149,4 +154,10 @@ pub static APIKEY: &[Command] = &[
 /// `authnzerver lock`.
 pub static LOCK: &[Command] =
     &[Command::new("list", "list the locks in force, and when they end", issued::list_locks)
-        .options(&[URL, JSON])];
+        .options(&[URL, JSON])
+        .help(
+            "\
+Beside accounts, passwords and codes can be locked, for attempts from one network. `user unlock` ends all locks of a
+user; that of a network which typed wrong codes at many addresses ends by itself.
+",
+        )];

@@ -44,6 +44,13 @@ pub(super) fn whole(user: &Value, details: Option<&Value>, context: &Context<'_,
     table.pair("state", state(user));
     if let Some(details) = details {
         table.pair("lock", lock(&details["lock"]));
+        for lock in details["attempt_locks"].as_array().into_iter().flatten() {
+            let network = lock["network"].as_str().map(|network| format!(" from {network}"));
+            let until = second(&lock["until"]);
+            let network = network.unwrap_or_default();
+            let line = format!("{}{network}, until {until}", text(lock, "what"));
+            table.pair("lock of", Cell::new(&line).painted(Paint::Red));
+        }
         for (key, name) in [("sessions", "sessions"), ("api_keys", "API keys")] {
             if let Some(count) = details.get(key) {
                 table.pair(name, count.to_string());

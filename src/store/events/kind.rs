@@ -66,6 +66,9 @@ kinds! {
     /// A password was tested and is wrong, or its account may not log in: at a login, or wherever one is asked for.
     /// Without an account, the address is unknown.
     LoginFailed = "login.failed";
+    /// Somebody typed a wrong code at the account's address. The detail says what for. Without an account, the address is
+    /// unknown.
+    CodeFailed = "code.failed";
     /// A password was tested and is right, but not for a login.
     PasswordConfirmed = "password.confirmed";
     /// The user changed their password.
