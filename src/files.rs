@@ -58,7 +58,12 @@ pub fn replace_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What the file system says. Then the old file is still there.
-fn replace_private_of(path: &Path, mode: u32, bytes: &[u8], owner: Option<&Metadata>) -> io::Result<()> {
+pub(crate) fn replace_private_of(
+    path: &Path,
+    mode: u32,
+    bytes: &[u8],
+    owner: Option<&Metadata>,
+) -> io::Result<()> {
     let unfinished = Unfinished::create(path, mode)?;
     unfinished.file().write_all(bytes)?;
     if let Some(owner) = owner {

@@ -4,9 +4,11 @@ pub(super) mod directory;
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
 use super::output::{JSON, show};
+use crate::clock::Timestamp;
 use crate::config::arguments::OptionRow;
 use crate::config::{self, Config};
 use crate::files::{self, PRIVATE_FILE_MODE, with_suffix};
+use crate::store::OpenError;
 use crate::store::backup::{Notes, Source, Unfinished, notes_of};
 use directory::SECRET_SUFFIXES;
 use serde_json::{Value, json};
@@ -18,6 +20,9 @@ pub(super) const KEEP: OptionRow =
 /// The option that has key and salt copied, too.
 pub(super) const WITH_SECRETS: OptionRow =
     OptionRow::flag("with-secrets", "put copies of key and salt beside it: FILE.secret and FILE.piisalt");
+
+/// Names in one directory that are tried for one backup.
+const NAMES_TRIED_MAX: usize = 100;
 
 /// Where a backup goes.
 enum Target {
@@ -46,14 +51,17 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
         Target::StandardOutput => send(&source, &notes, context)?,
         Target::File(path) => {
             ensure_replaceable(&source, &path)?;
-            let told = write(&source, &path, &notes, with_secrets)?;
+            let unfinished = Unfinished::begin(&source, &path).map_err(failed_to_begin)?;
+            let told = write(&source, unfinished, &path, &notes, with_secrets)?;
             tell(arguments, context, &path, &told);
         }
         Target::Directory(directory, keep) => {
-            make_directory(&directory)?;
-            let path = directory::free_name(&directory, now)
-                .map_err(|error| failed_at(&directory, "cannot be read", &error))?;
-            let mut told = write(&source, &path, &notes, with_secrets)?;
+            // A mistyped name, or that of a disk which is not there, must not become a directory by itself.
+            if keep.is_some() {
+                make_directory(&directory)?;
+            }
+            let (unfinished, path) = begin_in(&source, &directory, now)?;
+            let mut told = write(&source, unfinished, &path, &notes, with_secrets)?;
             let removed = match keep {
                 Some(keep) => directory::remove_older(&directory, keep, &path).map_err(|error| {
                     failed_at(&directory, "is backed up to, but older backups stay", &error)
@@ -130,13 +138,43 @@ fn ensure_replaceable(source: &Source, path: &Path) -> Result<(), CommandError> 
     }
 }
 
+fn failed_to_begin(error: OpenError) -> CommandError {
+    match error {
+        OpenError::InUse(path) => CommandError::refused(format!(
+            "another backup to {} is under way; try again when it is done, or name another file",
+            path.display()
+        )),
+        other => failed(other),
+    }
+}
+
+/// Begins a backup in a directory under a name that nobody else has or is about to have.
+fn begin_in(
+    source: &Source,
+    directory: &Path,
+    now: Timestamp,
+) -> Result<(Unfinished, PathBuf), CommandError> {
+    let names = directory::free_names(directory, now)
+        .map_err(|error| failed_at(directory, "cannot be read", &error))?;
+    for path in names.take(NAMES_TRIED_MAX) {
+        match Unfinished::begin(source, &path) {
+            // Whoever had the name before may have given it to their backup meanwhile.
+            Ok(unfinished) if path.symlink_metadata().is_err() => return Ok((unfinished, path)),
+            Ok(_) | Err(OpenError::InUse(_)) => {}
+            Err(other) => return Err(failed(other)),
+        }
+    }
+    Err(CommandError::refused(format!("too many backups to {} are under way", directory.display())))
+}
+
 fn write(
     source: &Source,
+    mut unfinished: Unfinished,
     path: &Path,
     notes: &Notes,
     with_secrets: Option<&Config>,
 ) -> Result<Value, CommandError> {
-    let unfinished = Unfinished::make(source, path, notes).map_err(failed)?;
+    unfinished.fill(source, notes).map_err(failed)?;
     let (bytes, rows) = (unfinished.bytes, unfinished.rows);
     if let Some(config) = with_secrets {
         // First, so that no backup has its name without them.
@@ -158,7 +196,8 @@ fn write_secret(source: &Source, path: &Path, text: &str) -> Result<(), CommandE
 }
 
 fn send(source: &Source, notes: &Notes, context: &mut Context<'_, '_>) -> Result<(), CommandError> {
-    let unfinished = Unfinished::make(source, &source.scratch(), notes).map_err(failed)?;
+    let mut unfinished = Unfinished::begin(source, &source.scratch()).map_err(failed_to_begin)?;
+    unfinished.fill(source, notes).map_err(failed)?;
     unfinished
         .send(context.streams.output)
         .map_err(|error| CommandError::refused(format!("standard output: {error}")))

@@ -89,6 +89,18 @@ fn what_to_do(backup: &Path, settings: &RestoreSettings, done: &Restored) -> Vec
             }
         }
     }
+    if let Some(seq) = done.altered_event {
+        next.push(format!(
+            "somebody has changed the backup's log of events: event {seq} is gone or not what was written down; find out \
+             who (`authnzerver events verify`)"
+        ));
+    }
+    if !done.is_administered {
+        next.push(
+            "there is no active superuser in it; make one (`authnzerver user set-role EMAIL superuser`)"
+                .to_owned(),
+        );
+    }
     if done.is_older {
         next.push("the backup has an older schema, which the next start brings up to date".to_owned());
     }

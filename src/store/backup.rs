@@ -1,6 +1,7 @@
 //! Backups: copies of the database that are found whole before they get their name, and say of themselves when they were
 //! made and which key and salt they belong to.
 
+use super::checksum;
 use super::companions::beside;
 use super::connection::{connect, refusal};
 use super::copying::copy;
@@ -125,36 +126,64 @@ pub(crate) struct Unfinished {
     pub(crate) bytes: u64,
     /// How many rows it has.
     pub(crate) rows: i64,
+    /// To whom the database belongs.
+    database: PathBuf,
+    has_its_name: bool,
     /// Keeps others from working under the same name.
     _lock: File,
 }
 
 impl Unfinished {
+    /// Takes the place of a backup that will have this name. Until it goes, nobody else makes one of that name.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] with this name if somebody does already; what the file system says.
+    pub(crate) fn begin(source: &Source, target: &Path) -> Result<Self, OpenError> {
+        let path = beside(target, UNFINISHED_SUFFIX);
+        let lock = claim(&path).map_err(|error| match error {
+            OpenError::InUse(_) => OpenError::InUse(target.to_owned()),
+            other => other,
+        })?;
+        let given = give_to(&lock, owner_of(&source.path));
+        let unfinished = Self {
+            path,
+            target: target.to_owned(),
+            bytes: 0,
+            rows: 0,
+            database: source.path.clone(),
+            has_its_name: false,
+            _lock: lock,
+        };
+        given.map_err(|error| OpenError::File(unfinished.path.clone(), error))?;
+        Ok(unfinished)
+    }
+
     /// Copies the database, and reads the copy to its end.
     ///
     /// # Errors
     /// What kept it from being made, or is wrong with it.
-    pub(crate) fn make(source: &Source, target: &Path, notes: &Notes) -> Result<Self, OpenError> {
-        let path = beside(target, UNFINISHED_SUFFIX);
-        let refuse = |error| OpenError::File(path.clone(), error);
-        let lock = claim(&path)?;
-        let given = give_to(&lock, owner_of(&source.path)).map_err(refuse);
-        let mut unfinished =
-            Self { path: path.clone(), target: target.to_owned(), bytes: 0, rows: 0, _lock: lock };
-        given?;
-        let counts = copy(&source.connection, &source.path, &path, |copy| notes.write(copy))?;
-        unfinished.rows = counts.iter().map(|(_, rows)| rows).sum();
-        unfinished.bytes = std::fs::metadata(&path).map_err(refuse)?.len();
-        Ok(unfinished)
+    pub(crate) fn fill(&mut self, source: &Source, notes: &Notes) -> Result<(), OpenError> {
+        let counts = copy(&source.connection, &source.path, &self.path, |copy| notes.write(copy))?;
+        self.rows = counts.iter().map(|(_, rows)| rows).sum();
+        let about = std::fs::metadata(&self.path);
+        self.bytes = about.map_err(|error| OpenError::File(self.path.clone(), error))?.len();
+        Ok(())
     }
 
-    /// Gives it its name, in place of an older backup that may have it.
+    /// Gives it its name, in place of an older backup that may have it, and puts its checksum beside it.
     ///
     /// # Errors
     /// What the file system says.
-    pub(crate) fn place(self) -> Result<(), OpenError> {
-        std::fs::rename(&self.path, &self.target)
-            .and_then(|()| sync_directory_of(&self.target))
+    pub(crate) fn place(mut self) -> Result<(), OpenError> {
+        let refuse = |error| OpenError::File(self.target.clone(), error);
+        let digits = checksum::digits_of(&self.path).map_err(refuse)?;
+        // A backup without a checksum is one; with that of another it would be none.
+        checksum::remove(&self.target).map_err(refuse)?;
+        std::fs::rename(&self.path, &self.target).map_err(refuse)?;
+        // Whoever comes next may have made another file of the old name by now.
+        self.has_its_name = true;
+        sync_directory_of(&self.target)
+            .and_then(|()| checksum::write(&self.target, &digits, &self.database))
             .map_err(|error| OpenError::File(self.target.clone(), error))
     }
 
@@ -171,7 +200,9 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        remove_leftovers(&self.path);
+        if !self.has_its_name {
+            remove_leftovers(&self.path);
+        }
     }
 }
 

@@ -221,6 +221,10 @@ pub enum OpenError {
     },
     /// It is a database of something else.
     Unknown(PathBuf),
+    /// Its tables or what acts on them are not those that this program makes.
+    OtherSchema(PathBuf, String),
+    /// The backup is not what the checksum in the second file was made of.
+    Checksum(PathBuf, PathBuf),
     /// Another process is using it.
     InUse(PathBuf),
     /// A file of the Python authnzerver could not be taken over.
@@ -289,6 +293,8 @@ impl fmt::Display for OpenError {
                 "{} is a database, but neither ours nor the Python authnzerver's; nothing was changed",
                 path.display()
             ),
+            Self::OtherSchema(path, what) => other_schema(out, path, what),
+            Self::Checksum(path, sum) => other_content(out, path, sum),
             Self::InUse(path) => {
                 write!(out, "another process is using {}; stop it first", path.display())
             }
@@ -302,6 +308,19 @@ impl fmt::Display for OpenError {
             Self::Failed(path, error) => error.about(path).fmt(out),
         }
     }
+}
+
+fn other_schema(out: &mut fmt::Formatter<'_>, path: &Path, what: &str) -> fmt::Result {
+    write!(out, "{} is not as this program makes it: {what}; nothing was changed", path.display())
+}
+
+fn other_content(out: &mut fmt::Formatter<'_>, path: &Path, sum: &Path) -> fmt::Result {
+    write!(
+        out,
+        "{} is not what was backed up: its SHA-256 is not that in {}; nothing was changed",
+        path.display(),
+        sum.display()
+    )
 }
 
 impl std::error::Error for OpenError {}

@@ -30,7 +30,7 @@ impl FileId {
 /// The files of an open database.
 pub(super) struct OpenFiles {
     names: Vec<(PathBuf, FileId)>,
-    content: ContentWatch,
+    content: Option<ContentWatch>,
 }
 
 impl OpenFiles {
@@ -41,7 +41,13 @@ impl OpenFiles {
         let companions = COMPANIONS.iter().map(|suffix| beside(&target, suffix));
         let names = std::iter::once(path.to_owned()).chain(companions);
         let names = names.map(|name| FileId::of(&name).map(|id| (name, id))).collect::<io::Result<_>>()?;
-        Ok(Self { names, content: ContentWatch::begin(path)? })
+        Ok(Self { names, content: Some(ContentWatch::begin(path)?) })
+    }
+
+    /// The file of a database that nobody writes to.
+    pub(super) fn alone(path: &Path) -> io::Result<Self> {
+        let names = vec![(path.to_owned(), FileId::of(path)?)];
+        Ok(Self { names, content: None })
     }
 
     /// Whether every name still leads to its file, and nobody else has written into the database.
@@ -55,6 +61,10 @@ impl OpenFiles {
             return Err(StoreError::Replaced(name.clone()));
         }
         let (database, _) = &self.names[0];
-        if self.content.is_sound() { Ok(()) } else { Err(StoreError::Overwritten(database.clone())) }
+        if self.content.as_ref().is_none_or(ContentWatch::is_sound) {
+            Ok(())
+        } else {
+            Err(StoreError::Overwritten(database.clone()))
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::error::{OpenError, StoreError};
 use super::migrate;
 use super::open::{First, Found, Kind, look_with, open_prepared};
 use super::query::query;
+use super::schema;
 use crate::problem::Problem;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -100,7 +101,8 @@ fn inspect(
     Ok(Inspected { holds, file_bytes, log_bytes, free_bytes, rows })
 }
 
-/// Checks every table and index, and whether all that refers to something finds it. Tells what is wrong, one line each.
+/// Checks every table and index, whether all that refers to something finds it, and whether there is anything that this
+/// program does not make. Tells what is wrong, one line each.
 ///
 /// # Errors
 ///
@@ -125,8 +127,14 @@ fn checked(
     if !path.exists() {
         return Err(OpenError::Missing(path.to_owned()));
     }
-    let Found { connection, .. } = read_only(path)?;
-    let checked = problems(&connection);
+    let Found { connection, kind, .. } = read_only(path)?;
+    let checked = problems(&connection).and_then(|mut problems| {
+        if let Kind::Ours(version) = kind {
+            problems.extend(schema::differences(&connection, version)?);
+        }
+        problems.truncate(PROBLEMS_MAX);
+        Ok(problems)
+    });
     match checked {
         Err(error) if error.is_damage() => Ok(vec![error.to_string()]),
         other => other.map_err(|error| refusal(path, error).about(path)),
@@ -152,7 +160,6 @@ fn problems(connection: &Connection) -> Result<Vec<String>, StoreError> {
         let (table, parent): (String, String) = orphan?;
         found.push(format!("a row of {table} refers to a row of {parent} that is not there"));
     }
-    found.truncate(PROBLEMS_MAX);
     Ok(found)
 }
 

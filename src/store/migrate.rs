@@ -31,14 +31,25 @@ pub const fn newest_version() -> i64 {
     steps
 }
 
+/// Makes the schema of this version in an empty database.
+pub(super) fn migrate_to(connection: &Connection, version: i64) -> Result<(), StoreError> {
+    for step in STEPS.iter().take(steps(version)) {
+        connection.execute_batch(step)?;
+    }
+    Ok(())
+}
+
+fn steps(version: i64) -> usize {
+    usize::try_from(version).unwrap_or(usize::MAX)
+}
+
 /// Takes the steps that are missing after `version`. The caller has begun a transaction.
 ///
 /// # Errors
 ///
 /// A failing database; the caller rolls back.
 pub fn migrate_from(connection: &Connection, version: i64) -> Result<(), StoreError> {
-    let taken = usize::try_from(version).unwrap_or(usize::MAX);
-    for step in STEPS.iter().skip(taken) {
+    for step in STEPS.iter().skip(steps(version)) {
         connection.execute_batch(step)?;
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;

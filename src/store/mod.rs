@@ -6,6 +6,7 @@
 mod access;
 mod adopt;
 mod changes;
+pub(crate) mod checksum;
 mod companions;
 mod condition;
 mod connection;
@@ -20,6 +21,7 @@ mod migrate;
 mod open;
 mod overwritten;
 pub(crate) mod query;
+mod schema;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token_rows;

@@ -1,7 +1,10 @@
 //! Puts a backup in the place of the database, while nobody uses it. What was there is kept beside it.
 
+mod findings;
+
 use super::access::our_user;
 use super::backup::{Notes, remove_leftovers};
+use super::checksum;
 use super::companions::beside;
 use super::connection::{connect, refusal};
 use super::copying::copy;
@@ -9,9 +12,11 @@ use super::error::OpenError;
 use super::in_use::{InUse, create_private, give_to, owner_of};
 use super::migrate::newest_version;
 use super::open::open_backup;
+use super::schema::differences;
 use crate::clock::Timestamp;
 use crate::files::{ensure_regular, sync_directory_of};
 use crate::problem::Problem;
+use findings::{Findings, look_into};
 use rusqlite::OpenFlags;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -34,6 +39,10 @@ pub(crate) struct Restored {
     pub(crate) kept: Option<PathBuf>,
     /// Whether the next start brings its schema up to date.
     pub(crate) is_older: bool,
+    /// The first event of its log that is not what was written down, or is gone. That of an older schema is not looked at.
+    pub(crate) altered_event: Option<i64>,
+    /// Whether somebody in it can administer, as far as that was looked at.
+    pub(crate) is_administered: bool,
 }
 
 /// Puts a backup in the place of the database.
@@ -45,8 +54,13 @@ pub(crate) fn restore(backup: &Path, database: &Path, now: Timestamp) -> Result<
     let database = &std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     let _alone = InUse::alone(database)?;
     check_file(backup, database)?;
+    checksum::check(backup)?;
     let (source, version) = open_backup(backup).map_err(|error| error.about(backup))?;
     let notes = Notes::read(&source).map_err(|error| refusal(backup, error).about(backup))?;
+    let in_it = |error| refusal(backup, error).about(backup);
+    if let Some(difference) = differences(&source, version).map_err(in_it)?.into_iter().next() {
+        return Err(OpenError::OtherSchema(backup.to_owned(), difference));
+    }
     let unfinished = beside(database, UNFINISHED_SUFFIX);
     let put_in_place = || -> Result<Option<PathBuf>, OpenError> {
         let refuse = |error| OpenError::File(unfinished.clone(), error);
@@ -62,7 +76,14 @@ pub(crate) fn restore(backup: &Path, database: &Path, now: Timestamp) -> Result<
     };
     let placed = put_in_place();
     remove_leftovers(&unfinished);
-    Ok(Restored { kept: placed?, is_older: version < newest_version(), notes })
+    let kept = placed?;
+    let is_older = version < newest_version();
+    let Findings { altered_event, is_administered } = if is_older {
+        Findings { altered_event: None, is_administered: true }
+    } else {
+        look_into(&source, backup, now).map_err(in_it)?
+    };
+    Ok(Restored { notes, kept, is_older, altered_event, is_administered })
 }
 
 /// Refuses what others may have changed, and the database itself.

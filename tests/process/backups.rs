@@ -18,29 +18,29 @@ fn runs(machine: &Machine, words: &[&str]) -> (i32, Vec<u8>, String) {
 }
 
 /// The same to a good end; what it answers a program.
-fn does(machine: &Machine, words: &[&str]) -> Value {
+pub fn does(machine: &Machine, words: &[&str]) -> Value {
     let (status, output, errors) = runs(machine, &[words, &["--json"]].concat());
     assert_eq!((status, errors.as_str()), (0, ""), "{words:?}");
     value_of(&output).expect("JSON")
 }
 
 /// The same to no good end, which leaves nothing behind that looks like a backup; what it says.
-fn fails(machine: &Machine, words: &[&str], expected: i32) -> String {
+pub fn fails(machine: &Machine, words: &[&str], expected: i32) -> String {
     let (status, output, errors) = runs(machine, words);
     assert_eq!((status, output.as_slice()), (expected, &b""[..]), "{words:?}: {errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
     errors
 }
 
-fn backs_up(machine: &Machine, path: &Path) -> Value {
+pub fn backs_up(machine: &Machine, path: &Path) -> Value {
     does(machine, &["backup", path.to_str().expect("UTF-8")])
 }
 
-fn restores(machine: &Machine, path: &Path) -> Value {
+pub fn restores(machine: &Machine, path: &Path) -> Value {
     does(machine, &["restore", path.to_str().expect("UTF-8")])
 }
 
-fn names(directory: &Path) -> Vec<String> {
+pub fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("reads").map(|entry| entry.expect("an entry").file_name());
     let mut names: Vec<String> = entries.map(|name| name.into_string().expect("UTF-8")).collect();
     names.sort();
@@ -55,7 +55,7 @@ fn is_whole(path: &Path) -> bool {
 }
 
 /// A machine without a server, and a backup of what one left on it.
-fn with_backup() -> (Machine, PathBuf) {
+pub fn with_backup() -> (Machine, PathBuf) {
     let machine = Machine::new();
     machine.starts(&[]).stops();
     let path = machine.path("copy.sqlite");
@@ -91,7 +91,8 @@ fn a_backup_under_load_has_all_that_was_answered_before_it_began() {
     assert_eq!(fs::metadata(&path).expect("is there").permissions().mode() & 0o7777, 0o600);
     assert!(is_whole(&path));
     for leftover in names(&machine.path("")) {
-        assert!(!leftover.starts_with("copy.sqlite") || leftover == "copy.sqlite", "{leftover}");
+        let is_whole = ["copy.sqlite", "copy.sqlite.sha256"].contains(&leftover.as_str());
+        assert!(!leftover.starts_with("copy.sqlite") || is_whole, "{leftover}");
     }
     let (status, health) = server.health();
     assert_eq!(status, 200, "{}", server.log());
@@ -121,6 +122,7 @@ fn a_directory_keeps_the_newest() {
     assert_eq!(fs::metadata(&directory).expect("is there").permissions().mode() & 0o7777, 0o700);
     let mut expected: Vec<String> =
         made[2..].iter().map(|path| path.file_name().expect("a name").display().to_string()).collect();
+    expected.extend(expected.clone().iter().map(|name| format!("{name}.sha256")));
     expected.sort();
     assert_eq!(names(&directory), expected, "of {made:?}");
     let other = machine.path("copy.sqlite");
@@ -202,6 +204,8 @@ fn what_is_no_backup_of_ours_is_never_replaced() {
     }
     let nowhere = machine.path("nowhere/copy.sqlite");
     fails(&machine, &["backup", nowhere.to_str().expect("UTF-8")], 1);
+    let told = fails(&machine, &["backup", machine.path("nowhere/").to_str().expect("UTF-8")], 1);
+    assert!(told.contains("nowhere/ cannot be read") && !machine.path("nowhere").exists(), "{told}");
     let below_a_file = machine.path("notes.txt/");
     fails(&machine, &["backup", below_a_file.to_str().expect("UTF-8")], 1);
 }
@@ -213,6 +217,7 @@ fn a_full_disk_keeps_the_backup_that_was_there() {
     let path = machine.path("copy.sqlite");
     backs_up(&machine, &path);
     let before = fs::read(&path).expect("reads");
+    fs::create_dir(machine.path("directory")).expect("makes");
     for word in ["copy.sqlite", "other.sqlite", "directory/", "-"] {
         let mut command = machine.command(&[]);
         let target = if word == "-" { word.to_owned() } else { machine.path(word).display().to_string() };
@@ -261,7 +266,11 @@ fn a_backup_that_is_killed_never_has_its_name() {
     backs_up(&machine, &path);
     assert!(is_whole(&path));
     let left = names(&machine.path("")).into_iter().filter(|name| name.contains("copy.sqlite"));
-    assert_eq!(left.collect::<Vec<_>>(), ["copy.sqlite"], "what the others left is gone");
+    assert_eq!(
+        left.collect::<Vec<_>>(),
+        ["copy.sqlite", "copy.sqlite.sha256"],
+        "what the others left is gone"
+    );
 }
 
 #[test]
@@ -362,7 +371,7 @@ fn files_belong_to_whom_the_database_belongs_to() {
         (Some(about.uid()), Some(about.gid()))
     };
     does(&machine, &["backup", path.to_str().expect("UTF-8"), "--with-secrets"]);
-    for suffix in ["", ".secret", ".piisalt"] {
+    for suffix in ["", ".secret", ".piisalt", ".sha256"] {
         assert_eq!(owner(&machine.path(&format!("copy.sqlite{suffix}"))), (user, group), "{suffix}");
     }
     restores(&machine, &path);
@@ -437,6 +446,6 @@ fn the_unit_backs_up_by_a_command_that_there_is() {
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     assert_eq!(runs(&machine, &words).0, 0);
-    assert_eq!(names(&machine.path("authnzerver-backups")).len(), 1);
+    assert_eq!(names(&machine.path("authnzerver-backups")).len(), 2, "a backup and its checksum");
     server.waits_until(|| server.health().1["Last-Backup"].is_string());
 }

@@ -2,6 +2,7 @@
 //! killed.
 
 mod access;
+mod altered_backups;
 mod backups;
 mod bombs;
 mod breached_passwords;

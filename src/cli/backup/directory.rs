@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::files::with_suffix;
+use crate::store::checksum::CHECKSUM_SUFFIX;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,16 +14,19 @@ const SUFFIX: &str = ".sqlite";
 /// The length of `20261123T140611Z`.
 const STAMP_CHARACTERS: usize = 16;
 
-/// A name behind those of all backups of the same second.
-pub(super) fn free_name(directory: &Path, now: Timestamp) -> io::Result<PathBuf> {
+/// Names behind those of all backups of the same second, in their order.
+pub(super) fn free_names(directory: &Path, now: Timestamp) -> io::Result<impl Iterator<Item = PathBuf>> {
     let stamp = now.file_stamp();
     let taken = list(directory)?.into_iter().filter(|((other, _), _)| *other == stamp);
     let last = taken.map(|((_, number), _)| number).max().unwrap_or(0);
-    let more = if last == 0 { String::new() } else { format!("-{}", last.saturating_add(1)) };
-    Ok(directory.join(format!("{PREFIX}{stamp}{more}{SUFFIX}")))
+    let directory = directory.to_owned();
+    Ok((last.saturating_add(1)..).map(move |number| {
+        let more = if number == 1 { String::new() } else { format!("-{number}") };
+        directory.join(format!("{PREFIX}{stamp}{more}{SUFFIX}"))
+    }))
 }
 
-/// Removes all backups but the newest, with the copies of key and salt beside them; tells how many. The one that was just
+/// Removes all backups but the newest, with their checksums and the copies of key and salt beside them; tells how many. The one that was just
 /// made stays, whatever time the clock showed, and so does whatever has another name.
 pub(super) fn remove_older(directory: &Path, keep: usize, just_made: &Path) -> io::Result<usize> {
     let mut backups = list(directory)?;
@@ -30,8 +34,8 @@ pub(super) fn remove_older(directory: &Path, keep: usize, just_made: &Path) -> i
     backups.sort();
     let count = backups.len().saturating_sub(keep.saturating_sub(1));
     for (_, path) in backups.drain(..count) {
-        std::fs::remove_file(&path)?;
-        for suffix in SECRET_SUFFIXES {
+        // Another backup may be removing the same ones.
+        for suffix in [""].into_iter().chain(SECRET_SUFFIXES).chain([CHECKSUM_SUFFIX]) {
             match std::fs::remove_file(with_suffix(&path, suffix)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -98,8 +102,10 @@ mod tests {
         let secret = room.path().join(format!("{}.secret", backups[0]));
         std::fs::write(&secret, "").expect("writes");
         let path = |name: &String| room.path().join(name);
+        let sum = room.path().join(format!("{}.sha256", backups[0]));
+        std::fs::write(&sum, "").expect("writes");
         assert_eq!(remove_older(room.path(), 2, &path(&backups[4])).expect("removes"), 3);
-        assert!(!secret.exists());
+        assert!(!secret.exists() && !sum.exists());
         let left = |names: &[String]| names.iter().filter(|name| path(name).exists()).count();
         assert_eq!((left(&backups), left(&backups[3..]), left(&others), left(&notes)), (2, 2, 4, 2));
         assert_eq!(remove_older(room.path(), 2, &path(&backups[4])).expect("removes"), 0);
@@ -114,7 +120,7 @@ mod tests {
         let now = Timestamp::parse("2026-11-23 14:06:11").expect("a time");
         let names = ["", "-2", "-3", "-4"].map(|more| format!("authnzerver-20261123T140611Z{more}.sqlite"));
         for name in names {
-            let free = free_name(room.path(), now).expect("reads");
+            let free = free_names(room.path(), now).expect("reads").next().expect("there is no end of them");
             assert_eq!(free, room.path().join(name));
             std::fs::write(&free, "").expect("writes");
             remove_older(room.path(), 2, &free).expect("removes");

@@ -1,0 +1,2 @@
+-- name: schema
+SELECT type, name, sql FROM sqlite_schema;

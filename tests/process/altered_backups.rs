@@ -1,0 +1,113 @@
+//! Backups that somebody or a bad disk has changed, and backups that are made at once.
+
+use crate::backups::{backs_up, does, fails, names, restores, with_backup};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use support::machine::Machine;
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+fn changes(path: &Path, statements: &str) {
+    let connection = rusqlite::Connection::open(path).expect("opens");
+    connection.execute_batch(statements).expect("changes");
+}
+
+#[test]
+fn bits_that_changed_inside_a_value_are_seen() {
+    let (machine, path) = with_backup();
+    let sum = machine.path("copy.sqlite.sha256");
+    let mut command = Command::new("sha256sum");
+    let checked = command.args(["--check", text(&sum)]).current_dir(machine.path("")).stdout(Stdio::null());
+    assert!(checked.status().expect("coreutils are there").success(), "sha256sum reads it, too");
+    restores(&machine, &path);
+    let mut bytes = fs::read(&path).expect("reads");
+    let value =
+        bytes.windows(10).position(|window| window == b"$argon2id$").expect("there is a password hash");
+    bytes[value] ^= 1;
+    fs::write(&path, &bytes).expect("writes");
+    let told = fails(&machine, &["restore", text(&path)], 1);
+    assert!(told.contains("its SHA-256 is not that in"), "{told}");
+    for nonsense in ["", "\n", "x"] {
+        fs::write(&sum, nonsense).expect("writes");
+        fails(&machine, &["restore", text(&path)], 1);
+    }
+    // A file that is wanted all the same is put in place without its checksum.
+    fs::remove_file(&sum).expect("removes");
+    restores(&machine, &path);
+    // A newer backup of the same name has a checksum of its own.
+    backs_up(&machine, &path);
+    restores(&machine, &path);
+}
+
+#[test]
+fn what_this_program_does_not_make_is_refused_and_told() {
+    for (statement, what) in [
+        (
+            "CREATE TRIGGER backdoor AFTER UPDATE ON users BEGIN UPDATE users SET user_role = 'superuser'; END",
+            "the trigger backdoor is none of ours",
+        ),
+        ("CREATE VIEW v AS SELECT 1", "the view v is none of ours"),
+        ("CREATE TABLE t (x)", "the table t is none of ours"),
+        ("CREATE INDEX i ON users (full_name)", "the index i is none of ours"),
+        ("DROP INDEX events_by_user", "the index events_by_user is missing"),
+        ("ALTER TABLE users ADD COLUMN more TEXT", "the table users is not as this program makes it"),
+    ] {
+        let (machine, path) = with_backup();
+        fs::remove_file(machine.path("copy.sqlite.sha256")).expect("removes");
+        assert_eq!(does(&machine, &["db", "check"])["sound"], true);
+        let before = fs::read(machine.path(".authdb.sqlite")).expect("reads");
+        changes(&path, statement);
+        let told = fails(&machine, &["restore", text(&path)], 1);
+        assert!(told.contains(what), "{told}");
+        assert_eq!(fs::read(machine.path(".authdb.sqlite")).expect("reads"), before, "{what}");
+        changes(&machine.path(".authdb.sqlite"), statement);
+        let output = machine.command(&[]).args(["db", "check"]).output().expect("the program starts");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.code() == Some(1) && told.contains(what), "{told}");
+    }
+}
+
+#[test]
+fn an_altered_log_and_a_missing_superuser_are_told_after_a_restore() {
+    let (machine, path) = with_backup();
+    fs::remove_file(machine.path("copy.sqlite.sha256")).expect("removes");
+    let sound = restores(&machine, &path)["next"].to_string();
+    assert!(!sound.contains("events verify") && !sound.contains("no active superuser"), "{sound}");
+    changes(
+        &path,
+        "UPDATE event_origins SET request_id = 'x' WHERE seq = 2; UPDATE events SET kind = 'x' WHERE seq = 2",
+    );
+    changes(&path, "UPDATE users SET is_active = 0 WHERE user_role = 'superuser'");
+    let told = restores(&machine, &path)["next"].to_string();
+    assert!(told.contains("event 2 is gone or not what was written down"), "{told}");
+    assert!(told.contains("there is no active superuser in it"), "{told}");
+}
+
+#[test]
+fn backups_that_are_made_at_once_in_one_directory_are_all_made() {
+    const AT_ONCE: usize = 6;
+    let machine = Machine::new();
+    let _server = machine.starts(&[]);
+    let directory = machine.path("backups");
+    fs::create_dir(&directory).expect("makes");
+    let backup = |target: &Path| {
+        let mut command = machine.command(&[]);
+        command.args(["backup", text(target)]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
+    };
+    let all: Vec<_> = (0..AT_ONCE).map(|_| backup(&directory)).collect();
+    for one in all {
+        let output = one.wait_with_output().expect("ends");
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert_eq!(names(&directory).len(), 2 * AT_ONCE, "{:?}", names(&directory));
+    assert!(!names(&directory).iter().any(|name| name.ends_with(".unfinished")));
+    let file = machine.path("one.sqlite");
+    let under_way = fs::File::create(machine.path("one.sqlite.unfinished")).expect("makes");
+    under_way.lock().expect("locks");
+    let told = fails(&machine, &["backup", text(&file)], 1);
+    assert!(told.contains("another backup to ") && told.contains("one.sqlite is under way"), "{told}");
+}
