@@ -67,8 +67,7 @@ pub fn add_user(
     let refused = OperationError::Refused;
     let email = EmailAddress::accept_for_signup(addition.email).map_err(|_| refused(AddRefused::BadEmail))?;
     let full_name = FullName::accept(addition.full_name).map_err(|_| refused(AddRefused::BadName))?;
-    let is_for_people = ![Role::ANONYMOUS, Role::LOCKED].iter().any(|role| *role == *addition.role);
-    if !is_for_people || context.app().policy.load().role(addition.role).is_none() {
+    if !Role::is_for_people(addition.role) || context.app().policy.load().role(addition.role).is_none() {
         return Err(refused(AddRefused::NoSuchRole));
     }
     if context.read(|db| users::id_by_email(db, &email))?.is_some() {

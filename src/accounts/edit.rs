@@ -60,7 +60,13 @@ pub enum EditRefused {
     Empty,
     /// There is no such account.
     NoSuchUser,
-    /// A value cannot be set.
+    /// The name is too long, or looks like a link.
+    BadName,
+    /// No account can have the address.
+    BadEmail,
+    /// The role is one for no person.
+    NotForPeople,
+    /// Another value cannot be set.
     Value,
     /// Somebody else has this address, or there is no such role in the database.
     Conflict,
@@ -170,7 +176,12 @@ fn may_change(by: &Performer, user_id: UserId, update: &Object, policy: &Policy)
                 Edits::Own | Edits::Anybodys => {}
             }
         }
-        Performer::Operator(_) => {}
+        Performer::Operator(_) => {
+            let given = update.get("user_role").and_then(Value::as_str);
+            if given.is_some_and(|role| !Role::is_for_people(role)) {
+                return Err(EditRefused::NotForPeople);
+            }
+        }
         // The calling server may give roles that the database alone has.
         Performer::CallingServer | Performer::PasswordHolder(_) | Performer::CodeHolder(_) => return Ok(()),
     }
@@ -285,7 +296,7 @@ fn full_name(value: Value) -> Result<Option<String>, Fault> {
     match value {
         Value::Null => Ok(None),
         Value::String(name) => {
-            let name = FullName::accept(&name).map_err(|_| BAD_VALUE)?;
+            let name = FullName::accept(&name).map_err(|_| Fault::Refused(EditRefused::BadName))?;
             Ok(Some(name.as_str().to_owned()))
         }
         _ => Err(BAD_VALUE),
@@ -298,7 +309,7 @@ fn email(value: &Value, before: &User) -> Result<EmailAddress, Fault> {
     if text == before.email.as_str() {
         return Ok(before.email.clone());
     }
-    EmailAddress::accept_for_signup(text).map_err(|_| BAD_VALUE)
+    EmailAddress::accept_for_signup(text).map_err(|_| Fault::Refused(EditRefused::BadEmail))
 }
 
 /// True and false, or 1 and 0.

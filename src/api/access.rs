@@ -14,6 +14,10 @@ const NOT_VALID: Refusal = Refusal::new("user initiating request is not valid", 
 const OTHERS_UNKNOWN: Refusal = Refusal::new("users specified as owner or shared-with not found", DENIED);
 const NOT_CHECKED: Refusal =
     Refusal::new("exception when checking the DB", "The access could not be checked.");
+const BAD_LIST: Refusal = Refusal::new(
+    "invalid request: target_sharedwith is user numbers with commas between them",
+    "The access could not be checked.",
+);
 const OVER: &str = "The limit was checked. Within: False.";
 const OVER_LIMIT: Refusal = Refusal::new("user is over limit", OVER);
 const LIMIT_NOT_VALID: Refusal = Refusal::new("user attempting access not found", OVER);
@@ -43,7 +47,8 @@ shared_params! {
 requests! {
     /// Tells whether a user may do something to an item, by the policy and by what is stored about the user.
     "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED {} with question of Question answers Checked {
-        /// What of the question the policy does not know, and therefore denies: role, item, action or visibility.
+        /// What of the question the policy does not know, and therefore denies: item, action or visibility. With a role
+        /// that it does not know, the access cannot be checked.
         unknown: Option<Cow<'static, str>>,
     } refuses [NOT_PERMITTED, NOT_VALID, OTHERS_UNKNOWN, NOT_CHECKED]
 
@@ -58,7 +63,7 @@ requests! {
         because: Option<Cow<'static, str>>,
         /// What of the question the policy does not know: role, item, action or visibility.
         unknown: Option<Cow<'static, str>>,
-    } refuses [NOT_CHECKED]
+    } refuses [NOT_CHECKED, BAD_LIST]
 
     /// Tells whether a value is within a limit that the policy sets for a user's role.
     "user-check-limit" => user_check_limit(UserCheckLimit), broken LIMIT_NOT_CHECKED {
@@ -73,11 +78,11 @@ requests! {
     } refuses [OVER_LIMIT, LIMIT_NOT_VALID, LIMIT_NOT_CHECKED]
 }
 
-/// Asks the policy and the database; `Err` in the answer if they say no.
-fn check(call: &Call<'_>, ask: &Question) -> Result<Result<(), AccessRefused>, Failure> {
+/// Asks the policy and the database; `Err` in the answer if they say no. Of a list that is none `bad_list` tells.
+fn check(call: &Call<'_>, ask: &Question, bad_list: &Refusal) -> Result<Result<(), AccessRefused>, Failure> {
     // The list matters only where something is shared; elsewhere nobody looks at it.
     let shared_with = if ask.target_visibility == "shared" {
-        SharedWith::parse(ask.target_sharedwith.as_deref()).map_err(|_| NOT_CHECKED.to_failure())?
+        SharedWith::parse(ask.target_sharedwith.as_deref()).map_err(|_| bad_list.to_failure())?
     } else {
         SharedWith::nobody()
     };
@@ -98,7 +103,8 @@ fn check(call: &Call<'_>, ask: &Question) -> Result<Result<(), AccessRefused>, F
 }
 
 fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Checked> {
-    let Err(why) = check(call, &ask.question)? else {
+    // In the words of the Python authnzerver.
+    let Err(why) = check(call, &ask.question, &NOT_CHECKED)? else {
         return Ok(Done::new(Checked { unknown: None }, "The access was checked. Permitted: True."));
     };
     Err(match why {
@@ -113,7 +119,7 @@ fn user_check_access(call: &mut Call<'_>, ask: UserCheckAccess) -> Outcome<Check
 }
 
 fn access_explain(call: &mut Call<'_>, ask: AccessExplain) -> Outcome<Explained> {
-    let Err(why) = check(call, &ask.question)? else {
+    let Err(why) = check(call, &ask.question, &BAD_LIST)? else {
         return Ok(Done::quiet(Explained { permitted: true, rule: None, because: None, unknown: None }));
     };
     let (rule, because, unknown) = match why {

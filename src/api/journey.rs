@@ -1,6 +1,6 @@
 //! Whole journeys in one request each. What used to take a frontend several requests, in the right order, is one here.
 
-use super::logged_in::{NO_SUCH_CLIENT, Session, logged_in_as, session, usual_days};
+use super::logged_in::{NO_SUCH_CLIENT, NO_SUCH_DAYS, Session, logged_in_as, session, usual_days};
 use crate::accounts::authenticate::Authentication;
 use crate::accounts::log_in::log_in;
 use crate::accounts::sessions::MayNotStart;
@@ -39,17 +39,17 @@ requests! {
         session_token: secret,
         /// Whether the user wants to be remembered: for 30 days instead of one. The cookie should last as long.
         remember: bool,
-        /// How many days the session lives, instead of those.
+        /// How many days the session lives, instead of those; 1 to 36500.
         days: int,
         /// Anything to note about the session.
         extra_info_json: dict,
-    } answers Session refuses [NO_MATCH, TOO_SOON, LOCKED, NO_SUCH_CLIENT]
+    } answers Session refuses [NO_MATCH, TOO_SOON, LOCKED, NO_SUCH_CLIENT, NO_SUCH_DAYS]
 }
 
 fn login(call: &mut Call<'_>, ask: Login) -> Outcome<Session> {
     let refused = || NO_SUCH_CLIENT.to_failure();
     let days = ask.days.unwrap_or(usual_days(ask.remember));
-    let asked = session(&ask.ip_address, ask.user_agent, days, ask.extra_info_json).ok_or_else(refused)?;
+    let asked = session(&ask.ip_address, ask.user_agent, days, ask.extra_info_json)?;
     let ends = ask.session_token.map(|token| StoredToken::of(token.expose()));
     let logged_in = log_in(call, EmailAddress::folded(&ask.email), &ask.password, ends, asked);
     let (authentication, started) =

@@ -3,14 +3,19 @@
 use crate::accounts::sessions::{End, Start, Started};
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
-use crate::outcome::{Done, Refusal};
+use crate::outcome::{Done, Failure, Refusal};
 use crate::policy::roles::Role;
 use crate::shape;
 use crate::store::users::AuthUser;
 use crate::user_id::UserId;
 use crate::wire::Object;
 
-/// A session cannot be started for this client, for so long, or with so much noted.
+/// A session that ends at once, or hardly ever, is no login.
+pub(super) const NO_SUCH_DAYS: Refusal =
+    Refusal::new("invalid request: days is 1 to 36500", "You could not be logged in.");
+const DAYS_MAX: i64 = 36_500;
+
+/// A session cannot be started for this client, or with so much noted.
 pub(super) const NO_SUCH_CLIENT: Refusal =
     Refusal::new("invalid request: the session cannot be started as asked", "You could not be logged in.");
 
@@ -63,15 +68,18 @@ pub(super) const fn usual_days(remember: Option<bool>) -> i64 {
     if let Some(true) = remember { REMEMBERED_DAYS } else { FORGOTTEN_DAYS }
 }
 
-/// The session to start; nothing if that is no IP address.
+/// The session to start, unless that is no IP address or no number of days.
 pub(super) fn session(
     ip_address: &str,
     user_agent: String,
     days: i64,
     extra_info: Option<Object>,
-) -> Option<Start> {
-    let ip_address = ClientAddress::parse(ip_address)?.to_string();
-    Some(Start { ip_address, user_agent, user_id: None, end: End::InDays(days), extra_info })
+) -> Result<Start, Failure> {
+    if !(1..=DAYS_MAX).contains(&days) {
+        return Err(NO_SUCH_DAYS.to_failure());
+    }
+    let ip_address = ClientAddress::parse(ip_address).ok_or_else(|| NO_SUCH_CLIENT.to_failure())?.to_string();
+    Ok(Start { ip_address, user_agent, user_id: None, end: End::InDays(days), extra_info })
 }
 
 impl LoggedInUser {

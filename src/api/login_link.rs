@@ -1,6 +1,6 @@
 //! A login without a password: one request has a code emailed, the other takes it.
 
-use super::logged_in::{NO_SUCH_CLIENT, Session, logged_in_as, session, usual_days};
+use super::logged_in::{NO_SUCH_CLIENT, NO_SUCH_DAYS, Session, logged_in_as, session, usual_days};
 use super::refusals::{BAD_CODE, BAD_PAGE, CODE_LOCKED, CODE_TOO_SOON, code_refused};
 use crate::accounts::codes::{next_step, valid_seconds};
 use crate::accounts::email_queue::{GAP_SECONDS, contents};
@@ -69,11 +69,11 @@ requests! {
         session_token: secret,
         /// Whether the user wants to be remembered: for 30 days instead of one. The cookie should last as long.
         remember: bool,
-        /// How many days the session lives, instead of those.
+        /// How many days the session lives, instead of those; 1 to 36500.
         days: int,
         /// Anything to note about the session.
         extra_info_json: dict,
-    } answers Session refuses [NO_LINKS, BAD_CODE, CODE_TOO_SOON, CODE_LOCKED, NO_SUCH_CLIENT]
+    } answers Session refuses [NO_LINKS, BAD_CODE, CODE_TOO_SOON, CODE_LOCKED, NO_SUCH_CLIENT, NO_SUCH_DAYS]
 }
 
 fn login_link_start(call: &mut Call<'_>, ask: LoginLinkStart) -> Outcome<LoginLinkStarted> {
@@ -95,7 +95,7 @@ fn login_link_finish(call: &mut Call<'_>, ask: LoginLinkFinish) -> Outcome<Sessi
     let refused = || NO_SUCH_CLIENT.to_failure();
     let days = ask.days.unwrap_or(usual_days(ask.remember));
     let log_in = LogIn {
-        starts: session(&ask.ip_address, ask.user_agent, days, ask.extra_info_json).ok_or_else(refused)?,
+        starts: session(&ask.ip_address, ask.user_agent, days, ask.extra_info_json)?,
         ends: ask.session_token.map(|token| StoredToken::of(token.expose())),
     };
     let code = PresentedCode::new(CodePurpose::Login, &ask.code, ask.email.as_deref());

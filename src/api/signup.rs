@@ -1,6 +1,6 @@
 //! A sign-up in two requests, and one more where the email got lost: the server makes the code, sends it, and takes it.
 
-use super::logged_in::{LoggedInUser, NO_SUCH_CLIENT, session, usual_days};
+use super::logged_in::{LoggedInUser, NO_SUCH_CLIENT, NO_SUCH_DAYS, session, usual_days};
 use super::refusals::{BAD_CODE, BAD_PAGE, CODE_LOCKED, CODE_TOO_SOON, code_refused};
 use crate::accounts::codes::{next_step, valid_seconds};
 use crate::accounts::email_queue::{GAP_SECONDS, contents};
@@ -106,7 +106,7 @@ requests! {
         session_token: secret,
         /// Whether the user wants to be remembered: for 30 days instead of one.
         remember: bool,
-        /// How many days the session lives, instead of those.
+        /// How many days the session lives, instead of those; 1 to 36500.
         days: int,
         /// Anything to note about the session.
         extra_info_json: dict,
@@ -120,7 +120,7 @@ requests! {
         session_token: Option<String>,
         /// When it ends.
         expires: Option<Timestamp>,
-    } refuses [BAD_CODE, CODE_TOO_SOON, CODE_LOCKED, NO_SUCH_CLIENT]
+    } refuses [BAD_CODE, CODE_TOO_SOON, CODE_LOCKED, NO_SUCH_CLIENT, NO_SUCH_DAYS]
 }
 
 fn signup_start(call: &mut Call<'_>, ask: SignupStart) -> Outcome<SignupStarted> {
@@ -171,7 +171,7 @@ fn signup_finish(call: &mut Call<'_>, ask: SignupFinish) -> Outcome<Verified> {
     let log_in = match (ask.ip_address, ask.user_agent) {
         (None, None) => None,
         (Some(ip_address), Some(user_agent)) => Some(LogIn {
-            starts: session(&ip_address, user_agent, days, ask.extra_info_json).ok_or_else(refused)?,
+            starts: session(&ip_address, user_agent, days, ask.extra_info_json)?,
             ends: ask.session_token.map(|token| StoredToken::of(token.expose())),
         }),
         _ => return Err(refused()),

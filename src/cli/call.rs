@@ -80,5 +80,5 @@ fn unknown_request(name: &str) -> String {
     }
     let known = REQUESTS_BY_NAME.keys().copied();
     let meant = closest(name, known).map_or_else(String::new, |meant| format!("perhaps {meant} is meant; "));
-    format!("; there is no request {}: {meant}`authnzerver schema` lists them all", shown(name))
+    format!("there is no request {}: {meant}`authnzerver schema` lists them all", shown(name))
 }

@@ -38,10 +38,15 @@ impl Problem {
     #[must_use]
     pub fn and(self, more: &str) -> Self {
         match self {
-            Self::Refused(text) => Self::Refused(text + more),
-            Self::NoAnswer(text) => Self::NoAnswer(text + more),
+            Self::Refused(text) => Self::Refused(joined(&text, more)),
+            Self::NoAnswer(text) => Self::NoAnswer(joined(&text, more)),
         }
     }
+}
+
+/// Two clauses; what the server said may be a whole sentence.
+fn joined(text: &str, more: &str) -> String {
+    if more.is_empty() { text.to_owned() } else { format!("{}; {more}", text.trim_end_matches('.')) }
 }
 
 impl From<Problem> for CommandError {
@@ -185,4 +190,18 @@ pub fn fetch(url: &str, trust: &Trust, body: Option<&[u8]>) -> Result<Page, Stri
         .map_err(|error| format!("the answer from {url} broke off: {error}"))?;
     let retry_after = wait.filter(|wait| wait.bytes().all(|byte| byte.is_ascii_digit()));
     Ok(Page { status, body, retry_after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_follows_a_sentence_of_the_server_s_with_one_mark_between() {
+        assert_eq!(
+            joined("the server answered 400: It is malformed.", "so"),
+            "the server answered 400: It is malformed; so"
+        );
+        assert_eq!(joined("It is malformed.", ""), "It is malformed.");
+    }
 }

@@ -187,7 +187,7 @@ LIST is a file with a line `SHA-1:count` for each leaked password; - is standard
         help: "\
 Reads passwords from standard input, one a line, and never shows them.
 
-Ends with 0 if none is in the filter, with 1 if one is, and with 2 on a error.
+Ends with 0 if none is in the filter, with 1 if one is, and with 2 on an error.
 ",
         words: &[Word::Required("FILE")],
         options: &[],

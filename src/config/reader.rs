@@ -274,6 +274,6 @@ fn unknown(variable: &str) -> Problem {
     let typed = variable.trim_start_matches(VARIABLE_PREFIX).to_ascii_lowercase();
     match closest(&typed, SETTINGS.iter().map(|setting| setting.name)) {
         Some(near) => problem!("is not a setting; perhaps {}?", operator_name(&by_name(near).variable())),
-        None => "is not a setting (see authnzerver --settings)".into(),
+        None => "is not a setting (see `authnzerver settings`)".into(),
     }
 }

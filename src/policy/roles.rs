@@ -48,6 +48,12 @@ impl Role {
         &self.0
     }
 
+    /// Whether a person may be given the role of this name: not that of visitors, nor that which a lock gives.
+    #[must_use]
+    pub fn is_for_people(name: &str) -> bool {
+        Self::ANONYMOUS != *name && Self::LOCKED != *name
+    }
+
     /// Whether it is the role of an account that is locked or was never verified.
     #[must_use]
     pub fn is_locked(&self) -> bool {

@@ -213,4 +213,11 @@ fn a_denial_is_explained_by_the_rule_that_decides() {
             assert_eq!(checked.response()["unknown"].as_str(), unknown, "{question:?}");
         }
     }
+    let body = json!({
+        "user_id": 4, "user_role": "authenticated", "action": "view", "target_name": "dataset",
+        "target_owner": 4, "target_visibility": "shared", "target_sharedwith": "a,b",
+    });
+    server
+        .ask("access-explain", body)
+        .refused("invalid request: target_sharedwith is user numbers with commas between them");
 }

@@ -54,8 +54,11 @@ fn a_login_lasts_as_long_as_asked_within_what_the_operator_allows() {
     assert_eq!(ends(&server, "remember", json!(true)).done()["expires"], "2026-12-23T15:00:00");
     assert_eq!(ends(&server, "remember", json!(false)).done()["expires"], "2026-11-24T15:00:00");
     assert_eq!(ends(&server, "days", json!(3)).done()["expires"], "2026-11-26T15:00:00");
-    let (hashes, reply) = server.hashes_of(|| ends(&server, "days", json!(-1)));
-    reply.refused("invalid request: the session cannot be started as asked");
+    let (hashes, ()) = server.hashes_of(|| {
+        for days in [-1, 0, 36_501, i64::MAX] {
+            ends(&server, "days", json!(days)).refused("invalid request: days is 1 to 36500");
+        }
+    });
     assert_eq!(hashes, 0, "a session that cannot be, is told before the password is looked at");
     ends(&server, "ip_address", json!("nowhere"))
         .refused("invalid request: the session cannot be started as asked");

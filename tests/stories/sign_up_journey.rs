@@ -78,10 +78,11 @@ fn without_a_browser_nobody_is_logged_in() {
     for odd in [
         json!({ "code": code, "ip_address": "192.0.2.7" }),
         json!({ "code": code, "ip_address": "nowhere", "user_agent": "Browser/1.0" }),
-        json!({ "code": code, "ip_address": "192.0.2.7", "user_agent": "Browser/1.0", "days": -1 }),
     ] {
         server.ask("signup-finish", odd).refused("invalid request: the session cannot be started as asked");
     }
+    let over = json!({ "code": code, "ip_address": "192.0.2.7", "user_agent": "Browser/1.0", "days": 0 });
+    server.ask("signup-finish", over).refused("invalid request: days is 1 to 36500");
     let finished = finish(&server, &code);
     let answer = finished.done();
     assert_eq!((&answer["next"], &answer["session_token"]), (&json!("login"), &Value::Null));

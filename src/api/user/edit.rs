@@ -98,6 +98,9 @@ fn refused(why: EditRefused, role: &str) -> Failure {
         EditRefused::ToBeProven => TO_BE_PROVEN.to_failure(),
         EditRefused::Empty
         | EditRefused::NoSuchUser
+        | EditRefused::BadName
+        | EditRefused::BadEmail
+        | EditRefused::NotForPeople
         | EditRefused::Value
         | EditRefused::Conflict
         | EditRefused::LastAdministrator => NOT_EDITED.to_failure(),
@@ -122,6 +125,9 @@ fn internally_refused(why: EditRefused) -> Failure {
         | EditRefused::OwnKeys
         | EditRefused::NoSuchRole
         | EditRefused::ToBeProven
+        | EditRefused::BadName
+        | EditRefused::BadEmail
+        | EditRefused::NotForPeople
         | EditRefused::Value
         | EditRefused::Conflict
         | EditRefused::LastAdministrator => INTERNALLY_NOT_EDITED.to_failure(),

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 const SYSTEM_USER: &str = "this account belongs to the system";
 const NOBODY_LEFT: &str = "no other active superuser would remain";
 const NOT_PERMITTED: &str = "this is not permitted";
+const BAD_EMAIL: &str = "the address is refused: it is none, it is reserved, or its mailbox is thrown away";
+const BAD_NAME: &str = "the name is refused: it is too long, or looks like a link";
 const GONE: &str = "there is no such user any more";
 const OVERTAKEN: &str = "the account was changed by somebody else meanwhile; try again";
 
@@ -31,10 +33,8 @@ fn bad_password(broken: &[Cow<'_, str>]) -> CommandError {
 
 pub(super) fn of_add(why: &AddRefused) -> CommandError {
     match why {
-        AddRefused::BadEmail => {
-            no("the address is refused: it is none, it is reserved, or its mailbox is thrown away")
-        }
-        AddRefused::BadName => no("the name is refused: it is too long, or looks like a link"),
+        AddRefused::BadEmail => no(BAD_EMAIL),
+        AddRefused::BadName => no(BAD_NAME),
         AddRefused::BadPassword(broken) => bad_password(broken),
         AddRefused::NoSuchRole => no("the policy has no such role for an account"),
         AddRefused::Known => no("there is an account with this address already"),
@@ -60,7 +60,12 @@ pub(super) fn of_edit(why: &EditRefused) -> CommandError {
         EditRefused::NoSuchUser => no(GONE),
         EditRefused::Conflict => no("the address belongs to another account"),
         EditRefused::LastAdministrator => no(NOBODY_LEFT),
-        EditRefused::Value => no("a value cannot be set"),
+        EditRefused::BadEmail => no(BAD_EMAIL),
+        EditRefused::BadName => no(BAD_NAME),
+        EditRefused::NotForPeople => {
+            no("no account of a person has this role; `authnzerver user lock` locks an account")
+        }
+        EditRefused::Value => no("the notes cannot be set, or the account cannot be unlocked so"),
         EditRefused::NotesUnreadable => {
             no("what is noted about the user cannot be read, so it is left as it is")
         }

@@ -10,6 +10,7 @@ use crate::config::arguments::OptionRow;
 
 /// Who is meant: an address or a number.
 const WHO: Word = Word::Required("EMAIL|NUMBER");
+const NEW_NAME: OptionRow = OptionRow::with_value("name", "=NAME", "how the user is called; always needed");
 const ROLE: OptionRow = OptionRow::with_value("role", "=ROLE", "the role of the policy that they have");
 const LIMIT: OptionRow = OptionRow::with_value("limit", "=N", "list at most so many");
 const NAME: OptionRow = OptionRow::with_value("name", "=NAME", "how the user is called");
@@ -34,7 +35,7 @@ pub static USER: &[Command] = &[
     Command::new("show", "show all that is known about a user", user::show_one).words(&[WHO]).options(&[URL, JSON]),
     Command::new("add", "make an account that works at once", change::add)
         .words(&[Word::Required("EMAIL")])
-        .options(&[NAME, ROLE, PASSWORD, YES, URL, JSON])
+        .options(&[NEW_NAME, ROLE, PASSWORD, YES, URL, JSON])
         .help(
             "\
 The address counts as verified, for you vouch for it. On a terminal the password is asked for. It has to keep to the

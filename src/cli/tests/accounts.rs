@@ -65,6 +65,14 @@ fn an_account_is_added_found_changed_and_deleted() {
         (&json!("Alice"), &json!(1))
     );
     machine.does(&["user", "set-role", "alice@example.org", "staff"]);
+    for role in ["anonymous", "locked"] {
+        let told = machine.is_told(&["user", "set-role", "4", role], 1);
+        assert!(told.contains("no account of a person has this role"), "{told}");
+    }
+    let told = machine.is_told(&["user", "edit", "4", "--email="], 1);
+    assert!(told.contains("the address is refused"), "{told}");
+    let told = machine.is_told(&["user", "edit", "4", &format!("--name={}", "x".repeat(999))], 1);
+    assert!(told.contains("the name is refused"), "{told}");
     let roles = machine.is_told(&["user", "set-role", "4", "emperor"], 1);
     assert!(roles.contains("no such role; it has anonymous, authenticated"), "{roles}");
     assert!(machine.is_told(&["user", "edit", "4"], 2).contains("nothing to change"));
