@@ -259,6 +259,7 @@ fn carry_out(
         }
         if role_changed || (before.is_active && !after.is_active) {
             lock::revoke_all(tx, before.user_id)?;
+            end_all(tx, before.user_id)?;
         }
     }
     let mut was_contested = false;

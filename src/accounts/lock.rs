@@ -1,8 +1,9 @@
 //! What a lock does to an account and what undoes it, for everyone who locks: a person, or failed logins.
-//! A lock by a person ends sessions and API keys. One by failed logins only suspends them: nothing of the account
+//! A lock by a person ends sessions, API keys and codes. One by failed logins only suspends them: nothing of the account
 //! works meanwhile, because it is inactive and in no role of its own, and everything works again afterwards.
 
 use super::actor::{Actor, Performer, Requester};
+use super::codes;
 use super::error::OperationError;
 use super::sessions::PAGE_ROWS_MAX;
 use crate::app::{App, Context};
@@ -118,7 +119,7 @@ fn carry_out(tx: &Tx<'_>, user_id: UserId, change: LockChange) -> Result<User, O
     users::by_id(tx, user_id)?.ok_or_else(unknown)
 }
 
-/// Locks an account: inactive, role `locked`, its role remembered. A lock by a person ends its sessions and API keys,
+/// Locks an account: inactive, role `locked`, its role remembered. A lock by a person ends its sessions, API keys and codes,
 /// also when failed logins had locked it before, and then lasts.
 ///
 /// # Errors
@@ -127,6 +128,7 @@ fn carry_out(tx: &Tx<'_>, user_id: UserId, change: LockChange) -> Result<User, O
 pub(super) fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     if lock == Lock::Manual {
         revoke_all(tx, user.user_id)?;
+        codes::end_all(tx, user.user_id)?;
     }
     let is_locked = user.user_role.is_locked();
     if !is_locked {

@@ -159,6 +159,31 @@ fn a_lock_by_failures_does_not_keep_the_owner_from_it_and_a_persons_does() {
 }
 
 #[test]
+fn a_code_ends_with_a_lock_by_a_person_a_deactivation_and_another_role_and_comes_not_back() {
+    let server = TestServer::start();
+    let ask = |request: &str, body: Value| drop(server.ask(request, body).done().clone());
+    let edit = |user_id: i64, update: Value| {
+        ask("internal-user-edit", json!({ "target_userid": user_id, "update_dict": update }));
+    };
+    let toggle = |user_id: i64, action: &str| {
+        ask("internal-user-lock", json!({ "target_userid": user_id, "action": action }));
+    };
+    for (name, course) in [("alice", 0), ("bob", 1), ("carol", 2)] {
+        let (person, user_id) = server.member(name);
+        let code = code_for(&server, &person.email);
+        match course {
+            0 => ["lock", "unlock"].map(|action| toggle(user_id, action)).into_iter().collect(),
+            1 => [false, true].map(|is| edit(user_id, json!({ "is_active": is }))).into_iter().collect(),
+            _ => edit(user_id, json!({ "user_role": "staff" })),
+        }
+        finish(&server, &code, NEXT_PASSWORD).refused(BAD_CODE);
+        person.logs_in().done();
+        server.later(MINUTE);
+        finish(&server, &code_for(&server, &person.email), NEXT_PASSWORD).done();
+    }
+}
+
+#[test]
 fn for_an_account_that_was_never_verified_it_is_the_verification() {
     let server = TestServer::start();
     let pending = server.person("pending");

@@ -58,7 +58,7 @@ requests! {
         user_info: User,
     } refuses [NOT_SUPERUSER, SELF, BAD_ACTION, SYSTEM_USER, NO_SESSION, NOT_TOGGLED]
 
-    /// Locks or unlocks an account. A lock ends all sessions and API keys; an unlock gives the old role back.
+    /// Locks or unlocks an account. A lock ends all sessions, API keys and codes; an unlock gives the old role back.
     "internal-user-lock" => internal_user_lock(InternalUserLock), broken NOT_TOGGLED {
         /// Whose account it is.
         target_userid: UserId,

@@ -55,7 +55,7 @@ same rules as any other; whether it has leaked is looked up as the settings say.
     Command::new("lock", "lock an account until it is unlocked", change::lock)
         .words(&[WHO])
         .options(CHANGE)
-        .help("All sessions and API keys of the user end.\n"),
+        .help("All sessions, API keys and emailed codes of the user end.\n"),
     Command::new("unlock", "unlock an account, however it was locked", change::unlock)
         .words(&[WHO])
         .options(CHANGE)
@@ -82,7 +82,7 @@ does a lock after failed attempts.
     Command::new("set-role", "give a user another role", change::set_role)
         .words(&[WHO, Word::Required("ROLE")])
         .options(CHANGE)
-        .help("The role is one of the permissions policy. All sessions and API keys of the user end.\n"),
+        .help("The role is one of the permissions policy. All sessions, API keys and emailed codes of the\nuser end.\n"),
     Command::new("history", "list logins, failures and what else a user came in with", events::history)
         .words(&[WHO])
         .options(&[JSON])
