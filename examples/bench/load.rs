@@ -30,6 +30,8 @@ pub struct Measured {
     pub median_micros: u32,
     /// Microseconds that 99 of 100 answers stay below.
     pub p99_micros: u32,
+    /// Microseconds of processor time that the server took for each answer.
+    pub cpu_micros: u32,
     /// The most memory that the server was seen to keep resident.
     pub resident_kib_max: u64,
 }
@@ -57,6 +59,7 @@ pub fn measure(
             .collect();
         ready.wait();
         let begun = now();
+        let cpu_before = server.cpu_time()?;
         let mut resident_kib_max = 0;
         while begun.elapsed() < time {
             resident_kib_max = resident_kib_max.max(server.resident_kib()?);
@@ -67,8 +70,10 @@ pub fn measure(
             micros.append(&mut joined(worker)?);
         }
         let passed = begun.elapsed();
+        let cpu = server.cpu_time()?.saturating_sub(cpu_before);
         micros.sort_unstable();
         Ok(Measured {
+            cpu_micros: u32::try_from(cpu.as_micros() / micros.len().max(1) as u128).unwrap_or(u32::MAX),
             per_second: micros.len() as f64 / passed.as_secs_f64(),
             median_micros: micros[micros.len() / 2],
             p99_micros: micros[micros.len() * 99 / 100],

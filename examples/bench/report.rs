@@ -106,8 +106,8 @@ fn table(options: &Options, chosen: &[&Scenario], results: &[Vec<Measured>]) {
         options.connections, options.rounds, options.seconds
     );
     println!(
-        "{:<26}{:>10}{:>10}{:>12}{:>10}{:>12}",
-        "", "a second", "of floor", "median µs", "99 % µs", "resident"
+        "{:<26}{:>10}{:>10}{:>10}{:>12}{:>10}{:>12}",
+        "", "a second", "of floor", "CPU µs", "median µs", "99 % µs", "resident"
     );
     let mut floor = None;
     for (scenario, rounds) in chosen.iter().zip(results) {
@@ -115,9 +115,10 @@ fn table(options: &Options, chosen: &[&Scenario], results: &[Vec<Measured>]) {
         let rate = median(rounds.iter().map(|one| one.per_second as u64).collect());
         let floor = *floor.get_or_insert(rate.max(1));
         println!(
-            "{:<26}{rate:>10}{:>9.0}%{:>12}{:>10}{:>12}",
+            "{:<26}{rate:>10}{:>9.0}%{:>10}{:>12}{:>10}{:>12}",
             scenario.name,
             rate as f64 * 100.0 / floor as f64,
+            median(rounds.iter().map(|one| one.cpu_micros).collect()),
             median(rounds.iter().map(|one| one.median_micros).collect()),
             median(rounds.iter().map(|one| one.p99_micros).collect()),
             kibibytes(median(rounds.iter().map(|one| one.resident_kib_max).collect())),

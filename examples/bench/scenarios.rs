@@ -32,6 +32,9 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: NEW_SESSION, path: "/", messages: |_| Ok(vec![message(NEW_SESSION, &new_session())]) },
     Scenario { name: "user-check-access", path: "/", messages: permitted_access },
     Scenario { name: "apikey-verify-nosession", path: "/", messages: valid_api_key },
+    // What a page has to ask, as two requests and as one. Of the former, two are one page.
+    Scenario { name: "page-in-two", path: "/", messages: session_and_access },
+    Scenario { name: "page-in-a-batch", path: "/", messages: batches },
 ];
 
 /// What a scenario may use to set itself up.
@@ -99,7 +102,24 @@ fn existing_sessions(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
 
 #[expect(clippy::unnecessary_wraps, reason = "as all of them do")]
 fn permitted_access(_: &mut Stage<'_>) -> Outcome<Vec<Value>> {
-    let body = json!({
+    Ok(vec![message("user-check-access", &access())])
+}
+
+fn session_and_access(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
+    let access = message("user-check-access", &access());
+    Ok(existing_sessions(stage)?.into_iter().flat_map(|session| [session, access.clone()]).collect())
+}
+
+fn batches(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
+    let part = |message: &Value| json!({ "request": message["request"], "body": message["body"] });
+    let pages = session_and_access(stage)?;
+    let batch =
+        |page: &[Value]| message("batch", &json!({ "requests": page.iter().map(part).collect::<Vec<_>>() }));
+    Ok(pages.chunks(2).map(batch).collect())
+}
+
+fn access() -> Value {
+    json!({
         "user_id": 1,
         "user_role": "superuser",
         "action": "view",
@@ -107,8 +127,7 @@ fn permitted_access(_: &mut Stage<'_>) -> Outcome<Vec<Value>> {
         "target_owner": 1,
         "target_visibility": "private",
         "target_sharedwith": "",
-    });
-    Ok(vec![message("user-check-access", &body)])
+    })
 }
 
 fn valid_api_key(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {

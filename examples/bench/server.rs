@@ -150,6 +150,24 @@ impl Server<'_> {
             .ok_or_else(|| format!("{path} has no VmRSS"))
     }
 
+    /// Processor time that the process has used so far, all its threads together.
+    pub fn cpu_time(&self) -> Outcome<Duration> {
+        let tasks = format!("/proc/{}/task", self.process.id());
+        let threads = fs::read_dir(&tasks).map_err(|error| format!("{tasks}: {error}"))?;
+        let mut nanoseconds = 0;
+        for thread in threads.flatten() {
+            // A thread may have ended meanwhile.
+            let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            let first = text.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+            nanoseconds += first.unwrap_or(0);
+        }
+        if nanoseconds == 0 {
+            Err(format!("{tasks} tells no time"))
+        } else {
+            Ok(Duration::from_nanos(nanoseconds))
+        }
+    }
+
     /// Asks it to stop, waits until it has, and tells how long that took.
     pub fn stop(mut self) -> Outcome<Duration> {
         let begun = now();
