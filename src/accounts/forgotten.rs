@@ -3,7 +3,7 @@
 //! the proof.
 
 use super::actor::Performer;
-use super::email_queue::{enqueue, is_recipient, wake};
+use super::email_queue::{enqueue, is_recipient, recipient, wake};
 use super::error::OperationError;
 use super::presented_code::{CodeRefused, PresentedCode};
 use super::verify_email::{self, VerifyRefused};
@@ -32,10 +32,7 @@ pub(crate) fn start(
 ) -> Result<(), StoreError> {
     context.refuse_instead_of_holding();
     context.write(move |tx| {
-        let user = match users::by_email(tx, &email)? {
-            Some(user) if is_recipient(tx, &user, EmailPurpose::Reset)? => Some(user),
-            _ => None,
-        };
+        let user = recipient(tx, &email, EmailPurpose::Reset)?;
         enqueue(tx, EmailPurpose::Reset, user.as_ref(), &contents)
     })?;
     wake(context.app());

@@ -3,7 +3,7 @@
 //! not be its owner's, and goes.
 
 use super::actor::Performer;
-use super::email_queue::{enqueue, is_recipient, wake};
+use super::email_queue::{enqueue, is_recipient, recipient, wake};
 use super::error::OperationError;
 use super::join::{FinishRefused, LogIn};
 use super::lock;
@@ -32,10 +32,7 @@ pub(crate) fn start(
 ) -> Result<(), StoreError> {
     context.refuse_instead_of_holding();
     context.write(move |tx| {
-        let user = match users::by_email(tx, &email)? {
-            Some(user) if is_recipient(tx, &user, EmailPurpose::Login)? => Some(user),
-            _ => None,
-        };
+        let user = recipient(tx, &email, EmailPurpose::Login)?;
         enqueue(tx, EmailPurpose::Login, user.as_ref(), &contents)
     })?;
     wake(context.app());
