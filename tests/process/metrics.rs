@@ -1,6 +1,7 @@
 //! `/metrics`, as a monitoring system reads it.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Stdio;
@@ -153,4 +154,50 @@ fn an_address_in_use_stops_the_start() {
     assert!(errors.contains("metrics: ") && errors.contains("in use"), "{errors}");
     let (_, errors) = machine.fails(&[("METRICS", "9464")]);
     assert!(errors.contains("metrics: `9464`") && errors.contains("127.0.0.1:9464"), "{errors}");
+}
+
+/// The metrics that a text names.
+fn named(text: &str) -> BTreeSet<&str> {
+    text.match_indices("authnzerver_")
+        .map(|(at, _)| {
+            let name = &text[at..];
+            &name[..name.find(|part: char| !part.is_ascii_lowercase() && part != '_').unwrap_or(name.len())]
+        })
+        .collect()
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_name_what_the_server_serves() {
+    let (machine, port) = (Machine::new(), free_port());
+    let server = machine.starts(&[("METRICS", &format!("127.0.0.1:{port}"))]);
+    let made = machine.command(&[]).arg("backup").arg(machine.path("backup.sqlite")).output().expect("runs");
+    assert!(made.status.success(), "{made:?}");
+    let samples = samples(port);
+    let served: BTreeSet<_> = samples.iter().filter_map(|sample| sample[2].as_str()).collect();
+    let outcomes: BTreeSet<_> = samples.iter().filter_map(|sample| sample[3]["outcome"].as_str()).collect();
+    for (file, text) in [
+        ("grafana.json", include_str!("../../deploy/grafana.json")),
+        ("alerts.yml", include_str!("../../deploy/alerts.yml")),
+        ("alerts.test.yml", include_str!("../../deploy/alerts.test.yml")),
+        ("metrics.md", include_str!("../../docs/metrics.md")),
+    ] {
+        // The page goes by the names of histograms, the others by their samples.
+        let unknown: Vec<_> = named(text)
+            .into_iter()
+            .filter(|name| !served.contains(name) && !(file == "metrics.md" && is_histogram(&served, name)))
+            .collect();
+        assert!(unknown.is_empty(), "{file} names what no server serves: {unknown:?}");
+        let text = text.replace("\\\"", "\"");
+        for (_, rest) in text.match_indices("outcome=\"").map(|(at, word)| (at, &text[at + word.len()..])) {
+            let outcome = rest.split('"').next().expect("a word");
+            assert!(outcomes.contains(outcome), "{file}: there is no outcome {outcome}");
+        }
+    }
+    let dashboard: Value = value_of(include_str!("../../deploy/grafana.json")).expect("JSON");
+    assert!(dashboard["panels"].as_array().is_some_and(|panels| panels.len() > 10));
+    drop(server);
+}
+
+fn is_histogram(served: &BTreeSet<&str>, name: &str) -> bool {
+    served.contains(format!("{name}_bucket").as_str())
 }
