@@ -2,11 +2,13 @@
 //! tried out are tried out as they are printed.
 
 use serde_json::Value;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use support::machine::Machine;
 use support::parser::value_of;
+use support::python::python;
 
 const PROGRAM: &str = "authnzerver";
 
@@ -174,4 +176,53 @@ fn the_first_five_minutes_go_as_printed() {
         count += 1;
     }
     assert_eq!(count, 6);
+}
+
+/// What a webhook is handed: the body of one POST, which it takes.
+fn takes_post(mut stream: &TcpStream) -> Value {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("a head");
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = number.trim().parse().expect("a number");
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("a body");
+    stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").expect("answers");
+    value_of(String::from_utf8(body).expect("UTF-8").as_str()).expect("JSON")
+}
+
+#[test]
+fn the_program_that_forwards_events_goes_on_where_it_was() {
+    let machine = Machine::new();
+    let server = machine.starts(&[("PORT", "0")]);
+    let webhook = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let page = include_str!("../../docs/events.md");
+    let (_, rest) = page.split_once("```python\n").expect("the page has a program in Python");
+    let (program, _) = rest.split_once("```").expect("the program ends");
+    let program = program
+        .replace("\"run/", &format!("\"{}/", machine.path("").display()))
+        .replace("13431", &server.port.to_string())
+        .replace("8080", &webhook.local_addr().expect("an address").port().to_string());
+    let starts = || python().arg("-c").arg(&program).spawn().expect("Python starts");
+    let mut forwarder = starts();
+    let mut kinds = Vec::new();
+    let next = || takes_post(&webhook.accept().expect("the program calls").0);
+    for _ in 0..3 {
+        kinds.push(next()["kind"].clone());
+    }
+    assert_eq!(kinds, ["account.added"; 3]);
+    server.waits_until(|| machine.path("events-position").exists());
+    forwarder.kill().and_then(|()| forwarder.wait()).expect("it ends");
+    let body = serde_json::json!({ "full_name": "A", "email": "a@example.org", "password": "correct horse battery staple" });
+    server.ask("user-new", &body);
+    let mut forwarder = starts();
+    assert_eq!(next()["kind"], "account.signed-up");
+    forwarder.kill().and_then(|()| forwarder.wait()).expect("it ends");
 }
