@@ -13,6 +13,12 @@ const SCHEMA: &str = query(FILE, "schema");
 /// What SQLite keeps for itself.
 const SQLITES_TABLES: [&str; 5] =
     ["sqlite_sequence", "sqlite_stat1", "sqlite_stat2", "sqlite_stat3", "sqlite_stat4"];
+/// What Litestream, which replicates a running server's database, makes in it: a row that it writes to, and a table that
+/// stays empty. No trigger hangs on them, so they change nothing; under these names, just these statements are accepted.
+const LITESTREAMS_TABLES: [(&str, &str); 2] = [
+    ("_litestream_seq", "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)"),
+    ("_litestream_lock", "CREATE TABLE _litestream_lock (id INTEGER)"),
+];
 const SQLITES_INDEXES: &str = "sqlite_autoindex_";
 
 /// What SQLite was told to make: a type and a name, and the statement.
@@ -46,12 +52,15 @@ fn read(connection: &Connection) -> Result<Schema, StoreError> {
     let mut schema = Schema::new();
     for row in rows {
         let ((kind, name), sql): ((String, String), _) = row?;
-        let is_sqlites = match kind.as_str() {
-            "table" => SQLITES_TABLES.contains(&name.as_str()),
+        let is_known = match kind.as_str() {
+            "table" => {
+                SQLITES_TABLES.contains(&name.as_str())
+                    || sql.as_deref().is_some_and(|sql| LITESTREAMS_TABLES.contains(&(name.as_str(), sql)))
+            }
             "index" => sql.is_none() && name.starts_with(SQLITES_INDEXES),
             _ => false,
         };
-        if !is_sqlites {
+        if !is_known {
             schema.insert((kind, name), without_comments(&sql.unwrap_or_default()));
         }
     }

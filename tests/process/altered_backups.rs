@@ -71,6 +71,28 @@ fn what_this_program_does_not_make_is_refused_and_told() {
 }
 
 #[test]
+fn what_litestream_makes_is_restored_and_what_only_bears_its_name_is_refused() {
+    let (machine, path) = with_backup();
+    fs::remove_file(machine.path("copy.sqlite.sha256")).expect("removes");
+    changes(
+        &path,
+        "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER); CREATE TABLE _litestream_lock (id INTEGER)",
+    );
+    restores(&machine, &path);
+    assert_eq!(does(&machine, &["db", "check"])["sound"], true);
+    for statement in [
+        "ALTER TABLE _litestream_seq ADD COLUMN more",
+        "CREATE TRIGGER t AFTER INSERT ON _litestream_lock BEGIN DELETE FROM users; END",
+    ] {
+        let altered = machine.path("altered.sqlite");
+        fs::copy(&path, &altered).expect("copies");
+        changes(&altered, statement);
+        let told = fails(&machine, &["restore", text(&altered)], 1);
+        assert!(told.contains("is none of ours"), "{told}");
+    }
+}
+
+#[test]
 fn an_altered_log_and_a_missing_superuser_are_told_after_a_restore() {
     let (machine, path) = with_backup();
     fs::remove_file(machine.path("copy.sqlite.sha256")).expect("removes");
