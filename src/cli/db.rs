@@ -4,6 +4,7 @@ use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use super::load::load;
 use super::output::{Cell, Style, Table, show};
 use crate::store::OpenError;
+use crate::store::companions::copy_of;
 use crate::store::inspect::{self, Holds};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -95,7 +96,9 @@ pub fn migrate(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u
         }
         (Some(version), 0) => format!("nothing to do: the schema is {version}, the newest\n"),
         (Some(version), steps) => format!(
-            "a start would take {steps} steps, from schema {version} on; they were tried on a copy, and work\n"
+            "a start would copy the database to {} and take {steps} steps, from schema {version} on; they were tried on a \
+             copy in memory, and work\n",
+            copy_of(&path, version).display()
         ),
     };
     let document = json!({ "made_by": holds, "schema": version, "newest": newest, "steps": steps });

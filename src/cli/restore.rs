@@ -73,10 +73,11 @@ fn what_to_do(backup: &Path, settings: &RestoreSettings, done: &Restored) -> Vec
     } else {
         "give the server the key and the salt that it had then".to_owned()
     };
-    let is_same = |found: &[String]| {
-        done.notes.as_ref().is_none_or(|notes| found.iter().any(|one| notes.belongs_to.contains(one)))
-    };
+    // A copy from before an upgrade does not say.
+    let said = done.notes.as_ref().map(|notes| &notes.belongs_to).filter(|said| !said.is_empty());
+    let is_same = |found: &[String]| said.is_none_or(|said| found.iter().any(|one| said.contains(one)));
     match &settings.secrets {
+        None if said.is_none() => next.push(format!("there is no key or no salt: {how}")),
         None => next.push(format!("there is no key or no salt; the backup belongs to {belongs_to}: {how}")),
         Some((keys, salt)) => {
             let found = keys.fingerprints(salt);

@@ -9,7 +9,7 @@ use crate::outcome::Error;
 use crate::policy::model::Policy;
 use crate::problem::Problem;
 use crate::rng::Rng;
-use crate::store::{Origin, Store, StoreError, users};
+use crate::store::{Origin, Store, StoreError, Upgrade, users};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<
     match origin {
         Origin::Made => log::info("made the database", &[("path", log::path(path))]),
         Origin::Found => {}
-        Origin::Updated => log::info("brought the database's schema up to date", &[]),
+        Origin::Filled => log::info("made the database in an empty file", &[("path", log::path(path))]),
+        Origin::Upgraded(upgrade) => log_upgrade(&upgrade),
         Origin::Adopted { copy, mode_tightened } => {
             log::info(
                 "took over a database of the Python authnzerver",
@@ -35,6 +36,20 @@ pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<
         }
     }
     Ok(store)
+}
+
+fn log_upgrade(Upgrade { from, to, copy, older_copies }: &Upgrade) {
+    let mut fields = vec![("from", (*from).into()), ("to", (*to).into())];
+    if let Some(copy) = copy {
+        fields.push(("copy_of_what_it_was", log::path(copy)));
+    }
+    log::info("brought the database's schema up to date", &fields);
+    for copy in older_copies {
+        log::info(
+            "a copy from an earlier upgrade is still there, and may be removed",
+            &[("path", log::path(copy))],
+        );
+    }
 }
 
 /// Chooses the first administrator's address and password and writes them to a file. Called only for a database

@@ -2,6 +2,7 @@
 //! Users, passwords, live sessions and API keys go on working; tokens are stored hashed from then on.
 
 use super::companions::beside;
+use super::copying::orphan;
 use super::error::{OpenError, SqliteText, StoreError};
 use super::migrate;
 use super::query::query;
@@ -94,12 +95,7 @@ fn take_over(transaction: &Connection, path: &Path) -> Result<(), OpenError> {
     migrate::migrate_from(transaction, 0)?;
     transaction.execute_batch(COPY).map_err(|error| failed(Problem::of(&SqliteText(&error))))?;
     transaction.execute_batch(DROP_ORIGINALS)?;
-    let orphan: Option<String> =
-        transaction.query_row("PRAGMA foreign_key_check", [], |row| row.get(0)).map_or_else(
-            |error| if error == SqliteError::QueryReturnedNoRows { Ok(None) } else { Err(error) },
-            |table| Ok(Some(table)),
-        )?;
-    match orphan {
+    match orphan(transaction)? {
         Some(table) => Err(failed(problem!(
             "a row of its table {} refers to one that is not there",
             operator_name(&table)

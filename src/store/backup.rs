@@ -7,7 +7,7 @@ use super::connection::{connect, refusal};
 use super::copying::copy;
 use super::error::{OpenError, StoreError};
 use super::in_use::{InUse, create_private, give_to, owner_of};
-use super::open::open_to_copy;
+use super::look::open_to_copy;
 use super::query::query;
 use crate::clock::Timestamp;
 use crate::files::sync_directory_of;

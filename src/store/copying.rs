@@ -78,17 +78,22 @@ fn fault_of(copy: &Path, counts: &RowCounts) -> Result<Option<String>, StoreErro
     if verdict != "ok" {
         return Ok(Some(verdict));
     }
-    let mut orphans = connection.prepare("PRAGMA foreign_key_check")?;
-    if let Some(orphan) = orphans.query([])?.next()? {
-        let table: String = orphan.get(0)?;
+    if let Some(table) = orphan(&connection)? {
         return Ok(Some(format!("a row of the table {table} refers to one that is not there")));
     }
     let found = row_counts(&connection)?;
     Ok((found != *counts).then(|| "the copy has other rows than were copied".to_owned()))
 }
 
+/// The table of a row that refers to one that is not there.
+pub(super) fn orphan(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let mut orphans = connection.prepare("PRAGMA foreign_key_check")?;
+    let mut orphans = orphans.query([])?;
+    Ok(orphans.next()?.map(|orphan| orphan.get(0)).transpose()?)
+}
+
 /// Counts the rows of each table. What a backup notes about itself does not count.
-fn row_counts(connection: &Connection) -> Result<RowCounts, StoreError> {
+pub(super) fn row_counts(connection: &Connection) -> Result<RowCounts, StoreError> {
     let count = |table: String| {
         let quoted = table.replace('"', "\"\"");
         let mut statement = format!("SELECT count(*) FROM \"{quoted}\"");

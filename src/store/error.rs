@@ -218,6 +218,8 @@ pub enum OpenError {
         version: i64,
         /// The newest one that is known here.
         newest: i64,
+        /// A copy of what it was before, with a schema that is known here.
+        copy: Option<PathBuf>,
     },
     /// It is a database of something else.
     Unknown(PathBuf),
@@ -225,6 +227,8 @@ pub enum OpenError {
     OtherSchema(PathBuf, String),
     /// The backup is not what the checksum in the second file was made of.
     Checksum(PathBuf, PathBuf),
+    /// It has an older schema, and could not be brought up to date.
+    NotUpgraded(PathBuf, Problem),
     /// Another process is using it.
     InUse(PathBuf),
     /// A file of the Python authnzerver could not be taken over.
@@ -282,12 +286,12 @@ impl fmt::Display for OpenError {
                 "{} is damaged or is no SQLite database ({what}); restore a copy, nothing was changed",
                 path.display()
             ),
-            Self::Newer { path, version, newest } => write!(
-                out,
-                "{} has schema {version}, made by a newer authnzerver; this one knows up to {newest}: start the newer one, or \
-                 put back a backup from before the upgrade (authnzerver restore FILE)",
-                path.display(),
-            ),
+            Self::Newer { path, version, newest, copy } => {
+                newer(out, path, (*version, *newest), copy.as_deref())
+            }
+            Self::NotUpgraded(path, what) => {
+                write!(out, "{} cannot be upgraded: {what}; nothing was changed", path.display())
+            }
             Self::Unknown(path) => write!(
                 out,
                 "{} is a database, but neither ours nor the Python authnzerver's; nothing was changed",
@@ -307,6 +311,27 @@ impl fmt::Display for OpenError {
             Self::Store(error) => write!(out, "{error}"),
             Self::Failed(path, error) => error.about(path).fmt(out),
         }
+    }
+}
+
+fn newer(
+    out: &mut fmt::Formatter<'_>,
+    path: &Path,
+    (version, newest): (i64, i64),
+    copy: Option<&Path>,
+) -> fmt::Result {
+    write!(
+        out,
+        "{} has schema {version}, made by a newer authnzerver; this one knows up to {newest}: start the newer one, or ",
+        path.display(),
+    )?;
+    match copy {
+        Some(copy) => write!(
+            out,
+            "go back to what it was before the upgrade, without what was done since (authnzerver restore {})",
+            copy.display()
+        ),
+        None => out.write_str("put back a backup from before the upgrade (authnzerver restore FILE)"),
     }
 }
 

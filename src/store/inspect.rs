@@ -2,11 +2,14 @@
 
 use super::companions::beside;
 use super::connection::{connect, refusal};
+use super::copying::row_counts;
 use super::error::{OpenError, StoreError};
+use super::look::{Found, Kind, look_with};
 use super::migrate;
-use super::open::{First, Found, Kind, look_with, open_prepared};
+use super::open::{First, open_prepared};
 use super::query::query;
 use super::schema;
+use super::upgrade::take_steps;
 use crate::problem::Problem;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -181,7 +184,7 @@ pub fn try_migration(path: &Path) -> Result<i64, OpenError> {
     if missing > 0 {
         let mut copy = Connection::open_in_memory()?;
         rusqlite::backup::Backup::new(&connection, &mut copy)?.step(-1)?;
-        migrate::migrate_from(&copy, version)?;
+        take_steps(&copy, path, &row_counts(&copy)?, |copy| migrate::migrate_from(copy, version))?;
     }
     Ok(missing)
 }

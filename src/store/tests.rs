@@ -13,6 +13,7 @@ mod damage;
 mod events;
 mod removal;
 mod replaced;
+mod upgrade;
 
 /// A directory of its own, removed at the end.
 struct Scratch(PathBuf);

@@ -4,10 +4,6 @@ use crate::vfs::{self, Operation};
 use authnzerver::clock::{ManualClock, Timestamp};
 use authnzerver::server::health::HealthCheck;
 use authnzerver::store::{Store, roles};
-use rusqlite::Connection;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use support::{TestServer, session_body};
 
@@ -64,7 +60,7 @@ fn a_removed_row_is_overwritten_on_the_disk() {
     assert!(!stays, "the hash of a deleted user is still in the file");
 }
 
-fn clock() -> Arc<ManualClock> {
+pub fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::parse("2026-11-23T15:00:00").expect("a time")))
 }
 
@@ -99,43 +95,4 @@ fn opening_and_closing_on_a_failing_disk_lose_nothing() {
     let names = store.read(roles::list).expect("reads");
     assert_eq!(names.len(), 13, "{:?}", names.iter().map(|role| &role.name).collect::<Vec<_>>());
     store.write(|tx| roles::insert(tx, "after")).expect("writes");
-}
-
-/// How many steps the schema of this file has taken, and whether the row that it had is there.
-fn version_of(path: &Path) -> i64 {
-    let connection = Connection::open(path).expect("opens");
-    let kept: String =
-        connection.query_row("SELECT name FROM roles", [], |row| row.get(0)).expect("is there");
-    assert_eq!(kept, "kept");
-    connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("has a version")
-}
-
-#[test]
-fn an_upgrade_on_a_failing_disk_is_whole_or_not_at_all_and_works_the_next_time() {
-    let _turn = disk();
-    for operation in [Operation::Open, Operation::Read, Operation::Write, Operation::Sync, Operation::Grow] {
-        for good in 0.. {
-            let directory = tempfile::tempdir().expect("a directory");
-            let path = directory.path().join("db");
-            let old = Connection::open(&path).expect("opens");
-            old.execute_batch(include_str!("../../sql/migrations/0001_first_tables.sql")).expect("runs");
-            old.execute_batch("INSERT INTO roles VALUES ('kept', '')").expect("runs");
-            old.pragma_update(None, "application_id", 0x4174_7a52).expect("is set");
-            old.pragma_update(None, "user_version", 1).expect("is set");
-            drop(old);
-            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("changes the mode");
-            vfs::fail(operation, good);
-            let opened = Store::open(&path, 2, clock()).map(drop);
-            let failed = vfs::heal();
-            let version = version_of(&path);
-            assert!(opened.is_err() || version > 1, "{operation:?} after {good}: it is not upgraded");
-            assert!(opened.is_ok() || failed > 0, "{operation:?} after {good}: {opened:?}");
-            let (store, _) = Store::open(&path, 2, clock()).expect("opens the next time");
-            store.write(|tx| roles::insert(tx, "more")).expect("writes");
-            drop(store);
-            if failed == 0 {
-                break;
-            }
-        }
-    }
 }

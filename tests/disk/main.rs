@@ -10,5 +10,6 @@ mod every_request;
 mod failures;
 mod guesses;
 mod reading;
+mod upgrade;
 mod vfs;
 mod writing;

@@ -27,6 +27,8 @@ static LEFT: [AtomicI64; OPERATIONS] = [const { AtomicI64::new(-1) }; OPERATIONS
 static REAL: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(std::ptr::null_mut());
 /// Whether one failure is all.
 static ONCE: AtomicBool = AtomicBool::new(false);
+/// How many more calls go well before one that ends the process; none does below zero.
+static CALLS_TO_LIVE: AtomicI64 = AtomicI64::new(-1);
 static FAILED: AtomicU64 = AtomicU64::new(0);
 static SYNCS: AtomicU64 = AtomicU64::new(0);
 static WRITES: AtomicU64 = AtomicU64::new(0);
@@ -44,6 +46,12 @@ pub fn fail(operation: Operation, good: u64) {
 pub fn fail_once(operation: Operation, good: u64) {
     fail(operation, good);
     ONCE.store(true, Ordering::SeqCst);
+}
+
+/// The call after the next `good` ones that write, sync or open does not return: the process is killed, as by power or
+/// by `kill -9`.
+pub fn die_after(good: u64) {
+    CALLS_TO_LIVE.store(good.cast_signed(), Ordering::SeqCst);
 }
 
 /// Lets everything go well again; how many calls have failed.
@@ -70,6 +78,14 @@ pub fn unsynced() -> u64 {
 }
 
 fn fails(operation: Operation) -> bool {
+    let counts = matches!(operation, Operation::Write | Operation::Sync | Operation::Open);
+    if counts
+        && CALLS_TO_LIVE.load(Ordering::SeqCst) >= 0
+        && CALLS_TO_LIVE.fetch_sub(1, Ordering::SeqCst) == 0
+    {
+        // SAFETY: a signal to ourselves; nothing is run after it.
+        unsafe { libc::raise(libc::SIGKILL) };
+    }
     let left = &LEFT[operation as usize];
     let before = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then(|| left - 1));
     let fails = before == Err(0);

@@ -28,6 +28,7 @@ mod startup;
 mod storage;
 mod tls;
 mod to_python;
+mod upgrade;
 
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;

@@ -208,6 +208,19 @@ fn what_is_new_works(server: &TestServer, user_id: i64) {
     server.ask("apikey-check", json!({ "apikey": key })).done();
 }
 
+/// That the copy made before the upgrade has what the program of that schema wrote, and is its owner's alone.
+fn is_copied(copy: &Path, version: usize, columns: &BTreeMap<String, Vec<String>>, before: &[String]) {
+    let mode = std::fs::metadata(copy).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+    let connection = Connection::open(copy).expect("opens");
+    let noted: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).expect("reads");
+    assert_eq!(usize::try_from(noted), Ok(version));
+    // What the copy says of itself.
+    let is_note = |row: &String| row.starts_with("server_state: 'backup_");
+    let copied: Vec<_> = rows(copy, columns).into_iter().filter(|row| !is_note(row)).collect();
+    assert!(copied == before, "the copy of schema {version} has other rows");
+}
+
 #[test]
 fn a_database_of_any_earlier_schema_keeps_every_row_and_goes_on_working() {
     let (newest, furnished) = furnish();
@@ -218,6 +231,7 @@ fn a_database_of_any_earlier_schema_keeps_every_row_and_goes_on_working() {
         let database = directory.join(".authdb.sqlite");
         let columns = write_old(&database, version, &furnished.path);
         let before = rows(&database, &columns);
+        let schema_before = schema(&database);
         for table in [
             "users",
             "sessions",
@@ -230,7 +244,7 @@ fn a_database_of_any_earlier_schema_keeps_every_row_and_goes_on_working() {
         ] {
             assert!(before.iter().any(|row| row.starts_with(&format!("{table}: "))), "{table} is empty");
         }
-        let server = TestServer::start_in(directory, &[]);
+        let server = TestServer::start_in(directory.clone(), &[]);
         assert_eq!(schema(&database), schema(&furnished.path), "from schema {version}");
         let is_as_before = || {
             let after = rows(&database, &columns);
@@ -238,6 +252,8 @@ fn a_database_of_any_earlier_schema_keeps_every_row_and_goes_on_working() {
             assert!(after.len() == before.len() && differs.is_none(), "from schema {version}: {differs:?}");
         };
         is_as_before();
+        is_copied(&directory.join(format!(".authdb.sqlite.schema-{version}")), version, &columns, &before);
+        assert_eq!(schema(&directory.join(format!(".authdb.sqlite.schema-{version}"))), schema_before);
         // The second start finds nothing left to do. By then, keys are good, and randomness is another.
         server.later(Duration::from_secs(1));
         let server = server.restart(&[]);

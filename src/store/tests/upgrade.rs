@@ -1,0 +1,131 @@
+//! Upgrades that can be undone: a copy first, checks before the commit, and an older program that finds the copy.
+
+use super::*;
+use crate::store::copying::row_counts;
+use crate::store::migrate::{APPLICATION_ID, migrate_to, newest_version};
+use crate::store::upgrade::take_steps;
+
+const USER: &str = "INSERT INTO roles VALUES ('authenticated', '');
+    INSERT INTO users (user_id, system_id, password, email, created_on, last_updated, user_role)
+    VALUES (4, 's', 'p', 'e', '2026-11-23 14:00:00.000000', '2026-11-23 14:00:00.000000', 'authenticated');";
+
+/// A database of this schema, with what `sql` puts into it.
+fn write_old(path: &Path, version: i64, sql: &str) {
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(crate::store::companions::beside(path, suffix));
+    }
+    let old = Connection::open(path).expect("opens");
+    migrate_to(&old, version).expect("makes the tables");
+    old.execute_batch(sql).expect("runs");
+    old.pragma_update(None, "application_id", APPLICATION_ID).expect("is set");
+    old.pragma_update(None, "user_version", version).expect("is set");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("changes the mode");
+}
+
+fn copy_of(path: &Path, version: i64) -> PathBuf {
+    crate::store::companions::beside(path, &format!(".schema-{version}"))
+}
+
+fn upgrade(path: &Path) -> Upgrade {
+    match open(path).expect("is upgraded") {
+        (_, Origin::Upgraded(upgrade)) => upgrade,
+        (_, other) => panic!("{other:?}"),
+    }
+}
+
+fn name_of_user_4(path: &Path) -> String {
+    let connection = Connection::open(path).expect("opens");
+    connection.query_row("SELECT email FROM users WHERE user_id = 4", [], |row| row.get(0)).expect("is there")
+}
+
+#[test]
+fn an_upgrade_keeps_one_copy_for_each_schema_and_tells_of_older_ones() {
+    let scratch = Scratch::new("upgrade-copies");
+    let path = scratch.database();
+    write_old(&path, 3, USER);
+    let copy = Some(copy_of(&path, 3));
+    let to = newest_version();
+    assert_eq!(upgrade(&path), Upgrade { from: 3, to, copy: copy.clone(), older_copies: Vec::new() });
+    assert_eq!(open(&path).expect("opens").1, Origin::Found);
+
+    // It was undone, went on, and is upgraded once more.
+    write_old(&path, 3, &format!("{USER} UPDATE users SET email = 'later' WHERE user_id = 4"));
+    assert_eq!(upgrade(&path).copy, copy);
+    assert_eq!(name_of_user_4(&copy_of(&path, 3)), "later");
+    write_old(&path, 5, USER);
+    assert_eq!(upgrade(&path).older_copies, [copy_of(&path, 3)]);
+}
+
+#[test]
+fn a_database_without_users_is_upgraded_without_a_copy() {
+    let scratch = Scratch::new("upgrade-empty");
+    write_old(&scratch.database(), 1, "INSERT INTO roles VALUES ('kept', '')");
+    assert_eq!(upgrade(&scratch.database()).copy, None);
+    assert!(!copy_of(&scratch.database(), 1).exists());
+}
+
+#[test]
+fn an_older_program_names_the_newest_copy_that_it_can_use() {
+    let scratch = Scratch::new("upgrade-undone");
+    let path = scratch.database();
+    for version in [2, 4] {
+        write_old(&path, version, USER);
+        upgrade(&path);
+    }
+    let newer = newest_version() + 1;
+    std::fs::copy(&path, copy_of(&path, newer)).expect("copies");
+    let ages = format!("PRAGMA user_version = {}", newer + 1);
+    Connection::open(&path).and_then(|db| db.execute_batch(&ages)).expect("ages");
+    let link = scratch.0.join("link");
+    std::os::unix::fs::symlink(&path, &link).expect("links");
+    for name in [&path, &link] {
+        let told = refusal(name);
+        let target = std::fs::canonicalize(&path).expect("is there");
+        let command = format!("(authnzerver restore {})", copy_of(&target, 4).display());
+        assert!(told.contains("start the newer one") && told.ends_with(&command), "{told}");
+    }
+}
+
+#[test]
+fn starts_at_the_same_time_upgrade_once() {
+    let scratch = Scratch::new("upgrade-twice");
+    let path = scratch.database();
+    for _ in 0..4 {
+        write_old(&path, 1, USER);
+        let origins: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| open(&path).map(|(_, origin)| origin))).collect();
+            starts.into_iter().map(|start| start.join().expect("no panic").expect("opens")).collect()
+        });
+        let upgrades = origins.iter().filter(|origin| matches!(origin, Origin::Upgraded(_))).count();
+        assert_eq!(upgrades, 1, "{origins:?}");
+        let copy = Connection::open(copy_of(&path, 1)).expect("opens");
+        let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).expect("has one");
+        assert_eq!(version, 1, "the copy is of before");
+    }
+}
+
+#[test]
+fn steps_that_lose_accounts_or_what_they_refer_to_are_not_committed() {
+    let scratch = Scratch::new("upgrade-checks");
+    let path = scratch.database();
+    write_old(&path, 1, USER);
+    let connection = Connection::open(&path).expect("opens");
+    connection.execute_batch("PRAGMA foreign_keys = OFF").expect("is set");
+    let told = |steps: &str| {
+        let transaction = connection.unchecked_transaction().expect("begins");
+        let before = row_counts(&transaction).expect("counts");
+        let taken =
+            take_steps(&transaction, &path, &before, |connection| Ok(connection.execute_batch(steps)?));
+        taken.expect_err("is refused").to_string()
+    };
+    for (steps, cause) in [
+        ("DELETE FROM users", "rows of users would be missing"),
+        ("DROP TABLE locks; DELETE FROM role_history; DROP TABLE users", "rows of users would be missing"),
+        ("DELETE FROM roles", "a row of users would refer to one that is not there"),
+    ] {
+        let told = told(steps);
+        assert!(told.contains(cause) && told.ends_with("nothing was changed"), "{told}");
+    }
+    assert_eq!(name_of_user_4(&path), "e");
+}

@@ -1,0 +1,161 @@
+//! Brings a database of an older schema up to date: first a copy of what it was, then all steps and checks in one
+//! transaction. An older program that meets the newer schema finds the copy by its name.
+
+use super::backup::{Notes, Source, Unfinished};
+use super::companions::copy_of;
+use super::copying::{RowCounts, orphan, row_counts};
+use super::error::{OpenError, StoreError};
+use super::look::newer;
+use super::migrate;
+use crate::clock::Timestamp;
+use crate::os::disk_free_bytes;
+use crate::problem;
+use crate::problem::Problem;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+
+/// What people would miss. An upgrade never takes rows away from these.
+const ACCOUNT_TABLES: [&str; 9] = [
+    "roles",
+    "users",
+    "role_history",
+    "locks",
+    "groups",
+    "user_groups",
+    "preferences",
+    "apikeys_nosession",
+    "scoped_keys",
+];
+/// The copy, and the log that holds each page that the steps write.
+const COPIES_WRITTEN: u64 = 2;
+const KIB: u64 = 1024;
+
+/// What an upgrade has done.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The schema that the database had.
+    pub from: i64,
+    /// The one that it has now.
+    pub to: i64,
+    /// The copy of what it was. None of a database without users.
+    pub copy: Option<PathBuf>,
+    /// Copies from earlier upgrades that are still there.
+    pub older_copies: Vec<PathBuf>,
+}
+
+/// Copies the database beside itself, and takes the steps that are missing. Nothing if another start has done so meanwhile.
+///
+/// # Errors
+/// Why not. Then the database is as it was.
+pub(super) fn upgrade(
+    connection: &Connection,
+    path: &Path,
+    now: Timestamp,
+) -> Result<Option<Upgrade>, OpenError> {
+    // No other writer gets between the copy and the commit.
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let (from, to) = (version_of(&transaction)?, migrate::newest_version());
+    if from > to {
+        return Err(newer(path, from));
+    }
+    if from == to {
+        return Ok(None);
+    }
+    let before = row_counts(&transaction)?;
+    let copy =
+        if count(&before, "users") > 0 { Some(copy_beside(&transaction, path, from, now)?) } else { None };
+    take_steps(&transaction, path, &before, |connection| migrate::migrate_from(connection, from))?;
+    // A copy stays also if this fails: what a failing disk has taken in shows when the database is opened again.
+    transaction.commit()?;
+    let older_copies =
+        (1..from).rev().map(|version| copy_of(path, version)).filter(|copy| copy.is_file()).collect();
+    Ok(Some(Upgrade { from, to, copy, older_copies }))
+}
+
+/// Takes steps, and looks whether everything is still there. The caller commits, or forgets it all.
+pub(super) fn take_steps(
+    connection: &Connection,
+    path: &Path,
+    before: &RowCounts,
+    steps: impl FnOnce(&Connection) -> Result<(), StoreError>,
+) -> Result<(), OpenError> {
+    steps(connection)?;
+    let refuse = |problem| Err(OpenError::NotUpgraded(path.to_owned(), problem));
+    if let Some(table) = orphan(connection)? {
+        let table = problem::operator_name(&table);
+        return refuse(problem!("afterwards a row of {} would refer to one that is not there", table));
+    }
+    let after = row_counts(connection)?;
+    for table in ACCOUNT_TABLES {
+        if count(&after, table) < count(before, table) {
+            return refuse(problem!("afterwards rows of {} would be missing", table));
+        }
+    }
+    Ok(())
+}
+
+fn version_of(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn count(counts: &RowCounts, table: &str) -> i64 {
+    counts.iter().find(|(name, _)| name == table).map_or(0, |(_, rows)| *rows)
+}
+
+/// A whole copy that only the owner may read, safely on the disk. An earlier one of the same schema makes way for it: the
+/// database has gone on since.
+fn copy_beside(
+    connection: &Connection,
+    path: &Path,
+    version: i64,
+    now: Timestamp,
+) -> Result<PathBuf, OpenError> {
+    let copy = copy_of(path, version);
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let bytes = pragma("page_count")?.saturating_mul(pragma("page_size")?).cast_unsigned();
+    // What cannot be found out shows when the copy is made.
+    let free = copy.parent().and_then(|place| disk_free_bytes(place).ok()).unwrap_or(u64::MAX);
+    ensure_room(bytes, free).map_err(|problem| OpenError::NotUpgraded(path.to_owned(), problem))?;
+    // Which key and salt it belongs to is not known here.
+    let notes = Notes { taken: now, belongs_to: Vec::new() };
+    let make = || -> Result<(), OpenError> {
+        let source = Source::open(path)?;
+        let mut unfinished = Unfinished::begin(&source, &copy)?;
+        unfinished.fill(&source, &notes)?;
+        unfinished.place()
+    };
+    match make() {
+        Ok(()) => Ok(copy),
+        Err(error @ (OpenError::Damaged(..) | OpenError::InUse(_))) => Err(error),
+        Err(error) => Err(OpenError::NotUpgraded(
+            path.to_owned(),
+            problem!("the copy that is made first has failed: {}", error.about(&copy)),
+        )),
+    }
+}
+
+/// Refuses to fill the disk up.
+fn ensure_room(bytes: u64, free: u64) -> Result<(), Problem> {
+    let needed = bytes.saturating_mul(COPIES_WRITTEN);
+    if free >= needed {
+        return Ok(());
+    }
+    Err(problem!(
+        "the copy that is made first, and the upgrade's log, take {} KiB, and the disk has {} KiB left; make room, and \
+         start again",
+        needed.div_ceil(KIB),
+        free / KIB
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_without_room_for_copy_and_log_is_not_filled_up() {
+        assert!(ensure_room(4096, 8192).is_ok());
+        let told = ensure_room(4096, 8191).expect_err("is too little");
+        assert!(told.as_str().contains("take 8 KiB, and the disk has 7 KiB left; make room"), "{told}");
+    }
+}
