@@ -26,14 +26,16 @@ fi
 sysroot=$("$tools/musl-sysroot.sh" "$target")
 # These would hide the flags below, which are for the target alone.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS RUSTDOCFLAGS CARGO_ENCODED_RUSTDOCFLAGS
-if [ "$sysroot" = "$(rustc --print sysroot)" ]; then
-    # The addresses that are put right at a start take a fortieth of the room in this form. The musl that rustup brings
-    # knows it, Debian's does not yet.
-    export "CARGO_TARGET_${upper}_RUSTFLAGS=-Clink-arg=-Wl,-z,pack-relative-relocs"
-else
+flags=
+if [ "$sysroot" != "$(rustc --print sysroot)" ]; then
     # libgcc holds the arithmetic that musl-gcc expects beside it; rustup's target would bring its own.
     flags="--sysroot=$sysroot -Clink-arg=-lgcc"
-    # Tests within documentation are built by rustdoc.
-    export "CARGO_TARGET_${upper}_RUSTFLAGS=$flags" "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
 fi
+if [ -f "$(rustc --print target-libdir --target "$target")/self-contained/libc.a" ]; then
+    # The addresses that are put right at a start take a fortieth of the room in this form. The musl that rustup brings
+    # knows it, Debian's does not yet.
+    flags="$flags -Clink-arg=-Wl,-z,pack-relative-relocs"
+fi
+# Tests within documentation are built by rustdoc.
+export "CARGO_TARGET_${upper}_RUSTFLAGS=$flags" "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
 CARGO_BUILD_TARGET=$target exec cargo "$@"

@@ -3,11 +3,13 @@
 #
 #   tools/musl-sysroot.sh [TARGET]       TARGET is x86_64-unknown-linux-musl unless named
 #
-# The usual source is `rustup target add`. Where that cannot download, and for x86_64 only, the library is
-# built from Debian's copy of the same release's source and kept under MUSL_CACHE (~/.cache/musl-sysroot).
+# The library is built from its source, without what would turn the addresses of a backtrace into names: that is 180 KB
+# of every binary, and a stripped one has no names. It is kept under MUSL_CACHE (~/.cache/musl-sysroot). Source and musl
+# come from rustup (`rust-src` and the target). Without rustup, and for x86_64 only, they are Debian's. Where there is
+# no source, rustup's own library has to do.
 #
 #   MUSL_CACHE        where built sysroots are kept, one for each rustc
-#   MUSL_STD_SOURCE   a tar archive of the release's `library/` folder, used instead of Debian's package
+#   MUSL_STD_SOURCE   a tar archive of the release's `library/` folder, used before all others
 #   DEBIAN_MIRROR     the Debian mirror to ask, if not the one this machine already uses
 set -euo pipefail
 . "$(dirname "$0")/need.sh"
@@ -15,7 +17,7 @@ set -euo pipefail
 target=${1:-x86_64-unknown-linux-musl}
 version=$(rustc --version | cut -d' ' -f2)
 hash=$(rustc -vV | sed -n 's/^commit-hash: //p')
-cache=${MUSL_CACHE:-$HOME/.cache/musl-sysroot}/$version-${hash:0:9}
+cache=${MUSL_CACHE:-$HOME/.cache/musl-sysroot}/$version-${hash:0:9}-$target
 
 log() { echo "musl-sysroot: $*" >&2; }
 fail() { log "$*"; exit 1; }
@@ -58,7 +60,7 @@ debian_source() {
 # LLVM's unwinder, compiled against musl: what rustup's musl target carries. gcc's own one is of no use here,
 # because Debian builds it against glibc. The source comes out of a Python package that carries it.
 build_unwinder() {
-    local source=$work/ziglang/lib/libunwind objects=$work/unwind file
+    local source=$work/ziglang/lib/libunwind objects=$work/unwind musl=/usr/lib/x86_64-linux-musl file
     python3 -m pip download -q --disable-pip-version-check --no-deps -d "$work" ziglang==0.15.2 >&2
     python3 - "$work" <<'PYTHON'
 import glob, sys, zipfile
@@ -89,36 +91,61 @@ build_std() {
         cd "$work"
         unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
         export RUSTC_BOOTSTRAP=1
-        export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS="-Zforce-unstable-if-unmarked \
--Cembed-bitcode=yes --remap-path-prefix=$work=/rustc/$hash"
+        local upper=${target//-/_}
+        export "CARGO_TARGET_${upper^^}_RUSTFLAGS=-Zforce-unstable-if-unmarked -Cembed-bitcode=yes \
+--remap-path-prefix=$work=/rustc/$hash"
         cargo build -q --release --locked --manifest-path "$work/library/sysroot/Cargo.toml" \
             --target "$target" --features panic-unwind --target-dir "$work/target" >&2
     )
     cp "$work/target/$target/release/deps/"*.rlib "$1/"
 }
 
-if rustc_has_std; then
-    rustc --print sysroot
-    exit 0
-fi
-if [ "$target" = x86_64-unknown-linux-musl ] && [ -f "$cache/ok" ]; then
+# The files that start and end a program, musl itself, and the unwinder.
+collect_musl() {
+    local musl=/usr/lib/x86_64-linux-musl
+    if rustc_has_std; then
+        cp "$(rustc --print target-libdir --target "$target")"/self-contained/* "$1/"
+        return
+    fi
+    [ "$target" = x86_64-unknown-linux-musl ] || fail "$target is to be had from rustup only"
+    need musl-tools test -f "$musl/libc.a"
+    need g++ g++ --version
+    need python3-pip python3 -m pip --version
+    build_unwinder "$1"
+    # musl's own files, and gcc's for constructors.
+    cp "$musl"/{crt1,Scrt1,rcrt1,crti,crtn}.o "$musl/libc.a" "$1/"
+    cp "$(dirname "$(gcc -print-file-name=crtbeginS.o)")"/{crtbegin,crtbeginS,crtend,crtendS}.o "$1/"
+}
+
+# The source of this release's library, as `library/` in the working folder.
+collect_source() {
+    local component
+    component=$(rustc --print sysroot)/lib/rustlib/src/rust/library
+    if [ -n "${MUSL_STD_SOURCE:-}" ]; then
+        tar xf "$MUSL_STD_SOURCE" -C "$work"
+        return
+    fi
+    if command -v rustup >/dev/null && [ ! -d "$component" ]; then
+        log "trying: rustup component add rust-src"
+        timeout 300 rustup component add rust-src >&2 || log "rustup could not add it"
+    fi
+    if [ -d "$component" ]; then
+        cp -r "$component" "$work/library"
+    elif rustc_has_std; then
+        return 1
+    else
+        debian_source
+    fi
+}
+
+if [ -f "$cache/ok" ]; then
     echo "$cache/sysroot"
     exit 0
 fi
-if command -v rustup >/dev/null; then
+if ! rustc_has_std && command -v rustup >/dev/null; then
     log "trying: rustup target add $target"
     timeout 300 rustup target add "$target" >&2 || log "rustup could not add it"
-    if rustc_has_std; then
-        rustc --print sysroot
-        exit 0
-    fi
 fi
-[ "$target" = x86_64-unknown-linux-musl ] || fail "$target is to be had from rustup only"
-
-musl=/usr/lib/x86_64-linux-musl
-need musl-tools test -f "$musl/libc.a"
-need g++ g++ --version
-need python3-pip python3 -m pip --version
 
 # Built beside its final place and moved there when whole, so a broken-off run leaves nothing half-made.
 mkdir -p "$(dirname "$cache")"
@@ -127,17 +154,13 @@ trap 'rm -rf "$build"' EXIT
 work=$build/work
 libraries=$build/sysroot/lib/rustlib/$target/lib
 mkdir -p "$work" "$libraries/self-contained"
-log "building the standard library of Rust $version for $target (some minutes, once)"
-if [ -n "${MUSL_STD_SOURCE:-}" ]; then
-    tar xf "$MUSL_STD_SOURCE" -C "$work"
-else
-    debian_source
+if ! collect_source; then
+    log "there is no source of the library; the binary gets rustup's own, which is 180 KB larger"
+    rustc --print sysroot
+    exit 0
 fi
-build_unwinder "$libraries/self-contained"
-# The files that start and end a program: musl's own, and gcc's for constructors.
-cp "$musl"/{crt1,Scrt1,rcrt1,crti,crtn}.o "$musl/libc.a" "$libraries/self-contained/"
-cp "$(dirname "$(gcc -print-file-name=crtbeginS.o)")"/{crtbegin,crtbeginS,crtend,crtendS}.o \
-    "$libraries/self-contained/"
+log "building the standard library of Rust $version for $target (a minute or more, once)"
+collect_musl "$libraries/self-contained"
 build_std "$libraries"
 rm -rf "$work"
 touch "$build/ok"
