@@ -4,7 +4,7 @@ use crate::accounts::lock::{any_ended, release_expired};
 use crate::api::{REQUESTS_BY_NAME, batch};
 use crate::app::{self, App, Context};
 use crate::client_address::ClientAddress;
-use crate::guard::envelope::Keyring;
+use crate::guard::envelope::{Key, Keyring};
 use crate::guard::ratelimit::Admission;
 use crate::guard::redact::Redacted;
 use crate::json::{self, Json, JsonError, Limits, WipedObject};
@@ -45,6 +45,7 @@ pub struct HttpRejection {
 }
 
 impl HttpRejection {
+    const FORBIDDEN: Self = Self::new(403, None, "the key may not ask this", app::Outcome::Refused);
     const MALFORMED: Self = Self::malformed("malformed");
     const BUSY: Self = Self::new(503, Some(BUSY_RETRY_SECONDS), "busy", app::Outcome::Busy);
     const BROKEN: Self = Self::new(503, Some(BROKEN_RETRY_SECONDS), "broken", app::Outcome::Broken);
@@ -88,6 +89,8 @@ struct Part<'m> {
     reqid: Json<'m>,
     client: &'m ClientAddress,
     presence: &'m Presence,
+    /// What the message was sealed with.
+    key: &'m Key,
     /// Whether others of the same message wait behind it.
     is_in_batch: bool,
 }
@@ -119,6 +122,7 @@ pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, 
         reqid: message.reqid,
         client: &message.client,
         presence,
+        key: &opened.key,
         is_in_batch: false,
     };
     let result = handle(app, &part, message.body.and_then(read_body));
@@ -129,7 +133,7 @@ pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, 
 /// Carries out a message's request and writes a line about it; for a batch, one for each request in it.
 fn handle(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answer, HttpRejection> {
     match body {
-        Some(body) if part.name == batch::NAME => {
+        Some(body) if part.name == batch::NAME && part.key.may_ask(batch::NAME) => {
             let handled = batch::carry_out(body, &mut |name, body| {
                 if part.presence.is_gone() {
                     return Err((HttpRejection::BUSY.status, None));
@@ -156,6 +160,10 @@ fn handle_one(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<A
 }
 
 fn admit_and_act(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Result<Answer, HttpRejection> {
+    // Before it counts towards a limit: who may not ask this is not to use up what others may.
+    if !part.key.may_ask(part.name) {
+        return Err(HttpRejection::FORBIDDEN);
+    }
     let request = REQUESTS_BY_NAME.get(part.name).copied();
     admit(app, request, part, body.as_deref())?;
     let request = request.ok_or(HttpRejection::malformed("unknown request"))?;

@@ -1,21 +1,24 @@
-//! `authnzerver secret`: the keys of messages, each on a line of the server's key file, with its name behind a `#`. A key
-//! is shown once, when it is made.
+//! `authnzerver secret`: the keys of messages, each on a line of the server's key file, with its name and its limit behind
+//! a `#`. A key is shown once, when it is made.
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
-use super::output::{JSON, Style, Table, show};
+use super::output::{Cell, JSON, Style, Table, show};
 use crate::config;
+use crate::config::arguments::OptionRow;
 use crate::files::{Changing, KEY_FILE_MODE};
-use crate::guard::envelope::{KEYS_MAX, Keyring, generate_key, line_and_name};
+use crate::guard::envelope::{KEYS_MAX, KeyLine, Keyring, Limit, generate_key, is_key_name};
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
+use crate::server::keys::check_keys;
 use serde_json::json;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// The longest key file that can be ours.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-/// The longest name of a key.
-const NAME_CHARACTERS_MAX: usize = 40;
+/// What a new key may ask.
+pub const REQUESTS: OptionRow =
+    OptionRow::with_value("requests", "=NAME,…", "all that the key may ask; without this, everything");
 const RELOAD: &str = "next: `systemctl reload authnzerver`, or SIGHUP, has the server read its keys again";
 
 /// A line of the file: keys, most often one, or nothing but a remark.
@@ -23,13 +26,20 @@ struct Entry {
     line: Secret<String>,
     keys: Secret<String>,
     name: Option<String>,
+    /// All that they may ask, if that is not everything.
+    requests: Option<Vec<String>>,
 }
 
 impl Entry {
     fn new(line: &str) -> Self {
-        let (keys, name) = line_and_name(line);
+        let KeyLine { keys, name, limit } = KeyLine::read(line);
+        let requests = match limit {
+            Limit::Requests(requests) => Some(requests.into_iter().map(str::to_owned).collect()),
+            // With one that cannot be read, the settings are refused before the file is looked at.
+            Limit::Nothing | Limit::Malformed => None,
+        };
         let keys = Secret::new(keys.trim().to_owned());
-        Self { line: Secret::new(line.to_owned()), keys, name: name.map(str::to_owned) }
+        Self { line: Secret::new(line.to_owned()), keys, name: name.map(str::to_owned), requests }
     }
 
     fn is_key(&self) -> bool {
@@ -63,18 +73,24 @@ pub fn new(_: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandEr
     Ok(EXIT_DONE)
 }
 
-/// Lists the keys by name and fingerprint.
+/// Lists the keys by name and fingerprint, with what each may ask.
 ///
 /// # Errors
 /// They cannot be read.
 pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let file = KeyFile::open(arguments, context)?;
-    let mut table = Table::new(&["NAME", "FINGERPRINT"]);
+    let mut table = Table::new(&["NAME", "FINGERPRINT", "REQUESTS"]);
     let mut listed = Vec::new();
     for entry in file.keys() {
         for fingerprint in entry.fingerprints(&file.salt) {
-            table.add(vec![entry.name.as_deref().unwrap_or("-").into(), fingerprint.as_str().into()]);
-            listed.push(json!({ "name": entry.name, "fingerprint": fingerprint }));
+            let requests = entry.requests.as_ref().map_or_else(|| "all".to_owned(), |all| all.join(","));
+            table.add(vec![
+                entry.name.as_deref().unwrap_or("-").into(),
+                fingerprint.as_str().into(),
+                Cell::whole(&requests),
+            ]);
+            listed
+                .push(json!({ "name": entry.name, "fingerprint": fingerprint, "requests": entry.requests }));
         }
     }
     let text = table.text(Style::of(context));
@@ -88,21 +104,28 @@ pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, 
 /// The name is taken, or the file cannot be written.
 pub fn add(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let name = arguments.word(0).unwrap_or_default();
-    let is_good = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
-    if name.is_empty() || name.len() > NAME_CHARACTERS_MAX || !name.chars().all(is_good) {
+    if !is_key_name(name) {
         return Err(CommandError::cannot_tell(
             "a name has letters, digits, `.`, `_` and `-`, at most 40 of them",
         ));
     }
+    let limit = arguments.option(REQUESTS.name).map(|text| {
+        let requests: Vec<&str> = text.split(',').map(str::trim).collect();
+        format!(" requests={}", requests.join(","))
+    });
+    let limit = limit.unwrap_or_default();
     let mut file = KeyFile::open(arguments, context)?;
     if file.keys().any(|entry| entry.name.as_deref() == Some(name)) {
         return Err(CommandError::refused(format!("there is a key {name} already")));
     }
     let key = generate_key(context.parts.rng);
-    file.entries.push(Entry::new(&Zeroizing::new(format!("{}  # {name}", key.expose()))));
+    file.entries.push(Entry::new(&Zeroizing::new(format!("{}  # {name}{limit}", key.expose()))));
     file.write()?;
     let line = Zeroizing::new(format!("{}\n", key.expose()));
-    let document = json!({ "name": name, "key": key.expose(), "file": file.path.display().to_string() });
+    let requests = file.entries.last().and_then(|entry| entry.requests.as_ref());
+    let document = json!({
+        "name": name, "key": key.expose(), "requests": requests, "file": file.path.display().to_string(),
+    });
     show(arguments, context, &document, &line);
     advise(arguments, context);
     Ok(EXIT_DONE)
@@ -172,11 +195,11 @@ impl KeyFile {
             text.push_str(entry.line.expose());
             text.push('\n');
         }
-        if let Err(error) = Keyring::parse(&text) {
-            return Err(CommandError::refused(format!(
-                "{error}; a ring has at most {KEYS_MAX}, nothing was changed"
-            )));
-        }
+        let ring = Keyring::parse(&text).map_err(|error| {
+            CommandError::refused(format!("{error}; a ring has at most {KEYS_MAX}, nothing was changed"))
+        })?;
+        check_keys(&ring)
+            .map_err(|problem| CommandError::refused(format!("{problem}; nothing was changed")))?;
         self.changing.finish(KEY_FILE_MODE, text.as_bytes()).map_err(|error| {
             CommandError::refused(format!("{} cannot be written: {error}", self.path.display()))
         })

@@ -4,6 +4,10 @@
 //! This is the only file that knows Fernet. It must never look at what it carries, and never let a key or an
 //! opened text reach a log or an error.
 
+mod key_line;
+
+pub(crate) use key_line::{KeyLine, Limit, is_key_name};
+
 use crate::clock::Timestamp;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
@@ -58,9 +62,14 @@ pub struct Keyring(Vec<Key>);
 
 /// One key: opens what was sealed with it, seals what goes back. A clone is the same key.
 #[derive(Clone)]
-pub struct Key {
-    fernet: Arc<Fernet>,
-    raw: Arc<Secret<Vec<u8>>>,
+pub struct Key(Arc<KeyParts>);
+
+struct KeyParts {
+    fernet: Fernet,
+    raw: Secret<Vec<u8>>,
+    name: Option<String>,
+    /// All that it may ask, if that is not everything.
+    requests: Option<Vec<String>>,
 }
 
 /// What was in an envelope, and the key to seal the answer with. It carries the key itself and not its place
@@ -74,30 +83,32 @@ pub struct Opened {
 
 impl Keyring {
     /// Reads one or several keys, separated by commas or white space. A key is 32 bytes in URL-safe or
-    /// standard base64; quotes and other stray characters around it are ignored, and so are missing padding, and what
-    /// follows a `#` in its line.
+    /// standard base64; quotes and other stray characters around it are ignored, and so is missing padding. Behind a `#`
+    /// in its line stands its name, and what it may ask if that is not everything.
     ///
     /// # Errors
     /// Says which key is wrong and why, and shows no part of it.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let mut raw_keys: Vec<Zeroizing<Vec<u8>>> = Vec::new();
         let mut keys = Vec::new();
-        for written in keys_in(text) {
-            let characters: Zeroizing<String> =
-                Zeroizing::new(written.chars().filter_map(key_letter).collect());
-            if characters.is_empty() {
-                continue;
+        for line in text.lines().map(KeyLine::read) {
+            for written in keys_in(line.keys) {
+                let characters: Zeroizing<String> =
+                    Zeroizing::new(written.chars().filter_map(key_letter).collect());
+                if characters.is_empty() {
+                    continue;
+                }
+                let position = raw_keys.len() + 1;
+                let raw = decode_key(&characters, position)?;
+                if raw_keys.contains(&raw) {
+                    return Err(KeyError::Repeated { position });
+                }
+                if raw_keys.len() == KEYS_MAX {
+                    return Err(KeyError::TooMany);
+                }
+                keys.push(Key::new(&raw, &line).ok_or(KeyError::Limit { position })?);
+                raw_keys.push(raw);
             }
-            let position = raw_keys.len() + 1;
-            let raw = decode_key(&characters, position)?;
-            if raw_keys.contains(&raw) {
-                return Err(KeyError::Repeated { position });
-            }
-            if raw_keys.len() == KEYS_MAX {
-                return Err(KeyError::TooMany);
-            }
-            keys.push(Key::from_raw(&raw));
-            raw_keys.push(raw);
         }
         if keys.is_empty() { Err(KeyError::Missing) } else { Ok(Self(keys)) }
     }
@@ -135,7 +146,7 @@ impl Keyring {
             return None;
         }
         self.0.iter().find_map(|key| {
-            let plaintext = key.fernet.decrypt_at_time(token, None, UNIX_SECONDS_FAR_FUTURE).ok()?;
+            let plaintext = key.0.fernet.decrypt_at_time(token, None, UNIX_SECONDS_FAR_FUTURE).ok()?;
             Some(Opened { plaintext: Secret::new(plaintext), key: key.clone() })
         })
     }
@@ -143,20 +154,44 @@ impl Keyring {
     /// What names each key together with a salt, and tells none of them.
     #[must_use]
     pub(crate) fn fingerprints(&self, salt: &PiiSalt) -> Vec<String> {
-        self.0.iter().map(|key| key.fingerprint(salt)).collect()
+        self.iter().map(|key| hex(&key.fingerprint(salt))).collect()
     }
 
-    /// The ring as its setting has it.
+    /// The ring as its setting has it, a key a line if one has a name or a limit.
     #[must_use]
     pub(crate) fn written(&self) -> Secret<String> {
-        let mut written = String::with_capacity(self.0.len() * (KEY_CHARACTERS + 1));
-        for key in &self.0 {
+        let remarks: Vec<String> = self.0.iter().map(Key::remark).collect();
+        let separator = if remarks.iter().all(String::is_empty) { ',' } else { '\n' };
+        // No key is left behind where the text lay before it grew.
+        let length: usize = remarks.iter().map(|remark| remark.len() + KEY_CHARACTERS + 1).sum();
+        let mut written = String::with_capacity(length);
+        for (key, remark) in self.0.iter().zip(&remarks) {
             if !written.is_empty() {
-                written.push(',');
+                written.push(separator);
             }
-            URL_SAFE.encode_string(key.raw.expose(), &mut written);
+            URL_SAFE.encode_string(key.0.raw.expose(), &mut written);
+            written.push_str(remark);
         }
         Secret::new(written)
+    }
+
+    /// Sees that whatever its keys may ask is a request.
+    ///
+    /// # Errors
+    /// Says which key names none.
+    pub fn check_requests(&self, is_known: impl Fn(&str) -> bool) -> Result<(), KeyError> {
+        for (place, key) in self.iter().enumerate() {
+            let mut requests = key.requests().into_iter().flatten();
+            if let Some(request) = requests.find(|request| !is_known(request)) {
+                return Err(KeyError::NoSuchRequest { position: place + 1, request: request.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter()
     }
 
     /// How many keys there are.
@@ -184,26 +219,65 @@ impl Key {
     pub fn seal(&self, plaintext: &[u8], now: Timestamp) -> Vec<u8> {
         // A clock that shows a time before 1970 is wrong anyway; the reader does not look at it.
         let unix_seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
-        STANDARD.encode(self.fernet.encrypt_at_time(plaintext, unix_seconds)).into_bytes()
+        STANDARD.encode(self.0.fernet.encrypt_at_time(plaintext, unix_seconds)).into_bytes()
     }
 
-    fn from_raw(raw: &[u8]) -> Self {
+    /// `None` where nobody can tell what it may ask.
+    fn new(raw: &[u8], line: &KeyLine<'_>) -> Option<Self> {
+        let requests = match &line.limit {
+            Limit::Nothing => None,
+            Limit::Requests(requests) => Some(requests.iter().copied().map(str::to_owned).collect()),
+            Limit::Malformed => return None,
+        };
         let written = Zeroizing::new(URL_SAFE.encode(raw));
         let fernet = Fernet::new(&written).expect("the length was checked, and nothing else makes a key bad");
-        Self { fernet: Arc::new(fernet), raw: Arc::new(Secret::new(raw.to_vec())) }
+        let name = line.name.map(str::to_owned);
+        Some(Self(Arc::new(KeyParts { fernet, raw: Secret::new(raw.to_vec()), name, requests })))
+    }
+
+    /// Whether whoever has it may ask this.
+    #[must_use]
+    pub fn may_ask(&self, request: &str) -> bool {
+        self.requests().is_none_or(|requests| requests.iter().any(|allowed| allowed == request))
+    }
+
+    /// All that it may ask, if that is not everything.
+    #[must_use]
+    pub fn requests(&self) -> Option<&[String]> {
+        self.0.requests.as_deref()
+    }
+
+    /// What an operator calls it.
+    #[must_use]
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// Its name and its limit as they stand behind it.
+    fn remark(&self) -> String {
+        let limit = self.requests().map(|requests| format!("requests={}", requests.join(",")));
+        let words: Vec<&str> = self.name().into_iter().chain(limit.as_deref()).collect();
+        if words.is_empty() { String::new() } else { format!("  # {}", words.join(" ")) }
     }
 
     /// What names this key, together with a salt, and tells neither: nobody without the key can try out salts.
-    fn fingerprint(&self, salt: &PiiSalt) -> String {
+    #[must_use]
+    pub(crate) fn fingerprint(&self, salt: &PiiSalt) -> [u8; FINGERPRINT_BYTES] {
         let hash = Sha256::new()
             .chain_update(FINGERPRINT_PERSONALISATION)
-            .chain_update(self.raw.expose())
+            .chain_update(self.0.raw.expose())
             .chain_update(salt.written());
-        hash.finalize()[..FINGERPRINT_BYTES].iter().fold(String::new(), |mut digits, byte| {
-            let _ = write!(digits, "{byte:02x}"); // a String takes everything
-            digits
-        })
+        let mut fingerprint = [0; FINGERPRINT_BYTES];
+        fingerprint.copy_from_slice(&hash.finalize()[..FINGERPRINT_BYTES]);
+        fingerprint
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}"); // a String takes everything
+        digits
+    })
 }
 
 /// Makes a key: 32 random bytes in URL-safe base64 with padding, 44 characters. The salt that hides personal data
@@ -239,6 +313,18 @@ pub enum KeyError {
     },
     /// There are more than [`KEYS_MAX`].
     TooMany,
+    /// What the key at this position may ask cannot be read.
+    Limit {
+        /// Which key.
+        position: usize,
+    },
+    /// The key at this position may ask what is no request.
+    NoSuchRequest {
+        /// Which key.
+        position: usize,
+        /// What it may ask: lower-case letters and hyphens.
+        request: String,
+    },
 }
 
 impl Loggable for KeyError {}
@@ -255,6 +341,17 @@ impl fmt::Display for KeyError {
                 )
             }
             Self::Repeated { position } => write!(out, "key {position} is there twice"),
+            Self::Limit { position } => write!(
+                out,
+                "key {position}: its limit cannot be read; it is the last word behind the `#`, such as \
+                 requests=session-info,batch"
+            ),
+            Self::NoSuchRequest { position, request } => {
+                write!(
+                    out,
+                    "key {position} is limited to {request} among others, and there is no such request"
+                )
+            }
             Self::TooMany => write!(out, "there are more than {KEYS_MAX} keys"),
         }
     }
@@ -262,21 +359,9 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-/// The keys of a text as they are written, with empty ones between them.
-fn keys_in(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().flat_map(|line| {
-        line_and_name(line).0.split(|character: char| character == ',' || character.is_whitespace())
-    })
-}
-
-/// The keys in a line, and the name behind a `#` that follows white space or begins the line.
-pub(crate) fn line_and_name(line: &str) -> (&str, Option<&str>) {
-    let mut marks = line.match_indices('#').map(|(place, _)| place);
-    let mark = marks.find(|place| line[..*place].chars().next_back().is_none_or(char::is_whitespace));
-    match mark {
-        None => (line, None),
-        Some(place) => (&line[..place], Some(line[place + 1..].trim()).filter(|name| !name.is_empty())),
-    }
+/// Keys as they are written, with empty ones between them.
+fn keys_in(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|character: char| character == ',' || character.is_whitespace())
 }
 
 /// A character of a written key in the standard alphabet; `None` for one that is to be ignored.

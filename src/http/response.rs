@@ -76,6 +76,10 @@ pub fn error_response(status: u16) -> Response {
             "This server cannot serve the request, because it is not sealed with a key of this server. \
              Compare the key of the caller with the server's."
         }
+        403 => {
+            "This server does not serve the request, because the key that sealed it may not ask this. \
+             `authnzerver secret list` shows what each key may ask."
+        }
         404 => "This server cannot serve the request, because there is nothing at this address.",
         405 => "This server cannot serve the request, because this address does not know its method.",
         408 => "This server cannot serve the request, because it did not arrive in time.",
@@ -101,6 +105,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         200 => "OK",
         400 => "Bad Request",
         401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",

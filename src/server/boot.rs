@@ -10,6 +10,7 @@ pub use mail::{mail_settings, mail_settings_of, read_email_texts};
 pub use policy::read_policy;
 
 use super::database::{FirstAdmin, open_store, prepare_database};
+use super::keys::check_keys;
 use super::maintenance::{release_expired_locks, resume_emails};
 use super::memory::Plan;
 use super::process::Process;
@@ -49,6 +50,7 @@ pub fn build(
     rng: &Arc<dyn Rng>,
 ) -> Result<App, Problem> {
     let Startup { config, admin, .. } = loaded;
+    check_keys(&config.secret)?;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = hashing::open(&config, plan.threads, clock, rng)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
@@ -91,6 +93,7 @@ pub fn open(
 pub fn problems_with_files(config: &Config, process: &Process) -> Vec<String> {
     let extra_roots = process.extra_roots_file.as_deref().map(mail::read_roots).transpose();
     let tried = [
+        check_keys(&config.secret),
         read_policy(config.permissions_file.as_deref()).map(drop),
         extra_roots.map(drop),
         breaches::open(config, process).map(drop),

@@ -2,6 +2,7 @@
 
 use super::boot::{build, read_email_texts, read_policy};
 use super::database::failure_text;
+use super::keys::check_keys;
 use super::listen::{open_listener, open_metrics, read_certificate};
 use super::maintenance::run_maintenance;
 use super::process::Process;
@@ -189,6 +190,10 @@ fn reload_policy(app: &App) {
 fn reload_keys(keys: &KeySource, app: &App) {
     match keys.read() {
         Ok(keys) => {
+            if let Err(problem) = check_keys(&keys) {
+                log::error("kept the old keys", &[("cause", log::cause(&problem))]);
+                return;
+            }
             let count = keys.len();
             app.keys.store(Arc::new(keys));
             log::info("read the keys again", &[("count", count.into())]);

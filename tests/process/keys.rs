@@ -113,6 +113,38 @@ fn keys_that_cannot_be_read_leave_the_old_ones() {
 }
 
 #[test]
+fn a_key_with_a_limit_is_made_listed_and_obeyed() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let (status, _, told) = runs(&machine, &["secret", "add", "web2", "--requests=session-infos"]);
+    assert!(status == 1 && told.contains("limited to session-infos"), "{told}");
+    let made = does(&machine, &["secret", "add", "web2", "--requests=session-exists, batch"]);
+    let listed = does(&machine, &["secret", "list"]);
+    assert_eq!(
+        (&listed["keys"][0]["requests"], &listed["keys"][1]["requests"]),
+        (&Value::Null, &json!(["session-exists", "batch"]))
+    );
+    server.hangs_up("read the keys again count=2");
+    let key = made["key"].as_str().expect("a key");
+    let body = json!({ "session_token": "none" });
+    assert!(server.asks_with_key(key, "session-exists", &body).is_some());
+    assert!(server.asks_with_key(key, "session-info", &body).is_none());
+    assert!(server.log().contains("the key may not ask this"));
+    assert!(key_file(&machine).ends_with("  # web2 requests=session-exists,batch\n"));
+    // What would not be obeyed as it was meant leaves the old keys, and stops a start.
+    let path = machine.path(".authnzerver-secret-key");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changes");
+    let wrong = key_file(&machine).replace("session-exists", "session-exist");
+    fs::write(&path, wrong).expect("writes");
+    server.hangs_up("kept the old keys");
+    assert!(server.asks_with_key(key, "session-exists", &body).is_some());
+    assert!(server.asks_with_key(key, "session-info", &body).is_none());
+    server.stops();
+    let (status, output, _) = runs(&machine, &["settings", "check"]);
+    assert!(status != 0 && output.contains("limited to session-exist among"), "{output}");
+}
+
+#[test]
 fn who_changes_the_keys_at_the_same_time_loses_nothing() {
     let machine = Machine::new();
     machine.starts(&[]).stops();

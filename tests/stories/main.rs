@@ -20,6 +20,7 @@ mod forgotten;
 mod guesses;
 mod health;
 mod journeys;
+mod limited_keys;
 mod login;
 mod login_links;
 mod mail;

@@ -39,6 +39,7 @@ pub fn json() -> String {
             "responses": {
                 "Unreadable": text("The message is malformed, or the request is unknown."),
                 "Unsealed": text("The message cannot be opened with the server's key."),
+                "NotAllowed": text("The key that sealed the message may not ask this request."),
                 "TooLong": text("The message is longer than the server takes."),
                 "OverLimit": text_with_retry("The client is over a rate limit."),
                 "Unavailable": text_with_retry("Too much is waiting, or the server could not find out."),
@@ -72,6 +73,7 @@ fn path(request: &Request) -> Value {
             "200": { "description": SEALED, "content": { "application/json": { "schema": answer(request) } } },
             "400": { "$ref": "#/components/responses/Unreadable" },
             "401": { "$ref": "#/components/responses/Unsealed" },
+            "403": { "$ref": "#/components/responses/NotAllowed" },
             "413": { "$ref": "#/components/responses/TooLong" },
             "429": { "$ref": "#/components/responses/OverLimit" },
             "503": { "$ref": "#/components/responses/Unavailable" },

@@ -281,3 +281,51 @@ fn a_made_key_works_and_differs_from_the_next() {
     let body = ring(one.expose()).first().seal(b"ping", moment(0));
     assert_eq!(opened(&ring(one.expose()), &body).as_deref(), Some("ping"));
 }
+
+#[test]
+fn a_key_has_a_name_and_a_limit_behind_a_mark() {
+    let text = format!(
+        "{KEY}  # web2 requests=session-info,batch\n# requests=none of a key\n{OTHER_KEY} # all of it\n"
+    );
+    let keys = ring(&text);
+    let [first, second] = &keys.0[..] else { panic!("two keys") };
+    assert_eq!((first.name(), second.name()), (Some("web2"), Some("all of it")));
+    assert!(first.may_ask("session-info") && first.may_ask("batch"));
+    assert!(!first.may_ask("session") && !first.may_ask("user-login") && !first.may_ask(""));
+    assert!(second.may_ask("user-login"));
+    let again = ring(keys.written().expose());
+    assert_eq!(again.0[0].requests(), first.requests());
+    assert_eq!((again.0[0].name(), again.0[1].requests()), (Some("web2"), None));
+    let unnamed = ring(&format!("{KEY} # requests=batch"));
+    assert_eq!((unnamed.first().name(), unnamed.first().may_ask("user-login")), (None, false));
+    assert_eq!(ring(&format!("{KEY},{OTHER_KEY}")).written().expose(), &format!("{KEY},{OTHER_KEY}"));
+    assert_eq!(
+        keys.check_requests(|name| name == "batch"),
+        Err(KeyError::NoSuchRequest { position: 1, request: "session-info".to_owned() })
+    );
+    assert_eq!(keys.check_requests(|_| true), Ok(()));
+}
+
+#[test]
+fn no_key_is_made_of_a_limit_that_cannot_be_read() {
+    for remark in [
+        "web requests=",
+        "web requests=a,",
+        "web requests=a, b",
+        "web requests=a b",
+        "web requests=a;b",
+        "web requests=A",
+        "requests=a requests=b",
+        "web Requests=a",
+        "web request=a",
+        "web requests =a",
+        "web requests: a",
+        "web=requests=a",
+    ] {
+        assert_eq!(refusal(&format!("{KEY} # {remark}")), KeyError::Limit { position: 1 }, "{remark}");
+        assert!(!refusal(&format!("{KEY} # {remark}")).to_string().contains("web"));
+    }
+    for remark in ["web", "requests", "made on request: 2026", "asks few requests", "a=b"] {
+        assert!(ring(&format!("{KEY} # {remark}")).first().may_ask("user-login"), "{remark}");
+    }
+}
