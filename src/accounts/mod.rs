@@ -28,6 +28,7 @@
 //! | `issue_keys.rs` | issuing and renewing API keys |
 //! | `key_claims.rs` | what API keys say |
 //! | `scoped_keys.rs` | API keys with scopes: issuing, checking, new secrets |
+//! | `message_keys.rs` | the keys of messages: what changes of them, and when each was last used |
 //! | `find.rs` | finding accounts |
 //! | `recipients.rs` | who may get which email |
 //! | `delivery.rs` | hands emails over, and notes that they were sent |
@@ -67,6 +68,7 @@ pub mod keys;
 pub mod lock;
 pub(crate) mod log_in;
 pub(crate) mod log_in_by_code;
+pub mod message_keys;
 pub(crate) mod new_password;
 pub(crate) mod own;
 pub(crate) mod permission;

@@ -25,8 +25,6 @@ const NAME_CHARACTERS_MAX: usize = 100;
 const OVERLAP_SECONDS_MAX: i64 = 30 * DAY_SECONDS;
 /// With this as the longest life of a key in days, there is no limit, and so a key may be one that never expires.
 const NO_LIMIT_DAYS: u32 = 36_500;
-/// Uses that are written down in one write.
-const USES_IN_ONE_WRITE: usize = 200;
 
 /// A key that somebody wants.
 pub struct Wanted {
@@ -246,20 +244,8 @@ pub fn rotate(
 ///
 /// A failing database.
 pub fn write_uses(app: &App) -> Result<(), StoreError> {
-    let uses = app.key_uses.take();
-    let mut result = Ok(());
-    for slice in uses.chunks(USES_IN_ONE_WRITE) {
-        if result.is_ok() {
-            let written = slice.to_vec();
-            result = app.store.write(move |tx| {
-                written.iter().try_for_each(|(id, at)| scoped_keys::set_last_used(tx, *id, *at))
-            });
-        }
-        if result.is_err() {
-            for (id, at) in slice {
-                app.key_uses.note(*id, *at);
-            }
-        }
-    }
-    result
+    app.key_uses.write_down(&mut |uses| {
+        app.store
+            .write(move |tx| uses.iter().try_for_each(|(id, at)| scoped_keys::set_last_used(tx, *id, *at)))
+    })
 }

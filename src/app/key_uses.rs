@@ -1,4 +1,4 @@
-//! When API keys were last used. A use is not worth a write: it is remembered here and written down once a minute.
+//! When keys were last used: API keys, and those of messages. A use is not worth a write: it is remembered here and written down once a minute.
 
 use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
@@ -7,6 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Keys of which a use is remembered at a time. Of one more it is not, until those are written down.
 const KEYS_MAX: usize = 16_384;
+/// Uses that are written down in one write.
+const USES_IN_ONE_WRITE: usize = 200;
+
+/// Which key was last used when.
+pub type Use = (TokenId, Timestamp);
 
 /// The last uses that are not written down yet. What is here when the server is killed is lost.
 #[derive(Default)]
@@ -27,9 +32,26 @@ impl KeyUses {
         self.uses().get(&id).copied()
     }
 
-    /// All that are remembered; none is any more.
-    #[must_use]
-    pub fn take(&self) -> Vec<(TokenId, Timestamp)> {
+    /// Has what is remembered written down by `write`, some at a time. What could not be written stays remembered.
+    ///
+    /// # Errors
+    ///
+    /// The first one of `write`, which is not called again then.
+    pub fn write_down<E>(&self, write: &mut dyn FnMut(Vec<Use>) -> Result<(), E>) -> Result<(), E> {
+        let uses = self.take();
+        let mut result = Ok(());
+        for slice in uses.chunks(USES_IN_ONE_WRITE) {
+            if result.is_ok() {
+                result = write(slice.to_vec());
+            }
+            if result.is_err() {
+                slice.iter().for_each(|(id, at)| self.note(*id, *at));
+            }
+        }
+        result
+    }
+
+    fn take(&self) -> Vec<Use> {
         std::mem::take(&mut *self.uses()).into_iter().collect()
     }
 

@@ -85,6 +85,8 @@ pub struct App {
     pub recent_emails: Arc<RecentEmails>,
     /// When API keys with scopes were last used.
     pub key_uses: KeyUses,
+    /// When keys of messages were last used, by their fingerprints.
+    pub message_key_uses: KeyUses,
     /// Set when emails that are under way should end.
     pub mail_stops: Arc<AtomicBool>,
 }

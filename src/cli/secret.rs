@@ -3,6 +3,8 @@
 
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
 use super::output::{Cell, JSON, Style, Table, show};
+use super::user::view::minute;
+use crate::clock::Timestamp;
 use crate::config;
 use crate::config::arguments::OptionRow;
 use crate::files::{Changing, KEY_FILE_MODE};
@@ -10,6 +12,8 @@ use crate::guard::envelope::{KEYS_MAX, KeyLine, Keyring, Limit, generate_key, is
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::server::keys::check_keys;
+use crate::server::process::Process;
+use crate::store::message_keys::{self, MessageKey};
 use serde_json::json;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -73,29 +77,51 @@ pub fn new(_: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandEr
     Ok(EXIT_DONE)
 }
 
-/// Lists the keys by name and fingerprint, with what each may ask.
+/// Lists the keys by name and fingerprint, with what each may ask and when it was last used.
 ///
 /// # Errors
 /// They cannot be read.
 pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let file = KeyFile::open(arguments, context)?;
-    let mut table = Table::new(&["NAME", "FINGERPRINT", "REQUESTS"]);
+    let known = known_keys(arguments, context)?;
+    let mut table = Table::new(&["NAME", "FINGERPRINT", "LAST USED", "REQUESTS"]);
     let mut listed = Vec::new();
     for entry in file.keys() {
         for fingerprint in entry.fingerprints(&file.salt) {
+            let key = known.iter().find(|key| key.fingerprint.to_string() == fingerprint);
+            let last_used = key.and_then(|key| key.last_used).map(Timestamp::wire);
             let requests = entry.requests.as_ref().map_or_else(|| "all".to_owned(), |all| all.join(","));
             table.add(vec![
                 entry.name.as_deref().unwrap_or("-").into(),
                 fingerprint.as_str().into(),
+                minute(&json!(last_used)).into(),
                 Cell::whole(&requests),
             ]);
-            listed
-                .push(json!({ "name": entry.name, "fingerprint": fingerprint, "requests": entry.requests }));
+            listed.push(json!({
+                "name": entry.name, "fingerprint": fingerprint, "requests": entry.requests, "last_used": last_used,
+            }));
         }
     }
     let text = table.text(Style::of(context));
     show(arguments, context, &json!({ "keys": listed }), &text);
     Ok(EXIT_DONE)
+}
+
+/// What the server has noted about its keys. Where there is no database yet, that is nothing.
+fn known_keys(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Vec<MessageKey>, CommandError> {
+    // Whatever there is to warn of has been told.
+    let loaded = config::load(&arguments.invocation, context.environment).map_err(CommandError::usage)?;
+    if !loaded.config.database.exists() {
+        return Ok(Vec::new());
+    }
+    let opened = (context.parts.open)(loaded, &Process::new(context.environment)).map_err(String::from);
+    let listed = opened.and_then(|app| {
+        app.store.read(message_keys::list).map_err(|error| error.about(app.store.path()).to_string())
+    });
+    Ok(listed.unwrap_or_else(|error| {
+        context.streams.warn(&format!("when keys were last used cannot be read: {error}"));
+        Vec::new()
+    }))
 }
 
 /// Makes a key, adds it to the file and shows it.

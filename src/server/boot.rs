@@ -10,7 +10,7 @@ pub use mail::{mail_settings, mail_settings_of, read_email_texts};
 pub use policy::read_policy;
 
 use super::database::{FirstAdmin, open_store, prepare_database};
-use super::keys::check_keys;
+use super::keys::{check_keys, note_keys};
 use super::maintenance::{release_expired_locks, resume_emails};
 use super::memory::Plan;
 use super::process::Process;
@@ -61,6 +61,7 @@ pub fn build(
     let _ = prepare_database(&store, &policy, &hasher, &**rng, &first_admin)?;
     let parts = Opened { policy, hasher, store };
     let app = put_together(config, parts, process, clock, rng)?;
+    note_keys(&app);
     release_expired_locks(&app);
     resume_emails(&app);
     Ok(app)
@@ -148,6 +149,7 @@ fn put_together(
         delayed: DelayedResponses::default(),
         recent_emails: Arc::default(),
         key_uses: KeyUses::default(),
+        message_key_uses: KeyUses::default(),
         mail_stops: Arc::default(),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::boot::{build, read_email_texts, read_policy};
 use super::database::failure_text;
-use super::keys::check_keys;
+use super::keys::{check_keys, note_keys};
 use super::listen::{open_listener, open_metrics, read_certificate};
 use super::maintenance::run_maintenance;
 use super::process::Process;
@@ -196,6 +196,7 @@ fn reload_keys(keys: &KeySource, app: &App) {
             }
             let count = keys.len();
             app.keys.store(Arc::new(keys));
+            note_keys(app);
             log::info("read the keys again", &[("count", count.into())]);
         }
         Err(problems) => {

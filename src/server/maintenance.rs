@@ -3,7 +3,7 @@
 //!
 //! Nothing here may keep a request waiting: what is removed goes in small pieces, with other writes in between.
 
-use crate::accounts::{email_queue, lock, scoped_keys};
+use crate::accounts::{email_queue, lock, message_keys, scoped_keys};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::log;
@@ -55,6 +55,7 @@ const WRITE_KEY_USES: Job = Job {
     every: Duration::from_secs(60),
     run: |rounds| {
         scoped_keys::write_uses(rounds.app)?;
+        message_keys::write_uses(rounds.app)?;
         Ok(0)
     },
     // It is nothing to tell.

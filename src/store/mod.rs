@@ -38,6 +38,7 @@ pub(crate) mod email_queue;
 pub(crate) mod emails;
 pub mod events;
 pub mod locks;
+pub(crate) mod message_keys;
 mod removal;
 pub(crate) mod restore;
 pub mod roles;

@@ -129,7 +129,7 @@ fn a_key_with_a_limit_is_made_listed_and_obeyed() {
     let body = json!({ "session_token": "none" });
     assert!(server.asks_with_key(key, "session-exists", &body).is_some());
     assert!(server.asks_with_key(key, "session-info", &body).is_none());
-    assert!(server.log().contains("the key may not ask this"));
+    server.waits_for("cause=\"the key may not ask this\"");
     assert!(key_file(&machine).ends_with("  # web2 requests=session-exists,batch\n"));
     // What would not be obeyed as it was meant leaves the old keys, and stops a start.
     let path = machine.path(".authnzerver-secret-key");
@@ -142,6 +142,12 @@ fn a_key_with_a_limit_is_made_listed_and_obeyed() {
     server.stops();
     let (status, output, _) = runs(&machine, &["settings", "check"]);
     assert!(status != 0 && output.contains("limited to session-exist among"), "{output}");
+    let listed = does(&machine, &["secret", "list"]);
+    assert_eq!(listed["keys"][0]["last_used"], Value::Null);
+    assert!(listed["keys"][1]["last_used"].is_string(), "{listed}");
+    let events = does(&machine, &["events", "--kind=keys.changed"]);
+    assert_eq!(events["events"][0]["detail"], "keys: 2; new web2");
+    assert_eq!(events["events"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]

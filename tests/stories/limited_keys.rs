@@ -60,5 +60,5 @@ fn what_a_key_may_not_ask_counts_towards_no_limit() {
         server.ask("session-exists", with("none")).rejected(403);
     }
     limit(&server, "session-exists");
-    server.ask("session-exists", with("none")).refused_without_reason();
+    server.ask("session-exists", with("none")).refused("session does not exist or expired");
 }

@@ -24,6 +24,7 @@ mod limited_keys;
 mod login;
 mod login_links;
 mod mail;
+mod message_keys;
 mod moved_addresses;
 mod notes;
 mod operators;

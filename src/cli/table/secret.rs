@@ -34,5 +34,5 @@ that cannot be read, or that names no request of the server, stops a start and i
         .words(&[Word::Required("NAME|FINGERPRINT")])
         .options(&[JSON])
         .help("The last key stays. The server refuses what the key has sealed after a reload.\n"),
-    Command::new("list", "list the keys by name and fingerprint, with what each may ask", secret::list).options(&[JSON]),
+    Command::new("list", "list the keys, with what each may ask and when it was last used", secret::list).options(&[JSON]),
 ];

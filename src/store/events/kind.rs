@@ -98,6 +98,9 @@ kinds! {
     KeyRevoked = "key.revoked";
     /// All API keys of the account were revoked, or all that end with no session.
     KeysRevoked = "keys.revoked";
+    /// The keys of messages are others than before, or one has another name or limit. The detail says how many there are, and
+    /// which are new, changed or gone, by name or fingerprint.
+    MessageKeysChanged = "keys.changed";
     /// The server read the permissions policy again.
     PolicyReloaded = "policy.reloaded";
 }

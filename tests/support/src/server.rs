@@ -148,6 +148,7 @@ impl TestServer {
             delayed: DelayedResponses::default(),
             recent_emails: Arc::default(),
             key_uses: KeyUses::default(),
+            message_key_uses: KeyUses::default(),
             mail_stops: Arc::default(),
         };
         email_queue::resume(&app).expect("what was being sent goes back into the queue");
