@@ -44,6 +44,16 @@ SELECT e.seq, e.at, e.kind, e.user_id, e.actor, e.actor_id, e.object, e.detail, 
 FROM events e LEFT JOIN event_origins o ON o.seq = e.seq
 WHERE e.user_id = :user_id AND e.seq > :after ORDER BY e.seq LIMIT :limit;
 
+-- name: logins_of_user
+-- The newest first.
+SELECT e.seq, e.at, e.kind, e.user_id, e.actor, e.actor_id, e.object, e.detail, e.origin_hash, e.hash,
+       o.seq AS origin_seq, o.user_id AS origin_user_id, o.network, o.request_id, o.operator, o.nonce
+FROM events e LEFT JOIN event_origins o ON o.seq = e.seq
+WHERE e.user_id = :user_id AND e.seq < :before AND e.kind IN (
+    'login.succeeded', 'login.failed', 'code.failed', 'password.changed', 'password.reset', 'password.removed',
+    'account.suspended', 'account.unlocked')
+ORDER BY e.seq DESC LIMIT :limit;
+
 -- name: oldest
 SELECT seq, at, hash FROM events ORDER BY seq LIMIT :limit;
 

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
 use crate::policy::roles::is_system_user;
 use crate::store::apikeys::ListedKey;
-use crate::store::events::{EventKind, NewEvent};
+use crate::store::events::{Event, EventKind, NewEvent, link_of, logins_of_user};
 use crate::store::sessions::{ListedSession, LiveSession};
 use crate::store::{Db, StoreError, Tx, sessions};
 
@@ -60,6 +60,38 @@ pub fn list_keys(
         }
     }
     Ok(listed)
+}
+
+/// Part of a login history.
+pub struct History {
+    /// The newest events first.
+    pub events: Vec<Event>,
+    /// Before which event the next part begins, if there is one.
+    pub next: Option<i64>,
+}
+
+/// How whoever shows this session logged in and failed to, the newest first: at most `limit` events before the one of this
+/// number. An event that cannot be read is left out.
+///
+/// # Errors
+///
+/// Nobody is logged in with it; a failing database.
+pub fn login_history(
+    context: &Context<'_>,
+    token: &StoredToken,
+    before: i64,
+    limit: i64,
+) -> Result<History, OperationError<NotLoggedIn>> {
+    let rows = usize::try_from(limit).unwrap_or(0);
+    let found = context.read(|db| {
+        let owner = owner(db, token)?;
+        owner.map(|owner| logins_of_user(db, owner.user_id, before, limit.saturating_add(1))).transpose()
+    })?;
+    let mut found = found.ok_or(OperationError::Refused(NotLoggedIn))?;
+    let has_more = found.len() > rows;
+    found.truncate(rows);
+    let next = found.last().filter(|_| has_more).map(|last| link_of(last).seq);
+    Ok(History { events: found.into_iter().flatten().collect(), next })
 }
 
 /// Why nothing of one's own was ended.

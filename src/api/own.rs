@@ -3,7 +3,8 @@
 
 use crate::accounts::keys::ListedKind;
 use crate::accounts::own::{
-    EndRefused, NotLoggedIn, Prolong, ProlongRefused, end_key, end_session, list_keys, list_sessions, prolong,
+    self, EndRefused, NotLoggedIn, Prolong, ProlongRefused, end_key, end_session, list_keys, list_sessions,
+    prolong,
 };
 use crate::accounts::sessions::PAGE_ROWS_MAX;
 use crate::api::refusals::NOT_LOGGED_IN;
@@ -21,6 +22,13 @@ const NOT_LIVE: Refusal =
     Refusal::new("session does not exist or expired", "The session could not be prolonged.");
 const NO_SUCH_TIME: Refusal =
     Refusal::new("invalid request: no such number of days", "The session could not be prolonged.");
+
+const NO_SUCH_LIMIT: Refusal =
+    Refusal::new("invalid request: limit is 1 to 200", "The login history could not be listed.");
+
+/// Events of a login history in one answer, unless the request says otherwise, and at most.
+const LOGINS: i64 = 50;
+const LOGINS_MAX: i64 = 200;
 
 shape! {
     /// One of a user's sessions, for a page that lists them.
@@ -66,6 +74,26 @@ shape! {
     }
 }
 
+shape! {
+    /// Something in a user's login history.
+    struct OwnLogin {
+        /// Its number, by which the history is paged.
+        number: i64,
+        /// When it happened.
+        at: Timestamp,
+        /// What it was: `login.succeeded`, `login.failed`, `code.failed`, `password.changed`, `password.reset`,
+        /// `password.removed`, `account.suspended` or `account.unlocked`.
+        kind: String,
+        /// By what it was done: `password`, `code`, `session`, `calling server`, `operator`, `server`, or `unknown` where
+        /// nothing was proven.
+        actor: String,
+        /// The network that it came from, if it came from one.
+        network: Option<String>,
+        /// What else there is to say.
+        detail: Option<String>,
+    }
+}
+
 requests! {
     /// Lists the live sessions of whoever is logged in with this one, up to 500.
     "session-list" => session_list(SessionList) {
@@ -77,6 +105,23 @@ requests! {
         /// Whether these are all of them.
         complete: bool,
     } refuses [NOT_LOGGED_IN]
+
+    /// Lists how whoever is logged in with this session logged in and failed to, and what became of their password, the
+    /// newest first: for a page on which they see what was not them. It goes as far back as events are kept.
+    "login-history" => login_history(LoginHistory) {
+        /// A session of theirs.
+        session_token: secret,
+    } optional {
+        /// How many to list, at most 200; 50 without.
+        limit: int,
+        /// The `next` of an earlier answer: list what was before.
+        before: int,
+    } answers Logins {
+        /// The events.
+        events: Vec<OwnLogin>,
+        /// What to ask for as `before` to see the rest; null if these are all.
+        next: Option<i64>,
+    } refuses [NOT_LOGGED_IN, NO_SUCH_LIMIT]
 
     /// Ends one of the sessions of whoever is logged in with this one, also this one itself.
     "session-end" => session_end(SessionEnd) {
@@ -144,6 +189,25 @@ fn session_list(call: &mut Call<'_>, ask: SessionList) -> Outcome<Sessions> {
         expires: session.expires,
     });
     Ok(Done::quiet(Sessions { sessions: own.collect(), complete }))
+}
+
+fn login_history(call: &mut Call<'_>, ask: LoginHistory) -> Outcome<Logins> {
+    let limit = ask.limit.unwrap_or(LOGINS);
+    if !(1..=LOGINS_MAX).contains(&limit) {
+        return Err(NO_SUCH_LIMIT.to_failure());
+    }
+    let token = StoredToken::of(ask.session_token.expose());
+    let history = own::login_history(call, &token, ask.before.unwrap_or(i64::MAX), limit);
+    let history = history.map_err(|error| error.map_refusal(not_logged_in))?;
+    let events = history.events.into_iter().map(|event| OwnLogin {
+        number: event.seq,
+        at: event.at,
+        kind: event.kind,
+        actor: event.actor,
+        network: event.network,
+        detail: event.detail,
+    });
+    Ok(Done::quiet(Logins { events: events.collect(), next: history.next }))
 }
 
 fn session_end(call: &mut Call<'_>, ask: SessionEnd) -> Outcome<Empty> {

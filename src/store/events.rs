@@ -29,6 +29,7 @@ const INSERT_ORIGIN: &str = query(FILE, "insert_origin");
 const HASH_OF: &str = query(FILE, "hash_of");
 const LIST: &str = query(FILE, "list");
 const LIST_OF_USER: &str = query(FILE, "list_of_user");
+const LOGINS_OF_USER: &str = query(FILE, "logins_of_user");
 const OLDEST: &str = query(FILE, "oldest");
 const DELETE_THROUGH: &str = query(FILE, "delete_through");
 
@@ -359,6 +360,22 @@ pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<Listed>, StoreErr
 pub fn list_of_user(db: &Db<'_>, user_id: UserId, after: i64, limit: i64) -> Result<Vec<Listed>, StoreError> {
     let params = named_params! { ":user_id": user_id, ":after": after, ":limit": limit };
     db.all(LIST_OF_USER, params, listed)
+}
+
+/// Logins to an account, failed ones, and what became of its password, the newest first: those before the event of this
+/// number, at most `limit`.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn logins_of_user(
+    db: &Db<'_>,
+    user_id: UserId,
+    before: i64,
+    limit: i64,
+) -> Result<Vec<Listed>, StoreError> {
+    let params = named_params! { ":user_id": user_id, ":before": before, ":limit": limit };
+    db.all(LOGINS_OF_USER, params, listed)
 }
 
 /// Removes events that happened before `cutoff`, at most `limit`: from the oldest on, up to the first that is to stay.

@@ -325,6 +325,26 @@ fn an_api_key_is_checked_by_one_statement_that_searches_by_keys_alone() {
 }
 
 #[test]
+fn a_login_history_searches_logins_alone() {
+    let scratch = Scratch::new("history");
+    let (store, _) = open(&scratch.database()).expect("opens");
+    let statement = query::query(include_str!("../../sql/events.sql"), "logins_of_user");
+    let plan = store.read(|db| {
+        let mut statement = db.connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
+        let params = rusqlite::named_params! { ":user_id": 1, ":before": 9, ":limit": 1 };
+        let rows = statement.query_map(params, |row| row.get("detail"))?;
+        Ok::<Vec<String>, StoreError>(rows.collect::<Result<_, _>>()?)
+    });
+    assert_eq!(
+        plan.expect("is explained"),
+        [
+            "SEARCH e USING INDEX events_of_logins (user_id=? AND seq<?)",
+            "SEARCH o USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"
+        ]
+    );
+}
+
+#[test]
 fn every_named_statement_prepares_and_is_used() {
     let scratch = Scratch::new("prepare");
     let (store, _) = open(&scratch.database()).expect("opens");

@@ -32,6 +32,12 @@ pub const READING: &[(&str, Prepare)] = &[
         let token = server.new_session(Some(server.member("alice").1));
         vec![json!({ "session_token": token }), json!({ "session_token": "none" })]
     }),
+    ("login-history", |server| {
+        let (alice, user_id) = server.member("alice");
+        let _ = alice.tries("wrong");
+        let token = server.new_session(Some(user_id));
+        vec![json!({ "session_token": token }), json!({ "session_token": "none" })]
+    }),
     ("apikey-list", |server| {
         let token = server.new_session(Some(server.member("alice").1));
         vec![json!({ "session_token": token }), json!({ "session_token": "none" })]

@@ -22,6 +22,7 @@ mod health;
 mod journeys;
 mod limited_keys;
 mod login;
+mod login_history;
 mod login_links;
 mod mail;
 mod message_keys;

@@ -49,6 +49,7 @@ access-explain: user_id int, user_role str, action str, target_name str, target_
 batch: requests list | stop_on_failure bool
 session-info: session_token str
 session-list: session_token str
+login-history: session_token str | limit int, before int
 session-end: session_token str, session_id str
 session-touch: session_token str, days int | days_max int
 apikey-list: session_token str
