@@ -11,7 +11,7 @@ use crate::files::{Changing, KEY_FILE_MODE};
 use crate::guard::envelope::{KEYS_MAX, KeyLine, Keyring, Limit, generate_key, is_key_name};
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
-use crate::server::keys::check_keys;
+use crate::server::boot::check_keys;
 use crate::server::process::Process;
 use crate::store::message_keys::{self, MessageKey};
 use serde_json::json;

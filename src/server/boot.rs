@@ -2,15 +2,17 @@
 
 mod breaches;
 mod hashing;
+mod keys;
 mod mail;
 mod metrics;
 mod policy;
 
+pub use keys::{check_keys, note_keys};
 pub use mail::{mail_settings, mail_settings_of, read_email_texts};
 pub use policy::read_policy;
 
 use super::database::{FirstAdmin, open_store, prepare_database};
-use super::keys::{check_keys, note_keys};
+
 use super::maintenance::{release_expired_locks, resume_emails};
 use super::memory::Plan;
 use super::process::Process;

@@ -1,8 +1,7 @@
 //! The server's life as a process: it starts to log and serve, obeys signals, and stops in good order.
 
-use super::boot::{build, read_email_texts, read_policy};
+use super::boot::{build, check_keys, note_keys, read_email_texts, read_policy};
 use super::database::failure_text;
-use super::keys::{check_keys, note_keys};
 use super::listen::{open_listener, open_metrics, read_certificate};
 use super::maintenance::run_maintenance;
 use super::process::Process;

@@ -5,7 +5,6 @@
 //! | `lifecycle.rs` | starts to log and serve, obeys signals, stops in good order |
 //! | `boot.rs` | makes the application of the settings |
 //! | `database.rs` | opens the database, and sees to roles and first users |
-//! | `keys.rs` | checks the keys of messages |
 //! | `listen.rs` | listens, with or without TLS |
 //! | `router.rs` | says where a request goes |
 //! | `health.rs` | answers the health check |
@@ -21,7 +20,6 @@ pub mod boot;
 pub(crate) mod check;
 pub(crate) mod database;
 pub mod health;
-pub(crate) mod keys;
 pub mod lifecycle;
 pub mod listen;
 pub mod maintenance;

@@ -20,14 +20,14 @@ static COMMANDS: &[Command] = &[
         .options(&[secret::REQUESTS, JSON])
         .help(
             "\
-The server takes it after a reload: `systemctl reload authnzerver`, or SIGHUP. A frontend that needs few requests gets a
-key that may ask no others, such as
+The server takes it after a reload: `systemctl reload authnzerver`, or SIGHUP. A frontend that needs few requests gets
+a key that may ask no others, such as
 
     authnzerver secret add web2 --requests=session-info,batch
 
-What such a key may not ask is answered by HTTP 403. A `batch` has to be allowed, and each request in it, too. In the file
-the limit stands behind the name, `KEY # web2 requests=session-info,batch`; no limit is taken for everything, and one
-that cannot be read, or that names no request of the server, stops a start and is not taken by a reload.
+What such a key may not ask is answered by HTTP 403. A `batch` has to be allowed, and each request in it, too. In the
+file the limit stands behind the name, `KEY # web2 requests=session-info,batch`; no limit is taken for everything, and
+one that cannot be read, or that names no request of the server, stops a start and is not taken by a reload.
 ",
         ),
     Command::new("retire", "take a key out of the server's key file", secret::retire)
