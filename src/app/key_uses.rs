@@ -45,7 +45,9 @@ impl KeyUses {
                 result = write(slice.to_vec());
             }
             if result.is_err() {
-                slice.iter().for_each(|(id, at)| self.note(*id, *at));
+                for (id, at) in slice {
+                    self.note(*id, *at);
+                }
             }
         }
         result
