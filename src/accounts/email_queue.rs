@@ -112,6 +112,27 @@ fn user_or_stand_in(tx: &Tx<'_>, email: &EmailAddress) -> Result<Option<User>, S
     }
 }
 
+/// Has an email sent to this address, if it is that of somebody who gets one for this purpose. Neither the outcome nor the
+/// work tells whether it is.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn send_to_recipient(
+    context: &mut Context<'_>,
+    email: EmailAddress,
+    purpose: EmailPurpose,
+    contents: EmailContents,
+) -> Result<(), StoreError> {
+    context.refuse_instead_of_holding();
+    context.write(move |tx| {
+        let user = recipient(tx, &email, purpose)?;
+        enqueue(tx, purpose, user.as_ref(), &contents)
+    })?;
+    wake(context.app());
+    Ok(())
+}
+
 /// Has the email sent that goes to an address where somebody signs up: to an account that waits for its verification, the
 /// one with the code; to any other, that there is one.
 ///

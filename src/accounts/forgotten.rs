@@ -3,7 +3,7 @@
 //! the proof.
 
 use super::actor::Performer;
-use super::email_queue::{enqueue, is_recipient, recipient, wake};
+use super::email_queue::{is_recipient, send_to_recipient};
 use super::error::OperationError;
 use super::presented_code::{CodeRefused, PresentedCode};
 use super::verify_email::{self, VerifyRefused};
@@ -30,13 +30,7 @@ pub(crate) fn start(
     email: EmailAddress,
     contents: EmailContents,
 ) -> Result<(), StoreError> {
-    context.refuse_instead_of_holding();
-    context.write(move |tx| {
-        let user = recipient(tx, &email, EmailPurpose::Reset)?;
-        enqueue(tx, EmailPurpose::Reset, user.as_ref(), &contents)
-    })?;
-    wake(context.app());
-    Ok(())
+    send_to_recipient(context, email, EmailPurpose::Reset, contents)
 }
 
 /// Why no new password was set.

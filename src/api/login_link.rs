@@ -1,7 +1,7 @@
 //! A login without a password: one request has a code emailed, the other takes it.
 
 use super::logged_in::{NO_SUCH_CLIENT, NO_SUCH_DAYS, Session, logged_in_as, session, usual_days};
-use super::refusals::{BAD_CODE, BAD_PAGE, CODE_LOCKED, CODE_TOO_SOON, code_refused};
+use super::refusals::{BAD_CODE, BAD_PAGE, CODE_LOCKED, CODE_TOO_SOON, EMAILED_IF_KNOWN, code_refused};
 use crate::accounts::codes::{next_step, valid_seconds};
 use crate::accounts::email_queue::{GAP_SECONDS, contents};
 use crate::accounts::join::{FinishRefused, LogIn};
@@ -18,8 +18,6 @@ const NO_LINKS: Refusal = Refusal::new(
     "logging in by an emailed code is off",
     "You cannot log in by email here. Please use your password.",
 );
-/// What the end user reads, whoever has the address.
-const STARTED: &str = "If there is an account with this address, an email is on its way. If none comes, please check the address and try again in a minute.";
 
 requests! {
     /// Has an email sent with which somebody logs in without a password, if there is an account with this address that may.
@@ -87,7 +85,7 @@ fn login_link_start(call: &mut Call<'_>, ask: LoginLinkStart) -> Outcome<LoginLi
         code_seconds: valid_seconds(call.config(), CodePurpose::Login),
         resend_seconds: GAP_SECONDS,
     };
-    Ok(Done::new(started, STARTED))
+    Ok(Done::new(started, EMAILED_IF_KNOWN))
 }
 
 fn login_link_finish(call: &mut Call<'_>, ask: LoginLinkFinish) -> Outcome<Session> {

@@ -15,6 +15,9 @@ pub(super) const LOCKED: Refusal = Refusal::without_reason(
 pub(super) const NOT_LOGGED_IN: Refusal =
     Refusal::new("nobody is logged in with this session", "Please log in first.");
 
+/// What the end user reads who has an email with a code sent, whoever has the address.
+pub(super) const EMAILED_IF_KNOWN: &str = "If there is an account with this address, an email is on its way. If none comes, please check the address and try again in a minute.";
+
 /// An email was to link to a page that none may link to.
 pub(super) const BAD_PAGE: Refusal =
     Refusal::new("invalid request: no such link is allowed", "No email was sent.");

@@ -4,7 +4,7 @@ use crate::accounts::codes::{next_step, valid_seconds};
 use crate::accounts::email_queue::{GAP_SECONDS, contents};
 use crate::accounts::forgotten::{FinishRefused, finish, start};
 use crate::accounts::presented_code::PresentedCode;
-use crate::api::refusals::{BAD_CODE, BAD_PAGE, CODE_LOCKED, CODE_TOO_SOON, code_refused};
+use crate::api::refusals::{BAD_CODE, BAD_PAGE, CODE_LOCKED, CODE_TOO_SOON, EMAILED_IF_KNOWN, code_refused};
 use crate::app::Call;
 use crate::guard::code::CodePurpose;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
@@ -12,8 +12,6 @@ use crate::policy::email::EmailAddress;
 use crate::requests;
 use crate::user_id::UserId;
 
-/// What the end user reads, whoever has the address.
-const STARTED: &str = "If there is an account with this address, an email is on its way. If none comes, please check the address and try again in a minute.";
 const INSECURE: Refusal = Refusal::new("invalid new password", "");
 
 requests! {
@@ -79,7 +77,7 @@ fn reset_start(call: &mut Call<'_>, ask: ResetStart) -> Outcome<ResetStarted> {
         code_seconds: valid_seconds(call.config(), CodePurpose::Reset),
         resend_seconds: GAP_SECONDS,
     };
-    Ok(Done::new(started, STARTED))
+    Ok(Done::new(started, EMAILED_IF_KNOWN))
 }
 
 fn reset_finish(call: &mut Call<'_>, ask: ResetFinish) -> Outcome<ResetFinished> {
