@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let rng: Arc<dyn Rng> = Arc::new(OsRng);
     let parts = Parts {
-        clock: &*clock,
+        clock: &clock,
         rng: &*rng,
         default_policy: DEFAULT_POLICY,
         make_database: &|path, policy, admin| boot::make_database(path, policy, admin, &clock, &rng),

@@ -1,14 +1,17 @@
 //! What has happened, for whoever follows it: events after a position, and whether the log is what was written down.
 
+use super::actor::Operator;
 use super::error::OperationError;
 use crate::app::{App, Context};
+use crate::clock::Timestamp;
 use crate::outcome::Error;
 use crate::store::events::follow::{Followed, Origins, follow};
 use crate::store::events::{
     self, By, Event, EventKind, Link, Listed, NewEvent, Trail, Unreadable, hash_of, list, newest, removed,
 };
-use crate::store::{Db, StoreError};
+use crate::store::{Db, Store, StoreError};
 use crate::user_id::UserId;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -29,6 +32,18 @@ const DIGITS: usize = 16;
 pub fn note_policy_reloaded(app: &App) -> Result<(), StoreError> {
     let event = NewEvent::new(EventKind::PolicyReloaded);
     app.store.write(move |tx| Trail::default().note(tx, By::SERVER, event))
+}
+
+/// Writes down that a backup, made at this time, took the place of the database.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn note_restored(store: &Store, by: &Operator, made: Option<Timestamp>) -> Result<(), StoreError> {
+    let made = made.map_or(Cow::Borrowed("unknown"), |made| made.wire().into());
+    let event = NewEvent::new(EventKind::Restored).detail(made);
+    let by = By::operator(by.login.clone());
+    store.write(move |tx| Trail::default().note(tx, by, event))
 }
 
 /// A place in the event log: after which event one goes on. It knows the event's hash, so that it does not fit another

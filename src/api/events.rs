@@ -97,6 +97,11 @@ fn events_since(call: &mut Call<'_>, ask: EventsSince) -> Outcome<Events> {
     let wait = Duration::from_secs(wait_seconds.unsigned_abs());
     let found = since(call, &Wanted { after, kinds, limit, wait });
     let feed = found.map_err(|error| error.map_refusal(|NoSuchPosition| NO_SUCH_POSITION.to_failure()))?;
+    if let Some(oldest) = feed.events.first() {
+        // Not the time at which the request began: it may have waited.
+        let micros = call.app().clock.now().micros().saturating_sub(oldest.at.micros());
+        call.app().metrics.event_lag.observe(Duration::from_micros(micros.try_into().unwrap_or(0)));
+    }
     let listed = feed.events.into_iter().map(|event| ListedEvent {
         position: Position::of(event.link()).to_string(),
         at: event.at,

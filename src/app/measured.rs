@@ -52,6 +52,8 @@ pub struct Metrics {
     pub failed_attempts: Counter,
     /// Failures that were one too many.
     pub locks: Counter,
+    /// How old the oldest event was in each answer that told of some.
+    pub event_lag: Histogram,
 }
 
 impl Metrics {
@@ -64,6 +66,7 @@ impl Metrics {
             unsealed: Counter::default(),
             failed_attempts: Counter::default(),
             locks: Counter::default(),
+            event_lag: Histogram::default(),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::server::lifecycle::End;
 use crate::server::process::Process;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The exit status when all went well.
 pub const EXIT_DONE: u8 = 0;
@@ -108,7 +109,7 @@ pub struct Context<'a, 's> {
 /// The parts of the program that commands set in motion.
 pub struct Parts<'a> {
     /// Tells the time.
-    pub clock: &'a dyn Clock,
+    pub clock: &'a Arc<dyn Clock>,
     /// Makes keys and passwords.
     pub rng: &'a dyn Rng,
     /// The built-in permissions policy, as JSON.

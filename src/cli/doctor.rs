@@ -67,7 +67,7 @@ fn examine(
     files::look(&loaded.config, &database, key_file.as_deref(), findings);
     running(arguments, context, findings);
     if arguments.has(MAIL.name) {
-        match trial::probe(&loaded.config, &process, context.parts.clock) {
+        match trial::probe(&loaded.config, &process, &**context.parts.clock) {
             Ok(()) => findings.ok("the mail server can be reached, and takes emails from here"),
             Err((why, advice)) => findings.add(Level::Problem, why, advice),
         }

@@ -2,14 +2,17 @@
 
 use super::backup::directory::SECRET_SUFFIXES;
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
+use super::operator::operator;
 use super::output::show;
+use crate::accounts::events::note_restored;
 use crate::config::base_directory::{PII_SALT_FILE, SECRET_FILE};
 use crate::config::{self, RestoreSettings};
 use crate::files::with_suffix;
-use crate::store::OpenError;
 use crate::store::restore::{Restored, restore};
+use crate::store::{OpenError, Store};
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Restores the database.
 ///
@@ -24,6 +27,7 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     let backup = context.environment.directory.join(arguments.word(0).unwrap_or_default());
     let done = restore(&backup, &settings.database, context.parts.clock.now());
     let done = done.map_err(|error| refused(&error, &backup))?;
+    note(&settings.database, &done, context);
     let next = what_to_do(&backup, &settings, &done);
     let mut lines = vec![format!("restored {}", settings.database.display())];
     let taken = done.notes.as_ref().map(|notes| notes.taken.wire());
@@ -43,6 +47,22 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     });
     show(arguments, context, &document, &(lines.join("\n") + "\n"));
     Ok(EXIT_DONE)
+}
+
+/// Leaves an event. A backup of an older schema has no place for it yet.
+fn note(database: &Path, done: &Restored, context: &mut Context<'_, '_>) {
+    if done.is_older {
+        return;
+    }
+    let made = done.notes.as_ref().map(|notes| notes.taken);
+    let noted = Store::open_prepared(database, Arc::clone(context.parts.clock))
+        .map_err(|error| error.to_string())
+        .and_then(|store| {
+            note_restored(&store, &operator(), made).map_err(|error| error.about(database).to_string())
+        });
+    if let Err(error) = noted {
+        context.streams.warn(&format!("it is restored, but no event tells of it: {error}"));
+    }
 }
 
 fn refused(error: &OpenError, backup: &Path) -> CommandError {

@@ -34,7 +34,7 @@ pub static COMMANDS: &[Command] = &[
         help: "\
 With --basedir, what is required and given nowhere comes from that directory: from the `.env` in it, or else from the
 server's own database, key and salt there, which a start makes if they are missing. SIGTERM and SIGINT stop it;
-SIGHUP has the permissions policy, the certificate and the keys read again.
+SIGHUP has it read again: policy, certificate, keys of messages, email texts and log level.
 ",
         words: &[],
         options: &[],

@@ -33,6 +33,7 @@ use crate::problem;
 use crate::problem::Problem;
 use crate::rng::Rng;
 use base_directory::AdminChoice;
+use log::LevelFilter;
 use reader::{ADMIN_VARIABLES, Reader, URL_VARIABLE};
 use sources::{Source, Sources};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -51,27 +52,39 @@ pub struct Startup {
     pub admin: AdminChoice,
     /// What the operator should know, one line each. Holds no secret.
     pub warnings: Vec<Problem>,
-    /// Where the keys of messages come from.
-    pub keys: KeySource,
+    /// Where the settings come from that are read again while the server runs.
+    pub reloaded: Reloaded,
 }
 
-/// Where the keys of messages come from, to be read again while the server runs.
+/// The settings that are read again while the server runs, as a start would now.
 #[derive(Clone)]
-pub struct KeySource {
+pub struct Reloaded {
     invocation: Invocation,
     environment: Environment,
 }
 
-impl KeySource {
-    /// Reads the keys as a start would now.
+impl Reloaded {
+    /// The keys of messages.
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn read(&self) -> Result<Keyring, Problems> {
+    pub fn keys(&self) -> Result<Keyring, Problems> {
+        self.read(|reader| reader.secret())
+    }
+
+    /// The least level that is logged.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn log_level(&self) -> Result<LevelFilter, Problems> {
+        self.read(|reader| reader.log_level())
+    }
+
+    fn read<T>(&self, setting: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> Result<T, Problems> {
         let sources = Sources::open(&self.invocation, &self.environment)?;
         let mut reader = Reader::new(&sources);
-        let keys = reader.secret();
-        Ok(reader.finish(keys)?.0)
+        let value = setting(&mut reader);
+        Ok(reader.finish(value)?.0)
     }
 }
 
@@ -260,8 +273,9 @@ fn load_from(sources: &Sources<'_>) -> Result<Startup, Problems> {
     if config.email_user.is_empty() {
         sources.environment.user_name().unwrap_or(NAMELESS_USER).clone_into(&mut config.email_user);
     }
-    let keys = KeySource { invocation: sources.invocation.clone(), environment: sources.environment.clone() };
-    Ok(Startup { config, admin, warnings, keys })
+    let reloaded =
+        Reloaded { invocation: sources.invocation.clone(), environment: sources.environment.clone() };
+    Ok(Startup { config, admin, warnings, reloaded })
 }
 
 /// The first administrator. The process's variables are asked even if a file stands in for them, for a password

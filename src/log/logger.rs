@@ -13,22 +13,22 @@ const LIBRARY_CHARACTERS_MAX: usize = 1000;
 /// The logger of this process.
 pub(super) struct Logger {
     style: Style,
-    level: LevelFilter,
     mark: Mark,
     text: SimpleLogger,
 }
 
 impl Logger {
-    pub(super) fn new(style: Style, level: LevelFilter, mark: Mark) -> Self {
-        let text = SimpleLogger::new().with_level(level);
+    pub(super) fn new(style: Style, mark: Mark) -> Self {
+        // What is logged is decided in one place, where it can change.
+        let text = SimpleLogger::new().with_level(LevelFilter::Trace);
         let text = if style.timestamps { text.with_utc_timestamps() } else { text.without_timestamps() };
-        Self { style, level, mark, text }
+        Self { style, mark, text }
     }
 }
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= self.level && !is_noise(metadata)
+        metadata.level() <= log::max_level() && !is_noise(metadata)
     }
 
     #[expect(clippy::print_stderr, reason = "this is where log lines leave")]

@@ -83,11 +83,22 @@ pub fn start(format: LogFormat, level: log::LevelFilter, timestamps: bool, rng: 
     let forwarder = Forwarder::start(from, log, style, mark.clone())?;
     os::replace_standard(os::STDERR, &into)?;
     os::replace_standard(os::STDOUT, &into)?;
-    log::set_boxed_logger(Box::new(Logger::new(style, level, mark))).map_err(io::Error::other)?;
-    log::set_max_level(level);
+    log::set_boxed_logger(Box::new(Logger::new(style, mark))).map_err(io::Error::other)?;
+    set_level(level);
     // Somebody who came first would have set the logger, too.
     let _ = INSTALLED.set(Installed { style, forwarder });
     Ok(())
+}
+
+/// The least level that is logged from now on.
+pub fn set_level(level: log::LevelFilter) {
+    log::set_max_level(level);
+}
+
+/// The least level that is logged.
+#[must_use]
+pub fn level() -> log::LevelFilter {
+    log::max_level()
 }
 
 /// Waits a little until all lines are written. The last thing that a process does.

@@ -13,7 +13,7 @@ use crate::accounts::first_users::add_roles;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::base_directory;
-use crate::config::{KeySource, Startup};
+use crate::config::{Problems, Reloaded, Startup};
 use crate::http::Listener;
 use crate::log;
 use crate::problem;
@@ -28,7 +28,8 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// Signals that stop the server, or have it read its policy, certificate, keys and email texts again.
+/// Signals that stop the server, or have it read again what can change: log level, policy, certificate, keys and email
+/// texts.
 const SIGNALS_OBEYED: &[i32] = &[SIGTERM, SIGINT, SIGHUP];
 /// Signals that would end the process by default, and are ignored: those that have other daemons reopen their logs,
 /// timers that a parent may have left running, and the one for a file that has reached its size limit, which is a
@@ -106,7 +107,7 @@ fn serve(
     let speaks_tls = certificate.is_some();
     ensure_resources(&loaded.config, speaks_tls)?;
     let plan = plan_memory(&loaded.config)?;
-    let keys = loaded.keys.clone();
+    let reloaded = loaded.reloaded.clone();
     let app = Arc::new(build(loaded, process, &plan, clock, rng)?);
     let listener = open_listener(&app, process, &plan, clock, certificate)?;
     let metrics = open_metrics(&app, listener.traffic(), clock)?;
@@ -128,7 +129,7 @@ fn serve(
             .spawn(move || run_maintenance(&app, &stopped))
     }
     .map_err(|error| problem!("cannot start a thread: {}", error))?;
-    wait_for_stop(signals, process, &keys, &app, &listener);
+    wait_for_stop(signals, process, &reloaded, &app, &listener);
     log::info("stopping", &[]);
     app.store.end_watches();
     let was_accepting = listener.is_accepting();
@@ -145,16 +146,22 @@ fn serve(
     if was_accepting { Ok(()) } else { Err("the listening socket was lost".into()) }
 }
 
-/// Returns when the server is to stop or can no longer be reached. Until then, reloads policy, certificate, keys and email
-/// texts on request.
-fn wait_for_stop(mut signals: Signals, process: &Process, keys: &KeySource, app: &App, listener: &Listener) {
+/// Returns when the server is to stop or can no longer be reached. Until then, reads again what can change, on request.
+fn wait_for_stop(
+    mut signals: Signals,
+    process: &Process,
+    reloaded: &Reloaded,
+    app: &App,
+    listener: &Listener,
+) {
     while listener.is_accepting() {
         for signal in signals.pending() {
             match signal {
                 SIGHUP => {
+                    reload_log_level(reloaded);
                     reload_policy(app);
                     reload_certificate(process, app, listener);
-                    reload_keys(keys, app);
+                    reload_keys(reloaded, app);
                     reload_email_texts(app);
                 }
                 SIGTERM | SIGINT => return,
@@ -186,8 +193,8 @@ fn reload_policy(app: &App) {
 }
 
 /// A request that is under way is answered with the key that it came with.
-fn reload_keys(keys: &KeySource, app: &App) {
-    match keys.read() {
+fn reload_keys(reloaded: &Reloaded, app: &App) {
+    match reloaded.keys() {
         Ok(keys) => {
             if let Err(problem) = check_keys(&keys) {
                 log::error("kept the old keys", &[("cause", log::cause(&problem))]);
@@ -198,11 +205,27 @@ fn reload_keys(keys: &KeySource, app: &App) {
             note_keys(app);
             log::info("read the keys again", &[("count", count.into())]);
         }
-        Err(problems) => {
-            for problem in problems.lines() {
-                log::error("kept the old keys", &[("cause", log::cause(problem))]);
-            }
+        Err(problems) => tell_each("kept the old keys", &problems),
+    }
+}
+
+/// Tells of the change on whichever level still shows it.
+fn reload_log_level(reloaded: &Reloaded) {
+    let before = log::level();
+    match reloaded.log_level() {
+        Ok(level) if level == before => {}
+        Ok(level) => {
+            log::set_level(level.max(before));
+            log::info("logs another level", &[("level", level.as_str().into())]);
+            log::set_level(level);
         }
+        Err(problems) => tell_each("kept the old log level", &problems),
+    }
+}
+
+fn tell_each(what: &'static str, problems: &Problems) {
+    for problem in problems.lines() {
+        log::error(what, &[("cause", log::cause(problem))]);
     }
 }
 

@@ -102,6 +102,11 @@ impl MetricsPage {
             std::fs::metadata(path).map_or(0, |file| file.len())
         };
         text.gauge("authnzerver_database_bytes", "The database's file.", bytes(""));
+        text.histograms(
+            "authnzerver_event_lag_seconds",
+            "Age of the oldest event in answers to events-since.",
+        )
+        .histogram(&[], &self.app.metrics.event_lag);
         text.gauge("authnzerver_write_ahead_log_bytes", "What is not in that file yet.", bytes("-wal"));
         // Without an answer from the database there is no sample: that is not the same as none.
         let unsent: Result<_, StoreError> = self.app.store.read(statistics::unsent_emails);

@@ -96,7 +96,13 @@ fn what_litestream_makes_is_restored_and_what_only_bears_its_name_is_refused() {
 fn an_altered_log_and_a_missing_superuser_are_told_after_a_restore() {
     let (machine, path) = with_backup();
     fs::remove_file(machine.path("copy.sqlite.sha256")).expect("removes");
-    let sound = restores(&machine, &path)["next"].to_string();
+    let sound = restores(&machine, &path);
+    let events = does(&machine, &["events"])["events"].clone();
+    let last = events.as_array().and_then(|events| events.last()).expect("some").clone();
+    assert!(last["kind"] == "database.restored" && last["actor"] == "operator", "{last}");
+    assert_eq!(last["detail"], sound["taken"], "when the backup was made");
+    assert_eq!(does(&machine, &["events", "verify"])["sound"], true);
+    let sound = sound["next"].to_string();
     assert!(!sound.contains("events verify") && !sound.contains("no active superuser"), "{sound}");
     changes(
         &path,

@@ -151,3 +151,36 @@ fn what_cannot_be_printed_is_a_failure() {
         .expect("runs");
     assert!(left.status.success() && left.stderr.is_empty(), "a reader who left is no fault");
 }
+
+#[test]
+fn a_hang_up_takes_another_log_level_and_keeps_the_old_one_for_one_that_is_none() {
+    let mut machine = Machine::new();
+    let file = machine.path("variables");
+    let write = |level: &str| {
+        let lines = format!("AUTHNZERVER_PORT=0\nAUTHNZERVER_PWNEDURL=none\nAUTHNZERVER_LOGLEVEL={level}\n");
+        std::fs::write(&file, lines).expect("writes");
+    };
+    write("info");
+    machine.types(format!("--envfile={}", file.display()));
+    let server = machine.starts(&[]);
+    let lines = || server.log().matches("request=\"session-new\"").count();
+    let hangs_up_until = |level: &str, event: &str| {
+        write(level);
+        server.signals("-HUP");
+        server.waits_until(|| server.log().contains(event));
+    };
+    server.new_session();
+    server.waits_until(|| lines() == 1);
+
+    hangs_up_until("loud", "kept the old log level");
+    server.new_session();
+    server.waits_until(|| lines() == 2);
+
+    hangs_up_until("error", "logs another level level=ERROR");
+    server.new_session();
+    hangs_up_until("debug", "logs another level level=DEBUG");
+    server.new_session();
+    server.waits_until(|| lines() > 2);
+    assert_eq!(lines(), 3, "{}", server.log());
+    server.stops();
+}

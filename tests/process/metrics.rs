@@ -66,6 +66,12 @@ fn what_happens_is_counted_and_names_nobody() {
     let address = format!("127.0.0.1:{port}");
     let server = machine.starts(&[("METRICS", &address)]);
     asks(&server);
+    server.ask("events-since", &json!({ "after": "now" }));
+    assert!(
+        get(port, "GET /metrics").contains("\nauthnzerver_event_lag_seconds_count 0\n"),
+        "nobody was told of one"
+    );
+    server.ask("events-since", &json!({ "after": "first" }));
     let samples = samples(port);
     let of = |request: &str, outcome: &str| {
         value(&samples, "authnzerver_requests_total", &json!({ "request": request, "outcome": outcome }))
@@ -93,6 +99,7 @@ fn what_happens_is_counted_and_names_nobody() {
         ("authnzerver_hash_queue_places", 1.0),
         ("authnzerver_writes_total", 2.0),
         ("authnzerver_commit_duration_seconds_count", 2.0),
+        ("authnzerver_event_lag_seconds_count", 1.0),
         ("authnzerver_database_bytes", 4096.0),
         ("authnzerver_resident_memory_bytes", 1_000_000.0),
         ("authnzerver_uptime_seconds", 0.000_001),

@@ -91,7 +91,7 @@ fn send(
         handed_over: &|| (),
         trace: Some(&trace),
     };
-    let sent = send_now(email, settings, context.parts.clock, &watch);
+    let sent = send_now(email, settings, &**context.parts.clock, &watch);
     (sent, steps.take())
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::cli;
 use crate::cli::command::Parts;
 use crate::cli::streams::Streams;
-use crate::clock::{ManualClock, Timestamp};
+use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::config::Environment;
 use crate::outbound::pwned::builder::{Built, FilterWriter};
 use crate::outbound::pwned::filter::PwnedFilter;
@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 const SMALL: Portions = Portions { shard_keys_max: 1000, run_keys_max: 700 };
@@ -80,8 +81,9 @@ impl Workshop {
         let words = ["pwned"].iter().chain(arguments).map(|word| word.replace('@', room).into());
         let environment =
             Environment { arguments: words.collect(), variables: BTreeMap::new(), directory: "/".into() };
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(Timestamp::MIN));
         let parts = Parts {
-            clock: &ManualClock::at(Timestamp::MIN),
+            clock: &clock,
             rng: &SeededRng::new(1),
             default_policy: "",
             make_database: &|_, _, _| Err("no command makes a database here".into()),

@@ -106,7 +106,7 @@ impl Machine {
             End::Stopped
         };
         let parts = Parts {
-            clock: &*clock,
+            clock: &clock,
             rng: &SeededRng::new(1),
             default_policy: if self.is_real { DEFAULT_POLICY } else { "{\"roles\": []}" },
             open: &|loaded, process| boot::open(loaded, process, &clock, &rng),

@@ -103,6 +103,8 @@ kinds! {
     MessageKeysChanged = "keys.changed";
     /// The server read the permissions policy again.
     PolicyReloaded = "policy.reloaded";
+    /// A backup took the place of the database: what happened after this time, the detail, is not in it.
+    Restored = "database.restored";
 }
 
 impl EventKind {
