@@ -1,7 +1,7 @@
 //! What statements run on, and how their rows are read.
 
-use super::condition::Condition;
 use super::error::StoreError;
+use super::sqlite::condition::Condition;
 use crate::clock::Timestamp;
 use crate::json::JsonText;
 use rusqlite::types::FromSql;

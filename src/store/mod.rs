@@ -3,36 +3,17 @@
 //! Knows no request, reply or HTTP. What SQLite is told lies in `sql/`; a module here per file there.
 //! [`Store::read`] runs at once on the caller's thread; [`Store::write`] waits until the change is on the disk.
 
-mod access;
-mod adopt;
 mod changes;
-pub(crate) mod checksum;
-pub(crate) mod companions;
-mod condition;
-mod connection;
-mod copying;
-mod damage;
 mod db;
 mod error;
-mod identity;
-mod in_use;
-pub mod inspect;
-mod look;
-mod migrate;
-mod open;
-mod overwritten;
 pub(crate) mod query;
-mod schema;
-#[cfg(test)]
-pub(crate) mod testing;
+mod sqlite;
 mod token_rows;
 mod types;
-mod writer;
 
 pub(crate) mod apikeys;
 pub(crate) mod apikeys_nosession;
 pub(crate) mod attempts;
-pub(crate) mod backup;
 pub(crate) mod codes;
 pub(crate) mod email_queue;
 pub(crate) mod emails;
@@ -40,14 +21,12 @@ pub mod events;
 pub mod locks;
 pub(crate) mod message_keys;
 mod removal;
-pub(crate) mod restore;
 pub mod roles;
 pub(crate) mod scoped_keys;
 pub(crate) mod server_state;
 pub(crate) mod sessions;
 pub(crate) mod statistics;
 pub(crate) mod unsent_emails;
-mod upgrade;
 pub(crate) mod user_lists;
 pub(crate) mod user_transfer;
 pub(crate) mod users;
@@ -55,26 +34,29 @@ pub(crate) mod users;
 pub use changes::{WATCHERS_MAX, Watcher};
 pub use db::{Db, Tx};
 pub use error::{OpenError, StoreError};
-pub use open::Origin;
 pub use removal::Removal;
-pub use upgrade::Upgrade;
+#[cfg(test)]
+pub(crate) use sqlite::testing;
+pub use sqlite::writer::WriteCounts;
+pub use sqlite::{Origin, Upgrade, inspect};
+pub(crate) use sqlite::{backup, checksum, companions, restore};
 
 use crate::clock::{Clock, Timestamp};
 use crate::log;
 use crate::pool::Pool;
 use crate::problem::Problem;
 use changes::Changes;
-use condition::{Condition, Writing};
-use connection::connect_to_read;
-use identity::{FileId, OpenFiles};
-use in_use::InUse;
-use open::First;
 use rusqlite::Connection;
+use sqlite::condition::{Condition, Writing};
+use sqlite::connection::connect_to_read;
+use sqlite::damage;
+use sqlite::identity::{FileId, OpenFiles};
+use sqlite::in_use::InUse;
+use sqlite::open::{self, First};
+use sqlite::writer::{Purpose, Told, Writer};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-pub use writer::WriteCounts;
-use writer::{Purpose, Told, Writer};
 
 /// Scans that may wait; more are refused at once as [`StoreError::Busy`].
 const WAITING_SCANS_MAX: usize = 16;
@@ -350,6 +332,3 @@ impl Store {
         free.unwrap_or_else(|| from_turn[0].lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
-
-#[cfg(test)]
-mod tests;

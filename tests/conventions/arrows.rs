@@ -102,9 +102,9 @@ const OPERATORS_WORDS: &[&str] = &[
     "src/policy/passwords",
     "src/guard/ratelimit/settings",
     "src/outbound/email_texts",
-    "src/store/adopt",
+    "src/store/sqlite/adopt",
     // Which table of ours an upgrade would break; its name came from the operator's file.
-    "src/store/upgrade",
+    "src/store/sqlite/upgrade",
 ];
 const OPERATORS_WORDS_ALONE: &str =
     "It shows what the operator wrote. What came in a request must not get there.";

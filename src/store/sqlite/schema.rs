@@ -1,13 +1,13 @@
 //! Whether a database has the tables, indexes, triggers and views that this program makes, and no others: a foreign trigger
 //! would act on every write.
 
-use super::error::StoreError;
 use super::migrate::migrate_to;
-use super::query::query;
+use crate::store::error::StoreError;
+use crate::store::query::query;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-const FILE: &str = include_str!("../../sql/schema.sql");
+const FILE: &str = include_str!("../../../sql/sqlite/schema.sql");
 const SCHEMA: &str = query(FILE, "schema");
 
 /// What SQLite keeps for itself.

@@ -2,7 +2,6 @@
 
 use super::access;
 use super::connection::prepare;
-use super::error::OpenError;
 use super::identity::FileId;
 use super::in_use::InUse;
 use super::look::{Found, IS_EMPTY, Kind, MADE_BY_PYTHON, look, look_shared};
@@ -10,6 +9,7 @@ use super::migrate;
 use super::upgrade::{Upgrade, upgrade};
 use super::{adopt, damage};
 use crate::clock::Clock;
+use crate::store::error::OpenError;
 use rusqlite::Connection;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub enum Origin {
 }
 
 /// Opens the file for writing and brings it to today's schema.
-pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(First, Origin), OpenError> {
+pub(crate) fn open(path: &Path, clock: &dyn Clock) -> Result<(First, Origin), OpenError> {
     access::check(path)?;
     let in_use = InUse::share(path)?;
     let made = make_if_missing(path)?;
@@ -66,14 +66,14 @@ pub(super) fn open(path: &Path, clock: &dyn Clock) -> Result<(First, Origin), Op
 }
 
 /// The first connection to a database, the file that it leads to, and that it is in use.
-pub(super) struct First {
-    pub(super) connection: Connection,
-    pub(super) id: FileId,
-    pub(super) in_use: Option<InUse>,
+pub(crate) struct First {
+    pub(crate) connection: Connection,
+    pub(crate) id: FileId,
+    pub(crate) in_use: Option<InUse>,
 }
 
 /// Opens a file that a server has made ready. It is not made, brought up to date or taken over: a server may be using it.
-pub(super) fn open_prepared(path: &Path) -> Result<First, OpenError> {
+pub(crate) fn open_prepared(path: &Path) -> Result<First, OpenError> {
     let (Found { connection, id, kind, .. }, in_use) = look_shared(path)?;
     let lacks = match kind {
         Kind::Ours(version) if version == migrate::newest_version() => {

@@ -1,12 +1,12 @@
 //! What is in a backup that an operator should know of.
 
 use crate::clock::Timestamp;
-use crate::store::condition::Condition;
 use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::events::follow::{Followed, Origins, follow};
 use crate::store::events::removed;
-use crate::store::identity::OpenFiles;
+use crate::store::sqlite::condition::Condition;
+use crate::store::sqlite::identity::OpenFiles;
 use crate::store::users::somebody_administers;
 use rusqlite::Connection;
 use std::path::Path;

@@ -3,18 +3,18 @@
 use super::companions::beside;
 use super::connection::{connect, refusal};
 use super::copying::row_counts;
-use super::error::{OpenError, StoreError};
 use super::look::{Found, Kind, look_with};
 use super::migrate;
 use super::open::{First, open_prepared};
-use super::query::query;
 use super::schema;
 use super::upgrade::take_steps;
 use crate::problem::Problem;
+use crate::store::error::{OpenError, StoreError};
+use crate::store::query::query;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
-const FILE: &str = include_str!("../../sql/inspect.sql");
+const FILE: &str = include_str!("../../../sql/sqlite/inspect.sql");
 const TABLES: &str = query(FILE, "tables");
 
 /// Problems that one check tells of at most.

@@ -6,36 +6,36 @@
 //! SQLite has on it.
 
 use super::companions::{COMPANIONS, beside};
-use super::error::StoreError;
 use super::overwritten::ContentWatch;
+use crate::store::error::StoreError;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A file, whatever its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct FileId {
+pub(crate) struct FileId {
     device: u64,
     inode: u64,
 }
 
 impl FileId {
     /// The file that this name leads to now.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = std::fs::metadata(path)?;
         Ok(Self { device: metadata.dev(), inode: metadata.ino() })
     }
 }
 
 /// The files of an open database.
-pub(super) struct OpenFiles {
+pub(crate) struct OpenFiles {
     names: Vec<(PathBuf, FileId)>,
     content: Option<ContentWatch>,
 }
 
 impl OpenFiles {
     /// The files that lie under these names now: the database, and what SQLite has made beside it.
-    pub(super) fn find(path: &Path) -> io::Result<Self> {
+    pub(crate) fn find(path: &Path) -> io::Result<Self> {
         // SQLite follows a symbolic link and keeps the log beside the file that it leads to.
         let target = std::fs::canonicalize(path)?;
         let companions = COMPANIONS.iter().map(|suffix| beside(&target, suffix));
@@ -45,7 +45,7 @@ impl OpenFiles {
     }
 
     /// The file of a database that nobody writes to.
-    pub(super) fn alone(path: &Path) -> io::Result<Self> {
+    pub(crate) fn alone(path: &Path) -> io::Result<Self> {
         let names = vec![(path.to_owned(), FileId::of(path)?)];
         Ok(Self { names, content: None })
     }
@@ -55,7 +55,7 @@ impl OpenFiles {
     /// # Errors
     ///
     /// [`StoreError::Replaced`] with the first name that does not; [`StoreError::Overwritten`].
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         let moved = |(name, id): &&(PathBuf, FileId)| FileId::of(name).ok() != Some(*id);
         if let Some((name, _)) = self.names.iter().find(moved) {
             return Err(StoreError::Replaced(name.clone()));

@@ -5,7 +5,7 @@
 
 use super::access::our_user;
 use super::companions::beside;
-use super::error::OpenError;
+use crate::store::error::OpenError;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
@@ -17,7 +17,7 @@ const ROOT: u32 = 0;
 
 /// See the module.
 #[must_use]
-pub(super) struct InUse {
+pub(crate) struct InUse {
     /// Nobody does anything with it, but the lock ends with it.
     _file: File,
 }
@@ -27,7 +27,7 @@ impl InUse {
     ///
     /// # Errors
     /// The database is being replaced.
-    pub(super) fn share(database: &Path) -> Result<Option<Self>, OpenError> {
+    pub(crate) fn share(database: &Path) -> Result<Option<Self>, OpenError> {
         let (name, file) = open_beside(database)?;
         match file.try_lock_shared() {
             Ok(()) => Ok(Some(Self { _file: file })),
@@ -41,7 +41,7 @@ impl InUse {
     ///
     /// # Errors
     /// Somebody does, or that cannot be found out.
-    pub(super) fn alone(database: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn alone(database: &Path) -> Result<Self, OpenError> {
         let (name, file) = open_beside(database)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
@@ -71,18 +71,18 @@ fn open(name: &Path, database: &Path) -> io::Result<File> {
 }
 
 /// Makes an empty file that did not exist, for its owner alone.
-pub(super) fn create_private(path: &Path) -> io::Result<File> {
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Whose a database is; without one, whose its directory is.
-pub(super) fn owner_of(database: &Path) -> Option<Metadata> {
+pub(crate) fn owner_of(database: &Path) -> Option<Metadata> {
     let directory = database.parent().filter(|parent| !parent.as_os_str().is_empty());
     std::fs::metadata(database).or_else(|_| std::fs::metadata(directory.unwrap_or(Path::new(".")))).ok()
 }
 
 /// What an administrator makes beside a server's files becomes the server's own.
-pub(super) fn give_to(file: &File, owner: Option<Metadata>) -> io::Result<()> {
+pub(crate) fn give_to(file: &File, owner: Option<Metadata>) -> io::Result<()> {
     match owner {
         Some(owner) if our_user() == Some(ROOT) => fchown(file, Some(owner.uid()), Some(owner.gid())),
         _ => Ok(()),

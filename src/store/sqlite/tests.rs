@@ -1,9 +1,10 @@
 //! The store by itself: opening, adopting, refusing, and that no write is half done.
 
-use super::*;
+use super::identity::OpenFiles;
 use crate::clock::ManualClock;
 use crate::guard::token::StoredToken;
 use crate::policy::roles::Role;
+use crate::store::*;
 use crate::user_id::UserId;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ impl Scratch {
     }
 
     fn python_database(&self) -> PathBuf {
-        std::fs::write(self.database(), include_bytes!("../../tests/data/python-authdb/authdb.sqlite"))
+        std::fs::write(self.database(), include_bytes!("../../../tests/data/python-authdb/authdb.sqlite"))
             .expect("the fixture can be copied");
         self.database()
     }
@@ -204,14 +205,15 @@ fn what_belongs_to_another_user_is_named_with_its_owner_and_the_remedy() {
     let scratch = Scratch::new("foreign");
     let (_store, _) = open(&scratch.database()).expect("opens");
     let us = std::fs::metadata(scratch.database()).expect("is there").uid();
-    assert!(crate::store::access::not_ours(&scratch.database(), us).is_none(), "all of it is ours");
-    let told =
-        crate::store::access::not_ours(&scratch.database(), us + 1).expect("none of it is").to_string();
+    assert!(crate::store::sqlite::access::not_ours(&scratch.database(), us).is_none(), "all of it is ours");
+    let told = crate::store::sqlite::access::not_ours(&scratch.database(), us + 1)
+        .expect("none of it is")
+        .to_string();
     assert!(told.contains(&format!("belongs to user {us}")), "{told}");
     assert!(told.contains(&format!("chown {} {}", us + 1, scratch.0.display())), "{told}");
-    let log = crate::store::companions::beside(&scratch.database(), "-wal");
+    let log = crate::store::sqlite::companions::beside(&scratch.database(), "-wal");
     if std::os::unix::fs::chown(&log, Some(us + 1), None).is_ok() {
-        let told = crate::store::access::not_ours(&scratch.database(), us)
+        let told = crate::store::sqlite::access::not_ours(&scratch.database(), us)
             .expect("the log is another's")
             .to_string();
         assert!(told.contains("-wal") && told.contains(&format!("belongs to user {}", us + 1)), "{told}");
@@ -311,7 +313,7 @@ fn room_for_small_writes_alone_is_not_yet_health() {
 fn an_api_key_is_checked_by_one_statement_that_searches_by_keys_alone() {
     let scratch = Scratch::new("plan");
     let (store, _) = open(&scratch.database()).expect("opens");
-    let statement = query::query(include_str!("../../sql/scoped_keys.sql"), "valid");
+    let statement = query::query(include_str!("../../../sql/scoped_keys.sql"), "valid");
     let plan = store.read(|db| {
         let mut statement = db.connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
         let params = rusqlite::named_params! { ":key_id": [0_u8; 8], ":now": "" };
@@ -328,7 +330,7 @@ fn an_api_key_is_checked_by_one_statement_that_searches_by_keys_alone() {
 fn a_login_history_searches_logins_alone() {
     let scratch = Scratch::new("history");
     let (store, _) = open(&scratch.database()).expect("opens");
-    let statement = query::query(include_str!("../../sql/events.sql"), "logins_of_user");
+    let statement = query::query(include_str!("../../../sql/events.sql"), "logins_of_user");
     let plan = store.read(|db| {
         let mut statement = db.connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
         let params = rusqlite::named_params! { ":user_id": 1, ":before": 9, ":limit": 1 };
@@ -350,21 +352,24 @@ fn every_named_statement_prepares_and_is_used() {
     let (store, _) = open(&scratch.database()).expect("opens");
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut checked = 0;
-    for entry in std::fs::read_dir(directory.join("sql")).expect("sql/ is there") {
-        let path = entry.expect("reads").path();
-        let stem = path.file_stem().expect("has a name").to_string_lossy().into_owned();
-        if path.is_dir() || ["pragmas", "adopt"].contains(&stem.as_str()) {
-            continue;
-        }
-        let file: &'static str = std::fs::read_to_string(&path).expect("reads").leak();
-        let code =
-            std::fs::read_to_string(directory.join(format!("src/store/{stem}.rs"))).expect("has its module");
-        for name in query::names(file) {
-            let statement = query::query(file, name);
-            let prepared = store.read(|db| Ok::<_, StoreError>(db.connection.prepare(statement).map(drop)?));
-            prepared.unwrap_or_else(|error| panic!("{stem}.sql, {name}: {error}"));
-            assert!(code.contains(&format!("\"{name}\"")), "{stem}.sql: nobody uses {name}");
-            checked += 1;
+    for (folder, modules) in [("sql", "src/store"), ("sql/sqlite", "src/store/sqlite")] {
+        for entry in std::fs::read_dir(directory.join(folder)).expect("is there") {
+            let path = entry.expect("reads").path();
+            let stem = path.file_stem().expect("has a name").to_string_lossy().into_owned();
+            if path.is_dir() || ["pragmas", "adopt"].contains(&stem.as_str()) {
+                continue;
+            }
+            let file: &'static str = std::fs::read_to_string(&path).expect("reads").leak();
+            let code = std::fs::read_to_string(directory.join(format!("{modules}/{stem}.rs")))
+                .expect("has its module");
+            for name in query::names(file) {
+                let statement = query::query(file, name);
+                let prepared =
+                    store.read(|db| Ok::<_, StoreError>(db.connection.prepare(statement).map(drop)?));
+                prepared.unwrap_or_else(|error| panic!("{stem}.sql, {name}: {error}"));
+                assert!(code.contains(&format!("\"{name}\"")), "{stem}.sql: nobody uses {name}");
+                checked += 1;
+            }
         }
     }
     assert!(checked > 20, "only {checked} statements were found");

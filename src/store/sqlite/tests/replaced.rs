@@ -1,7 +1,7 @@
 //! Files that are moved away, replaced or removed under an open database.
 
 use super::*;
-use crate::store::companions::{COMPANIONS, beside};
+use crate::store::sqlite::companions::{COMPANIONS, beside};
 
 fn adds(store: &Store, role: &'static str) -> Result<bool, StoreError> {
     store.write(move |tx| roles::insert(tx, role))

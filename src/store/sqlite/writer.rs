@@ -2,12 +2,12 @@
 //! one transaction, commits once, and only then lets the answers go: many writes share one wait for the disk,
 //! and none is answered before it is safe.
 
-use super::changes::Changes;
 use super::condition::Condition;
-use super::db::Tx;
-use super::error::StoreError;
 use crate::clock::Clock;
 use crate::metrics::{Counter, Histogram};
+use crate::store::changes::Changes;
+use crate::store::db::Tx;
+use crate::store::error::StoreError;
 use crate::wait::{Sender, oneshot};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -26,7 +26,7 @@ type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// What a write is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Something to keep. Whether such writes work is what health is about.
     Request,
     /// Finding out whether writing works. Proves nothing about other writes, so it is not counted among them.
@@ -74,20 +74,20 @@ where
 }
 
 /// What learns how writes went.
-pub(super) struct Told {
-    pub(super) condition: Arc<Condition>,
-    pub(super) counts: Arc<WriteCounts>,
-    pub(super) changes: Arc<Changes>,
+pub(crate) struct Told {
+    pub(crate) condition: Arc<Condition>,
+    pub(crate) counts: Arc<WriteCounts>,
+    pub(crate) changes: Arc<Changes>,
 }
 
 /// A handle on the writing thread. Dropping it lets waiting writes finish and closes the connection.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, clock: Arc<dyn Clock>, told: Told) -> std::io::Result<Self> {
+    pub(crate) fn start(connection: Connection, clock: Arc<dyn Clock>, told: Told) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_WRITES_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let Told { condition, counts, changes } = &told;
@@ -99,7 +99,7 @@ impl Writer {
 
     /// Runs `work` in a transaction and waits until it is committed and synced. When `work` returns an error its
     /// changes are undone and nobody else's.
-    pub(super) fn write<T, E>(
+    pub(crate) fn write<T, E>(
         &self,
         purpose: Purpose,
         work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -118,7 +118,7 @@ impl Writer {
     }
 
     /// Takes no more writes, finishes those that wait, and closes the connection.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         lock(&self.queue).take();
         if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();

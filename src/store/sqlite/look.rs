@@ -2,11 +2,11 @@
 
 use super::companions::copy_of;
 use super::connection::{connect, refusal};
-use super::error::{OpenError, StoreError};
 use super::identity::FileId;
 use super::in_use::InUse;
 use super::migrate::{self, APPLICATION_ID};
 use super::{access, adopt};
+use crate::store::error::{OpenError, StoreError};
 use rusqlite::{Connection, OpenFlags};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

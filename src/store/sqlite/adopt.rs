@@ -3,19 +3,19 @@
 
 use super::companions::beside;
 use super::copying::orphan;
-use super::error::{OpenError, SqliteText, StoreError};
 use super::migrate;
-use super::query::query;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::token::StoredToken;
 use crate::problem;
 use crate::problem::{Problem, operator_name};
+use crate::store::error::{OpenError, SqliteText, StoreError};
+use crate::store::query::query;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Error as SqliteError};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-const FILE: &str = include_str!("../../sql/adopt.sql");
+const FILE: &str = include_str!("../../../sql/sqlite/adopt.sql");
 const SET_ASIDE: &str = query(FILE, "set_aside");
 const COPY: &str = query(FILE, "copy");
 const DROP_ORIGINALS: &str = query(FILE, "drop_originals");

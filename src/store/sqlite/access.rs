@@ -4,9 +4,9 @@
 //! index of the log that it makes beside it the same mode, which then keeps out every later start.
 
 use super::companions::{COMPANIONS, beside};
-use super::error::OpenError;
 use crate::os::{self, Access};
 use crate::problem;
+use crate::store::error::OpenError;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Brings a database to today's schema, one numbered step after the other, all in one transaction.
 
-use super::error::StoreError;
+use crate::store::error::StoreError;
 use rusqlite::Connection;
 
 /// Stands in the file's header (`AtzR`), so that our files can be told from others.
@@ -8,17 +8,17 @@ pub const APPLICATION_ID: i64 = 0x4174_7a52;
 
 /// Every step, in order. A released step is never edited; a change is a new step.
 const STEPS: &[&str] = &[
-    include_str!("../../sql/migrations/0001_first_tables.sql"),
-    include_str!("../../sql/migrations/0002_known_networks.sql"),
-    include_str!("../../sql/migrations/0003_revocations.sql"),
-    include_str!("../../sql/migrations/0004_unproven_addresses.sql"),
-    include_str!("../../sql/migrations/0005_codes_and_emails.sql"),
-    include_str!("../../sql/migrations/0006_events.sql"),
-    include_str!("../../sql/migrations/0007_scoped_keys.sql"),
-    include_str!("../../sql/migrations/0008_email_changes_and_login_links.sql"),
-    include_str!("../../sql/migrations/0009_email_language.sql"),
-    include_str!("../../sql/migrations/0010_event_origins_in_the_chain.sql"),
-    include_str!("../../sql/migrations/0011_message_keys_and_login_history.sql"),
+    include_str!("../../../sql/migrations/0001_first_tables.sql"),
+    include_str!("../../../sql/migrations/0002_known_networks.sql"),
+    include_str!("../../../sql/migrations/0003_revocations.sql"),
+    include_str!("../../../sql/migrations/0004_unproven_addresses.sql"),
+    include_str!("../../../sql/migrations/0005_codes_and_emails.sql"),
+    include_str!("../../../sql/migrations/0006_events.sql"),
+    include_str!("../../../sql/migrations/0007_scoped_keys.sql"),
+    include_str!("../../../sql/migrations/0008_email_changes_and_login_links.sql"),
+    include_str!("../../../sql/migrations/0009_email_language.sql"),
+    include_str!("../../../sql/migrations/0010_event_origins_in_the_chain.sql"),
+    include_str!("../../../sql/migrations/0011_message_keys_and_login_history.sql"),
 ];
 
 /// The schema that this program works with: the number of steps taken.

@@ -2,7 +2,7 @@
 
 use super::companions::beside;
 use super::connection::{connect_to_read, refusal};
-use super::error::{OpenError, StoreError};
+use crate::store::error::{OpenError, StoreError};
 use rusqlite::{Connection, Error as SqliteError, ErrorCode, ffi};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ const CHECKED_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const STEPS_BETWEEN_LOOKS: i32 = 1_000;
 
 /// Whether the file's check has to wait until it is served.
-pub(super) fn is_too_large_to_wait_for(path: &Path) -> bool {
+pub(crate) fn is_too_large_to_wait_for(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > CHECKED_FILE_BYTES_MAX)
 }
 
 /// Checks a small file as a whole, and of a large one what is quick: its length, its schema, and that each table and
 /// each index can be entered at both ends.
-pub(super) fn check_before_serving(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_before_serving(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let found = if is_too_large_to_wait_for(path) {
         ends(connection, path).map(|found| found.then(|| "it is cut off".to_owned()))
     } else {
@@ -33,7 +33,7 @@ pub(super) fn check_before_serving(connection: &Connection, path: &Path) -> Resu
 }
 
 /// What became of a check.
-pub(super) enum Checked {
+pub(crate) enum Checked {
     /// It was told to stop.
     BrokenOff,
     /// It found this, if anything.
@@ -41,7 +41,7 @@ pub(super) enum Checked {
 }
 
 /// Checks everything.
-pub(super) fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Checked, StoreError> {
+pub(crate) fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Checked, StoreError> {
     match check_tables(path, stopping) {
         Ok(found) => Ok(Checked::Found(found)),
         Err(StoreError::Sqlite(SqliteError::SqliteFailure(code, _)))
@@ -80,7 +80,7 @@ fn check(connection: &Connection, statement: &str) -> Result<Option<String>, Sto
 }
 
 /// The tables that have pages of their own. The names are ours or the original's and need no quoting.
-pub(super) fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
+pub(crate) fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut statement =
         connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")?;
     let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;

@@ -4,13 +4,13 @@
 use super::backup::{Notes, Source, Unfinished};
 use super::companions::copy_of;
 use super::copying::{RowCounts, orphan, row_counts};
-use super::error::{OpenError, StoreError};
 use super::look::newer;
 use super::migrate;
 use crate::clock::Timestamp;
 use crate::os::disk_free_bytes;
 use crate::problem;
 use crate::problem::Problem;
+use crate::store::error::{OpenError, StoreError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 

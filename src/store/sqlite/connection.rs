@@ -1,17 +1,17 @@
 //! Connections to the file, each set up alike, and what it means when there is none.
 
 use super::access::{not_ours, our_user};
-use super::error::{OpenError, StoreError};
+use crate::store::error::{OpenError, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
-const PRAGMAS: &str = include_str!("../../sql/pragmas.sql");
+const PRAGMAS: &str = include_str!("../../../sql/sqlite/pragmas.sql");
 /// Prepared statements kept per connection; more than there are in `sql/`.
 const STATEMENTS_CACHED_MAX: usize = 192;
 
 /// Another connection to an open database, for reading only.
-pub(super) fn connect_to_read(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn connect_to_read(path: &Path) -> Result<Connection, OpenError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&connection, path)?;
     connection.pragma_update(None, "query_only", true)?;
@@ -19,7 +19,7 @@ pub(super) fn connect_to_read(path: &Path) -> Result<Connection, OpenError> {
 }
 
 /// A connection that prepares and plans its statements as ours do.
-pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     // One thread uses a connection at a time, so SQLite need not lock it once more.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(|error| refusal(path, error.into()))?;
@@ -31,12 +31,12 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenE
 }
 
 /// Sets what holds for every connection.
-pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     connection.execute_batch(PRAGMAS).map_err(|error| refusal(path, error.into()))
 }
 
 /// Tells damage and a file in use from other errors.
-pub(super) fn refusal(path: &Path, error: StoreError) -> OpenError {
+pub(crate) fn refusal(path: &Path, error: StoreError) -> OpenError {
     use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, NotADatabase, PermissionDenied, ReadOnly};
     match error {
         StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, _))

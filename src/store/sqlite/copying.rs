@@ -2,7 +2,7 @@
 
 use super::connection::connect;
 use super::damage::tables;
-use super::error::{OpenError, StoreError};
+use crate::store::error::{OpenError, StoreError};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
@@ -12,13 +12,13 @@ use std::path::Path;
 const ALL_PAGES: i32 = -1;
 
 /// How many rows each table has, by its name.
-pub(super) type RowCounts = Vec<(String, i64)>;
+pub(crate) type RowCounts = Vec<(String, i64)>;
 
 /// Copies a database into an empty file, changes the copy as told, and puts it safely on the disk.
 ///
 /// # Errors
 /// Anything that kept the copy from being made and found whole.
-pub(super) fn copy(
+pub(crate) fn copy(
     source: &Connection,
     from: &Path,
     to: &Path,
@@ -86,14 +86,14 @@ fn fault_of(copy: &Path, counts: &RowCounts) -> Result<Option<String>, StoreErro
 }
 
 /// The table of a row that refers to one that is not there.
-pub(super) fn orphan(connection: &Connection) -> Result<Option<String>, StoreError> {
+pub(crate) fn orphan(connection: &Connection) -> Result<Option<String>, StoreError> {
     let mut orphans = connection.prepare("PRAGMA foreign_key_check")?;
     let mut orphans = orphans.query([])?;
     Ok(orphans.next()?.map(|orphan| orphan.get(0)).transpose()?)
 }
 
 /// Counts the rows of each table. What a backup notes about itself does not count.
-pub(super) fn row_counts(connection: &Connection) -> Result<RowCounts, StoreError> {
+pub(crate) fn row_counts(connection: &Connection) -> Result<RowCounts, StoreError> {
     let count = |table: String| {
         let quoted = table.replace('"', "\"\"");
         let mut statement = format!("SELECT count(*) FROM \"{quoted}\"");

@@ -1,9 +1,9 @@
 //! Upgrades that can be undone: a copy first, checks before the commit, and an older program that finds the copy.
 
 use super::*;
-use crate::store::copying::row_counts;
-use crate::store::migrate::{APPLICATION_ID, migrate_to, newest_version};
-use crate::store::upgrade::take_steps;
+use crate::store::sqlite::copying::row_counts;
+use crate::store::sqlite::migrate::{APPLICATION_ID, migrate_to, newest_version};
+use crate::store::sqlite::upgrade::take_steps;
 
 const USER: &str = "INSERT INTO roles VALUES ('authenticated', '');
     INSERT INTO users (user_id, system_id, password, email, created_on, last_updated, user_role)
@@ -12,7 +12,7 @@ const USER: &str = "INSERT INTO roles VALUES ('authenticated', '');
 /// A database of this schema, with what `sql` puts into it.
 fn write_old(path: &Path, version: i64, sql: &str) {
     for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(crate::store::companions::beside(path, suffix));
+        let _ = std::fs::remove_file(crate::store::sqlite::companions::beside(path, suffix));
     }
     let old = Connection::open(path).expect("opens");
     migrate_to(&old, version).expect("makes the tables");
@@ -23,7 +23,7 @@ fn write_old(path: &Path, version: i64, sql: &str) {
 }
 
 fn copy_of(path: &Path, version: i64) -> PathBuf {
-    crate::store::companions::beside(path, &format!(".schema-{version}"))
+    crate::store::sqlite::companions::beside(path, &format!(".schema-{version}"))
 }
 
 fn upgrade(path: &Path) -> Upgrade {

@@ -1,7 +1,7 @@
 //! What counts as a database that works, to the last failed write and the last second.
 
 use super::*;
-use crate::store::condition::{Condition, Writing};
+use crate::store::sqlite::condition::{Condition, Writing};
 use rusqlite::ffi;
 use std::time::Duration;
 

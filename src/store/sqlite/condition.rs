@@ -1,8 +1,8 @@
 //! What is known about how the database is doing: whether its files are in their places, and whether writes work.
 
-use super::error::StoreError;
 use super::identity::OpenFiles;
 use crate::log;
+use crate::store::error::StoreError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ const FAILED_WRITES_MAX: u32 = 3;
 const QUIET_FOR: Duration = Duration::from_secs(10);
 
 /// Shared by everybody who uses one open database.
-pub(super) struct Condition {
+pub(crate) struct Condition {
     files: OpenFiles,
     files_are_gone: AtomicBool,
     /// Once true, what is read from the file means nothing any more.
@@ -36,7 +36,7 @@ struct Failures {
 
 /// How writing has been going.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Writing {
+pub(crate) enum Writing {
     /// Well.
     Works,
     /// So many writes failed, the last one just now.
@@ -47,7 +47,7 @@ pub(super) enum Writing {
 
 impl Condition {
     /// `unchecked`: whether the files have not been checked for damage yet.
-    pub(super) const fn new(files: OpenFiles, unchecked: bool) -> Self {
+    pub(crate) const fn new(files: OpenFiles, unchecked: bool) -> Self {
         Self {
             files,
             files_are_gone: AtomicBool::new(false),
@@ -60,7 +60,7 @@ impl Condition {
     }
 
     /// Looks at an error that SQLite reported.
-    pub(super) fn note(&self, error: &StoreError) {
+    pub(crate) fn note(&self, error: &StoreError) {
         if error.is_damage() {
             self.suspect.store(true, Ordering::Relaxed);
             self.unchecked.store(true, Ordering::Relaxed);
@@ -68,22 +68,22 @@ impl Condition {
     }
 
     /// Whether the file is to be checked for damage.
-    pub(super) fn is_unchecked(&self) -> bool {
+    pub(crate) fn is_unchecked(&self) -> bool {
         self.unchecked.load(Ordering::Relaxed)
     }
 
     /// Notes that a check begins: what is come upon from now on asks for another one.
-    pub(super) fn check_begins(&self) {
+    pub(crate) fn check_begins(&self) {
         self.unchecked.store(false, Ordering::Relaxed);
     }
 
     /// Notes that a check was broken off.
-    pub(super) fn check_was_broken_off(&self) {
+    pub(crate) fn check_was_broken_off(&self) {
         self.unchecked.store(true, Ordering::Relaxed);
     }
 
     /// Notes what a check has found.
-    pub(super) fn checked(&self, damage: Option<String>) {
+    pub(crate) fn checked(&self, damage: Option<String>) {
         if damage.is_none() && !self.is_unchecked() {
             self.suspect.store(false, Ordering::Relaxed);
         }
@@ -95,7 +95,7 @@ impl Condition {
     /// # Errors
     ///
     /// [`StoreError::Damaged`].
-    pub(super) fn check_damage(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_damage(&self) -> Result<(), StoreError> {
         if let Some(what) = &*self.damage.lock().unwrap_or_else(PoisonError::into_inner) {
             return Err(StoreError::Damaged(what.clone()));
         }
@@ -110,7 +110,7 @@ impl Condition {
     /// # Errors
     ///
     /// [`StoreError::Replaced`], [`StoreError::Overwritten`].
-    pub(super) fn check_files(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_files(&self) -> Result<(), StoreError> {
         let checked = self.files.check();
         let were_gone = self.files_are_gone.swap(checked.is_err(), Ordering::Relaxed);
         if matches!(checked, Err(StoreError::Overwritten(_))) {
@@ -131,12 +131,12 @@ impl Condition {
     /// # Errors
     ///
     /// [`StoreError::Overwritten`].
-    pub(super) fn check_content(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_content(&self) -> Result<(), StoreError> {
         if self.is_overwritten.load(Ordering::Relaxed) { self.files.check() } else { Ok(()) }
     }
 
     /// Counts writes that failed because of the database, at this steady time.
-    pub(super) fn writes_failed(&self, count: u32, now: Duration) {
+    pub(crate) fn writes_failed(&self, count: u32, now: Duration) {
         if count > 0 {
             let mut failures = self.failures();
             *failures = Failures { count: failures.count.saturating_add(count), last: now };
@@ -144,12 +144,12 @@ impl Condition {
     }
 
     /// Notes that a write has reached the disk.
-    pub(super) fn write_worked(&self) {
+    pub(crate) fn write_worked(&self) {
         self.failures().count = 0;
     }
 
     /// How writing has been going, seen from this steady time.
-    pub(super) fn writing(&self, now: Duration) -> Writing {
+    pub(crate) fn writing(&self, now: Duration) -> Writing {
         let failures = self.failures();
         match failures.count {
             count if count < FAILED_WRITES_MAX => Writing::Works,
