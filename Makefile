@@ -1,7 +1,6 @@
 # What there is to do here, one target each; `make` alone lists them.
 
-# What `make static` builds for. Another processor than this machine's takes rustup's target, such as
-# TARGET=aarch64-unknown-linux-musl, and a linker and C compiler for it: see tools/musl-cargo.sh.
+# What `make static` builds for, such as TARGET=aarch64-unknown-linux-musl: see tools/musl-target.sh.
 TARGET  ?= $(shell uname -m)-unknown-linux-musl
 PREFIX  ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -19,7 +18,7 @@ ORIGINAL ?=
 LITESTREAM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-original test-deploy test-litestream check mutants static test-static install bench docs suffixes clean
+.PHONY: help run test test-python test-original test-deploy test-litestream check mutants static test-static dist install bench docs suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,6 +65,9 @@ static:  ## build the one file to ship, dist/authnzerver, and check that it need
 
 test-static: test-python  ## run every test, built the way it is shipped: against musl
 	tools/musl-cargo.sh $(TARGET) test --locked
+
+dist: test-python  ## build the static program for all three processors into dist/, and try each one out (under qemu)
+	tools/dist.sh
 
 install:  ## install what `make static` built, and the systemd units (PREFIX, UNITDIR, DESTDIR)
 	@test -x $(BINARY) || { echo 'There is no $(BINARY) yet: run "make static" first.' >&2; exit 1; }

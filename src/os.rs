@@ -58,7 +58,8 @@ pub fn disk_free_bytes(path: &Path) -> io::Result<u64> {
     if unsafe { libc::statvfs(path.as_ptr(), &raw mut about) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(about.f_bavail.saturating_mul(about.f_frsize))
+    #[allow(clippy::useless_conversion, reason = "on 32 bits it is one of 32 bits")]
+    Ok(about.f_bavail.saturating_mul(about.f_frsize.into()))
 }
 
 /// What the process wants to do with a file.

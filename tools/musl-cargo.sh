@@ -3,8 +3,8 @@
 #
 #   tools/musl-cargo.sh TARGET build --release
 #
-# For another machine's processor, rustup must have the target, and the environment must name the linker and
-# the C compiler (SQLite is C), for example:
+# The targets are those of tools/musl-target.sh. Another processor's need Debian's compilers for it. Whoever has others names
+# them as cargo and the cc crate want it, such as
 #
 #   CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-musl-gcc
 #   CC_aarch64_unknown_linux_musl=aarch64-linux-musl-gcc
@@ -14,13 +14,18 @@ tools=$(dirname "$0")
 
 target=${1:?a musl target, such as x86_64-unknown-linux-musl}
 shift
+. "$tools/musl-target.sh"
 lower=${target//-/_}
 upper=${lower^^}
 
-if [ "${target%%-*}" = "$(uname -m)" ]; then
+compiler=CC_$lower archiver=AR_$lower linker=CARGO_TARGET_${upper}_LINKER
+if [ $is_native = 1 ]; then
     need musl-tools command -v musl-gcc
-    compiler=CC_$lower
     export "$compiler=${!compiler:-musl-gcc}"
+elif [ -z "${!compiler:-}" ]; then
+    need_compilers
+    export "$compiler=$gnu-gcc -specs $musl/musl-gcc.specs" "$archiver=${!archiver:-$gnu-ar}" \
+        "$linker=${!linker:-$gnu-gcc}"
 fi
 
 sysroot=$("$tools/musl-sysroot.sh" "$target")

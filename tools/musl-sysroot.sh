@@ -5,16 +5,17 @@
 #
 # The library is built from its source, without what would turn the addresses of a backtrace into names: that is 180 KB
 # of every binary, and a stripped one has no names. It is kept under MUSL_CACHE (~/.cache/musl-sysroot). Source and musl
-# come from rustup (`rust-src` and the target). Without rustup, and for x86_64 only, they are Debian's. Where there is
-# no source, rustup's own library has to do.
+# come from rustup (`rust-src` and the target), or else from Debian. Where there is no source, rustup's own library has to
+# do, but not for 32 bits: there our library knows times after 2038, which rustup's does not.
 #
 #   MUSL_CACHE        where built sysroots are kept, one for each rustc
 #   MUSL_STD_SOURCE   a tar archive of the release's `library/` folder, used before all others
 #   DEBIAN_MIRROR     the Debian mirror to ask, if not the one this machine already uses
 set -euo pipefail
-. "$(dirname "$0")/need.sh"
-
+tools=$(cd "$(dirname "$0")" && pwd)
+. "$tools/need.sh"
 target=${1:-x86_64-unknown-linux-musl}
+. "$tools/musl-target.sh"
 version=$(rustc --version | cut -d' ' -f2)
 hash=$(rustc -vV | sed -n 's/^commit-hash: //p')
 cache=${MUSL_CACHE:-$HOME/.cache/musl-sysroot}/$version-${hash:0:9}-$target
@@ -60,7 +61,7 @@ debian_source() {
 # LLVM's unwinder, compiled against musl: what rustup's musl target carries. gcc's own one is of no use here,
 # because Debian builds it against glibc. The source comes out of a Python package that carries it.
 build_unwinder() {
-    local source=$work/ziglang/lib/libunwind objects=$work/unwind musl=/usr/lib/x86_64-linux-musl file
+    local source=$work/ziglang/lib/libunwind objects=$work/unwind file
     python3 -m pip download -q --disable-pip-version-check --no-deps -d "$work" ziglang==0.15.2 >&2
     python3 - "$work" <<'PYTHON'
 import glob, sys, zipfile
@@ -73,16 +74,41 @@ PYTHON
     rm "$work"/ziglang-*.whl
     mkdir "$objects"
     local flags=(-specs "$musl/musl-gcc.specs" -O2 -fPIC -funwind-tables -fvisibility=hidden -fno-gnu-unique
-        -D_LIBUNWIND_IS_NATIVE_ONLY -DNDEBUG "-I$source/include")
+        -D_LIBUNWIND_IS_NATIVE_ONLY -DNDEBUG "-I$source/include" "-ffile-prefix-map=$work=/")
     for file in Unwind-sjlj UnwindLevel1-gcc-ext UnwindLevel1; do
-        gcc "${flags[@]}" -std=c99 -D_GNU_SOURCE -fexceptions -c "$source/src/$file.c" -o "$objects/$file.o"
+        "$gnu-gcc" "${flags[@]}" -std=c99 -D_GNU_SOURCE -fexceptions -c "$source/src/$file.c" -o "$objects/$file.o"
     done
     for file in UnwindRegistersRestore UnwindRegistersSave; do
-        gcc "${flags[@]}" -c "$source/src/$file.S" -o "$objects/$file.o"
+        "$gnu-gcc" "${flags[@]}" -c "$source/src/$file.S" -o "$objects/$file.o"
     done
-    g++ "${flags[@]}" -std=c++17 -fno-exceptions -fno-rtti -nostdinc++ -fno-threadsafe-statics \
-        -c "$source/src/libunwind.cpp" -o "$objects/libunwind.o"
-    ar rcs "$1/libunwind.a" "$objects"/*.o
+    # The second is what 32-bit ARM has in place of DWARF's tables, and empty for others.
+    for file in libunwind Unwind-EHABI; do
+        "$gnu-g++" "${flags[@]}" -std=c++17 -fno-exceptions -fno-rtti -nostdinc++ -fno-threadsafe-statics \
+            -c "$source/src/$file.cpp" -o "$objects/$file.o"
+    done
+    "$gnu-ar" rcs "$1/libunwind.a" "$objects"/*.o
+}
+
+# On 32 bits the library asks musl for the time by a name of before 2020 that ends in 2038. This has it ask by the name with 64
+# bits, as it does where the C library is glibc. Other times that it hands over are spans, or since the machine's start.
+widen_time() {
+    local file=$work/library/std/src/sys/pal/unix/time.rs
+    awk '
+        { print }
+        /pub fn now\(clock: libc::clockid_t\)/ { inside = 1 }
+        inside && /use crate::sys::cvt;/ {
+            inside = 0
+            print "        unsafe extern \"C\" {"
+            print "            fn __clock_gettime64(clock: libc::clockid_t, time: *mut [i64; 2]) -> libc::c_int;"
+            print "        }"
+            print "        if true {"
+            print "            let mut time = [0_i64; 2];"
+            print "            cvt(unsafe { __clock_gettime64(clock, &mut time) }).unwrap();"
+            print "            return Timespec::new(time[0], time[1] & 0xffff_ffff).unwrap();"
+            print "        }"
+        }' "$file" >"$file.new"
+    grep -q __clock_gettime64 <(diff "$file" "$file.new") || fail "the library of Rust $version reads the clock in another way"
+    mv "$file.new" "$file"
 }
 
 # The standard library, built the way Rust's own build does it. RUSTC_BOOTSTRAP is set here and nowhere else.
@@ -102,19 +128,16 @@ build_std() {
 
 # The files that start and end a program, musl itself, and the unwinder.
 collect_musl() {
-    local musl=/usr/lib/x86_64-linux-musl
     if rustc_has_std; then
         cp "$(rustc --print target-libdir --target "$target")"/self-contained/* "$1/"
         return
     fi
-    [ "$target" = x86_64-unknown-linux-musl ] || fail "$target is to be had from rustup only"
-    need musl-tools test -f "$musl/libc.a"
-    need g++ g++ --version
+    need_compilers
     need python3-pip python3 -m pip --version
     build_unwinder "$1"
     # musl's own files, and gcc's for constructors.
     cp "$musl"/{crt1,Scrt1,rcrt1,crti,crtn}.o "$musl/libc.a" "$1/"
-    cp "$(dirname "$(gcc -print-file-name=crtbeginS.o)")"/{crtbegin,crtbeginS,crtend,crtendS}.o "$1/"
+    cp "$(dirname "$("$gnu-gcc" -print-file-name=crtbeginS.o)")"/{crtbegin,crtbeginS,crtend,crtendS}.o "$1/"
 }
 
 # The source of this release's library, as `library/` in the working folder.
@@ -155,12 +178,14 @@ work=$build/work
 libraries=$build/sysroot/lib/rustlib/$target/lib
 mkdir -p "$work" "$libraries/self-contained"
 if ! collect_source; then
+    [ "$processor" != armv7 ] || fail "there is no source of the library, which 32 bits need"
     log "there is no source of the library; the binary gets rustup's own, which is 180 KB larger"
     rustc --print sysroot
     exit 0
 fi
 log "building the standard library of Rust $version for $target (a minute or more, once)"
 collect_musl "$libraries/self-contained"
+[ "$processor" != armv7 ] || widen_time
 build_std "$libraries"
 rm -rf "$work"
 touch "$build/ok"

@@ -14,3 +14,17 @@ need() {
     apt-get -q update >&2
     DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "$package" >&2
 }
+
+# need_of ARCHITECTURE PACKAGE COMMAND…: the same for a package of another processor, which dpkg has to be told of first.
+need_of() {
+    local architecture=$1
+    shift
+    if "${@:2}" >/dev/null 2>&1; then return; fi
+    if [ "${INSTALL_MISSING:-0}" != 1 ]; then
+        echo "This needs \"${*:2}\". On Debian and Ubuntu: sudo sh -c" \
+            "'dpkg --add-architecture $architecture && apt-get update && apt-get install $1'" >&2
+        exit 1
+    fi
+    dpkg --add-architecture "$architecture"
+    need "$@"
+}
