@@ -28,6 +28,9 @@ const BUSY_RETRY_SECONDS: u64 = 1;
 /// After so many seconds a caller may try again when the server could not find out.
 const BROKEN_RETRY_SECONDS: u64 = 5;
 
+/// Characters of the name of an operator.
+const OPERATOR_CHARACTERS_MAX: usize = 64;
+
 /// What was sealed is not even JSON.
 const NO_JSON: HttpRejection = HttpRejection::unsealed("no JSON in the envelope");
 
@@ -81,6 +84,8 @@ struct Message<'t> {
     body: Option<Json<'t>>,
     reqid: Json<'t>,
     client: ClientAddress,
+    /// The operator whom the calling server asks for, by the name that they are logged in under.
+    operator: Option<String>,
 }
 
 /// One request to carry out, alone or out of a batch, but for its body.
@@ -89,6 +94,7 @@ struct Part<'m> {
     /// The ID of the message that it came in.
     reqid: Json<'m>,
     client: &'m ClientAddress,
+    operator: Option<&'m str>,
     presence: &'m Presence,
     /// What the message was sealed with.
     key: &'m Key,
@@ -123,6 +129,7 @@ pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, 
         name: &message.request,
         reqid: message.reqid,
         client: &message.client,
+        operator: message.operator.as_deref(),
         presence,
         key: &opened.key,
         is_in_batch: false,
@@ -173,6 +180,9 @@ fn admit_and_act(app: &App, part: &Part<'_>, body: Option<WipedObject>) -> Resul
     let lifted = release_expired(app);
     let request_id = display_id(part.reqid);
     let mut call = Context::of_client(app, part.client, &request_id, part.presence);
+    if let Some(operator) = part.operator {
+        call.asked_for_by(operator);
+    }
     if part.is_in_batch {
         call.never_wait();
     }
@@ -230,7 +240,19 @@ fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, HttpRejecti
     });
     let reqid =
         member("reqid").filter(|reqid| reqid.text() != "null").ok_or(HttpRejection::malformed("no reqid"))?;
-    Ok(Message { request, body: member("body"), reqid, client })
+    let operator = member("operator").filter(|operator| operator.text() != "null");
+    let operator = operator.map(read_operator).transpose()?;
+    Ok(Message { request, body: member("body"), reqid, client, operator })
+}
+
+/// The name of an operator, which is kept in the event log and shown on terminals.
+fn read_operator(operator: Json<'_>) -> Result<String, HttpRejection> {
+    let is_name = |name: &String| {
+        !name.is_empty()
+            && name.chars().count() <= OPERATOR_CHARACTERS_MAX
+            && !name.chars().any(|character| character.is_control() || character.is_whitespace())
+    };
+    operator.string().filter(is_name).ok_or(HttpRejection::malformed("no name of an operator"))
 }
 
 /// The body as a tree; `None` for anything but an object.

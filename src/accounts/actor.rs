@@ -151,11 +151,11 @@ impl Performer {
     }
 
     fn operator(&self, context: &Context<'_>) -> Option<(&'static str, Field)> {
-        match self {
-            Self::Operator(operator) => {
-                Some(("operator", context.config().pii_salt.redact(&operator.login).into()))
-            }
-            _ => None,
-        }
+        let login = match self {
+            Self::Operator(operator) => operator.login.as_str(),
+            Self::CallingServer => context.operator()?,
+            _ => return None,
+        };
+        Some(("operator", context.config().pii_salt.redact(login).into()))
     }
 }

@@ -24,6 +24,7 @@
 //! | `delete.rs` | deleting accounts |
 //! | `sessions.rs` | starting, annotating, listing and ending sessions |
 //! | `own.rs` | what a user may see and end of their own: sessions, API keys |
+//! | `issued.rs` | what was issued to users, and what is locked, for an operator |
 //! | `keys.rs` | verifying and revoking API keys |
 //! | `issue_keys.rs` | issuing and renewing API keys |
 //! | `key_claims.rs` | what API keys say |
@@ -40,6 +41,7 @@
 //! | `unsent_emails.rs` | what an operator can do about those that were not sent |
 //! | `forgotten.rs` | a forgotten password, from an address to a new password |
 //! | `permission.rs` | what the policy lets a user do |
+//! | `counts.rs` | how much there is of what |
 //! | `events.rs` | what has happened, for whoever follows it |
 //! | `first_users.rs` | what an empty database is given |
 //! | `error.rs` | why an operation was not carried out |
@@ -51,6 +53,7 @@ mod attempts;
 pub(crate) mod authenticate;
 pub(crate) mod change_email;
 pub(crate) mod codes;
+pub mod counts;
 pub mod delete;
 pub(crate) mod delivery;
 pub mod edit;
@@ -62,6 +65,7 @@ pub mod first_users;
 pub(crate) mod forgotten;
 pub mod import;
 pub(crate) mod issue_keys;
+pub mod issued;
 pub(crate) mod join;
 pub(crate) mod key_claims;
 pub mod keys;

@@ -31,6 +31,8 @@ const NO_SUCH_NUMBER: Refusal = Refusal::new(
 shape! {
     /// Something that happened.
     struct ListedEvent {
+        /// Its number. Which events come after it, its position says.
+        number: i64,
         /// The position after it.
         position: String,
         /// When it happened.
@@ -103,6 +105,7 @@ fn events_since(call: &mut Call<'_>, ask: EventsSince) -> Outcome<Events> {
         call.app().metrics.event_lag.observe(Duration::from_micros(micros.try_into().unwrap_or(0)));
     }
     let listed = feed.events.into_iter().map(|event| ListedEvent {
+        number: event.seq,
         position: Position::of(event.link()).to_string(),
         at: event.at,
         kind: event.kind,

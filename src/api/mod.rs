@@ -16,6 +16,7 @@ mod logged_in;
 pub(crate) mod login;
 pub(crate) mod login_link;
 mod members;
+pub(crate) mod operator;
 pub(crate) mod own;
 pub(crate) mod password;
 mod refusals;
@@ -49,6 +50,7 @@ const FILES: &[&[Request]] = &[
     email::mark::REQUESTS,
     email::change::REQUESTS,
     access::REQUESTS,
+    operator::REQUESTS,
     events::REQUESTS,
     batch::REQUESTS,
     apikey::tied::REQUESTS,

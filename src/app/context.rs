@@ -19,6 +19,7 @@ pub struct Context<'a> {
     app: &'a App,
     client: Option<&'a ClientAddress>,
     request_id: Option<&'a str>,
+    operator: Option<&'a str>,
     presence: Presence,
     account: Option<String>,
     now: Timestamp,
@@ -49,6 +50,7 @@ impl<'a> Context<'a> {
             app,
             client: None,
             request_id: None,
+            operator: None,
             presence: Presence::always(),
             account: None,
             now,
@@ -86,7 +88,23 @@ impl<'a> Context<'a> {
     /// Where this work comes from, for the events that it leaves.
     #[must_use]
     pub fn trail(&self) -> Trail {
-        Trail::new(self.client.map(|client| client.network().to_string()), self.request_id)
+        let trail = Trail::new(self.client.map(|client| client.network().to_string()), self.request_id);
+        match self.operator {
+            Some(login) => trail.asked_for_by(login),
+            None => trail,
+        }
+    }
+
+    /// Says for which operator the calling server asks, by the name that they are logged in under there: what it does by
+    /// itself is noted as theirs.
+    pub const fn asked_for_by(&mut self, login: &'a str) {
+        self.operator = Some(login);
+    }
+
+    /// The operator for whom the calling server asks.
+    #[must_use]
+    pub const fn operator(&self) -> Option<&'a str> {
+        self.operator
     }
 
     /// Whether somebody still waits for the outcome.

@@ -1,6 +1,7 @@
 //! A client of a running server: seals requests with the key of the settings, and opens the answers.
 
 use super::command::{Arguments, CommandError, Context, Parts};
+use crate::accounts::actor::Operator;
 use crate::config::arguments::OptionRow;
 use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Trust};
 use crate::json::{self, Limits};
@@ -62,6 +63,7 @@ impl From<Problem> for CommandError {
 pub struct Client<'a> {
     settings: ClientSettings,
     parts: &'a Parts<'a>,
+    operator: Option<Operator>,
 }
 
 impl<'a> Client<'a> {
@@ -75,7 +77,13 @@ impl<'a> Client<'a> {
         for warning in arguments.invocation.warnings.iter().chain(&settings.warnings) {
             context.streams.warn(warning.as_str());
         }
-        Ok(Self { settings, parts: context.parts })
+        Ok(Self { settings, parts: context.parts, operator: None })
+    }
+
+    /// The same for an operator, whom the server notes down.
+    #[must_use]
+    pub fn for_operator(self, operator: Operator) -> Self {
+        Self { operator: Some(operator), ..self }
     }
 
     /// Asks for something, for an end user at this address or for this machine, and gives the answer, whatever it says.
@@ -86,12 +94,16 @@ impl<'a> Client<'a> {
         let mut bytes = [0; REQUEST_ID_BYTES];
         self.parts.rng.fill(&mut bytes);
         let request_id = Value::String(URL_SAFE_NO_PAD.encode(bytes));
-        let message = json!({
+        let mut message = json!({
             "request": request, "body": body, "reqid": request_id,
             "client_ipaddr": client_address.unwrap_or(CLIENT_ADDRESS),
         });
-        let sealed =
-            self.settings.secret.first().seal(message.to_string().as_bytes(), self.parts.clock.now());
+        if let Some(operator) = &self.operator {
+            message["operator"] = operator.login.as_str().into();
+        }
+        let keys = &self.settings.secret;
+        let key = keys.that_may_ask(request).unwrap_or_else(|| keys.first());
+        let sealed = key.seal(message.to_string().as_bytes(), self.parts.clock.now());
         let answer = self
             .settings
             .secret

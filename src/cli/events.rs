@@ -1,14 +1,14 @@
 //! `authnzerver events` and `user history`: what has happened.
 
-use super::accounts::{Accounts as _, Local, Which, open_local};
+use super::accounts::{Accounts, Which, open, open_local};
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use super::output::{Cell, JSON, Paint, Style, Table, show};
-use crate::accounts::events::{EVENTS_MAX, Verified};
+use super::user::view::second;
+use crate::accounts::events::Verified;
 use crate::clock::Timestamp;
 use crate::config::shown;
 use crate::store::events::follow::Origins;
-use crate::store::events::{EventKind, Link, Listed, link_of};
-use crate::user_id::UserId;
+use crate::store::events::{EventKind, Link};
 use crate::wait::pause;
 use crate::wire::ascii_escaped;
 use serde_json::{Value, json};
@@ -54,29 +54,28 @@ pub fn events(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8
 /// # Errors
 /// There is no such account.
 pub fn history(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    let local = open_local(arguments, context)?;
-    let user = local.user(&Which::of(arguments.word(0).unwrap_or_default()))?;
-    let wanted = Wanted { user: Some(Local::id(&user)), kinds: HISTORY.to_vec(), since: None };
-    let (mut found, mut after) = (Vec::new(), 0);
-    while let Some(page) = wanted.next(&local, &mut after)? {
+    let accounts = open(arguments, context)?;
+    let user = accounts.user(&Which::of(arguments.word(0).unwrap_or_default()))?;
+    let wanted = Wanted { user: Some(user), kinds: HISTORY.to_vec(), since: None };
+    let (mut found, mut after) = (Vec::new(), String::new());
+    while let Some(page) = wanted.next(&*accounts, &mut after)? {
         found.extend(page);
     }
     let text = table(&found, true).text(Style::of(context));
-    let documents: Vec<_> = found.iter().map(document).collect();
-    show(arguments, context, &json!({ "events": documents }), &text);
+    show(arguments, context, &json!({ "events": found }), &text);
     Ok(EXIT_DONE)
 }
 
 /// Which events are listed.
 struct Wanted {
-    user: Option<UserId>,
+    user: Option<Value>,
     kinds: Vec<EventKind>,
     since: Option<Timestamp>,
 }
 
 impl Wanted {
-    fn of(arguments: &Arguments, local: &Local) -> Result<Self, CommandError> {
-        let user = arguments.option("user").map(|user| local.user(&Which::of(user))).transpose()?;
+    fn of(arguments: &Arguments, accounts: &dyn Accounts) -> Result<Self, CommandError> {
+        let user = arguments.option("user").map(|user| accounts.user(&Which::of(user))).transpose()?;
         let kind = |name: &str| {
             let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
             let wrong = || {
@@ -100,44 +99,43 @@ impl Wanted {
             Timestamp::parse(written).or_else(whole_day).ok_or_else(wrong)
         };
         Ok(Self {
-            user: user.as_ref().map(Local::id),
+            user,
             kinds: arguments.option("kind").map(kind).transpose()?.into_iter().collect(),
             since: arguments.option("since").map(time).transpose()?,
         })
     }
 
     /// Those of the next events that are wanted, and any that cannot be read; nothing at the end of the log.
-    fn next(&self, local: &Local, after: &mut i64) -> Result<Option<Vec<Listed>>, CommandError> {
-        let page = local.events(self.user, *after, EVENTS_MAX)?;
-        let Some(last) = page.last() else { return Ok(None) };
-        *after = link_of(last).seq;
-        let fits = |listed: &Listed| {
-            let Ok(event) = listed else { return true };
-            self.since.is_none_or(|since| event.at >= since)
-                && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.name() == event.kind))
-        };
-        Ok(Some(page.into_iter().filter(fits).collect()))
+    fn next(&self, accounts: &dyn Accounts, after: &mut String) -> Result<Option<Vec<Value>>, CommandError> {
+        let Some(mut page) = accounts.events(self.user.as_ref(), after)? else { return Ok(None) };
+        page.retain(|event| {
+            let at = event["at"].as_str().and_then(Timestamp::parse);
+            is_unreadable(event)
+                || (self.since.is_none_or(|since| at.is_none_or(|at| at >= since))
+                    && (self.kinds.is_empty() || self.kinds.iter().any(|kind| event["kind"] == kind.name())))
+        });
+        Ok(Some(page))
     }
 }
 
 fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    let local = open_local(arguments, context)?;
-    let wanted = Wanted::of(arguments, &local)?;
+    let accounts = open(arguments, context)?;
+    let wanted = Wanted::of(arguments, &*accounts)?;
     let follows = arguments.has("follow");
     let as_json = arguments.has(JSON.name);
-    let (mut after, mut has_heading) = (0, false);
+    let (mut after, mut has_heading) = (String::new(), false);
     if as_json && !follows {
         let mut all = Vec::new();
-        while let Some(page) = wanted.next(&local, &mut after)? {
-            all.extend(page.iter().map(document));
+        while let Some(page) = wanted.next(&*accounts, &mut after)? {
+            all.extend(page);
         }
         show(arguments, context, &json!({ "events": all }), "");
         return Ok(EXIT_DONE);
     }
     loop {
-        while let Some(page) = wanted.next(&local, &mut after)? {
+        while let Some(page) = wanted.next(&*accounts, &mut after)? {
             let text = if as_json {
-                let lines: Vec<_> = page.iter().map(|event| document(event).to_string()).collect();
+                let lines: Vec<_> = page.iter().map(Value::to_string).collect();
                 lines.iter().flat_map(|line| [ascii_escaped(line), "\n".into()]).collect()
             } else {
                 table(&page, !has_heading).text(Style::of(context))
@@ -207,52 +205,40 @@ fn sound(first: Link, last: Link, origins: Origins) -> String {
     std::iter::once(text).chain(lines).collect()
 }
 
-/// An event as an object.
-fn document(listed: &Listed) -> Value {
-    let event = match listed {
-        Ok(event) => event,
-        Err(unreadable) => return json!({ "number": unreadable.0.seq, "unreadable": true }),
-    };
-    json!({
-        "number": event.seq, "at": event.at, "kind": event.kind, "user_id": event.user_id, "actor": event.actor,
-        "actor_id": event.actor_id, "object": event.object, "detail": event.detail, "network": event.network,
-        "request_id": event.request_id, "operator": event.operator,
-    })
+fn is_unreadable(event: &Value) -> bool {
+    event["unreadable"] == true
 }
 
-fn table(events: &[Listed], has_heading: bool) -> Table {
+fn table(events: &[Value], has_heading: bool) -> Table {
     let columns = ["NUMBER", "TIME", "KIND", "USER", "BY", "WHAT", "NETWORK", "REQUEST"];
     let mut table = if has_heading { Table::new(&columns) } else { Table::of_pairs() };
-    for listed in events {
-        let event = match listed {
-            Ok(event) => event,
-            Err(unreadable) => {
-                let number = unreadable.0.seq.to_string();
-                let kind = Cell::new("(unreadable)").painted(Paint::Red);
-                let mut row: Vec<Cell> = vec![number.into(), Cell::new(""), kind];
-                row.resize_with(columns.len(), || Cell::new(""));
-                table.add(row);
-                continue;
-            }
+    for event in events {
+        if is_unreadable(event) {
+            let kind = Cell::new("(unreadable)").painted(Paint::Red);
+            let mut row: Vec<Cell> = vec![event["number"].to_string().into(), Cell::new(""), kind];
+            row.resize_with(columns.len(), || Cell::new(""));
+            table.add(row);
+            continue;
+        }
+        let text = |key: &str| event[key].as_str().unwrap_or_default();
+        let number = |key: &str| event[key].as_i64().map(|number| number.to_string()).unwrap_or_default();
+        let by = match (event["operator"].as_str(), event["actor_id"].as_i64()) {
+            (Some(operator), _) => format!("{} {operator}", text("actor")),
+            (None, Some(actor)) => format!("{} of {actor}", text("actor")),
+            (None, None) => text("actor").to_owned(),
         };
-        let number = |number: Option<UserId>| number.map(|number| number.to_string()).unwrap_or_default();
-        let by = match (&event.operator, event.actor_id) {
-            (Some(operator), _) => format!("{} {operator}", event.actor),
-            (None, Some(actor)) => format!("{} of {actor}", event.actor),
-            (None, None) => event.actor.clone(),
-        };
-        let what: Vec<_> = [&event.object, &event.detail].into_iter().flatten().map(String::as_str).collect();
-        let kind = Cell::new(&event.kind);
-        let text = |text: &Option<String>| Cell::new(text.as_deref().unwrap_or_default());
+        let what: Vec<_> =
+            [text("object"), text("detail")].into_iter().filter(|part| !part.is_empty()).collect();
+        let kind = Cell::new(text("kind"));
         table.add(vec![
-            event.seq.to_string().into(),
-            event.at.wire().chars().take(19).collect::<String>().replace('T', " ").into(),
-            if is_failure(&event.kind) { kind.painted(Paint::Yellow) } else { kind },
-            number(event.user_id).into(),
+            event["number"].to_string().into(),
+            second(&event["at"]).into(),
+            if is_failure(text("kind")) { kind.painted(Paint::Yellow) } else { kind },
+            number("user_id").into(),
             by.into(),
             what.join(" ").into(),
-            text(&event.network),
-            text(&event.request_id),
+            Cell::new(text("network")),
+            Cell::new(text("request_id")),
         ]);
     }
     table

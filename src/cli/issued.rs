@@ -1,6 +1,6 @@
 //! `authnzerver session`, `apikey` and `lock`: what was issued to users, and who is locked.
 
-use super::accounts::{Accounts as _, Local, Which, open_local};
+use super::accounts::{Accounts, Which, open};
 use super::ask::confirm;
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
 use super::output::{Cell, Paint, Style, Table, show};
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 /// # Errors
 /// They cannot be read.
 pub fn list_sessions(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    let local = open_local(arguments, context)?;
-    let sessions = local.sessions(named(&local, arguments.word(0))?.as_ref())?;
+    let accounts = open(arguments, context)?;
+    let sessions = accounts.sessions(named(&*accounts, arguments.word(0))?.as_ref())?;
     let mut table = Table::new(&["ID", "USER", "EMAIL", "ADDRESS", "SINCE", "UNTIL", "BROWSER"]);
     for session in &sessions {
         table.add(vec![
@@ -41,14 +41,14 @@ pub fn end_sessions(arguments: &Arguments, context: &mut Context<'_, '_>) -> Res
     if count != 1 {
         return Err(CommandError::cannot_tell("which session? An ID, --user=EMAIL or --all"));
     }
-    let local = open_local(arguments, context)?;
+    let accounts = open(arguments, context)?;
     let ended = if let Some(id) = id {
-        local.end_session(id).map(|_| 1)?
+        accounts.end_session(id).map(|()| 1)?
     } else if all {
         confirm(arguments, context, "End the sessions of all users?")?;
-        local.end_sessions(None)?
+        accounts.end_sessions(None)?
     } else {
-        local.end_sessions(named(&local, user)?.as_ref())?
+        accounts.end_sessions(named(&*accounts, user)?.as_ref())?
     };
     Ok(counted(arguments, context, "ended", ended, "session"))
 }
@@ -58,7 +58,7 @@ pub fn end_sessions(arguments: &Arguments, context: &mut Context<'_, '_>) -> Res
 /// # Errors
 /// A failing database.
 pub fn purge_sessions(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    let removed = open_local(arguments, context)?.purge_sessions()?;
+    let removed = open(arguments, context)?.purge_sessions()?;
     Ok(counted(arguments, context, "removed", removed, "expired session"))
 }
 
@@ -67,8 +67,8 @@ pub fn purge_sessions(arguments: &Arguments, context: &mut Context<'_, '_>) -> R
 /// # Errors
 /// They cannot be read.
 pub fn list_keys(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    let local = open_local(arguments, context)?;
-    let keys = local.api_keys(named(&local, arguments.word(0))?.as_ref())?;
+    let accounts = open(arguments, context)?;
+    let keys = accounts.api_keys(named(&*accounts, arguments.word(0))?.as_ref())?;
     let mut table = Table::new(&[
         "ID",
         "KIND",
@@ -105,7 +105,7 @@ pub fn list_keys(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result
 /// # Errors
 /// There is none.
 pub fn revoke_key(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    open_local(arguments, context)?.revoke_key(arguments.word(0).unwrap_or_default())?;
+    open(arguments, context)?.revoke_key(arguments.word(0).unwrap_or_default())?;
     Ok(counted(arguments, context, "revoked", 1, "API key"))
 }
 
@@ -114,7 +114,7 @@ pub fn revoke_key(arguments: &Arguments, context: &mut Context<'_, '_>) -> Resul
 /// # Errors
 /// They cannot be read.
 pub fn list_locks(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    let locks = open_local(arguments, context)?.locks()?;
+    let locks = open(arguments, context)?.locks()?;
     let mut table = Table::new(&["USER", "EMAIL", "WHAT", "FROM", "BY", "SINCE", "UNTIL"]);
     for lock in &locks {
         let until = match lock["until"].as_str() {
@@ -138,15 +138,15 @@ pub fn list_locks(arguments: &Arguments, context: &mut Context<'_, '_>) -> Resul
 }
 
 /// The user whom a word names, if there is one.
-fn named(local: &Local, word: Option<&str>) -> Result<Option<Value>, CommandError> {
-    word.map(|word| local.user(&Which::of(word))).transpose()
+fn named(accounts: &dyn Accounts, word: Option<&str>) -> Result<Option<Value>, CommandError> {
+    word.map(|word| accounts.user(&Which::of(word))).transpose()
 }
 
 fn text(row: &Value, key: &str) -> Cell {
     row[key].as_str().unwrap_or_default().into()
 }
 
-fn counted(arguments: &Arguments, context: &mut Context<'_, '_>, what: &str, count: usize, kind: &str) -> u8 {
+fn counted(arguments: &Arguments, context: &mut Context<'_, '_>, what: &str, count: u64, kind: &str) -> u8 {
     let plural = if count == 1 { "" } else { "s" };
     show(
         arguments,

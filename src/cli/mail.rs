@@ -2,58 +2,42 @@
 
 pub(super) mod trial;
 
-use super::accounts::open_local;
+use super::accounts::open;
 use super::ask::confirm;
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
 use super::output::{Cell, Paint, Style, Table, show};
+use super::user::view::second;
 use crate::config::shown;
 use crate::files::{PUBLIC_FILE_MODE, create_private};
 use crate::outbound::email_texts::built_in;
-use crate::store::unsent_emails::UnsentEmail;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io;
-
-/// Characters of a time that are shown: down to the second.
-const SECOND_CHARACTERS: usize = 19;
 
 /// Lists the emails that were not sent.
 ///
 /// # Errors
 /// They cannot be read.
 pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
-    let emails = open_local(arguments, context)?.unsent_emails()?;
+    let emails = open(arguments, context)?.unsent_emails()?;
     let mut table =
         Table::new(&["NUMBER", "TO", "PURPOSE", "STATE", "TRIES", "NEXT TRY (UTC)", "ASKED FOR (UTC)"]);
     for email in &emails {
-        let is_dead = email.state == "dead";
-        let state = Cell::new(&email.state);
-        let next = if is_dead { "never".to_owned() } else { second(&email.next_try.wire()) };
+        let text = |key: &str| Cell::new(email[key].as_str().unwrap_or_default());
+        let is_dead = email["next_try"].is_null();
+        let next = if is_dead { "never".to_owned() } else { second(&email["next_try"]) };
         table.add(vec![
-            email.email_id.to_string().into(),
-            email.email.as_str().into(),
-            email.purpose.as_str().into(),
-            if is_dead { state.painted(Paint::Red) } else { state },
-            email.tries.to_string().into(),
+            email["number"].to_string().into(),
+            text("email"),
+            text("purpose"),
+            if is_dead { text("state").painted(Paint::Red) } else { text("state") },
+            email["tries"].to_string().into(),
             next.into(),
-            second(&email.created.wire()).into(),
+            second(&email["created"]).into(),
         ]);
     }
-    let documents: Vec<_> = emails.iter().map(document).collect();
     let text = table.text(Style::of(context));
-    show(arguments, context, &json!({ "emails": documents }), &text);
+    show(arguments, context, &json!({ "emails": emails }), &text);
     Ok(EXIT_DONE)
-}
-
-fn document(email: &UnsentEmail) -> Value {
-    json!({
-        "number": email.email_id, "user_id": email.user_id, "email": email.email, "purpose": email.purpose,
-        "state": email.state, "tries": email.tries, "created": email.created,
-        "next_try": Some(email.next_try).filter(|_| email.state != "dead"),
-    })
-}
-
-fn second(time: &str) -> String {
-    time.chars().take(SECOND_CHARACTERS).collect::<String>().replace('T', " ")
 }
 
 /// Has emails tried again that wait or were given up on.
@@ -66,7 +50,7 @@ pub fn retry(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8,
         (None, true) => None,
         _ => return Err(CommandError::cannot_tell("which email? A number of `mail list`, or --all")),
     };
-    let count = open_local(arguments, context)?.retry_emails(which)?;
+    let count = open(arguments, context)?.retry_emails(which)?;
     let plural = if count == 1 { "" } else { "s" };
     let text = format!("due now: {count} email{plural}; a running server sends within half a minute\n");
     show(arguments, context, &json!({ "done": "retry", "count": count }), &text);
@@ -79,9 +63,9 @@ pub fn retry(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8,
 /// There is none of that number.
 pub fn drop(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let number = email_id(arguments.word(0).unwrap_or_default())?;
-    let local = open_local(arguments, context)?;
+    let accounts = open(arguments, context)?;
     confirm(arguments, context, "Drop this email for good?")?;
-    local.drop_email(number)?;
+    accounts.drop_email(number)?;
     show(
         arguments,
         context,

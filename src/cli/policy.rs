@@ -3,7 +3,7 @@
 pub(crate) mod diff;
 pub(crate) mod expectations;
 
-use super::accounts::{Which, open_local};
+use super::accounts::{Question, Which, open};
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED};
 use super::load::load;
 use super::output::{Cell, Paint, Style, Table, show};
@@ -81,44 +81,38 @@ pub fn table(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8,
 /// There is no such user.
 pub fn explain(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, CommandError> {
     let word = |place| arguments.word(place).unwrap_or_default();
-    let local = open_local(arguments, context)?;
-    let user = local.one(&Which::of(word(0)))?;
+    let accounts = open(arguments, context)?;
+    let user = accounts.user(&Which::of(word(0)))?;
     let owner = match arguments.option("owner") {
-        Some(owner) => local.one(&Which::of(owner))?,
+        Some(owner) => accounts.user(&Which::of(owner))?,
         None => user.clone(),
     };
-    let shared_with = SharedWith::parse(arguments.option("shared"));
-    let shared_with = shared_with.map_err(|error| CommandError::cannot_tell(format!("--shared: {error}")))?;
-    let access = Access {
-        user_id: number(&user),
-        role: user["user_role"].as_str().unwrap_or_default(),
+    let question = Question {
+        user: &user,
         action: word(1),
         item: word(2),
-        owner_id: number(&owner),
+        owner: &owner,
         visibility: arguments.option("visibility").unwrap_or(VISIBILITY),
-        shared_with: &shared_with,
+        shared_with: arguments.option("shared"),
     };
-    let is_active = |user: &Value| user["is_active"].as_bool() == Some(true);
-    let why = match local.app().policy.load().judge(&access) {
-        _ if !is_active(&user) => Some("the user is not active"),
-        _ if !is_active(&owner) => Some("the owner of the item is not active"),
-        Ok(()) => None,
-        Err(denial) => Some(denial.text()),
-    };
+    let why = accounts.denial(&question)?;
+    let Question { action, item, visibility, .. } = question;
+    let (role, number) =
+        (user["user_role"].as_str().unwrap_or_default(), |user: &Value| user["user_id"].to_string());
     let verdict = match why {
         None => Cell::new("yes").painted(Paint::Green),
         Some(_) => Cell::new("no").painted(Paint::Red),
     };
     let mut table = Table::of_pairs();
     table.pair("permitted", verdict);
-    table.pair("because", why.unwrap_or("no rule stands in the way"));
-    table.pair("user", format!("{} in the role {}", access.user_id, access.role));
-    table.pair("action", access.action);
-    table.pair("item", format!("{}, {}, of user {}", access.item, access.visibility, access.owner_id));
+    table.pair("because", why.as_deref().unwrap_or("no rule stands in the way"));
+    table.pair("user", format!("{} in the role {role}", number(&user)));
+    table.pair("action", action);
+    table.pair("item", format!("{item}, {visibility}, of user {}", number(&owner)));
     let text = table.text(Style::of(context));
     let document = json!({
-        "permitted": why.is_none(), "because": why, "user_id": access.user_id, "user_role": access.role,
-        "action": access.action, "item": access.item, "owner_id": access.owner_id, "visibility": access.visibility,
+        "permitted": why.is_none(), "because": why, "user_id": user["user_id"], "user_role": role,
+        "action": action, "item": item, "owner_id": owner["user_id"], "visibility": visibility,
     });
     show(arguments, context, &document, &text);
     Ok(if why.is_none() { EXIT_DONE } else { EXIT_FAILED })
@@ -172,8 +166,4 @@ fn actions<'p>(
         policy.judge(&access).is_ok()
     };
     policy.actions().filter(permits).collect()
-}
-
-fn number(user: &Value) -> UserId {
-    UserId::new(user["user_id"].as_i64().unwrap_or_default())
 }

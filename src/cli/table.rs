@@ -19,7 +19,8 @@ pub const DEFAULT: &str = "serve";
 /// What holds for all commands that work on the database.
 const ON_THE_DATABASE: &str = "\
 They work on the database of the server with the same settings, which may be running and notices at once; with --url,
-through that running server, as far as it has requests for it. The rules are those for requests: the last superuser
+through that running server, which notes down who typed them (import, export and `events verify` need its own machine).
+The rules are those for requests: the last superuser
 stays.
 
 They end with 0 when it is done, with 1 when it is refused or not found, and with 2 when the command line makes no sense

@@ -201,6 +201,12 @@ impl Keyring {
         self.0.len()
     }
 
+    /// The first key that may ask this, if there is one.
+    #[must_use]
+    pub fn that_may_ask(&self, request: &str) -> Option<&Key> {
+        self.0.iter().find(|key| key.may_ask(request))
+    }
+
     /// The key written first, for sealing what is not an answer.
     ///
     /// # Panics

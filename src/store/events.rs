@@ -36,6 +36,8 @@ const DELETE_THROUGH: &str = query(FILE, "delete_through");
 /// Bytes that are kept of a request's ID.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
+/// What whoever holds the shared key is called.
+const CALLING_SERVER: &str = "calling server";
 /// What the actor is called whose origin belongs to no user.
 const OPERATOR: &str = "operator";
 
@@ -51,7 +53,7 @@ impl By {
     /// The server, by itself.
     pub const SERVER: Self = Self { actor: "server", user_id: None, operator: None };
     /// Whoever holds the shared key.
-    pub const CALLING_SERVER: Self = Self { actor: "calling server", user_id: None, operator: None };
+    pub const CALLING_SERVER: Self = Self { actor: CALLING_SERVER, user_id: None, operator: None };
     /// Nobody knows: they have proven nothing.
     pub const UNKNOWN: Self = Self { actor: "unknown", user_id: None, operator: None };
 
@@ -76,13 +78,18 @@ impl By {
     /// Whoever holds the shared key, in the name of a user.
     #[must_use]
     pub const fn calling_server_for(user_id: UserId) -> Self {
-        Self { actor: "calling server", user_id: Some(user_id), operator: None }
+        Self { actor: CALLING_SERVER, user_id: Some(user_id), operator: None }
     }
 
     /// Whoever has an API key of a user's, with what renews it.
     #[must_use]
     pub const fn api_key(user_id: UserId) -> Self {
         Self { actor: "API key", user_id: Some(user_id), operator: None }
+    }
+
+    /// Whether it is the calling server in nobody's name.
+    fn is_calling_server(&self) -> bool {
+        self.actor == CALLING_SERVER && self.user_id.is_none()
     }
 
     /// An operator, by the name that they are logged in under.
@@ -132,13 +139,20 @@ impl NewEvent {
 pub struct Trail {
     network: Option<String>,
     request_id: Option<String>,
+    operator: Option<String>,
 }
 
 impl Trail {
     /// Work for a client in this network, asked for by a request with this ID. The latter is cut if it is long.
     #[must_use]
     pub fn new(network: Option<String>, request_id: Option<&str>) -> Self {
-        Self { network, request_id: request_id.map(cut) }
+        Self { network, request_id: request_id.map(cut), operator: None }
+    }
+
+    /// The same where the calling server asks for an operator, whom it names: what it does by itself is theirs.
+    #[must_use]
+    pub fn asked_for_by(self, login: &str) -> Self {
+        Self { operator: Some(login.to_owned()), ..self }
     }
 
     /// Writes an event down.
@@ -147,7 +161,10 @@ impl Trail {
     ///
     /// A failing database.
     pub fn note(&self, tx: &Tx<'_>, by: impl Into<By>, new: NewEvent) -> Result<(), StoreError> {
-        let By { actor, user_id: actor_id, operator } = by.into();
+        let By { actor, user_id: actor_id, operator } = match (by.into(), &self.operator) {
+            (by, Some(login)) if by.is_calling_server() => By::operator(login.clone()),
+            (by, _) => by,
+        };
         let NewEvent { kind, user_id, object, detail } = new;
         // With the account goes whatever tells who used it. An operator's name is no user's.
         let is_last = kind == EventKind::AccountDeleted;

@@ -53,3 +53,10 @@ pub fn login_code(server: &TestServer, name: &str) -> Value {
         "session_token": server.new_session(None),
     })
 }
+
+/// Has an email wait to be sent.
+pub fn queues_email(server: &TestServer, name: &str) {
+    let (person, _) = server.member(name);
+    server.holds_emails();
+    server.ask("reset-start", reset_start(&person.email)).done();
+}

@@ -30,6 +30,14 @@ user-lock: account.locked
 user-lock: account.unlocked
 internal-user-lock: account.locked
 internal-user-lock: account.unlocked
+internal-session-end: session.ended
+internal-session-end-all: sessions.ended
+internal-session-end-all: sessions.ended
+internal-session-purge: sessions.purged
+internal-apikey-end: key.revoked
+internal-user-add: account.added
+internal-email-retry:
+internal-email-drop:
 user-delete: password.confirmed account.deleted
 user-delete: login.failed
 internal-user-delete: account.deleted

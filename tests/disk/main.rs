@@ -9,6 +9,7 @@ mod events;
 mod every_request;
 mod failures;
 mod guesses;
+mod issued;
 mod reading;
 mod upgrade;
 mod vfs;

@@ -1,6 +1,7 @@
 //! Every request that only reads: how to ask it. The first question is answered, the others are refused.
 
-use crate::writing::{key, new_key, scoped_key};
+use crate::emailed::queues_email;
+use crate::issued::{key, new_key, scoped_key};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::parser::value_of;
@@ -41,6 +42,28 @@ pub const READING: &[(&str, Prepare)] = &[
     ("apikey-list", |server| {
         let token = server.new_session(Some(server.member("alice").1));
         vec![json!({ "session_token": token }), json!({ "session_token": "none" })]
+    }),
+    ("internal-session-list", |server| {
+        let user_id = server.member("alice").1;
+        server.new_session(Some(user_id));
+        vec![json!({}), json!({ "user_id": user_id }), json!({ "after": "none" })]
+    }),
+    ("internal-apikey-list", |server| {
+        new_key(server, server.member("alice").1);
+        vec![json!({}), json!({ "user_id": 99 })]
+    }),
+    ("internal-lock-list", |server| {
+        let user_id = server.member("alice").1;
+        server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": "lock" })).done();
+        vec![json!({})]
+    }),
+    ("internal-email-list", |server| {
+        queues_email(server, "alice");
+        vec![json!({})]
+    }),
+    ("internal-stats", |server| {
+        server.member("alice");
+        vec![json!({})]
     }),
     ("events-since", |server| {
         server.member("alice");

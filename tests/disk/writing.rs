@@ -1,10 +1,11 @@
 //! Every request that writes, each in the ways in which it does, and with what it needs to be done.
 
 use crate::emailed::{
-    change_of_email, codes_of_change, login_code, page_of, reset_code, reset_start, signup_start,
+    change_of_email, codes_of_change, login_code, page_of, queues_email, reset_code, reset_start,
+    signup_start,
 };
+use crate::issued::{claims, issued_scoped, key, new_key, nosession_key, presented, scoped_key};
 use serde_json::{Value, json};
-use support::parser::value_of;
 use support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 
 /// A password that differs from the usual one in most of its letters.
@@ -153,6 +154,42 @@ pub const WRITING: &[(&str, Prepare)] = &[
         let user_id = with_everything(server, name);
         server.ask("internal-user-lock", toggle(user_id, "lock")).done();
         done(toggle(user_id, "unlock"))
+    }),
+    ("internal-session-end", |server, name| {
+        let user_id = server.member(name).1;
+        server.new_session(Some(user_id));
+        let listed = server.ask("internal-session-list", json!({ "user_id": user_id }));
+        done(json!({ "session_id": listed.done()["sessions"][0]["id"] }))
+    }),
+    ("internal-session-end-all", |server, name| {
+        done(json!({ "user_id": member_with_session(server, name).0 }))
+    }),
+    ("internal-session-end-all", |server, name| {
+        member_with_session(server, name);
+        done(json!({ "user_id": null }))
+    }),
+    ("internal-session-purge", |server, name| {
+        let mut session = session_body(Some(server.member(name).1));
+        session["expires"] = "2020-01-01T00:00:00".into();
+        server.ask("session-new", session).done();
+        done(json!({}))
+    }),
+    ("internal-apikey-end", |server, name| {
+        let user_id = server.member(name).1;
+        done(json!({ "key_id": issued_scoped(server, user_id) }))
+    }),
+    ("internal-user-add", |_, name| {
+        done(json!({ "email": format!("{name}@example.org"), "full_name": name, "password": GOOD_PASSWORD }))
+    }),
+    ("internal-email-retry", |server, name| {
+        queues_email(server, name);
+        server.changes("UPDATE email_queue SET tries = 3");
+        done(json!({ "number": null }))
+    }),
+    ("internal-email-drop", |server, name| {
+        queues_email(server, name);
+        let listed = server.ask("internal-email-list", json!({}));
+        done(json!({ "number": listed.done()["emails"][0]["number"] }))
     }),
     ("user-delete", |server, name| deletes_own(server, name, GOOD_PASSWORD)),
     ("user-delete", |server, name| deletes_own(server, name, "wrong")),
@@ -453,48 +490,4 @@ fn email(server: &TestServer, address: &str) -> Value {
         "email_address": address, "session_token": server.new_session(None), "server_name": "Recipes",
         "server_baseurl": "https://recipes.example", "verification_token": "code", "verification_expiry": 900,
     })
-}
-
-/// What a member asks for in a new session of theirs.
-pub fn key(server: &TestServer, user_id: i64) -> Value {
-    json!({
-        "issuer": "i", "audience": "a", "subject": "s", "apiversion": 1, "expires_days": 1,
-        "not_valid_before": 0, "user_id": user_id, "user_role": "authenticated", "ip_address": "192.0.2.1",
-        "user_agent": "Browser/1.0", "session_token": server.new_session(Some(user_id)),
-    })
-}
-
-/// The same for a key with scopes.
-pub fn scoped_key(server: &TestServer, user_id: i64) -> Value {
-    json!({
-        "session_token": server.new_session(Some(user_id)), "name": "backup", "scopes": ["view:dataset"],
-        "expires_days": 1,
-    })
-}
-
-/// Issues one; tells what it is called.
-fn issued_scoped(server: &TestServer, user_id: i64) -> Value {
-    server.ask("apikey-issue", scoped_key(server, user_id)).done()["key_id"].clone()
-}
-
-fn nosession_key(user_id: i64) -> Value {
-    json!({
-        "issuer": "i", "audience": "a", "subject": "s", "apiversion": 1, "expires_seconds": 900,
-        "not_valid_before": 0, "user_id": user_id, "user_role": "authenticated", "ip_address": "192.0.2.1",
-        "refresh_expires": 900, "refresh_nbf": 0,
-    })
-}
-
-/// A key without a session, good from the next moment on, and what renews it.
-pub fn new_key(server: &TestServer, user_id: i64) -> (Value, String) {
-    let issued = server.ask("apikey-new-nosession", nosession_key(user_id));
-    (claims(&issued), issued.done()["refresh_token"].as_str().expect("a text").to_owned())
-}
-
-fn claims(issued: &Reply) -> Value {
-    value_of(issued.done()["apikey"].as_str().expect("a text")).expect("claims")
-}
-
-fn presented(user_id: i64, claims: &Value) -> Value {
-    json!({ "apikey_dict": claims, "user_id": user_id, "user_role": "authenticated" })
 }

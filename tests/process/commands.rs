@@ -258,14 +258,88 @@ fn a_server_elsewhere_is_asked_by_the_requests_that_it_has() {
         (&["user", "show", "alice@example.org"][..], 1, "there is no user"),
         (&["user", "show", "4"], 1, "there is no user 4"),
         (&["user", "lock", "1"], 1, "the server refused: "),
-        (&["user", "add", "b@example.org", "--name=B", "--password=-"], 2, "has no request for this"),
-        (&["session", "list"], 2, "has no request for this"),
-        (&["apikey", "list"], 2, "has no request for this"),
-        (&["lock", "list"], 2, "has no request for this"),
+        (&["user", "set-role", "1", "locked"], 1, "no account of a person has this role"),
+        (&["user", "add", "admin@localhost", "--name=B", "--password=-"], 1, "the server refused: "),
+        (&["session", "end", "0123456789abcdef"], 1, "there is no session `0123456789abcdef`"),
+        (&["session", "end", "x"], 2, "no ID of a session"),
+        (&["apikey", "revoke", "0123456789abcdef"], 1, "there is no API key `0123456789abcdef`"),
+        (&["mail", "retry", "9"], 1, "no email 9 waits"),
+        (&["mail", "drop", "9", "--yes"], 1, "no email 9 waits"),
     ] {
         let (found, output, errors) = runs(&machine, &[words, &[&url]].concat(), PASSWORD);
         assert_eq!((found, output.as_str()), (status, ""), "{words:?}: {errors}");
         assert!(errors.contains(expected) && errors.lines().count() <= 2, "{words:?}: {errors}");
+    }
+}
+
+#[test]
+fn what_belongs_to_accounts_is_listed_and_ended_elsewhere_as_here() {
+    let machine = Machine::new();
+    let server = machine.starts(&[]);
+    let url = format!("--url=http://127.0.0.1:{}", server.port);
+    let through = |words: &[&str], input: &str| does(&machine, &[words, &[&url]].concat(), input);
+    let added = through(&["user", "add", "alice@example.org", "--name=Alice", "--password=-"], PASSWORD);
+    assert_eq!(added["user"]["user_id"], 4);
+    for _ in 0..2 {
+        assert_eq!(logs_in(&server, "alice@example.org", PASSWORD)["success"], true);
+    }
+    assert_eq!(logs_in(&server, "alice@example.org", "wrong")["success"], false);
+    let issued = json!({
+        "issuer": "i", "audience": "a", "subject": "s", "apiversion": 1, "expires_seconds": 900,
+        "not_valid_before": 0, "user_id": 4, "user_role": "authenticated", "ip_address": "192.0.2.1",
+        "refresh_expires": 900, "refresh_nbf": 0,
+    });
+    assert_eq!(server.ask("apikey-new-nosession", &issued)["success"], true);
+    through(&["user", "add", "bob@example.org", "--name=Bob", "--password=-"], PASSWORD);
+    through(&["user", "lock", "bob@example.org"], "");
+    session_of(&server, 4);
+    for words in [
+        &["session", "list"][..],
+        &["session", "list", "4"],
+        &["apikey", "list"],
+        &["apikey", "list", "alice@example.org"],
+        &["lock", "list"],
+        &["user", "show", "4"],
+        &["user", "history", "4"],
+        &["mail", "list"],
+        &["policy", "explain", "4", "view", "dataset"],
+        &["events"],
+        &["events", "--user=4", "--kind=login.succeeded"],
+    ] {
+        let found = through(words, "");
+        assert_eq!(found, does(&machine, words, ""), "{words:?}");
+        assert!(words[0] == "mail" || found.to_string().len() > 30, "{words:?}: {found}");
+    }
+    let mut counts = does(&machine, &["stats"], "");
+    for file in ["database_bytes", "wal_bytes"] {
+        counts.as_object_mut().expect("an object").remove(file).expect("a size");
+    }
+    assert_eq!(through(&["stats"], ""), counts);
+
+    let first = |listed: &Value, key: &str| listed[key][0]["id"].as_str().expect("one").to_owned();
+    let session = first(&through(&["session", "list", "4"], ""), "sessions");
+    assert_eq!(through(&["session", "end", &session], "")["count"], 1);
+    let key = first(&through(&["apikey", "list"], ""), "api_keys");
+    assert_eq!(through(&["apikey", "revoke", &key], "")["count"], 1);
+    session_of(&server, 4);
+    assert_eq!(through(&["session", "end", "--user=4"], "")["count"], 1);
+    assert_eq!(through(&["session", "purge"], "")["count"], 0);
+    server.new_session();
+    assert_eq!(through(&["session", "end", "--all", "--yes"], "")["count"], 1, "a visitor has one");
+    let events = does(&machine, &["events", "verify"], "");
+    assert_eq!(events["sound"], true);
+    let by = |kind: &str| {
+        let listed = does(&machine, &["events", &format!("--kind={kind}")], "");
+        listed["events"].as_array().and_then(|events| events.last()).expect("some").clone()
+    };
+    let here = does(&machine, &["user", "unlock", "bob@example.org"], "");
+    assert_eq!(here["user"]["is_active"], true);
+    let operator = by("account.unlocked")["operator"].clone();
+    assert!(operator.is_string(), "a command here names who typed it");
+    for kind in ["account.added", "account.locked", "session.ended", "key.revoked", "sessions.ended"] {
+        let event = by(kind);
+        assert_eq!((&event["actor"], &event["operator"]), (&json!("operator"), &operator), "{event}");
+        assert!(event["request_id"].is_string(), "it came by a request: {event}");
     }
 }
 

@@ -298,3 +298,95 @@ fn an_operator_deletes_an_account_and_learns_whether_there_was_one() {
     assert!(matches!(refused(deletes(2)), DeleteRefused::SystemUser));
     assert!(matches!(refused(deletes(1)), DeleteRefused::LastAdministrator));
 }
+
+/// All rows of a list, page by page; and how many pages there were.
+fn pages(server: &TestServer, request: &str, rows: &str, of: &Value) -> (Vec<Value>, usize) {
+    let (mut all, mut body, mut count) = (Vec::new(), of.clone(), 0);
+    loop {
+        let page = server.ask(request, body.clone());
+        let page = page.done();
+        all.extend(page[rows].as_array().expect("a list").iter().cloned());
+        count += 1;
+        if page["next"].is_null() {
+            return (all, count);
+        }
+        body["after"] = page["next"].clone();
+    }
+}
+
+#[test]
+fn sessions_of_everybody_are_listed_page_by_page_each_once() {
+    let server = TestServer::start();
+    let (alice, bob) = (server.member("alice").1, server.member("bob").1);
+    for (user_id, count) in [(alice, 501), (bob, 2)] {
+        for _ in 0..count {
+            server.new_session(Some(user_id));
+        }
+    }
+    let (all, count) = pages(&server, "internal-session-list", "sessions", &json!({}));
+    let ids: std::collections::BTreeSet<_> = all.iter().map(|row| row["id"].to_string()).collect();
+    assert_eq!((all.len(), ids.len(), count), (503, 503, 2));
+    let (of_bob, _) = pages(&server, "internal-session-list", "sessions", &json!({ "user_id": bob }));
+    assert_eq!(of_bob.len(), 2);
+    assert!(of_bob.iter().all(|row| row["email"] == "bob@example.org"), "{of_bob:?}");
+    let (of_nobody, _) = pages(&server, "internal-session-list", "sessions", &json!({ "user_id": 99 }));
+    assert!(of_nobody.is_empty());
+    for request in ["internal-session-list", "internal-apikey-list", "internal-lock-list"] {
+        let reply = server.ask(request, json!({ "after": "somewhere" }));
+        reply.refused("invalid request: after is no `next` of an earlier answer");
+    }
+}
+
+#[test]
+fn all_sessions_end_only_where_it_is_said_whose() {
+    let server = TestServer::start();
+    let (alice, bob) = (server.member("alice").1, server.member("bob").1);
+    let tokens = [alice, bob].map(|user_id| server.new_session(Some(user_id)));
+    // Whose they are must not be left out by mistake.
+    assert!(!server.ask("internal-session-end-all", json!({})).succeeded());
+    assert!(tokens.iter().all(|token| server.session_is_live(token)));
+    assert_eq!(server.ask("internal-session-end-all", json!({ "user_id": alice })).done()["ended"], 1);
+    assert!(!server.session_is_live(&tokens[0]) && server.session_is_live(&tokens[1]));
+    assert_eq!(server.ask("internal-session-end-all", json!({ "user_id": null })).done()["ended"], 1);
+    assert!(!server.session_is_live(&tokens[1]));
+}
+
+#[test]
+fn what_a_caller_does_for_an_operator_names_them_and_what_a_user_does_does_not() {
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    let ask = |operator: &Value, request: &str, body: &Value| {
+        let message = json!({
+            "request": request, "reqid": 1, "client_ipaddr": "192.0.2.1", "body": body, "operator": operator
+        });
+        server.send(message.to_string().as_bytes())
+    };
+    let lock = |action: &str| json!({ "target_userid": user_id, "action": action });
+    let last = || {
+        server
+            .stored(
+                "SELECT e.actor || ' ' || coalesce(o.operator, '-') FROM events e LEFT JOIN event_origins o USING (seq) \
+                 ORDER BY e.seq DESC LIMIT 1",
+            )
+            .expect("an event")
+    };
+    ask(&json!("carol"), "internal-user-lock", &lock("lock")).done();
+    assert_eq!(last(), "operator carol");
+    ask(&json!(null), "internal-user-lock", &lock("unlock")).done();
+    assert_eq!(last(), "calling server -");
+    let wrong = json!({ "email": alice.email, "password": "wrong" });
+    assert!(!ask(&json!("carol"), "user-passcheck-nosession", &wrong).succeeded());
+    assert_eq!(last(), "unknown -");
+    for hostile in [
+        json!(""),
+        json!("x".repeat(65)),
+        json!("a b"),
+        json!("a\u{1b}[2J"),
+        json!("a\n"),
+        json!(7),
+        json!({}),
+    ] {
+        ask(&hostile, "internal-user-lock", &lock("lock")).rejected(400);
+    }
+    assert_eq!(last(), "unknown -", "nothing happened");
+}

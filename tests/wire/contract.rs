@@ -54,6 +54,18 @@ session-end: session_token str, session_id str
 session-touch: session_token str, days int | days_max int
 apikey-list: session_token str
 apikey-end: session_token str, key_id str
+internal-session-list: | user_id int, after str
+internal-session-end: session_id str
+internal-session-end-all: user_id int/None
+internal-session-purge:
+internal-apikey-list: | user_id int, after str
+internal-apikey-end: key_id str
+internal-lock-list: | after str
+internal-user-add: email str, full_name str, password str | role str
+internal-email-list: | after int
+internal-email-retry: number int/None
+internal-email-drop: number int
+internal-stats:
 apikey-issue: session_token str, name str, scopes list | expires_days int
 apikey-check: apikey str | action str, target_name str, target_owner int, target_visibility str, target_sharedwith str
 apikey-rotate: session_token str, key_id str, overlap_seconds int

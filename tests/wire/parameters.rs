@@ -131,9 +131,15 @@ fn all_problems_are_told_at_once_and_in_order() {
     for request in requests() {
         let required: Vec<_> = request.params.iter().filter(|param| param.required).collect();
         let missing: Vec<_> = required.iter().map(|param| problem(param, "missing")).collect();
-        watched.refuses(request, Map::new(), &missing);
+        // Some have nothing that must be there.
+        if !missing.is_empty() {
+            watched.refuses(request, Map::new(), &missing);
+        }
 
         let typed: Vec<_> = request.params.iter().filter(|param| !misfits(param).is_empty()).collect();
+        if typed.is_empty() {
+            continue;
+        }
         let mut body = fitting_body(request);
         for param in &typed {
             body.insert(param.name.to_owned(), misfits(param).swap_remove(0));

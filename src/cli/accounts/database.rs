@@ -15,6 +15,7 @@ use crate::store::users::{self, User};
 use crate::store::{Db, StoreError};
 use crate::user_id::UserId;
 use crate::wire::ascii_json;
+use serde::Serialize;
 use serde_json::Value;
 
 /// A database that was opened for one command.
@@ -77,6 +78,10 @@ impl Local {
         done.map_err(|error| self.broken(&error.into()))
     }
 
+    pub(super) fn counted(&self, done: Result<usize, StoreError>) -> Result<u64, CommandError> {
+        self.stored(done).map(|count| u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
     /// What is around the database.
     #[must_use]
     pub const fn app(&self) -> &App {
@@ -122,8 +127,8 @@ impl Local {
     }
 }
 
-/// A user as answers have one.
-pub(super) fn document(user: &User) -> Value {
+/// A user, or what belongs to one, as answers have it.
+pub(super) fn document(shown: &impl Serialize) -> Value {
     // What our own structs are serialised as can be read, but for notes beyond every limit.
-    json::read(&ascii_json(user), &Limits::ANSWER).unwrap_or_default()
+    json::read(&ascii_json(shown), &Limits::ANSWER).unwrap_or_default()
 }

@@ -1,10 +1,11 @@
 //! What is done with accounts in the local database, by the same operations that requests use.
 
 use super::database::{Local, document};
-use super::interface::{Account, Accounts, Listing, Which};
+use super::interface::{Account, Accounts, Issued as _, Listing, Which};
 use super::{issued, refusals};
 use crate::accounts::add_user::{Addition, add_user};
 use crate::accounts::attempt_locks;
+use crate::accounts::issued::attempt_lock;
 use crate::accounts::lock::{LockChange, set_locked};
 use crate::accounts::set_password::Reset;
 use crate::accounts::{delete, edit, set_password};
@@ -15,12 +16,8 @@ use crate::store::locks;
 use crate::wire::Object;
 use serde_json::{Value, json};
 
-impl Local {
-    /// Makes an account.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn add(&self, account: &Account<'_>) -> Result<Value, CommandError> {
+impl Accounts for Local {
+    fn add(&self, account: &Account<'_>) -> Result<Value, CommandError> {
         let addition = Addition {
             email: account.email,
             full_name: account.full_name,
@@ -31,9 +28,7 @@ impl Local {
         let added = self.told(added, refusals::of_add)?;
         self.user(&Which::Number(added.user_id.get()))
     }
-}
 
-impl Accounts for Local {
     fn list(
         &self,
         listing: &Listing<'_>,
@@ -46,14 +41,14 @@ impl Accounts for Local {
         self.one(which)
     }
 
-    fn details(&self, user: &Value) -> Result<Option<Value>, CommandError> {
+    fn details(&self, user: &Value) -> Result<Value, CommandError> {
         let lock = self.read(|db| locks::by_user(db, Self::id(user)))?;
         let (sessions, keys) = (self.sessions(Some(user))?.len(), self.api_keys(Some(user))?.len());
         let locked = self.stored(attempt_locks::list(&self.context(), Some(&self.again(user)?)))?;
-        let locked: Vec<_> = locked.into_iter().map(issued::attempt_lock).collect();
-        Ok(Some(json!({
+        let locked: Vec<_> = locked.into_iter().map(|lock| document(&attempt_lock(lock))).collect();
+        Ok(json!({
             "lock": lock.map(issued::lock), "attempt_locks": locked, "sessions": sessions, "api_keys": keys,
-        })))
+        }))
     }
 
     fn set_locked(&self, user: &Value, change: LockChange) -> Result<Value, CommandError> {

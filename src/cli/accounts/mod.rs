@@ -7,18 +7,16 @@
 //! | `database.rs` | the local database, and who is in it |
 //! | `local.rs` | what is done with accounts there |
 //! | `issued.rs` | sessions, API keys and locks there |
-//! | `emails.rs` | emails that were not sent, and how much there is of what |
-//! | `events.rs` | the event log there |
+//! | `records.rs` | events, unsent emails, and how much there is of what there |
 //! | `transfer.rs` | accounts that move in and out |
 //! | `refusals.rs` | why something was not done |
 //! | `remote.rs` | what is done with accounts by a running server |
 
 mod database;
-mod emails;
-mod events;
 mod interface;
 mod issued;
 mod local;
+mod records;
 mod refusals;
 mod remote;
 mod transfer;
@@ -26,9 +24,10 @@ mod transfer;
 use super::client::{Client, url};
 use super::command::{Arguments, CommandError, Context};
 use super::load::load;
+use super::operator::operator;
 use crate::server::process::Process;
 pub use database::Local;
-pub use interface::{Account, Accounts, Listing, Which};
+pub use interface::{Account, Accounts, Counts, Listing, Question, Which};
 use remote::{Remote, no_request};
 
 /// Opens what the command line is about: the local database, or the running server that it names.
@@ -40,7 +39,8 @@ pub fn open<'a>(
     context: &mut Context<'a, '_>,
 ) -> Result<Box<dyn Accounts + 'a>, CommandError> {
     if url(arguments).is_some() {
-        return Ok(Box::new(Remote::new(Client::open(arguments, context)?)));
+        let client = Client::open(arguments, context)?.for_operator(operator());
+        return Ok(Box::new(Remote::new(client)));
     }
     Ok(Box::new(open_local(arguments, context)?))
 }

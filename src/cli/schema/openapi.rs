@@ -94,6 +94,10 @@ fn message(request: &Request) -> Value {
             "client_ipaddr": {
                 "type": "string", "description": "The end user's address; needed unless rate limits are off.",
             },
+            "operator": {
+                "type": ["string", "null"], "maxLength": 64,
+                "description": "For which operator this is asked, by their login name.",
+            },
         },
     })
 }

@@ -85,7 +85,7 @@ does a lock after failed attempts.
         .help("The role is one of the permissions policy. All sessions, API keys and emailed codes of the\nuser end.\n"),
     Command::new("history", "list logins, failures and what else a user came in with", events::history)
         .words(&[WHO])
-        .options(&[JSON])
+        .options(&[URL, JSON])
         .help("As far back as events are kept.\n"),
     Command::new("import", "take over the accounts of another program", import::import)
         .words(&[Word::Required("FILE")])
@@ -112,6 +112,7 @@ pub const EVENTS: Command =
             OptionRow::with_value("user", "=EMAIL|NUMBER", "what happened to this user"),
             OptionRow::with_value("kind", "=KIND", "events of this kind, such as login.failed"),
             OptionRow::with_value("since", "=TIME", "events from this time or day on (UTC)"),
+            URL,
             JSON,
         ])
         .help(

@@ -25,6 +25,7 @@ pub static POLICY: &[Command] = &[
                 "=NUMBERS",
                 "whom it is shared with: user numbers with commas between them",
             ),
+            URL,
             JSON,
         ])
         .help(

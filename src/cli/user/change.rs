@@ -2,7 +2,7 @@
 
 use super::view;
 use crate::accounts::lock::LockChange;
-use crate::cli::accounts::{Account, Accounts, Which, open, open_local};
+use crate::cli::accounts::{Account, Accounts, Which, open};
 use crate::cli::ask::{confirm, new_password};
 use crate::cli::command::{Arguments, CommandError, Context, EXIT_DONE};
 use crate::cli::output::{printable, show};
@@ -19,7 +19,7 @@ pub fn add(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     let Some(full_name) = arguments.option("name") else {
         return Err(CommandError::cannot_tell("--name=NAME is needed: how the user is called"));
     };
-    let accounts = open_local(arguments, context)?;
+    let accounts = open(arguments, context)?;
     let password = new_password(arguments, context, true)?;
     let account = Account {
         email: arguments.word(0).unwrap_or_default(),

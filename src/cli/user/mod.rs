@@ -57,8 +57,8 @@ pub fn show_one(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<
     let accounts = open(arguments, context)?;
     let user = accounts.user(&Which::of(arguments.word(0).unwrap_or_default()))?;
     let details = accounts.details(&user)?;
-    let text = view::whole(&user, details.as_ref(), context);
-    let mut document = details.unwrap_or_else(|| json!({}));
+    let text = view::whole(&user, &details, context);
+    let mut document = details;
     document["user"] = user;
     show(arguments, context, &document, &text);
     Ok(EXIT_DONE)

@@ -33,7 +33,7 @@ pub(super) fn list(users: &[Value], context: &Context<'_, '_>) -> String {
 }
 
 /// All that is known about a user.
-pub(super) fn whole(user: &Value, details: Option<&Value>, context: &Context<'_, '_>) -> String {
+pub(super) fn whole(user: &Value, details: &Value, context: &Context<'_, '_>) -> String {
     let mut table = Table::of_pairs();
     table.pair("number", user["user_id"].to_string());
     table.pair("system ID", text(user, "system_id"));
@@ -42,20 +42,16 @@ pub(super) fn whole(user: &Value, details: Option<&Value>, context: &Context<'_,
     table.pair("name", Cell::whole(&name(user)));
     table.pair("role", text(user, "user_role"));
     table.pair("state", state(user));
-    if let Some(details) = details {
-        table.pair("lock", lock(&details["lock"]));
-        for lock in details["attempt_locks"].as_array().into_iter().flatten() {
-            let network = lock["network"].as_str().map(|network| format!(" from {network}"));
-            let until = second(&lock["until"]);
-            let network = network.unwrap_or_default();
-            let line = format!("{}{network}, until {until}", text(lock, "what"));
-            table.pair("lock of", Cell::new(&line).painted(Paint::Red));
-        }
-        for (key, name) in [("sessions", "sessions"), ("api_keys", "API keys")] {
-            if let Some(count) = details.get(key) {
-                table.pair(name, count.to_string());
-            }
-        }
+    table.pair("lock", lock(&details["lock"]));
+    for lock in details["attempt_locks"].as_array().into_iter().flatten() {
+        let network = lock["network"].as_str().map(|network| format!(" from {network}"));
+        let until = second(&lock["until"]);
+        let network = network.unwrap_or_default();
+        let line = format!("{}{network}, until {until}", text(lock, "what"));
+        table.pair("lock of", Cell::new(&line).painted(Paint::Red));
+    }
+    for (key, name) in [("sessions", "sessions"), ("api_keys", "API keys")] {
+        table.pair(name, details[key].to_string());
     }
     for (key, name) in [
         ("created_on", "signed up"),
