@@ -122,6 +122,12 @@ fn what_to_do(backup: &Path, settings: &RestoreSettings, done: &Restored) -> Vec
                 .to_owned(),
         );
     }
+    if done.has_orphans {
+        next.push(
+            "rows in it refer to ones that are not there, left by other hands; `authnzerver db check` names their tables"
+                .to_owned(),
+        );
+    }
     if done.is_older {
         next.push("the backup has an older schema, which the next start brings up to date".to_owned());
     }

@@ -51,7 +51,9 @@ fn what_this_program_does_not_make_is_refused_and_told() {
         ),
         ("CREATE VIEW v AS SELECT 1", "the view v is none of ours"),
         ("CREATE TABLE t (x)", "the table t is none of ours"),
-        ("CREATE INDEX i ON users (full_name)", "the index i is none of ours"),
+        ("CREATE UNIQUE INDEX i ON users (full_name)", "the index i is none of ours"),
+        ("CREATE INDEX i ON users (full_name) WHERE is_active", "the index i is none of ours"),
+        ("CREATE INDEX i ON users (json_extract(extra_info, '$.x'))", "the index i is none of ours"),
         ("DROP INDEX events_by_user", "the index events_by_user is missing"),
         ("ALTER TABLE users ADD COLUMN more TEXT", "the table users is not as this program makes it"),
     ] {
@@ -68,6 +70,31 @@ fn what_this_program_does_not_make_is_refused_and_told() {
         let told = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.code() == Some(1) && told.contains(what), "{told}");
     }
+}
+
+#[test]
+fn an_index_that_an_operator_made_to_find_rows_sooner_is_restored() {
+    let (machine, path) = with_backup();
+    fs::remove_file(machine.path("copy.sqlite.sha256")).expect("removes");
+    changes(&path, "CREATE INDEX i ON users (full_name COLLATE NOCASE, created_on DESC)");
+    restores(&machine, &path);
+    assert_eq!(does(&machine, &["db", "check"])["sound"], true);
+    backs_up(&machine, &path);
+    restores(&machine, &path);
+}
+
+#[test]
+fn rows_that_refer_to_nothing_keep_nobody_from_a_backup_and_are_told_after_a_restore() {
+    let (machine, _) = with_backup();
+    let orphan = "PRAGMA foreign_keys = OFF; INSERT INTO role_history VALUES (9, 1, 'authenticated')";
+    changes(&machine.path(".authdb.sqlite"), orphan);
+    let path = machine.path("again.sqlite");
+    backs_up(&machine, &path);
+    let told = restores(&machine, &path)["next"].to_string();
+    assert!(told.contains("refer to ones that are not there"), "{told}");
+    let output = machine.command(&[]).args(["db", "check"]).output().expect("the program starts");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("a row of role_history refers to a row of users that is not there"), "{told}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! Users, passwords, live sessions and API keys go on working; tokens are stored hashed from then on.
 
 use super::companions::beside;
-use super::copying::orphan;
+use super::copying::orphans;
 use super::migrate;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::token::StoredToken;
@@ -95,8 +95,8 @@ fn take_over(transaction: &Connection, path: &Path) -> Result<(), OpenError> {
     migrate::migrate_from(transaction, 0)?;
     transaction.execute_batch(COPY).map_err(|error| failed(Problem::of(&SqliteText(&error))))?;
     transaction.execute_batch(DROP_ORIGINALS)?;
-    match orphan(transaction)? {
-        Some(table) => Err(failed(problem!(
+    match orphans(transaction)?.into_keys().next() {
+        Some((table, _)) => Err(failed(problem!(
             "a row of its table {} refers to one that is not there",
             operator_name(&table)
         ))),

@@ -163,8 +163,8 @@ impl Unfinished {
     /// # Errors
     /// What kept it from being made, or is wrong with it.
     pub(crate) fn fill(&mut self, source: &Source, notes: &Notes) -> Result<(), OpenError> {
-        let counts = copy(&source.connection, &source.path, &self.path, |copy| notes.write(copy))?;
-        self.rows = counts.iter().map(|(_, rows)| rows).sum();
+        let contents = copy(&source.connection, &source.path, &self.path, |copy| notes.write(copy))?;
+        self.rows = contents.rows.iter().map(|(_, rows)| rows).sum();
         let about = std::fs::metadata(&self.path);
         self.bytes = about.map_err(|error| OpenError::File(self.path.clone(), error))?.len();
         Ok(())
@@ -213,21 +213,40 @@ fn claim(path: &Path) -> Result<File, OpenError> {
         match create_private(path) {
             Ok(file) => {
                 hold(&file, path)?;
-                let made = file.metadata().map_err(refuse)?;
-                if std::fs::metadata(path).is_ok_and(|found| found.ino() == made.ino()) {
+                if is_at(&file, path).map_err(refuse)? {
                     return Ok(file);
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-                let found = OpenOptions::new().read(true).custom_flags(flags).open(path);
-                hold(&found.map_err(refuse)?, path)?;
-                remove_leftovers(path);
+                match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+                    Ok(found) => remove_if_left(&found, path)?,
+                    // Its maker has given it its name meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(refuse(error)),
+                }
             }
             Err(error) => return Err(refuse(error)),
         }
     }
     Err(OpenError::InUse(path.to_owned()))
+}
+
+/// Removes what was found under this name, if a killed process left it. Its maker may have given it its name meanwhile: then
+/// what lies here now is somebody else's.
+fn remove_if_left(found: &File, path: &Path) -> Result<(), OpenError> {
+    hold(found, path)?;
+    if is_at(found, path).map_err(|error| OpenError::File(path.to_owned(), error))? {
+        remove_leftovers(path);
+    }
+    Ok(())
+}
+
+/// Whether this name leads to the file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let id = |about: &std::fs::Metadata| (about.dev(), about.ino());
+    let ours = id(&file.metadata()?);
+    Ok(path.symlink_metadata().is_ok_and(|found| id(&found) == ours))
 }
 
 fn hold(file: &File, path: &Path) -> Result<(), OpenError> {
@@ -254,4 +273,26 @@ pub(crate) fn notes_of(path: &Path) -> Result<Option<Notes>, OpenError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let has_log = std::fs::exists(beside(path, "-wal")).unwrap_or(true);
     if has_log { Ok(None) } else { Notes::read(&connection).map_err(|error| refusal(path, error)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_for_a_leftover_is_not_what_somebody_else_has_begun_since() {
+        let room = tempfile::tempdir().expect("a directory");
+        let (path, target) = (room.path().join("b.unfinished"), room.path().join("b"));
+        let first = claim(&path).expect("is free");
+        let found = File::open(&path).expect("is there");
+        // Just now the first backup gets its name, and somebody begins a second one.
+        std::fs::rename(&path, &target).expect("moves");
+        drop(first);
+        let second = claim(&path).expect("is free");
+        remove_if_left(&found, &path).expect("is nobody's");
+        assert!(is_at(&second, &path).expect("looks"), "the second backup keeps its place");
+        assert!(matches!(claim(&path), Err(OpenError::InUse(_))));
+        drop(second);
+        assert!(is_at(&claim(&path).expect("a leftover makes way"), &path).expect("looks"));
+    }
 }

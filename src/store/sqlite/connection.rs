@@ -7,6 +7,10 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 
 const PRAGMAS: &str = include_str!("../../../sql/sqlite/pragmas.sql");
+/// SQLite does not wait for others before it turns the log on. This does, and lets them go on.
+const WAIT_FOR_OTHERS: &str = "BEGIN EXCLUSIVE; COMMIT;";
+/// How often somebody else may come in between.
+const TRIES_MAX: u32 = 20;
 /// Prepared statements kept per connection; more than there are in `sql/`.
 const STATEMENTS_CACHED_MAX: usize = 192;
 
@@ -32,7 +36,16 @@ pub(crate) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenE
 
 /// Sets what holds for every connection.
 pub(crate) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    connection.execute_batch(PRAGMAS).map_err(|error| refusal(path, error.into()))
+    for _ in 0..TRIES_MAX {
+        match connection.execute_batch(PRAGMAS).map_err(|error| refusal(path, error.into())) {
+            // Others who have just opened it do the same: without a log, each holds up the others.
+            Err(OpenError::InUse(_)) => {
+                connection.execute_batch(WAIT_FOR_OTHERS).map_err(|error| refusal(path, error.into()))?;
+            }
+            done => return done,
+        }
+    }
+    Err(OpenError::InUse(path.to_owned()))
 }
 
 /// Tells damage and a file in use from other errors.

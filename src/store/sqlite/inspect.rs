@@ -2,7 +2,7 @@
 
 use super::companions::beside;
 use super::connection::{connect, refusal};
-use super::copying::row_counts;
+use super::copying::{Contents, orphans};
 use super::look::{Found, Kind, look_with};
 use super::migrate;
 use super::open::{First, open_prepared};
@@ -157,11 +157,9 @@ fn verdicts(connection: &Connection, check: &str) -> Result<Vec<String>, StoreEr
 
 fn problems(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut found = verdicts(connection, "integrity_check")?;
-    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-    let orphans = statement.query_map([], |row| Ok((row.get(0)?, row.get(2)?)))?;
-    for orphan in orphans {
-        let (table, parent): (String, String) = orphan?;
-        found.push(format!("a row of {table} refers to a row of {parent} that is not there"));
+    for ((table, parent), rows) in orphans(connection)? {
+        let what = format!("of {table} refers to a row of {parent} that is not there");
+        found.push(if rows == 1 { format!("a row {what}") } else { format!("each of {rows} rows {what}") });
     }
     Ok(found)
 }
@@ -184,7 +182,7 @@ pub fn try_migration(path: &Path) -> Result<i64, OpenError> {
     if missing > 0 {
         let mut copy = Connection::open_in_memory()?;
         rusqlite::backup::Backup::new(&connection, &mut copy)?.step(-1)?;
-        take_steps(&copy, path, &row_counts(&copy)?, |copy| migrate::migrate_from(copy, version))?;
+        take_steps(&copy, path, &Contents::of(&copy)?, |copy| migrate::migrate_from(copy, version))?;
     }
     Ok(missing)
 }

@@ -37,6 +37,8 @@ pub(crate) struct Restored {
     pub(crate) notes: Option<Notes>,
     /// Where the database lies that was there before.
     pub(crate) kept: Option<PathBuf>,
+    /// Whether rows in it refer to ones that are not there, as hands other than the server's may have left them.
+    pub(crate) has_orphans: bool,
     /// Whether the next start brings its schema up to date.
     pub(crate) is_older: bool,
     /// The first event of its log that is not what was written down, or is gone. That of an older schema is not looked at.
@@ -62,28 +64,28 @@ pub(crate) fn restore(backup: &Path, database: &Path, now: Timestamp) -> Result<
         return Err(OpenError::OtherSchema(backup.to_owned(), difference));
     }
     let unfinished = beside(database, UNFINISHED_SUFFIX);
-    let put_in_place = || -> Result<Option<PathBuf>, OpenError> {
+    let put_in_place = || -> Result<(Option<PathBuf>, bool), OpenError> {
         let refuse = |error| OpenError::File(unfinished.clone(), error);
         remove_leftovers(&unfinished);
         let file = create_private(&unfinished).map_err(refuse)?;
         give_to(&file, owner_of(database)).map_err(refuse)?;
-        copy(&source, backup, &unfinished, |copy| Notes::settle(notes.as_ref(), copy))?;
+        let contents = copy(&source, backup, &unfinished, |copy| Notes::settle(notes.as_ref(), copy))?;
         let kept = keep(database, now)?;
         std::fs::rename(&unfinished, database)
             .and_then(|()| sync_directory_of(database))
             .map_err(|error| OpenError::File(database.clone(), error))?;
-        Ok(kept)
+        Ok((kept, !contents.orphans.is_empty()))
     };
     let placed = put_in_place();
     remove_leftovers(&unfinished);
-    let kept = placed?;
+    let (kept, has_orphans) = placed?;
     let is_older = version < newest_version();
     let Findings { altered_event, is_administered } = if is_older {
         Findings { altered_event: None, is_administered: true }
     } else {
         look_into(&source, backup, now).map_err(in_it)?
     };
-    Ok(Restored { notes, kept, is_older, altered_event, is_administered })
+    Ok(Restored { notes, kept, has_orphans, is_older, altered_event, is_administered })
 }
 
 /// Refuses what others may have changed, and the database itself.

@@ -1,14 +1,15 @@
 //! Whether a database has the tables, indexes, triggers and views that this program makes, and no others: a foreign trigger
-//! would act on every write.
+//! would act on every write. A plain index that an operator made changes no answer and no write, and may be there.
 
 use super::migrate::migrate_to;
 use crate::store::error::StoreError;
 use crate::store::query::query;
-use rusqlite::Connection;
+use rusqlite::{Connection, named_params};
 use std::collections::BTreeMap;
 
 const FILE: &str = include_str!("../../../sql/sqlite/schema.sql");
 const SCHEMA: &str = query(FILE, "schema");
+const IS_PLAIN_INDEX: &str = query(FILE, "is_plain_index");
 
 /// What SQLite keeps for itself.
 const SQLITES_TABLES: [&str; 5] =
@@ -32,6 +33,7 @@ pub(super) fn differences(connection: &Connection, version: i64) -> Result<Vec<S
     let mut differences = Vec::new();
     for ((kind, name), statement) in &found {
         match expected.get(&(kind.clone(), name.clone())) {
+            None if kind == "index" && is_plain(connection, name)? => {}
             None => differences.push(format!("the {kind} {name} is none of ours")),
             Some(ours) if ours != statement => {
                 differences.push(format!("the {kind} {name} is not as this program makes it"));
@@ -42,6 +44,11 @@ pub(super) fn differences(connection: &Connection, version: i64) -> Result<Vec<S
     let missing = expected.keys().filter(|key| !found.contains_key(key));
     differences.extend(missing.map(|(kind, name)| format!("the {kind} {name} is missing")));
     Ok(differences)
+}
+
+/// Whether an index does nothing but find rows sooner: it refuses none, computes nothing, and compares as SQLite itself does.
+fn is_plain(connection: &Connection, index: &str) -> Result<bool, StoreError> {
+    Ok(connection.query_row(IS_PLAIN_INDEX, named_params! { ":name": index }, |row| row.get(0))?)
 }
 
 fn read(connection: &Connection) -> Result<Schema, StoreError> {

@@ -3,7 +3,7 @@
 
 use super::backup::{Notes, Source, Unfinished};
 use super::companions::copy_of;
-use super::copying::{RowCounts, orphan, row_counts};
+use super::copying::Contents;
 use super::look::newer;
 use super::migrate;
 use crate::clock::Timestamp;
@@ -61,9 +61,9 @@ pub(super) fn upgrade(
     if from == to {
         return Ok(None);
     }
-    let before = row_counts(&transaction)?;
+    let before = Contents::of(&transaction)?;
     let copy =
-        if count(&before, "users") > 0 { Some(copy_beside(&transaction, path, from, now)?) } else { None };
+        if before.rows_of("users") > 0 { Some(copy_beside(&transaction, path, from, now)?) } else { None };
     take_steps(&transaction, path, &before, |connection| migrate::migrate_from(connection, from))?;
     // A copy stays also if this fails: what a failing disk has taken in shows when the database is opened again.
     transaction.commit()?;
@@ -76,18 +76,20 @@ pub(super) fn upgrade(
 pub(super) fn take_steps(
     connection: &Connection,
     path: &Path,
-    before: &RowCounts,
+    before: &Contents,
     steps: impl FnOnce(&Connection) -> Result<(), StoreError>,
 ) -> Result<(), OpenError> {
+    // A row that refers to nothing moves into a table's new form, too. Until the commit, references are only counted.
+    connection.execute_batch("PRAGMA defer_foreign_keys = ON")?;
     steps(connection)?;
     let refuse = |problem| Err(OpenError::NotUpgraded(path.to_owned(), problem));
-    if let Some(table) = orphan(connection)? {
-        let table = problem::operator_name(&table);
+    let after = Contents::of(connection)?;
+    if let Some(table) = after.newly_orphaned(before) {
+        let table = problem::operator_name(table);
         return refuse(problem!("afterwards a row of {} would refer to one that is not there", table));
     }
-    let after = row_counts(connection)?;
     for table in ACCOUNT_TABLES {
-        if count(&after, table) < count(before, table) {
+        if after.rows_of(table) < before.rows_of(table) {
             return refuse(problem!("afterwards rows of {} would be missing", table));
         }
     }
@@ -96,10 +98,6 @@ pub(super) fn take_steps(
 
 fn version_of(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
-}
-
-fn count(counts: &RowCounts, table: &str) -> i64 {
-    counts.iter().find(|(name, _)| name == table).map_or(0, |(_, rows)| *rows)
 }
 
 /// A whole copy that only the owner may read, safely on the disk. An earlier one of the same schema makes way for it: the

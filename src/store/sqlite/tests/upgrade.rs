@@ -1,7 +1,8 @@
 //! Upgrades that can be undone: a copy first, checks before the commit, and an older program that finds the copy.
 
 use super::*;
-use crate::store::sqlite::copying::row_counts;
+use crate::store::sqlite::backup::{Notes, Source, Unfinished};
+use crate::store::sqlite::copying::Contents;
 use crate::store::sqlite::migrate::{APPLICATION_ID, migrate_to, newest_version};
 use crate::store::sqlite::upgrade::take_steps;
 
@@ -114,7 +115,7 @@ fn steps_that_lose_accounts_or_what_they_refer_to_are_not_committed() {
     connection.execute_batch("PRAGMA foreign_keys = OFF").expect("is set");
     let told = |steps: &str| {
         let transaction = connection.unchecked_transaction().expect("begins");
-        let before = row_counts(&transaction).expect("counts");
+        let before = Contents::of(&transaction).expect("counts");
         let taken =
             take_steps(&transaction, &path, &before, |connection| Ok(connection.execute_batch(steps)?));
         taken.expect_err("is refused").to_string()
@@ -128,4 +129,32 @@ fn steps_that_lose_accounts_or_what_they_refer_to_are_not_committed() {
         assert!(told.contains(cause) && told.ends_with("nothing was changed"), "{told}");
     }
     assert_eq!(name_of_user_4(&path), "e");
+}
+
+#[test]
+fn rows_that_other_hands_left_without_what_they_refer_to_keep_nobody_from_a_copy_or_an_upgrade() {
+    let scratch = Scratch::new("upgrade-orphans");
+    let path = scratch.database();
+    let orphans = "PRAGMA foreign_keys = OFF;
+        INSERT INTO role_history VALUES (9, 1, 'authenticated');
+        INSERT INTO codes (code_hash, purpose, user_id, expires) VALUES (zeroblob(32), 'reset', 9, '2999-01-01');
+        INSERT INTO email_queue (purpose, user_id, site, page, browser, ip_address, state, tries, next_try, created)
+        VALUES ('reset', 9, '', '', '', '', 'done', 0, '', '');";
+    write_old(&path, 5, &format!("{USER} {orphans}"));
+    assert_eq!(upgrade(&path).copy, Some(copy_of(&path, 5)));
+    let rows = |path: &Path| {
+        let connection = Connection::open(path).expect("opens");
+        ["role_history", "codes", "email_queue"].map(|table| {
+            let count = format!("SELECT count(*) FROM {table} WHERE user_id = 9");
+            connection.query_row(&count, [], |row| row.get::<_, i64>(0)).expect("counts")
+        })
+    };
+    assert_eq!((rows(&path), rows(&copy_of(&path, 5))), ([1; 3], [1; 3]), "none was taken away");
+    let backup = scratch.0.join("backup");
+    let source = Source::open(&path).expect("opens");
+    let mut unfinished = Unfinished::begin(&source, &backup).expect("begins");
+    let notes = Notes { taken: clock().now(), belongs_to: Vec::new() };
+    unfinished.fill(&source, &notes).expect("a copy with such rows is whole");
+    unfinished.place().expect("is placed");
+    assert_eq!(rows(&backup), [1; 3]);
 }
