@@ -18,7 +18,7 @@ ORIGINAL ?=
 LITESTREAM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-original test-deploy test-litestream check mutants static test-static dist install bench docs suffixes clean
+.PHONY: help run test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist install bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,11 @@ test-litestream:  ## replicate a server with Litestream, kill it, restore, and c
 	@tools/test-python.sh
 	cargo build --locked --bin authnzerver
 	$(CARGO_TARGET_DIR)/python/bin/python -B tests/litestream/replicate.py --litestream='$(LITESTREAM)' --server=$(CARGO_TARGET_DIR)/debug/authnzerver
+
+test-clients:  ## build, install and test the clients, against the vectors and the built server
+	@tools/test-python.sh
+	cargo build --locked --bin authnzerver
+	@tools/test-clients.sh
 
 check:  ## check the formatting, and lint everything
 	cargo fmt --check
@@ -90,6 +95,12 @@ docs:  ## write docs/settings.md, docs/api.md and docs/commands.md anew from the
 	$(CARGO_TARGET_DIR)/debug/authnzerver settings markdown > docs/settings.md.new && mv docs/settings.md.new docs/settings.md
 	$(CARGO_TARGET_DIR)/debug/authnzerver schema markdown > docs/api.md.new && mv docs/api.md.new docs/api.md
 	$(CARGO_TARGET_DIR)/debug/authnzerver man markdown > docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+
+clients:  ## write what the clients have from the API anew, and the vectors
+	@tools/test-python.sh
+	cargo build --locked --bin authnzerver
+	$(CARGO_TARGET_DIR)/python/bin/python -B tools/clients/generate.py $(CARGO_TARGET_DIR)/debug/authnzerver
+	$(CARGO_TARGET_DIR)/python/bin/python -B tools/clients/vectors.py
 
 suffixes:  ## write the list of public suffixes anew, from the crate that Cargo.lock names
 	tools/public-suffixes.py
