@@ -33,7 +33,8 @@ SELECT EXISTS (SELECT 1 FROM users);
 INSERT INTO users (system_id, full_name, password, email, email_verified, is_active, emailverify_sent_datetime,
                    extra_info, created_on, last_updated, user_role, verification_letter_due)
 VALUES (:system_id, :full_name, :password, :email, :email_verified, :is_active, :emailverify_sent_datetime,
-        :extra_info, :now, :now, :user_role, :verification_email_due);
+        :extra_info, :now, :now, :user_role, :verification_email_due)
+RETURNING user_id;
 
 -- name: replace_pending
 UPDATE users SET full_name = :full_name, extra_info = :extra_info, emailverify_sent_datetime = :now,

@@ -1,14 +1,15 @@
 //! API keys without a session, and the refresh tokens that renew them. Neither is stored, only their SHA-256.
 
 use super::apikeys::{KeyName, KeyTimes, ListedKey, ValidKey, listed_key, valid_key};
-use super::db::{Db, Tx, column};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::column;
 use super::token_rows;
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
 use crate::user_id::UserId;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/apikeys_nosession.sql");
 const INSERT: &str = query(FILE, "insert");
@@ -61,7 +62,7 @@ pub fn insert(
 ) -> Result<(), StoreError> {
     tx.execute(
         INSERT,
-        named_params! {
+        params! {
             ":token_hash": key.token.as_bytes(),
             ":issued": times.issued.stored(),
             ":expires": times.expires.stored(),
@@ -83,7 +84,7 @@ pub fn insert(
 ///
 /// A failing database.
 pub fn valid(db: &Db<'_>, key: &KeyName) -> Result<Option<ValidKey>, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":token_hash": key.token.as_bytes(),
         ":user_id": key.user_id,
         ":user_role": key.user_role,
@@ -98,7 +99,7 @@ pub fn valid(db: &Db<'_>, key: &KeyName) -> Result<Option<ValidKey>, StoreError>
 ///
 /// A failing database.
 pub fn refreshable(db: &Db<'_>, key: &KeyName) -> Result<Option<Refreshable>, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":token_hash": key.token.as_bytes(),
         ":user_id": key.user_id,
         ":user_role": key.user_role,
@@ -145,7 +146,7 @@ pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<O
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":token_hash": key.token.as_bytes(), ":user_id": key.user_id, ":user_role": key.user_role
     };
     Ok(tx.execute(DELETE, params)? == 1)
@@ -157,7 +158,7 @@ pub fn delete(tx: &Tx<'_>, key: &KeyName) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId) -> Result<usize, StoreError> {
-    tx.execute(DELETE_OF_USER, named_params! { ":user_id": user_id })
+    tx.execute(DELETE_OF_USER, params! { ":user_id": user_id })
 }
 
 /// Removes keys that can be neither used nor renewed since before `cutoff`, at most `limit`; tells how many.
@@ -166,5 +167,5 @@ pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId) -> Result<usize, StoreError>
 ///
 /// A failing database.
 pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
-    tx.execute(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
+    tx.execute(DELETE_EXPIRED_BEFORE, params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

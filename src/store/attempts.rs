@@ -1,12 +1,13 @@
 //! Failed password checks and wrong codes in a row, per account and, where the server is set so, per client network.
 
-use super::db::{Db, Tx, column, moment, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{column, moment, timestamp_or_null};
+use super::value::params;
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
 use crate::guard::code::CodePurpose;
 use crate::policy::email::EmailAddress;
-use rusqlite::named_params;
 use sha2::{Digest, Sha256};
 
 const FILE: &str = include_str!("../../sql/attempts.sql");
@@ -86,7 +87,7 @@ pub struct Attempts {
 ///
 /// A failing database.
 pub fn by_account(db: &Db<'_>, key: &AttemptKey) -> Result<Option<Attempts>, StoreError> {
-    let params = named_params! { ":account_hash": key.account_hash, ":network": key.network };
+    let params = params! { ":account_hash": key.account_hash, ":network": key.network };
     db.one(BY_ACCOUNT, params, |row| {
         Ok(Attempts {
             failures: column(row, "failures")?,
@@ -103,7 +104,7 @@ pub fn by_account(db: &Db<'_>, key: &AttemptKey) -> Result<Option<Attempts>, Sto
 ///
 /// A failing database.
 pub fn total_failures(db: &Db<'_>, key: &AttemptKey) -> Result<i64, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":account_hash": key.account_hash, ":latest": latest(db.now()).stored(), ":rows": NETWORKS_ADDED_UP_MAX
     };
     Ok(db.one(TOTAL_FAILURES, params, |row| column(row, "total"))?.unwrap_or(0))
@@ -122,7 +123,7 @@ pub fn upsert(
 ) -> Result<(), StoreError> {
     tx.execute(
         UPSERT,
-        named_params! {
+        params! {
             ":account_hash": key.account_hash,
             ":network": key.network,
             ":failures": failures,
@@ -145,7 +146,7 @@ pub fn latest(now: Timestamp) -> Timestamp {
 ///
 /// A failing database.
 pub fn upsert_success(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":account_hash": key.account_hash, ":network": key.network, ":now": tx.now().stored()
     };
     tx.execute(UPSERT_SUCCESS, params)?;
@@ -158,7 +159,7 @@ pub fn upsert_success(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
-    tx.execute(DELETE, named_params! { ":account_hash": key.account_hash, ":network": key.network })?;
+    tx.execute(DELETE, params! { ":account_hash": key.account_hash, ":network": key.network })?;
     Ok(())
 }
 
@@ -185,7 +186,7 @@ pub fn delete_codes(tx: &Tx<'_>, address: &EmailAddress) -> Result<bool, StoreEr
 }
 
 fn delete_everywhere(tx: &Tx<'_>, key: &AttemptKey) -> Result<bool, StoreError> {
-    let params = named_params! { ":account_hash": key.account_hash };
+    let params = params! { ":account_hash": key.account_hash };
     let locks = tx.all(DELETE_OF_ACCOUNT, params, |row| timestamp_or_null(row, "locked_until"))?;
     Ok(locks.into_iter().flatten().any(|until| until > tx.now()))
 }
@@ -206,8 +207,7 @@ pub struct LockedAttempts {
 ///
 /// A failing database.
 pub fn list_locked(db: &Db<'_>, latest_end: Timestamp) -> Result<Vec<LockedAttempts>, StoreError> {
-    let params =
-        named_params! { ":now": db.now().stored(), ":latest": latest_end.stored(), ":rows": ROWS_MAX };
+    let params = params! { ":now": db.now().stored(), ":latest": latest_end.stored(), ":rows": ROWS_MAX };
     db.all(LIST_LOCKED, params, |row| {
         let account_hash = column(row, "account_hash")?;
         Ok(LockedAttempts {
@@ -225,7 +225,7 @@ pub fn list_locked(db: &Db<'_>, latest_end: Timestamp) -> Result<Vec<LockedAttem
 /// A failing database.
 pub fn delete_older_than(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
     let now = tx.now().stored();
-    tx.execute(DELETE_OLDER_THAN, named_params! { ":cutoff": cutoff.stored(), ":now": now, ":limit": limit })
+    tx.execute(DELETE_OLDER_THAN, params! { ":cutoff": cutoff.stored(), ":now": now, ":limit": limit })
 }
 
 /// Removes the oldest of what is more than the table may have, at most `limit`; tells how many.
@@ -235,5 +235,5 @@ pub fn delete_older_than(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<u
 /// A failing database.
 pub fn delete_surplus(tx: &Tx<'_>, limit: i64) -> Result<usize, StoreError> {
     let latest = latest(tx.now()).stored();
-    tx.execute(DELETE_SURPLUS, named_params! { ":kept": ROWS_MAX, ":latest": latest, ":limit": limit })
+    tx.execute(DELETE_SURPLUS, params! { ":kept": ROWS_MAX, ":latest": latest, ":limit": limit })
 }

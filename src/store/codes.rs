@@ -1,13 +1,14 @@
 //! Codes that were emailed. A code is never stored, only its SHA-256.
 
-use super::db::{Db, Tx, column, moment};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{column, moment, text};
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::code::{CodePurpose, StoredCode};
 use crate::policy::email::EmailAddress;
 use crate::user_id::UserId;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/codes.sql");
 const UPSERT: &str = query(FILE, "upsert");
@@ -43,7 +44,7 @@ pub fn upsert(
 ) -> Result<(), StoreError> {
     tx.execute(
         UPSERT,
-        named_params! {
+        params! {
             ":code_hash": code.as_bytes(),
             ":purpose": purpose.text(),
             ":user_id": user_id,
@@ -60,10 +61,10 @@ pub fn upsert(
 ///
 /// A failing database.
 pub fn live(db: &Db<'_>, code: StoredCode) -> Result<Option<CodeOwner>, StoreError> {
-    let params = named_params! { ":code_hash": code.as_bytes(), ":now": db.now().stored() };
+    let params = params! { ":code_hash": code.as_bytes(), ":now": db.now().stored() };
     db.one(LIVE, params, |row| {
-        let address: String = column(row, "address")?;
-        let address = (!address.is_empty()).then(|| EmailAddress::folded(&address));
+        let address = text(row, "address")?;
+        let address = (!address.is_empty()).then(|| EmailAddress::folded(address));
         Ok(CodeOwner { user_id: column(row, "user_id")?, address, expires: moment(row, "expires")? })
     })
 }
@@ -74,7 +75,7 @@ pub fn live(db: &Db<'_>, code: StoredCode) -> Result<Option<CodeOwner>, StoreErr
 ///
 /// A failing database.
 pub fn consume(tx: &Tx<'_>, code: StoredCode) -> Result<Option<UserId>, StoreError> {
-    let params = named_params! { ":code_hash": code.as_bytes(), ":now": tx.now().stored() };
+    let params = params! { ":code_hash": code.as_bytes(), ":now": tx.now().stored() };
     tx.one(CONSUME, params, |row| column(row, "user_id"))
 }
 
@@ -84,7 +85,7 @@ pub fn consume(tx: &Tx<'_>, code: StoredCode) -> Result<Option<UserId>, StoreErr
 ///
 /// A failing database.
 pub fn delete_by_purpose(tx: &Tx<'_>, user_id: UserId, purpose: CodePurpose) -> Result<(), StoreError> {
-    tx.execute(DELETE_BY_PURPOSE, named_params! { ":user_id": user_id, ":purpose": purpose.text() })?;
+    tx.execute(DELETE_BY_PURPOSE, params! { ":user_id": user_id, ":purpose": purpose.text() })?;
     Ok(())
 }
 
@@ -98,7 +99,7 @@ pub fn delete_by_address(
     purpose: CodePurpose,
     address: &EmailAddress,
 ) -> Result<(), StoreError> {
-    tx.execute(DELETE_BY_ADDRESS, named_params! { ":purpose": purpose.text(), ":address": address })?;
+    tx.execute(DELETE_BY_ADDRESS, params! { ":purpose": purpose.text(), ":address": address })?;
     Ok(())
 }
 
@@ -113,8 +114,7 @@ pub fn delete_since(
     purpose: CodePurpose,
     expires: Timestamp,
 ) -> Result<(), StoreError> {
-    let params =
-        named_params! { ":user_id": user_id, ":purpose": purpose.text(), ":expires": expires.stored() };
+    let params = params! { ":user_id": user_id, ":purpose": purpose.text(), ":expires": expires.stored() };
     tx.execute(DELETE_SINCE, params)?;
     Ok(())
 }
@@ -125,7 +125,7 @@ pub fn delete_since(
 ///
 /// A failing database.
 pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId, kept: Option<CodePurpose>) -> Result<(), StoreError> {
-    tx.execute(DELETE_BY_USER, named_params! { ":user_id": user_id, ":kept": kept.map(CodePurpose::text) })?;
+    tx.execute(DELETE_BY_USER, params! { ":user_id": user_id, ":kept": kept.map(CodePurpose::text) })?;
     Ok(())
 }
 
@@ -135,5 +135,5 @@ pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId, kept: Option<CodePurpose>) -
 ///
 /// A failing database.
 pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
-    tx.execute(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
+    tx.execute(DELETE_EXPIRED_BEFORE, params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

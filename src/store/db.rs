@@ -1,19 +1,24 @@
-//! What statements run on, and how their rows are read.
+//! What statements run on.
 
 use super::error::StoreError;
-use super::sqlite::condition::Condition;
+use super::row::Row;
+use super::sqlite::session::Session as Sqlite;
+use super::value::Params;
 use crate::clock::Timestamp;
-use crate::json::JsonText;
-use rusqlite::types::FromSql;
-use rusqlite::{Connection, Params, Row};
 use std::cell::Cell;
+use std::ops::ControlFlow;
 
-/// What statements run on: a connection and the time at which the work began.
+/// What statements run on: an engine's connection and the time at which the work began.
 pub struct Db<'c> {
-    pub(super) connection: &'c Connection,
-    condition: &'c Condition,
+    engine: Engine<'c>,
     now: Timestamp,
     outage: Cell<bool>,
+}
+
+/// The connection of an engine.
+#[derive(Clone, Copy)]
+pub(super) enum Engine<'c> {
+    Sqlite(Sqlite<'c>),
 }
 
 /// A [`Db`] that may write, inside a transaction.
@@ -28,8 +33,8 @@ impl<'c> std::ops::Deref for Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    pub(super) fn new(connection: &'c Connection, condition: &'c Condition, now: Timestamp) -> Self {
-        Self(Db::new(connection, condition, now))
+    pub(super) const fn new(engine: Engine<'c>, now: Timestamp) -> Self {
+        Self(Db::new(engine, now))
     }
 
     /// Whether a statement failed because of the database, rather than because of what it was to do.
@@ -37,19 +42,18 @@ impl<'c> Tx<'c> {
         self.0.outage.get()
     }
 
-    pub(super) fn connection(&self) -> &'c Connection {
-        self.0.connection
-    }
-
     /// Runs a statement and tells how many rows it changed.
-    pub(super) fn execute(&self, statement: &str, params: impl Params) -> Result<usize, StoreError> {
-        self.0.noting(|| Ok(self.0.connection.prepare_cached(statement)?.execute(params)?))
+    pub(super) fn execute(&self, statement: &'static str, params: Params<'_>) -> Result<usize, StoreError> {
+        let changed = match self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.execute(statement, params),
+        };
+        changed.inspect_err(|error| self.0.note(error))
     }
 }
 
 impl<'c> Db<'c> {
-    pub(super) const fn new(connection: &'c Connection, condition: &'c Condition, now: Timestamp) -> Self {
-        Self { connection, condition, now, outage: Cell::new(false) }
+    pub(super) const fn new(engine: Engine<'c>, now: Timestamp) -> Self {
+        Self { engine, now, outage: Cell::new(false) }
     }
 
     /// The time at which this piece of work began.
@@ -58,62 +62,57 @@ impl<'c> Db<'c> {
         self.now
     }
 
+    /// The connection behind it, for tests of what SQLite itself does.
+    #[cfg(test)]
+    pub(super) const fn sqlite(&self) -> &'c super::sqlite::session::Statements {
+        let Engine::Sqlite(sqlite) = self.engine;
+        sqlite.connection()
+    }
+
+    /// Runs a statement and reads the first row that it finds.
     pub(super) fn one<T>(
         &self,
-        statement: &str,
-        params: impl Params,
-        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+        statement: &'static str,
+        params: Params<'_>,
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        self.noting(|| {
-            let mut statement = self.connection.prepare_cached(statement)?;
-            let mut rows = statement.query(params)?;
-            rows.next()?.map(read).transpose()
-        })
+        let mut found = None;
+        self.each(statement, params, &mut |row| {
+            found = Some(read(row)?);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
     }
 
+    /// Runs a statement and reads all rows that it finds.
     pub(super) fn all<T>(
         &self,
-        statement: &str,
-        params: impl Params,
-        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+        statement: &'static str,
+        params: Params<'_>,
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        self.noting(|| {
-            let mut statement = self.connection.prepare_cached(statement)?;
-            let mut rows = statement.query(params)?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(read(row)?);
-            }
-            Ok(found)
-        })
+        let mut found = Vec::new();
+        self.each(statement, params, &mut |row| {
+            found.push(read(row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 
-    /// Remembers whether the database itself failed. Every statement runs in here.
-    fn noting<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        work().inspect_err(|error| {
-            self.condition.note(error);
-            self.outage.set(self.outage.get() || error.is_outage());
-        })
+    fn each(
+        &self,
+        statement: &'static str,
+        params: Params<'_>,
+        take: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let run = match self.engine {
+            Engine::Sqlite(sqlite) => sqlite.each(statement, params, take),
+        };
+        run.inspect_err(|error| self.note(error))
     }
-}
 
-/// A column of a row, by name.
-pub(super) fn column<T: FromSql>(row: &Row<'_>, name: &str) -> Result<T, StoreError> {
-    Ok(row.get(name)?)
-}
-
-/// A column that holds a time.
-pub(super) fn moment(row: &Row<'_>, name: &str) -> Result<Timestamp, StoreError> {
-    timestamp_or_null(row, name)?.ok_or(StoreError::Corrupt("time"))
-}
-
-pub(super) fn timestamp_or_null(row: &Row<'_>, name: &str) -> Result<Option<Timestamp>, StoreError> {
-    let text = row.get_ref(name)?.as_str_or_null().map_err(|_| StoreError::Corrupt("time"))?;
-    text.map(|text| Timestamp::parse(text).ok_or(StoreError::Corrupt("time"))).transpose()
-}
-
-/// A column that holds JSON text, which is not looked into here: a reader is in use, and the text may be long.
-pub(super) fn json_or_null(row: &Row<'_>, name: &str) -> Result<Option<JsonText>, StoreError> {
-    let text: Option<String> = row.get(name)?;
-    Ok(text.map(JsonText::new))
+    /// Remembers whether the database itself failed. Every statement's error comes by here.
+    fn note(&self, error: &StoreError) {
+        self.outage.set(self.outage.get() || error.is_outage());
+    }
 }

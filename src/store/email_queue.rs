@@ -1,12 +1,13 @@
 //! Emails that the server sends by itself: waiting, being sent, done with, or given up on.
 
-use super::db::{Db, Tx, column, moment, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{column, moment, only, text, timestamp_or_null};
+use super::value::params;
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
 use crate::policy::email::EmailAddress;
 use crate::user_id::UserId;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/email_queue.sql");
 const INSERT: &str = query(FILE, "insert");
@@ -124,7 +125,7 @@ pub fn insert(
 ) -> Result<(), StoreError> {
     tx.execute(
         INSERT,
-        named_params! {
+        params! {
             ":purpose": purpose.text(),
             ":user_id": user_id,
             ":address": address.map_or("", EmailAddress::as_str),
@@ -151,7 +152,7 @@ pub fn sent_lately(
     since: Timestamp,
 ) -> Result<(i64, Option<Timestamp>), StoreError> {
     let latest = db.now().plus_seconds(CLOCK_STEP_SECONDS_MAX).unwrap_or(Timestamp::MAX);
-    let params = named_params! {
+    let params = params! {
         ":user_id": user_id, ":purpose": purpose.text(), ":since": since.stored(), ":latest": latest.stored(),
     };
     let sent =
@@ -171,7 +172,7 @@ pub fn withdraw(
     purpose: EmailPurpose,
     since: Timestamp,
 ) -> Result<(), StoreError> {
-    let params = named_params! { ":user_id": user_id, ":purpose": purpose.text(), ":since": since.stored() };
+    let params = params! { ":user_id": user_id, ":purpose": purpose.text(), ":since": since.stored() };
     tx.execute(WITHDRAW, params)?;
     Ok(())
 }
@@ -182,7 +183,7 @@ pub fn withdraw(
 ///
 /// A failing database.
 pub fn withdraw_all(tx: &Tx<'_>, user_id: UserId, kept: Option<EmailPurpose>) -> Result<(), StoreError> {
-    let params = named_params! { ":user_id": user_id, ":kept": kept.map(EmailPurpose::text) };
+    let params = params! { ":user_id": user_id, ":kept": kept.map(EmailPurpose::text) };
     tx.execute(WITHDRAW_ALL, params)?;
     Ok(())
 }
@@ -193,8 +194,8 @@ pub fn withdraw_all(tx: &Tx<'_>, user_id: UserId, kept: Option<EmailPurpose>) ->
 ///
 /// A failing database.
 pub fn any_due(db: &Db<'_>) -> Result<bool, StoreError> {
-    let params = named_params! { ":now": db.now().stored(), ":latest": latest_try(db).stored() };
-    Ok(db.one(ANY_DUE, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
+    let params = params! { ":now": db.now().stored(), ":latest": latest_try(db).stored() };
+    Ok(db.one(ANY_DUE, params, only)?.unwrap_or(false))
 }
 
 /// The email that has waited longest for its turn.
@@ -203,15 +204,15 @@ pub fn any_due(db: &Db<'_>) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn next_due(db: &Db<'_>) -> Result<Option<DueEmail>, StoreError> {
-    let params = named_params! { ":now": db.now().stored(), ":latest": latest_try(db).stored() };
+    let params = params! { ":now": db.now().stored(), ":latest": latest_try(db).stored() };
     db.one(NEXT_DUE, params, |row| {
-        let purpose: String = column(row, "purpose")?;
-        let address: String = column(row, "address")?;
+        let purpose = EmailPurpose::parse(text(row, "purpose")?);
+        let address = text(row, "address")?;
         Ok(DueEmail {
             email_id: column(row, "email_id")?,
-            purpose: EmailPurpose::parse(&purpose).ok_or(StoreError::Corrupt("purpose of an email"))?,
+            purpose: purpose.ok_or(StoreError::Corrupt("purpose of an email"))?,
             user_id: column(row, "user_id")?,
-            address: (!address.is_empty()).then(|| EmailAddress::folded(&address)),
+            address: (!address.is_empty()).then(|| EmailAddress::folded(address)),
             contents: EmailContents {
                 site: column(row, "site")?,
                 page: column(row, "page")?,
@@ -235,7 +236,7 @@ fn latest_try(db: &Db<'_>) -> Timestamp {
 ///
 /// A failing database.
 pub fn delete_nobodys(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(DELETE_NOBODYS, [])?;
+    tx.execute(DELETE_NOBODYS, &[])?;
     Ok(())
 }
 
@@ -245,7 +246,7 @@ pub fn delete_nobodys(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn set_sending(tx: &Tx<'_>, email_id: i64, next_try: Timestamp) -> Result<(), StoreError> {
-    tx.execute(SET_SENDING, named_params! { ":email_id": email_id, ":next_try": next_try.stored() })?;
+    tx.execute(SET_SENDING, params! { ":email_id": email_id, ":next_try": next_try.stored() })?;
     Ok(())
 }
 
@@ -255,7 +256,7 @@ pub fn set_sending(tx: &Tx<'_>, email_id: i64, next_try: Timestamp) -> Result<()
 ///
 /// A failing database.
 pub fn set_waiting(tx: &Tx<'_>, email_id: i64, tries: u32, next_try: Timestamp) -> Result<(), StoreError> {
-    let params = named_params! { ":email_id": email_id, ":tries": tries, ":next_try": next_try.stored() };
+    let params = params! { ":email_id": email_id, ":tries": tries, ":next_try": next_try.stored() };
     tx.execute(SET_WAITING, params)?;
     Ok(())
 }
@@ -266,7 +267,7 @@ pub fn set_waiting(tx: &Tx<'_>, email_id: i64, tries: u32, next_try: Timestamp) 
 ///
 /// A failing database.
 pub fn set_done(tx: &Tx<'_>, email_id: i64) -> Result<(), StoreError> {
-    tx.execute(SET_DONE, named_params! { ":email_id": email_id })?;
+    tx.execute(SET_DONE, params! { ":email_id": email_id })?;
     Ok(())
 }
 
@@ -276,7 +277,7 @@ pub fn set_done(tx: &Tx<'_>, email_id: i64) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn set_dead(tx: &Tx<'_>, email_id: i64, tries: u32) -> Result<(), StoreError> {
-    tx.execute(SET_DEAD, named_params! { ":email_id": email_id, ":tries": tries })?;
+    tx.execute(SET_DEAD, params! { ":email_id": email_id, ":tries": tries })?;
     Ok(())
 }
 
@@ -286,7 +287,7 @@ pub fn set_dead(tx: &Tx<'_>, email_id: i64, tries: u32) -> Result<(), StoreError
 ///
 /// A failing database.
 pub fn any_sending(db: &Db<'_>) -> Result<bool, StoreError> {
-    Ok(db.one(ANY_SENDING, [], |row| Ok(row.get(0)?))?.unwrap_or(false))
+    Ok(db.one(ANY_SENDING, &[], only)?.unwrap_or(false))
 }
 
 /// Has what was being sent when the server ended tried again now; tells how many emails that are.
@@ -295,7 +296,7 @@ pub fn any_sending(db: &Db<'_>) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn resume(tx: &Tx<'_>) -> Result<usize, StoreError> {
-    tx.execute(RESUME, named_params! { ":now": tx.now().stored() })
+    tx.execute(RESUME, params! { ":now": tx.now().stored() })
 }
 
 /// Removes emails from before `cutoff` that are done with (`dead`: that were given up on), at most `limit`; tells how
@@ -311,6 +312,6 @@ pub fn delete_done_before(
     limit: i64,
 ) -> Result<usize, StoreError> {
     let state = if dead { "dead" } else { "done" };
-    let params = named_params! { ":state": state, ":cutoff": cutoff.stored(), ":limit": limit };
+    let params = params! { ":state": state, ":cutoff": cutoff.stored(), ":limit": limit };
     tx.execute(DELETE_DONE_BEFORE, params)
 }

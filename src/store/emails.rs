@@ -3,9 +3,9 @@
 use super::db::Tx;
 use super::error::StoreError;
 use super::query::query;
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::user_id::UserId;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/emails.sql");
 const CLAIM_VERIFY: &str = query(FILE, "claim_verify");
@@ -18,7 +18,7 @@ const GIVE_BACK_FORGOTPASS: &str = query(FILE, "give_back_forgotpass");
 ///
 /// A failing database.
 pub fn claim_verify(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
+    let params = params! { ":user_id": user_id, ":now": tx.now().stored() };
     Ok(tx.execute(CLAIM_VERIFY, params)? == 1)
 }
 
@@ -52,12 +52,12 @@ pub fn give_back_forgotpass(
 
 fn give_back(
     tx: &Tx<'_>,
-    statement: &str,
+    statement: &'static str,
     user_id: UserId,
     claimed: Timestamp,
     before: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":user_id": user_id,
         ":claimed": claimed.stored(),
         ":before": before.map(Timestamp::stored),

@@ -1,5 +1,6 @@
 //! What can go wrong in the store. The texts name tables and columns, never what was in them.
 
+use super::sqlite::error::SqliteError;
 use crate::problem;
 use crate::problem::{Loggable, Problem, Shown};
 use std::fmt;
@@ -31,41 +32,20 @@ pub enum StoreError {
     /// So many writes have failed one after another.
     WritesFail(u32),
     /// Anything else that SQLite reports.
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
-        use rusqlite::ffi::{
-            SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE,
-        };
-        let rusqlite::Error::SqliteFailure(code, text) = &error else { return Self::Sqlite(error) };
-        match (code.code, code.extended_code) {
-            (DatabaseBusy | DatabaseLocked, _) => Self::Busy,
-            (_, SQLITE_CONSTRAINT_FOREIGNKEY) => Self::ForeignKey,
-            (_, SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY) => {
-                Self::Duplicate(duplicate_column(text.as_deref().unwrap_or_default()))
-            }
-            _ => Self::Sqlite(error),
-        }
-    }
+    Sqlite(SqliteError),
 }
 
 impl StoreError {
     /// Whether it tells of trouble with the file, the disk or the machine, rather than of what was asked.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        use rusqlite::ErrorCode::{ConstraintViolation, DatabaseBusy, DatabaseLocked, TooBig};
         match self {
             Self::RolledBack
             | Self::Replaced(_)
             | Self::Overwritten(_)
             | Self::Damaged(_)
             | Self::WritesFail(_) => true,
-            Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) => {
-                !matches!(code.code, ConstraintViolation | DatabaseBusy | DatabaseLocked | TooBig)
-            }
+            Self::Sqlite(error) => error.is_outage(),
             _ => false,
         }
     }
@@ -73,42 +53,29 @@ impl StoreError {
     /// Whether it tells of what was asked: with other values the same would have worked.
     #[must_use]
     pub fn is_callers_error(&self) -> bool {
-        use rusqlite::ErrorCode::TooBig;
         match self {
             Self::Duplicate(_) | Self::ForeignKey => true,
-            Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) => code.code == TooBig,
+            Self::Sqlite(error) => error.is_too_big(),
             _ => false,
         }
     }
 
     /// Whether SQLite found that the file is not as it has to be.
     pub(super) fn is_damage(&self) -> bool {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        matches!(self, Self::Sqlite(rusqlite::Error::SqliteFailure(code, _))
-            if matches!(code.code, DatabaseCorrupt | NotADatabase))
+        matches!(self, Self::Sqlite(error) if error.is_damage())
     }
 
     /// What the operator reads about it at the start: which file it is about, and what to look at.
     #[must_use]
     pub fn about(&self, path: &Path) -> Problem {
-        use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
-        let Self::Sqlite(rusqlite::Error::SqliteFailure(code, _)) = self else {
-            return match self {
-                Self::Sqlite(_) | Self::RolledBack => problem!("{}: {}", path.display(), self),
-                _ => Problem::of(self),
-            };
-        };
-        let remedy = match code.code {
-            SystemIoFailure | DiskFull => {
-                "; look at the disk, its free room and its quota, and at the largest file that the process may write \
-                 (`ulimit -f`, systemd's LimitFSIZE=)"
-            }
-            CannotOpen | PermissionDenied | ReadOnly => {
-                "; the server's user has to be able to write the file and its directory"
-            }
-            _ => "",
-        };
-        problem!("cannot use {}: {}{}", path.display(), self, remedy)
+        match self {
+            Self::Sqlite(error) => match error.remedy() {
+                Some(remedy) => problem!("cannot use {}: {}{}", path.display(), self, remedy),
+                None => problem!("{}: {}", path.display(), self),
+            },
+            Self::RolledBack => problem!("{}: {}", path.display(), self),
+            _ => Problem::of(self),
+        }
     }
 
     /// The same error for another of those who shared its cause.
@@ -125,17 +92,9 @@ impl StoreError {
             Self::Overwritten(path) => Self::Overwritten(path.clone()),
             Self::Damaged(what) => Self::Damaged(what.clone()),
             Self::WritesFail(count) => Self::WritesFail(*count),
-            Self::Sqlite(rusqlite::Error::SqliteFailure(code, text)) => {
-                Self::Sqlite(rusqlite::Error::SqliteFailure(*code, text.clone()))
-            }
-            Self::Sqlite(_) => Self::RolledBack,
+            Self::Sqlite(error) => error.duplicate().map_or(Self::RolledBack, Self::Sqlite),
         }
     }
-}
-
-/// The column that SQLite's text names, among those whose duplication means something to a caller.
-fn duplicate_column(text: &str) -> &'static str {
-    ["users.email", "users.system_id"].into_iter().find(|column| text.contains(column)).unwrap_or("key")
 }
 
 impl fmt::Display for StoreError {
@@ -161,7 +120,7 @@ impl fmt::Display for StoreError {
             ),
             Self::Damaged(what) => write!(out, "the database is damaged ({what}); restore a copy"),
             Self::WritesFail(count) => write!(out, "the last {count} writes failed"),
-            Self::Sqlite(error) => write!(out, "database: {}", SqliteText(error)),
+            Self::Sqlite(error) => write!(out, "database: {error}"),
         }
     }
 }
@@ -170,17 +129,6 @@ impl std::error::Error for StoreError {}
 
 // What SQLite says of damage names tables, pages and rows by number.
 impl Loggable for StoreError {}
-
-/// What SQLite says: it tells of columns and files, never of values.
-pub(super) struct SqliteText<'a>(pub(super) &'a rusqlite::Error);
-
-impl fmt::Display for SqliteText<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
-    }
-}
-
-impl Loggable for SqliteText<'_> {}
 
 /// Why the database cannot be used. Nothing was changed.
 #[derive(Debug)]
@@ -353,12 +301,6 @@ impl std::error::Error for OpenError {}
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.into())
     }
 }
 

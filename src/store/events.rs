@@ -8,13 +8,14 @@ use chain::{Content, NONCE_BYTES, Origin};
 pub use chain::{EventHash, Link};
 pub use kind::EventKind;
 
-use super::db::{Db, Tx, column, moment};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{Row, column, moment};
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
 use crate::user_id::UserId;
-use rusqlite::{Row, named_params};
 use std::borrow::Cow;
 
 const FILE: &str = include_str!("../../sql/events.sql");
@@ -174,7 +175,7 @@ impl Trail {
             operator: operator.as_deref(),
         };
         let nonce: [u8; NONCE_BYTES] =
-            tx.one(NONCE, [], |row| column(row, "nonce"))?.ok_or(StoreError::Corrupt("nonce"))?;
+            tx.one(NONCE, &[], |row| column(row, "nonce"))?.ok_or(StoreError::Corrupt("nonce"))?;
         let origin_hash = if origin.is_empty() { Vec::new() } else { origin.hash(&nonce).to_vec() };
         let before = newest(tx)?;
         let event = Content {
@@ -189,7 +190,7 @@ impl Trail {
             origin_hash: Some(&origin_hash),
         };
         let hash = before.followed_by(&event).hash;
-        let params = named_params! {
+        let params = params! {
             ":seq": event.seq, ":at": event.at.stored(), ":kind": event.kind, ":user_id": event.user_id,
             ":actor": event.actor, ":actor_id": event.actor_id, ":object": event.object, ":detail": event.detail,
             ":origin_hash": event.origin_hash, ":hash": hash.0,
@@ -199,7 +200,7 @@ impl Trail {
             return Ok(());
         }
         let owner = owner_of_origin(kind.name(), actor, actor_id, user_id);
-        let params = named_params! {
+        let params = params! {
             ":seq": event.seq, ":user_id": owner, ":network": origin.network, ":request_id": origin.request_id,
             ":operator": origin.operator, ":nonce": nonce,
         };
@@ -339,7 +340,7 @@ fn link(row: &Row<'_>) -> Result<Link, StoreError> {
 ///
 /// A failing database.
 pub fn newest(db: &Db<'_>) -> Result<Link, StoreError> {
-    db.one(NEWEST, [], link)?.ok_or(StoreError::Corrupt("events"))
+    db.one(NEWEST, &[], link)?.ok_or(StoreError::Corrupt("events"))
 }
 
 /// The place of the last event that was removed; events after it are kept.
@@ -348,7 +349,7 @@ pub fn newest(db: &Db<'_>) -> Result<Link, StoreError> {
 ///
 /// A failing database.
 pub fn removed(db: &Db<'_>) -> Result<Link, StoreError> {
-    db.one(REMOVED, [], link)?.ok_or(StoreError::Corrupt("events"))
+    db.one(REMOVED, &[], link)?.ok_or(StoreError::Corrupt("events"))
 }
 
 /// The hash of the event of this number, if it is kept.
@@ -357,7 +358,7 @@ pub fn removed(db: &Db<'_>) -> Result<Link, StoreError> {
 ///
 /// A failing database.
 pub fn hash_of(db: &Db<'_>, seq: i64) -> Result<Option<EventHash>, StoreError> {
-    db.one(HASH_OF, named_params! { ":seq": seq }, |row| Ok(EventHash(column(row, "hash")?)))
+    db.one(HASH_OF, params! { ":seq": seq }, |row| Ok(EventHash(column(row, "hash")?)))
 }
 
 /// Events after this number, in their order, at most `limit`.
@@ -366,7 +367,7 @@ pub fn hash_of(db: &Db<'_>, seq: i64) -> Result<Option<EventHash>, StoreError> {
 ///
 /// A failing database.
 pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<Listed>, StoreError> {
-    db.all(LIST, named_params! { ":after": after, ":limit": limit }, listed)
+    db.all(LIST, params! { ":after": after, ":limit": limit }, listed)
 }
 
 /// The same for events about one account.
@@ -375,7 +376,7 @@ pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<Listed>, StoreErr
 ///
 /// A failing database.
 pub fn list_of_user(db: &Db<'_>, user_id: UserId, after: i64, limit: i64) -> Result<Vec<Listed>, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":after": after, ":limit": limit };
+    let params = params! { ":user_id": user_id, ":after": after, ":limit": limit };
     db.all(LIST_OF_USER, params, listed)
 }
 
@@ -391,7 +392,7 @@ pub fn logins_of_user(
     before: i64,
     limit: i64,
 ) -> Result<Vec<Listed>, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":before": before, ":limit": limit };
+    let params = params! { ":user_id": user_id, ":before": before, ":limit": limit };
     db.all(LOGINS_OF_USER, params, listed)
 }
 
@@ -403,7 +404,7 @@ pub fn logins_of_user(
 /// A failing database.
 pub fn delete_older_than(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
     let oldest =
-        tx.all(OLDEST, named_params! { ":limit": limit }, |row| Ok((moment(row, "at").ok(), link(row)?)))?;
+        tx.all(OLDEST, params! { ":limit": limit }, |row| Ok((moment(row, "at").ok(), link(row)?)))?;
     let up_to_new: Vec<_> =
         oldest.into_iter().take_while(|(at, _)| at.is_none_or(|at| at < cutoff)).collect();
     // One whose time cannot be read goes with an old one after it.
@@ -423,12 +424,12 @@ pub fn delete_surplus(tx: &Tx<'_>, kept: i64, limit: i64) -> Result<usize, Store
     if surplus <= 0 {
         return Ok(0);
     }
-    let old = tx.all(OLDEST, named_params! { ":limit": surplus.min(limit) }, link)?;
+    let old = tx.all(OLDEST, params! { ":limit": surplus.min(limit) }, link)?;
     delete(tx, &old)
 }
 
 fn delete(tx: &Tx<'_>, old: &[Link]) -> Result<usize, StoreError> {
     let Some(last) = old.last() else { return Ok(0) };
-    tx.execute(SET_REMOVED, named_params! { ":seq": last.seq, ":hash": last.hash.0 })?;
-    tx.execute(DELETE_THROUGH, named_params! { ":seq": last.seq })
+    tx.execute(SET_REMOVED, params! { ":seq": last.seq, ":hash": last.hash.0 })?;
+    tx.execute(DELETE_THROUGH, params! { ":seq": last.seq })
 }

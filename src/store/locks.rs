@@ -1,13 +1,14 @@
 //! Locks in force, and the roles that locks took away.
 
-use super::db::{Db, Tx, column, moment, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{Row, column, moment, timestamp_or_null};
+use super::value::params;
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
-use rusqlite::{Row, named_params};
 
 const FILE: &str = include_str!("../../sql/locks.sql");
 const BY_USER: &str = query(FILE, "by_user");
@@ -41,7 +42,7 @@ pub enum Lock {
 ///
 /// A failing database.
 pub fn by_user(db: &Db<'_>, user_id: UserId) -> Result<Option<Lock>, StoreError> {
-    db.one(BY_USER, named_params! { ":user_id": user_id }, lock)
+    db.one(BY_USER, params! { ":user_id": user_id }, lock)
 }
 
 /// A locked user as an operator sees them.
@@ -62,7 +63,7 @@ pub struct LockedUser {
 ///
 /// A failing database.
 pub fn list(db: &Db<'_>, after: UserId, limit: i64) -> Result<Vec<LockedUser>, StoreError> {
-    db.all(LIST, named_params! { ":after": after, ":limit": limit }, |row| {
+    db.all(LIST, params! { ":after": after, ":limit": limit }, |row| {
         Ok(LockedUser {
             user_id: column(row, "user_id")?,
             email: column(row, "email")?,
@@ -86,7 +87,7 @@ pub fn insert(tx: &Tx<'_>, user_id: UserId, lock: Lock) -> Result<(), StoreError
         Lock::Manual => ("person", None),
         Lock::Automatic(until) => ("attempts", Some(until.stored())),
     };
-    let params = named_params! {
+    let params = params! {
         ":user_id": user_id, ":cause": cause, ":now": tx.now().stored(), ":locked_until": until
     };
     tx.execute(INSERT, params)?;
@@ -99,7 +100,7 @@ pub fn insert(tx: &Tx<'_>, user_id: UserId, lock: Lock) -> Result<(), StoreError
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
-    Ok(tx.execute(DELETE, named_params! { ":user_id": user_id })? == 1)
+    Ok(tx.execute(DELETE, params! { ":user_id": user_id })? == 1)
 }
 
 /// Whether a lock has ended by now. One that is to last longer than any lock does was written under a wrong clock,
@@ -109,7 +110,7 @@ pub fn delete(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn any_ended(db: &Db<'_>, longest_seconds: i64) -> Result<bool, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":now": db.now().stored(), ":latest": latest_end(db.now(), longest_seconds).stored()
     };
     Ok(db.one(ANY_ENDED, params, |row| column(row, "any_ended"))?.unwrap_or(false))
@@ -127,7 +128,7 @@ pub fn latest_end(now: Timestamp, longest_seconds: i64) -> Timestamp {
 ///
 /// A failing database.
 pub fn expired(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<UserId>, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":now": db.now().stored(),
         ":latest": latest_end(db.now(), longest_seconds).stored(),
         ":limit": ENDED_LOCKS_MAX,
@@ -141,8 +142,8 @@ pub fn expired(db: &Db<'_>, longest_seconds: i64) -> Result<Vec<UserId>, StoreEr
 ///
 /// A failing database.
 pub fn push_role(tx: &Tx<'_>, user_id: UserId, role: &Role) -> Result<(), StoreError> {
-    tx.execute(PUSH_ROLE, named_params! { ":user_id": user_id, ":role": role })?;
-    tx.execute(TRIM_ROLES, named_params! { ":user_id": user_id, ":kept": ROLES_PER_USER_MAX })?;
+    tx.execute(PUSH_ROLE, params! { ":user_id": user_id, ":role": role })?;
+    tx.execute(TRIM_ROLES, params! { ":user_id": user_id, ":kept": ROLES_PER_USER_MAX })?;
     Ok(())
 }
 
@@ -152,7 +153,7 @@ pub fn push_role(tx: &Tx<'_>, user_id: UserId, role: &Role) -> Result<(), StoreE
 ///
 /// A failing database.
 pub fn roles_by_user(db: &Db<'_>, user_id: UserId) -> Result<Vec<Role>, StoreError> {
-    db.all(ROLES_OF_USER, named_params! { ":user_id": user_id }, |row| column(row, "role"))
+    db.all(ROLES_OF_USER, params! { ":user_id": user_id }, |row| column(row, "role"))
 }
 
 /// Takes the latest of those roles out of memory and returns it.
@@ -161,5 +162,5 @@ pub fn roles_by_user(db: &Db<'_>, user_id: UserId) -> Result<Vec<Role>, StoreErr
 ///
 /// A failing database.
 pub fn pop_role(tx: &Tx<'_>, user_id: UserId) -> Result<Option<Role>, StoreError> {
-    tx.one(POP_ROLE, named_params! { ":user_id": user_id }, |row| column(row, "role"))
+    tx.one(POP_ROLE, params! { ":user_id": user_id }, |row| column(row, "role"))
 }

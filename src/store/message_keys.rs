@@ -1,11 +1,12 @@
 //! The keys of messages that the server has taken up, by fingerprint. A key itself never gets here.
 
-use super::db::{Db, Tx, column, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{column, timestamp_or_null};
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/message_keys.sql");
 const LIST: &str = query(FILE, "list");
@@ -32,7 +33,7 @@ pub struct MessageKey {
 ///
 /// A failing database.
 pub fn list(db: &Db<'_>) -> Result<Vec<MessageKey>, StoreError> {
-    db.all(LIST, [], |row| {
+    db.all(LIST, &[], |row| {
         Ok(MessageKey {
             fingerprint: TokenId::from_bytes(column(row, "fingerprint")?),
             name: column(row, "name")?,
@@ -49,7 +50,7 @@ pub fn list(db: &Db<'_>) -> Result<Vec<MessageKey>, StoreError> {
 /// A failing database.
 pub fn set(tx: &Tx<'_>, key: &MessageKey) -> Result<(), StoreError> {
     let fingerprint = key.fingerprint.as_bytes();
-    let params = named_params! { ":fingerprint": fingerprint, ":name": key.name, ":requests": key.requests };
+    let params = params! { ":fingerprint": fingerprint, ":name": key.name, ":requests": key.requests };
     tx.execute(SET, params)?;
     Ok(())
 }
@@ -60,7 +61,7 @@ pub fn set(tx: &Tx<'_>, key: &MessageKey) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, fingerprint: TokenId) -> Result<(), StoreError> {
-    tx.execute(DELETE, named_params! { ":fingerprint": fingerprint.as_bytes() })?;
+    tx.execute(DELETE, params! { ":fingerprint": fingerprint.as_bytes() })?;
     Ok(())
 }
 
@@ -70,7 +71,7 @@ pub fn delete(tx: &Tx<'_>, fingerprint: TokenId) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn set_last_used(tx: &Tx<'_>, fingerprint: TokenId, last_used: Timestamp) -> Result<(), StoreError> {
-    let params = named_params! { ":fingerprint": fingerprint.as_bytes(), ":last_used": last_used.stored() };
+    let params = params! { ":fingerprint": fingerprint.as_bytes(), ":last_used": last_used.stored() };
     tx.execute(SET_LAST_USED, params)?;
     Ok(())
 }

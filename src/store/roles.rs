@@ -1,9 +1,10 @@
 //! The roles that users may have.
 
-use super::db::{Db, Tx, column};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
-use rusqlite::named_params;
+use super::row::column;
+use super::value::params;
 
 const FILE: &str = include_str!("../../sql/roles.sql");
 const LIST: &str = query(FILE, "list");
@@ -24,7 +25,7 @@ pub struct Role {
 ///
 /// A failing database.
 pub fn list(db: &Db<'_>) -> Result<Vec<Role>, StoreError> {
-    db.all(LIST, [], |row| Ok(Role { name: column(row, "name")?, description: column(row, "desc")? }))
+    db.all(LIST, &[], |row| Ok(Role { name: column(row, "name")?, description: column(row, "desc")? }))
 }
 
 /// Adds a role that is not there yet; tells whether it was added.
@@ -34,5 +35,5 @@ pub fn list(db: &Db<'_>) -> Result<Vec<Role>, StoreError> {
 /// A failing database.
 pub fn insert(tx: &Tx<'_>, name: &str) -> Result<bool, StoreError> {
     let description = format!("Users with the role {name}");
-    Ok(tx.execute(INSERT, named_params! { ":name": name, ":description": description })? == 1)
+    Ok(tx.execute(INSERT, params! { ":name": name, ":description": description })? == 1)
 }

@@ -1,14 +1,15 @@
 //! API keys with scopes. They are found by a public identifier; of their secrets only the SHA-256 is stored.
 
 use super::apikeys::{ListedKey, ListedScopes};
-use super::db::{Db, Tx, column, moment, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{Row, column, moment, text, timestamp_or_null};
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
 use crate::policy::scopes::Scopes;
 use crate::user_id::UserId;
-use rusqlite::{Row, named_params};
 
 const FILE: &str = include_str!("../../sql/scoped_keys.sql");
 const INSERT: &str = query(FILE, "insert");
@@ -48,7 +49,7 @@ pub struct NewScopedKey {
 pub fn insert(tx: &Tx<'_>, key: &NewScopedKey) -> Result<(), StoreError> {
     tx.execute(
         INSERT,
-        named_params! {
+        params! {
             ":key_id": key.id.as_bytes(),
             ":secret_hash": key.secret.as_bytes(),
             ":user_id": key.user_id,
@@ -94,7 +95,7 @@ impl ValidScopedKey {
 ///
 /// A failing database.
 pub fn valid(db: &Db<'_>, id: TokenId) -> Result<Option<ValidScopedKey>, StoreError> {
-    let params = named_params! { ":key_id": id.as_bytes(), ":now": db.now().stored() };
+    let params = params! { ":key_id": id.as_bytes(), ":now": db.now().stored() };
     db.one(VALID, params, |row| {
         Ok(ValidScopedKey {
             user_id: column(row, "user_id")?,
@@ -109,7 +110,7 @@ pub fn valid(db: &Db<'_>, id: TokenId) -> Result<Option<ValidScopedKey>, StoreEr
 }
 
 fn scopes(row: &Row<'_>) -> Result<Scopes, StoreError> {
-    Ok(Scopes::from_lines(&column::<String>(row, "scopes")?))
+    Ok(Scopes::from_lines(text(row, "scopes")?))
 }
 
 /// How many keys a user has.
@@ -118,7 +119,7 @@ fn scopes(row: &Row<'_>) -> Result<Scopes, StoreError> {
 ///
 /// A failing database.
 pub fn count(db: &Db<'_>, user_id: UserId) -> Result<i64, StoreError> {
-    let found = db.one(COUNT, named_params! { ":user_id": user_id }, |row| column(row, "keys"))?;
+    let found = db.one(COUNT, params! { ":user_id": user_id }, |row| column(row, "keys"))?;
     Ok(found.unwrap_or_default())
 }
 
@@ -128,7 +129,7 @@ pub fn count(db: &Db<'_>, user_id: UserId) -> Result<i64, StoreError> {
 ///
 /// A failing database.
 pub fn overlaps(db: &Db<'_>, id: TokenId, owner: UserId) -> Result<Option<bool>, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":key_id": id.as_bytes(), ":user_id": owner, ":now": db.now().stored()
     };
     db.one(OVERLAPS, params, |row| column(row, "overlaps"))
@@ -146,7 +147,7 @@ pub fn rotate(
     secret: &StoredToken,
     old_ends: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":key_id": id.as_bytes(), ":user_id": owner, ":secret_hash": secret.as_bytes(),
         ":old_secret_ends": old_ends.map(Timestamp::stored),
     };
@@ -160,7 +161,7 @@ pub fn rotate(
 ///
 /// A failing database.
 pub fn set_last_used(tx: &Tx<'_>, id: TokenId, last_used: Timestamp) -> Result<(), StoreError> {
-    tx.execute(SET_LAST_USED, named_params! { ":key_id": id.as_bytes(), ":last_used": last_used.stored() })?;
+    tx.execute(SET_LAST_USED, params! { ":key_id": id.as_bytes(), ":last_used": last_used.stored() })?;
     Ok(())
 }
 
@@ -176,7 +177,7 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<ListedKey>, StoreError> {
     let after = after.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
-    let params = named_params! {
+    let params = params! {
         ":user_id": user_id, ":now": db.now().stored(), ":after": after, ":limit": limit
     };
     db.all(LIST, params, |row| {
@@ -203,7 +204,7 @@ pub fn list(
 ///
 /// A failing database.
 pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<Option<UserId>, StoreError> {
-    let params = named_params! { ":key_id": id.as_bytes(), ":owner": owner };
+    let params = params! { ":key_id": id.as_bytes(), ":owner": owner };
     tx.one(DELETE_BY_ID, params, |row| column(row, "user_id"))
 }
 
@@ -213,7 +214,7 @@ pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<O
 ///
 /// A failing database.
 pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId) -> Result<usize, StoreError> {
-    tx.execute(DELETE_BY_USER, named_params! { ":user_id": user_id })
+    tx.execute(DELETE_BY_USER, params! { ":user_id": user_id })
 }
 
 /// Removes keys that expired before `cutoff`, at most `limit`; tells how many.
@@ -222,5 +223,5 @@ pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId) -> Result<usize, StoreError>
 ///
 /// A failing database.
 pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
-    tx.execute(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
+    tx.execute(DELETE_EXPIRED_BEFORE, params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

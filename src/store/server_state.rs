@@ -1,10 +1,11 @@
 //! What the server remembers about itself.
 
-use super::db::{Db, Tx, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::timestamp_or_null;
+use super::value::params;
 use crate::clock::Timestamp;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/server_state.sql");
 const SET: &str = query(FILE, "set");
@@ -22,7 +23,7 @@ const PROBE_BYTES: i64 = 256 * 1024;
 ///
 /// A failing database.
 pub fn set_last_write_check(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(SET, named_params! { ":name": "last_write_check", ":value": tx.now().stored() })?;
+    tx.execute(SET, params! { ":name": "last_write_check", ":value": tx.now().stored() })?;
     Ok(())
 }
 
@@ -32,7 +33,7 @@ pub fn set_last_write_check(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn fill_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(FILL_PROBE, named_params! { ":bytes": PROBE_BYTES })?;
+    tx.execute(FILL_PROBE, params! { ":bytes": PROBE_BYTES })?;
     Ok(())
 }
 
@@ -42,7 +43,7 @@ pub fn fill_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn clear_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(CLEAR_PROBE, [])?;
+    tx.execute(CLEAR_PROBE, &[])?;
     Ok(())
 }
 
@@ -52,7 +53,7 @@ pub fn clear_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn last_seen_time(db: &Db<'_>) -> Result<Timestamp, StoreError> {
-    let seen = db.one(LAST_SEEN_TIME, [], |row| timestamp_or_null(row, "last_seen"))?;
+    let seen = db.one(LAST_SEEN_TIME, &[], |row| timestamp_or_null(row, "last_seen"))?;
     Ok(seen.flatten().unwrap_or(Timestamp::MIN))
 }
 
@@ -62,7 +63,7 @@ pub fn last_seen_time(db: &Db<'_>) -> Result<Timestamp, StoreError> {
 ///
 /// A failing database.
 pub fn set_last_seen_time(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute(SET, named_params! { ":name": "last_seen_time", ":value": now.stored() })?;
+    tx.execute(SET, params! { ":name": "last_seen_time", ":value": now.stored() })?;
     Ok(())
 }
 
@@ -72,6 +73,6 @@ pub fn set_last_seen_time(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError>
 ///
 /// A failing database.
 pub(crate) fn last_backup(db: &Db<'_>) -> Result<Option<Timestamp>, StoreError> {
-    let last = db.one(LAST_BACKUP, [], |row| timestamp_or_null(row, "last_backup"))?;
+    let last = db.one(LAST_BACKUP, &[], |row| timestamp_or_null(row, "last_backup"))?;
     Ok(last.flatten())
 }

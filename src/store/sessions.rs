@@ -1,16 +1,17 @@
 //! Sessions. A token is never stored, only its SHA-256.
 
-use super::db::{Db, Tx, column, json_or_null, moment, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{column, json_or_null, moment, timestamp_or_null};
 use super::token_rows;
+use super::value::params;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
 use crate::json::JsonText;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/sessions.sql");
 const INSERT: &str = query(FILE, "insert");
@@ -96,7 +97,7 @@ pub struct LiveSession {
 pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
     tx.execute(
         INSERT,
-        named_params! {
+        params! {
             ":token_hash": session.token.as_bytes(),
             ":ip_address": session.ip_address,
             ":user_agent": session.user_agent,
@@ -116,7 +117,7 @@ pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
 /// A failing database.
 pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
     let params =
-        named_params! { ":token_hash": token.as_bytes(), ":now": db.now().stored(), ":locked": Role::LOCKED };
+        params! { ":token_hash": token.as_bytes(), ":now": db.now().stored(), ":locked": Role::LOCKED };
     db.one(LIVE_BY_TOKEN, params, |row| {
         Ok(LiveSession {
             user_id: column(row, "user_id")?,
@@ -147,7 +148,7 @@ pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSess
 ///
 /// A failing database.
 pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Result<bool, StoreError> {
-    let params = named_params! { ":token_hash": token.as_bytes(), ":extra_info_json": extra_info };
+    let params = params! { ":token_hash": token.as_bytes(), ":extra_info_json": extra_info };
     Ok(tx.execute(SET_EXTRA_INFO, params)? == 1)
 }
 
@@ -157,7 +158,7 @@ pub fn set_extra_info(tx: &Tx<'_>, token: &StoredToken, extra_info: &str) -> Res
 ///
 /// A failing database.
 pub fn set_expires(tx: &Tx<'_>, token: &StoredToken, expires: Timestamp) -> Result<(), StoreError> {
-    let params = named_params! { ":token_hash": token.as_bytes(), ":expires": expires.stored() };
+    let params = params! { ":token_hash": token.as_bytes(), ":expires": expires.stored() };
     tx.execute(SET_EXPIRES, params)?;
     Ok(())
 }
@@ -214,7 +215,7 @@ pub fn delete_by_id(tx: &Tx<'_>, id: TokenId, owner: Option<UserId>) -> Result<O
 ///
 /// A failing database.
 pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<Option<UserId>, StoreError> {
-    tx.one(DELETE, named_params! { ":token_hash": token.as_bytes() }, |row| column(row, "user_id"))
+    tx.one(DELETE, params! { ":token_hash": token.as_bytes() }, |row| column(row, "user_id"))
 }
 
 /// Ends all sessions of a user, but for one that may be kept. Tells how many ended.
@@ -224,7 +225,7 @@ pub fn delete(tx: &Tx<'_>, token: &StoredToken) -> Result<Option<UserId>, StoreE
 /// A failing database.
 pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId, kept: Option<&StoredToken>) -> Result<usize, StoreError> {
     let kept = kept.map(StoredToken::as_bytes);
-    tx.execute(DELETE_OF_USER, named_params! { ":user_id": user_id, ":kept_token_hash": kept })
+    tx.execute(DELETE_OF_USER, params! { ":user_id": user_id, ":kept_token_hash": kept })
 }
 
 /// Ends the sessions of all users. Tells how many ended.
@@ -233,7 +234,7 @@ pub fn delete_by_user(tx: &Tx<'_>, user_id: UserId, kept: Option<&StoredToken>) 
 ///
 /// A failing database.
 pub fn delete_all(tx: &Tx<'_>) -> Result<usize, StoreError> {
-    tx.execute(DELETE_ALL, [])
+    tx.execute(DELETE_ALL, &[])
 }
 
 /// Removes the sessions that had expired before `cutoff`. Tells how many went.
@@ -242,5 +243,5 @@ pub fn delete_all(tx: &Tx<'_>) -> Result<usize, StoreError> {
 ///
 /// A failing database.
 pub fn delete_expired_before(tx: &Tx<'_>, cutoff: Timestamp, limit: i64) -> Result<usize, StoreError> {
-    tx.execute(DELETE_EXPIRED_BEFORE, named_params! { ":cutoff": cutoff.stored(), ":limit": limit })
+    tx.execute(DELETE_EXPIRED_BEFORE, params! { ":cutoff": cutoff.stored(), ":limit": limit })
 }

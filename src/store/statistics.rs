@@ -1,9 +1,10 @@
 //! How much there is of what.
 
-use super::db::{Db, column};
+use super::db::Db;
 use super::error::StoreError;
 use super::query::query;
-use rusqlite::named_params;
+use super::row::column;
+use super::value::params;
 
 const FILE: &str = include_str!("../../sql/statistics.sql");
 const USERS: &str = query(FILE, "users");
@@ -27,7 +28,7 @@ pub struct Count {
 ///
 /// A failing database.
 pub fn users(db: &Db<'_>) -> Result<Vec<Count>, StoreError> {
-    db.all(USERS, [], |row| {
+    db.all(USERS, &[], |row| {
         Ok(Count {
             kind: column(row, "user_role")?,
             state: column(row, "state")?,
@@ -43,7 +44,7 @@ pub fn users(db: &Db<'_>) -> Result<Vec<Count>, StoreError> {
 /// A failing database.
 pub fn others(db: &Db<'_>) -> Result<Vec<Count>, StoreError> {
     let mut counts: Vec<Count> = Vec::new();
-    for found in db.all(OTHERS, named_params! { ":now": db.now().stored() }, |row| {
+    for found in db.all(OTHERS, params! { ":now": db.now().stored() }, |row| {
         Ok(Count { kind: column(row, "kind")?, state: column(row, "state")?, rows: column(row, "rows")? })
     })? {
         // Several tables have API keys that expired.
@@ -61,6 +62,6 @@ pub fn others(db: &Db<'_>) -> Result<Vec<Count>, StoreError> {
 ///
 /// A failing database.
 pub fn unsent_emails(db: &Db<'_>) -> Result<(i64, i64), StoreError> {
-    let found = db.one(UNSENT_EMAILS, [], |row| Ok((column(row, "waiting")?, column(row, "dead")?)))?;
+    let found = db.one(UNSENT_EMAILS, &[], |row| Ok((column(row, "waiting")?, column(row, "dead")?)))?;
     Ok(found.unwrap_or_default())
 }

@@ -1,12 +1,13 @@
 //! The emails of the queue that were not sent, as an operator sees them.
 
-use super::db::{Db, Tx, column, moment};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{column, moment};
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::policy::email::EmailAddress;
 use crate::user_id::UserId;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/unsent_emails.sql");
 const LIST_UNSENT: &str = query(FILE, "list_unsent");
@@ -40,7 +41,7 @@ pub struct UnsentEmail {
 ///
 /// A failing database.
 pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<UnsentEmail>, StoreError> {
-    db.all(LIST_UNSENT, named_params! { ":after": after, ":limit": limit }, |row| {
+    db.all(LIST_UNSENT, params! { ":after": after, ":limit": limit }, |row| {
         Ok(UnsentEmail {
             email_id: column(row, "email_id")?,
             purpose: column(row, "purpose")?,
@@ -62,8 +63,8 @@ pub fn list(db: &Db<'_>, after: i64, limit: i64) -> Result<Vec<UnsentEmail>, Sto
 pub fn retry(tx: &Tx<'_>, email_id: Option<i64>) -> Result<usize, StoreError> {
     let now = tx.now().stored();
     match email_id {
-        Some(email_id) => tx.execute(RETRY, named_params! { ":email_id": email_id, ":now": now }),
-        None => tx.execute(RETRY_ALL, named_params! { ":now": now }),
+        Some(email_id) => tx.execute(RETRY, params! { ":email_id": email_id, ":now": now }),
+        None => tx.execute(RETRY_ALL, params! { ":now": now }),
     }
 }
 
@@ -73,5 +74,5 @@ pub fn retry(tx: &Tx<'_>, email_id: Option<i64>) -> Result<usize, StoreError> {
 ///
 /// A failing database.
 pub fn drop(tx: &Tx<'_>, email_id: i64) -> Result<bool, StoreError> {
-    Ok(tx.execute(DROP, named_params! { ":email_id": email_id })? > 0)
+    Ok(tx.execute(DROP, params! { ":email_id": email_id })? > 0)
 }

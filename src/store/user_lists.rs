@@ -1,13 +1,14 @@
 //! Many users, a slice at a time. No statement here looks at more rows than a slice has, so that none of them keeps the
 //! log from shrinking, and whoever reads can stop after each.
 
-use super::db::{Db, column};
+use super::db::Db;
 use super::error::StoreError;
 use super::query::query;
+use super::row::column;
 use super::users::{self, User};
+use super::value::{ToValue, params};
 use crate::policy::email::EmailAddress;
 use crate::user_id::UserId;
-use rusqlite::{ToSql, named_params};
 
 const FILE: &str = include_str!("../../sql/user_lists.sql");
 const BY_USER_ID: &str = query(FILE, "by_user_id");
@@ -72,7 +73,7 @@ pub fn slice(db: &Db<'_>, wanted: &Wanted, after: UserId) -> Result<Slice, Store
         }
         Wanted::Column(by, value) => (by.as_str(), value),
     };
-    let value: &dyn ToSql = match value {
+    let value: &dyn ToValue = match value {
         ColumnValue::Text(text) => text,
         ColumnValue::Email(address) => address,
         ColumnValue::Integer(number) => number,
@@ -85,17 +86,17 @@ pub fn slice(db: &Db<'_>, wanted: &Wanted, after: UserId) -> Result<Slice, Store
         "user_role" => BY_USER_ROLE,
         _ => return compared(db, by, value, after),
     };
-    let params = named_params! { ":value": value, ":after": after, ":rows": SLICE_USERS };
+    let params = params! { ":value": value, ":after": after, ":rows": SLICE_USERS };
     let found: Vec<UserId> = db.all(indexed, params, |row| column(row, "user_id"))?;
     Ok(Slice { users: of_these(db, &found)?, next: found.last().copied() })
 }
 
 /// Those of the next rows whose column, which has no index, equals the value.
-fn compared(db: &Db<'_>, by: &str, value: &dyn ToSql, after: UserId) -> Result<Slice, StoreError> {
-    let params = named_params! { ":after": after, ":rows": SLICE_ROWS };
+fn compared(db: &Db<'_>, by: &str, value: &dyn ToValue, after: UserId) -> Result<Slice, StoreError> {
+    let params = params! { ":after": after, ":rows": SLICE_ROWS };
     let end = db.one(SLICE_END, params, |row| column::<Option<UserId>>(row, "user_id"))?.flatten();
     let Some(until) = end else { return Ok(Slice { users: Vec::new(), next: None }) };
-    let params = named_params! { ":by": by, ":value": value, ":after": after, ":until": until };
+    let params = params! { ":by": by, ":value": value, ":after": after, ":until": until };
     let found: Vec<UserId> = db.all(IN_SLICE, params, |row| column(row, "user_id"))?;
     Ok(Slice { users: of_these(db, &found)?, next: Some(until) })
 }

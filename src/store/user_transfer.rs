@@ -1,15 +1,16 @@
 //! Accounts as they move in and out.
 
-use super::db::{Db, Tx, column, json_or_null, moment, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{column, json_or_null, moment, timestamp_or_null};
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::password::PasswordHash;
 use crate::json::JsonText;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
-use rusqlite::named_params;
 
 const FILE: &str = include_str!("../../sql/user_transfer.sql");
 const PAGE: &str = query(FILE, "page");
@@ -52,7 +53,7 @@ pub struct Account {
 ///
 /// A failing database.
 pub fn page(db: &Db<'_>, after: UserId) -> Result<Vec<Account>, StoreError> {
-    db.all(PAGE, named_params! { ":after": after, ":limit": PAGE_USERS }, |row| {
+    db.all(PAGE, params! { ":after": after, ":limit": PAGE_USERS }, |row| {
         Ok(Account {
             user_id: column(row, "user_id")?,
             system_id: column(row, "system_id")?,
@@ -76,6 +77,6 @@ pub fn page(db: &Db<'_>, after: UserId) -> Result<Vec<Account>, StoreError> {
 ///
 /// A failing database.
 pub fn set_created(tx: &Tx<'_>, user_id: UserId, created: Timestamp) -> Result<bool, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":created_on": created.stored() };
+    let params = params! { ":user_id": user_id, ":created_on": created.stored() };
     Ok(tx.execute(SET_CREATED, params)? == 1)
 }

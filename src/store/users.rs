@@ -1,8 +1,10 @@
 //! Users: who they are, and what they prove themselves with.
 
-use super::db::{Db, Tx, column, json_or_null, moment, timestamp_or_null};
+use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
+use super::row::{Row, column, json_or_null, moment, only, timestamp_or_null};
+use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::password::PasswordHash;
 use crate::json::JsonText;
@@ -10,7 +12,6 @@ use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::shape;
 use crate::user_id::UserId;
-use rusqlite::{Row, named_params};
 
 const FILE: &str = include_str!("../../sql/users.sql");
 const BY_ID: &str = query(FILE, "by_id");
@@ -146,7 +147,7 @@ pub struct NewUser {
 ///
 /// A failing database.
 pub fn by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<User>, StoreError> {
-    db.one(BY_ID, named_params! { ":user_id": user_id }, user)
+    db.one(BY_ID, params! { ":user_id": user_id }, user)
 }
 
 /// The user with this address.
@@ -155,7 +156,7 @@ pub fn by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<User>, StoreError> {
 ///
 /// A failing database.
 pub fn by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<User>, StoreError> {
-    db.one(BY_EMAIL, named_params! { ":email": email }, user)
+    db.one(BY_EMAIL, params! { ":email": email }, user)
 }
 
 /// The number of the user with this address.
@@ -164,7 +165,7 @@ pub fn by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<User>, Store
 ///
 /// A failing database.
 pub fn id_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<UserId>, StoreError> {
-    db.one(ID_BY_EMAIL, named_params! { ":email": email }, |row| column(row, "user_id"))
+    db.one(ID_BY_EMAIL, params! { ":email": email }, |row| column(row, "user_id"))
 }
 
 /// What the user with this address proves themselves with.
@@ -173,7 +174,7 @@ pub fn id_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<UserId>, 
 ///
 /// A failing database.
 pub fn credentials_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<AuthUser>, StoreError> {
-    db.one(CREDENTIALS_BY_EMAIL, named_params! { ":email": email }, credentials)
+    db.one(CREDENTIALS_BY_EMAIL, params! { ":email": email }, credentials)
 }
 
 /// What the user of this number proves themselves with.
@@ -182,7 +183,7 @@ pub fn credentials_by_email(db: &Db<'_>, email: &EmailAddress) -> Result<Option<
 ///
 /// A failing database.
 pub fn credentials_by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<AuthUser>, StoreError> {
-    db.one(CREDENTIALS_BY_ID, named_params! { ":user_id": user_id }, credentials)
+    db.one(CREDENTIALS_BY_ID, params! { ":user_id": user_id }, credentials)
 }
 
 /// How many users there are.
@@ -191,7 +192,7 @@ pub fn credentials_by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<AuthUser
 ///
 /// A failing database.
 pub fn count(db: &Db<'_>) -> Result<i64, StoreError> {
-    Ok(db.one(COUNT, [], |row| Ok(row.get(0)?))?.unwrap_or(0))
+    Ok(db.one(COUNT, &[], only)?.unwrap_or(0))
 }
 
 /// Whether there is any user.
@@ -200,7 +201,7 @@ pub fn count(db: &Db<'_>) -> Result<i64, StoreError> {
 ///
 /// A failing database.
 pub fn any(db: &Db<'_>) -> Result<bool, StoreError> {
-    Ok(db.one(ANY, [], |row| Ok(row.get(0)?))?.unwrap_or(false))
+    Ok(db.one(ANY, &[], only)?.unwrap_or(false))
 }
 
 /// Adds a user and returns the new number.
@@ -209,23 +210,21 @@ pub fn any(db: &Db<'_>) -> Result<bool, StoreError> {
 ///
 /// [`StoreError::Duplicate`] for an address or public identifier that is taken; a failing database.
 pub fn insert(tx: &Tx<'_>, user: &NewUser) -> Result<UserId, StoreError> {
-    tx.execute(
-        INSERT,
-        named_params! {
-            ":system_id": user.system_id,
-            ":full_name": user.full_name,
-            ":password": user.password,
-            ":email": user.email,
-            ":email_verified": user.email_verified,
-            ":is_active": user.is_active,
-            ":emailverify_sent_datetime": user.emailverify_sent_datetime.map(Timestamp::stored),
-            ":extra_info": user.extra_info,
-            ":now": tx.now().stored(),
-            ":user_role": user.user_role,
-            ":verification_email_due": user.verification_email_due,
-        },
-    )?;
-    Ok(UserId::new(tx.connection().last_insert_rowid()))
+    let params = params! {
+        ":system_id": user.system_id,
+        ":full_name": user.full_name,
+        ":password": user.password,
+        ":email": user.email,
+        ":email_verified": user.email_verified,
+        ":is_active": user.is_active,
+        ":emailverify_sent_datetime": user.emailverify_sent_datetime.map(Timestamp::stored),
+        ":extra_info": user.extra_info,
+        ":now": tx.now().stored(),
+        ":user_role": user.user_role,
+        ":verification_email_due": user.verification_email_due,
+    };
+    let added = tx.one(INSERT, params, |row| column(row, "user_id"))?;
+    added.ok_or(StoreError::Corrupt("user_id"))
 }
 
 /// Replaces what a user signed up with, but for the password.
@@ -239,7 +238,7 @@ pub fn replace_pending(
     full_name: &str,
     extra_info: &str,
 ) -> Result<bool, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":user_id": user_id,
         ":full_name": full_name,
         ":extra_info": extra_info,
@@ -254,7 +253,7 @@ pub fn replace_pending(
 ///
 /// A failing database.
 pub fn set_no_password(tx: &Tx<'_>, user_id: UserId, no_password: &PasswordHash) -> Result<bool, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":no_password": no_password };
+    let params = params! { ":user_id": user_id, ":no_password": no_password };
     Ok(tx.execute(SET_NO_PASSWORD, params)? == 1)
 }
 
@@ -264,7 +263,7 @@ pub fn set_no_password(tx: &Tx<'_>, user_id: UserId, no_password: &PasswordHash)
 ///
 /// A failing database.
 pub fn set_address_unproven(tx: &Tx<'_>, user_id: UserId, unproven: bool) -> Result<(), StoreError> {
-    tx.execute(SET_ADDRESS_UNPROVEN, named_params! { ":user_id": user_id, ":unproven": unproven })?;
+    tx.execute(SET_ADDRESS_UNPROVEN, params! { ":user_id": user_id, ":unproven": unproven })?;
     Ok(())
 }
 
@@ -274,7 +273,7 @@ pub fn set_address_unproven(tx: &Tx<'_>, user_id: UserId, unproven: bool) -> Res
 ///
 /// A failing database.
 pub fn contest_address(tx: &Tx<'_>, email: &EmailAddress) -> Result<(), StoreError> {
-    tx.execute(CONTEST_ADDRESS, named_params! { ":email": email })?;
+    tx.execute(CONTEST_ADDRESS, params! { ":email": email })?;
     Ok(())
 }
 
@@ -284,7 +283,7 @@ pub fn contest_address(tx: &Tx<'_>, email: &EmailAddress) -> Result<(), StoreErr
 ///
 /// A failing database.
 pub fn end_contest(tx: &Tx<'_>, email: &EmailAddress) -> Result<bool, StoreError> {
-    Ok(tx.execute(END_CONTEST, named_params! { ":email": email })? == 1)
+    Ok(tx.execute(END_CONTEST, params! { ":email": email })? == 1)
 }
 
 /// Marks the address as proven and lets the user act in this role.
@@ -293,7 +292,7 @@ pub fn end_contest(tx: &Tx<'_>, email: &EmailAddress) -> Result<bool, StoreError
 ///
 /// A failing database.
 pub fn set_verified(tx: &Tx<'_>, user_id: UserId, user_role: &Role) -> Result<bool, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":user_role": user_role, ":now": tx.now().stored() };
+    let params = params! { ":user_id": user_id, ":user_role": user_role, ":now": tx.now().stored() };
     Ok(tx.execute(SET_VERIFIED, params)? == 1)
 }
 
@@ -303,8 +302,8 @@ pub fn set_verified(tx: &Tx<'_>, user_id: UserId, user_role: &Role) -> Result<bo
 ///
 /// A failing database.
 pub fn verification_email_is_due(db: &Db<'_>, user_id: UserId) -> Result<bool, StoreError> {
-    let params = named_params! { ":user_id": user_id };
-    Ok(db.one(VERIFICATION_EMAIL_IS_DUE, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
+    let params = params! { ":user_id": user_id };
+    Ok(db.one(VERIFICATION_EMAIL_IS_DUE, params, only)?.unwrap_or(false))
 }
 
 /// Notes that a verification email went out now.
@@ -313,7 +312,7 @@ pub fn verification_email_is_due(db: &Db<'_>, user_id: UserId) -> Result<bool, S
 ///
 /// A failing database.
 pub fn set_verify_email_sent(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
+    let params = params! { ":user_id": user_id, ":now": tx.now().stored() };
     Ok(tx.execute(SET_VERIFY_EMAIL_SENT, params)? == 1)
 }
 
@@ -323,7 +322,7 @@ pub fn set_verify_email_sent(tx: &Tx<'_>, user_id: UserId) -> Result<bool, Store
 ///
 /// A failing database.
 pub fn set_forgotpass_email_sent(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
-    let params = named_params! { ":user_id": user_id, ":now": tx.now().stored() };
+    let params = params! { ":user_id": user_id, ":now": tx.now().stored() };
     Ok(tx.execute(SET_FORGOTPASS_EMAIL_SENT, params)? == 1)
 }
 
@@ -333,7 +332,7 @@ pub fn set_forgotpass_email_sent(tx: &Tx<'_>, user_id: UserId) -> Result<bool, S
 ///
 /// A failing database.
 pub fn set_password(tx: &Tx<'_>, verified: &AuthUser, password: &PasswordHash) -> Result<bool, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":user_id": verified.user_id,
         ":password": password,
         ":verified_password": verified.password,
@@ -349,7 +348,7 @@ pub fn set_password(tx: &Tx<'_>, verified: &AuthUser, password: &PasswordHash) -
 ///
 /// A failing database.
 pub fn revocations(db: &Db<'_>, user_id: UserId) -> Result<Option<i64>, StoreError> {
-    db.one(REVOCATIONS, named_params! { ":user_id": user_id }, |row| column(row, "revocations"))
+    db.one(REVOCATIONS, params! { ":user_id": user_id }, |row| column(row, "revocations"))
 }
 
 /// Notes that everything that was issued to a user is revoked now.
@@ -358,7 +357,7 @@ pub fn revocations(db: &Db<'_>, user_id: UserId) -> Result<Option<i64>, StoreErr
 ///
 /// A failing database.
 pub fn count_revocation(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
-    tx.execute(COUNT_REVOCATION, named_params! { ":user_id": user_id })?;
+    tx.execute(COUNT_REVOCATION, params! { ":user_id": user_id })?;
     Ok(())
 }
 
@@ -368,7 +367,7 @@ pub fn count_revocation(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> 
 ///
 /// A failing database.
 pub fn count_all_revocations(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(COUNT_ALL_REVOCATIONS, [])?;
+    tx.execute(COUNT_ALL_REVOCATIONS, &[])?;
     Ok(())
 }
 
@@ -378,7 +377,7 @@ pub fn count_all_revocations(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn set_login_success(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
-    tx.execute(SET_LOGIN_SUCCESS, named_params! { ":user_id": user_id, ":now": tx.now().stored() })?;
+    tx.execute(SET_LOGIN_SUCCESS, params! { ":user_id": user_id, ":now": tx.now().stored() })?;
     Ok(())
 }
 
@@ -388,7 +387,7 @@ pub fn set_login_success(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError>
 ///
 /// A failing database.
 pub fn set_login_failure(tx: &Tx<'_>, user_id: UserId, failures: i64) -> Result<(), StoreError> {
-    let params = named_params! { ":user_id": user_id, ":failures": failures, ":now": tx.now().stored() };
+    let params = params! { ":user_id": user_id, ":failures": failures, ":now": tx.now().stored() };
     tx.execute(SET_LOGIN_FAILURE, params)?;
     Ok(())
 }
@@ -405,7 +404,7 @@ pub fn set_state(
     user_role: &Role,
     extra_info: Option<&str>,
 ) -> Result<bool, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":user_id": user_id,
         ":is_active": is_active,
         ":user_role": user_role,
@@ -421,7 +420,7 @@ pub fn set_state(
 ///
 /// A failing database.
 pub fn list(db: &Db<'_>, after: UserId, limit: i64) -> Result<Vec<User>, StoreError> {
-    db.all(LIST, named_params! { ":after": after, ":limit": limit }, user)
+    db.all(LIST, params! { ":after": after, ":limit": limit }, user)
 }
 
 /// Writes what can be changed about a user.
@@ -431,7 +430,7 @@ pub fn list(db: &Db<'_>, after: UserId, limit: i64) -> Result<Vec<User>, StoreEr
 /// [`StoreError::Duplicate`] for an address that is taken, [`StoreError::ForeignKey`] for a role that does not exist;
 /// a failing database.
 pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
-    let params = named_params! {
+    let params = params! {
         ":user_id": user.user_id,
         ":full_name": user.full_name,
         ":email": user.email,
@@ -450,7 +449,7 @@ pub fn update(tx: &Tx<'_>, user: &User) -> Result<bool, StoreError> {
 ///
 /// [`StoreError::ForeignKey`] when something that must not vanish refers to the user; a failing database.
 pub fn delete(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
-    Ok(tx.execute(DELETE, named_params! { ":user_id": user_id })? == 1)
+    Ok(tx.execute(DELETE, params! { ":user_id": user_id })? == 1)
 }
 
 /// Whether there is a superuser who can log in, be it only once a lock after failed logins has ended.
@@ -459,8 +458,8 @@ pub fn delete(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
 ///
 /// A failing database.
 pub fn somebody_administers(db: &Db<'_>) -> Result<bool, StoreError> {
-    let params = named_params! { ":superuser": Role::SUPERUSER, ":locked": Role::LOCKED };
-    Ok(db.one(SOMEBODY_ADMINISTERS, params, |row| Ok(row.get(0)?))?.unwrap_or(false))
+    let params = params! { ":superuser": Role::SUPERUSER, ":locked": Role::LOCKED };
+    Ok(db.one(SOMEBODY_ADMINISTERS, params, only)?.unwrap_or(false))
 }
 
 fn user(row: &Row<'_>) -> Result<User, StoreError> {

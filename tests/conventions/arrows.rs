@@ -24,7 +24,7 @@ pub const COMMON: &[&str] = &[
 
 /// Crates that have one home, and why.
 const HOMES: &[(&str, &[&str], &str)] = &[
-    ("rusqlite", &["src/store"], "Give store/ a verb for what you need, with its statement in sql/."),
+    ("rusqlite", &["src/store/sqlite"], "Give store/ a verb for what you need, with its statement in sql/."),
     (
         "may",
         &["src/http", "src/wait", "src/main", "src/server/listen"],

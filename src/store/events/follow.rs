@@ -4,9 +4,10 @@ use super::chain::{Link, Origin};
 use super::{
     Event, EventKind, HIGHEST, Unreadable, WAS_DELETED_AFTER, list, newest, owner_of_origin, removed,
 };
-use crate::store::db::{Db, column};
+use crate::store::db::Db;
 use crate::store::error::StoreError;
-use rusqlite::named_params;
+use crate::store::row::column;
+use crate::store::value::params;
 
 /// What came of following the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct Origins {
 pub fn follow(db: &Db<'_>, from: Link, limit: i64, origins: &mut Origins) -> Result<Followed, StoreError> {
     let events = list(db, from.seq, limit)?;
     if events.is_empty() {
-        let highest = db.one(HIGHEST, [], |row| column::<i64>(row, "seq"))?.unwrap_or(0);
+        let highest = db.one(HIGHEST, &[], |row| column::<i64>(row, "seq"))?.unwrap_or(0);
         // Others may have written meanwhile.
         let is_end = newest(db)?.seq == from.seq;
         return Ok(match () {
@@ -98,7 +99,7 @@ fn origin_state(db: &Db<'_>, event: &Event) -> Result<OriginState, StoreError> {
             let was_deleted = match owner {
                 Some(owner) => {
                     let kind = EventKind::AccountDeleted.name();
-                    let params = named_params! { ":user_id": owner, ":seq": event.seq, ":kind": kind };
+                    let params = params! { ":user_id": owner, ":seq": event.seq, ":kind": kind };
                     db.one(WAS_DELETED_AFTER, params, |row| column(row, "was_deleted"))?.unwrap_or(false)
                 }
                 None => false,

@@ -3,15 +3,16 @@
 
 use super::companions::beside;
 use super::copying::orphans;
+use super::error::SqliteError;
 use super::migrate;
 use crate::clock::{Clock, Timestamp};
 use crate::guard::token::StoredToken;
 use crate::problem;
 use crate::problem::{Problem, operator_name};
-use crate::store::error::{OpenError, SqliteText, StoreError};
+use crate::store::error::{OpenError, StoreError};
 use crate::store::query::query;
+use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, Error as SqliteError};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -93,7 +94,7 @@ fn take_over(transaction: &Connection, path: &Path) -> Result<(), OpenError> {
     }
     transaction.execute_batch(SET_ASIDE)?;
     migrate::migrate_from(transaction, 0)?;
-    transaction.execute_batch(COPY).map_err(|error| failed(Problem::of(&SqliteText(&error))))?;
+    transaction.execute_batch(COPY).map_err(|error| failed(Problem::of(&SqliteError(error))))?;
     transaction.execute_batch(DROP_ORIGINALS)?;
     match orphans(transaction)?.into_keys().next() {
         Some((table, _)) => Err(failed(problem!(
@@ -114,7 +115,7 @@ fn define_functions(connection: &Connection) -> Result<(), OpenError> {
         let Some(text) = context.get::<Option<String>>(0)? else { return Ok(None) };
         match Timestamp::parse(&text) {
             Some(moment) => Ok(Some(moment.stored())),
-            None => Err(SqliteError::UserFunctionError("it holds an unreadable time".into())),
+            None => Err(rusqlite::Error::UserFunctionError("it holds an unreadable time".into())),
         }
     })?;
     Ok(())
@@ -139,7 +140,7 @@ fn copy_beside(path: &Path, now: Timestamp) -> Result<PathBuf, Problem> {
             .map_err(describe)?;
         Connection::open(path)
             .and_then(|source| source.backup("main", &unfinished, None::<fn(rusqlite::backup::Progress)>))
-            .map_err(|error| problem!("cannot make the copy {}: {}", copy.display(), SqliteText(&error)))?;
+            .map_err(|error| problem!("cannot make the copy {}: {}", copy.display(), SqliteError(error)))?;
         std::fs::File::open(&unfinished).and_then(|file| file.sync_all()).map_err(describe)?;
         std::fs::rename(&unfinished, &copy).map_err(describe)
     };

@@ -50,18 +50,13 @@ pub(crate) fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenEr
 
 /// Tells damage and a file in use from other errors.
 pub(crate) fn refusal(path: &Path, error: StoreError) -> OpenError {
-    use rusqlite::ErrorCode::{CannotOpen, DatabaseCorrupt, NotADatabase, PermissionDenied, ReadOnly};
     match error {
-        StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, _))
-            if matches!(code.code, CannotOpen | ReadOnly | PermissionDenied) =>
-        {
+        StoreError::Busy => OpenError::InUse(path.to_owned()),
+        StoreError::Sqlite(ref sqlite) if sqlite.is_refused() => {
             our_user().and_then(|us| not_ours(path, us)).unwrap_or(OpenError::Store(error))
         }
-        StoreError::Busy => OpenError::InUse(path.to_owned()),
-        StoreError::Sqlite(rusqlite::Error::SqliteFailure(code, ref text))
-            if matches!(code.code, DatabaseCorrupt | NotADatabase) =>
-        {
-            OpenError::Damaged(path.to_owned(), text.clone().unwrap_or_else(|| code.to_string()))
+        StoreError::Sqlite(ref sqlite) if sqlite.is_damage() => {
+            OpenError::Damaged(path.to_owned(), sqlite.said())
         }
         other => OpenError::Store(other),
     }

@@ -3,7 +3,7 @@
 use super::companions::beside;
 use super::connection::{connect_to_read, refusal};
 use crate::store::error::{OpenError, StoreError};
-use rusqlite::{Connection, Error as SqliteError, ErrorCode, ffi};
+use rusqlite::{Connection, Error as SqliteError, ffi};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,11 +44,7 @@ pub(crate) enum Checked {
 pub(crate) fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Checked, StoreError> {
     match check_tables(path, stopping) {
         Ok(found) => Ok(Checked::Found(found)),
-        Err(StoreError::Sqlite(SqliteError::SqliteFailure(code, _)))
-            if code.code == ErrorCode::OperationInterrupted =>
-        {
-            Ok(Checked::BrokenOff)
-        }
+        Err(StoreError::Sqlite(error)) if error.is_interruption() => Ok(Checked::BrokenOff),
         Err(StoreError::Damaged(what)) => Ok(Checked::Found(Some(what))),
         Err(error) if error.is_damage() => Ok(Checked::Found(Some(error.to_string()))),
         Err(error) => Err(error),

@@ -83,7 +83,7 @@ pub(crate) fn restore(backup: &Path, database: &Path, now: Timestamp) -> Result<
     let Findings { altered_event, is_administered } = if is_older {
         Findings { altered_event: None, is_administered: true }
     } else {
-        look_into(&source, backup, now).map_err(in_it)?
+        look_into(source, backup, now).map_err(in_it)?
     };
     Ok(Restored { notes, kept, has_orphans, is_older, altered_event, is_administered })
 }

@@ -6,7 +6,9 @@ use crate::guard::token::StoredToken;
 use crate::policy::roles::Role;
 use crate::store::*;
 use crate::user_id::UserId;
+use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::path::PathBuf;
 
 mod condition;
@@ -276,7 +278,7 @@ fn a_full_disk_fails_the_write_and_keeps_what_was_there() {
     let (store, _) = open(&scratch.database()).expect("opens");
     store.write(|tx| roles::insert(tx, "before")).expect("writes");
     store
-        .write(|tx| Ok::<_, StoreError>(tx.connection().execute_batch("PRAGMA max_page_count = 1")?))
+        .write(|tx| Ok::<_, StoreError>(tx.sqlite().execute_batch("PRAGMA max_page_count = 1")?))
         .expect("sets");
     let long = "x".repeat(1 << 20);
     let failed = store.write(move |tx| roles::insert(tx, &long));
@@ -291,7 +293,7 @@ fn room_for_small_writes_alone_is_not_yet_health() {
     let (store, _) = Store::open(&scratch.database(), 2, clock.clone()).expect("opens");
     let allow = |pages: &'static str| {
         let limit = move |tx: &Tx<'_>| {
-            Ok::<_, StoreError>(tx.connection().execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)
+            Ok::<_, StoreError>(tx.sqlite().execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)
         };
         store.write(limit).expect("sets");
     };
@@ -315,7 +317,7 @@ fn an_api_key_is_checked_by_one_statement_that_searches_by_keys_alone() {
     let (store, _) = open(&scratch.database()).expect("opens");
     let statement = query::query(include_str!("../../../sql/scoped_keys.sql"), "valid");
     let plan = store.read(|db| {
-        let mut statement = db.connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
+        let mut statement = db.sqlite().prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
         let params = rusqlite::named_params! { ":key_id": [0_u8; 8], ":now": "" };
         let rows = statement.query_map(params, |row| row.get("detail"))?;
         Ok::<Vec<String>, StoreError>(rows.collect::<Result<_, _>>()?)
@@ -332,7 +334,7 @@ fn a_login_history_searches_logins_alone() {
     let (store, _) = open(&scratch.database()).expect("opens");
     let statement = query::query(include_str!("../../../sql/events.sql"), "logins_of_user");
     let plan = store.read(|db| {
-        let mut statement = db.connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
+        let mut statement = db.sqlite().prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
         let params = rusqlite::named_params! { ":user_id": 1, ":before": 9, ":limit": 1 };
         let rows = statement.query_map(params, |row| row.get("detail"))?;
         Ok::<Vec<String>, StoreError>(rows.collect::<Result<_, _>>()?)
@@ -365,7 +367,7 @@ fn every_named_statement_prepares_and_is_used() {
             for name in query::names(file) {
                 let statement = query::query(file, name);
                 let prepared =
-                    store.read(|db| Ok::<_, StoreError>(db.connection.prepare(statement).map(drop)?));
+                    store.read(|db| Ok::<_, StoreError>(db.sqlite().prepare(statement).map(drop)?));
                 prepared.unwrap_or_else(|error| panic!("{stem}.sql, {name}: {error}"));
                 assert!(code.contains(&format!("\"{name}\"")), "{stem}.sql: nobody uses {name}");
                 checked += 1;

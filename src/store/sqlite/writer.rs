@@ -3,10 +3,11 @@
 //! and none is answered before it is safe.
 
 use super::condition::Condition;
+use super::session::{Session, Statements};
 use crate::clock::Clock;
 use crate::metrics::{Counter, Histogram};
 use crate::store::changes::Changes;
-use crate::store::db::Tx;
+use crate::store::db::{Engine, Tx};
 use crate::store::error::StoreError;
 use crate::wait::{Sender, oneshot};
 use rusqlite::Connection;
@@ -87,7 +88,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection, clock: Arc<dyn Clock>, told: Told) -> std::io::Result<Self> {
+    pub(crate) fn start(connection: Statements, clock: Arc<dyn Clock>, told: Told) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_WRITES_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let Told { condition, counts, changes } = &told;
@@ -147,7 +148,7 @@ pub struct WriteCounts {
 
 /// What the writing thread works with.
 struct Thread<'a> {
-    connection: &'a Connection,
+    connection: &'a Statements,
     clock: &'a dyn Clock,
     condition: &'a Condition,
     counts: &'a WriteCounts,
@@ -239,7 +240,7 @@ impl Thread<'_> {
             batch.answers.push(job.give_up());
             return Err(error);
         }
-        let tx = Tx::new(connection, self.condition, self.clock.now());
+        let tx = Tx::new(Engine::Sqlite(Session::new(connection, self.condition)), self.clock.now());
         let is_request = job.purpose() == Purpose::Request;
         let changes_before = connection.total_changes();
         // A panic drops the job with its sender, which tells the one who waits.

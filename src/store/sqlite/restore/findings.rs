@@ -1,12 +1,13 @@
 //! What is in a backup that an operator should know of.
 
 use crate::clock::Timestamp;
-use crate::store::db::Db;
+use crate::store::db::{Db, Engine};
 use crate::store::error::StoreError;
 use crate::store::events::follow::{Followed, Origins, follow};
 use crate::store::events::removed;
 use crate::store::sqlite::condition::Condition;
 use crate::store::sqlite::identity::OpenFiles;
+use crate::store::sqlite::session::{Session, Statements};
 use crate::store::users::somebody_administers;
 use rusqlite::Connection;
 use std::path::Path;
@@ -21,10 +22,11 @@ pub(super) struct Findings {
 }
 
 /// Looks at what makes a backup no use, or makes one wonder.
-pub(super) fn look_into(source: &Connection, backup: &Path, now: Timestamp) -> Result<Findings, StoreError> {
+pub(super) fn look_into(source: Connection, backup: &Path, now: Timestamp) -> Result<Findings, StoreError> {
     let files = OpenFiles::alone(backup).map_err(|_| StoreError::Replaced(backup.to_owned()))?;
     let condition = Condition::new(files, false);
-    let db = Db::new(source, &condition, now);
+    let source = Statements::new(source);
+    let db = Db::new(Engine::Sqlite(Session::new(&source, &condition)), now);
     let mut from = removed(&db)?;
     let altered_event = loop {
         match follow(&db, from, EVENTS_AT_ONCE, &mut Origins::default())? {

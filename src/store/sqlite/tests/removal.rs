@@ -16,7 +16,7 @@ fn with_sessions(scratch: &Scratch, expiring: &'static [&'static str]) -> Store 
     store
         .write(move |tx| {
             roles::insert(tx, "anonymous")?;
-            tx.connection().execute(
+            tx.sqlite().execute(
                 "INSERT INTO users (user_id, system_id, password, email, created_on, last_updated, user_role)
                  VALUES (2, 's', 'p', 'e', '2026-11-23 14:00:00.000000', '2026-11-23 14:00:00.000000', 'anonymous')",
                 [],
@@ -40,9 +40,7 @@ fn with_sessions(scratch: &Scratch, expiring: &'static [&'static str]) -> Store 
 
 fn left(store: &Store, table: &str) -> i64 {
     let count = format!("SELECT count(*) FROM {table}");
-    store
-        .read(|db| Ok::<_, StoreError>(db.connection.query_row(&count, [], |row| row.get(0))?))
-        .expect("reads")
+    store.read(|db| Ok::<_, StoreError>(db.sqlite().query_row(&count, [], |row| row.get(0))?)).expect("reads")
 }
 
 #[test]
@@ -69,7 +67,7 @@ fn attempts_go_by_age_and_by_number() {
                     AttemptKey::new(&EmailAddress::folded(&format!("{number}@example.org")), String::new());
                 attempts::upsert(tx, &key, 1, None)?;
             }
-            tx.connection().execute_batch(
+            tx.sqlite().execute_batch(
                 "UPDATE attempts SET last_try = '2026-09-01 00:00:00.000000' WHERE account_hash IN
                      (SELECT account_hash FROM attempts LIMIT 2);
                  WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100002)
@@ -104,14 +102,14 @@ fn expired_codes_and_emails_that_are_done_with_go_and_what_waits_stays() {
     store
         .write(|tx| {
             for (purpose, expires) in [("signup", "2026-11-22"), ("reset", "2026-11-24")] {
-                tx.connection().execute(
+                tx.sqlite().execute(
                     "INSERT INTO codes (code_hash, purpose, user_id, expires)
                      VALUES (randomblob(32), ?1, 2, ?2 || ' 15:00:00.000000')",
                     [purpose, expires],
                 )?;
             }
             for state in ["waiting", "sending", "done", "dead"] {
-                tx.connection().execute(
+                tx.sqlite().execute(
                     "INSERT INTO email_queue (purpose, user_id, site, page, browser, ip_address, state, tries, next_try, created)
                      VALUES ('reset', 2, '', '', '', '', ?1, 0, '2026-11-01 00:00:00.000000', '2026-11-01 00:00:00.000000')",
                     [state],

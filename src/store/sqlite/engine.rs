@@ -1,0 +1,227 @@
+//! An open file: connections to read it, the thread that writes it, and what is known of how it is doing. What each verb
+//! promises stands beside the store's verb of the same name.
+
+use super::condition::{Condition, Writing};
+use super::connection::connect_to_read;
+use super::damage;
+use super::identity::{FileId, OpenFiles};
+use super::in_use::InUse;
+use super::open::{self, First, Origin};
+use super::session::{Session, Statements};
+use super::writer::{Purpose, Told, WriteCounts, Writer};
+use crate::clock::Clock;
+use crate::log;
+use crate::pool::Pool;
+use crate::problem::Problem;
+use crate::store::changes::Changes;
+use crate::store::db::{Db, Engine, Tx};
+use crate::store::error::{OpenError, StoreError};
+use crate::store::{server_state, users};
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Scans that may wait; more are refused at once as [`StoreError::Busy`].
+const WAITING_SCANS_MAX: usize = 16;
+
+/// An open database of SQLite's.
+pub(crate) struct Sqlite {
+    readers: Vec<Mutex<Statements>>,
+    next_reader: AtomicUsize,
+    scanner: Arc<Mutex<Statements>>,
+    scans: Pool,
+    writer: Writer,
+    pub(super) condition: Arc<Condition>,
+    counts: Arc<WriteCounts>,
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    _in_use: Option<InUse>,
+}
+
+fn reading(path: &Path) -> Result<Mutex<Statements>, OpenError> {
+    connect_to_read(path).map(Statements::new).map(Mutex::new)
+}
+
+impl Sqlite {
+    /// As the store says; `changes` learn of commits.
+    pub(crate) fn open(
+        path: &Path,
+        readers: usize,
+        clock: Arc<dyn Clock>,
+        changes: &Arc<Changes>,
+    ) -> Result<(Self, Origin), OpenError> {
+        let (first, origin) = open::open(path, &*clock).map_err(|error| error.about(path))?;
+        let opened = Self::around(first, path, readers, clock, changes);
+        Ok((opened.map_err(|error| error.about(path))?, origin))
+    }
+
+    /// As the store says; `changes` learn of commits.
+    pub(crate) fn open_prepared(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        changes: &Arc<Changes>,
+    ) -> Result<Self, OpenError> {
+        open::open_prepared(path)
+            .and_then(|first| Self::around(first, path, 1, clock, changes))
+            .map_err(|error| error.about(path))
+    }
+
+    fn around(
+        First { connection, id, in_use }: First,
+        path: &Path,
+        readers: usize,
+        clock: Arc<dyn Clock>,
+        changes: &Arc<Changes>,
+    ) -> Result<Self, OpenError> {
+        let readers = (0..readers.max(1)).map(|_| reading(path)).collect::<Result<Vec<_>, _>>()?;
+        let refuse = |error| OpenError::File(path.to_owned(), error);
+        let files = OpenFiles::find(path).map_err(refuse)?;
+        if FileId::of(path).map_err(refuse)? != id {
+            return Err(refuse(std::io::Error::other(Problem::from(
+                "it was replaced while it was being opened",
+            ))));
+        }
+        let condition = Arc::new(Condition::new(files, damage::is_too_large_to_wait_for(path)));
+        let counts = Arc::<WriteCounts>::default();
+        let told = Told {
+            condition: Arc::clone(&condition),
+            counts: Arc::clone(&counts),
+            changes: Arc::clone(changes),
+        };
+        let writer =
+            Writer::start(Statements::new(connection), clock.clone(), told).map_err(OpenError::Thread)?;
+        let scanner = Arc::new(reading(path)?);
+        let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
+        let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
+        Ok(Self {
+            readers,
+            next_reader,
+            scanner,
+            scans,
+            writer,
+            condition,
+            counts,
+            path,
+            clock,
+            _in_use: in_use,
+        })
+    }
+
+    /// As the store says.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// As the store says.
+    pub(crate) fn reads(&self) -> usize {
+        self.next_reader.load(Ordering::Relaxed)
+    }
+
+    /// As the store says.
+    pub(crate) fn counts(&self) -> &WriteCounts {
+        &self.counts
+    }
+
+    /// As the store says.
+    pub(crate) fn read<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Db<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.condition.check_content()?;
+        let connection = self.reader();
+        work(&Db::new(Engine::Sqlite(Session::new(&connection, &self.condition)), self.clock.now()))
+    }
+
+    /// As the store says.
+    pub(crate) fn scan<T, E>(
+        &self,
+        work: impl FnOnce(&Db<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.condition.check_content()?;
+        let (scanner, condition) = (Arc::clone(&self.scanner), Arc::clone(&self.condition));
+        let now = self.clock.now();
+        let scan = move || {
+            let connection = scanner.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&Db::new(Engine::Sqlite(Session::new(&connection, &condition)), now))
+        };
+        self.scans.run(scan).unwrap_or_else(|| Err(StoreError::Busy.into()))
+    }
+
+    /// As the store says.
+    pub(crate) fn write<T, E>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write(Purpose::Request, work)
+    }
+
+    /// As the store says.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.read(users::any)?;
+        self.condition.check_damage()?;
+        self.writer.write(Purpose::Probe, server_state::set_last_write_check)?;
+        match self.condition.writing(self.clock.monotonic()) {
+            Writing::Works => {}
+            Writing::Fails(count) => return Err(StoreError::WritesFail(count)),
+            Writing::FailedBefore(_) => {
+                // The small write above may find room where a larger one did not, so this one is large.
+                self.writer.write(Purpose::Probe, server_state::fill_probe)?;
+                self.writer.write(Purpose::Probe, server_state::clear_probe)?;
+                self.condition.write_worked();
+            }
+        }
+        self.condition.check_files()
+    }
+
+    /// As the store says.
+    #[must_use]
+    pub(crate) fn may_be_damaged(&self) -> bool {
+        self.condition.is_unchecked()
+    }
+
+    /// As the store says.
+    pub(crate) fn look_for_damage(&self, stopping: &Arc<AtomicBool>) -> Result<(), StoreError> {
+        self.condition.check_begins();
+        let checked = damage::look(&self.path, stopping);
+        if !matches!(checked, Ok(damage::Checked::Found(_))) {
+            self.condition.check_was_broken_off();
+        }
+        let damage::Checked::Found(found) = checked? else { return Ok(()) };
+        if let Some(what) = &found {
+            log::error(
+                "a check found damage in the database",
+                &[("cause", log::cause(&StoreError::Damaged(what.clone())))],
+            );
+        }
+        self.condition.checked(found);
+        Ok(())
+    }
+
+    /// As the store says.
+    pub(crate) fn close(&self) {
+        for reader in self.readers.iter().chain([&*self.scanner]) {
+            // The writer has to be the last one who has the file open, or the log would stay behind.
+            if let Ok(nothing) = Connection::open_in_memory() {
+                *reader.lock().unwrap_or_else(PoisonError::into_inner) = Statements::new(nothing);
+            }
+        }
+        self.writer.close();
+    }
+
+    /// A free connection, or the next one in turn when all are in use.
+    fn reader(&self) -> MutexGuard<'_, Statements> {
+        let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        let (before, from_turn) = self.readers.split_at(turn % self.readers.len());
+        let free = from_turn.iter().chain(before).find_map(|reader| reader.try_lock().ok());
+        free.unwrap_or_else(|| from_turn[0].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,130 @@
+//! A connection with its prepared statements, and what one piece of work does with it.
+
+use super::condition::Condition;
+use super::value::SqliteRow;
+use crate::store::error::StoreError;
+use crate::store::row::Row;
+use crate::store::value::Params;
+use rusqlite::{CachedStatement, Connection};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::{ControlFlow, Deref};
+use std::sync::Arc;
+
+/// A connection, and what is known about the statements that ran on it.
+pub(crate) struct Statements {
+    connection: Connection,
+    /// By the place of their text in the program.
+    names: RefCell<HashMap<(usize, usize), Arc<Names>>>,
+}
+
+/// The names in a statement, in the order of their numbers, so that none is asked for again.
+struct Names {
+    columns: Box<[Box<str>]>,
+    parameters: Box<[Box<str>]>,
+}
+
+impl Statements {
+    /// A connection on which nothing ran yet.
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, names: RefCell::default() }
+    }
+
+    fn prepare(&self, text: &'static str) -> Result<(CachedStatement<'_>, Arc<Names>), StoreError> {
+        let statement = self.connection.prepare_cached(text)?;
+        let place = (text.as_ptr().addr(), text.len());
+        let mut known = self.names.borrow_mut();
+        let names = Arc::clone(known.entry(place).or_insert_with(|| names_in(&statement).into()));
+        drop(known);
+        Ok((statement, names))
+    }
+}
+
+impl Deref for Statements {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+fn names_in(statement: &CachedStatement<'_>) -> Names {
+    let parameters = 1..=statement.parameter_count();
+    Names {
+        columns: statement.column_names().map(Box::from).collect(),
+        parameters: parameters.map(|at| statement.parameter_name(at).unwrap_or_default().into()).collect(),
+    }
+}
+
+impl Names {
+    /// The number of a parameter, which is mostly the one after that of the parameter before.
+    fn parameter(&self, name: &str, expected: usize) -> Option<usize> {
+        if self.parameters.get(expected).is_some_and(|there| **there == *name) {
+            return Some(expected);
+        }
+        self.parameters.iter().position(|there| **there == *name)
+    }
+}
+
+/// A connection while a piece of work has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Session<'c> {
+    statements: &'c Statements,
+    condition: &'c Condition,
+}
+
+impl<'c> Session<'c> {
+    pub(crate) const fn new(statements: &'c Statements, condition: &'c Condition) -> Self {
+        Self { statements, condition }
+    }
+
+    /// The connection.
+    #[cfg(test)]
+    pub(crate) const fn connection(self) -> &'c Statements {
+        self.statements
+    }
+
+    /// Runs a statement and tells how many rows it changed.
+    pub(crate) fn execute(self, statement: &'static str, params: Params<'_>) -> Result<usize, StoreError> {
+        let run = || {
+            let (mut statement, names) = self.statements.prepare(statement)?;
+            bind(&mut statement, &names, params)?;
+            Ok(statement.raw_execute()?)
+        };
+        self.noting(run())
+    }
+
+    /// Runs a statement and hands over each row that it finds, until told to stop.
+    pub(crate) fn each(
+        self,
+        statement: &'static str,
+        params: Params<'_>,
+        take: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut run = || {
+            let (mut statement, names) = self.statements.prepare(statement)?;
+            bind(&mut statement, &names, params)?;
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next()? {
+                if take(&Row::of_sqlite(&names.columns, SqliteRow::new(row)))?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.noting(run())
+    }
+
+    fn noting<T>(self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        result.inspect_err(|error| self.condition.note(error))
+    }
+}
+
+fn bind(statement: &mut CachedStatement<'_>, names: &Names, params: Params<'_>) -> Result<(), StoreError> {
+    for (expected, (name, value)) in params.iter().enumerate() {
+        let at = names.parameter(name, expected);
+        let at = at.ok_or_else(|| rusqlite::Error::InvalidParameterName((*name).to_owned()))?;
+        statement.raw_bind_parameter(at + 1, value.to_value())?;
+    }
+    Ok(())
+}
