@@ -100,7 +100,11 @@ pub fn add_user(
         // The address is proven, whoever signed it up while it was another account's.
         users::end_contest(tx, &new.email)?;
         trail.note(tx, &noted_by, NewEvent::about(EventKind::AccountAdded, user_id))?;
-        Ok::<_, OperationError<AddRefused>>(Added { user_id, system_id: new.system_id, email: new.email })
+        Ok::<_, OperationError<AddRefused>>(Added {
+            user_id,
+            system_id: new.system_id.clone(),
+            email: new.email.clone(),
+        })
     })?;
     by.log(context, "account added", added.user_id);
     Ok(added)

@@ -151,7 +151,7 @@ pub fn log_in_anew(
         ends.map_or(Ok(()), |ends| sessions::delete(tx, trail, &ends).map(drop)).map_err(Error::from)
     };
     let start = move |tx: &Tx<'_>, trail: &Trail, user: &AuthUser| {
-        let session = NewSession { user_id: user.user_id, ..starts };
+        let session = NewSession { user_id: user.user_id, ..starts.clone() };
         sessions::insert(tx, trail, By::password(user.user_id), &session)
     };
     log_in_with(context, identifier, password, ends, end, start)
@@ -164,8 +164,8 @@ fn log_in_with<E>(
     identifier: &Identifier,
     password: &Password,
     ends: Option<StoredToken>,
-    end: impl FnOnce(&Tx<'_>, &Trail) -> Result<(), E> + Send + 'static,
-    start: impl FnOnce(&Tx<'_>, &Trail, &AuthUser) -> Result<(), StoreError> + Send + 'static,
+    end: impl Fn(&Tx<'_>, &Trail) -> Result<(), E> + Send + 'static,
+    start: impl Fn(&Tx<'_>, &Trail, &AuthUser) -> Result<(), StoreError> + Send + 'static,
 ) -> Result<Authentication, E>
 where
     E: From<Error> + From<StoreError> + Send + 'static,

@@ -109,7 +109,7 @@ pub fn edit(
             return refused(EditRefused::SystemUser);
         }
         let keys: Vec<String> = update.keys().cloned().collect();
-        let (after, was_contested) = change(tx, &user, update, &no_password)?;
+        let (after, was_contested) = change(tx, &user, update.clone(), &no_password)?;
         if user.email != after.email {
             if proves {
                 return refused(EditRefused::ToBeProven);

@@ -300,7 +300,7 @@ impl Courier {
         }
         let (code, to_undo) = (Code::new(self.code_form, &*self.rng), Code::new(CodeForm::Link, &*self.rng));
         let valid_seconds = self.valid_seconds;
-        self.store.write(move |tx| take(tx, code, to_undo, valid_seconds))
+        self.store.write(move |tx| take(tx, &code, &to_undo, valid_seconds))
     }
 
     fn send(&self, taken: &Taken) {
@@ -353,8 +353,8 @@ impl Courier {
 /// Takes the next email out of the queue that somebody is still to get. Those for nobody are dropped.
 fn take(
     tx: &Tx<'_>,
-    code: Code,
-    to_undo: Code,
+    code: &Code,
+    to_undo: &Code,
     valid_seconds: ValidSeconds,
 ) -> Result<Option<Taken>, StoreError> {
     email_queue::delete_nobodys(tx)?;
@@ -393,7 +393,7 @@ fn take(
         // Whoever has a new address has not shown yet that the account is theirs.
         let is_owners = user.email_verified && due.purpose != EmailPurpose::EmailChange;
         let name = user.full_name.clone().filter(|_| is_owners);
-        return Ok(Some(Taken { due, to, name, code, expires }));
+        return Ok(Some(Taken { due, to, name, code: code.clone(), expires }));
     }
     Ok(None)
 }

@@ -30,8 +30,7 @@ const DIGITS: usize = 16;
 ///
 /// A failing database.
 pub fn note_policy_reloaded(app: &App) -> Result<(), StoreError> {
-    let event = NewEvent::new(EventKind::PolicyReloaded);
-    app.store.write(move |tx| Trail::default().note(tx, By::SERVER, event))
+    app.store.write(|tx| Trail::default().note(tx, By::SERVER, NewEvent::new(EventKind::PolicyReloaded)))
 }
 
 /// Writes down that a backup, made at this time, took the place of the database.
@@ -41,9 +40,11 @@ pub fn note_policy_reloaded(app: &App) -> Result<(), StoreError> {
 /// A failing database.
 pub fn note_restored(store: &Store, by: &Operator, made: Option<Timestamp>) -> Result<(), StoreError> {
     let made = made.map_or(Cow::Borrowed("unknown"), |made| made.wire().into());
-    let event = NewEvent::new(EventKind::Restored).detail(made);
     let by = By::operator(by.login.clone());
-    store.write(move |tx| Trail::default().note(tx, by, event))
+    store.write(move |tx| {
+        let event = NewEvent::new(EventKind::Restored).detail(made.clone());
+        Trail::default().note(tx, by.clone(), event)
+    })
 }
 
 /// A place in the event log: after which event one goes on. It knows the event's hash, so that it does not fit another

@@ -45,10 +45,11 @@ pub fn initialise(
     store.write(move |tx| {
         let roles_added = insert_roles(tx, &names)?;
         // Counted again where nobody else can write: two servers may start at once.
-        let Some(first_users) = first_users.filter(|_| users::count(tx).is_ok_and(|count| count == 0)) else {
+        let is_still_empty = users::count(tx)? == 0;
+        let Some(first_users) = first_users.as_ref().filter(|_| is_still_empty) else {
             return Ok(Initialised::Before { roles_added });
         };
-        for user in &first_users {
+        for user in first_users {
             let user_id = users::insert(tx, user)?;
             Trail::default().note(tx, By::SERVER, NewEvent::about(EventKind::AccountAdded, user_id))?;
         }

@@ -119,23 +119,24 @@ pub fn issue_in_session(
     let policy = context.app().policy.load_full();
     let trail = context.trail();
     context.write(move |tx| {
-        let KeyHolder { user_id, user_role, ip_address } = holder;
-        let permitted = over_apikeys(tx, &policy, user_id, &user_role, "create", user_id)?;
+        let KeyHolder { user_id, user_role, ip_address } = &holder;
+        let user_id = *user_id;
+        let permitted = over_apikeys(tx, &policy, user_id, user_role, "create", user_id)?;
         let permitted = permitted.ok_or_else(|| refused(IssueInSessionRefused::NotAllowed))?;
         let session = sessions::live_by_token(tx, &token)?;
         let session = session.ok_or_else(|| refused(IssueInSessionRefused::NoSession))?;
         let is_theirs = session.user_id == user_id
-            && session.user_role == *user_role
-            && session.ip_address == ip_address
+            && session.user_role == **user_role
+            && session.ip_address == *ip_address
             && session.user_agent == kept_user_agent;
         if !is_theirs {
             return Err(refused(IssueInSessionRefused::OtherSession));
         }
-        let key = key.ok_or_else(|| refused(IssueInSessionRefused::BadTimes))?;
-        permitted.issue_in_session(tx, &key, &token)?;
+        let key = key.as_ref().ok_or_else(|| refused(IssueInSessionRefused::BadTimes))?;
+        permitted.issue_in_session(tx, key, &token)?;
         let event = NewEvent::about(EventKind::KeyIssued, user_id).object(key.name.token.id());
         trail.note(tx, By::session(user_id), event)?;
-        Ok(IssuedKey { text: key.text, expires: key.times.expires })
+        Ok(IssuedKey { text: key.text.clone(), expires: key.times.expires })
     })
 }
 
@@ -170,7 +171,7 @@ pub fn issue(
         let permitted = holder.may(tx, &policy, "create")?;
         let revoked = users::revocations(tx, user_id)? != revocations;
         let permitted = permitted.filter(|_| !revoked).ok_or_else(|| refused(IssueRefused::NotAllowed))?;
-        let pair = pair.ok_or_else(|| refused(IssueRefused::BadTimes))?;
+        let pair = pair.as_ref().ok_or_else(|| refused(IssueRefused::BadTimes))?;
         let event = NewEvent::about(EventKind::KeyIssued, user_id).object(pair.key.name.token.id());
         trail.note(tx, By::CALLING_SERVER, event)?;
         Ok(pair.store(tx, permitted)?)
@@ -178,6 +179,7 @@ pub fn issue(
 }
 
 /// Why a key was not renewed.
+#[derive(Clone, Copy)]
 pub enum RefreshRefused {
     /// These are not the claims of a key that can be renewed.
     NoRefreshToken,
@@ -225,7 +227,7 @@ pub fn refresh(
         let may_revoke = may_revoke.ok_or_else(|| refused(RefreshRefused::MayNotRevoke))?;
         let may_issue = holder.may(tx, &policy, "create")?;
         let may_issue = may_issue.ok_or_else(|| refused(RefreshRefused::MayNotIssue))?;
-        let pair = pair.map_err(refused)?;
+        let pair = pair.as_ref().map_err(|why| refused(*why))?;
         // Of two who come at once, only one finds the old key, with the refresh token that was tested.
         let now = apikeys_nosession::refreshable(tx, &key.name)?;
         let is_same = now.is_some_and(|now| now.token == stored.token);
@@ -287,17 +289,17 @@ impl NewPair {
         Self { key, refresh_token: Token::new(context.rng()), refresh_times }
     }
 
-    fn store(self, tx: &Tx<'_>, permitted: Permitted) -> Result<IssuedPair, StoreError> {
+    fn store(&self, tx: &Tx<'_>, permitted: Permitted) -> Result<IssuedPair, StoreError> {
         let Self { key, refresh_token, refresh_times } = self;
         let refresh = NewRefresh {
             token: refresh_token.stored(),
             not_valid_before: refresh_times.not_valid_before,
             expires: refresh_times.expires,
         };
-        permitted.issue(tx, &key, &refresh)?;
+        permitted.issue(tx, key, &refresh)?;
         Ok(IssuedPair {
-            key: IssuedKey { text: key.text, expires: key.times.expires },
-            refresh_token,
+            key: IssuedKey { text: key.text.clone(), expires: key.times.expires },
+            refresh_token: refresh_token.clone(),
             refresh_expires: refresh_times.expires,
         })
     }

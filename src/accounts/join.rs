@@ -126,8 +126,8 @@ pub(crate) fn finish(
         let (user_id, was_contested) = prove(tx, &code, &given)?;
         let by = Performer::CodeHolder(user_id);
         note_proof(tx, &trail, &by, user_id, was_contested)?;
-        if let Some((starts, ends)) = session {
-            log_in_within(tx, &trail, &by, (user_id, ends), starts)?;
+        if let Some((starts, ends)) = &session {
+            log_in_within(tx, &trail, &by, (user_id, *ends), starts)?;
         }
         users::credentials_by_id(tx, user_id)?.ok_or(BAD_CODE)
     })?;

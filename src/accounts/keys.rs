@@ -96,8 +96,8 @@ pub fn revoke(
     let policy = context.app().policy.load_full();
     let trail = context.trail();
     context.write(move |tx| {
-        let KeyRequester { user_id, user_role } = requester;
-        let permitted = over_apikeys(tx, &policy, user_id, &user_role, "delete", key.name.user_id)?;
+        let KeyRequester { user_id, ref user_role } = requester;
+        let permitted = over_apikeys(tx, &policy, user_id, user_role, "delete", key.name.user_id)?;
         let permitted = permitted.ok_or_else(|| refused(KeyRefused::NotAllowed))?;
         if !permitted.revoke(tx, kind, &key)? {
             return Err(refused(KeyRefused::NotThere));
@@ -130,8 +130,8 @@ pub fn revoke_all(
     let policy = context.app().policy.load_full();
     let trail = context.trail();
     context.write(move |tx| {
-        let KeyRequester { user_id, user_role } = requester;
-        let may = |action: &str| over_apikeys(tx, &policy, user_id, &user_role, action, key.name.user_id);
+        let KeyRequester { user_id, ref user_role } = requester;
+        let may = |action: &str| over_apikeys(tx, &policy, user_id, user_role, action, key.name.user_id);
         let may_delete = may("delete")?.ok_or_else(|| refused(RevokeAllRefused::NotAllowed))?;
         let may_view = may("view")?.ok_or_else(|| refused(RevokeAllRefused::NotValid))?;
         if may_view.expiry(tx, KeyKind::WithoutSession, &key)?.is_none() {

@@ -57,7 +57,7 @@ pub(crate) fn finish(
         let user_id = code.consume(tx)?.ok_or(BAD_CODE)?;
         let by = Performer::CodeHolder(user_id);
         admit(tx, user_id, &no_password, (&trail, &by))?;
-        log_in_within(tx, &trail, &by, (user_id, ends), session)?;
+        log_in_within(tx, &trail, &by, (user_id, ends), &session)?;
         users::credentials_by_id(tx, user_id)?.ok_or(BAD_CODE)
     })?;
     Performer::CodeHolder(user.user_id).log(context, "logged in by a code", user.user_id);

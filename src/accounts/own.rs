@@ -137,7 +137,7 @@ fn end(
     token: StoredToken,
     id: TokenId,
     kind: EventKind,
-    delete: impl FnOnce(&Tx<'_>, &LiveSession) -> Result<bool, StoreError> + Send + 'static,
+    delete: impl Fn(&Tx<'_>, &LiveSession) -> Result<bool, StoreError> + Send + 'static,
 ) -> Result<(), OperationError<EndRefused>> {
     let refused = OperationError::Refused;
     let trail = context.trail();

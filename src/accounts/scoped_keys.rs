@@ -47,6 +47,7 @@ pub struct Issued {
 }
 
 /// Why no key was issued.
+#[derive(Clone, Copy)]
 pub enum IssueRefused {
     /// Nobody is logged in with that session.
     NotLoggedIn,
@@ -85,9 +86,9 @@ pub fn issue(
         if !may(tx, &policy, &owner, "create")? {
             return Err(refused(IssueRefused::NotAllowed));
         }
-        let name = name.ok_or_else(|| refused(IssueRefused::Name))?;
-        let scopes = scopes.ok_or_else(|| refused(IssueRefused::Scopes))?;
-        let ends = ends.map_err(refused)?;
+        let name = name.clone().ok_or_else(|| refused(IssueRefused::Name))?;
+        let scopes = scopes.clone().ok_or_else(|| refused(IssueRefused::Scopes))?;
+        let ends = ends.as_ref().copied().map_err(|why| refused(*why))?;
         if scoped_keys::count(tx, owner.user_id)? >= KEYS_MAX {
             return Err(refused(IssueRefused::TooMany));
         }
@@ -96,7 +97,7 @@ pub fn issue(
         let key = NewScopedKey { id, secret, user_id, user_role, name, scopes, expires: ends };
         scoped_keys::insert(tx, &key)?;
         trail.note(tx, By::session(user_id), NewEvent::about(EventKind::KeyIssued, user_id).object(id))?;
-        Ok(Issued { id, text, ends })
+        Ok(Issued { id, text: text.clone(), ends })
     })
 }
 
@@ -234,7 +235,7 @@ pub fn rotate(
         let event = NewEvent::about(EventKind::KeyRotated, owner.user_id).object(id);
         let event = event.detail(format!("{overlap_seconds} s"));
         trail.note(tx, By::session(owner.user_id), event)?;
-        Ok(Issued { id, text, ends })
+        Ok(Issued { id, text: text.clone(), ends })
     })
 }
 

@@ -97,14 +97,14 @@ pub(super) fn log_in_within(
     trail: &Trail,
     by: &Performer,
     (user_id, ends): (UserId, Option<StoredToken>),
-    starts: NewSession,
+    starts: &NewSession,
 ) -> Result<(), StoreError> {
     if let Some(ends) = ends {
         delete(tx, trail, &ends)?;
     }
     users::set_login_success(tx, user_id)?;
     trail.note(tx, by, NewEvent::about(EventKind::LoggedIn, user_id))?;
-    insert(tx, trail, by, &NewSession { user_id, ..starts })
+    insert(tx, trail, by, &NewSession { user_id, ..starts.clone() })
 }
 
 /// Ends a session on behalf of whoever holds it, live or expired. Tells whether there was one.
@@ -192,7 +192,7 @@ pub fn note(
     context.write(move |tx| {
         let session = sessions::live_by_token(tx, &token)?;
         let session = session.ok_or_else(|| refused(NoteRefused::NoSession))?;
-        let merged = merge(session.extra_info_json.as_ref(), changes);
+        let merged = merge(session.extra_info_json.as_ref(), changes.clone());
         let merged = merged.map_err(|_| refused(NoteRefused::NotesUnreadable))?;
         if merged.len() > EXTRA_INFO_BYTES_MAX {
             return Err(refused(NoteRefused::TooLong));

@@ -17,6 +17,7 @@ use crate::store::email_queue::EmailContents;
 use crate::store::users::{self, EXTRA_INFO_BYTES_MAX, NewUser};
 use crate::wire::{Object, ascii_json};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use super::sign_up_attempt::{Email, SignedUp};
 
@@ -111,9 +112,10 @@ pub fn sign_up(
 
 fn carry_out(
     context: &Context<'_>,
-    mut attempt: Attempt,
+    attempt: Attempt,
     password: &Password,
 ) -> Result<SignedUp, OperationError<SignUpRefused>> {
+    let attempt = Arc::new(attempt);
     for round in 0..ROUNDS_MAX {
         let known = context.read(|db| users::credentials_by_email(db, &attempt.new.email))?;
         // Hashed before it is checked, so that a bad password takes as long as a good one.
@@ -122,10 +124,12 @@ fn carry_out(
             let broken =
                 check_new_password(context, password, attempt.new.email.as_str(), &[&attempt.new.full_name]);
             if !broken.is_empty() {
-                return Err(OperationError::Refused(SignUpRefused::BadPassword(attempt.new.email, broken)));
+                let email = attempt.new.email.clone();
+                return Err(OperationError::Refused(SignUpRefused::BadPassword(email, broken)));
             }
         }
-        let result = context.write(move |tx| attempt.run(tx, worked)).map_err(|error| match error {
+        let this = Arc::clone(&attempt);
+        let result = context.write(move |tx| this.run(tx, &worked)).map_err(|error| match error {
             OperationError::Refused(NotAdded) => OperationError::Refused(SignUpRefused::NotAdded),
             OperationError::Broken(error) => OperationError::Broken(error),
         })?;
@@ -136,7 +140,7 @@ fn carry_out(
                     SignedUp { email: known.email, user_id: known.user_id, system_id: known.system_id };
                 return Err(OperationError::Refused(SignUpRefused::Known { account, email }));
             }
-            AttemptResult::Overtaken(again) => attempt = *again,
+            AttemptResult::Overtaken => {}
         }
     }
     Err(Error::Busy("sign-ups with the same address").into())

@@ -92,20 +92,24 @@ pub(super) enum AttemptResult {
     Made(SignedUp),
     Known(AuthUser, Email),
     /// Somebody else has signed the address up, verified or deleted it meanwhile: what was worked on is something else.
-    Overtaken(Box<Attempt>),
+    Overtaken,
 }
 
 impl Attempt {
-    pub(super) fn run(self, tx: &Tx<'_>, worked: Worked) -> Result<AttemptResult, OperationError<NotAdded>> {
+    pub(super) fn run(
+        &self,
+        tx: &Tx<'_>,
+        worked: &Worked,
+    ) -> Result<AttemptResult, OperationError<NotAdded>> {
         match (users::credentials_by_email(tx, &self.new.email)?, worked) {
             (None, Worked::Hashed(password)) => self.insert(tx, password),
             (Some(known), worked) if is_waiting(&known) => match worked {
-                Worked::Compared { with, is_same } if known.password.is(&with) => {
-                    let email = self.repeat(tx, &known, is_same)?;
+                Worked::Compared { with, is_same } if known.password.is(with) => {
+                    let email = self.repeat(tx, &known, *is_same)?;
                     self.notify(tx)?;
                     Ok(AttemptResult::Known(known, email))
                 }
-                _ => Ok(AttemptResult::Overtaken(Box::new(self))),
+                _ => Ok(AttemptResult::Overtaken),
             },
             (Some(known), _) => {
                 // A sign-up that adds nobody reaches the disk as often as one that does.
@@ -113,21 +117,20 @@ impl Attempt {
                 self.notify(tx)?;
                 Ok(AttemptResult::Known(known, Email::DoNotSend))
             }
-            (None, Worked::Compared { .. }) => Ok(AttemptResult::Overtaken(Box::new(self))),
+            (None, Worked::Compared { .. }) => Ok(AttemptResult::Overtaken),
         }
     }
 
     fn insert(
-        mut self,
+        &self,
         tx: &Tx<'_>,
-        password: PasswordHash,
+        password: &PasswordHash,
     ) -> Result<AttemptResult, OperationError<NotAdded>> {
-        self.new.password = password;
-        match users::insert(tx, &self.new) {
+        let new = NewUser { password: password.clone(), ..self.new.clone() };
+        match users::insert(tx, &new) {
             Ok(user_id) => {
                 self.note(tx, EventKind::SignedUp, user_id)?;
                 self.notify(tx)?;
-                let new = self.new;
                 Ok(AttemptResult::Made(SignedUp { email: new.email, user_id, system_id: new.system_id }))
             }
             Err(StoreError::Duplicate(_)) => Err(OperationError::Refused(NotAdded)),

@@ -48,6 +48,7 @@ impl CodePurpose {
 }
 
 /// A new code in the form that the email shows.
+#[derive(Clone)]
 pub struct Code {
     text: Secret<String>,
     form: CodeForm,

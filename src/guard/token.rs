@@ -25,6 +25,7 @@ const STORED_BYTES: usize = 32;
 const ID_BYTES: usize = 8;
 
 /// A new token in the form that its owner gets to see: 32 random bytes in URL-safe base64 without padding.
+#[derive(Clone)]
 pub struct Token(Secret<String>);
 
 impl Token {

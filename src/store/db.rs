@@ -13,6 +13,9 @@ pub struct Db<'c> {
     engine: Engine<'c>,
     now: Timestamp,
     outage: Cell<bool>,
+    /// Whether it is a transaction, which a statement that fails ends.
+    is_transaction: bool,
+    has_failed: Cell<bool>,
 }
 
 /// The connection of an engine.
@@ -34,7 +37,7 @@ impl<'c> std::ops::Deref for Tx<'c> {
 
 impl<'c> Tx<'c> {
     pub(super) const fn new(engine: Engine<'c>, now: Timestamp) -> Self {
-        Self(Db::new(engine, now))
+        Self(Db { is_transaction: true, ..Db::new(engine, now) })
     }
 
     /// Whether a statement failed because of the database, rather than because of what it was to do.
@@ -42,8 +45,14 @@ impl<'c> Tx<'c> {
         self.0.outage.get()
     }
 
+    /// Whether a statement failed, so that nothing of the transaction may stay.
+    pub(super) fn has_failed(&self) -> bool {
+        self.0.has_failed.get()
+    }
+
     /// Runs a statement and tells how many rows it changed.
     pub(super) fn execute(&self, statement: &'static str, params: Params<'_>) -> Result<usize, StoreError> {
+        self.0.ensure_goes_on()?;
         let changed = match self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.execute(statement, params),
         };
@@ -53,7 +62,7 @@ impl<'c> Tx<'c> {
 
 impl<'c> Db<'c> {
     pub(super) const fn new(engine: Engine<'c>, now: Timestamp) -> Self {
-        Self { engine, now, outage: Cell::new(false) }
+        Self { engine, now, outage: Cell::new(false), is_transaction: false, has_failed: Cell::new(false) }
     }
 
     /// The time at which this piece of work began.
@@ -105,14 +114,22 @@ impl<'c> Db<'c> {
         params: Params<'_>,
         take: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<(), StoreError> {
+        self.ensure_goes_on()?;
         let run = match self.engine {
             Engine::Sqlite(sqlite) => sqlite.each(statement, params, take),
         };
         run.inspect_err(|error| self.note(error))
     }
 
-    /// Remembers whether the database itself failed. Every statement's error comes by here.
+    /// No statement runs after one that failed: an engine may not be able to, and what is only half done must not stay.
+    fn ensure_goes_on(&self) -> Result<(), StoreError> {
+        if self.is_transaction && self.has_failed.get() { Err(StoreError::Aborted) } else { Ok(()) }
+    }
+
+    /// Remembers that a statement failed, and whether the database itself did. Every statement's error comes by here; a value
+    /// that cannot be read is no failed statement.
     fn note(&self, error: &StoreError) {
+        self.has_failed.set(self.has_failed.get() || !matches!(error, StoreError::Corrupt(_)));
         self.outage.set(self.outage.get() || error.is_outage());
     }
 }

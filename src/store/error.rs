@@ -19,6 +19,8 @@ pub enum StoreError {
     Closed,
     /// The code of a write panicked; its changes were undone.
     Panicked,
+    /// A statement of a write failed and the code went on; its changes were undone.
+    Aborted,
     /// SQLite undid a whole group of writes, as it does when the disk is full.
     RolledBack,
     /// A stored value is not of the form that the server writes.
@@ -86,6 +88,7 @@ impl StoreError {
             Self::ForeignKey => Self::ForeignKey,
             Self::Closed => Self::Closed,
             Self::Panicked => Self::Panicked,
+            Self::Aborted => Self::Aborted,
             Self::RolledBack => Self::RolledBack,
             Self::Corrupt(what) => Self::Corrupt(what),
             Self::Replaced(path) => Self::Replaced(path.clone()),
@@ -105,6 +108,9 @@ impl fmt::Display for StoreError {
             Self::ForeignKey => out.write_str("the database lacks a row that was referred to"),
             Self::Closed => out.write_str("the database is closed"),
             Self::Panicked => out.write_str("a write failed inside the server and was undone"),
+            Self::Aborted => {
+                out.write_str("a write went on after one of its statements had failed, and was undone")
+            }
             Self::RolledBack => out.write_str("the database undid a group of writes; is the disk full?"),
             Self::Corrupt(what) => write!(out, "the database holds an unreadable {what}"),
             Self::Replaced(path) => write!(

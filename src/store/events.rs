@@ -101,7 +101,7 @@ impl By {
 }
 
 /// What happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewEvent {
     kind: EventKind,
     user_id: Option<UserId>,

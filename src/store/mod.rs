@@ -122,12 +122,14 @@ impl Store {
     }
 
     /// Writes: runs `work` in a transaction and returns once its commit is on the disk. When `work` returns an
-    /// error, what it changed is undone. `work` can neither hash nor talk to the network: nothing for it is in reach.
+    /// error, what it changed is undone, and so it is once a statement has failed, whatever `work` makes of that. `work` can neither
+    /// hash nor talk to the network: nothing for it is in reach. An engine may run it again from the start, so it changes
+    /// nothing but the database.
     ///
     /// # Errors
     ///
     /// What `work` returns, or a [`StoreError`] when nothing could be written.
-    pub fn write<T, E>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub fn write<T, E>(&self, work: impl Fn(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,

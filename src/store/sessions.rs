@@ -36,6 +36,7 @@ pub fn kept_user_agent(user_agent: &str) -> &str {
 }
 
 /// A session about to be made.
+#[derive(Clone)]
 pub struct NewSession {
     /// What will be presented, hashed.
     pub token: StoredToken,

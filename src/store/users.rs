@@ -118,6 +118,7 @@ impl AuthUser {
 }
 
 /// A user about to be added.
+#[derive(Clone)]
 pub struct NewUser {
     /// A public identifier that nobody else has.
     pub system_id: String,

@@ -208,7 +208,7 @@ fn a_waiting_request_sees_what_another_process_has_written() {
         );
         let by = authnzerver::store::events::By::operator("root".to_owned());
         let trail = authnzerver::store::events::Trail::default();
-        store.write(move |tx| trail.note(tx, by, event)).expect("writes");
+        store.write(move |tx| trail.note(tx, by.clone(), event.clone())).expect("writes");
         let answer = waiting.join().expect("is answered").done().clone();
         assert_eq!(answer["events"][0]["operator"], "root");
     });

@@ -63,6 +63,7 @@ impl PresentedKey {
 }
 
 /// A new secret of a key, with the key's whole text. It is shown once.
+#[derive(Clone)]
 pub struct NewKeyText {
     text: Secret<String>,
     secret: StoredToken,

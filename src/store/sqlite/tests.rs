@@ -255,6 +255,26 @@ fn a_refused_or_panicking_write_changes_nothing_and_harms_no_other() {
 }
 
 #[test]
+fn a_statement_that_failed_ends_its_transaction_whatever_the_code_makes_of_it() {
+    let scratch = Scratch::new("aborted");
+    let (store, _) = open(&scratch.database()).expect("opens");
+    let went_on = store.write(|tx| {
+        roles::insert(tx, "half-done")?;
+        let nobody = locks::insert(tx, UserId::new(99), locks::Lock::Manual);
+        assert!(matches!(nobody, Err(StoreError::ForeignKey)));
+        Ok::<_, StoreError>(())
+    });
+    assert!(matches!(went_on, Err(StoreError::Aborted)), "a write with a failed statement was kept");
+    let later = store.write(|tx| {
+        let _ = locks::insert(tx, UserId::new(99), locks::Lock::Manual);
+        roles::list(tx)
+    });
+    assert!(matches!(later, Err(StoreError::Aborted)), "a statement ran after one that failed");
+    assert_eq!(role_names(&store), [""; 0]);
+    store.write(|tx| roles::insert(tx, "whole")).expect("writes after both");
+}
+
+#[test]
 fn many_writers_at_once_are_all_served() {
     let scratch = Scratch::new("many");
     let (store, _) = open(&scratch.database()).expect("opens");

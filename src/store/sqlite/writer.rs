@@ -52,7 +52,7 @@ struct Write<F, T: Send, E: Send> {
 
 impl<F, T, E> Job for Write<F, T, E>
 where
-    F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
+    F: Fn(&Tx<'_>) -> Result<T, E> + Send,
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
@@ -103,7 +103,7 @@ impl Writer {
     pub(crate) fn write<T, E>(
         &self,
         purpose: Purpose,
-        work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        work: impl Fn(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -245,9 +245,11 @@ impl Thread<'_> {
         let changes_before = connection.total_changes();
         // A panic drops the job with its sender, which tells the one who waits.
         let ran = catch_unwind(AssertUnwindSafe(|| job.run(&tx)));
-        let keep = matches!(ran, Ok(Ok(_)));
-        if let Ok(Ok(answer) | Err(answer)) = ran {
-            batch.answers.push(answer);
+        let keep = matches!(ran, Ok(Ok(_))) && !tx.has_failed();
+        match ran {
+            Ok(Ok(answer)) if !keep => batch.answers.push(Box::new(|_| answer(Err(StoreError::Aborted)))),
+            Ok(Ok(answer) | Err(answer)) => batch.answers.push(answer),
+            Err(_) => {}
         }
         if connection.is_autocommit() {
             // SQLite gives the whole transaction up by itself when, for example, the disk is full.

@@ -17,7 +17,7 @@ fn note(store: &Store, count: usize) {
         let event = NewEvent::about(EventKind::KeyIssued, ALICE)
             .object(TokenId::parse("0123456789abcdef").expect("an ID"))
             .detail("some");
-        store.write(move |tx| Trail::default().note(tx, By::password(ALICE), event)).expect("writes");
+        store.write(move |tx| Trail::default().note(tx, By::password(ALICE), event.clone())).expect("writes");
     }
 }
 
@@ -54,7 +54,7 @@ fn with_origins(scratch: &Scratch) -> Store {
     let trail = || Trail::new(Some("192.0.2.0/24".to_owned()), Some("a request"));
     let noted = |by: By, event: NewEvent| {
         let trail = trail();
-        store.write(move |tx| trail.note(tx, by, event)).expect("writes");
+        store.write(move |tx| trail.note(tx, by.clone(), event.clone())).expect("writes");
     };
     noted(By::session(ALICE), NewEvent::about(EventKind::LoggedIn, ALICE));
     noted(By::session(BOB), NewEvent::about(EventKind::LoggedIn, BOB));
