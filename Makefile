@@ -18,7 +18,7 @@ ORIGINAL ?=
 LITESTREAM ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist install bench docs clients suffixes clean
+.PHONY: help run test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -82,6 +82,10 @@ install:  ## install what `make static` built, and the systemd units (PREFIX, UN
 	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' authnzerver.service > $(DESTDIR)$(UNITDIR)/authnzerver.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/authnzerver.service
 	install -m 644 deploy/authnzerver.socket $(DESTDIR)$(UNITDIR)/authnzerver.socket
+
+uninstall:  ## remove what `make install` installed; settings and databases stay (PREFIX, UNITDIR, DESTDIR)
+	rm -f $(DESTDIR)$(PREFIX)/bin/authnzrv $(DESTDIR)$(PREFIX)/bin/authnzerver
+	rm -f $(DESTDIR)$(UNITDIR)/authnzerver.service $(DESTDIR)$(UNITDIR)/authnzerver.socket
 
 bench:  ## measure the server on this machine, and kill it while it writes (BENCH='--rows=100000')
 	cargo build --release --locked --bin authnzerver --example bench

@@ -10,6 +10,8 @@
 //! | `health.rs` | answers the health check |
 //! | `metrics.rs` | answers monitoring |
 //! | `maintenance.rs` | does what recurs |
+//! | `reload.rs` | reads again what can change |
+//! | `notify.rs` | tells systemd that the server serves, and is alive |
 //! | `check.rs` | tries a start out, for an operator |
 //! | `resources.rs` | checks what the system gives |
 //! | `memory.rs` | shares out the memory |
@@ -25,7 +27,9 @@ pub mod listen;
 pub mod maintenance;
 pub(crate) mod memory;
 pub(crate) mod metrics;
+mod notify;
 pub mod process;
 pub(crate) mod rate_limits;
+mod reload;
 pub(crate) mod resources;
 pub mod router;

@@ -3,6 +3,7 @@
 use crate::config::{EXTRA_ROOTS_VARIABLE, Environment, as_meant};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,10 @@ pub struct Process {
     pub extra_roots_file: Option<PathBuf>,
     /// How many listening sockets systemd handed over.
     pub sockets: usize,
+    /// Where systemd wants to be told how the server is.
+    pub notify_socket: Option<OsString>,
+    /// How long systemd waits to be told that the server is alive.
+    pub watchdog: Option<Duration>,
     /// Where systemd puts credentials.
     credentials: Option<PathBuf>,
 }
@@ -28,7 +33,14 @@ impl Process {
         // They may be meant for a process that has started this one.
         let is_for_us = number("LISTEN_PID") == Some(std::process::id());
         let sockets = number("LISTEN_FDS").filter(|_| is_for_us).unwrap_or(0);
+        let notify_socket = not_empty("NOTIFY_SOCKET").cloned();
+        let watched =
+            variable("WATCHDOG_PID").is_none() || number("WATCHDOG_PID") == Some(std::process::id());
+        let micros =
+            number("WATCHDOG_USEC").filter(|micros| *micros > 0 && watched && notify_socket.is_some());
         Self {
+            watchdog: micros.map(|micros| Duration::from_micros(micros.into())),
+            notify_socket,
             sockets: usize::try_from(sockets).unwrap_or(usize::MAX),
             logs_to_journal: variable("JOURNAL_STREAM").is_some(),
             extra_roots_file: not_empty(EXTRA_ROOTS_VARIABLE).map(path),
@@ -69,7 +81,22 @@ mod tests {
         ]);
         assert!(process.logs_to_journal);
         assert_eq!(process.extra_roots_file.as_deref(), Some(Path::new("/etc/roots.pem")));
+        assert!(process.watchdog.is_none() && process.notify_socket.is_none());
         assert!(process.is_credential(Path::new("/run/credentials/x/key")));
         assert!(!process.is_credential(Path::new("/run/credentials/xy")));
+    }
+
+    #[test]
+    fn a_watchdog_is_fed_where_it_is_this_process_that_is_watched() {
+        let socket = ("NOTIFY_SOCKET", "/run/systemd/notify");
+        let watched = |more: &[(&str, &str)]| {
+            process(&[&[socket, ("WATCHDOG_USEC", "30000000")], more].concat()).watchdog
+        };
+        let me = std::process::id().to_string();
+        assert_eq!(watched(&[]), Some(Duration::from_secs(30)));
+        assert_eq!(watched(&[("WATCHDOG_PID", &me)]), Some(Duration::from_secs(30)));
+        assert_eq!(watched(&[("WATCHDOG_PID", "1")]), None);
+        assert_eq!(process(&[socket, ("WATCHDOG_USEC", "0")]).watchdog, None);
+        assert_eq!(process(&[("WATCHDOG_USEC", "30000000")]).watchdog, None);
     }
 }

@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod log;
 mod metrics;
+mod notify;
 mod pipeline;
 mod races;
 mod refusals;
