@@ -21,5 +21,6 @@ DELETE FROM codes WHERE user_id = :user_id AND purpose = :purpose AND expires >=
 -- name: delete_expired_before
 DELETE FROM codes WHERE code_hash IN (SELECT code_hash FROM codes WHERE expires < :cutoff LIMIT :limit);
 
--- name: delete_by_address
-DELETE FROM codes WHERE purpose = :purpose AND address = :address;
+-- name: expiry_for_address
+SELECT expires FROM codes
+WHERE user_id = :user_id AND purpose = :purpose AND address = :address AND expires > :now;

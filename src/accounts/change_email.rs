@@ -2,12 +2,13 @@
 //! code that is emailed to the new address makes it, in a session of theirs.
 
 use super::actor::{Actor, Performer};
-use super::codes::end_all;
+use super::codes::{end_all, end_all_since};
 use super::email_queue::{enqueue_for_change, is_recipient, wake};
 use super::error::OperationError;
 use super::presented_code::{CodeRefused, PresentedCode};
 use super::sessions::is_fresh;
 use crate::app::Context;
+use crate::guard::code::CodePurpose;
 use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
@@ -15,7 +16,7 @@ use crate::store::email_queue::{EmailContents, EmailPurpose};
 use crate::store::events::{EventKind, NewEvent};
 use crate::store::sessions::LiveSession;
 use crate::store::users::User;
-use crate::store::{Db, StoreError, Tx, sessions, users};
+use crate::store::{self, Db, StoreError, Tx, sessions, users};
 
 /// Why no change was begun. None of it depends on who has the new address.
 pub(crate) enum StartRefused {
@@ -100,9 +101,11 @@ pub(crate) fn finish(
     let no_session = || OperationError::Refused(FinishRefused::NoSession);
     context.refuse_instead_of_holding();
     // Refused before the code is looked at.
-    context.read(|db| users_session(db, &token))?.ok_or_else(no_session)?;
-    let (code, _turn) =
-        code.look_up(context)?.map_err(|why| OperationError::Refused(FinishRefused::Code(why)))?;
+    let session = context.read(|db| users_session(db, &token))?.ok_or_else(no_session)?;
+    let (code, _turn) = code
+        .of_account(session.user_id)
+        .look_up(context)?
+        .map_err(|why| OperationError::Refused(FinishRefused::Code(why)))?;
     let trail = context.trail();
     let (by, user) = context.write(move |tx| {
         let session = users_session(tx, &token)?.ok_or_else(no_session)?;
@@ -114,9 +117,14 @@ pub(crate) fn finish(
             return Err(BAD_CODE);
         }
         let by = performer(&session);
+        let before = store::codes::expiry_for_address(tx, user_id, CodePurpose::EmailUndo, &new)?;
         let user = give(tx, user, new)?;
         trail.note(tx, &by, NewEvent::about(EventKind::EmailChanged, user_id))?;
-        end_all(tx, user_id)?;
+        match before {
+            // Back at an address that it had: whoever had it moved away meanwhile must not get it back.
+            Some(expires) => end_all_since(tx, user_id, expires)?,
+            None => end_all(tx, user_id)?,
+        }
         users::count_revocation(tx, user_id)?;
         sessions::delete_by_user(tx, user_id, Some(&token))?;
         Ok::<_, OperationError<FinishRefused>>((by, user))

@@ -20,6 +20,8 @@ pub(crate) struct PresentedCode {
     purpose: CodePurpose,
     /// The address that a typed code is for.
     address: Option<EmailAddress>,
+    /// The account that it is typed for, where that is not the one with the address.
+    account: Option<UserId>,
 }
 
 /// Why a code does nothing.
@@ -50,7 +52,13 @@ impl PresentedCode {
             None => StoredCode::of_link(purpose, code.expose()),
             Some(address) => StoredCode::of_typed(purpose, address.as_str(), code.expose()),
         };
-        Self { stored, purpose, address }
+        Self { stored, purpose, address, account: None }
+    }
+
+    /// One that is typed for this account, whoever has the address: wrong ones end no code of others.
+    #[must_use]
+    pub(super) fn of_account(self, user_id: UserId) -> Self {
+        Self { account: Some(user_id), ..self }
     }
 
     /// Looks the code up. The next for the same address is looked up once what comes with this is dropped.
@@ -62,14 +70,14 @@ impl PresentedCode {
         self,
         context: &mut Context<'_>,
     ) -> Result<Result<(GoodCode, Option<KeyedGuard>), CodeRefused>, Error> {
-        let Self { stored, purpose, address } = self;
+        let Self { stored, purpose, address, account } = self;
         let Some(address) = address else {
             let owner = context.read(|db| codes::live(db, stored))?;
             return Ok(owner
                 .map(|owner| (GoodCode { stored, owner, attempt: None }, None))
                 .ok_or(CodeRefused::Bad));
         };
-        let attempt = CodeAttempt::new(context, purpose, address);
+        let attempt = CodeAttempt::new(context, purpose, address, account);
         if let Some(why) = not_now(context, &attempt)? {
             return Ok(Err(why));
         }

@@ -15,6 +15,7 @@ use crate::policy::email::EmailAddress;
 use crate::store::attempts::{self, AttemptKey, Attempts};
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::{StoreError, Tx, codes, users};
+use crate::user_id::UserId;
 use std::time::Duration;
 
 /// Stands for the network of a client whose address nobody knows.
@@ -25,6 +26,8 @@ const NO_NETWORK: &str = "unknown";
 pub(super) struct CodeAttempt {
     purpose: CodePurpose,
     address: EmailAddress,
+    /// The account that it is for, where that is not the one with the address.
+    account: Option<UserId>,
     /// What counts for the address and the network.
     here: AttemptKey,
     /// What counts for the network.
@@ -51,7 +54,12 @@ pub(super) struct Wrong {
 }
 
 impl CodeAttempt {
-    pub(super) fn new(context: &Context<'_>, purpose: CodePurpose, address: EmailAddress) -> Self {
+    pub(super) fn new(
+        context: &Context<'_>,
+        purpose: CodePurpose,
+        address: EmailAddress,
+        account: Option<UserId>,
+    ) -> Self {
         let network = Some(context.network()).filter(|network| !network.is_empty());
         let network = network.unwrap_or_else(|| NO_NETWORK.to_owned());
         let code = AttemptKey::of_codes(purpose, &address, String::new());
@@ -62,6 +70,7 @@ impl CodeAttempt {
             code,
             purpose,
             address,
+            account,
             rules: Rules::of(context.config()),
         }
     }
@@ -83,7 +92,7 @@ impl CodeAttempt {
     /// Counts a wrong code. To be called in the write that found it wrong, so that of many at once no more are looked at
     /// than one after another.
     pub(super) fn count(&self, tx: &Tx<'_>, trail: &Trail) -> Result<Wrong, StoreError> {
-        let Self { purpose, address, here, network, code, lane: _, rules } = self;
+        let Self { purpose, address, account, here, network, code, lane: _, rules } = self;
         let until = |locks: bool| if locks { tx.now().plus_seconds(rules.lock_seconds) } else { None };
         let failures = rules.failures(attempts::by_account(tx, here)?.as_ref(), tx.now()) + 1;
         let locks_here = failures > rules.tries_max;
@@ -94,14 +103,14 @@ impl CodeAttempt {
         attempts::upsert(tx, network, of_network, until(locks_network))?;
 
         let at_code = attempts::by_account(tx, code)?.map_or(0, |known| known.failures) + 1;
-        let user_id = users::id_by_email(tx, address)?;
+        let user_id = match account {
+            Some(user_id) => Some(*user_id),
+            None => users::id_by_email(tx, address)?,
+        };
         let ends = at_code >= WRONG_CODES_MAX;
         attempts::upsert(tx, code, if ends { 0 } else { at_code }, None)?;
-        if ends {
-            codes::delete_by_address(tx, *purpose, address)?;
-            if let Some(user_id) = user_id {
-                codes::delete_by_purpose(tx, user_id, *purpose)?;
-            }
+        if let (true, Some(user_id)) = (ends, user_id) {
+            codes::delete_by_purpose(tx, user_id, *purpose)?;
         }
         let failed = match user_id {
             Some(user_id) => NewEvent::about(EventKind::CodeFailed, user_id),

@@ -14,7 +14,7 @@ const FILE: &str = include_str!("../../sql/codes.sql");
 const UPSERT: &str = query(FILE, "upsert");
 const LIVE: &str = query(FILE, "live");
 const DELETE_BY_PURPOSE: &str = query(FILE, "delete_by_purpose");
-const DELETE_BY_ADDRESS: &str = query(FILE, "delete_by_address");
+const EXPIRY_FOR_ADDRESS: &str = query(FILE, "expiry_for_address");
 const CONSUME: &str = query(FILE, "consume");
 const DELETE_SINCE: &str = query(FILE, "delete_since");
 const DELETE_BY_USER: &str = query(FILE, "delete_by_user");
@@ -79,6 +79,23 @@ pub fn consume(tx: &Tx<'_>, code: StoredCode) -> Result<Option<UserId>, StoreErr
     tx.one(CONSUME, params, |row| column(row, "user_id"))
 }
 
+/// When the code of a user expires that gives their account this address, if there is one that has not.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn expiry_for_address(
+    db: &Db<'_>,
+    user_id: UserId,
+    purpose: CodePurpose,
+    address: &EmailAddress,
+) -> Result<Option<Timestamp>, StoreError> {
+    let params = params! {
+        ":user_id": user_id, ":purpose": purpose.text(), ":address": address, ":now": db.now().stored()
+    };
+    db.one(EXPIRY_FOR_ADDRESS, params, |row| moment(row, "expires"))
+}
+
 /// Ends a user's codes for one purpose.
 ///
 /// # Errors
@@ -86,20 +103,6 @@ pub fn consume(tx: &Tx<'_>, code: StoredCode) -> Result<Option<UserId>, StoreErr
 /// A failing database.
 pub fn delete_by_purpose(tx: &Tx<'_>, user_id: UserId, purpose: CodePurpose) -> Result<(), StoreError> {
     tx.execute(DELETE_BY_PURPOSE, params! { ":user_id": user_id, ":purpose": purpose.text() })?;
-    Ok(())
-}
-
-/// Ends the codes for one purpose that give accounts this address.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn delete_by_address(
-    tx: &Tx<'_>,
-    purpose: CodePurpose,
-    address: &EmailAddress,
-) -> Result<(), StoreError> {
-    tx.execute(DELETE_BY_ADDRESS, params! { ":purpose": purpose.text(), ":address": address })?;
     Ok(())
 }
 

@@ -411,3 +411,45 @@ fn a_code_may_be_typed_and_undoing_always_takes_a_link() {
     finish(&typed_code_in(&emails[1])).done();
     undo(&server, &code_in(&emails[0])).done();
 }
+
+#[test]
+fn whoever_moved_an_account_away_does_not_get_it_back_after_it_has_returned() {
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    let session = server.new_session(Some(user_id));
+    moves(&server, &session, NEW);
+    server.later(DAY);
+    // Alice still knows the password, and moves the account back herself. The other address is told, with a code.
+    let mallorys = moves(&server, &server.new_session(Some(user_id)), &alice.email);
+    server.later(6 * DAY + MINUTE);
+    undo(&server, &mallorys).refused(BAD_CODE);
+    assert_eq!(email_of(&server, user_id), alice.email);
+    alice.logs_in().done();
+}
+
+#[test]
+fn wrong_codes_count_against_the_account_that_is_to_be_changed_and_end_no_codes_of_others() {
+    let server = TestServer::start_with(&[("CODES", "typed"), ("RATELIMITS", "none")]);
+    let [(alice, alices_id), (_, mallorys_id)] = ["alice", "mallory"].map(|name| server.member(name));
+    let [session, mallorys] = [alices_id, mallorys_id].map(|user_id| server.new_session(Some(user_id)));
+    start(&server, &session, NEW).done();
+    let code = typed_code_in(&server.emails()[1]);
+    let types = |client: &str, session: &str, email: &str, code: &str| {
+        let body = json!({ "session_token": session, "code": code, "email": email });
+        server.ask_from(client, "email-change-finish", body)
+    };
+    for number in 0..200 {
+        // From everywhere, so that no network is locked.
+        let client = format!("198.51.{number}.1");
+        let email = if number % 2 == 0 { alice.email.as_str() } else { NEW };
+        types(&client, &mallorys, email, "AAAA-AAAA").refused(BAD_CODE);
+    }
+    let about = |user_id: i64| {
+        let count = format!(
+            "SELECT CAST(count(*) AS TEXT) FROM events WHERE kind = 'code.failed' AND user_id = {user_id}"
+        );
+        server.stored(&count).expect("a number")
+    };
+    assert_eq!((about(alices_id).as_str(), about(mallorys_id).as_str()), ("0", "200"));
+    types("192.0.2.7", &session, NEW, &code).done();
+}
