@@ -5,7 +5,7 @@ WHERE account_hash = :account_hash AND network = :network;
 -- name: total_failures
 -- Over all networks. Times that lie ahead were written under a wrong clock.
 SELECT coalesce(sum(failures), 0) AS total FROM
-    (SELECT failures FROM attempts WHERE account_hash = :account_hash AND last_try <= :latest LIMIT :rows);
+    (SELECT failures FROM attempts WHERE account_hash = :account_hash AND last_try <= :latest LIMIT :rows) AS counted;
 
 -- name: list_locked
 SELECT account_hash, network, last_try, locked_until FROM attempts

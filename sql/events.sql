@@ -1,8 +1,8 @@
 -- name: newest
 -- The last event, or the last one that was removed if there is none after it.
 SELECT seq, hash FROM (
-    SELECT seq, hash FROM (SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1)
-    UNION ALL SELECT seq, hash FROM events_removed)
+    SELECT seq, hash FROM (SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1) AS kept
+    UNION ALL SELECT seq, hash FROM events_removed) AS ever
 ORDER BY seq DESC LIMIT 1;
 
 -- name: removed

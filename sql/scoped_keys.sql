@@ -15,11 +15,11 @@ SELECT count(*) AS keys FROM scoped_keys WHERE user_id = :user_id;
 
 -- name: overlaps
 -- A user's key that has not expired: whether its old secret is still good.
-SELECT coalesce(old_secret_ends > :now, 0) AS overlaps FROM scoped_keys
+SELECT CASE WHEN old_secret_ends > :now THEN 1 ELSE 0 END AS overlaps FROM scoped_keys
 WHERE key_id = :key_id AND user_id = :user_id AND (expires IS NULL OR expires > :now);
 
 -- name: rotate
-UPDATE scoped_keys SET old_secret_hash = iif(:old_secret_ends IS NULL, NULL, secret_hash),
+UPDATE scoped_keys SET old_secret_hash = CASE WHEN CAST(:old_secret_ends AS TEXT) IS NOT NULL THEN secret_hash END,
                        old_secret_ends = :old_secret_ends, secret_hash = :secret_hash
 WHERE key_id = :key_id AND user_id = :user_id;
 

@@ -28,7 +28,7 @@ RETURNING user_id;
 DELETE FROM sessions WHERE token_hash = :token_hash RETURNING user_id;
 
 -- name: delete_by_user
-DELETE FROM sessions WHERE user_id = :user_id AND token_hash IS NOT :kept_token_hash;
+DELETE FROM sessions WHERE user_id = :user_id AND token_hash IS DISTINCT FROM :kept_token_hash;
 
 -- name: delete_all
 DELETE FROM sessions;

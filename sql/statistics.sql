@@ -1,6 +1,6 @@
 -- name: users
 SELECT user_role,
-       CASE WHEN is_active THEN 'active' WHEN NOT email_verified THEN 'unverified'
+       CASE WHEN is_active = 1 THEN 'active' WHEN email_verified = 0 THEN 'unverified'
             WHEN user_role = 'locked' THEN 'locked' ELSE 'inactive' END AS state,
        count(*) AS rows
 FROM users GROUP BY user_role, state ORDER BY user_role, state;

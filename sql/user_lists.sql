@@ -14,7 +14,7 @@ SELECT user_id FROM users WHERE email = :value AND user_id > :after ORDER BY use
 SELECT user_id FROM users WHERE user_role = :value AND user_id > :after ORDER BY user_id LIMIT :rows;
 
 -- name: slice_end
-SELECT max(user_id) AS user_id FROM (SELECT user_id FROM users WHERE user_id > :after ORDER BY user_id LIMIT :rows);
+SELECT max(user_id) AS user_id FROM (SELECT user_id FROM users WHERE user_id > :after ORDER BY user_id LIMIT :rows) AS slice;
 
 -- name: in_slice
 -- Columns without an index: every row from `:after` to `:until` is looked at.

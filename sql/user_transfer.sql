@@ -4,8 +4,8 @@ SELECT user_id, system_id, email, full_name, password, email_verified, created_o
        CASE WHEN user_role = 'locked'
             THEN (SELECT role FROM role_history WHERE role_history.user_id = users.user_id ORDER BY position DESC LIMIT 1)
             ELSE user_role END AS role,
-       is_active OR coalesce(cause = 'attempts', 0) AS active,
-       coalesce(cause = 'person', 0) AS lock
+       CASE WHEN is_active = 1 OR cause = 'attempts' THEN 1 ELSE 0 END AS active,
+       CASE WHEN cause = 'person' THEN 1 ELSE 0 END AS lock
 FROM users LEFT JOIN locks USING (user_id)
 WHERE user_id > :after ORDER BY user_id LIMIT :limit;
 

@@ -48,7 +48,7 @@ UPDATE users SET password = :no_password WHERE user_id = :user_id;
 UPDATE users SET address_unproven = :unproven WHERE user_id = :user_id;
 
 -- name: contest_address
-INSERT OR IGNORE INTO contested_addresses (email) VALUES (:email);
+INSERT INTO contested_addresses (email) VALUES (:email) ON CONFLICT (email) DO NOTHING;
 
 -- name: end_contest
 DELETE FROM contested_addresses WHERE email = :email;

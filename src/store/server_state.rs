@@ -9,13 +9,12 @@ use crate::clock::Timestamp;
 
 const FILE: &str = include_str!("../../sql/server_state.sql");
 const SET: &str = query(FILE, "set");
-const FILL_PROBE: &str = query(FILE, "fill_probe");
 const CLEAR_PROBE: &str = query(FILE, "clear_probe");
 const LAST_SEEN_TIME: &str = query(FILE, "last_seen_time");
 const LAST_BACKUP: &str = query(FILE, "last_backup");
 
 /// More than any request writes at once.
-const PROBE_BYTES: i64 = 256 * 1024;
+const PROBE_BYTES: usize = 256 * 1024;
 
 /// Notes down that writing worked just now; the health check proves the write path with it.
 ///
@@ -33,7 +32,7 @@ pub fn set_last_write_check(tx: &Tx<'_>) -> Result<(), StoreError> {
 ///
 /// A failing database.
 pub fn fill_probe(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(FILL_PROBE, params! { ":bytes": PROBE_BYTES })?;
+    tx.execute(SET, params! { ":name": "write_probe", ":value": "0".repeat(PROBE_BYTES) })?;
     Ok(())
 }
 

@@ -369,6 +369,42 @@ fn a_login_history_searches_logins_alone() {
     );
 }
 
+/// What only SQLite understands, or only it takes in this place.
+const SQLITES_WORDS: [&str; 12] = [
+    "INSERT OR ",
+    "REPLACE INTO",
+    "iif(",
+    "ifnull(",
+    "hex(",
+    "zeroblob(",
+    "IS :",
+    "IS NOT :",
+    "LIMIT -1",
+    "GLOB",
+    "rowid",
+    "strftime(",
+];
+
+#[test]
+fn statements_for_all_engines_have_no_words_of_sqlites_own() {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("sql")).expect("sql/ is there")
+    {
+        let path = entry.expect("reads").path();
+        if path.is_dir() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("reads");
+        let statements = text.lines().filter(|line| !line.starts_with("--"));
+        found.extend(
+            statements
+                .filter(|line| SQLITES_WORDS.iter().any(|word| line.contains(word)))
+                .map(|line| format!("{}: {line}", path.display())),
+        );
+    }
+    assert_eq!(found, [""; 0], "give these a spelling that every engine takes");
+}
+
 #[test]
 fn every_named_statement_prepares_and_is_used() {
     let scratch = Scratch::new("prepare");
