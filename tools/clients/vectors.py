@@ -74,8 +74,10 @@ def replies():
     yield "an answer without its last block", reply(seal(DONE)[:-24]), bad
     yield "an answer with a changed signature", reply(flipped), bad
     yield "an answer sealed with a stranger's key", reply(seal(DONE, STRANGER)), bad
-    yield "the answer to another request", reply(seal(answer(response={}, reqid="another"))), bad
-    yield "an answer without an ID", reply(seal(json.dumps({"success": True, "response": {}, "messages": []}))), bad
+    yield "the answer to another request", reply(seal(answer(response=json.loads(DONE)["response"], reqid="another"))), bad
+    yield "an answer without an ID", reply(
+        seal(json.dumps({"success": True, "response": json.loads(DONE)["response"], "messages": []}))
+    ), bad
     yield "no JSON", reply(seal("{")), bad
     yield "no object", reply(seal("[]")), bad
     yield "deep JSON", reply(seal("[" * 20000)), bad
@@ -90,6 +92,8 @@ def replies():
     ), bad
     yield "a body that ends too soon", {**reply(seal(DONE)), "cut": 40}, {"error": "unavailable", "maybe_done": True}
     yield "a huge body", {**reply(""), "repeat": ["A", 4 * ANSWER_BYTES_MAX]}, bad
+    # A client that waited for the rest would find the connection closed.
+    yield "a body that is said to be huge", {**reply(seal(DONE)), "claimed": 2 * ANSWER_BYTES_MAX, "cut": 40}, bad
     yield "another key", reply("HTTP 401: …", 401), {"error": "bad key"}
     yield "a key that may not ask", reply("HTTP 403: …", 403), {"error": "not allowed"}
     yield "a host that is not allowed", reply("HTTP 404: …", 404), {"error": "misconfigured"}

@@ -72,7 +72,7 @@ def written(reply):
     if "repeat" in reply:
         letter, times = reply["repeat"]
         body = letter.encode() * times
-    headers = {**reply["headers"], "Content-Length": len(body)}
+    headers = {**reply["headers"], "Content-Length": reply.get("claimed", len(body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {reply['status']} Words\r\n{lines}\r\n".encode() + body[: reply.get("cut")]
 

@@ -17,6 +17,7 @@ from authnzerver_client import (
     Policy,
     Refused,
     Unavailable,
+    types,
 )
 from support import BOTH, VECTORS, Scripted
 
@@ -91,6 +92,12 @@ class Vectors(unittest.TestCase):
                         else:
                             caller.session_new(**VISITOR)
                     self.assertEqual(server.asked > 1, case["again"])
+
+    def test_true_is_no_number(self):
+        user = {"user_id": 4, "system_id": "s", "full_name": None, "email": "a@example.org", "user_role": "staff"}
+        self.assertEqual(types.LoggedInUser.read(user).user_id, 4)
+        with self.assertRaises(ValueError):
+            types.LoggedInUser.read({**user, "user_id": True})
 
     def test_an_error_shows_no_parameter(self):
         last = {"status": 500, "headers": {}, "body": ""}

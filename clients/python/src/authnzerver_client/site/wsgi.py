@@ -1,0 +1,83 @@
+"""A site under WSGI: Flask, Django and all others."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from ..client import Caller, Client
+from ..errors import AuthError
+from . import Lookup, Request, Response, Site, Visit
+from ._web import fields, has_form
+
+Environ = dict[str, Any]
+KEY = "authnzerver"
+
+
+class Wsgi:
+    """Goes around a WSGI program, which finds the `Visit` in `environ["authnzerver"]`."""
+
+    def __init__(self, program: Callable[..., Iterable[bytes]], site: Site, client: Client):
+        self._program = program
+        self._site = site
+        self._client = client
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = _request(environ)
+        visit = self._site.visit(request)
+        caller = self._client.at(self._site.client_address(request), request.headers.get("user-agent", ""))
+        try:
+            response = run(self._site.answer(visit), caller)
+        except AuthError as error:
+            response = self._site.failed(error)
+        if response:
+            return _send(response, visit, start_response)
+        environ[KEY] = visit
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            return start_response(status, [*headers, *_cookies(visit)], *more)
+
+        return self._program(environ, start)
+
+
+def run(flow: Lookup, caller: Caller) -> Response | None:
+    """Asks what a flow wants to know."""
+    step: Callable[[], Any] = lambda: next(flow)
+    while True:
+        try:
+            wanted = step()
+        except StopIteration as stop:
+            result: Response | None = stop.value
+            return result
+        try:
+            answer = caller.together(*wanted) if isinstance(wanted, tuple) else caller.ask(wanted)
+        except AuthError as error:
+            step = lambda error=error: flow.throw(error)  # type: ignore[misc]
+        else:
+            step = lambda answer=answer: flow.send(answer)  # type: ignore[misc]
+
+
+def _request(environ: Environ) -> Request:
+    headers = {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
+    headers |= {"content-type": environ.get("CONTENT_TYPE", ""), "content-length": environ.get("CONTENT_LENGTH", "")}
+    form = {}
+    if has_form(headers):
+        body = environ["wsgi.input"].read(int(headers["content-length"]))
+        environ["wsgi.input"] = io.BytesIO(body)
+        form = fields(body)
+    path = (environ.get("PATH_INFO") or "/").encode("latin-1", "replace").decode("utf-8", "replace")
+    query = fields(environ.get("QUERY_STRING", ""))
+    return Request(environ["REQUEST_METHOD"], path, query, headers, environ.get("REMOTE_ADDR", ""), form)
+
+
+def _cookies(visit: Visit) -> list[tuple[str, str]]:
+    return [("Set-Cookie", cookie) for cookie in visit.set_cookies]
+
+
+def _send(response: Response, visit: Visit, start_response: Callable[..., Any]) -> list[bytes]:
+    body = response.body.encode()
+    headers = [*response.headers, *_cookies(visit), ("Content-Length", str(len(body)))]
+    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+    return [] if visit.request.method == "HEAD" else [body]

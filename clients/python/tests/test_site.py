@@ -1,0 +1,277 @@
+"""A site, from sign-up to API keys, as a browser sees it, under WSGI and under ASGI."""
+
+import asyncio
+import io
+import re
+import unittest
+from urllib.parse import urlencode, urlsplit
+
+from authnzerver_client import AsyncClient, Client, KeyRing, Policy
+from authnzerver_client.site import Request, Site
+from authnzerver_client.site.asgi import Asgi
+from authnzerver_client.site.wsgi import Wsgi
+from support import Real
+
+PASSWORD = "quiet-lanterns-over-9-hills"
+OTHER_PASSWORD = "seven-harbours-and-1-bridge"
+ORIGIN = "https://site.example"
+
+
+def build(keys):
+    site = Site("A site", [ORIGIN], keys)
+    site.guard("/admin", roles=["staff", "superuser"])
+    site.guard("/new", may=("create", "dataset"))
+    site.guard("/users", may=("create", "user"))
+    site.guard("/api", key=("view", "dataset"))
+    return site
+
+
+def text_of(visit):
+    return f"hello {visit.user_id} {visit.key_owner} {visit.csrf_token}"
+
+
+def wsgi_program(environ, start_response):
+    body = environ["wsgi.input"].read() if environ["REQUEST_METHOD"] == "POST" else b""
+    start_response("200 OK", [])
+    return [text_of(environ["authnzerver"]).encode() + body]
+
+
+async def asgi_program(scope, receive, send):
+    body = (await receive())["body"] if scope["method"] == "POST" else b""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": text_of(scope["authnzerver"]).encode() + body})
+
+
+class Browser:
+    """Keeps cookies as a browser does, and sends what a browser sends."""
+
+    def __init__(self, ask, address):
+        self.ask = ask
+        self.address = address
+        self.cookies = {}
+        self.csrf = ""
+
+    def get(self, path, **headers):
+        return self.request("GET", path, b"", headers)
+
+    def post(self, path, form, csrf=True, **headers):
+        form = {**form, "csrf": self.csrf} if csrf else form
+        headers = {"origin": ORIGIN, "sec-fetch-site": "same-origin", **headers}
+        return self.request("POST", path, urlencode(form).encode(), headers)
+
+    def request(self, method, path, body, headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items() if value is not None}
+        headers["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if body:
+            headers |= {"content-type": "application/x-www-form-urlencoded", "content-length": str(len(body))}
+        status, sent, text = self.ask(method, path, headers, body, self.address)
+        self.set_cookies = [value for name, value in sent if name.lower() == "set-cookie"]
+        for cookie in self.set_cookies:
+            name, _, value = cookie.split(";")[0].partition("=")
+            if "Max-Age=0" in cookie:
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = value
+        found = re.search(r'name="csrf" value="([^"]+)"', text)
+        self.csrf = found[1] if found else self.csrf
+        self.location = dict((name.lower(), value) for name, value in sent).get("location")
+        return status, text
+
+
+class Journey(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Real()
+        cls.addClassCleanup(cls.server.close)
+
+    def wsgi(self):
+        client = Client(self.server.url, self.server.key, policy=Policy(tries=1))
+        self.addCleanup(client.close)
+        program = Wsgi(wsgi_program, build(client.keys), client)
+
+        def ask(method, path, headers, body, peer):
+            parts, sent = urlsplit(path), []
+            environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
+            environ |= {"REQUEST_METHOD": method, "PATH_INFO": parts.path, "QUERY_STRING": parts.query}
+            environ |= {"REMOTE_ADDR": peer, "wsgi.input": io.BytesIO(body)}
+            environ |= {"CONTENT_TYPE": headers.get("content-type", ""), "CONTENT_LENGTH": str(len(body))}
+            answer = b"".join(program(environ, lambda status, headers: sent.extend([status, headers])))
+            return int(sent[0][:3]), sent[1], answer.decode()
+
+        return ask
+
+    def asgi(self):
+        loop = asyncio.new_event_loop()
+        client = AsyncClient(self.server.url, self.server.key, policy=Policy(tries=1))
+
+        def close():
+            loop.run_until_complete(client.close())
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+
+        self.addCleanup(close)
+        program = Asgi(asgi_program, build(client.keys), client)
+
+        def ask(method, path, headers, body, peer):
+            parts, sent = urlsplit(path), []
+            scope = {"type": "http", "method": method, "path": parts.path, "query_string": parts.query.encode()}
+            scope |= {"client": (peer, 1), "headers": [(n.encode(), v.encode()) for n, v in headers.items()]}
+
+            async def receive():
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            async def send(message):
+                sent.append(message)
+
+            loop.run_until_complete(program(scope, receive, send))
+            headers = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
+            return sent[0]["status"], headers, b"".join(one["body"] for one in sent[1:]).decode()
+
+        return ask
+
+    def both(self):
+        for place, ask in enumerate((self.wsgi(), self.asgi())):
+            with self.subTest(("WSGI", "ASGI")[place]):
+                yield ask, f"{self._testMethodName}{place}@example.org", f"198.51.{len(self._testMethodName)}.{place}"
+
+    def signed_up(self, ask, email, address):
+        browser = Browser(ask, address)
+        browser.get("/signup")
+        status, text = browser.post("/signup", {"full_name": "Al & Co", "email": email, "new_password": PASSWORD})
+        self.assertEqual(status, 200, text)
+        code = self.server.code(email)
+        browser.get(f"/verify?code={code}")
+        self.assertEqual(browser.post("/verify", {"code": code})[0], 303)
+        self.assertEqual(browser.location, "/login")
+        return browser
+
+    def logged_in(self, ask, email, address):
+        browser = self.signed_up(ask, email, address)
+        browser.get("/login")
+        self.assertEqual(browser.post("/login", {"email": email, "password": PASSWORD})[0], 303)
+        return browser
+
+    def test_from_sign_up_to_keys(self):
+        for ask, email, address in self.both():
+            browser = self.signed_up(ask, email, address)
+            self.assertNotIn("__Host-session", browser.cookies)
+            self.assertEqual(browser.get("/sessions")[0], 303)
+            self.assertEqual(browser.location, "/login?next=/sessions")
+            browser.get(browser.location)
+            before = browser.csrf
+            given = {"email": email, "password": PASSWORD, "next": "/sessions", "remember": "1"}
+            self.assertEqual(browser.post("/login", given)[0], 303)
+            self.assertEqual(browser.location, "/sessions")
+            cookie = browser.set_cookies[-1]
+            for part in ("__Host-session=", "Path=/", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age="):
+                self.assertIn(part, cookie)
+            self.assertNotIn("Domain", cookie)
+            # The token of before the login is bound to no session.
+            self.assertEqual(browser.post("/logout", {"csrf": before}, csrf=False)[0], 403)
+
+            self.assertIn("(this device)", browser.get("/sessions")[1])
+            browser.get("/password")
+            self.assertEqual(browser.post("/password", {"password": "wrong", "new_password": OTHER_PASSWORD})[0], 422)
+
+            browser.get("/keys")
+            text = browser.post("/keys", {"name": "mine", "scopes": "view:dataset"})[1]
+            key = re.search(r"azk_[A-Za-z0-9_-]+", text)[0]
+            api = Browser(ask, address)
+            self.assertEqual(api.get("/api")[0], 401)
+            self.assertEqual(api.get("/api", authorization="Bearer azk_no_key")[0], 401)
+            self.assertEqual(api.get("/api/x", authorization=f"Bearer {key}")[0], 200)
+            # No browser sends a key by itself, so nobody forges it.
+            self.assertEqual(api.post("/api", {}, csrf=False, origin=None, authorization=f"Bearer {key}")[0], 200)
+
+            browser.get("/logout")
+            token = browser.cookies["__Host-session"]
+            self.assertEqual(browser.post("/logout", {})[0], 303)
+            self.assertNotIn("__Host-session", browser.cookies)
+            browser.cookies["__Host-session"] = token
+            self.assertEqual(browser.get("/sessions")[0], 303)
+
+    def test_forgotten_password_ends_sessions(self):
+        for ask, email, address in self.both():
+            thief = self.logged_in(ask, email, address)
+            owner = Browser(ask, address)
+            owner.get("/forgot")
+            self.assertEqual(owner.post("/forgot", {"email": email})[0], 200)
+            code = self.server.code(email)
+            owner.get(f"/reset?code={code}")
+            self.assertEqual(owner.post("/reset", {"code": code, "new_password": "short"})[0], 422)
+            self.assertEqual(owner.post("/reset", {"code": code, "new_password": OTHER_PASSWORD})[0], 303)
+            self.assertEqual(thief.get("/sessions")[0], 303)
+
+    def test_forged_forms_are_refused(self):
+        for ask, email, address in self.both():
+            browser = self.logged_in(ask, email, address)
+            browser.get("/")
+            browser.get("/logout")
+            for path in ("/logout", "/anything-of-the-program"):
+                self.assertEqual(browser.post(path, {}, csrf=False)[0], 403)
+                self.assertEqual(browser.post(path, {"csrf": "x.y"}, csrf=False)[0], 403)
+                self.assertEqual(browser.post(path, {}, origin="https://elsewhere.example")[0], 403)
+                self.assertEqual(browser.post(path, {}, origin="null")[0], 403)
+                self.assertEqual(browser.post(path, {}, sec_fetch_site="cross-site")[0], 403)
+                self.assertEqual(browser.post(path, {}, sec_fetch_site="same-site")[0], 403)
+            stranger = Browser(ask, address)
+            stranger.get("/login")
+            self.assertEqual(browser.post("/logout", {"csrf": stranger.csrf}, csrf=False)[0], 403)
+            stranger.post("/login", self.server.admin)
+            stranger.get("/logout")
+            self.assertEqual(browser.post("/logout", {"csrf": stranger.csrf}, csrf=False)[0], 403)
+            status, text = browser.post("/anything-of-the-program", {"a": "b"})
+            self.assertEqual(status, 200)
+            self.assertTrue(text.endswith(urlencode({"a": "b", "csrf": browser.csrf})), "the program still has the form")
+
+    def test_guards_let_in_only_who_may(self):
+        for ask, email, address in self.both():
+            stranger, user = Browser(ask, address), self.logged_in(ask, email, address)
+            for path in ("/admin", "/admin/x", "/new", "/users", "/keys"):
+                self.assertEqual(stranger.get(path)[0], 303, path)
+            visitor = Browser(ask, address)
+            with Client(self.server.url, self.server.key) as client:
+                session = client.itself.session_new(user_id=None, expires=1, extra_info_json=None)
+            visitor.cookies["__Host-session"] = session.session_token
+            self.assertEqual((visitor.get("/keys")[0], visitor.location), (303, "/login?next=/keys"))
+            for _ in range(2):
+                # First with what is asked after the session, then in one batch with it.
+                self.assertEqual(user.get("/admin")[0], 403)
+                self.assertEqual(user.get("/new")[0], 200)
+                self.assertEqual(user.get("/users")[0], 403)
+            admin = Browser(ask, address)
+            admin.get("/login")
+            self.assertEqual(admin.post("/login", self.server.admin)[0], 303)
+            self.assertEqual(admin.get("/admin")[0], 200)
+            self.assertEqual(admin.get("/administrators")[0], 200)
+
+    def test_a_login_leads_nowhere_else(self):
+        for ask, email, address in self.both():
+            browser = self.signed_up(ask, email, address)
+            browser.get("/login?next=//elsewhere.example/")
+            given = {"email": email, "password": PASSWORD}
+            for onward in ("//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "/a\r\nX: y"):
+                self.assertEqual(browser.post("/login", {**given, "next": onward})[0], 303)
+                self.assertEqual(browser.location, "/")
+                browser.get("/login")
+
+    def test_nobody_is_let_in_while_the_server_is_gone(self):
+        for ask, email, address in self.both():
+            browser = self.logged_in(ask, email, address)
+            self.server.tell("stop")
+            for path in ("/sessions", "/new", "/api"):
+                self.assertEqual(browser.get(path, authorization="Bearer azk_x_y")[0], 503, path)
+            self.server.tell("start")
+            self.assertEqual(browser.get("/sessions")[0], 200)
+
+
+class Address(unittest.TestCase):
+    def test_only_a_proxy_says_whose_request_it_is(self):
+        site = Site("A site", [ORIGIN], KeyRing("A" * 43), proxies=["192.0.2.1"])
+        headers = {"x-real-ip": "203.0.113.5"}
+        for peer, seen in (("192.0.2.1", "203.0.113.5"), ("192.0.2.2", "192.0.2.2")):
+            self.assertEqual(site.client_address(Request("GET", "/", {}, headers, peer)), seen)
+
+
+if __name__ == "__main__":
+    unittest.main()
