@@ -114,7 +114,8 @@ def signature(request, keyword, indent, result):
         params.append(f"{param.name}: {kind}{' = None' if optional else ''}")
     lines = [f"{indent}{keyword} {'_'.join(request.words)}("]
     lines += [f"{indent}    self,"] if of_class else []
-    lines += [f"{indent}    *,", *(f"{indent}    {param}," for param in params), f"{indent}) -> {result}:"]
+    lines += [f"{indent}    *,", *(f"{indent}    {param}," for param in params)] if params else []
+    lines += [f"{indent}) -> {result}:"]
     return lines
 
 
@@ -126,7 +127,8 @@ def full_doc(request):
     for param in request.params:
         more = " Filled in by whoever asks." if param.about_the_caller else ""
         about.append(f"{param.name}: {param.doc}{more}")
-    parts.append("\n".join(["Args:", *about]))
+    if about:
+        parts.append("\n".join(["Args:", *about]))
     reasons = []
     for reason, message in request.reasons:
         reasons.append(f"{reason or 'without a reason'}: {message or 'what is wrong with the password'}")

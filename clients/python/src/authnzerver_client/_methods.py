@@ -1317,6 +1317,187 @@ class Requests:
         """
         return self.ask(calls.user_check_limit(user_id=user_id, user_role=user_role, limit_name=limit_name, value_to_check=value_to_check))
 
+    def internal_session_list(
+        self,
+        *,
+        user_id: int | None = None,
+        after: str | None = None,
+    ) -> t.InternalSessionListAnswer:
+        """Lists sessions that have not expired: of a user, or of everybody.
+
+        Args:
+            user_id: Whose; everybody's without.
+            after: The `next` of an earlier answer.
+
+        Refused:
+            invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+        """
+        return self.ask(calls.internal_session_list(user_id=user_id, after=after))
+
+    def internal_session_end(
+        self,
+        *,
+        session_id: str,
+    ) -> t.InternalSessionEndAnswer:
+        """Ends a session, and with it the API keys that are tied to it.
+
+        Args:
+            session_id: Which one, as internal-session-list calls it.
+
+        Refused:
+            there is no such session: There was no such session to end.
+        """
+        return self.ask(calls.internal_session_end(session_id=session_id))
+
+    def internal_session_end_all(
+        self,
+        *,
+        user_id: int | None,
+    ) -> t.InternalSessionEndAllAnswer:
+        """Ends all sessions of a user, or of everybody.
+
+        Args:
+            user_id: Whose; null for everybody's.
+
+        Refused:
+        """
+        return self.ask(calls.internal_session_end_all(user_id=user_id))
+
+    def internal_session_purge(
+        self,
+    ) -> t.InternalSessionPurgeAnswer:
+        """Removes the sessions that have expired. The server does so by itself after as many days as
+        `sessionexpiry` says.
+
+        Refused:
+        """
+        return self.ask(calls.internal_session_purge())
+
+    def internal_apikey_list(
+        self,
+        *,
+        user_id: int | None = None,
+        after: str | None = None,
+    ) -> t.InternalApikeyListAnswer:
+        """Lists API keys that can be used or renewed: of a user, or of everybody.
+
+        Args:
+            user_id: Whose; everybody's without.
+            after: The `next` of an earlier answer.
+
+        Refused:
+            invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+        """
+        return self.ask(calls.internal_apikey_list(user_id=user_id, after=after))
+
+    def internal_apikey_end(
+        self,
+        *,
+        key_id: str,
+    ) -> t.InternalApikeyEndAnswer:
+        """Revokes an API key.
+
+        Args:
+            key_id: Which one, as internal-apikey-list calls it.
+
+        Refused:
+            there is no such API key: There was no such API key to revoke.
+        """
+        return self.ask(calls.internal_apikey_end(key_id=key_id))
+
+    def internal_lock_list(
+        self,
+        *,
+        after: str | None = None,
+    ) -> t.InternalLockListAnswer:
+        """Lists the locks in force: of accounts, and those that failed attempts made.
+
+        Args:
+            after: The `next` of an earlier answer.
+
+        Refused:
+            invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+        """
+        return self.ask(calls.internal_lock_list(after=after))
+
+    def internal_user_add(
+        self,
+        *,
+        email: str,
+        full_name: str,
+        password: str,
+        role: str | None = None,
+    ) -> t.InternalUserAddAnswer:
+        """Adds a user who need not sign up: the address counts as verified.
+
+        Args:
+            email: The user's address.
+            full_name: The user's name.
+            password: The user's password.
+            role: The user's role; `authenticated` without.
+
+        Refused:
+            invalid email: This e-mail address cannot be used here.
+            invalid full name: This name cannot be used: it is too long or looks like a web address.
+            invalid password: what is wrong with the password
+            no such role: The policy has no such role for an account.
+            user exists: There is an account with this address already.
+        """
+        return self.ask(calls.internal_user_add(email=email, full_name=full_name, password=password, role=role))
+
+    def internal_email_list(
+        self,
+        *,
+        after: int | None = None,
+    ) -> t.InternalEmailListAnswer:
+        """Lists emails of the server's queue that were not sent, in the order in which they were asked for.
+
+        Args:
+            after: The `next` of an earlier answer.
+
+        Refused:
+        """
+        return self.ask(calls.internal_email_list(after=after))
+
+    def internal_email_retry(
+        self,
+        *,
+        number: int | None,
+    ) -> t.InternalEmailRetryAnswer:
+        """Has an email tried again that waits or was given up on, or all of them.
+
+        Args:
+            number: Which one, as internal-email-list calls it; null for all.
+
+        Refused:
+            no such email waits or was given up on: There was no such email.
+        """
+        return self.ask(calls.internal_email_retry(number=number))
+
+    def internal_email_drop(
+        self,
+        *,
+        number: int,
+    ) -> t.InternalEmailDropAnswer:
+        """Takes an email out of the queue that waits or was given up on.
+
+        Args:
+            number: Which one, as internal-email-list calls it.
+
+        Refused:
+            no such email waits or was given up on: There was no such email.
+        """
+        return self.ask(calls.internal_email_drop(number=number))
+
+    def internal_stats(
+        self,
+    ) -> t.InternalStatsAnswer:
+        """Counts users by role and state, and everything else by kind and state. It reads the whole database.
+
+        Refused:
+        """
+        return self.ask(calls.internal_stats())
+
     def events_since(
         self,
         *,
@@ -2992,6 +3173,187 @@ class AsyncRequests:
             exception when checking the DB: The limit could not be checked.
         """
         return await self.ask(calls.user_check_limit(user_id=user_id, user_role=user_role, limit_name=limit_name, value_to_check=value_to_check))
+
+    async def internal_session_list(
+        self,
+        *,
+        user_id: int | None = None,
+        after: str | None = None,
+    ) -> t.InternalSessionListAnswer:
+        """Lists sessions that have not expired: of a user, or of everybody.
+
+        Args:
+            user_id: Whose; everybody's without.
+            after: The `next` of an earlier answer.
+
+        Refused:
+            invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+        """
+        return await self.ask(calls.internal_session_list(user_id=user_id, after=after))
+
+    async def internal_session_end(
+        self,
+        *,
+        session_id: str,
+    ) -> t.InternalSessionEndAnswer:
+        """Ends a session, and with it the API keys that are tied to it.
+
+        Args:
+            session_id: Which one, as internal-session-list calls it.
+
+        Refused:
+            there is no such session: There was no such session to end.
+        """
+        return await self.ask(calls.internal_session_end(session_id=session_id))
+
+    async def internal_session_end_all(
+        self,
+        *,
+        user_id: int | None,
+    ) -> t.InternalSessionEndAllAnswer:
+        """Ends all sessions of a user, or of everybody.
+
+        Args:
+            user_id: Whose; null for everybody's.
+
+        Refused:
+        """
+        return await self.ask(calls.internal_session_end_all(user_id=user_id))
+
+    async def internal_session_purge(
+        self,
+    ) -> t.InternalSessionPurgeAnswer:
+        """Removes the sessions that have expired. The server does so by itself after as many days as
+        `sessionexpiry` says.
+
+        Refused:
+        """
+        return await self.ask(calls.internal_session_purge())
+
+    async def internal_apikey_list(
+        self,
+        *,
+        user_id: int | None = None,
+        after: str | None = None,
+    ) -> t.InternalApikeyListAnswer:
+        """Lists API keys that can be used or renewed: of a user, or of everybody.
+
+        Args:
+            user_id: Whose; everybody's without.
+            after: The `next` of an earlier answer.
+
+        Refused:
+            invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+        """
+        return await self.ask(calls.internal_apikey_list(user_id=user_id, after=after))
+
+    async def internal_apikey_end(
+        self,
+        *,
+        key_id: str,
+    ) -> t.InternalApikeyEndAnswer:
+        """Revokes an API key.
+
+        Args:
+            key_id: Which one, as internal-apikey-list calls it.
+
+        Refused:
+            there is no such API key: There was no such API key to revoke.
+        """
+        return await self.ask(calls.internal_apikey_end(key_id=key_id))
+
+    async def internal_lock_list(
+        self,
+        *,
+        after: str | None = None,
+    ) -> t.InternalLockListAnswer:
+        """Lists the locks in force: of accounts, and those that failed attempts made.
+
+        Args:
+            after: The `next` of an earlier answer.
+
+        Refused:
+            invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+        """
+        return await self.ask(calls.internal_lock_list(after=after))
+
+    async def internal_user_add(
+        self,
+        *,
+        email: str,
+        full_name: str,
+        password: str,
+        role: str | None = None,
+    ) -> t.InternalUserAddAnswer:
+        """Adds a user who need not sign up: the address counts as verified.
+
+        Args:
+            email: The user's address.
+            full_name: The user's name.
+            password: The user's password.
+            role: The user's role; `authenticated` without.
+
+        Refused:
+            invalid email: This e-mail address cannot be used here.
+            invalid full name: This name cannot be used: it is too long or looks like a web address.
+            invalid password: what is wrong with the password
+            no such role: The policy has no such role for an account.
+            user exists: There is an account with this address already.
+        """
+        return await self.ask(calls.internal_user_add(email=email, full_name=full_name, password=password, role=role))
+
+    async def internal_email_list(
+        self,
+        *,
+        after: int | None = None,
+    ) -> t.InternalEmailListAnswer:
+        """Lists emails of the server's queue that were not sent, in the order in which they were asked for.
+
+        Args:
+            after: The `next` of an earlier answer.
+
+        Refused:
+        """
+        return await self.ask(calls.internal_email_list(after=after))
+
+    async def internal_email_retry(
+        self,
+        *,
+        number: int | None,
+    ) -> t.InternalEmailRetryAnswer:
+        """Has an email tried again that waits or was given up on, or all of them.
+
+        Args:
+            number: Which one, as internal-email-list calls it; null for all.
+
+        Refused:
+            no such email waits or was given up on: There was no such email.
+        """
+        return await self.ask(calls.internal_email_retry(number=number))
+
+    async def internal_email_drop(
+        self,
+        *,
+        number: int,
+    ) -> t.InternalEmailDropAnswer:
+        """Takes an email out of the queue that waits or was given up on.
+
+        Args:
+            number: Which one, as internal-email-list calls it.
+
+        Refused:
+            no such email waits or was given up on: There was no such email.
+        """
+        return await self.ask(calls.internal_email_drop(number=number))
+
+    async def internal_stats(
+        self,
+    ) -> t.InternalStatsAnswer:
+        """Counts users by role and state, and everything else by kind and state. It reads the whole database.
+
+        Refused:
+        """
+        return await self.ask(calls.internal_stats())
 
     async def events_since(
         self,

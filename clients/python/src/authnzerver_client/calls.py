@@ -1768,6 +1768,269 @@ def user_check_limit(
     )
 
 
+def internal_session_list(
+    *,
+    user_id: int | None = None,
+    after: str | None = None,
+) -> Call[t.InternalSessionListAnswer]:
+    """Lists sessions that have not expired: of a user, or of everybody.
+
+    Args:
+        user_id: Whose; everybody's without.
+        after: The `next` of an earlier answer.
+
+    Refused:
+        invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+    """
+    return Call(
+        "internal-session-list",
+        {
+            "user_id": user_id,
+            "after": after,
+        },
+        t.InternalSessionListAnswer,
+        only_reads=True,
+    )
+
+
+def internal_session_end(
+    *,
+    session_id: str,
+) -> Call[t.InternalSessionEndAnswer]:
+    """Ends a session, and with it the API keys that are tied to it.
+
+    Args:
+        session_id: Which one, as internal-session-list calls it.
+
+    Refused:
+        there is no such session: There was no such session to end.
+    """
+    return Call(
+        "internal-session-end",
+        {
+            "session_id": session_id,
+        },
+        t.InternalSessionEndAnswer,
+    )
+
+
+def internal_session_end_all(
+    *,
+    user_id: int | None,
+) -> Call[t.InternalSessionEndAllAnswer]:
+    """Ends all sessions of a user, or of everybody.
+
+    Args:
+        user_id: Whose; null for everybody's.
+
+    Refused:
+    """
+    return Call(
+        "internal-session-end-all",
+        {
+            "user_id": user_id,
+        },
+        t.InternalSessionEndAllAnswer,
+        nulls=("user_id",),
+    )
+
+
+def internal_session_purge(
+) -> Call[t.InternalSessionPurgeAnswer]:
+    """Removes the sessions that have expired. The server does so by itself after as many days as `sessionexpiry`
+    says.
+
+    Refused:
+    """
+    return Call(
+        "internal-session-purge",
+        {
+        },
+        t.InternalSessionPurgeAnswer,
+    )
+
+
+def internal_apikey_list(
+    *,
+    user_id: int | None = None,
+    after: str | None = None,
+) -> Call[t.InternalApikeyListAnswer]:
+    """Lists API keys that can be used or renewed: of a user, or of everybody.
+
+    Args:
+        user_id: Whose; everybody's without.
+        after: The `next` of an earlier answer.
+
+    Refused:
+        invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+    """
+    return Call(
+        "internal-apikey-list",
+        {
+            "user_id": user_id,
+            "after": after,
+        },
+        t.InternalApikeyListAnswer,
+        only_reads=True,
+    )
+
+
+def internal_apikey_end(
+    *,
+    key_id: str,
+) -> Call[t.InternalApikeyEndAnswer]:
+    """Revokes an API key.
+
+    Args:
+        key_id: Which one, as internal-apikey-list calls it.
+
+    Refused:
+        there is no such API key: There was no such API key to revoke.
+    """
+    return Call(
+        "internal-apikey-end",
+        {
+            "key_id": key_id,
+        },
+        t.InternalApikeyEndAnswer,
+    )
+
+
+def internal_lock_list(
+    *,
+    after: str | None = None,
+) -> Call[t.InternalLockListAnswer]:
+    """Lists the locks in force: of accounts, and those that failed attempts made.
+
+    Args:
+        after: The `next` of an earlier answer.
+
+    Refused:
+        invalid request: after is no `next` of an earlier answer: Nothing could be listed.
+    """
+    return Call(
+        "internal-lock-list",
+        {
+            "after": after,
+        },
+        t.InternalLockListAnswer,
+        only_reads=True,
+    )
+
+
+def internal_user_add(
+    *,
+    email: str,
+    full_name: str,
+    password: str,
+    role: str | None = None,
+) -> Call[t.InternalUserAddAnswer]:
+    """Adds a user who need not sign up: the address counts as verified.
+
+    Args:
+        email: The user's address.
+        full_name: The user's name.
+        password: The user's password.
+        role: The user's role; `authenticated` without.
+
+    Refused:
+        invalid email: This e-mail address cannot be used here.
+        invalid full name: This name cannot be used: it is too long or looks like a web address.
+        invalid password: what is wrong with the password
+        no such role: The policy has no such role for an account.
+        user exists: There is an account with this address already.
+    """
+    return Call(
+        "internal-user-add",
+        {
+            "email": email,
+            "full_name": full_name,
+            "password": password,
+            "role": role,
+        },
+        t.InternalUserAddAnswer,
+    )
+
+
+def internal_email_list(
+    *,
+    after: int | None = None,
+) -> Call[t.InternalEmailListAnswer]:
+    """Lists emails of the server's queue that were not sent, in the order in which they were asked for.
+
+    Args:
+        after: The `next` of an earlier answer.
+
+    Refused:
+    """
+    return Call(
+        "internal-email-list",
+        {
+            "after": after,
+        },
+        t.InternalEmailListAnswer,
+        only_reads=True,
+    )
+
+
+def internal_email_retry(
+    *,
+    number: int | None,
+) -> Call[t.InternalEmailRetryAnswer]:
+    """Has an email tried again that waits or was given up on, or all of them.
+
+    Args:
+        number: Which one, as internal-email-list calls it; null for all.
+
+    Refused:
+        no such email waits or was given up on: There was no such email.
+    """
+    return Call(
+        "internal-email-retry",
+        {
+            "number": number,
+        },
+        t.InternalEmailRetryAnswer,
+        nulls=("number",),
+    )
+
+
+def internal_email_drop(
+    *,
+    number: int,
+) -> Call[t.InternalEmailDropAnswer]:
+    """Takes an email out of the queue that waits or was given up on.
+
+    Args:
+        number: Which one, as internal-email-list calls it.
+
+    Refused:
+        no such email waits or was given up on: There was no such email.
+    """
+    return Call(
+        "internal-email-drop",
+        {
+            "number": number,
+        },
+        t.InternalEmailDropAnswer,
+    )
+
+
+def internal_stats(
+) -> Call[t.InternalStatsAnswer]:
+    """Counts users by role and state, and everything else by kind and state. It reads the whole database.
+
+    Refused:
+    """
+    return Call(
+        "internal-stats",
+        {
+        },
+        t.InternalStatsAnswer,
+        only_reads=True,
+    )
+
+
 def events_since(
     *,
     after: str,

@@ -13,8 +13,71 @@ from ._record import Answer, Record
 
 
 @dataclass(frozen=True, kw_only=True)
+class Count(Record):
+    """Count, as it stands in answers."""
+    kind: str
+    """What it is; of users, their role."""
+    state: str
+    """The state that it is in."""
+    rows: int
+    """How many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedKey(Record):
+    """Issued key, as it stands in answers."""
+    id: str
+    """What it is called. It proves nothing: the key cannot be had from it."""
+    kind: str
+    """`session` if it ends with the session that it was issued in, `no session`, or `scopes` for one from
+    apikey-issue.
+    """
+    user_id: int
+    """Whose it is."""
+    email: str
+    """That user's address."""
+    user_role: str
+    """The role that it was issued for; it works only while its owner has that role."""
+    issued: datetime
+    """When it was issued."""
+    not_valid_before: datetime
+    """When it begins to work."""
+    expires: datetime | None
+    """When it ends, if ever."""
+    refresh_expires: datetime | None
+    """When its refresh token ends, if it has one."""
+    name: str | None
+    """What its owner calls it, if it is one from apikey-issue."""
+    scopes: list[str] | None
+    """What such a key is good for."""
+    last_used: datetime | None
+    """When such a key was last used, as far as that is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedSession(Record):
+    """Issued session, as it stands in answers."""
+    id: str
+    """What it is called. It proves nothing: the token cannot be had from it."""
+    user_id: int
+    """Whose it is."""
+    email: str
+    """That user's address."""
+    ip_address: str
+    """The IP address that it was started from."""
+    user_agent: str
+    """The browser that it was started by."""
+    created: datetime
+    """When it started."""
+    expires: datetime
+    """When it ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListedEvent(Record):
     """Listed event, as it stands in answers."""
+    number: int
+    """Its number. Which events come after it, its position says."""
     position: str
     """The position after it."""
     at: datetime
@@ -37,6 +100,27 @@ class ListedEvent(Record):
     """The ID of the request that did it, until its user is deleted."""
     operator: str | None
     """The login name of the operator who did it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockInForce(Record):
+    """Lock in force, as it stands in answers."""
+    by: str
+    """`person`, or `attempts` for failed ones."""
+    what: str
+    """What is locked: `the account`, `passwords`, codes of one purpose (such as `reset codes`), `all codes`, or
+    `an address without an account`.
+    """
+    network: str | None
+    """The network from where it is; null for everywhere."""
+    user_id: int | None
+    """Whose account it is on."""
+    email: str | None
+    """That user's address."""
+    locked_on: datetime
+    """Since when."""
+    until: datetime | None
+    """Until when; null for a lock that a person has to end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +218,27 @@ class PartAnswer(Record):
     """What may be told to the end user."""
     failure_reason: str | None
     """Why it was not done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueuedEmail(Record):
+    """Queued email, as it stands in answers."""
+    number: int
+    """Its number."""
+    user_id: int
+    """Who gets it."""
+    email: str
+    """The address that it would go to now."""
+    purpose: str
+    """What it is sent for."""
+    state: str
+    """`waiting`, `sending`, or `dead`: given up on."""
+    tries: int
+    """How often it was tried in vain."""
+    created: datetime
+    """When it was asked for."""
+    next_try: datetime | None
+    """When it is tried again; null if it was given up on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -680,6 +785,102 @@ class AccessExplainAnswer(Answer):
 @dataclass(frozen=True, kw_only=True)
 class UserCheckLimitAnswer(Answer):
     """The answer to user-check-limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalSessionListAnswer(Answer):
+    """The answer to internal-session-list."""
+    sessions: list[IssuedSession]
+    """The sessions."""
+    next: str | None
+    """What to ask for as `after` to see more; null if there is no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalSessionEndAnswer(Answer):
+    """The answer to internal-session-end."""
+    user_id: int
+    """Whose it was."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalSessionEndAllAnswer(Answer):
+    """The answer to internal-session-end-all."""
+    ended: int
+    """How many there were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalSessionPurgeAnswer(Answer):
+    """The answer to internal-session-purge."""
+    removed: int
+    """How many there were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalApikeyListAnswer(Answer):
+    """The answer to internal-apikey-list."""
+    apikeys: list[IssuedKey]
+    """The keys."""
+    next: str | None
+    """What to ask for as `after` to see more; null if there is no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalApikeyEndAnswer(Answer):
+    """The answer to internal-apikey-end."""
+    user_id: int
+    """Whose it was."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalLockListAnswer(Answer):
+    """The answer to internal-lock-list."""
+    locks: list[LockInForce]
+    """The locks."""
+    next: str | None
+    """What to ask for as `after` to see more; null if there is no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalUserAddAnswer(Answer):
+    """The answer to internal-user-add."""
+    user_id: int
+    """The user's number."""
+    system_id: str
+    """The user's public identifier."""
+    email: str
+    """The address in its folded form."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalEmailListAnswer(Answer):
+    """The answer to internal-email-list."""
+    emails: list[QueuedEmail]
+    """The emails."""
+    next: int | None
+    """What to ask for as `after` to see more; null if there is no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalEmailRetryAnswer(Answer):
+    """The answer to internal-email-retry."""
+    retried: int
+    """How many are due now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalEmailDropAnswer(Answer):
+    """The answer to internal-email-drop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InternalStatsAnswer(Answer):
+    """The answer to internal-stats."""
+    users: list[Count]
+    """Users; `kind` is the role."""
+    others: list[Count]
+    """Sessions, API keys, codes, emails, locks and events."""
 
 
 @dataclass(frozen=True, kw_only=True)
