@@ -24,3 +24,7 @@ DELETE FROM codes WHERE code_hash IN (SELECT code_hash FROM codes WHERE expires 
 -- name: expiry_for_address
 SELECT expires FROM codes
 WHERE user_id = :user_id AND purpose = :purpose AND address = :address AND expires > :now;
+
+-- name: any_for_another
+SELECT EXISTS (SELECT 1 FROM codes
+               WHERE purpose = :purpose AND address = :address AND user_id <> :user_id AND expires > :now);

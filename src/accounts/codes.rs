@@ -74,6 +74,19 @@ pub(super) fn end_all_with_undo(tx: &Tx<'_>, user_id: UserId) -> Result<(), Stor
     email_queue::withdraw_all(tx, user_id, None)
 }
 
+/// Whether another account than this one can still have this address back, by undoing a change.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn is_kept_for_another(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    address: &EmailAddress,
+) -> Result<bool, StoreError> {
+    codes::any_for_another(tx, user_id, CodePurpose::EmailUndo, address)
+}
+
 /// Begins the count of wrong codes anew for one that is made now, and goes to this address.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 mod note;
 
 use super::actor::{Actor, Performer, Requester};
-use super::codes::{end_all, end_all_with_undo};
+use super::codes::{end_all, end_all_with_undo, is_kept_for_another};
 use super::error::OperationError;
 use super::lock::{self, HISTORY_KEY, Unlocked};
 use super::verify_email::settle_address;
@@ -113,6 +113,10 @@ pub fn edit(
         if user.email != after.email {
             if proves {
                 return refused(EditRefused::ToBeProven);
+            }
+            // Who moves an account away must not keep it there by moving another one to the address that it had.
+            if edits == Edits::Own && is_kept_for_another(tx, user_id, &after.email)? {
+                return refused(EditRefused::Conflict);
             }
             if edits == Edits::Anybodys {
                 end_all_with_undo(tx, user_id)?;

@@ -3,7 +3,7 @@
 use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
-use super::row::{column, moment, text};
+use super::row::{column, moment, only, text};
 use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::code::{CodePurpose, StoredCode};
@@ -15,6 +15,7 @@ const UPSERT: &str = query(FILE, "upsert");
 const LIVE: &str = query(FILE, "live");
 const DELETE_BY_PURPOSE: &str = query(FILE, "delete_by_purpose");
 const EXPIRY_FOR_ADDRESS: &str = query(FILE, "expiry_for_address");
+const ANY_FOR_ANOTHER: &str = query(FILE, "any_for_another");
 const CONSUME: &str = query(FILE, "consume");
 const DELETE_SINCE: &str = query(FILE, "delete_since");
 const DELETE_BY_USER: &str = query(FILE, "delete_by_user");
@@ -94,6 +95,23 @@ pub fn expiry_for_address(
         ":user_id": user_id, ":purpose": purpose.text(), ":address": address, ":now": db.now().stored()
     };
     db.one(EXPIRY_FOR_ADDRESS, params, |row| moment(row, "expires"))
+}
+
+/// Whether a code that has not expired gives this address to the account of another user than this one.
+///
+/// # Errors
+///
+/// A failing database.
+pub fn any_for_another(
+    db: &Db<'_>,
+    user_id: UserId,
+    purpose: CodePurpose,
+    address: &EmailAddress,
+) -> Result<bool, StoreError> {
+    let params = params! {
+        ":user_id": user_id, ":purpose": purpose.text(), ":address": address, ":now": db.now().stored()
+    };
+    Ok(db.one(ANY_FOR_ANOTHER, params, only)?.unwrap_or(false))
 }
 
 /// Ends a user's codes for one purpose.

@@ -453,3 +453,18 @@ fn wrong_codes_count_against_the_account_that_is_to_be_changed_and_end_no_codes_
     assert_eq!((about(alices_id).as_str(), about(mallorys_id).as_str()), ("0", "200"));
     types("192.0.2.7", &session, NEW, &code).done();
 }
+
+#[test]
+fn no_other_account_is_moved_to_an_address_while_a_change_away_from_it_can_be_undone() {
+    let server = TestServer::start();
+    let (alice, user_id) = server.member("alice");
+    let to_undo = moves(&server, &server.new_session(Some(user_id)), NEW);
+    let (_, other) = server.member("other");
+    let body = json!({
+        "user_id": other, "user_role": "authenticated", "session_token": server.new_session(Some(other)),
+        "target_userid": other, "update_dict": { "email": alice.email },
+    });
+    assert!(!server.ask("user-edit", body.clone()).succeeded());
+    undo(&server, &to_undo).done();
+    assert_eq!(email_of(&server, user_id), alice.email);
+}
