@@ -1,31 +1,24 @@
 //! The only reader of the time, and the forms in which a time is written: on the wire and in the database.
 //! Both are naive UTC with microseconds.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// How far a clock may be set back without what was written before counting as written under a wrong clock.
 pub const CLOCK_STEP_SECONDS_MAX: i64 = 60;
 
-/// How the database stores a time: a blank between date and time, always six fraction digits.
-const STORED: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
-/// The same without a fraction; read, never written.
-const STORED_WHOLE: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-const WIRE: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]");
-const WIRE_WHOLE: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
-
-/// As part of a file's name: to the second, and in an order that is theirs.
-const FILE_STAMP: &[BorrowedFormatItem<'_>] =
-    format_description!("[year][month][day]T[hour][minute][second]Z");
+/// How a time is written: in the database with a blank between date and time, on the wire with a `T`. Every session check
+/// reads and writes several, so this is not left to the descriptions of formats that the `time` crate interprets.
+const FORM: [u8; 26] = *b"0000-00-00 00:00:00.000000";
+/// Where the blank or the `T` stands, and the marks around it.
+const BETWEEN: usize = 10;
+const MARKS: [(usize, u8); 4] = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+/// Where the fraction begins, if there is one: a point and six digits.
+const FRACTION: usize = 19;
 
 /// A point in time: microseconds since 1970-01-01 00:00 UTC, from the year 1 to the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,41 +75,83 @@ impl Timestamp {
     /// How the database stores it: `2026-11-23 14:06:11.930944`.
     #[must_use]
     pub fn stored(self) -> String {
-        self.written(STORED)
+        text(&self.written(b' '))
     }
 
     /// How an answer carries it: `2026-11-23T14:06:11.930944`, and without the fraction where that is zero.
     #[must_use]
     pub fn wire(self) -> String {
-        self.written(if self.0 % MICROS_PER_SECOND == 0 { WIRE_WHOLE } else { WIRE })
+        let written = self.written(b'T');
+        text(if self.0 % MICROS_PER_SECOND == 0 { &written[..FRACTION] } else { &written })
     }
 
     /// How the name of a file has it: `20261123T140611Z`.
     #[must_use]
     pub(crate) fn file_stamp(self) -> String {
-        self.written(FILE_STAMP)
+        let written = text(&self.written(b'T')[..FRACTION]);
+        written.replace(['-', ':'], "") + "Z"
     }
 
     /// Reads either written form, with or without a fraction.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [STORED, WIRE, STORED_WHOLE, WIRE_WHOLE]
-            .iter()
-            .find_map(|format| PrimitiveDateTime::parse(text, format).ok())
-            .and_then(|value| Self::from_calendar(value.assume_utc()))
+        let (whole, fraction) = text.as_bytes().split_at_checked(FRACTION)?;
+        if MARKS.iter().any(|(place, mark)| whole[*place] != *mark) || !matches!(whole[BETWEEN], b' ' | b'T')
+        {
+            return None;
+        }
+        let micros = match fraction {
+            [] => 0,
+            [b'.', digits @ ..] if digits.len() == FORM.len() - FRACTION - 1 => number(digits)?,
+            _ => return None,
+        };
+        let of = |places: Range<usize>| number(&whole[places]);
+        let small = |places: Range<usize>| u8::try_from(of(places)?).ok();
+        let month = Month::try_from(small(5..7)?).ok()?;
+        let date = Date::from_calendar_date(i32::try_from(of(0..4)?).ok()?, month, small(8..10)?).ok()?;
+        let time = Time::from_hms_micro(small(11..13)?, small(14..16)?, small(17..19)?, micros).ok()?;
+        Self::from_calendar(PrimitiveDateTime::new(date, time).assume_utc())
     }
 
     /// A moment from a calendar value, cut to microseconds.
     #[must_use]
     pub fn from_calendar(value: OffsetDateTime) -> Option<Self> {
-        i64::try_from(value.unix_timestamp_nanos().div_euclid(1000)).ok().and_then(Self::from_micros)
+        Self::from_micros(value.unix_timestamp() * MICROS_PER_SECOND + i64::from(value.microsecond()))
     }
 
-    fn written(self, format: &[BorrowedFormatItem<'_>]) -> String {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
-            .ok()
-            .and_then(|value| value.format(format).ok())
-            .expect("a Timestamp lies within the years that the formats can write")
+    fn written(self, between: u8) -> [u8; FORM.len()] {
+        let value = OffsetDateTime::from_unix_timestamp(self.unix_seconds())
+            .expect("a Timestamp lies within the years that there are");
+        let (year, month, day) = value.to_calendar_date();
+        let (hour, minute, second) = value.to_hms();
+        let micros = self.0.rem_euclid(MICROS_PER_SECOND);
+        let mut written = FORM;
+        written[BETWEEN] = between;
+        write_number(&mut written[0..4], year.into());
+        for (place, number) in [(5, u8::from(month)), (8, day), (11, hour), (14, minute), (17, second)] {
+            write_number(&mut written[place..place + 2], number.into());
+        }
+        write_number(&mut written[FRACTION + 1..], micros);
+        written
+    }
+}
+
+fn text(written: &[u8]) -> String {
+    std::str::from_utf8(written).expect("digits and marks").to_owned()
+}
+
+/// The number that these digits write, if they are digits; not more than nine.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits
+        .iter()
+        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+}
+
+/// Writes a number with as many digits as there is room for.
+fn write_number(room: &mut [u8], mut number: i64) {
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
     }
 }
 
@@ -199,6 +234,7 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use time::macros::format_description;
 
     #[test]
     fn writes_and_reads_both_forms() {
@@ -222,8 +258,43 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_time() {
-        for text in ["", "2026-13-01 00:00:00", "2026-01-01", "x", "2026-01-01 00:00:60.000000"] {
+        for text in [
+            "",
+            "2026-13-01 00:00:00",
+            "2026-02-29 00:00:00",
+            "2026-01-01",
+            "x",
+            "2026-01-01 00:00:60.000000",
+            "2026-01-01 24:00:00",
+            "0000-01-01 00:00:00",
+            "+026-01-01 00:00:00",
+            "2026-01-01_00:00:00",
+            "2026-01-01 00:00:00.",
+            "2026-01-01 00:00:00.00000",
+            "2026-01-01 00:00:00.0000000",
+            "2026-01-01 00:00:00Z",
+            "2026-01-01 00:00:0\u{e9}",
+            "\u{660}026-01-01 00:00:00",
+        ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn writes_and_reads_what_the_time_crate_does() {
+        let stored =
+            format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
+        let mut micros = Timestamp::MIN.0;
+        while let Some(moment) = Timestamp::from_micros(micros) {
+            let calendar =
+                OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).expect("a time");
+            assert_eq!(moment.stored(), calendar.format(&stored).expect("is written"));
+            assert_eq!(Timestamp::parse(&moment.stored()), Some(moment));
+            assert_eq!(Timestamp::parse(&moment.wire()), Some(moment));
+            assert_eq!(Timestamp::from_calendar(calendar), Some(moment));
+            // A prime, so that every part takes many values; some 160,000 times.
+            micros += 1_999_999_999_973;
+        }
+        assert_eq!(Timestamp::parse("2024-02-29 12:00:00").expect("a day").file_stamp(), "20240229T120000Z");
     }
 }
