@@ -20,7 +20,7 @@ LITESTREAM ?=
 ROOT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist test-deb release install uninstall bench docs clients suffixes clean
+.PHONY: help run test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist test-deb test-reproducible release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ test-deb:  ## install, upgrade, remove and purge the .deb of `make dist` in a De
 	tools/deb.sh x86_64-unknown-linux-musl
 	lintian --allow-root --fail-on error,warning $$(ls -t dist/*_amd64.deb | head -n1)
 	tests/packages/lifecycle.sh $(ROOT) dist/authnzerver_0.0.9_amd64.deb $$(ls -t dist/*_amd64.deb | head -n1)
+
+test-reproducible:  ## build the static program of the last commit twice, in different folders, and compare (many minutes)
+	tools/test-reproducible.sh $(TARGET)
 
 release:  ## pack what `make dist` built into dist/release: archives, .deb, list of parts, checksums
 	tools/release

@@ -46,6 +46,8 @@ for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
     flags="$flags --remap-path-prefix=$crates=/crates"
 done
 flags="$flags --remap-path-prefix=$PWD=/authnzerver"
+# What C writes into a program for __DATE__ and __TIME__. Always the same, since nothing is compiled anew when it changes.
+export SOURCE_DATE_EPOCH=315532800
 # Tests within documentation are built by rustdoc.
 export "CARGO_TARGET_${upper}_RUSTFLAGS=$flags" "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
 CARGO_BUILD_TARGET=$target exec cargo "$@"

@@ -117,9 +117,12 @@ build_std() {
         cd "$work"
         unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
         export RUSTC_BOOTSTRAP=1
-        local upper=${target//-/_}
+        local upper=${target//-/_} crates remap=
+        for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
+            remap="$remap --remap-path-prefix=$crates=/crates"
+        done
         export "CARGO_TARGET_${upper^^}_RUSTFLAGS=-Zforce-unstable-if-unmarked -Cembed-bitcode=yes \
---remap-path-prefix=$work=/rustc/$hash"
+--remap-path-prefix=$work=/rustc/$hash$remap"
         cargo build -q --release --locked --manifest-path "$work/library/sysroot/Cargo.toml" \
             --target "$target" --features panic-unwind --target-dir "$work/target" >&2
     )
