@@ -84,6 +84,30 @@ fn an_index_that_an_operator_made_to_find_rows_sooner_is_restored() {
 }
 
 #[test]
+fn a_table_of_somebody_elses_is_named_and_breaks_nothing_whatever_it_is_called() {
+    let (machine, _) = with_backup();
+    changes(
+        &machine.path(".authdb.sqlite"),
+        r#"CREATE TABLE "a'b""c" ("d'""e" TEXT PRIMARY KEY); INSERT INTO "a'b""c" VALUES ('x')"#,
+    );
+    let server = machine.starts(&[]);
+    assert!(server.session_is_live(&server.new_session()));
+    assert_eq!(server.health().0, 200);
+    assert_eq!(does(&machine, &["db", "size"])["rows"]["a'b\"c"], 1);
+    let told = does_not(&machine, &["db", "check"]);
+    assert!(told.contains("a'b\"c") && told.contains("none of ours"), "{told}");
+    backs_up(&machine, &machine.path("again.sqlite"));
+    server.stops();
+}
+
+/// What a command says that ends with 1.
+fn does_not(machine: &Machine, words: &[&str]) -> String {
+    let output = machine.command(&[]).args(words).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
 fn rows_that_refer_to_nothing_keep_nobody_from_a_backup_and_are_told_after_a_restore() {
     let (machine, _) = with_backup();
     let orphan = "PRAGMA foreign_keys = OFF; INSERT INTO role_history VALUES (9, 1, 'authenticated')";

@@ -1,7 +1,7 @@
 //! Copies a database as it is at one moment, and makes sure that the copy is whole. Writers are not held up meanwhile.
 
 use super::connection::connect;
-use super::damage::tables;
+use super::tables::{quoted, tables};
 use crate::store::error::{OpenError, StoreError};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -123,8 +123,7 @@ pub(crate) fn orphans(connection: &Connection) -> Result<BTreeMap<(String, Strin
 
 fn row_counts(connection: &Connection) -> Result<Vec<(String, i64)>, StoreError> {
     let count = |table: String| {
-        let quoted = table.replace('"', "\"\"");
-        let mut statement = format!("SELECT count(*) FROM \"{quoted}\"");
+        let mut statement = format!("SELECT count(*) FROM {}", quoted(&table));
         if table == "server_state" {
             statement.push_str(" WHERE name NOT GLOB 'backup_*' AND name != 'last_backup'");
         }

@@ -2,6 +2,7 @@
 
 use super::companions::beside;
 use super::connection::{connect_to_read, refusal};
+use super::tables::{quoted, tables};
 use crate::store::error::{OpenError, StoreError};
 use rusqlite::{Connection, Error as SqliteError, ffi};
 use std::path::Path;
@@ -63,7 +64,7 @@ fn check_tables(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Option<String
         if stopping.load(Ordering::Relaxed) {
             return Err(SqliteError::SqliteFailure(ffi::Error::new(ffi::SQLITE_INTERRUPT), None).into());
         }
-        if let Some(what) = check(&connection, &format!("PRAGMA quick_check('{table}')"))? {
+        if let Some(what) = check(&connection, &format!("PRAGMA quick_check({})", quoted(&table)))? {
             return Ok(Some(what));
         }
     }
@@ -73,14 +74,6 @@ fn check_tables(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Option<String
 fn check(connection: &Connection, statement: &str) -> Result<Option<String>, StoreError> {
     let verdict: String = connection.query_row(statement, [], |row| row.get(0))?;
     Ok((verdict != "ok").then_some(verdict))
-}
-
-/// The tables that have pages of their own. The names are ours or the original's and need no quoting.
-pub(crate) fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let mut statement =
-        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")?;
-    let names = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(names)
 }
 
 /// Whether the file is shorter than it says; an error when an end of a table or index cannot be read.
@@ -100,7 +93,8 @@ fn ends(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
         let columns = columns.query_map([&table], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         for column in columns {
             for order in ["ASC", "DESC"] {
-                let row = format!(r#"SELECT * FROM "{table}" ORDER BY "{column}" {order} LIMIT 1"#);
+                let row =
+                    format!("SELECT * FROM {} ORDER BY {} {order} LIMIT 1", quoted(&table), quoted(&column));
                 connection.prepare(&row)?.query([])?.next()?;
             }
         }

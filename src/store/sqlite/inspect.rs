@@ -7,15 +7,12 @@ use super::look::{Found, Kind, look_with};
 use super::migrate;
 use super::open::{First, open_prepared};
 use super::schema;
+use super::tables::{quoted, tables};
 use super::upgrade::take_steps;
 use crate::problem::Problem;
 use crate::store::error::{OpenError, StoreError};
-use crate::store::query::query;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
-
-const FILE: &str = include_str!("../../../sql/sqlite/inspect.sql");
-const TABLES: &str = query(FILE, "tables");
 
 /// Problems that one check tells of at most.
 const PROBLEMS_MAX: usize = 100;
@@ -67,7 +64,7 @@ pub fn look(path: &Path) -> Result<Inspected, OpenError> {
 pub fn measure(path: &Path) -> Result<Inspected, OpenError> {
     inspect(path, |connection| {
         let count = |table: String| {
-            let statement = format!(r#"SELECT count(*) FROM "{table}""#);
+            let statement = format!("SELECT count(*) FROM {}", quoted(&table));
             Ok((table, connection.query_row(&statement, [], |row| row.get(0))?))
         };
         // What SQLite keeps for itself says nothing to anybody.
@@ -148,7 +145,7 @@ fn checked(
 fn verdicts(connection: &Connection, check: &str) -> Result<Vec<String>, StoreError> {
     let mut found: Vec<String> = Vec::new();
     for table in tables(connection)? {
-        let mut statement = connection.prepare(&format!("PRAGMA {check}('{table}')"))?;
+        let mut statement = connection.prepare(&format!("PRAGMA {check}({})", quoted(&table)))?;
         let verdicts = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
         found.extend(verdicts.into_iter().filter(|verdict| verdict != "ok"));
     }
@@ -162,12 +159,6 @@ fn problems(connection: &Connection) -> Result<Vec<String>, StoreError> {
         found.push(if rows == 1 { format!("a row {what}") } else { format!("each of {rows} rows {what}") });
     }
     Ok(found)
-}
-
-/// The tables that have pages of their own. The names are ours or the original's and need no quoting.
-fn tables(connection: &Connection) -> Result<Vec<String>, StoreError> {
-    let names = connection.prepare(TABLES)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(names)
 }
 
 /// Takes the steps that are missing on a copy in memory; tells how many they are.

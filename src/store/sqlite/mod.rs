@@ -22,6 +22,7 @@ mod report;
 pub(crate) mod restore;
 mod schema;
 pub(super) mod session;
+mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
 mod upgrade;
