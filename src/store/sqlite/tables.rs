@@ -4,7 +4,7 @@ use crate::store::error::StoreError;
 use crate::store::query::query;
 use rusqlite::Connection;
 
-const FILE: &str = include_str!("../../../sql/sqlite/inspect.sql");
+const FILE: &str = include_str!("../../../sql/sqlite/tables.sql");
 const TABLES: &str = query(FILE, "tables");
 
 /// The tables that have pages of their own, by name.
