@@ -74,9 +74,10 @@ fn alice_passes_those_who_left(email_of: impl Fn(usize) -> String, waiting_max: 
         answer.borrow().is_some()
     });
     assert_eq!(answer.take().expect("an answer")["success"], true);
-    // The one that was under way, and another if that one ended before the server saw that all were gone.
+    // The one that was under way, and on a busy machine others that ended before the server saw that all were gone; but not
+    // that one and all that waited.
     let tested = found_wrong(&machine) - before;
-    assert!(tested <= 2, "Alice waited for {tested} guesses of clients that were gone");
+    assert!(tested < waiting_max, "Alice waited for {tested} guesses of clients that were gone");
     let log = server.log();
     assert!(log.contains("requests refused while busy"), "{log}");
     assert!(!log.contains("request failed"), "many who come at once are no fault of the server's: {log}");
