@@ -32,12 +32,16 @@ class Scripted:
         self.asked = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.server = threading.Thread(target=self.serve, daemon=True)
+        self.server.start()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        # Closed only when nobody waits for it any more: the next one may get the same descriptor.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.server.join()
         self.listener.close()
 
     def serve(self):
