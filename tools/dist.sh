@@ -21,10 +21,7 @@ for target in "$@"; do
         "$python" -B tests/packages/smoke.py --server="$program"
         continue
     fi
-    emulator=qemu-$processor
-    if [ "$processor" = armv7 ]; then emulator=qemu-arm; fi
-    need qemu-user command -v "$emulator"
-    need libfaketime compgen -G '/usr/lib/*/faketime/libfaketime.so.1'
+    need_emulator
     "$python" -B tests/packages/smoke.py --server="$program" --runner="$emulator" \
         --faketime="$(compgen -G '/usr/lib/*/faketime/libfaketime.so.1' | head -n1)"
 done

@@ -22,3 +22,11 @@ need_compilers() {
         need_of "$debian" "musl-dev:$debian" test -f "$musl/libc.a"
     fi
 }
+
+# Asks for what runs a program of another processor, at another time too; sets `emulator`.
+need_emulator() {
+    emulator=qemu-$processor
+    if [ "$processor" = armv7 ]; then emulator=qemu-arm; fi
+    need qemu-user command -v "$emulator"
+    need libfaketime compgen -G '/usr/lib/*/faketime/libfaketime.so.1'
+}

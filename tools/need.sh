@@ -11,7 +11,8 @@ need() {
         exit 1
     fi
     echo "installing $package" >&2
-    apt-get -q update >&2
+    # One list of many may be out of order just now; whether the package is in another shows next.
+    apt-get -q update >&2 || echo "not all package lists could be read" >&2
     DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "$package" >&2
 }
 
