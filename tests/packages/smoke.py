@@ -35,8 +35,12 @@ class Server:
         while True:
             assert self.process.poll() is None, "the server does not start"
             assert time.monotonic() - began < PATIENCE, "the server takes too long to start"
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port)).close()
+            # A connection alone says little: a server that starts tries the port out first, and drops who comes then.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                health = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+                health.request("GET", "/health", headers={"Host": "localhost"})
+                health.getresponse().read()
+                health.close()
                 break
             time.sleep(0.02)
         self.start_seconds = time.monotonic() - began
