@@ -50,30 +50,32 @@ type Rows = HashMap<AttemptKey, Vec<LockedAttempts>>;
 /// A failing database.
 pub fn list(context: &Context<'_>, user: Option<&User>) -> Result<Vec<AttemptLock>, StoreError> {
     let longest_seconds = i64::from(context.config().user_lock_seconds);
-    context.read(|db| {
-        let mut rows = Rows::new();
-        for row in attempts::list_locked(db, latest_end(db.now(), longest_seconds))? {
-            rows.entry(row.key.within(String::new())).or_default().push(row);
-        }
-        let mut found = Vec::new();
-        if let Some(user) = user {
-            take_of(db, user, &mut rows, &mut found)?;
-        } else {
-            let mut next = Some(UserId::MIN).filter(|_| !rows.is_empty());
-            while let Some(after) = next {
-                let slice = user_lists::slice(db, &Wanted::All, after)?;
-                for user in &slice.users {
-                    take_of(db, user, &mut rows, &mut found)?;
-                }
-                next = slice.next;
+    let mut rows = Rows::new();
+    let locked = context.read(|db| attempts::list_locked(db, latest_end(db.now(), longest_seconds)))?;
+    for row in locked {
+        rows.entry(row.key.within(String::new())).or_default().push(row);
+    }
+    let mut found = Vec::new();
+    if let Some(user) = user {
+        context.read(|db| take_of(db, user, &mut rows, &mut found))?;
+        return Ok(found);
+    }
+    // A slice at a time: however many users there are, nobody else waits for all of them.
+    let mut next = Some(UserId::MIN).filter(|_| !rows.is_empty());
+    while let Some(after) = next {
+        next = context.read(|db| {
+            let slice = user_lists::slice(db, &Wanted::All, after)?;
+            for user in &slice.users {
+                take_of(db, user, &mut rows, &mut found)?;
             }
-            take(&mut rows, &AttemptKey::of_all_codes(String::new()), Locked::AllCodes, None, &mut found);
-            for key in rows.keys().cloned().collect::<Vec<_>>() {
-                take(&mut rows, &key, Locked::Unknown, None, &mut found);
-            }
-        }
-        Ok(found)
-    })
+            Ok(slice.next)
+        })?;
+    }
+    take(&mut rows, &AttemptKey::of_all_codes(String::new()), Locked::AllCodes, None, &mut found);
+    for key in rows.keys().cloned().collect::<Vec<_>>() {
+        take(&mut rows, &key, Locked::Unknown, None, &mut found);
+    }
+    Ok(found)
 }
 
 /// Moves the locks of a user from `rows` to `found`.

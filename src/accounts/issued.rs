@@ -4,7 +4,7 @@
 use super::attempt_locks::{self, AttemptLock, Locked};
 use super::keys::{self, ListedKind};
 use super::lock;
-use super::sessions::{self, PAGE_ROWS_MAX};
+use super::sessions::{self, PAGE_ROWS_MAX, is_full_page};
 use crate::app::Context;
 use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
@@ -163,7 +163,7 @@ pub fn api_keys(
     let read = |owner: &User, kind, after| {
         let listed = keys::list(context, kind, owner.user_id, after, PAGE_ROWS_MAX)?;
         let last = listed.last().map(|key| key.id);
-        Ok((listed.into_iter().map(|key| key_of(context, owner, kind, key)).collect(), last))
+        Ok((listed.into_iter().map(|key| key_of(owner, kind, key)).collect(), last))
     };
     page(context, of, from, &ListedKind::ALL, &read)
 }
@@ -177,7 +177,7 @@ pub fn locks(context: &Context<'_>, from: Option<Place>) -> Result<Page<LockInFo
     let after = from.map_or(UserId::MIN, |place| before(place.user_id));
     let listed = lock::list(context, after, PAGE_ROWS_MAX)?;
     let next =
-        listed.last().filter(|_| is_full(listed.len())).map(|last| Place::user(following(last.user_id)));
+        listed.last().filter(|_| is_full_page(listed.len())).map(|last| Place::user(following(last.user_id)));
     let mut rows: Vec<_> = listed
         .into_iter()
         .map(|locked| {
@@ -234,15 +234,8 @@ fn session_of(owner: &User, session: stored_sessions::ListedSession) -> IssuedSe
     }
 }
 
-fn key_of(context: &Context<'_>, owner: &User, kind: ListedKind, key: apikeys::ListedKey) -> IssuedKey {
-    let (name, scopes, last_used) = match key.scoped {
-        Some(scoped) => {
-            // A use that is not written yet counts, too.
-            let last_used = scoped.last_used.max(context.app().key_uses.last(key.id));
-            (Some(scoped.name), Some(scoped.scopes.into_list()), last_used)
-        }
-        None => (None, None, None),
-    };
+fn key_of(owner: &User, kind: ListedKind, mut key: apikeys::ListedKey) -> IssuedKey {
+    let (name, scopes, last_used) = key.take_scoped();
     IssuedKey {
         id: key.id.to_string(),
         kind: match kind {
@@ -287,7 +280,7 @@ fn page<K: Copy, T>(
         for (number, kind) in kinds.iter().enumerate().skip(if is_begun { from.kind } else { 0 }) {
             let after = from.after.filter(|_| is_begun && number == from.kind);
             let (more, last) = read(owner, *kind, after)?;
-            let is_more = is_full(more.len());
+            let is_more = is_full_page(more.len());
             rows.extend(more);
             if is_more {
                 return Ok(Page {
@@ -296,17 +289,13 @@ fn page<K: Copy, T>(
                 });
             }
         }
-        if of.is_none() && is_full(rows.len()) {
+        if of.is_none() && is_full_page(rows.len()) {
             return Ok(Page { rows, next: Some(Place::user(following(owner.user_id))) });
         }
     }
     let is_more = of.is_none() && i64::try_from(owners.len()).is_ok_and(|count| count == PAGE_USERS_MAX);
     let next = owners.last().filter(|_| is_more).map(|last| Place::user(following(last.user_id)));
     Ok(Page { rows, next })
-}
-
-fn is_full(rows: usize) -> bool {
-    i64::try_from(rows).is_ok_and(|rows| rows >= PAGE_ROWS_MAX)
 }
 
 const fn before(user_id: UserId) -> UserId {

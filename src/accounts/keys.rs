@@ -159,7 +159,18 @@ pub fn list(
     after: Option<TokenId>,
     rows: i64,
 ) -> Result<Vec<ListedKey>, StoreError> {
-    context.read(|db| page(db, kind, user_id, after, rows))
+    let mut listed = context.read(|db| page(db, kind, user_id, after, rows))?;
+    add_unwritten_uses(context, &mut listed);
+    Ok(listed)
+}
+
+/// Has each key with scopes tell of a use that is not written down yet.
+pub(super) fn add_unwritten_uses(context: &Context<'_>, listed: &mut [ListedKey]) {
+    for key in listed {
+        if let Some(scoped) = &mut key.scoped {
+            scoped.last_used = scoped.last_used.max(context.app().key_uses.last(key.id));
+        }
+    }
 }
 
 /// See [`list`].

@@ -3,7 +3,7 @@
 
 use super::actor::{Actor, Performer};
 use super::error::OperationError;
-use super::keys::{self, ListedKind};
+use super::keys::{self, ListedKind, add_unwritten_uses};
 use super::sessions::{DAY_SECONDS, PAGE_ROWS_MAX};
 use crate::app::Context;
 use crate::clock::Timestamp;
@@ -54,10 +54,8 @@ pub fn list_keys(
         pages.into_iter().collect::<Result<Vec<_>, _>>().map(Some)
     })?;
     let mut listed = listed.ok_or(OperationError::Refused(NotLoggedIn))?;
-    for key in listed.iter_mut().flat_map(|(_, keys)| keys) {
-        if let Some(scoped) = &mut key.scoped {
-            scoped.last_used = scoped.last_used.max(context.app().key_uses.last(key.id));
-        }
+    for (_, keys) in &mut listed {
+        add_unwritten_uses(context, keys);
     }
     Ok(listed)
 }

@@ -20,6 +20,12 @@ const EXTRA_INFO_BYTES_MAX: usize = 64 * 1024;
 /// Seconds of a day.
 pub const DAY_SECONDS: i64 = 86_400;
 
+/// Whether so many rows are all that somebody gets at once, so that there may be more.
+#[must_use]
+pub fn is_full_page(rows: usize) -> bool {
+    i64::try_from(rows).is_ok_and(|rows| rows >= PAGE_ROWS_MAX)
+}
+
 /// A session that somebody wants to have.
 pub struct Start {
     /// The visitor's address in canonical form.

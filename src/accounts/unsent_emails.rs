@@ -1,5 +1,6 @@
 //! What an operator can do about emails that were not sent. A running server sends what is due within half a minute.
 
+use super::sessions::{PAGE_ROWS_MAX, is_full_page};
 use crate::app::Context;
 use crate::clock::Timestamp;
 use crate::policy::email::EmailAddress;
@@ -8,8 +9,6 @@ use crate::store::StoreError;
 use crate::store::unsent_emails::{self, UnsentEmail};
 use crate::user_id::UserId;
 
-/// Emails that one page has.
-const PAGE_ROWS_MAX: i64 = 500;
 /// The state of an email that was given up on.
 const DEAD: &str = "dead";
 
@@ -43,8 +42,7 @@ shape! {
 /// A failing database.
 pub(crate) fn page(context: &Context<'_>, after: i64) -> Result<(Vec<QueuedEmail>, Option<i64>), StoreError> {
     let listed = context.read(|db| unsent_emails::list(db, after, PAGE_ROWS_MAX))?;
-    let is_full = i64::try_from(listed.len()).is_ok_and(|rows| rows == PAGE_ROWS_MAX);
-    let next = listed.last().map(|last| last.email_id).filter(|_| is_full);
+    let next = listed.last().map(|last| last.email_id).filter(|_| is_full_page(listed.len()));
     Ok((listed.into_iter().map(shown).collect(), next))
 }
 

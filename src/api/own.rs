@@ -6,7 +6,7 @@ use crate::accounts::own::{
     self, EndRefused, NotLoggedIn, Prolong, ProlongRefused, end_key, end_session, list_keys, list_sessions,
     prolong,
 };
-use crate::accounts::sessions::PAGE_ROWS_MAX;
+use crate::accounts::sessions::is_full_page;
 use crate::api::refusals::NOT_LOGGED_IN;
 use crate::app::Call;
 use crate::clock::Timestamp;
@@ -166,11 +166,6 @@ requests! {
     } refuses [NOT_LOGGED_IN, NO_SUCH_KEY]
 }
 
-/// Whether a list has all there is.
-fn is_complete(rows: usize) -> bool {
-    i64::try_from(rows).is_ok_and(|rows| rows < PAGE_ROWS_MAX)
-}
-
 fn not_logged_in(_: NotLoggedIn) -> Failure {
     NOT_LOGGED_IN.to_failure()
 }
@@ -179,7 +174,7 @@ fn session_list(call: &mut Call<'_>, ask: SessionList) -> Outcome<Sessions> {
     let token = StoredToken::of(ask.session_token.expose());
     let current = token.id();
     let listed = list_sessions(call, &token).map_err(|error| error.map_refusal(not_logged_in))?;
-    let complete = is_complete(listed.len());
+    let complete = !is_full_page(listed.len());
     let own = listed.into_iter().map(|session| OwnSession {
         session_id: session.id.to_string(),
         is_current: session.id == current,
@@ -234,13 +229,10 @@ fn session_touch(call: &mut Call<'_>, ask: SessionTouch) -> Outcome<Touched> {
 fn apikey_list(call: &mut Call<'_>, ask: ApikeyList) -> Outcome<Keys> {
     let listed = list_keys(call, &StoredToken::of(ask.session_token.expose()));
     let listed = listed.map_err(|error| error.map_refusal(not_logged_in))?;
-    let complete = listed.iter().all(|(_, keys)| is_complete(keys.len()));
+    let complete = listed.iter().all(|(_, keys)| !is_full_page(keys.len()));
     let own = listed.into_iter().flat_map(|(kind, keys)| {
-        keys.into_iter().map(move |key| {
-            let (name, scopes, last_used) = match key.scoped {
-                Some(scoped) => (Some(scoped.name), Some(scoped.scopes.into_list()), scoped.last_used),
-                None => (None, None, None),
-            };
+        keys.into_iter().map(move |mut key| {
+            let (name, scopes, last_used) = key.take_scoped();
             OwnKey {
                 key_id: key.id.to_string(),
                 ends_with_session: kind == ListedKind::InSession,

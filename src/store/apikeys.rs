@@ -114,6 +114,16 @@ pub struct ListedKey {
     pub scoped: Option<ListedScopes>,
 }
 
+impl ListedKey {
+    /// Takes out name, scopes and last use; nothing where it has no scopes.
+    pub fn take_scoped(&mut self) -> (Option<String>, Option<Vec<String>>, Option<Timestamp>) {
+        match self.scoped.take() {
+            Some(scoped) => (Some(scoped.name), Some(scoped.scopes.into_list()), scoped.last_used),
+            None => (None, None, None),
+        }
+    }
+}
+
 /// What only keys with scopes have.
 pub struct ListedScopes {
     /// What its owner calls it.
