@@ -41,6 +41,8 @@ if [ -f "$(rustc --print target-libdir --target "$target")/self-contained/libc.a
     # knows it, Debian's does not yet.
     flags="$flags -Clink-arg=-Wl,-z,pack-relative-relocs"
 fi
+# Tests within documentation are built by rustdoc, which takes no other names for paths; nobody ships them.
+export "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
 # Where this was built and where its crates lie must not be seen in what is built, so that others can build the same.
 for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
     flags="$flags --remap-path-prefix=$crates=/crates"
@@ -48,6 +50,5 @@ done
 flags="$flags --remap-path-prefix=$PWD=/authnzerver"
 # What C writes into a program for __DATE__ and __TIME__. Always the same, since nothing is compiled anew when it changes.
 export SOURCE_DATE_EPOCH=315532800
-# Tests within documentation are built by rustdoc.
-export "CARGO_TARGET_${upper}_RUSTFLAGS=$flags" "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
+export "CARGO_TARGET_${upper}_RUSTFLAGS=$flags"
 CARGO_BUILD_TARGET=$target exec cargo "$@"
