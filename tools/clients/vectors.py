@@ -39,6 +39,31 @@ def sealing():
     return [{"plain": plain, "key": KEY, "time": TIME, "iv": IV.hex(), "sealed": seal(plain)} for plain in plains]
 
 
+def fernet():
+    """The vectors of Fernet's specification, as far as they concern a client that does not ask how old a token is."""
+    secret = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
+    token = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA=="
+    invalid = {
+        "incorrect mac":
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykQUFBQUFBQUFBQQ==",
+        "too short":
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPA==",
+        "invalid base64":
+            "%%%%%%%%%%%%%AECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykRtfsH-p1YsUD2Q==",
+        "payload size not multiple of block size":
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPOm73QeoCk9uGib28Xe5vz6oxq5nmxbx_v7mrfyudzUm",
+        "payload padding error":
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0ODz4LEpdELGQAad7aNEHbf-JkLPIpuiYRLQ3RtXatOYREu2FWke6CnJNYIbkuKNqOhw==",
+        "incorrect IV":
+            "gAAAAAAdwJ6xBQECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAkLhFLHpGtDBRLRTZeUfWgHSv49TF2AUEZ1TIvcZjK1zQ==",
+    }
+    return {
+        "key": secret,
+        "valid": {"token": token, "time": 499162800, "iv": IV.hex(), "plain": "hello"},
+        "invalid": [{"name": name, "token": token} for name, token in invalid.items()],
+    }
+
+
 def answer(success=True, response=None, messages=(), reqid=REQID, **more):
     return json.dumps(
         {"success": success, "response": response, "messages": list(messages), "reqid": reqid, **more}
@@ -186,6 +211,7 @@ def main():
         "answer_bytes_max": ANSWER_BYTES_MAX,
         "written_keys": keys(),
         "sealing": sealing(),
+        "fernet": fernet(),
         "replies": cases,
         "retries": retries(),
     }

@@ -52,6 +52,14 @@ class Vectors(unittest.TestCase):
                 self.assertEqual(ring.open(case["sealed"].encode()), case["plain"].encode())
                 self.assertEqual(ring.open(ring.seal(case["plain"].encode())), case["plain"].encode())
 
+    def test_tokens_are_those_of_the_specification(self):
+        fernet = VECTORS["fernet"]
+        ring, valid = KeyRing(fernet["key"]), fernet["valid"]
+        self.assertEqual(ring.open(base64.b64encode(valid["token"].encode())), valid["plain"].encode())
+        for case in fernet["invalid"]:
+            with self.subTest(case["name"]):
+                self.assertIsNone(ring.open(base64.b64encode(case["token"].encode())))
+
     def test_each_reply_means_what_stands_beside_it(self):
         policy = Policy(tries=1, answer_bytes_max=VECTORS["answer_bytes_max"])
         for kind in BOTH:
