@@ -37,3 +37,5 @@ for package in "$made"/dist/*.whl "$made"/dist/*.tar.gz; do
     esac
     "$made/installed/bin/python" -W error::ResourceWarning -m unittest discover --start-directory clients/python/tests --pattern "$tests"
 done
+
+tools/clients/test-go.sh "$made"

@@ -1,0 +1,3 @@
+module authnzerver.example/authnzerver
+
+go 1.19
