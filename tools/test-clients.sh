@@ -39,3 +39,4 @@ for package in "$made"/dist/*.whl "$made"/dist/*.tar.gz; do
 done
 
 tools/clients/test-go.sh "$made"
+tools/clients/test-node.sh "$made"

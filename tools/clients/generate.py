@@ -11,10 +11,11 @@ import sys
 sys.dont_write_bytecode = True
 import go  # noqa: E402
 import model  # noqa: E402
+import node  # noqa: E402
 import python  # noqa: E402
 
 # One a language: a module with `files`, which gives the text of each file by its path.
-LANGUAGES = (python, go)
+LANGUAGES = (python, go, node)
 
 
 def main():
