@@ -4,6 +4,7 @@
 
 use std::ffi::CString;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -41,9 +42,36 @@ pub fn replace_standard(descriptor: RawFd, by: impl AsFd) -> io::Result<()> {
 #[must_use]
 pub fn resident_bytes() -> Option<u64> {
     let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
+    pages.checked_mul(u64::try_from(page_bytes()?).ok()?)
+}
+
+fn page_bytes() -> Option<usize> {
     // SAFETY: it takes a number and gives one back.
-    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.checked_mul(u64::try_from(page_bytes).ok()?)
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()
+}
+
+/// Asks for this memory in large pages, which are found quicker. Whether it is, the system decides.
+pub fn prefer_huge_pages<T>(memory: &mut [MaybeUninit<T>]) {
+    advise(memory, libc::MADV_HUGEPAGE);
+}
+
+/// Lets the system have back the whole pages of memory in which nothing is. They are there again once they are written to.
+pub fn give_back<T>(memory: &mut [MaybeUninit<T>]) {
+    advise(memory, libc::MADV_DONTNEED);
+}
+
+/// Advises the system about the whole pages of some memory, in which nothing needs to stay.
+fn advise<T>(memory: &mut [MaybeUninit<T>], advice: libc::c_int) {
+    let Some(page_bytes) = page_bytes() else { return };
+    let bytes = size_of_val(memory);
+    let start = memory.as_mut_ptr().cast::<u8>();
+    let before = start.align_offset(page_bytes);
+    if let Some(pages) = bytes.checked_sub(before).map(|bytes| bytes / page_bytes).filter(|pages| *pages > 0)
+    {
+        // SAFETY: the pages lie within memory that is borrowed, and of which nobody expects to find what was there.
+        // Whatever comes of an advice, nothing depends on it.
+        unsafe { libc::madvise(start.add(before).cast(), pages * page_bytes, advice) };
+    }
 }
 
 /// Bytes that this process may still write to the file system on which the path lies.

@@ -11,6 +11,7 @@
 pub(crate) mod accounts;
 pub(crate) mod ask;
 pub(crate) mod backup;
+pub(crate) mod calibrate;
 pub(crate) mod call;
 pub(crate) mod client;
 pub mod command;

@@ -88,6 +88,7 @@ exists is overwritten, so it can be run again.
     Command::group("policy", "read a permissions policy, and say what it permits", operation::POLICY),
     operation::DOCTOR,
     operation::STATS,
+    operation::CALIBRATE,
     Command::group("db", "look after the database file", operation::DB),
     Command::new("health", "ask a running server how it is", health::run)
         .options(&[URL, JSON])

@@ -27,6 +27,7 @@ pub use problems::{Problems, closest, shown};
 pub use table::{Config, SETTINGS, Setting, SettingKind};
 
 use crate::guard::envelope::Keyring;
+use crate::guard::password::Argon2Cost;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
 use crate::problem;
@@ -217,6 +218,21 @@ pub fn load_for_client(
     let place = place_of_server(&sources, &mut reader, url)?;
     let ((secret, (url, trust)), warnings) = reader.finish(secret.zip(place))?;
     Ok(ClientSettings { secret, url, trust, warnings })
+}
+
+/// Reads what new password hashes cost, and how many threads make them.
+///
+/// # Errors
+/// Everything that is wrong with that.
+pub fn load_hashing(
+    invocation: &Invocation,
+    environment: &Environment,
+) -> Result<(Argon2Cost, Option<usize>), Problems> {
+    let sources = Sources::open(invocation, environment)?;
+    let mut reader = Reader::new(&sources);
+    let cost = reader.argon2();
+    let threads = reader.hash_threads();
+    reader.finish(cost.zip(threads)).map(|(hashing, _)| hashing)
 }
 
 /// Reads where the server is, for those who do not need its key.

@@ -1,6 +1,6 @@
 //! Hashes and verifies passwords with Argon2 on a fixed number of threads of its own, so that hashing neither
-//! holds up other requests nor takes more memory than was planned for: each thread has the memory for one computation
-//! from the start, and uses it again and again.
+//! holds up other requests nor takes more memory than was planned for: each thread has room for one computation from
+//! the start, and uses its memory again and again.
 //!
 //! This folder alone knows Argon2. Every call costs exactly one computation, whatever is stored: nobody
 //! can tell from the time whether an account exists, has a password or has a broken one. (A sound hash of another
@@ -74,7 +74,7 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Takes the memory and starts the threads.
+    /// Reserves the memory and starts the threads.
     ///
     /// # Errors
     /// If the cost exceeds the ceilings, or the system gives no memory or no thread.
@@ -82,27 +82,6 @@ impl Hasher {
         settings: &HasherSettings,
         rng: Arc<dyn Rng>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, HasherStartError> {
-        Self::start_threads(settings, rng, clock, Arena::touch)
-    }
-
-    /// The same for somebody who may have nothing to hash: memory is taken for the first computation.
-    ///
-    /// # Errors
-    /// See [`Hasher::start`].
-    pub fn start_idle(
-        settings: &HasherSettings,
-        rng: Arc<dyn Rng>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, HasherStartError> {
-        Self::start_threads(settings, rng, clock, |_| {})
-    }
-
-    fn start_threads(
-        settings: &HasherSettings,
-        rng: Arc<dyn Rng>,
-        clock: Arc<dyn Clock>,
-        prepare: fn(&mut Arena),
     ) -> Result<Self, HasherStartError> {
         if !settings.ceilings.allow(&settings.cost) {
             return Err(HasherStartError::CostOverCeilings);
@@ -113,15 +92,10 @@ impl Hasher {
         let arenas = arenas.map_err(no_memory)?;
         let shared = Arc::new(HashContext::new(settings, &*rng, clock));
         let mut hasher = Self { shared, rng, threads: Vec::with_capacity(count) };
-        for (number, mut arena) in arenas.into_iter().enumerate() {
+        for (number, arena) in arenas.into_iter().enumerate() {
             let shared = Arc::clone(&hasher.shared);
             let thread = thread::Builder::new().name(format!("hasher-{number}"));
-            let thread = thread
-                .spawn(move || {
-                    prepare(&mut arena);
-                    shared.work(arena);
-                })
-                .map_err(HasherStartError::Thread)?;
+            let thread = thread.spawn(move || shared.work(arena)).map_err(HasherStartError::Thread)?;
             hasher.threads.push(thread);
         }
         Ok(hasher)

@@ -16,6 +16,7 @@ pub const COMMON: &[&str] = &[
     "pool",
     "metrics",
     "presence",
+    "os",
     "problem",
     "shape",
     "user_id",

@@ -90,5 +90,5 @@ fn guesses_at_one_account_keep_their_places_no_longer_than_their_clients_stay() 
 
 #[test]
 fn guesses_at_many_accounts_keep_their_places_no_longer_than_their_clients_stay() {
-    alice_passes_those_who_left(|number| format!("nobody{number}@example.org"), 8);
+    alice_passes_those_who_left(|number| format!("nobody{number}@example.org"), 32);
 }

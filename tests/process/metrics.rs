@@ -208,3 +208,20 @@ fn the_dashboard_and_the_alerts_name_what_the_server_serves() {
 fn is_histogram(served: &BTreeSet<&str>, name: &str) -> bool {
     served.contains(format!("{name}_bucket").as_str())
 }
+
+#[test]
+fn memory_for_hashing_is_taken_by_a_login_and_given_back_when_nobody_logs_in() {
+    const MIB: f64 = 1024.0 * 1024.0;
+    let (machine, port) = (Machine::new(), free_port());
+    let server = machine.starts(&[("METRICS", &format!("127.0.0.1:{port}")), ("ARGON2", "m=65536,t=1,p=1")]);
+    let resident = || value(&samples(port), "authnzerver_resident_memory_bytes", &json!({}));
+    // What the first administrator's password took at the first start is given back, too.
+    server.waits_until(|| resident() < 64.0 * MIB);
+    let idle = resident();
+    for _ in 0..2 {
+        server
+            .ask("user-passcheck-nosession", &json!({ "email": "nobody@example.org", "password": "wrong" }));
+        assert!(resident() > idle + 56.0 * MIB, "the arena is in memory");
+        server.waits_until(|| resident() < idle + 8.0 * MIB);
+    }
+}

@@ -3,7 +3,7 @@
 use crate::cli::client::URL;
 use crate::cli::command::{Command, Word};
 use crate::cli::output::JSON;
-use crate::cli::{db, doctor, policy, stats};
+use crate::cli::{calibrate, db, doctor, policy, stats};
 use crate::config::arguments::OptionRow;
 
 /// The policy that is meant; without a word, the one of the settings.
@@ -102,3 +102,18 @@ pub(super) const STATS: Command =
     Command::new("stats", "count users, sessions, API keys, emails and events", stats::run)
         .options(&[URL, JSON])
         .help("Numbers alone, and nothing about a person.\n");
+
+/// `authnzerver calibrate`.
+pub(super) const CALIBRATE: Command =
+    Command::new("calibrate", "measure how many logins a second this machine makes", calibrate::run)
+        .options(&[
+            OptionRow::with_value("target", "=MILLISECONDS", "find the parameters that one hash takes so long with"),
+            OptionRow::with_value("memory", "=MIB", "the memory of one hash (that of the settings)"),
+            JSON,
+        ])
+        .help(
+            "\
+Hashes passwords with the settings argon2 and hashthreads for some seconds, as a server full of logins does. Best while
+nothing else is at work. A server takes new parameters at its next start, and an account at its next login.
+",
+        );

@@ -1,8 +1,10 @@
-//! The memory that Argon2 works in, and the only place that calls the implementation. An arena is taken once and used
-//! again and again; between two computations it is wiped, so that nothing derived from a password stays.
+//! The memory that Argon2 works in, and the only place that calls the implementation. An arena's addresses are reserved
+//! at the start, and the memory behind them is used again and again until there is nothing to do for a while. Between
+//! two computations it is wiped, so that nothing derived from a password stays.
 
 use super::Argon2Cost;
 use super::phc::{Variant, Version};
+use crate::os;
 use argon2::{Algorithm, Argon2, Block, Params};
 use std::hint::black_box;
 
@@ -19,12 +21,20 @@ impl Arena {
         let mut blocks = Vec::new();
         let count = usize::try_from(cost.memory_kib()).map_err(|_| NoMemory)?;
         blocks.try_reserve_exact(count).map_err(|_| NoMemory)?;
+        // A computation jumps about in all of it: with pages of 4 KiB, a tenth of its time goes into finding them.
+        os::prefer_huge_pages(blocks.spare_capacity_mut());
         Ok(Self(blocks))
     }
 
-    /// Touches all of the arena, so that the memory is there from now on.
-    pub(super) fn touch(&mut self) {
-        self.0.resize(self.0.capacity(), Block::new());
+    /// Whether it takes no memory at the moment.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Lets the system have the memory back, but keeps the addresses.
+    pub(super) fn give_back(&mut self) {
+        self.0.clear();
+        os::give_back(self.0.spare_capacity_mut());
     }
 
     /// Computes a tag as long as `tag` is. The arena must have been reserved for this cost or a higher one.
@@ -48,7 +58,7 @@ impl Arena {
         let params = params.expect("a cost can be computed, and the length of the tag was checked");
         let blocks = params.block_count();
         if self.0.len() < blocks {
-            self.touch();
+            self.0.resize(self.0.capacity(), Block::new());
         }
         let memory = &mut self.0[..blocks];
         Argon2::new(algorithm, version, params)
@@ -67,6 +77,7 @@ fn wipe(memory: &mut [Block]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::FileExt as _;
 
     fn cost(text: &str) -> Argon2Cost {
         Argon2Cost::parse(text, true).expect("a cost for the test")
@@ -141,6 +152,34 @@ mod tests {
         let place = arena.0.as_ptr();
         assert_eq!(compute(&mut arena), first);
         assert_eq!(arena.0.as_ptr(), place, "it is used again");
+    }
+
+    /// How many pages of the arena are in memory.
+    fn pages_present(arena: &Arena) -> usize {
+        const PAGE: usize = 4096;
+        const ENTRY: usize = 8;
+        let first = arena.0.as_ptr() as usize / PAGE;
+        let mut entries = vec![0; arena.0.capacity() * size_of::<Block>() / PAGE * ENTRY];
+        let pages = std::fs::File::open("/proc/self/pagemap").expect("Linux tells a process about its pages");
+        pages.read_exact_at(&mut entries, (first * ENTRY) as u64).expect("all of them are mapped");
+        // The highest bit of an entry says it, which is in the last of its bytes.
+        entries.chunks(ENTRY).filter(|entry| entry[ENTRY - 1] & 0x80 != 0).count()
+    }
+
+    #[test]
+    fn memory_is_taken_by_the_first_computation_and_given_back_on_demand() {
+        let cost = cost("m=4096,t=1,p=1");
+        let mut arena = Arena::reserve(&cost).expect("four megabytes");
+        let few = 1024 / 8;
+        assert!(pages_present(&arena) < few && arena.is_at_rest(), "nothing was computed yet");
+        let mut tags = [[0; 32]; 2];
+        for tag in &mut tags {
+            arena.compute((Variant::Argon2id, Version::V19, &cost), b"password", b"somesalt", tag);
+            assert!(pages_present(&arena) > 1024 - few && !arena.is_at_rest());
+            arena.give_back();
+            assert!(pages_present(&arena) < few && arena.is_at_rest());
+        }
+        assert_eq!(tags[0], tags[1]);
     }
 
     #[test]

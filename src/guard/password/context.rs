@@ -4,7 +4,7 @@ use super::arena::Arena;
 use super::digest::PlainDigest;
 use super::foreign::ForeignHash;
 use super::phc::{Argon2Cost, HashLimits, SALT_BYTES, StoredHash, TAG_BYTES, Variant, Version};
-use super::queue::{Queue, Ticket};
+use super::queue::{Next, Queue, Ticket};
 use super::types::{HashError, HasherBusy, HasherSettings, PasswordHash, Verification};
 use crate::clock::Clock;
 use crate::guard::secret::{PasswordForm, Secret};
@@ -22,6 +22,9 @@ const NANOS_PER_KIB_AND_PASS: u64 = 1000;
 /// What must stay free beside a computation that takes memory of its own.
 const MEMORY_KEPT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// A thread with nothing to do keeps its arena's memory for so long: taking it again is a tenth of a computation.
+const KEPT_WHILE_IDLE: Duration = Duration::from_secs(10);
+
 /// What the threads share.
 pub(super) struct HashContext {
     pub(super) queue: Queue,
@@ -34,6 +37,8 @@ pub(super) struct HashContext {
     pub(super) durations: Histogram,
     pub(super) waits: Histogram,
     memory_free: fn() -> u64,
+    /// Threads whose arena takes no memory at the moment, but may at any other.
+    arenas_at_rest: AtomicU64,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -62,24 +67,48 @@ impl HashContext {
             durations: Histogram::default(),
             waits: Histogram::default(),
             memory_free: settings.memory_free,
+            arenas_at_rest: AtomicU64::new(settings.threads.max(1) as u64),
             clock,
         }
     }
 
     /// What each thread does from its start to its end.
     pub(super) fn work(&self, mut arena: Arena) {
-        while let Some(Ticket { is_large, work, since, .. }) = self.queue.pop() {
-            let begun = self.clock.monotonic();
-            self.waits.observe(begun.saturating_sub(since));
-            // A panic in one computation must not cost us the thread. What it leaves behind is gone with it.
-            let _ = catch_unwind(AssertUnwindSafe(|| work(&mut arena)));
-            let took = self.clock.monotonic().saturating_sub(begun);
-            self.durations.observe(took);
-            if is_large {
-                self.queue.large_is_done();
-            } else {
-                self.queue.learn(took);
+        // What was never touched need not be given back.
+        let mut patience = None;
+        loop {
+            match self.queue.pop(patience) {
+                Next::Work(ticket) => {
+                    patience = Some(KEPT_WHILE_IDLE);
+                    self.compute(ticket, &mut arena);
+                }
+                Next::Idle => {
+                    patience = None;
+                    if !arena.is_at_rest() {
+                        arena.give_back();
+                        self.arenas_at_rest.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                Next::End => return,
             }
+        }
+    }
+
+    fn compute(&self, Ticket { is_large, work, since, .. }: Ticket, arena: &mut Arena) {
+        let begun = self.clock.monotonic();
+        self.waits.observe(begun.saturating_sub(since));
+        let was_at_rest = arena.is_at_rest();
+        // A panic in one computation must not cost us the thread. What it leaves behind is gone with it.
+        let _ = catch_unwind(AssertUnwindSafe(|| work(arena)));
+        if was_at_rest && !arena.is_at_rest() {
+            self.arenas_at_rest.fetch_sub(1, Ordering::Relaxed);
+        }
+        let took = self.clock.monotonic().saturating_sub(begun);
+        self.durations.observe(took);
+        if is_large {
+            self.queue.large_is_done();
+        } else {
+            self.queue.learn(took);
         }
     }
 
@@ -168,9 +197,7 @@ impl HashContext {
     fn verify_foreign(&self, hash: &ForeignHash, text: &[u8]) -> Result<bool, HasherBusy> {
         if hash.memory_kib() > 0 {
             let bytes = hash.memory_kib() * 1024;
-            if (self.memory_free)() < bytes + MEMORY_KEPT_BYTES {
-                return Err(HasherBusy::Memory);
-            }
+            self.demand(bytes)?;
             // The implementation takes its memory itself, and ends the process where there is none.
             let mut probe: Vec<u8> = Vec::new();
             let bytes = usize::try_from(bytes).map_err(|_| HasherBusy::Memory)?;
@@ -181,11 +208,15 @@ impl HashContext {
 
     /// Memory for one stored hash that was made with more of it, if there is as much.
     pub(super) fn own_arena(&self, cost: &Argon2Cost) -> Result<Arena, HasherBusy> {
-        let bytes = u64::from(cost.memory_kib()) * 1024;
-        if (self.memory_free)() < bytes + MEMORY_KEPT_BYTES {
-            return Err(HasherBusy::Memory);
-        }
+        self.demand(u64::from(cost.memory_kib()) * 1024)?;
         Arena::reserve(cost).map_err(|_| HasherBusy::Memory)
+    }
+
+    /// Whether there is so much memory beside what must stay free, and what the arenas may take any time.
+    fn demand(&self, bytes: u64) -> Result<(), HasherBusy> {
+        let at_rest = self.arenas_at_rest.load(Ordering::Relaxed) * u64::from(self.cost.memory_kib()) * 1024;
+        let is_there = (self.memory_free)() >= bytes + MEMORY_KEPT_BYTES + at_rest;
+        is_there.then_some(()).ok_or(HasherBusy::Memory)
     }
 }
 

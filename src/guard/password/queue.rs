@@ -1,11 +1,13 @@
-//! The queue before the hashing threads, and who may stand in it. It holds what can be done in good time, of which
-//! nobody takes more than a share: a client network a quarter, an account a few places. Who has hung up leaves it
-//! without work being done for them, and never keeps out those who are still there.
+//! The queue before the hashing threads, and who may stand in it. It holds what can be done in good time. Client
+//! networks take turns, so whoever asks for one computation waits for no more than one of each other network. As long as
+//! there are places, one network may have them all; in a full queue it loses its newest to those who have fewer, down
+//! to a quarter. An account never has more than a few. Who has hung up leaves the queue without work being done for
+//! them, and never keeps out those who are still there.
 
 use super::arena::Arena;
 use crate::client_address::ClientNetwork;
 use crate::presence::Presence;
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ const QUEUE_SECONDS: u64 = 10;
 /// So many places there are at least, and at most. However slow the machine, one network gets a few.
 const PLACES_MIN: usize = 32;
 const PLACES_MAX: usize = 1024;
-/// One client network gets this part of the places at most.
+/// This part of the places is a client network's own, however many others ask.
 const NETWORK_SHARE: usize = 4;
 /// One account gets so many places at most.
 const ACCOUNT_PLACES_MAX: usize = 4;
@@ -59,8 +61,28 @@ pub(super) struct Queue {
     threads: u64,
 }
 
+/// A ticket, and its turn.
+struct Waiting {
+    ticket: Ticket,
+    /// Those of an earlier round go first. A network has one ticket in each.
+    round: u64,
+}
+
+/// What came of waiting for work.
+pub(super) enum Next {
+    /// This is to be done.
+    Work(Ticket),
+    /// Nothing was to be done for as long as told.
+    Idle,
+    /// Nothing will ever be.
+    End,
+}
+
 struct State {
-    waiting: VecDeque<Ticket>,
+    /// In the order in which they came.
+    waiting: Vec<Waiting>,
+    /// The round of the last that was taken.
+    round: u64,
     places: usize,
     /// The mean time of a computation. None: the number of places is fixed.
     mean_micros: Option<u64>,
@@ -73,7 +95,8 @@ impl Queue {
     /// what a computation takes, as far as one can say before the first.
     pub(super) fn new(threads: usize, places: Option<usize>, mean: Duration) -> Self {
         let mut state = State {
-            waiting: VecDeque::new(),
+            waiting: Vec::new(),
+            round: 0,
             places: places.unwrap_or(PLACES_MIN),
             mean_micros: None,
             large_is_under_way: false,
@@ -86,15 +109,18 @@ impl Queue {
         Self { state: Mutex::new(state), news: Condvar::new(), threads }
     }
 
-    /// Adds work to the end. Gives it back if its asker has no place.
+    /// Adds work. Gives it back if its asker has no place.
     pub(super) fn push(&self, ticket: Ticket) -> Result<(), Ticket> {
         let mut state = self.lock();
         let mut left = Vec::new();
         if !state.has_place_for(&ticket.asker) {
             left = state.take_out_the_gone();
         }
+        if state.waiting.len() >= state.places {
+            left.extend(state.displace_for(&ticket.asker));
+        }
         let result = if state.has_place_for(&ticket.asker) {
-            state.waiting.push_back(ticket);
+            state.add(ticket);
             self.news.notify_one();
             Ok(())
         } else {
@@ -106,8 +132,8 @@ impl Queue {
         result
     }
 
-    /// The next piece of work; waits until there is one. None at the end.
-    pub(super) fn pop(&self) -> Option<Ticket> {
+    /// The next piece of work; waits until there is one, or for so long.
+    pub(super) fn pop(&self, patience: Option<Duration>) -> Next {
         let mut state = self.lock();
         loop {
             let left = state.take_out_the_gone();
@@ -117,15 +143,23 @@ impl Queue {
                 state = self.lock();
                 continue;
             }
-            let next = state.waiting.iter().position(|ticket| !(ticket.is_large && state.large_is_under_way));
-            if let Some(ticket) = next.and_then(|index| state.waiting.remove(index)) {
-                state.large_is_under_way |= ticket.is_large;
-                return Some(ticket);
+            if let Some(ticket) = state.take_next() {
+                return Next::Work(ticket);
             }
             if state.ended && state.waiting.is_empty() {
-                return None;
+                return Next::End;
             }
-            state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match patience {
+                None => self.news.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(patience) => {
+                    let (state, waited) =
+                        self.news.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+                    if waited.timed_out() && state.waiting.is_empty() && !state.ended {
+                        return Next::Idle;
+                    }
+                    state
+                }
+            };
         }
     }
 
@@ -168,22 +202,51 @@ impl Queue {
 
 impl State {
     fn has_place_for(&self, asker: &Asker) -> bool {
-        let share = (self.places / NETWORK_SHARE).max(1);
-        let taken =
-            |same: &dyn Fn(&Asker) -> bool| self.waiting.iter().filter(|ticket| same(&ticket.asker)).count();
+        let is_same_account = |other: &&Waiting| other.ticket.asker.account == asker.account;
         self.waiting.len() < self.places
-            && (asker.network.is_none() || taken(&|other| other.network == asker.network) < share)
             && (asker.account.is_none()
-                || taken(&|other| other.account == asker.account) < ACCOUNT_PLACES_MAX)
+                || self.waiting.iter().filter(is_same_account).count() < ACCOUNT_PLACES_MAX)
+    }
+
+    /// Takes out the newest ticket of the network that has most, if that is more than its share and than this asker's
+    /// network would have.
+    fn displace_for(&mut self, asker: &Asker) -> Option<Ticket> {
+        let mut counts: HashMap<_, usize> = HashMap::new();
+        for network in self.waiting.iter().filter_map(|waiting| waiting.ticket.asker.network) {
+            *counts.entry(network).or_default() += 1;
+        }
+        let own = asker.network.and_then(|network| counts.get(&network).copied()).unwrap_or(0);
+        let (most, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        let share = (self.places / NETWORK_SHARE).max(1);
+        if count <= share || count <= own + 1 {
+            return None;
+        }
+        let newest = self.waiting.iter().rposition(|waiting| waiting.ticket.asker.network == Some(most))?;
+        Some(self.waiting.remove(newest).ticket)
+    }
+
+    /// Puts a ticket into the round after the last of its network's.
+    fn add(&mut self, ticket: Ticket) {
+        let network = ticket.asker.network;
+        let last = self.waiting.iter().filter(|waiting| waiting.ticket.asker.network == network);
+        let round = last.map(|waiting| waiting.round + 1).max().unwrap_or(self.round);
+        self.waiting.push(Waiting { ticket, round });
+    }
+
+    /// Takes the first ticket of the earliest round that may be begun now.
+    fn take_next(&mut self) -> Option<Ticket> {
+        let may_begin = |waiting: &Waiting| !(waiting.ticket.is_large && self.large_is_under_way);
+        let candidates = self.waiting.iter().enumerate().filter(|(_, waiting)| may_begin(waiting));
+        let (index, _) = candidates.min_by_key(|(_, waiting)| waiting.round)?;
+        let Waiting { ticket, round } = self.waiting.remove(index);
+        self.round = self.round.max(round);
+        self.large_is_under_way |= ticket.is_large;
+        Some(ticket)
     }
 
     fn take_out_the_gone(&mut self) -> Vec<Ticket> {
-        if !self.waiting.iter().any(|ticket| ticket.asker.presence.is_gone()) {
-            return Vec::new();
-        }
-        let (gone, present) = self.waiting.drain(..).partition(|ticket| ticket.asker.presence.is_gone());
-        self.waiting = present;
-        Vec::from(gone)
+        let is_gone = |waiting: &mut Waiting| waiting.ticket.asker.presence.is_gone();
+        self.waiting.extract_if(.., is_gone).map(|waiting| waiting.ticket).collect()
     }
 
     fn set_mean(&mut self, mean_micros: u64, threads: u64) {

@@ -1,6 +1,7 @@
 //! Hashing: known hashes, hostile ones, what each costs, and that the threads survive everything.
 
 mod foreign;
+mod queue;
 mod spelling;
 
 use super::*;
@@ -281,127 +282,6 @@ fn queues(hasher: &Hasher, asker: &Asker) -> (bool, mpsc::Receiver<()>) {
 }
 
 #[test]
-fn a_full_queue_says_so_at_once() {
-    let hasher = started(HasherSettings { threads: 1, places: Some(1), ..settings() });
-    let busy = keep_busy(&hasher, 1);
-    let (queued, is_done) = queues(&hasher, ANYBODY);
-    assert!(queued, "there is room for one");
-    assert!(!queues(&hasher, ANYBODY).0, "and for no more");
-
-    assert_eq!(hasher.hash(ANYBODY, &PASSWORD.into()).err(), Some(HasherBusy::Queue));
-    assert_eq!(hasher.verify(ANYBODY, &PASSWORD.into(), None), Err(HasherBusy::Queue));
-    assert_eq!(hasher.verify_dummy(ANYBODY, &PASSWORD.into()), Err(HasherBusy::Queue));
-    assert_eq!(hasher.hash_operations(), 0);
-
-    drop(busy);
-    is_done.recv().expect("what was queued is done");
-    hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("there is room again");
-}
-
-#[test]
-fn a_network_gets_a_quarter_of_the_places_and_an_account_a_few() {
-    let hasher = started(HasherSettings { threads: 1, places: Some(32), ..settings() });
-    let _busy = keep_busy(&hasher, 1);
-    let place = |client: &str, account: usize| queues(&hasher, &asker(client, &format!("{account}"))).0;
-    // Addresses of one network are one asker, in whatever form.
-    let neighbours = ["192.0.2.1", "192.0.2.200", "::ffff:192.0.2.7", "64:ff9b::192.0.2.8"];
-    let taken = (0..32).filter(|number| place(neighbours[number % 4], *number)).count();
-    assert_eq!(taken, 8);
-    let subnets = (0..32).filter(|number| place(&format!("2001:db8:1:{number}::1"), 100 + number)).count();
-    assert_eq!(subnets, 8, "all networks of one customer share");
-    assert!(place("203.0.113.1", 200), "others have a place");
-    let of_one_account = (0..32).filter(|number| place(&format!("198.{number}.100.1"), 300)).count();
-    assert_eq!(of_one_account, 4);
-    let rest = (0..100).filter(|number| place(&format!("2001:db8:{number:x}::1"), 400 + number)).count();
-    assert_eq!(rest, 32 - 8 - 8 - 1 - 4, "and all together no more than there are places");
-}
-
-#[test]
-fn who_is_gone_is_not_worked_for_and_keeps_nobody_out() {
-    let hasher = started(HasherSettings { threads: 1, places: Some(16), ..settings() });
-    let busy = keep_busy(&hasher, 1);
-    let client: Arc<Client> = Arc::default();
-    let gone = Asker { presence: Presence::of(client.clone()), ..asker("192.0.2.1", "a") };
-    let theirs: Vec<_> = (0..4).map(|_| queues(&hasher, &gone)).collect();
-    assert!(theirs.iter().all(|(queued, _)| *queued));
-    let neighbour = asker("192.0.2.2", "b");
-    assert!(!queues(&hasher, &neighbour).0, "their network has no more places");
-    client.leave();
-    let (queued, is_done) = queues(&hasher, &neighbour);
-    assert!(queued, "the gone made room");
-    assert!(theirs.iter().all(|(_, done)| done.recv().is_err()), "their work is thrown away");
-
-    let late = Asker { presence: Presence::always(), ..gone.clone() };
-    let (_, late_is_done) = queues(&hasher, &late);
-    let client: Arc<Client> = Arc::default();
-    let (queued, gone_is_done) = queues(&hasher, &Asker { presence: Presence::of(client.clone()), ..gone });
-    assert!(queued);
-    client.leave();
-    drop(busy);
-    is_done.recv().expect("whoever stayed is worked for");
-    late_is_done.recv().expect("whoever stayed is worked for");
-    assert!(gone_is_done.recv().is_err(), "who left before their turn is not");
-    assert_eq!(hasher.shared.queue.queued(), 0);
-}
-
-#[test]
-fn somebody_who_leaves_while_waiting_is_let_go() {
-    let hasher = started(HasherSettings { threads: 1, ..settings() });
-    let busy = keep_busy(&hasher, 1);
-    let client: Arc<Client> = Arc::default();
-    let gone = Asker { presence: Presence::of(client.clone()), ..Asker::server() };
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| hasher.verify(&gone, &PASSWORD.into(), None));
-        while hasher.shared.queue.queued() == 0 {
-            thread::yield_now();
-        }
-        client.leave();
-        drop(busy);
-        assert_eq!(waiting.join().expect("it ends"), Err(HasherBusy::Queue));
-    });
-    assert_eq!(hasher.hash_operations(), 0);
-}
-
-#[test]
-fn the_queue_holds_ten_seconds_of_work() {
-    let clock = clock();
-    let cost = Argon2Cost::parse("m=50000,t=2,p=1", true).expect("a cost");
-    let start = |threads| {
-        let measured = HasherSettings { cost, threads, places: None, ..settings() };
-        Hasher::start(&measured, Arc::new(SeededRng::new(1)), clock.clone()).expect("starts")
-    };
-    assert_eq!(start(2).shared.queue.places(), 200, "a tenth of a second each is assumed");
-    // One thread alone: they share the clock, and would measure each other's work.
-    let hasher = start(1);
-    let takes = |time: Duration| {
-        for _ in 0..100 {
-            let ticking = clock.clone();
-            hasher.run(ANYBODY, false, move |_| ticking.advance(time)).expect("there is room");
-        }
-        hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("the last one was measured too");
-        hasher.shared.queue.places()
-    };
-    let places = takes(Duration::from_millis(200));
-    assert!((50..=58).contains(&places), "one thread does 50 in ten seconds: {places}");
-    assert_eq!(takes(Duration::from_secs(30)), 32, "but never fewer than a few");
-    assert_eq!(takes(Duration::from_micros(1)), 1024, "nor more than can be waited for");
-}
-
-#[test]
-fn as_many_threads_as_asked_for_work_at_once() {
-    for threads in [1, 3] {
-        let hasher = started(HasherSettings { threads, ..settings() });
-        // Each of these begins although none of the others ends.
-        let busy = keep_busy(&hasher, threads);
-        let (queued, is_done) = queues(&hasher, ANYBODY);
-        assert!(queued);
-        assert_eq!(hasher.shared.queue.queued(), 1, "nobody is left to begin one more");
-        drop(busy);
-        is_done.recv().expect("it is done in the end");
-    }
-}
-
-#[test]
 fn a_hash_over_the_threads_memory_is_computed_if_there_is_as_much() {
     let stored = {
         let cost = Argon2Cost::parse("m=512,t=1,p=2", true).expect("a cost");
@@ -422,6 +302,22 @@ fn a_hash_over_the_threads_memory_is_computed_if_there_is_as_much() {
     let hasher = started(HasherSettings { ceilings, ..settings() });
     let outcomes = [(); 40].map(|()| hasher.shared.own_arena(&StoredHash::read(&huge).expect("a hash").cost));
     assert!(outcomes.iter().any(Result::is_err), "what the system does not give ends nothing");
+}
+
+#[test]
+fn a_large_hash_leaves_the_memory_that_resting_arenas_may_need() {
+    let stored = {
+        let cost = Argon2Cost::parse("m=512,t=1,p=2", true).expect("a cost");
+        let richer = started(HasherSettings { cost, ..settings() });
+        richer.hash(ANYBODY, &PASSWORD.into()).expect("room in the queue").as_str().to_owned()
+    };
+    // 16 MiB must stay free, and the one arena takes 32 KiB.
+    let memory_free = || (16 * 1024 + 512 + 31) * 1024;
+    let hasher = started(HasherSettings { threads: 1, memory_free, ..settings() });
+    assert_eq!(hasher.verify(ANYBODY, &PASSWORD.into(), Some(&stored)), Err(HasherBusy::Memory));
+    hasher.verify_dummy(ANYBODY, &PASSWORD.into()).expect("its arena has room");
+    // What it takes now is no longer counted as free.
+    assert_eq!(verified(&hasher, PASSWORD, &stored), (Verification::Matches { needs_rehash: true }, 1));
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(super) fn open_for_command(
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
 ) -> Result<Hasher, Problem> {
-    let hasher = Hasher::start_idle(&settings(config, 1), Arc::clone(rng), Arc::clone(clock));
+    let hasher = Hasher::start(&settings(config, 1), Arc::clone(rng), Arc::clone(clock));
     hasher.map_err(|error| Problem::of(&error))
 }
 

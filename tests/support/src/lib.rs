@@ -23,6 +23,6 @@ pub use emails::{code_in, typed_code_in};
 pub use program::program;
 pub use reply::Reply;
 pub use server::{
-    ADMIN_EMAIL, ADMIN_PASSWORD, DELAYS_SHORTENED, GOOD_PASSWORD, HASH_PLACES, KEY, Person, TestServer,
-    refreshing, session_body,
+    ADMIN_EMAIL, ADMIN_PASSWORD, DELAYS_SHORTENED, GOOD_PASSWORD, KEY, Person, TestServer, refreshing,
+    session_body,
 };

@@ -42,7 +42,7 @@ pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 pub const ADMIN_EMAIL: &str = "admin@localhost";
 /// Their password.
 pub const ADMIN_PASSWORD: &str = "the first admin's password";
-/// How many may wait for a hashing thread; one client network gets a quarter.
+/// How many may wait for a hashing thread.
 pub const HASH_PLACES: usize = 1024;
 /// How many times shorter than in production a delay is over HTTP.
 pub const DELAYS_SHORTENED: u32 = 100;
