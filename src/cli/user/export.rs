@@ -1,6 +1,6 @@
 //! `authnzerver user export`: writes all accounts to a file that an import reads.
 
-use super::records::{COLUMNS, Format, quoted};
+use super::records::{COLUMNS, Format, no_formula, quoted};
 use crate::cli::accounts::{Local, open_local};
 use crate::cli::command::{Arguments, CommandError, Context, EXIT_DONE};
 use crate::clock::Timestamp;
@@ -107,7 +107,8 @@ fn write(local: &Local, columns: &[&str], format: Format, output: &mut dyn Write
             let values = columns.iter().map(|column| (*column, value(account, column)));
             match format {
                 Format::Csv => {
-                    let values: Vec<String> = values.map(|(_, value)| quoted(&in_csv(&value))).collect();
+                    let values: Vec<String> =
+                        values.map(|(column, value)| quoted(&no_formula(column, in_csv(&value)))).collect();
                     writeln!(output, "{}", values.join(","))?;
                 }
                 Format::JsonLines => {

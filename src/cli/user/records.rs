@@ -31,6 +31,11 @@ pub(super) const COLUMNS: [&str; 13] = [
     "last_login",
 ];
 
+/// What is never a name that somebody chose, and may begin with anything.
+const VERBATIM: [&str; 2] = ["password_hash", "password"];
+/// Spreadsheets compute what begins with one of these.
+const BEGIN_FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
 /// How a file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -139,13 +144,14 @@ impl<R: BufRead> Records<R> {
             ));
         }
         let given = self.columns.iter().zip(values).filter(|(_, value)| !value.is_empty());
-        Ok(given.map(|(column, value)| (*column, value)).collect())
+        Ok(given.map(|(column, value)| (*column, meant(column, value))).collect())
     }
 
     /// The text of the next record: a line, or in CSV the lines up to one that ends outside of quotes.
     fn text(&mut self) -> Result<Option<Zeroizing<String>>, String> {
         // All the room at once, since a growing buffer would leave pieces of a password behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(RECORD_BYTES_MAX + 1));
+        let mut quotes = 0;
         loop {
             let room = RECORD_BYTES_MAX + 1 - bytes.len();
             let before = bytes.len();
@@ -158,7 +164,7 @@ impl<R: BufRead> Records<R> {
                 self.skip_line().map_err(|error| error.to_string())?;
                 return Err(format!("it is longer than {RECORD_BYTES_MAX} bytes"));
             }
-            let quotes = bytes.iter().filter(|byte| **byte == b'"').count();
+            quotes += bytes[before..].iter().filter(|byte| **byte == b'"').count();
             if self.format == Format::JsonLines || quotes % 2 == 0 {
                 break;
             }
@@ -258,6 +264,24 @@ fn fields(text: &str) -> Result<Vec<Zeroizing<String>>, String> {
     }
 }
 
+/// A value as a spreadsheet shows it and does not compute it: with an apostrophe before it, which an import takes away.
+pub(super) fn no_formula(column: &str, value: String) -> String {
+    if is_formula(&value) && !VERBATIM.contains(&column) { format!("'{value}") } else { value }
+}
+
+/// A value without the apostrophe of [`no_formula`].
+fn meant(column: &str, value: Zeroizing<String>) -> Zeroizing<String> {
+    match value.strip_prefix('\'') {
+        Some(inner) if is_formula(inner) && !VERBATIM.contains(&column) => Zeroizing::new(inner.to_owned()),
+        _ => value,
+    }
+}
+
+/// Whether it is a formula behind however many apostrophes.
+fn is_formula(value: &str) -> bool {
+    value.trim_start_matches('\'').starts_with(BEGIN_FORMULAS)
+}
+
 /// A value as CSV has it.
 pub(super) fn quoted(value: &str) -> String {
     if value.contains(['"', ',', '\n', '\r']) || value.trim() != value {
@@ -301,6 +325,23 @@ mod tests {
             let read = fields(&format!("{},z", quoted(value))).expect("two values");
             assert_eq!((read.len(), read[0].as_str()), (2, value));
         }
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_compute_has_an_apostrophe_in_csv_and_comes_back_without() {
+        for name in ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "'=1", "''=1", "'plain", "plain", "O'Brien"] {
+            let written = quoted(&no_formula("full_name", name.to_owned()));
+            let first = written.trim_start_matches('"').chars().next();
+            assert!(!first.is_some_and(|first| BEGIN_FORMULAS.contains(&first)), "{written}");
+            assert_eq!(
+                told(Format::Csv, &format!("email,full_name\na@x.org,{written}")),
+                [(2, format!("a@x.org|{name}"))]
+            );
+        }
+        assert_eq!(no_formula("password_hash", "=x".to_owned()), "=x");
+        let read = all(Format::Csv, b"email,password\na@x.org,'=x").expect("it can be begun");
+        let passwords: Vec<_> = read.iter().flatten().map(|read| read.described().password).collect();
+        assert_eq!(passwords, [Some("'=x")], "a password is what it is");
     }
 
     #[test]

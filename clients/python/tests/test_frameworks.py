@@ -1,0 +1,110 @@
+"""The few lines that the README shows, in Flask, Django and FastAPI themselves."""
+
+import re
+import sys
+import unittest
+
+from authnzerver_client import AsyncClient, Client
+from authnzerver_client.site import Site
+from authnzerver_client.site.asgi import Asgi
+from authnzerver_client.site.wsgi import Wsgi
+from support import Real
+
+ORIGIN = "https://localhost"
+urlpatterns = []
+
+
+class Frameworks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Real()
+        cls.addClassCleanup(cls.server.close)
+        cls.client = Client(cls.server.url, cls.server.key)
+        cls.addClassCleanup(cls.client.close)
+        cls.site = Site("A site", [ORIGIN], cls.client.keys)
+        cls.site.guard("/staff", roles=["superuser"])
+
+    def logs_in_and_sends_a_form(self, get, post):
+        """`get` and `post` return a status and a text; the program tells at / who it is, and at /form its field a."""
+        self.assertEqual(get("/"), (200, "None"))
+        self.assertEqual(get("/staff")[0], 303)
+        token = self.token(get("/login")[1])
+        self.assertEqual(post("/login", {**self.server.admin, "csrf": token})[0], 303)
+        self.assertEqual((get("/"), get("/staff")), ((200, "1"), (200, "in")))
+        token = self.token(get("/logout")[1])
+        self.assertEqual(post("/form", {"a": "b", "csrf": token}), (200, "b"))
+        self.assertEqual(post("/form", {"a": "b"})[0], 403)
+
+    def token(self, text):
+        return re.search('name="csrf" value="([^"]+)"', text)[1]
+
+    def under_wsgi(self, browser):
+        options = {"base_url": ORIGIN, "environ_overrides": {"REMOTE_ADDR": "192.0.2.40"}}
+
+        def told(answer):
+            return answer.status_code, answer.get_data(as_text=True)
+
+        self.logs_in_and_sends_a_form(
+            lambda path: told(browser.get(path, **options)),
+            lambda path, form: told(browser.post(path, data=form, **options)),
+        )
+
+    def test_flask(self):
+        from flask import Flask, request
+
+        app = Flask(__name__)
+        app.wsgi_app = Wsgi(app.wsgi_app, self.site, self.client)
+        app.get("/")(lambda: str(request.environ["authnzerver"].user_id))
+        app.get("/staff", endpoint="staff")(lambda: "in")
+        app.post("/form", endpoint="form")(lambda: request.form["a"])
+        self.under_wsgi(app.test_client())
+
+    def test_django(self):
+        import django
+        from django.conf import settings
+        from django.core.wsgi import get_wsgi_application
+        from django.http import HttpResponse
+        from django.urls import path
+        from werkzeug.test import Client as Browser
+
+        settings.configure(ROOT_URLCONF=sys.modules[__name__], ALLOWED_HOSTS=["*"], SECRET_KEY="of no use here")
+        django.setup()
+        urlpatterns[:] = [
+            path("", lambda request: HttpResponse(str(request.environ["authnzerver"].user_id))),
+            path("staff", lambda request: HttpResponse("in")),
+            path("form", lambda request: HttpResponse(request.POST["a"])),
+        ]
+        self.under_wsgi(Browser(Wsgi(get_wsgi_application(), self.site, self.client)))
+
+    def test_fastapi(self):
+        from fastapi import FastAPI, Request
+        from fastapi.responses import PlainTextResponse
+        from fastapi.testclient import TestClient
+
+        app = FastAPI(default_response_class=PlainTextResponse)
+
+        @app.get("/")
+        def home(request: Request):
+            return str(request.scope["authnzerver"].user_id)
+
+        @app.get("/staff")
+        def staff():
+            return "in"
+
+        @app.post("/form")
+        async def form(request: Request):
+            return re.search("a=([^&]*)", (await request.body()).decode())[1]
+
+        program = Asgi(app, self.site, AsyncClient(self.server.url, self.server.key))
+        with TestClient(program, ORIGIN, follow_redirects=False, client=("192.0.2.41", 1)) as browser:
+
+            def told(answer):
+                return answer.status_code, answer.text
+
+            self.logs_in_and_sends_a_form(
+                lambda path: told(browser.get(path)), lambda path, form: told(browser.post(path, data=form))
+            )
+
+
+if __name__ == "__main__":
+    unittest.main()
