@@ -44,6 +44,8 @@ class Server:
             "ADMIN_EMAIL": ADMIN["email"],
             "ADMIN_PASSWORD": ADMIN["password"],
             "PWNEDURL": "none",
+            "LOGINLINK": "1",
+            "EMAILCHANGE": "proof",
             "SERVERNAME": "auth.internal",
             "ARGON2": "m=7168,t=5,p=1",
             "BASEDIR": str(folder),

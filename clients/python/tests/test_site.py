@@ -7,9 +7,11 @@ import unittest
 from urllib.parse import urlencode, urlsplit
 
 from authnzerver_client import AsyncClient, Client, KeyRing, Policy
-from authnzerver_client.site import Request, Site
+from authnzerver_client.site import Request, Site, current
 from authnzerver_client.site.asgi import Asgi
-from authnzerver_client.site.wsgi import Wsgi
+from authnzerver_client.site.asgi import may as may_later
+from authnzerver_client.site.guards import login_required, role_required
+from authnzerver_client.site.wsgi import Wsgi, may
 from support import Real
 
 PASSWORD = "quiet-lanterns-over-9-hills"
@@ -18,7 +20,8 @@ ORIGIN = "https://site.example"
 
 
 def build(keys):
-    site = Site("A site", [ORIGIN], keys)
+    german = {"Log in": "Anmelden", "You may not see this page.": "Das ist nichts für Sie."}
+    site = Site("A site", [ORIGIN], keys, login_link=True, keep_days=20, texts={"de": german}, static=["/static"])
     site.guard("/admin", roles=["staff", "superuser"])
     site.guard("/new", may=("create", "dataset"))
     site.guard("/users", may=("create", "user"))
@@ -30,16 +33,38 @@ def text_of(visit):
     return f"hello {visit.user_id} {visit.key_owner} {visit.csrf_token}"
 
 
+# What the program has behind paths of its own; all other paths tell who it is.
+VIEWS = {
+    "/own": login_required(lambda: "own"),
+    "/own-staff": role_required("superuser")(lambda: "staff"),
+    "/note": lambda: current().note("cart", ["tea"]) or current().csrf_token,
+    "/forget": lambda: current().note("cart", None) or "",
+    "/notes": lambda: str(current().notes.get("cart")),
+}
+
+
 def wsgi_program(environ, start_response):
     body = environ["wsgi.input"].read() if environ["REQUEST_METHOD"] == "POST" else b""
+    path, visit = environ["PATH_INFO"], environ["authnzerver"]
+    if path == "/may":
+        about = [may(visit, "view", "dataset", owner=1, visibility=reach) for reach in ("public", "private")]
+        text = str(about)
+    else:
+        text = VIEWS.get(path, lambda: text_of(visit))()
     start_response("200 OK", [])
-    return [text_of(environ["authnzerver"]).encode() + body]
+    return [text.encode() + body]
 
 
 async def asgi_program(scope, receive, send):
     body = (await receive())["body"] if scope["method"] == "POST" else b""
+    path, visit = scope["path"], scope["authnzerver"]
+    if path == "/may":
+        about = [await may_later(visit, "view", "dataset", owner=1, visibility=reach) for reach in ("public", "private")]
+        text = str(about)
+    else:
+        text = VIEWS.get(path, lambda: text_of(visit))()
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": text_of(scope["authnzerver"]).encode() + body})
+    await send({"type": "http.response.body", "body": text.encode() + body})
 
 
 class Browser:
@@ -72,6 +97,7 @@ class Browser:
                 self.cookies.pop(name, None)
             else:
                 self.cookies[name] = value
+        self.headers = {name.lower(): value for name, value in sent}
         found = re.search(r'name="csrf" value="([^"]+)"', text)
         self.csrf = found[1] if found else self.csrf
         self.location = dict((name.lower(), value) for name, value in sent).get("location")
@@ -142,7 +168,7 @@ class Journey(unittest.TestCase):
         code = self.server.code(email)
         browser.get(f"/verify?code={code}")
         self.assertEqual(browser.post("/verify", {"code": code})[0], 303)
-        self.assertEqual(browser.location, "/login")
+        self.assertEqual(browser.location, "/login?said=verified")
         return browser
 
     def logged_in(self, ask, email, address):
@@ -261,11 +287,138 @@ class Journey(unittest.TestCase):
             self.server.tell("stop")
             for path in ("/sessions", "/new", "/api"):
                 self.assertEqual(browser.get(path, authorization="Bearer azk_x_y")[0], 503, path)
+            self.assertEqual(browser.get("/static/style.css")[0], 200, "what is everybody's needs no server")
+            visitor = Browser(ask, address)
+            self.assertEqual(visitor.get("/note")[0], 503, "what cannot be noted is not said to be")
             self.server.tell("start")
             self.assertEqual(browser.get("/sessions")[0], 200)
 
 
+    def test_what_is_noted_about_a_visitor_outlives_the_login(self):
+        for ask, email, address in self.both():
+            self.signed_up(ask, email, address)
+            visitor = Browser(ask, address)
+            self.assertEqual(visitor.get("/notes")[1], "None")
+            self.assertEqual(visitor.cookies, {}, "nothing was stored, so there is no session")
+            visitor.get("/forget")
+            self.assertNotIn("__Host-session", visitor.cookies)
+            form = {"csrf": visitor.get("/note")[1]}
+            anonymous = visitor.cookies["__Host-session"]
+            self.assertNotIn("Max-Age", visitor.set_cookies[-1])
+            self.assertEqual(visitor.get("/notes")[1], "['tea']")
+            # The form was drawn before there was a session.
+            self.assertEqual(visitor.post("/anything", form, csrf=False)[0], 200)
+            self.assertEqual(visitor.get("/keys")[0], 303)
+            visitor.get("/login")
+            visitor.post("/login", {"email": email, "password": PASSWORD})
+            self.assertNotEqual(visitor.cookies["__Host-session"], anonymous)
+            self.assertEqual(visitor.get("/notes")[1], "['tea']")
+            visitor.get("/forget")
+            self.assertEqual(visitor.get("/notes")[1], "None")
+            # What one user noted is not the next one's.
+            visitor.get("/note")
+            visitor.get("/login")
+            visitor.post("/login", self.server.admin)
+            self.assertEqual(visitor.get("/notes")[1], "None")
+            stale = Browser(ask, address)
+            stale.cookies["__Host-session"] = anonymous
+            self.assertEqual(stale.get("/notes")[1], "None", "the visitor's session has ended")
+
+    def test_remembered_sessions_last_from_the_last_visit(self):
+        for ask, email, address in self.both():
+            self.signed_up(ask, email, address)
+            for remember in (True, False):
+                browser = Browser(ask, address)
+                browser.get("/login")
+                form = {"email": email, "password": PASSWORD, **({"remember": "1"} if remember else {})}
+                browser.post("/login", form)
+                browser.get("/")
+                self.assertEqual(browser.set_cookies, [], "it has just begun")
+                # As it is some days later.
+                with Client(self.server.url, self.server.key) as client:
+                    user = client.itself.session_info(session_token=browser.cookies["__Host-session"]).session_info
+                    session = client.at("192.0.2.9", "").session_new(
+                        user_id=user.user_id, expires=10, extra_info_json={"remember": remember}
+                    )
+                browser.cookies["__Host-session"] = session.session_token
+                browser.get("/")
+                self.assertEqual(len(browser.set_cookies), remember)
+                if remember:
+                    age = int(re.search(r"__Host-session=.*Max-Age=(\d+)", browser.set_cookies[0])[1])
+                    self.assertGreater(age, 19 * 86400)
+
+    def test_views_have_guards_of_their_own(self):
+        for ask, email, address in self.both():
+            browser = Browser(ask, address)
+            for path in ("/own", "/own-staff"):
+                status, text = browser.get(path)
+                self.assertEqual((status, browser.location, text), (303, f"/login?next={path}", ""))
+            self.assertEqual(browser.get("/may")[1], "[True, False]")
+            browser = self.logged_in(ask, email, address)
+            self.assertEqual(browser.get("/own"), (200, "own"))
+            status, text = browser.get("/own-staff", accept_language="fr, de-CH;q=0.8, en;q=0.5")
+            self.assertEqual(status, 403)
+            self.assertIn("Das ist nichts für Sie.", text)
+            self.assertNotIn("staff", text)
+            self.assertEqual(browser.get("/may")[1], "[True, False]")
+
+    def test_pages_are_for_browsers_of_today(self):
+        for ask, _, address in self.both():
+            browser = Browser(ask, address)
+            text = browser.get("/login", accept_language="de")[1]
+            self.assertIn('<html lang="de">', text)
+            self.assertIn("Anmelden</button>", text)
+            # With no-referrer, browsers send `Origin: null` with the site's own forms.
+            self.assertEqual(browser.headers["referrer-policy"], "same-origin")
+            self.assertIn("frame-ancestors 'none'", browser.headers["content-security-policy"])
+            for trick in ("/login?said=<b>x</b>", "/login?next=javascript:alert(1)", "/verify?code=%22><b>x</b>"):
+                text = browser.get(trick)[1]
+                self.assertNotIn("<b>x", text)
+                self.assertNotIn("javascript:", text)
+
+    def test_an_address_is_changed_and_changed_back(self):
+        for ask, email, address in self.both():
+            browser = self.logged_in(ask, email, address)
+            other = f"new-{email}"
+            browser.get("/email")
+            self.assertEqual(browser.post("/email", {"email": email})[0], 422)
+            self.assertEqual(browser.post("/email", {"email": other})[0], 200)
+            code, undo = self.server.code(other), self.server.code(email)
+            self.assertEqual(browser.get(f"/new-address?code={code}")[0], 200)
+            stranger = Browser(ask, address)
+            self.assertEqual(stranger.get(f"/new-address?code={code}")[0], 303)
+            self.assertEqual(stranger.location, f"/login?next=/new-address%3Fcode%3D{code}")
+            self.assertEqual(browser.post("/new-address", {"code": code})[0], 303)
+            self.assertIn(other, browser.get("/email")[1])
+            stranger.get(f"/old-address?code={undo}")
+            self.assertEqual(stranger.post("/old-address", {"code": undo})[0], 303)
+            self.assertEqual(stranger.location, "/forgot?said=undone")
+            self.assertEqual(browser.get("/email")[0], 303, "all sessions have ended")
+
+    def test_a_login_by_email(self):
+        for ask, email, address in self.both():
+            browser = self.signed_up(ask, email, address)
+            browser.get("/login-link")
+            self.assertEqual(browser.post("/login-link", {"email": email})[0], 200)
+            code = self.server.code(email)
+            self.assertEqual(browser.get(f"/login-link?code={code}")[0], 200)
+            self.assertEqual(browser.get("/sessions")[0], 303, "nothing happens by looking")
+            browser.get(f"/login-link?code={code}")
+            self.assertEqual(browser.post("/login-link", {"code": "wrong"})[0], 422)
+            self.assertEqual(browser.post("/login-link", {"code": code})[0], 303)
+            self.assertEqual(browser.get("/sessions")[0], 200)
+
+
 class Address(unittest.TestCase):
+    def test_over_http_a_site_is_on_this_machine_alone(self):
+        keys = KeyRing("A" * 43)
+        for origins in (["http://site.example"], [ORIGIN, "http://127.0.0.1:8000"], [], ["site.example"]):
+            with self.assertRaises(ValueError):
+                Site("A site", origins, keys)
+        visit = Site("A site", ["http://127.0.0.1:8000"], keys).visit(Request("GET", "/", {}, {}, ""))
+        self.assertTrue(visit.csrf_token)
+        self.assertNotIn("Secure", visit.set_cookies[0])
+
     def test_only_a_proxy_says_whose_request_it_is(self):
         site = Site("A site", [ORIGIN], KeyRing("A" * 43), proxies=["192.0.2.1"])
         headers = {"x-real-ip": "203.0.113.5"}

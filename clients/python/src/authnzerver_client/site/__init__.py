@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
 
 from .. import calls
 from .._record import Call
 from ..errors import AuthError, OverLimit, Refused, Unavailable
 from ..keys import KeyRing
-from ._web import HEADERS, UNSAFE, Request, Response
-from .pages import Page, draw
-from .routes import OWN, ROUTES
-from .visit import Visit
+from ._web import HEADERS, SECURITY_HEADERS, UNSAFE, Request, Response
+from .pages import Page, content, draw, translated
+from .routes import OWN, ROUTES, SAID
+from .texts import Texts, preferred
+from .visit import DELETE, Visit, current
 
-__all__ = ["Page", "Request", "Response", "Site", "Visit", "draw"]
+__all__ = ["SECURITY_HEADERS", "Page", "Request", "Response", "Site", "Visit", "content", "current", "draw"]
 
 HINTS_MAX = 4096
+# For how long something is known about somebody who does not log in.
+VISITOR_DAYS = 7
 Lookup = Generator[Any, Any, "Response | None"]
 
 
@@ -41,10 +45,11 @@ class Guard:
 
 
 class Site:
-    """What a site is called and where it is.
+    """What a site is called, where it is, and how it looks.
 
     `origins` are the addresses of the site as browsers see them, such as `https://example.org`; emails link to the
-    first. `proxies` are the addresses of proxies in front of the site; from these alone `X-Real-IP` is taken.
+    first. Over `http://` a site can only be on one's own machine. `proxies` are the addresses of proxies in front of
+    the site; from these alone `X-Real-IP` is taken.
     """
 
     def __init__(
@@ -55,10 +60,27 @@ class Site:
         *,
         proxies: Sequence[str] = (),
         render: Callable[[Page], str] = draw,
+        language: str = "en",
+        texts: Texts | None = None,
+        password_hint: str = "At least 12 characters.",
+        scopes: str = "",
+        login_link: bool = False,
+        keep_days: int = 0,
+        static: Sequence[str] = (),
     ):
+        """`render` draws a page, in the site's own looks. `texts` are, by language, what the English texts are in
+        it; `language` is the one for whoever asks for none of them. `scopes` stand in the form for API keys.
+        `login_link` has the page with which one logs in by email (the server needs `AUTHNZERVER_LOGINLINK`). Sessions
+        of those who want to be remembered last `keep_days` from the last visit. Below `static`, nobody is looked up."""
         self.name = name
         self.origins = [origin.rstrip("/") for origin in origins]
-        self._csrf_keys = keys.derived("csrf")
+        self.is_secure = _is_secure(self.origins)
+        self.csrf_keys = keys.derived("csrf")
+        self.password_hint, self.scopes, self.login_link = password_hint, scopes, login_link
+        self._texts = texts or {}
+        self._languages = list(dict.fromkeys([language, *self._texts]))
+        self._keep_days = keep_days
+        self._static = tuple(path.rstrip("/") + "/" for path in static)
         self._proxies = frozenset(proxies)
         self._render = render
         self._guards = [Guard(path) for path in OWN]
@@ -88,22 +110,44 @@ class Site:
 
     def visit(self, request: Request) -> Visit:
         """What is known before anything is asked."""
-        return Visit(request, self._csrf_keys)
+        return Visit(request, self)
+
+    def language_of(self, request: Request) -> str:
+        """The language of whoever asks."""
+        return preferred(request.headers.get("accept-language", ""), self._languages)
+
+    def text(self, text: str, language: str) -> str:
+        """What an English text is in a language; the text itself, where nobody has said."""
+        return self._texts.get(language, {}).get(text, text)
 
     def show(self, visit: Visit, page: Page, status: int = 200) -> Response:
-        """A page with its token."""
-        shown = Page(page.name, page.title, page.messages, page.forms, page.rows, page.links, visit.csrf_token)
+        """A page with its token, in the visitor's language."""
+        said = SAID.get(visit.request.query.get("said", "")) if visit.request.method == "GET" else None
+        shown = replace(
+            translated(replace(page, messages=[said, *page.messages]) if said else page, visit.text),
+            csrf=visit.csrf_token,
+            language=visit.language,
+            visit=visit,
+        )
         return Response(status, self._render(shown), list(HEADERS))
+
+    def said(self, visit: Visit, status: int, message: str, headers: Sequence[tuple[str, str]] = ()) -> Response:
+        """A page that says something, most likely no."""
+        response = self.show(visit, Page("message", self.name, [message], is_error=status >= 400), status)
+        response.headers += headers
+        return response
 
     def answer(self, visit: Visit) -> Lookup:
         """Looks who it is, keeps out who may not, and answers what is a page of accounts; None for what is the
         program's own."""
+        if visit.request.method in ("GET", "HEAD") and visit.request.path.startswith(self._static or ("//",)):
+            return None
         guards = [guard for guard in self._guards if guard.covers(visit.request.path)]
         by_key = [guard for guard in guards if guard.key]
         if by_key:
             return (yield from self._check_key(visit, by_key))
         if visit.request.method in UNSAFE and visit.is_forged(self.origins):
-            return self._said(403, "Please go back, reload the page, and try again.")
+            return self.said(visit, 403, "Please go back, reload the page, and try again.")
         refusal = yield from self._look(visit, guards)
         if refusal:
             return refusal
@@ -111,13 +155,13 @@ class Site:
         if not route:
             return None
         if visit.request.method not in ("GET", "HEAD", "POST"):
-            return self._said(405, "This page knows only GET and POST.")
+            return self.said(visit, 405, "This page knows only GET and POST.")
         return (yield from route(self, visit))
 
     def _look(self, visit: Visit, guards: Sequence[Guard]) -> Lookup:
         token = visit.session_token
         if not token:
-            return self._to_login(visit) if guards else None
+            return self.to_login(visit) if guards else None
         who = calls.session_info(session_token=token)
         wanted = [guard.may for guard in guards if guard.may]
         hint = self._hints.get(token) if wanted else None
@@ -128,13 +172,14 @@ class Site:
         except Refused:
             self._hints.pop(token, None)
             visit.forget()
-            return self._to_login(visit) if guards else None
+            return self.to_login(visit) if guards else None
+        yield from self._prolong(visit)
         if not guards:
             return None
         if not visit.is_logged_in:
-            return self._to_login(visit)
+            return self.to_login(visit)
         if any(guard.roles and not visit.has_role(*guard.roles) for guard in guards):
-            return self._said(403, "You may not see this page.")
+            return self.said(visit, 403, "You may not see this page.")
         now = (visit.session.user_id, visit.session.user_role)
         if wanted and hint != now:
             # The first time, or the role has changed since: what was asked along was about somebody else.
@@ -147,8 +192,40 @@ class Site:
             try:
                 asked[call]
             except Refused:
-                return self._said(403, "You may not see this page.")
+                return self.said(visit, 403, "You may not see this page.")
         return None
+
+    def _prolong(self, visit: Visit) -> Generator[Any, Any, None]:
+        """Has the session of somebody who wants to be remembered last from now on, once an hour."""
+        if not (self._keep_days and visit.is_logged_in and visit.session and visit.notes.get("remember") is True):
+            return
+        left = visit.session.expires - datetime.now(timezone.utc)
+        if left > timedelta(days=self._keep_days, hours=-1):
+            return
+        try:
+            answer = yield calls.session_touch(session_token=visit.session_token or "", days=self._keep_days)
+        except Refused:
+            return
+        # The operator may allow no more; then there is nothing to tell the browser either.
+        if answer.expires > visit.session.expires:
+            visit.keep(answer.expires)
+
+    def finish(self, visit: Visit) -> Lookup:
+        """Stores what the program noted, before its answer goes out."""
+        changed = visit.changed_notes
+        if not changed or visit.refusal:
+            return None
+        if visit.session_token and visit.session:
+            yield calls.internal_session_edit(target_session_token=visit.session_token, update_dict=changed)
+        elif any(value != DELETE for value in changed.values()):
+            notes = {key: value for key, value in changed.items() if value != DELETE}
+            answer = yield calls.session_new(user_id=None, expires=VISITOR_DAYS, extra_info_json=notes)
+            visit.start(answer.session_token, answer.expires, remember=False)
+        return None
+
+    def login_days(self, remember: bool) -> int | None:
+        """For how many days a login holds; None for as long as the server says."""
+        return self._keep_days if remember and self._keep_days else None
 
     def _access(self, who: tuple[int, str], may: tuple[str, str]) -> Call[Any]:
         user_id, user_role = who
@@ -179,27 +256,38 @@ class Site:
         visit.session_token = None
         return None
 
-    def _to_login(self, visit: Visit) -> Response:
-        onward = visit.request.path if visit.request.method == "GET" else "/"
+    def to_login(self, visit: Visit) -> Response:
+        """Leads to the page on which one logs in, and back from there."""
+        request = visit.request
+        # With what stands behind it, such as the code of an email.
+        behind = f"?{urlencode(request.query)}" if request.query else ""
+        onward = request.path + behind if request.method == "GET" else "/"
         response = Response.to(f"/login?next={quote(onward)}")
         response.headers.append(("Cache-Control", "no-store"))
         return response
 
-    def _said(self, status: int, message: str, headers: Sequence[tuple[str, str]] = ()) -> Response:
-        return Response(status, self._render(Page("message", self.name, [message])), [*HEADERS, *headers])
-
-    def failed(self, error: AuthError) -> Response:
+    def failed(self, visit: Visit, error: AuthError) -> Response:
         """What an end user sees of an error."""
         if isinstance(error, Refused):
-            return self._said(403, " ".join(error.messages))
+            return self.said(visit, 403, " ".join(error.messages))
         if isinstance(error, OverLimit):
-            return self._said(429, "Please wait a moment, and try again.", [_wait(error.retry_after)])
+            return self.said(visit, 429, "Please wait a moment, and try again.", [_wait(error.retry_after)])
         if isinstance(error, Unavailable):
             logging.getLogger(__name__).warning("authnzerver: %s", error)
-            return self._said(503, "This does not work for now. Please try again soon.", [_wait(error.retry_after)])
+            return self.said(visit, 503, "This does not work for now. Please try again soon.", [_wait(error.retry_after)])
         logging.getLogger(__name__).error("authnzerver: %s", error)
-        return self._said(500, "This does not work.")
+        return self.said(visit, 500, "This does not work.")
 
 
 def _wait(seconds: float | None) -> tuple[str, str]:
     return ("Retry-After", str(int(seconds or 1)))
+
+
+def _is_secure(origins: Sequence[str]) -> bool:
+    """Whether a site is reached over HTTPS; if not, it must be on this very machine."""
+    parts = [urlsplit(origin) for origin in origins]
+    if parts and all(part.scheme == "https" for part in parts):
+        return True
+    if parts and all(part.scheme == "http" and part.hostname in ("127.0.0.1", "::1", "localhost") for part in parts):
+        return False
+    raise ValueError("a site's origins are https://…, or http://127.0.0.1:PORT for one's own machine: sessions would be seen")

@@ -8,14 +8,21 @@ from urllib.parse import parse_qs
 
 FORM_BYTES_MAX = 1 << 20
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-# A page shows nothing of others and is shown in nothing; what stands in its address stays here.
-HEADERS = (
-    ("Content-Type", "text/html; charset=utf-8"),
+# A page shows nothing of others and is shown in nothing; what stands in its address stays here. (With `no-referrer`
+# browsers would send `Origin: null` with a form of our own.)
+SECURITY_HEADERS = (
     ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'"),
-    ("Referrer-Policy", "no-referrer"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'",
+    ),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Referrer-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
 )
+HEADERS = (("Content-Type", "text/html; charset=utf-8"), *SECURITY_HEADERS)
 
 
 @dataclass(frozen=True)

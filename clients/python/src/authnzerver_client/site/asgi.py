@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from ..aio import AsyncCaller, AsyncClient
-from ..errors import AuthError
+from ..errors import AuthError, Refused
 from . import Lookup, Request, Response, Site, Visit
 from ._web import fields, has_form
+from .visit import enter
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -41,20 +42,41 @@ class Asgi:
         request = Request(scope["method"], scope["path"], query, headers, peer, form)
         visit = self._site.visit(request)
         caller = self._client.at(self._site.client_address(request), headers.get("user-agent", ""))
+        visit.caller = caller
+        enter(visit)
         try:
             response = await run(self._site.answer(visit), caller)
         except AuthError as error:
-            response = self._site.failed(error)
+            response = self._site.failed(visit, error)
         if response:
             return await _send(response, visit, send)
         scope[KEY] = visit
+        instead: Response | None = None
 
         async def send_with_cookies(message: Message) -> None:
+            nonlocal instead
             if message["type"] == "http.response.start":
+                instead = visit.refusal
+                try:
+                    await run(self._site.finish(visit), caller)
+                except AuthError as error:
+                    instead = self._site.failed(visit, error)
+                if instead:
+                    return await _send(instead, visit, send)
                 message = {**message, "headers": [*message.get("headers", []), *_cookies(visit)]}
-            await send(message)
+            if not instead:
+                await send(message)
 
         await self._program(scope, receive, send_with_cookies)
+
+
+async def may(visit: Visit, action: str, item: str, **about: Any) -> bool:
+    """Whether the policy lets a visitor do something with an item; see `Visit.access` for the rest."""
+    try:
+        await visit.caller.ask(visit.access(action, item, **about))
+    except Refused:
+        return False
+    return True
 
 
 async def run(flow: Lookup, caller: AsyncCaller) -> Response | None:

@@ -5,34 +5,73 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from html import unescape
+from typing import TYPE_CHECKING, Any
 
+from .. import calls
+from .._record import Call
 from ..types import SessionAndOwner
-from ._web import Request
+from ._web import Request, Response
 
-SESSION_COOKIE = "__Host-session"
-VISITOR_COOKIE = "__Host-visitor"
-ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
+if TYPE_CHECKING:
+    from . import Site
+
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 ANONYMOUS = 2
+DELETE = "__delete__"
+
+
+@dataclass(frozen=True)
+class Cookies:
+    """What the site's cookies are called. Over HTTP, which is for one's own machine alone, browsers do not all take
+    those of HTTPS; and there the programs of all ports share theirs."""
+
+    secure: bool
+
+    @property
+    def session(self) -> str:
+        """Holds the session."""
+        return "__Host-session" if self.secure else "insecure-session"
+
+    @property
+    def visitor(self) -> str:
+        """Ties forms to whoever has no session."""
+        return "__Host-visitor" if self.secure else "insecure-visitor"
+
+    def set(self, name: str, value: str, age: int | None = None) -> str:
+        """A cookie that scripts and other sites do not get to see."""
+        secure = " Secure;" if self.secure else ""
+        lasts = "" if age is None else f"; Max-Age={age}"
+        return f"{name}={value}; Path=/;{secure} HttpOnly; SameSite=Lax{lasts}"
 
 
 class Visit:
     """What the site knows about the request that it answers. A WSGI program finds it in `environ["authnzerver"]`, an
-    ASGI program in `scope["authnzerver"]`."""
+    ASGI program in `scope["authnzerver"]`; either calls `current()`."""
 
-    def __init__(self, request: Request, csrf_keys: Sequence[bytes]):
+    def __init__(self, request: Request, site: Site):
         self.request = request
-        self.session_token = request.cookie(SESSION_COOKIE)
+        self.site = site
+        self.cookies = Cookies(site.is_secure)
+        self.session_token = request.cookie(self.cookies.session)
         self.session: SessionAndOwner | None = None
         """The live session and its owner; None without one."""
         self.key_owner: int | None = None
         """Whose API key it was, where a guard asks for one."""
         self.set_cookies: list[str] = []
-        self._visitor = request.cookie(VISITOR_COOKIE)
-        self._csrf_keys = csrf_keys
+        self.language = site.language_of(request)
+        """The language of this visitor, of those that the site has."""
+        self.caller: Any = None
+        """Asks the server on behalf of this visitor: a `Caller` or, under ASGI and Tornado, an `AsyncCaller`."""
+        self.refusal: Response | None = None
+        """What is shown instead of what the program answers."""
+        self.changed_notes: dict[str, Any] = {}
+        self._visitor = request.cookie(self.cookies.visitor)
 
     @property
     def is_logged_in(self) -> bool:
@@ -44,21 +83,71 @@ class Visit:
         """Who is logged in."""
         return self.session.user_id if self.session and self.is_logged_in else None
 
+    @property
+    def name(self) -> str:
+        """What to call whoever is logged in, as plain text."""
+        return unescape(self.session.full_name or self.session.email) if self.session and self.is_logged_in else ""
+
+    @property
+    def role(self) -> str:
+        """The role of whoever asks."""
+        return self.session.user_role if self.session and self.is_logged_in else "anonymous"
+
     def has_role(self, *roles: str) -> bool:
         """Whether somebody with one of these roles is logged in."""
-        return self.session is not None and self.is_logged_in and self.session.user_role in roles
+        return self.is_logged_in and self.role in roles
+
+    def text(self, text: str) -> str:
+        """A text in the language of this visitor."""
+        return self.site.text(text, self.language)
+
+    def access(
+        self, action: str, item: str, *, owner: int, visibility: str = "private", shared_with: Iterable[int] = ()
+    ) -> Call[Any]:
+        """What to ask to learn whether the policy lets this visitor do something with an item: see `may` of
+        `site.wsgi` and `site.asgi`."""
+        return calls.user_check_access(
+            user_id=self.user_id or ANONYMOUS,
+            user_role=self.role,
+            action=action,
+            target_name=item,
+            target_owner=owner,
+            target_visibility=visibility,
+            target_sharedwith=",".join(str(one) for one in shared_with) or None,
+        )
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What the program noted about this visitor, logged in or not."""
+        stored = self.session.extra_info_json if self.session else None
+        notes = {**(stored if isinstance(stored, dict) else {}), **self.changed_notes}
+        return {key: value for key, value in notes.items() if value != DELETE}
+
+    def note(self, key: str, value: Any) -> None:
+        """Notes something about this visitor, or forgets it with None: before the answer goes out. Whoever has no
+        session gets one for it; a login takes over what was noted."""
+        self.changed_notes[key] = DELETE if value is None else value
 
     def start(self, token: str, expires: datetime, *, remember: bool) -> None:
         """Another session from here on. Without `remember` its cookie ends with the browser."""
-        seconds = max(0, int((expires - datetime.now(timezone.utc)).total_seconds()))
-        age = f"; Max-Age={seconds}" if remember else ""
         self.session_token = token
-        self.set_cookies.append(f"{SESSION_COOKIE}={token}; {ATTRIBUTES}{age}")
+        self.keep(expires if remember else None)
+
+    def keep(self, expires: datetime | None) -> None:
+        """Sets the session's cookie."""
+        age = max(0, int((expires - datetime.now(timezone.utc)).total_seconds())) if expires else None
+        self.set_cookies.append(self.cookies.set(self.cookies.session, self.session_token or "", age))
 
     def forget(self) -> None:
         """No session any more."""
         self.session_token, self.session = None, None
-        self.set_cookies.append(f"{SESSION_COOKIE}=; {ATTRIBUTES}; Max-Age=0")
+        self.set_cookies.append(self.cookies.set(self.cookies.session, "", 0))
+
+    def forget_visitor(self) -> None:
+        """Forms of before are not good any more."""
+        if self._visitor:
+            self._visitor = None
+            self.set_cookies.append(self.cookies.set(self.cookies.visitor, "", 0))
 
     @property
     def csrf_token(self) -> str:
@@ -66,9 +155,9 @@ class Visit:
         cookie where there is none."""
         if not self.session_token and not self._visitor:
             self._visitor = secrets.token_urlsafe(24)
-            self.set_cookies.append(f"{VISITOR_COOKIE}={self._visitor}; {ATTRIBUTES}")
+            self.set_cookies.append(self.cookies.set(self.cookies.visitor, self._visitor))
         nonce = secrets.token_urlsafe(12)
-        return f"{nonce}.{self._signature(self._csrf_keys[0], nonce)}"
+        return f"{nonce}.{_signature(self.site.csrf_keys[0], nonce, self._bound()[0])}"
 
     def is_forged(self, origins: Sequence[str]) -> bool:
         """Whether what changes something was not sent by a page of ours."""
@@ -79,10 +168,29 @@ class Visit:
             return True
         token = headers.get(CSRF_HEADER) or self.request.form.get(CSRF_FIELD, "")
         nonce, _, signature = token.partition(".")
-        if not (self.session_token or self._visitor) or not token.isascii():
+        if not token.isascii():
             return True
-        return not any(hmac.compare_digest(signature, self._signature(key, nonce)) for key in self._csrf_keys)
+        # A visitor may have got a session with the page that holds the form; a login ends their cookie.
+        expected = [_signature(key, nonce, bound) for key in self.site.csrf_keys for bound in self._bound()]
+        return not any([hmac.compare_digest(signature, one) for one in expected])
 
-    def _signature(self, key: bytes, nonce: str) -> str:
-        bound = f"session {self.session_token}" if self.session_token else f"visitor {self._visitor}"
-        return hmac.new(key, f"{nonce} {bound}".encode(), hashlib.sha256).hexdigest()
+    def _bound(self) -> list[str]:
+        tokens = (("session", self.session_token), ("visitor", self._visitor))
+        return [f"{kind} {token}" for kind, token in tokens if token]
+
+
+_current: ContextVar[Visit] = ContextVar("authnzerver visit")
+
+
+def current() -> Visit:
+    """The visit that is being answered, wherever in the program."""
+    return _current.get()
+
+
+def enter(visit: Visit) -> None:
+    """From here on it is this visit."""
+    _current.set(visit)
+
+
+def _signature(key: bytes, nonce: str, bound: str) -> str:
+    return hmac.new(key, f"{nonce} {bound}".encode(), hashlib.sha256).hexdigest()

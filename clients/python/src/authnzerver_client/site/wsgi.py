@@ -8,9 +8,10 @@ from http import HTTPStatus
 from typing import Any
 
 from ..client import Caller, Client
-from ..errors import AuthError
+from ..errors import AuthError, Refused
 from . import Lookup, Request, Response, Site, Visit
 from ._web import fields, has_form
+from .visit import enter
 
 Environ = dict[str, Any]
 KEY = "authnzerver"
@@ -28,18 +29,41 @@ class Wsgi:
         request = _request(environ)
         visit = self._site.visit(request)
         caller = self._client.at(self._site.client_address(request), request.headers.get("user-agent", ""))
+        visit.caller = caller
+        enter(visit)
         try:
             response = run(self._site.answer(visit), caller)
+            if not response:
+                environ[KEY] = visit
+                return self._ask_program(environ, start_response, visit, caller)
         except AuthError as error:
-            response = self._site.failed(error)
-        if response:
-            return _send(response, visit, start_response)
-        environ[KEY] = visit
+            response = self._site.failed(visit, error)
+        return _send(response, visit, start_response)
 
+    def _ask_program(
+        self, environ: Environ, start_response: Callable[..., Any], visit: Visit, caller: Caller
+    ) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            if visit.refusal:
+                return lambda _: None
+            run(self._site.finish(visit), caller)
             return start_response(status, [*headers, *_cookies(visit)], *more)
 
-        return self._program(environ, start)
+        parts = self._program(environ, start)
+        if not visit.refusal:
+            return parts
+        if hasattr(parts, "close"):
+            parts.close()
+        return _send(visit.refusal, visit, start_response)
+
+
+def may(visit: Visit, action: str, item: str, **about: Any) -> bool:
+    """Whether the policy lets a visitor do something with an item; see `Visit.access` for the rest."""
+    try:
+        visit.caller.ask(visit.access(action, item, **about))
+    except Refused:
+        return False
+    return True
 
 
 def run(flow: Lookup, caller: Caller) -> Response | None:
