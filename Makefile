@@ -8,6 +8,8 @@ BINARY  ?= dist/authnzerver
 # Where `make run` keeps its database and secrets.
 BASEDIR ?= run
 export CARGO_TARGET_DIR ?= target
+# How `make demo` builds the server: release, or dev.
+PROFILE ?= release
 # Options for the benchmark, such as BENCH='--rows=100000'.
 BENCH   ?=
 # Options for trying mutants: --minutes, --seed, --count, --only.
@@ -20,13 +22,18 @@ LITESTREAM ?=
 ROOT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist test-deb test-reproducible release install uninstall bench docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist test-deb test-reproducible release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run:  ## build the server and run it, with its files in ./run
 	cargo run --release --locked -- --basedir=$(BASEDIR)
+
+demo:  ## build the server and run it with an example site and a page of its emails, on this machine alone
+	@tools/test-python.sh demo examples/site/requirements.txt
+	cargo build --profile $(PROFILE) --locked --bin authnzerver
+	@$(CARGO_TARGET_DIR)/demo/bin/python -B examples/site/demo.py $(CARGO_TARGET_DIR)/$(subst dev,debug,$(PROFILE))/authnzerver
 
 test: test-python  ## run every test; prepares target/python, which some of them need
 	cargo test --locked

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Makes the Python environment that the tests use, in target/python, unless it is there already. Needs Python 3 with
-# its module venv; says at once, before anything is built, what is missing and the one command that brings it.
+# Makes the Python environment that the tests use, in target/python, unless it is there already; or another one:
+# test-python.sh NAME REQUIREMENTS. Needs Python 3 with its module venv; says at once, before anything is built, what is
+# missing and the one command that brings it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-environment=${CARGO_TARGET_DIR:-target}/python
-wanted=tests/requirements.txt
+environment=${CARGO_TARGET_DIR:-target}/${1:-python}
+wanted=${2:-tests/requirements.txt}
 installed=$environment/installed.txt
 
 fail() {
-    printf 'The tests cannot run yet: %s\n' "$*" >&2
+    printf 'This cannot run yet: %s\n' "$*" >&2
     exit 1
 }
 
@@ -20,11 +21,11 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
 python3 -c 'import ensurepip, venv' 2>/dev/null ||
     fail 'Python lacks its module venv. On Debian and Ubuntu: sudo apt-get install python3-venv'
 
-echo "Preparing $environment for the tests" >&2
+echo "Preparing $environment" >&2
 rm -rf "$environment"
 mkdir -p "$(dirname "$environment")"
 python3 -m venv "$environment" || fail "python3 -m venv $environment failed; its message stands above."
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted" ||
-    fail "the packages of $wanted could not be installed; pip's message stands above. Run \"make test\" again."
+    fail "the packages of $wanted could not be installed; pip's message stands above. Run \"make\" again."
 # Last, so that an environment that was left half made is made anew.
 cp "$wanted" "$installed"
