@@ -1,7 +1,9 @@
 package authnzerver
 
 import (
+	"bytes"
 	"context"
+	"crypto/cipher"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -162,6 +164,35 @@ func TestTokensAreThoseOfTheSpecification(t *testing.T) {
 	broken := valid.Token[:8] + "\n" + valid.Token[8:]
 	if _, ok := openFernet(key, []byte(broken)); ok {
 		t.Error("a token with a line break is opened")
+	}
+}
+
+// Whoever has the key signs what they like.
+func TestSignedNonsenseIsNotOpened(t *testing.T) {
+	key := mustParse(t, vectors.Keys[0]).keys[0]
+	made := func(body []byte, encrypts bool) []byte {
+		raw := append(make([]byte, fernetHeadEnd), body...)
+		raw[0] = fernetVersion
+		if encrypts {
+			cipher.NewCBCEncrypter(blockCipher(key), raw[fernetTimeEnd:fernetHeadEnd]).CryptBlocks(raw[fernetHeadEnd:], body)
+		}
+		raw = append(raw, signature(key[:fernetKeyMiddle], raw)...)
+		return []byte(base64.URLEncoding.EncodeToString(raw))
+	}
+	block := bytes.Repeat([]byte{16}, 16)
+	if plain, ok := openFernet(key, made(block, true)); !ok || len(plain) != 0 {
+		t.Error("what fits is not opened")
+	}
+	for _, last := range []byte{0, 2, 15, 17, 255} {
+		wrong := append(append([]byte{}, block[:15]...), last)
+		if _, ok := openFernet(key, made(wrong, true)); ok {
+			t.Errorf("padding of %d is taken", last)
+		}
+	}
+	for _, length := range []int{0, 1, 15, 17, 31} {
+		if _, ok := openFernet(key, made(make([]byte, length), false)); ok {
+			t.Errorf("%d bytes are taken", length)
+		}
 	}
 }
 

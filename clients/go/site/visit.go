@@ -1,0 +1,256 @@
+package site
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"authnzerver.example/authnzerver"
+)
+
+const (
+	sessionCookie = "__Host-session"
+	visitorCookie = "__Host-visitor"
+	csrfField     = "csrf"
+	csrfHeader    = "X-CSRF-Token"
+	formBytesMax  = 1 << 20
+	anonymous     = 2
+)
+
+type visitKey struct{}
+
+// Visit is what the site knows about the request that it answers.
+type Visit struct {
+	// The live session and its owner; nil without one.
+	Session *authnzerver.SessionAndOwner
+	// Whose API key it was, where a guard asks for one; else nil.
+	KeyOwner *int64
+
+	site    *Site
+	writer  http.ResponseWriter
+	request *http.Request
+	caller  *authnzerver.Caller
+	token   string
+	visitor string
+	form    url.Values
+}
+
+// Of is the visit of a request that came through Site.Wrap. For any other it panics: it has no guard either.
+func Of(r *http.Request) *Visit { return r.Context().Value(visitKey{}).(*Visit) }
+
+func (site *Site) newVisit(w http.ResponseWriter, r *http.Request) *Visit {
+	return &Visit{
+		site: site, writer: w, request: r,
+		caller:  site.client.At(site.clientAddress(r), r.UserAgent()),
+		token:   cookie(r, sessionCookie),
+		visitor: cookie(r, visitorCookie),
+	}
+}
+
+// cookie is the one of this name. One that is there twice was not set by us.
+func cookie(r *http.Request, name string) string {
+	found := ""
+	for _, one := range r.Cookies() {
+		if one.Name != name {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = one.Value
+	}
+	return found
+}
+
+// Caller asks the server on behalf of whoever visits.
+func (visit *Visit) Caller() *authnzerver.Caller { return visit.caller }
+
+// IsLoggedIn tells whether somebody is logged in.
+func (visit *Visit) IsLoggedIn() bool {
+	return visit.Session != nil && visit.Session.UserID != anonymous
+}
+
+// UserID is who is logged in; 0 is nobody.
+func (visit *Visit) UserID() int64 {
+	if visit.IsLoggedIn() {
+		return visit.Session.UserID
+	}
+	return 0
+}
+
+// HasRole tells whether somebody with one of these roles is logged in.
+func (visit *Visit) HasRole(roles ...string) bool {
+	for _, role := range roles {
+		if visit.IsLoggedIn() && visit.Session.UserRole == role {
+			return true
+		}
+	}
+	return false
+}
+
+// Store notes values about the session; a visitor gets a session by that, and has none before. It sets a cookie, so it
+// comes before the body of the answer.
+func (visit *Visit) Store(ctx context.Context, values map[string]any) error {
+	if visit.token != "" {
+		edit := authnzerver.InternalSessionEditParams{TargetSessionToken: visit.token, UpdateDict: values}
+		_, err := visit.caller.InternalSessionEdit(ctx, edit)
+		return err
+	}
+	made, err := visit.caller.SessionNew(ctx, authnzerver.SessionNewParams{
+		Expires: authnzerver.Int(visit.site.options.VisitorDays), ExtraInfoJSON: values,
+	})
+	if err == nil {
+		visit.start(made.SessionToken, made.Expires, false)
+	}
+	return err
+}
+
+// Stored is what was noted about the session when the request came.
+func (visit *Visit) Stored() map[string]any {
+	values := map[string]any{}
+	if visit.Session != nil && json.Unmarshal(visit.Session.ExtraInfoJSON, &values) != nil {
+		return map[string]any{}
+	}
+	return values
+}
+
+// start has another session from here on. Without `remember` its cookie ends with the browser.
+func (visit *Visit) start(token string, expires time.Time, remember bool) {
+	age := 0
+	if remember {
+		if age = int(time.Until(expires).Seconds()); age < 1 {
+			age = -1
+		}
+	}
+	visit.token = token
+	visit.setCookie(sessionCookie, token, age)
+}
+
+// forget has no session any more.
+func (visit *Visit) forget() {
+	visit.token, visit.Session = "", nil
+	visit.setCookie(sessionCookie, "", -1)
+}
+
+func (visit *Visit) setCookie(name, value string, age int) {
+	http.SetCookie(visit.writer, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: age,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// CSRFToken is for the hidden field `csrf` of a form, or the header X-CSRF-Token. It is bound to the session, or to a
+// cookie where there is none; that may have to be set, so it comes before the body of the answer.
+func (visit *Visit) CSRFToken() string {
+	if visit.token == "" && visit.visitor == "" {
+		visit.visitor = random(24)
+		visit.setCookie(visitorCookie, visit.visitor, 0)
+	}
+	nonce := random(12)
+	return nonce + "." + visit.signature(visit.site.csrfKeys[0], nonce)
+}
+
+// isForged tells whether what changes something was not sent by a page of ours. An error says that the form is too long.
+func (visit *Visit) isForged() (bool, error) {
+	r := visit.request
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		// No token can come with a WebSocket, but an origin does.
+		return r.Header.Get("Upgrade") != "" && !visit.isOfOurOrigin(), nil
+	}
+	if !visit.isOfOurOrigin() {
+		return true, nil
+	}
+	if err := visit.readForm(); err != nil {
+		return false, err
+	}
+	token := r.Header.Get(csrfHeader)
+	if token == "" {
+		token = visit.form.Get(csrfField)
+	}
+	nonce, signature, _ := strings.Cut(token, ".")
+	if visit.token == "" && visit.visitor == "" {
+		return true, nil
+	}
+	for _, key := range visit.site.csrfKeys {
+		if hmac.Equal([]byte(signature), []byte(visit.signature(key, nonce))) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (visit *Visit) isOfOurOrigin() bool {
+	if from := visit.request.Header.Values("Sec-Fetch-Site"); len(from) > 0 && (len(from) > 1 || from[0] != "same-origin") {
+		return false
+	}
+	said := visit.request.Header.Values("Origin")
+	if len(said) == 0 {
+		return true
+	}
+	for _, origin := range visit.site.options.Origins {
+		if len(said) == 1 && said[0] == origin {
+			return true
+		}
+	}
+	return false
+}
+
+func (visit *Visit) signature(key []byte, nonce string) string {
+	bound := "visitor " + visit.visitor
+	if visit.token != "" {
+		bound = "session " + visit.token
+	}
+	mac := hmac.New(sha256.New, key)
+	io.WriteString(mac, nonce+" "+bound)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// readForm reads a form, and leaves the body as it was for the program. Forms with files and JSON are the program's.
+func (visit *Visit) readForm() error {
+	r := visit.request
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" || r.Body == nil {
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(visit.writer, r.Body, formBytesMax))
+	if err != nil {
+		return err
+	}
+	visit.request = r.WithContext(r.Context())
+	visit.request.Body = io.NopCloser(bytes.NewReader(body))
+	visit.form, _ = url.ParseQuery(string(body))
+	return nil
+}
+
+func random(length int) string {
+	bytes := make([]byte, length)
+	if _, err := rand.Read(bytes); err != nil {
+		panic("there are no random numbers: " + err.Error())
+	}
+	return base64.RawURLEncoding.EncodeToString(bytes)
+}
+
+// ownPath is a path of this site, for what a visitor brought along; the front page for anything else.
+func ownPath(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		return "/"
+	}
+	for _, letter := range []byte(path) {
+		if letter <= ' ' || letter > '~' || letter == '\\' {
+			return "/"
+		}
+	}
+	return path
+}
