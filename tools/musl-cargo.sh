@@ -43,7 +43,9 @@ if [ -f "$(rustc --print target-libdir --target "$target")/self-contained/libc.a
 fi
 # Tests within documentation are built by rustdoc, which takes no other names for paths; nobody ships them.
 export "CARGO_TARGET_${upper}_RUSTDOCFLAGS=$flags"
-# Where this was built and where its crates lie must not be seen in what is built, so that others can build the same.
+# Where this was built and where its crates lie must not be seen in what is built, so that others can build the same. They must
+# lie there already, or the first build on a machine would not know where.
+cargo fetch -q --locked --target "$target" >&2
 for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
     flags="$flags --remap-path-prefix=$crates=/crates"
 done

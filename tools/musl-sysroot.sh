@@ -117,13 +117,15 @@ build_std() {
         cd "$work"
         unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
         export RUSTC_BOOTSTRAP=1
-        local upper=${target//-/_} crates remap=
+        local upper=${target//-/_} crates remap= manifest=$work/library/sysroot/Cargo.toml
+        # Crates that were unpacked only by the build would keep the path of this machine's.
+        cargo fetch -q --locked --manifest-path "$manifest" --target "$target" >&2
         for crates in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do
             remap="$remap --remap-path-prefix=$crates=/crates"
         done
         export "CARGO_TARGET_${upper^^}_RUSTFLAGS=-Zforce-unstable-if-unmarked -Cembed-bitcode=yes \
 --remap-path-prefix=$work=/rustc/$hash$remap"
-        cargo build -q --release --locked --manifest-path "$work/library/sysroot/Cargo.toml" \
+        cargo build -q --release --locked --manifest-path "$manifest" \
             --target "$target" --features panic-unwind --target-dir "$work/target" >&2
     )
     cp "$work/target/$target/release/deps/"*.rlib "$1/"
