@@ -5,6 +5,7 @@ use crate::accounts::actor::Operator;
 use crate::config::arguments::OptionRow;
 use crate::config::{self, ClientSettings, EXTRA_ROOTS_VARIABLE, Trust};
 use crate::json::{self, Limits};
+use crate::outbound::names;
 use crate::outbound::web::{WebClient, is_untrusted};
 use crate::wire::Object;
 use base64::Engine as _;
@@ -162,14 +163,14 @@ fn post(url: &str, trust: &Trust, body: &[u8]) -> Result<Vec<u8>, Problem> {
 /// There is no answer, in one line.
 pub fn fetch(url: &str, trust: &Trust, body: Option<&[u8]>) -> Result<Page, String> {
     let agent = |tls: TlsConfig| {
-        ureq::Agent::config_builder()
+        let config = ureq::Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
             .tls_config(tls)
-            .build()
-            .new_agent()
+            .build();
+        names::agent(config)
     };
     let ask = |agent: &ureq::Agent| match body {
         Some(body) => agent.post(url).send(body),

@@ -5,6 +5,7 @@
 use super::environment::EXTRA_ROOTS_VARIABLE;
 use super::values;
 use crate::guard::secret::Secret;
+use crate::outbound::names;
 use crate::outbound::web::{WebClient, is_untrusted};
 use crate::problem;
 use crate::problem::{Problem, operator_name};
@@ -196,15 +197,15 @@ fn filled_headers(
 
 /// No proxy leads to a server on this very machine.
 fn agent(timeout: Duration, is_here: bool, tls: TlsConfig) -> ureq::Agent {
-    ureq::Agent::config_builder()
+    let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(if is_here { None } else { ureq::Proxy::try_from_env() })
         .tls_config(tls)
         .user_agent("authnzerver")
         .timeout_global(Some(timeout))
-        .build()
-        .new_agent()
+        .build();
+    names::agent(config)
 }
 
 fn ask(

@@ -5,6 +5,7 @@ pub mod email_texts;
 pub mod mail;
 pub(crate) mod mailbox;
 mod message;
+pub(crate) mod names;
 pub(crate) mod notices;
 pub mod pwned;
 pub(crate) mod recent;

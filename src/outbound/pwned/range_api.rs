@@ -5,6 +5,7 @@
 //! Nothing of the password, the hash or those five digits is ever part of an error or a log line.
 
 use super::{Breach, BreachLookup, UnknownReason};
+use crate::outbound::names;
 use crate::outbound::web::{RootsError, WebClient, is_untrusted};
 use crate::problem::Loggable;
 use std::fmt;
@@ -138,7 +139,7 @@ impl BreachLookup for RangeClient {
 
 fn agent(settings: &RangeSettings, https: bool, tls: TlsConfig) -> ureq::Agent {
     let limits = settings.limits;
-    ureq::Agent::config_builder()
+    let config = ureq::Agent::config_builder()
         // An address that asks for TLS gets TLS at every step of the way.
         .https_only(https)
         .max_redirects(REDIRECTS_MAX)
@@ -150,8 +151,8 @@ fn agent(settings: &RangeSettings, https: bool, tls: TlsConfig) -> ureq::Agent {
         .timeout_per_read(Some(limits.read))
         .timeout_per_write(Some(limits.read))
         .timeout_global(Some(limits.total))
-        .build()
-        .new_agent()
+        .build();
+    names::agent(config)
 }
 
 fn fetch(agent: &ureq::Agent, url: &str) -> Result<Vec<u8>, UnknownReason> {

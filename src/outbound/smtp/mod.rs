@@ -13,12 +13,13 @@ pub use tls::read_extra_roots;
 use super::delivery::{MailError, MailSettings, Protection, Receipt, Watch};
 use super::mailbox::{Address, Sender};
 use super::message;
+use super::names;
 use super::templates::Email;
 use crate::clock::{Clock, Timestamp};
 use connection::Connection;
 use dialogue::Dialogue;
 use reply::Extensions;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 
 /// The port on which mail servers speak TLS from the first byte.
 const TLS_PORT: u16 = 465;
@@ -82,8 +83,7 @@ fn converse<'a, T>(
 }
 
 fn resolve(settings: &MailSettings, watch: &Watch<'_>) -> Result<Vec<SocketAddr>, MailError> {
-    let found: Result<Vec<_>, _> =
-        (settings.server.as_str(), settings.port).to_socket_addrs().map(Iterator::collect);
+    let found = names::addresses(&settings.server, settings.port);
     watch.tell(|| match &found {
         Ok(addresses) => {
             let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
