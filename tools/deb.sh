@@ -30,8 +30,10 @@ put_text() { mkdir -p "$(dirname "$root/$1")" && cat >"$root/$1" && chmod 644 "$
 
 put 755 "$program" usr/bin/authnzerver
 ln -s authnzerver "$root/usr/bin/authnzrv"
+# The package makes a user. systemd would hide the files of one that it makes itself below /var/lib/private, where purge and the
+# server's own user do not get to.
 for unit in authnzerver.service deploy/authnzerver.socket deploy/authnzerver-backup.service deploy/authnzerver-backup.timer; do
-    sed 's|/usr/local/bin/|/usr/bin/|' "$unit" | put_text "usr/lib/systemd/system/$(basename "$unit")"
+    sed '/^# A user of this name is used/d; /^DynamicUser=/d; s|/usr/local/bin/|/usr/bin/|' "$unit" | put_text "usr/lib/systemd/system/$(basename "$unit")"
 done
 put 644 deploy/debian/sysusers.conf usr/lib/sysusers.d/authnzerver.conf
 put 640 deploy/debian/authnzerver.env etc/authnzerver/authnzerver.env

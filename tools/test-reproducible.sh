@@ -2,11 +2,12 @@
 # Builds the last commit in two folders that share nothing but the compiler and the downloaded crates, and compares the programs
 # byte by byte. The second has another home of cargo, which starts without unpacked crates, another time zone and umask.
 #
-#   tools/test-reproducible.sh TARGET
+#   tools/test-reproducible.sh TARGET        leaves the program as dist/authnzerver-PROCESSOR
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 target=${1:?one of the targets in tools/musl-target.sh}
+. tools/musl-target.sh
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 
@@ -34,4 +35,5 @@ if ! cmp -s "$one" "$another"; then
     echo "$(cmp -l "$one" "$another" | wc -l) bytes differ; see dist/differ." >&2
     exit 1
 fi
+install -D -m 755 "$one" "dist/authnzerver-$processor"
 echo 'Both are the same.'
