@@ -4,7 +4,9 @@
 //! again.
 //!
 //! One thread always reads the pipe, so that printing never waits for long; another one writes, and may wait for as
-//! long as it likes. What did not come from our logger is escaped, cut, and put into a line like all others.
+//! long as it likes. Our own lines do not go through the pipe but straight to the one that writes, which lets them
+//! gather for some milliseconds while there are many. What did not come from our logger is escaped, cut, and put into a
+//! line like all others.
 
 use super::field::{Field, foreign};
 use super::line::{Arrived, Mark, Style};
@@ -32,6 +34,9 @@ const READ_BYTES: usize = 16 * 1024;
 const STACK_BYTES: usize = 128 * 1024;
 /// How long to wait before a log that must not be waited for is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// After a write, lines gather for so long: one thread that wakes for each of them would cost a busy server more than
+/// all that the lines tell about.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// The way from the pipe to the log.
 pub(super) struct Forwarder {
@@ -57,7 +62,7 @@ impl Forwarder {
         Ok(Self { waiting, style, mark })
     }
 
-    /// Writes a line without going through standard error, which whoever panics may be in the midst of using.
+    /// Writes a line without going through standard error.
     pub(super) fn write(&self, level: Level, what: &'static str, fields: &[(&'static str, Field)]) {
         self.waiting.add(&self.style.line(SystemClock::new().now(), level, what, fields));
     }
@@ -82,6 +87,8 @@ struct Waiting {
 struct State {
     text: Vec<u8>,
     lines: u64,
+    /// Whether the one that writes has to be told of a line.
+    is_awaited: bool,
     /// Lines that found no room since the last were taken out.
     dropped: u64,
     /// Nothing more is to come.
@@ -107,7 +114,11 @@ impl Waiting {
             state.lines += 1;
             os::UNWRITTEN_LOG_BYTES.store(state.text.len(), Ordering::Relaxed);
         }
-        self.changed.notify_all();
+        let is_awaited = std::mem::take(&mut state.is_awaited);
+        drop(state);
+        if is_awaited {
+            self.changed.notify_all();
+        }
     }
 
     fn end(&self) {
@@ -126,10 +137,18 @@ impl Waiting {
                 self.changed.notify_all();
                 return None;
             }
+            state.is_awaited = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let text = std::mem::replace(&mut state.text, emptied);
         Some((text, std::mem::take(&mut state.lines), std::mem::take(&mut state.dropped)))
+    }
+
+    /// Lets lines gather, unless no more come.
+    fn gather(&self) {
+        let state = self.state();
+        // Lines do not end this, for nobody is told of them meanwhile.
+        drop(self.changed.wait_timeout_while(state, GATHERING, |state| !state.is_ended));
     }
 
     fn wait_for_end(&self, patience: Duration) {
@@ -216,6 +235,7 @@ impl Writer {
             buffer = text;
             buffer.clear();
             buffer.shrink_to(LINE_BYTES_MAX);
+            waiting.gather();
         }
     }
 

@@ -1,7 +1,7 @@
-//! Writes log lines on standard error, marked as ours. Text lines are `simple_logger`'s. What libraries log is escaped
-//! and cut, for they repeat what strangers sent.
+//! Writes what libraries log on standard error, marked as lines of the log. Text lines are `simple_logger`'s. The texts
+//! are escaped and cut, for libraries repeat what strangers sent.
 
-use super::line::{LogFormat, Mark, Style, TARGET, json};
+use super::line::{LogFormat, Mark, Style, json};
 use crate::clock::{Clock, SystemClock};
 use crate::guard::redact::escape_for_log;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -10,7 +10,7 @@ use simple_logger::SimpleLogger;
 /// Characters that are shown of what a library logs.
 const LIBRARY_CHARACTERS_MAX: usize = 1000;
 
-/// The logger of this process.
+/// What libraries log to.
 pub(super) struct Logger {
     style: Style,
     mark: Mark,
@@ -36,28 +36,21 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let is_ours = record.target() == TARGET;
-        let mut text = record.args().to_string();
+        let text = record.args().to_string();
         match self.style.format {
             LogFormat::Text => {
                 // Without a target, simple_logger writes another name, of a length that is not known here.
                 let target = if record.target().is_empty() { "unknown" } else { record.target() };
-                if !is_ours {
-                    text = escape_for_log(&text, LIBRARY_CHARACTERS_MAX).to_string();
-                }
+                let text = escape_for_log(&text, LIBRARY_CHARACTERS_MAX).to_string();
                 let mark = self.mark.after(self.style.prefix_bytes(target) + text.len());
                 let mut marked = Record::builder();
                 marked.target(target).level(record.level());
                 self.text.log(&marked.args(format_args!("{text}{mark}")).build());
             }
             LogFormat::Json => {
-                if !is_ours {
-                    let event = serde_json::Value::from(
-                        text.chars().take(LIBRARY_CHARACTERS_MAX).collect::<String>(),
-                    );
-                    text = format!(r#"{{"event":{event}}}"#);
-                }
-                let line = json(SystemClock::new().now(), record.level(), &text);
+                let event: String = text.chars().take(LIBRARY_CHARACTERS_MAX).collect();
+                let object = format!(r#"{{"event":{}}}"#, serde_json::Value::from(event));
+                let line = json(SystemClock::new().now(), record.level(), &object);
                 let mark = self.mark.after(line.len());
                 eprintln!("{line}{mark}");
             }

@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `field.rs` | says what may stand in a line |
 //! | `line.rs` | how a finished line looks, and how ours are told from others |
-//! | `logger.rs` | writes lines, ours and those that libraries log |
+//! | `logger.rs` | takes the lines that libraries log |
 //! | `forward.rs` | takes over standard error, and carries lines to where they belong without holding anybody up |
 //! | `collect.rs` | keeps warnings for a command, in place of writing them |
 //! | `repeated.rs` | counts what would be a line for each of many requests |
@@ -24,7 +24,7 @@ pub use repeated::{Repeated, RepeatedByCause};
 
 use crate::os;
 use crate::rng::Rng;
-use field::{fields_as_json, fields_as_text};
+use field::fields_as_text;
 use forward::Forwarder;
 use line::{Mark, Style, TARGET};
 use logger::Logger;
@@ -58,13 +58,8 @@ pub fn error(what: &'static str, fields: &[(&'static str, Field)]) {
 /// How long the end of the process waits for its last lines to be written.
 const FINISH_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is set up once for the process.
-struct Installed {
-    style: Style,
-    forwarder: Forwarder,
-}
-
-static INSTALLED: OnceLock<Installed> = OnceLock::new();
+/// Set up once for the process, if it logs.
+static FORWARDER: OnceLock<Forwarder> = OnceLock::new();
 
 /// Takes over standard error, and standard output with it, and sets up logging there. From now on printing never
 /// fails and never waits for whoever reads the log. `timestamps` is off where the journal stamps each line itself.
@@ -86,7 +81,7 @@ pub fn start(format: LogFormat, level: log::LevelFilter, timestamps: bool, rng: 
     log::set_boxed_logger(Box::new(Logger::new(style, mark))).map_err(io::Error::other)?;
     set_level(level);
     // Somebody who came first would have set the logger, too.
-    let _ = INSTALLED.set(Installed { style, forwarder });
+    let _ = FORWARDER.set(forwarder);
     Ok(())
 }
 
@@ -103,21 +98,20 @@ pub fn level() -> log::LevelFilter {
 
 /// Waits a little until all lines are written. The last thing that a process does.
 pub fn finish() {
-    if let Some(installed) = INSTALLED.get() {
-        installed.forwarder.finish(FINISH_PATIENCE);
+    if let Some(forwarder) = FORWARDER.get() {
+        forwarder.finish(FINISH_PATIENCE);
     }
 }
 
 /// Has it logged where code panics. A panic's message may hold data of a request; its place never does.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|panic| {
-        // A panic in here would end the process. The thread may have been in the midst of printing something, so
-        // this goes past standard error.
-        let Some(installed) = INSTALLED.get().filter(|_| log::max_level() >= log::Level::Error) else {
+        // A panic in here would end the process.
+        let Some(forwarder) = FORWARDER.get().filter(|_| log::max_level() >= log::Level::Error) else {
             return;
         };
         let place = field::place(panic.location());
-        installed.forwarder.write(log::Level::Error, "a bug in the server", &[("at", place)]);
+        forwarder.write(log::Level::Error, "a bug in the server", &[("at", place)]);
     }));
 }
 
@@ -125,7 +119,7 @@ fn write(level: log::Level, what: &'static str, fields: &[(&'static str, Field)]
     if collect::take(level, || fields_as_text(what, fields)) || !log::log_enabled!(target: TARGET, level) {
         return;
     }
-    let is_json = INSTALLED.get().is_some_and(|installed| installed.style.format == LogFormat::Json);
-    let line = if is_json { fields_as_json(what, fields) } else { fields_as_text(what, fields) };
-    log::log!(target: TARGET, level, "{line}");
+    if let Some(forwarder) = FORWARDER.get() {
+        forwarder.write(level, what, fields);
+    }
 }
