@@ -25,3 +25,6 @@ echo '{ "private": true }' >"$made/installed/package.json"
 cp -r clients/node/tests "$made/installed/tests"
 cd "$made/installed"
 node --test --test-reporter=dot tests/
+# The README's examples are there now.
+"$made/node_modules/.bin/tsc" --noEmit --strict --allowJs --checkJs --module nodenext --target es2022 --skipLibCheck \
+    --ignoreConfig --types node tests/types.mts tests/example-{first,express}.mjs

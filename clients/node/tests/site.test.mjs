@@ -1,0 +1,326 @@
+// A site, from sign-up to API keys, as a browser sees it, in each framework.
+
+import assert from "node:assert/strict";
+import http from "node:http";
+import { after, before, describe, test } from "node:test";
+
+import { Client, KeyRing } from "authnzerver-client";
+import { Site } from "authnzerver-client/site";
+import { KINDS } from "./programs.mjs";
+import { Real } from "./support.mjs";
+
+const PASSWORD = "quiet-lanterns-over-9-hills";
+const OTHER_PASSWORD = "seven-harbours-and-1-bridge";
+const ORIGIN = "https://site.example";
+
+let server;
+before(async () => {
+  server = await Real.start();
+});
+after(() => server.close());
+
+/** Keeps cookies as a browser does, and sends what a browser sends. */
+class Browser {
+  constructor(port, address) {
+    Object.assign(this, { port, address, cookies: new Map(), csrf: "" });
+  }
+
+  get(path, headers = {}) {
+    return this.request("GET", path, null, headers);
+  }
+
+  post(path, form, { csrf = this.csrf, ...headers } = {}) {
+    const sent = new URLSearchParams(csrf === null ? form : { ...form, csrf });
+    return this.request("POST", path, String(sent), { origin: ORIGIN, "sec-fetch-site": "same-origin", ...headers });
+  }
+
+  async request(method, path, body, given) {
+    const headers = { "x-real-ip": this.address, "user-agent": "Browser/1.0", ...given };
+    headers.cookie = [...this.cookies].map((pair) => pair.join("=")).join("; ");
+    if (body !== null) {
+      headers["content-type"] = "application/x-www-form-urlencoded";
+      headers["content-length"] = Buffer.byteLength(body);
+    }
+    for (const name of Object.keys(headers).filter((name) => headers[name] === null)) {
+      delete headers[name];
+    }
+    const { response, text } = await new Promise((resolve, reject) => {
+      const signal = AbortSignal.timeout(30_000);
+      const asked = http.request({ port: this.port, host: "127.0.0.1", method, path, headers, signal }, (response) => {
+        let text = "";
+        response.on("data", (part) => (text += part)).on("end", () => resolve({ response, text }));
+      });
+      asked.on("error", reject).end(body ?? undefined);
+    });
+    this.setCookies = response.headers["set-cookie"] ?? [];
+    for (const cookie of this.setCookies) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(cookie);
+      cookie.includes("Max-Age=0") ? this.cookies.delete(name) : this.cookies.set(name, value);
+    }
+    this.location = response.headers.location;
+    this.csrf = /name="csrf" value="([^"]+)"/.exec(text)?.[1] ?? /[\w-]{16}\.[0-9a-f]{64}/.exec(text)?.[0] ?? this.csrf;
+    return { status: response.statusCode, text, headers: response.headers };
+  }
+}
+
+function built(client) {
+  const site = new Site("A site", [ORIGIN], client, { proxies: ["127.0.0.1"], log: () => {} });
+  site.guard("/admin", { roles: ["staff", "superuser"] });
+  site.guard("/new", { may: ["create", "dataset"] });
+  site.guard("/users", { may: ["create", "user"] });
+  site.guard("/api", { key: ["view", "dataset"] });
+  site.guard("/api/admin", { roles: ["superuser"] });
+  return site;
+}
+
+let number = 0;
+for (const [kind, start] of Object.entries(KINDS)) {
+  describe(kind, () => {
+    let client, listener, email, address;
+    before(async () => {
+      client = new Client(server.url, server.key, { policy: { tries: 1 } });
+      listener = await start(built(client));
+    });
+    after(() => {
+      listener.close();
+      client.close();
+    });
+
+    const browserOf = () => new Browser(listener.port, address);
+
+    async function signedUp() {
+      number += 1;
+      email = `user${number}@example.org`;
+      address = `198.51.100.${number}`;
+      const browser = browserOf();
+      await browser.get("/signup");
+      const asked = await browser.post("/signup", { full_name: "Al & Co", email, new_password: PASSWORD });
+      assert.equal(asked.status, 200, asked.text);
+      const code = await server.code(email);
+      await browser.get(`/verify?code=${code}`);
+      assert.equal((await browser.post("/verify", { code })).status, 303);
+      assert.equal(browser.location, "/login");
+      return browser;
+    }
+
+    async function loggedIn() {
+      const browser = await signedUp();
+      await browser.get("/login");
+      assert.equal((await browser.post("/login", { email, password: PASSWORD })).status, 303);
+      return browser;
+    }
+
+    async function admin() {
+      const browser = browserOf();
+      await browser.get("/login");
+      assert.equal((await browser.post("/login", server.admin)).status, 303);
+      return browser;
+    }
+
+    test("from sign-up to keys", async () => {
+      const browser = await signedUp();
+      assert.ok(!browser.cookies.has("__Host-session"));
+      assert.equal((await browser.get("/sessions")).status, 303);
+      assert.equal(browser.location, "/login?next=/sessions");
+      await browser.get(browser.location);
+      const beforeLogin = browser.csrf;
+      const given = { email, password: PASSWORD, next: "/sessions", remember: "1" };
+      assert.equal((await browser.post("/login", given)).status, 303);
+      assert.equal(browser.location, "/sessions");
+      const cookie = browser.setCookies.at(-1);
+      assert.match(cookie, /^__Host-session=[\w-]+; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
+      // The token of before the login is bound to no session.
+      assert.equal((await browser.post("/logout", {}, { csrf: beforeLogin })).status, 403);
+
+      const page = await browser.get("/sessions");
+      assert.match(page.text, /\(this device\)/);
+      assert.match(page.text, new RegExp(address.replaceAll(".", "\\.")));
+      assert.equal(page.headers["cache-control"], "no-store");
+      await browser.get("/password");
+      const change = { password: "wrong", new_password: OTHER_PASSWORD };
+      assert.equal((await browser.post("/password", change)).status, 422);
+
+      await browser.get("/keys");
+      const made = await browser.post("/keys", { name: "mine", scopes: "view:dataset" });
+      const [key] = /azk_[A-Za-z0-9_-]+/.exec(made.text);
+      const api = browserOf();
+      assert.equal((await api.get("/api")).status, 401);
+      assert.equal((await api.get("/api", { authorization: "Bearer azk_no_key" })).status, 401);
+      const authorization = `Bearer ${key}`;
+      assert.match((await api.get("/api/x", { authorization })).text, /^hello null \d+ /);
+      // A key is nobody who is logged in.
+      assert.equal((await api.get("/api/admin", { authorization })).status, 403);
+      // No browser sends a key by itself, so nobody forges it.
+      const forged = { csrf: null, origin: null, "sec-fetch-site": "cross-site", authorization };
+      assert.equal((await api.post("/api", {}, forged)).status, 200);
+
+      await browser.get("/logout");
+      const token = browser.cookies.get("__Host-session");
+      assert.equal((await browser.post("/logout", {})).status, 303);
+      assert.ok(!browser.cookies.has("__Host-session"));
+      browser.cookies.set("__Host-session", token);
+      assert.equal((await browser.get("/sessions")).status, 303);
+    });
+
+    test("sessions and keys are ended", async () => {
+      const browser = await loggedIn();
+      const other = browserOf();
+      await other.get("/login");
+      await other.post("/login", { email, password: PASSWORD });
+      await browser.get("/sessions");
+      assert.equal((await browser.post("/sessions", { others: "1" })).status, 303);
+      assert.equal((await other.get("/sessions")).status, 303);
+      await browser.get("/keys");
+      await browser.post("/keys", { name: "mine", scopes: "view:dataset" });
+      const [, id] = /name="key_id" value="([^"]+)"/.exec((await browser.get("/keys")).text);
+      assert.equal((await browser.post("/keys", { key_id: id })).status, 303);
+      assert.doesNotMatch((await browser.get("/keys")).text, /mine/);
+      await browser.get("/password");
+      const change = { password: PASSWORD, new_password: OTHER_PASSWORD };
+      const changed = await browser.post("/password", change);
+      assert.equal(changed.status, 303, changed.text);
+      const [, session] = /name="session_id" value="([^"]+)"/.exec((await browser.get("/sessions")).text);
+      assert.equal((await browser.post("/sessions", { session_id: session })).status, 303);
+      assert.equal((await browser.get("/sessions")).status, 303);
+    });
+
+    test("a forgotten password ends sessions", async () => {
+      const thief = await loggedIn();
+      const owner = browserOf();
+      await owner.get("/forgot");
+      assert.equal((await owner.post("/forgot", { email })).status, 200);
+      const code = await server.code(email);
+      await owner.get(`/reset?code=${code}`);
+      assert.equal((await owner.post("/reset", { code, new_password: "short" })).status, 422);
+      assert.equal((await owner.post("/reset", { code, new_password: OTHER_PASSWORD })).status, 303);
+      assert.equal((await thief.get("/sessions")).status, 303);
+    });
+
+    test("forged forms are refused", async () => {
+      const browser = await loggedIn();
+      await browser.get("/logout");
+      for (const path of ["/logout", "/anything-of-the-program"]) {
+        for (const forged of [
+          { csrf: null },
+          { csrf: "x.y" },
+          { csrf: `${"A".repeat(16)}.${"0".repeat(64)}` },
+          { origin: "https://elsewhere.example" },
+          { origin: "null" },
+          { "sec-fetch-site": "cross-site" },
+          { "sec-fetch-site": "same-site" },
+        ]) {
+          assert.equal((await browser.post(path, {}, forged)).status, 403, JSON.stringify(forged));
+        }
+        for (const method of ["DELETE", "PUT", "PATCH", "PROPFIND"]) {
+          assert.equal((await browser.request(method, path, null, {})).status, 403, method);
+        }
+      }
+      const stranger = browserOf();
+      await stranger.get("/login");
+      assert.equal((await browser.post("/logout", {}, { csrf: stranger.csrf })).status, 403);
+      await stranger.post("/login", server.admin);
+      await stranger.get("/logout");
+      assert.equal((await browser.post("/logout", {}, { csrf: stranger.csrf })).status, 403);
+      // A cookie that somebody else has set beside ours.
+      const own = browser.cookies.get("__Host-session");
+      browser.cookies.set("__Host-session", `${own}; __Host-session=${stranger.cookies.get("__Host-session")}`);
+      assert.equal((await browser.post("/logout", {})).status, 403);
+      browser.cookies.set("__Host-session", own);
+
+      const { status, text } = await browser.post("/anything-of-the-program", { a: "b" });
+      assert.equal(status, 200);
+      assert.ok(text.endsWith(` a=b&csrf=${browser.csrf}`) || text.includes(" a=b&csrf="), "the program has the form");
+      const headed = { csrf: null, "x-csrf-token": browser.csrf };
+      assert.equal((await browser.post("/anything-of-the-program", {}, headed)).status, 200);
+    });
+
+    test("a session that somebody else has chosen is not the user's", async () => {
+      const browser = await signedUp();
+      const chosen = (await client.itself.sessionNew({ userId: null, expires: 1, extraInfoJson: null })).sessionToken;
+      browser.cookies.set("__Host-session", chosen);
+      await browser.get("/login");
+      assert.equal((await browser.post("/login", { email, password: PASSWORD })).status, 303);
+      assert.notEqual(browser.cookies.get("__Host-session"), chosen);
+      const thief = browserOf();
+      thief.cookies.set("__Host-session", chosen);
+      assert.equal((await thief.get("/sessions")).status, 303);
+    });
+
+    test("a visitor has a session once something is stored", async () => {
+      number += 1;
+      address = `198.51.100.${number}`;
+      const visitor = browserOf();
+      await visitor.get("/");
+      assert.deepEqual([...visitor.cookies.keys()].sort(), ["__Host-visitor", "own"]);
+      assert.match((await visitor.get("/store")).text, /^hello null null {"seen":1} /);
+      const session = visitor.cookies.get("__Host-session");
+      assert.ok(session);
+      assert.match((await visitor.get("/")).text, /{"seen":1}/);
+      await visitor.get("/store");
+      assert.equal(visitor.cookies.get("__Host-session"), session);
+      assert.equal((await visitor.get("/keys")).status, 303);
+    });
+
+    test("guards let in only who may, however the path is written", async () => {
+      const user = await loggedIn();
+      const stranger = browserOf();
+      const paths = ["/admin", "/admin/x", "/Admin", "//admin", "/%61dmin", "/admin%2fx", "/x/../admin", "/admin?a#b"];
+      for (const path of [...paths, "/new", "/users", "/keys", "/KEYS"]) {
+        assert.equal((await stranger.get(path)).status, 303, path);
+      }
+      for (const path of paths) {
+        assert.equal((await user.get(path)).status, 403, path);
+      }
+      for (let time = 0; time < 2; time += 1) {
+        // First with what is asked after the session, then in one batch with it.
+        assert.equal((await user.get("/new")).status, 200);
+        assert.equal((await user.get("/users")).status, 403);
+      }
+      const superuser = await admin();
+      assert.equal((await superuser.get("/admin")).status, 200);
+      assert.equal((await user.get("/administrators")).status, 200);
+      if (["Express", "Fastify"].includes(kind)) {
+        assert.equal((await stranger.get("/staff-only")).status, 303);
+        assert.equal((await user.get("/staff-only")).status, 403);
+        assert.equal((await superuser.get("/staff-only")).text, "ok");
+      }
+    });
+
+    test("a login leads nowhere else", async () => {
+      const browser = await signedUp();
+      await browser.get("/login?next=//elsewhere.example/");
+      for (const next of ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "/a\r\nX: y"]) {
+        assert.equal((await browser.post("/login", { email, password: PASSWORD, next })).status, 303);
+        assert.equal(browser.location, "/", next);
+        await browser.get("/login");
+      }
+    });
+
+    test("nobody is let in while the server is gone", async () => {
+      const browser = await loggedIn();
+      await server.tell("stop");
+      for (const path of ["/sessions", "/new", "/api", "/"]) {
+        const { status } = await browser.get(path, { authorization: "Bearer azk_x_y" });
+        assert.equal(status, 503, path);
+      }
+      await server.tell("start");
+      assert.equal((await browser.get("/sessions")).status, 200);
+    });
+  });
+}
+
+test("only a proxy says whose request it is", () => {
+  const client = new Client("http://127.0.0.1:1", new KeyRing("A".repeat(43)));
+  const site = new Site("A site", [ORIGIN], client, { proxies: ["192.0.2.1"] });
+  for (const [peer, told, seen] of [
+    ["192.0.2.1", "203.0.113.5", "203.0.113.5"],
+    ["::ffff:192.0.2.1", "203.0.113.5", "203.0.113.5"],
+    ["192.0.2.2", "203.0.113.5", "192.0.2.2"],
+    ["192.0.2.1", "no address", "192.0.2.1"],
+    ["192.0.2.1", undefined, "192.0.2.1"],
+  ]) {
+    assert.equal(site.clientAddress({ peer, header: () => told }), seen);
+  }
+  assert.throws(() => new Site("A site", ["https://site.example/path"], client));
+  client.close();
+});
