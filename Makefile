@@ -22,7 +22,7 @@ LITESTREAM ?=
 ROOT    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-python test-original test-deploy test-litestream test-clients check mutants static test-static dist test-deb test-reproducible release install uninstall bench docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-clients test-site screenshots check mutants static test-static dist test-deb test-reproducible release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,6 +63,16 @@ test-clients:  ## build, install and test the clients, against the vectors and t
 	@tools/test-python.sh
 	cargo build --locked --bin authnzerver
 	@tools/test-clients.sh
+
+test-site:  ## go through the example site of `make demo` in a browser, Debian's chromium, with axe looking at each page
+	@bash -c '. tools/need.sh; need chromium chromium --version'
+	@tools/test-python.sh site tests/site/requirements.txt
+	cargo build --locked --bin authnzerver
+	$(CARGO_TARGET_DIR)/site/bin/python -B tests/site/journeys.py
+
+screenshots:  ## take the pictures of the example site in docs/screenshots anew
+	mkdir -p docs/screenshots
+	SCREENSHOTS=docs/screenshots $(MAKE) test-site
 
 check:  ## check the formatting, and lint everything
 	cargo fmt --check

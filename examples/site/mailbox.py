@@ -17,9 +17,10 @@ from aiosmtpd.smtp import SMTP
 
 EMAILS_MAX = 200
 STYLE = (
-    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}"
+    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;"
+    "padding:0 1rem;background:light-dark(#fff,#16191d);color:light-dark(#1f2328,#e9ebed)}"
     "article{border-top:1px solid #888;padding:1rem 0}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit}"
-    "h1{font-size:1.6rem}h2{font-size:1.1rem}"
+    "h1{font-size:1.6rem}h2{font-size:1.1rem}a{color:light-dark(#245580,#8ebfe8)}"
 )
 emails = deque(maxlen=EMAILS_MAX)
 
