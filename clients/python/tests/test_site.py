@@ -116,7 +116,7 @@ class Journey(unittest.TestCase):
         program = Wsgi(wsgi_program, build(client.keys), client)
 
         def ask(method, path, headers, body, peer):
-            parts, sent = urlsplit(path), []
+            parts, sent = urlsplit(f"{ORIGIN}{path}"), []
             environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
             environ |= {"REQUEST_METHOD": method, "PATH_INFO": parts.path, "QUERY_STRING": parts.query}
             environ |= {"REMOTE_ADDR": peer, "wsgi.input": io.BytesIO(body)}
@@ -139,7 +139,7 @@ class Journey(unittest.TestCase):
         program = Asgi(asgi_program, build(client.keys), client)
 
         def ask(method, path, headers, body, peer):
-            parts, sent = urlsplit(path), []
+            parts, sent = urlsplit(f"{ORIGIN}{path}"), []
             scope = {"type": "http", "method": method, "path": parts.path, "query_string": parts.query.encode()}
             scope |= {"client": (peer, 1), "headers": [(n.encode(), v.encode()) for n, v in headers.items()]}
 
@@ -253,8 +253,10 @@ class Journey(unittest.TestCase):
     def test_guards_let_in_only_who_may(self):
         for ask, email, address in self.both():
             stranger, user = Browser(ask, address), self.logged_in(ask, email, address)
-            for path in ("/admin", "/admin/x", "/new", "/users", "/keys"):
+            for path in ("/admin", "/admin/x", "/new", "/users", "/keys", "/Admin", "//admin", "/x/../admin", "/%2561dmin"):
                 self.assertEqual(stranger.get(path)[0], 303, path)
+            self.assertEqual(stranger.get("/static/../admin")[0], 303)
+            self.assertEqual(stranger.request("BREW", "/", b"", {})[0], 403, "who knows what that changes")
             visitor = Browser(ask, address)
             with Client(self.server.url, self.server.key) as client:
                 session = client.itself.session_new(user_id=None, expires=1, extra_info_json=None)
@@ -412,7 +414,7 @@ class Journey(unittest.TestCase):
 class Address(unittest.TestCase):
     def test_over_http_a_site_is_on_this_machine_alone(self):
         keys = KeyRing("A" * 43)
-        for origins in (["http://site.example"], [ORIGIN, "http://127.0.0.1:8000"], [], ["site.example"]):
+        for origins in (["http://site.example"], [ORIGIN, "http://127.0.0.1:8000"], [], ["site.example"], [ORIGIN + "/x"]):
             with self.assertRaises(ValueError):
                 Site("A site", origins, keys)
         visit = Site("A site", ["http://127.0.0.1:8000"], keys).visit(Request("GET", "/", {}, {}, ""))
@@ -421,8 +423,12 @@ class Address(unittest.TestCase):
 
     def test_only_a_proxy_says_whose_request_it_is(self):
         site = Site("A site", [ORIGIN], KeyRing("A" * 43), proxies=["192.0.2.1"])
-        headers = {"x-real-ip": "203.0.113.5"}
-        for peer, seen in (("192.0.2.1", "203.0.113.5"), ("192.0.2.2", "192.0.2.2")):
+        for peer, told, seen in (
+            ("192.0.2.1", "203.0.113.5", "203.0.113.5"),
+            ("192.0.2.2", "203.0.113.5", "192.0.2.2"),
+            ("192.0.2.1", "203.0.113.5, 198.51.100.1", "192.0.2.1"),
+        ):
+            headers = {"x-real-ip": told}
             self.assertEqual(site.client_address(Request("GET", "/", {}, headers, peer)), seen)
 
 

@@ -5,6 +5,7 @@ Put `Wsgi(program, site, client)` or `Asgi(program, site, client)` around a prog
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from .. import calls
 from .._record import Call
 from ..errors import AuthError, OverLimit, Refused, Unavailable
 from ..keys import KeyRing
-from ._web import HEADERS, SECURITY_HEADERS, UNSAFE, Request, Response
+from ._web import HEADERS, SAFE, SECURITY_HEADERS, Request, Response, readings
 from .pages import Page, content, draw, translated
 from .routes import OWN, ROUTES, SAID
 from .texts import Texts, preferred
@@ -41,7 +42,8 @@ class Guard:
 
     def covers(self, path: str) -> bool:
         """Whether it holds for a path."""
-        return path == self.path or path.startswith(self.path.rstrip("/") + "/")
+        own = self.path.rstrip("/").lower()
+        return any(way == own or way.startswith(own + "/") for way in readings(path))
 
 
 class Site:
@@ -80,7 +82,7 @@ class Site:
         self._texts = texts or {}
         self._languages = list(dict.fromkeys([language, *self._texts]))
         self._keep_days = keep_days
-        self._static = tuple(path.rstrip("/") + "/" for path in static)
+        self._static = tuple(path.rstrip("/").lower() + "/" for path in static)
         self._proxies = frozenset(proxies)
         self._render = render
         self._guards = [Guard(path) for path in OWN]
@@ -106,7 +108,8 @@ class Site:
 
     def client_address(self, request: Request) -> str:
         """The end user's address."""
-        return request.headers.get("x-real-ip", request.peer) if request.peer in self._proxies else request.peer
+        told = request.headers.get("x-real-ip", "").strip()
+        return told if request.peer in self._proxies and _is_address(told) else request.peer
 
     def visit(self, request: Request) -> Visit:
         """What is known before anything is asked."""
@@ -140,13 +143,19 @@ class Site:
     def answer(self, visit: Visit) -> Lookup:
         """Looks who it is, keeps out who may not, and answers what is a page of accounts; None for what is the
         program's own."""
-        if visit.request.method in ("GET", "HEAD") and visit.request.path.startswith(self._static or ("//",)):
+        path = visit.request.path
+        if visit.request.method in ("GET", "HEAD") and all(way.startswith(self._static) for way in readings(path)):
             return None
-        guards = [guard for guard in self._guards if guard.covers(visit.request.path)]
+        # Whoever is to log in has to see the page for that, also where the whole site is guarded.
+        is_open = path in ROUTES and path not in OWN
+        guards = [] if is_open else [guard for guard in self._guards if guard.covers(path)]
         by_key = [guard for guard in guards if guard.key]
         if by_key:
+            # A key is nobody who is logged in, so it does not pass a guard that wants somebody.
+            if len(by_key) < len(guards):
+                return self.said(visit, 403, "You may not see this page.")
             return (yield from self._check_key(visit, by_key))
-        if visit.request.method in UNSAFE and visit.is_forged(self.origins):
+        if visit.request.method not in SAFE and visit.is_forged(self.origins):
             return self.said(visit, 403, "Please go back, reload the page, and try again.")
         refusal = yield from self._look(visit, guards)
         if refusal:
@@ -283,9 +292,18 @@ def _wait(seconds: float | None) -> tuple[str, str]:
     return ("Retry-After", str(int(seconds or 1)))
 
 
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
 def _is_secure(origins: Sequence[str]) -> bool:
     """Whether a site is reached over HTTPS; if not, it must be on this very machine."""
     parts = [urlsplit(origin) for origin in origins]
+    if any(part.path or part.query or not part.hostname for part in parts):
+        raise ValueError("a site's origins are addresses without a path, such as https://example.org")
     if parts and all(part.scheme == "https" for part in parts):
         return True
     if parts and all(part.scheme == "http" and part.hostname in ("127.0.0.1", "::1", "localhost") for part in parts):

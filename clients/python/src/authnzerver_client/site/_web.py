@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs
+from posixpath import normpath
+from urllib.parse import parse_qs, unquote
 
 FORM_BYTES_MAX = 1 << 20
-UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# All other methods may change something.
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 # A page shows nothing of others and is shown in nothing; what stands in its address stays here. (With `no-referrer`
 # browsers would send `Origin: null` with a form of our own.)
 SECURITY_HEADERS = (
@@ -79,3 +82,15 @@ def own_path(path: str) -> str:
     """A path of this site, for what a visitor brought along; the front page for anything else."""
     is_own = path.startswith("/") and not path.startswith("//")
     return path if is_own and "\\" not in path and path.isascii() and path.isprintable() else "/"
+
+
+def readings(path: str) -> set[str]:
+    """Each way in which what is behind us may read a path: frameworks differ in whether they look at letters' case,
+    decode, join slashes and follow dots. A guard that covers one of them holds."""
+    plain = _flat(path)
+    decoded = _flat(unquote(plain))
+    return {plain, decoded, _flat(normpath(decoded))}
+
+
+def _flat(path: str) -> str:
+    return re.sub("/{2,}", "/", path.replace("\\", "/")).lower()
