@@ -253,7 +253,7 @@ class Journey(unittest.TestCase):
     def test_guards_let_in_only_who_may(self):
         for ask, email, address in self.both():
             stranger, user = Browser(ask, address), self.logged_in(ask, email, address)
-            for path in ("/admin", "/admin/x", "/new", "/users", "/keys", "/Admin", "//admin", "/x/../admin", "/%2561dmin"):
+            for path in ("/admin", "/admin/x", "/new", "/users", "/keys", "/Admin", "//admin", "/x/../admin", "/%61dmin"):
                 self.assertEqual(stranger.get(path)[0], 303, path)
             self.assertEqual(stranger.get("/static/../admin")[0], 303)
             self.assertEqual(stranger.request("BREW", "/", b"", {})[0], 403, "who knows what that changes")
