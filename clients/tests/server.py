@@ -54,6 +54,9 @@ class Server:
             "RATELIMITS": "ipaddr:60000; user:60000; session:60000; apikey:60000; burst:1000",
         }
         settings["SECRET"] = str(folder / "key")
+        # A test may bring a policy of its own.
+        if "POLICY" in os.environ:
+            settings["PERMISSIONS"] = os.environ["POLICY"]
         self.environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         self.environment |= {f"AUTHNZERVER_{name}": value for name, value in settings.items()}
         self.process = None

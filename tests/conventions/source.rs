@@ -59,10 +59,8 @@ fn collect(folder: &Path, prefix: &str, skipped: &[&str], files: &mut Vec<Source
         if about.is_dir() {
             collect(&entry.path(), &format!("{path}/"), skipped, files);
         } else if about.is_file() && about.len() <= TEXT_BYTES_MAX {
-            // What is not UTF-8 is not text: a database, say.
-            if let Ok(text) = fs::read_to_string(entry.path()) {
-                files.push(SourceFile { path, text });
-            }
+            // What is not UTF-8 has no text: a database, say, or a picture, to which a document may lead.
+            files.push(SourceFile { path, text: fs::read_to_string(entry.path()).unwrap_or_default() });
         }
     }
 }

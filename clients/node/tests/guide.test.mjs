@@ -1,0 +1,118 @@
+// The JavaScript of docs/guide.md, put together and used by people.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { Real } from "./support.mjs";
+
+const ORIGIN = "https://notes.example";
+const PASSWORD = "quiet-lanterns-over-9-hills";
+const root = join(process.env.CLIENTS, "..");
+const blocks = [...readFileSync(join(root, "docs", "guide.md"), "utf8").matchAll(/^```js\n(.*?)^```$/gms)];
+let server, child, port;
+
+before(async () => {
+  process.env.POLICY = join(root, "examples", "site", "policy.json");
+  server = await Real.start();
+  const key = join(mkdtempSync(join(tmpdir(), "guide-")), "key");
+  writeFileSync(key, server.key);
+  const probe = net.createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  port = probe.address().port;
+  probe.close();
+  let code = blocks.map(([, block]) => block).join("\n");
+  const real = { "http://127.0.0.1:13431": server.url, "run/.authnzerver-secret-key": key, "listen(3000": `listen(${port}` };
+  for (const [shown, other] of Object.entries(real)) {
+    assert.ok(code.includes(shown), shown);
+    code = code.replaceAll(shown, other);
+  }
+  // For whoever tests it.
+  code += '\napp.get("/pretty", async (req, res) => void res.send(draw({ title: "x", forms: [{ button: "Log in", inputs: [] }] }, "")));';
+  code += '\napp.get("/own", (req, res) => void (NOTES.get(1).owner = Number(req.query.owner), NOTES.get(1).sharedWith = [], res.end()));';
+  code += '\napp.get("/behind", (req, res) => void res.send(behind.clientAddress({ peer: "127.0.0.1", header: () => "203.0.113.5" })));';
+  const path = new URL("guide-program.mjs", import.meta.url);
+  writeFileSync(path, code);
+  child = spawn(process.execPath, [path.pathname], { stdio: ["ignore", "inherit", "inherit"] });
+});
+after(async () => {
+  child.kill();
+  await server.close();
+});
+
+/** Somebody with a browser. */
+class Person {
+  cookies = new Map();
+
+  async get(path, headers = {}) {
+    return this.ask(path, { headers });
+  }
+
+  async post(path, form, page) {
+    const csrf = /name="csrf" value="([^"]+)"/.exec((await this.get(page)).text)[1];
+    return this.ask(path, { method: "POST", body: new URLSearchParams({ ...form, csrf }), headers: { origin: ORIGIN } });
+  }
+
+  async ask(path, init) {
+    const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+    const headers = { ...init.headers, ...(cookie ? { cookie } : {}) };
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers, redirect: "manual" });
+    for (const set of answer.headers.getSetCookie()) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(set);
+      set.includes("Max-Age=0") ? this.cookies.delete(name) : this.cookies.set(name, value);
+    }
+    return { status: answer.status, text: await answer.text() };
+  }
+
+  async joins(name) {
+    const email = `${name}@example.org`;
+    await this.post("/signup", { full_name: name, email, new_password: PASSWORD }, "/signup");
+    const code = await server.code(email);
+    assert.equal((await this.post("/verify", { code }, `/verify?code=${code}`)).status, 303);
+    assert.equal((await this.post("/login", { email, password: PASSWORD }, "/login")).status, 303);
+    return Number((await this.get("/")).text.split(" ")[1]);
+  }
+}
+
+test("the program of the guide", async () => {
+  const visitor = new Person();
+  let home;
+  for (let tried = 0; !home && tried < 200; tried += 1) {
+    home = await visitor.get("/").catch(() => sleep(50));
+  }
+  assert.equal(home.text, "anonymous null");
+  for (const path of ["/notes/new", "/desk", "/write", "/accounts", "/history"]) {
+    assert.equal((await visitor.get(path)).status, 303, path);
+  }
+  assert.equal((await visitor.get("/notes/1")).status, 404);
+  assert.equal((await visitor.get("/api/me")).status, 401);
+  assert.equal((await visitor.post("/cart", { item: "tea" }, "/login")).status, 200);
+  assert.equal((await visitor.post("/cart", { item: "cups" }, "/login")).status, 200);
+  assert.equal((await visitor.get("/cart")).text, "tea cups");
+
+  const ann = new Person();
+  const number = await ann.joins("ann");
+  assert.equal((await ann.post("/notes/new", { title: "Plans" }, "/notes/new")).text, "Plans");
+  assert.equal((await ann.get("/write")).status, 200);
+  assert.equal((await ann.get("/desk")).status, 403);
+  assert.equal((await ann.get("/accounts")).status, 403);
+  await visitor.get(`/own?owner=${number}`);
+  assert.equal((await ann.get("/notes/1")).status, 200);
+  assert.equal((await visitor.get("/notes/1")).status, 404);
+  assert.equal((await ann.get("/history")).text, "1 sessions, login.succeeded");
+  const [key] = /azk_[A-Za-z0-9_]+/.exec((await ann.post("/keys", { name: "x", scopes: "view:note" }, "/keys")).text);
+  assert.equal((await visitor.get("/api/me", { authorization: `Bearer ${key}` })).text, String(number));
+
+  const admin = new Person();
+  assert.equal((await admin.post("/login", server.admin, "/login")).status, 303);
+  assert.equal((await admin.get("/accounts")).status, 200);
+  assert.equal((await admin.get("/desk")).status, 200);
+  assert.match((await visitor.get("/pretty")).text, /<button>Anmelden<\/button>/);
+  assert.equal((await visitor.get("/behind")).text, "203.0.113.5");
+});

@@ -1,0 +1,115 @@
+"""The Python of docs/guide.md, put together and used by people."""
+
+import os
+import pathlib
+import re
+import tempfile
+import types
+import unittest
+from unittest import mock
+
+from support import ROOT, Real
+
+ORIGIN = "https://notes.example"
+PASSWORD = "quiet-lanterns-over-9-hills"
+BLOCKS = re.findall(r"^```python( asgi)?\n(.*?)^```$", (ROOT / "docs" / "guide.md").read_text(), re.M | re.S)
+
+
+class Person:
+    """Somebody with a browser, at an address of their own."""
+
+    def __init__(self, app, address):
+        self.browser = app.test_client()
+        self.options = {"base_url": ORIGIN, "environ_overrides": {"REMOTE_ADDR": address}}
+
+    def get(self, path, **headers):
+        return self.told(self.browser.get(path, headers=headers, **self.options))
+
+    def post(self, path, form, page):
+        token = re.search('name="csrf" value="([^"]+)"', self.get(page)[1])[1]
+        return self.told(self.browser.post(path, data={**form, "csrf": token}, **self.options))
+
+    def told(self, answer):
+        return answer.status_code, answer.get_data(as_text=True)
+
+
+class Guide(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with mock.patch.dict(os.environ, POLICY=str(ROOT / "examples" / "site" / "policy.json")):
+            cls.server = Real()
+        cls.addClassCleanup(cls.server.close)
+
+    def program(self, *blocks):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        key = pathlib.Path(folder.name) / "key"
+        key.write_text(self.server.key)
+        code = "\n".join(blocks)
+        for shown, real in (("http://127.0.0.1:13431", self.server.url), ("run/.authnzerver-secret-key", str(key))):
+            self.assertIn(shown, code)
+            code = code.replace(shown, real)
+        module = types.ModuleType("guide")
+        exec(compile(code, "docs/guide.md", "exec"), module.__dict__)
+        return module
+
+    def joined(self, app, name, address):
+        person, email = Person(app, address), f"{name}@example.org"
+        given = {"full_name": name, "email": email, "new_password": PASSWORD}
+        self.assertEqual(person.post("/signup", given, "/signup")[0], 200)
+        code = self.server.code(email)
+        self.assertEqual(person.post("/verify", {"code": code}, f"/verify?code={code}")[0], 303)
+        self.assertEqual(person.post("/login", {"email": email, "password": PASSWORD}, "/login")[0], 303)
+        return person
+
+    def test_the_program(self):
+        guide = self.program(*(code for kind, code in BLOCKS if not kind))
+        self.addCleanup(guide.client.close)
+        visitor = Person(guide.app, "192.0.2.60")
+        self.assertEqual(visitor.get("/"), (200, "anonymous None"))
+        for path in ("/notes/new", "/desk", "/write", "/accounts", "/history"):
+            self.assertEqual(visitor.get(path)[0], 303, path)
+        self.assertEqual((visitor.get("/notes/1")[0], visitor.get("/api/me")[0]), (404, 401))
+        self.assertEqual(visitor.post("/cart", {"item": "tea"}, "/login")[0], 200)
+        self.assertEqual(visitor.post("/cart", {"item": "cups"}, "/login")[0], 200)
+        self.assertEqual(visitor.get("/cart")[1], "tea cups")
+
+        ann, ben = self.joined(guide.app, "ann", "192.0.2.61"), self.joined(guide.app, "ben", "192.0.2.62")
+        numbers = [int(person.get("/")[1].split()[1]) for person in (ann, ben)]
+        self.assertEqual(ann.post("/notes/new", {"title": "Plans"}, "/notes/new"), (200, "Plans"))
+        self.assertEqual((ann.get("/write")[0], ann.get("/desk")[0], ann.get("/accounts")[0]), (200, 403, 403))
+        guide.NOTES[1].update(owner=numbers[0], shared_with=[numbers[1]])
+        self.assertEqual([person.get("/notes/1")[0] for person in (ann, ben, visitor)], [200, 200, 404])
+        self.assertEqual(ann.get("/history")[1], "1 sessions, login.succeeded")
+        key = re.search("azk_[A-Za-z0-9_]+", ann.post("/keys", {"name": "x", "scopes": "view:note"}, "/keys")[1])[0]
+        self.assertEqual(visitor.get("/api/me", Authorization=f"Bearer {key}"), (200, str(numbers[0])))
+
+        admin = Person(guide.app, "192.0.2.63")
+        self.assertEqual(admin.post("/login", self.server.admin, "/login")[0], 303)
+        self.assertEqual((admin.get("/accounts")[0], admin.get("/desk")[0]), (200, 200))
+
+    def test_the_looks_and_the_proxy(self):
+        from authnzerver_client.site.wsgi import Wsgi
+
+        guide = self.program(*(code for kind, code in BLOCKS if not kind))
+        self.addCleanup(guide.client.close)
+        guide.app.wsgi_app = Wsgi(guide.app.wsgi_app, guide.pretty, guide.client)
+        status, text = Person(guide.app, "192.0.2.64").get("/login", **{"Accept-Language": "de-AT"})
+        self.assertEqual(status, 200)
+        for part in ('<html lang="de">', "<h1>Anmelden</h1>", "E-Mail-Adresse"):
+            self.assertIn(part, text)
+        request = mock.Mock(peer="127.0.0.1", headers={"x-real-ip": "203.0.113.5"})
+        self.assertEqual(guide.behind.client_address(request), "203.0.113.5")
+
+    def test_the_program_for_asyncio(self):
+        from fastapi.testclient import TestClient
+
+        guide = self.program(*(code for kind, code in BLOCKS if kind))
+        with TestClient(guide.program, ORIGIN, client=("192.0.2.65", 1)) as browser:
+            self.assertEqual(browser.get("/login").status_code, 200)
+            # Whether there is somebody with the number 4 is up to the other tests.
+            self.assertIn(browser.get("/").json(), ({"may": False}, {"may": True}))
+
+
+if __name__ == "__main__":
+    unittest.main()
