@@ -2,7 +2,7 @@
 compares. A round for each end of a server; after each, Litestream starts again, as deploy/authnzerver-litestream.service
 has it. With --no-restart it goes on, and sooner or later a round fails."""
 
-import argparse, atexit, base64, http.client, json, os, pathlib, signal, socket, sqlite3, subprocess, tempfile, threading, time
+import argparse, atexit, base64, contextlib, http.client, json, os, pathlib, signal, socket, sqlite3, subprocess, tempfile, threading, time
 from cryptography.fernet import Fernet
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -27,11 +27,14 @@ class Server:
         self.process = subprocess.Popen([program, f"--basedir={directory}"], env=environment)
         while True:
             assert self.process.poll() is None, "the server does not start"
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
+            # A connection alone says little: a server that starts tries the port out first, and drops who comes then.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                health = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LAG_MAX)
+                health.request("GET", "/health", headers={"Host": "localhost"})
+                health.getresponse().read()
+                health.close()
                 break
-            except OSError:
-                time.sleep(0.05)
+            time.sleep(0.05)
         self.box = Fernet((directory / ".authnzerver-secret-key").read_bytes())
 
     def ask(self, connection, request, body):

@@ -2,9 +2,13 @@
 # The life of a .deb in a Debian of its own, as root: installed, used, upgraded with its database, removed, installed again,
 # purged. There is no systemd running there, so the server is started the way its unit says, by hand.
 #
-#   lifecycle.sh ROOT OLD.deb NEW.deb     ROOT is one that debootstrap made, with systemd; it is copied, and stays as it is
+#   lifecycle.sh ROOT OLD.deb NEW.deb [SCHEMA]
+#
+# ROOT is one that debootstrap made, with systemd; it is copied, and stays as it is. If the old package holds a program with
+# today's schema, SCHEMA is the one that it leaves its database with.
 set -euo pipefail
-root=$(realpath "$1") old=$(realpath "$2") new=$(realpath "$3")
+root=$(realpath "$1") old=$(realpath "$2") new=$(realpath "$3") schema=${4:-}
+tests=$(realpath "$(dirname "$0")")
 port=${PORT:-23431}
 
 if [ -z "${INSIDE:-}" ]; then
@@ -30,13 +34,26 @@ as_unit() {
         exec setpriv --reuid=authnzerver --regid=authnzerver --init-groups --no-new-privs "$@"' sh "$@"
 }
 files() { (cd "$room/root" && find . -xdev \( -path ./proc -o -path ./run -o -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/cache \) -prune -o -print | sort); }
+asks() { as_unit authnzerver call "$@" --basedir=/var/lib/authnzerver; }
+# A new visitor's session, the token of which it prints.
+visits() {
+    asks session-new '{"ip_address": "192.0.2.7", "user_agent": "Browser/1.0", "user_id": null, "expires": 1, "extra_info_json": null}' |
+        sed -n 's/.*"session_token": *"\([^"]*\)".*/\1/p'
+}
 serves() {
     as_unit authnzerver --basedir=/var/lib/authnzerver 2>"$room/log" &
     for _ in $(seq 200); do
-        if as_unit authnzerver health --basedir=/var/lib/authnzerver >/dev/null 2>&1; then break; fi
+        if visits >/dev/null 2>&1; then return; fi
         sleep 0.1
     done
-    as_unit authnzerver health --basedir=/var/lib/authnzerver || { cat "$room/log"; fail 'the server is not well'; }
+    cat "$room/log"
+    fail 'the server does not serve'
+}
+logs_in() {
+    local token
+    token=$(visits)
+    asks user-login "{\"session_token\": \"$token\", \"email\": \"alice@example.org\", \"password\": \"correct horse battery staple\"}" ||
+        { cat "$room/log"; fail 'alice cannot log in'; }
 }
 stops() {
     inside sh -c 'for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>/dev/null)" != authnzerver ] || kill ${p#/proc/}; done'
@@ -57,16 +74,26 @@ done
 expect inside authnzrv --version
 echo "AUTHNZERVER_PORT=$port" >>"$room/root/etc/authnzerver/authnzerver.env"
 
-says 'the server serves, and somebody is added'
+says 'the server serves, and somebody signs up'
 serves
-echo 'correct horse battery staple' | as_unit authnzerver user add alice@example.org --name=Alice --password=- --yes --basedir=/var/lib/authnzerver
+expect asks user-new '{"full_name": "Alice", "email": "alice@example.org", "password": "correct horse battery staple"}'
+expect asks user-set-emailverified '{"email": "alice@example.org"}'
+logs_in
 stops
+data=$room/root/var/lib/authnzerver
+if [ -n "$schema" ]; then
+    says "the database is of schema $schema"
+    python3 -B "$tests/older.py" "$data/.authdb.sqlite" "$schema"
+fi
 
 says "upgrade to $(basename "$new")"
 inside dpkg -i new.deb
 expect grep -q "AUTHNZERVER_PORT=$port" "$room/root/etc/authnzerver/authnzerver.env"
 serves
-as_unit authnzerver user list --basedir=/var/lib/authnzerver | grep alice || fail 'the upgrade lost somebody'
+expect compgen -G "$data/.authdb.sqlite.schema-${schema:-*}"
+logs_in
+as_unit authnzerver user list --basedir=/var/lib/authnzerver
+as_unit authnzerver health --basedir=/var/lib/authnzerver
 stops
 
 says 'remove'
@@ -78,7 +105,7 @@ expect grep -q "AUTHNZERVER_PORT=$port" "$room/root/etc/authnzerver/authnzerver.
 says 'install again'
 inside dpkg -i new.deb
 serves
-as_unit authnzerver user list --basedir=/var/lib/authnzerver | grep alice || fail 'the removal lost somebody'
+logs_in
 stops
 
 says 'purge'

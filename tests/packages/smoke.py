@@ -4,13 +4,15 @@ in 2040, which a clock of 32 bits does not know.
 
     smoke.py --server=dist/authnzerver-armv7 --runner='qemu-arm' [--faketime=/path/to/libfaketime.so.1]"""
 
-import argparse, base64, contextlib, http.client, json, os, pathlib, shlex, shutil, signal, socket, sqlite3, subprocess, tempfile, time
+import argparse, atexit, base64, contextlib, http.client, json, os, pathlib, shlex, shutil, signal, socket, sqlite3, subprocess, tempfile, threading, time
 from cryptography.fernet import Fernet
 
 ROOT = pathlib.Path(__file__).parents[2]
 PYTHON_MADE = ROOT / "tests/data/python-authdb"
 PASSWORD = "correct horse battery staple"
 VISITOR = {"ip_address": "192.0.2.7", "user_agent": "Browser/1.0", "user_id": None, "expires": 1, "extra_info_json": None}
+# A user of no account, as the image has it.
+NOBODY = 65532
 # Seconds that a start may take under qemu, on a busy machine.
 PATIENCE = 120
 IN_2040 = "@2040-03-01 12:00:00"
@@ -23,14 +25,19 @@ def free_port():
 
 
 class Server:
-    def __init__(self, command, directory, faketime=None):
+    def __init__(self, command, directory, faketime=None, preexec=None, **settings):
         self.port = free_port()
-        environment = dict(os.environ, AUTHNZERVER_PWNEDURL="none", AUTHNZERVER_PORT=str(self.port),
+        environment = dict(os.environ, **settings, AUTHNZERVER_PWNEDURL="none", AUTHNZERVER_PORT=str(self.port),
                            AUTHNZERVER_LOGLEVEL="warning", AUTHNZERVER_HASHTHREADS="1")
         if faketime:
             # qemu's own clock, which the program under it is given.
             environment.update(LD_PRELOAD=faketime, TZ="UTC", FAKETIME=IN_2040, FAKETIME_DONT_FAKE_MONOTONIC="1")
-        self.process = subprocess.Popen([*command, f"--basedir={directory}"], env=environment)
+        if preexec:
+            environment.pop("SSL_CERT_FILE", None)
+            self.process = subprocess.Popen([*command, "--basedir=/data"], env=environment, preexec_fn=preexec)
+        else:
+            self.process = subprocess.Popen([*command, f"--basedir={directory}"], env=environment)
+        atexit.register(self.process.kill)
         began = time.monotonic()
         while True:
             assert self.process.poll() is None, "the server does not start"
@@ -168,6 +175,58 @@ def beyond_two_gib(command, room):
     assert size > page * pages, f"nothing was written beyond page {pages}: {size} bytes, at first {count} pages"
 
 
+class MailServer(threading.Thread):
+    """Takes one email on loopback."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.email = self.listener.getsockname()[1], None
+
+    def run(self):
+        connection, _ = self.listener.accept()
+        with connection, connection.makefile("rwb") as stream:
+            def say(reply):
+                stream.write(reply + b"\r\n")
+                stream.flush()
+            say(b"220 here")
+            while line := stream.readline():
+                if line.startswith(b"DATA"):
+                    say(b"354 go on")
+                    self.email = b"".join(iter(stream.readline, b".\r\n"))
+                say(b"250 OK")
+
+
+def without_names(program, room):
+    """A root with nothing in it but the program, as an image has it: nobody there says where localhost is."""
+    shutil.copyfile(program, room / "authnzerver")
+    (room / "authnzerver").chmod(0o755)
+    room.chmod(0o755)
+    data = room / "data"
+    data.mkdir(mode=0o700)
+    os.chown(data, NOBODY, NOBODY)
+
+    def enter():
+        os.chroot(room)
+        os.chdir("/data")
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+    mail = MailServer()
+    mail.start()
+    settings = {"AUTHNZERVER_EMAILSERVER": "localhost", "AUTHNZERVER_EMAILPORT": str(mail.port)}
+    server = Server(["/authnzerver"], data, preexec=enter, AUTHNZERVER_LISTEN="localhost", **settings)
+    for words in (["health"], ["health", f"--url=http://localhost:{server.port}"],
+                  ["call", "session-exists", '{"session_token": "x"}', f"--url=http://localhost:{server.port}"], ["mail", "test", "a@example.org"]):
+        environment = settings | {"AUTHNZERVER_PORT": str(server.port), "AUTHNZERVER_LISTEN": "localhost"}
+        done = subprocess.run(["/authnzerver", *words, "--basedir=/data"], preexec_fn=enter, env=environment, capture_output=True, text=True)
+        assert done.returncode == (1 if words[0] == "call" else 0), f"{words}: {done.returncode}: {done.stdout}{done.stderr}"
+    mail.join(PATIENCE)
+    assert mail.email, "no email came"
+    assert server.end(signal.SIGTERM) == 0
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--server", required=True)
@@ -176,16 +235,19 @@ def main():
     arguments = parser.parse_args()
     command = [*shlex.split(arguments.runner), str(pathlib.Path(arguments.server).resolve())]
     with tempfile.TemporaryDirectory(prefix="smoke-") as room:
-        rooms = [pathlib.Path(room, name) for name in ("nothing", "python", "later", "large")]
+        rooms = [pathlib.Path(room, name) for name in ("nothing", "python", "later", "large", "image")]
         for each in rooms:
             each.mkdir(mode=0o700)
         about = from_nothing(command, rooms[0])
         python_made(command, rooms[1])
         beyond_two_gib(command, rooms[3])
+        alone = not arguments.runner and os.geteuid() == 0
+        if alone:
+            without_names(pathlib.Path(arguments.server), rooms[4])
         if arguments.faketime:
             in_2040(command, rooms[2], arguments.faketime)
     print(f"smoke: {arguments.server}: first start {about['start']:.1f} s, idle with {about['memory'] / 1024:.0f} MiB; sign-up, login, "
-          f"session, kill -9, restart, a Python-made database, a database of 5 GiB{', the year 2040' if arguments.faketime else ''}: all is well")
+          f"session, kill -9, restart, a Python-made database, a database of 5 GiB{', no /etc/hosts' if alone else ''}{', the year 2040' if arguments.faketime else ''}: all is well")
 
 
 main()
