@@ -43,3 +43,4 @@ done
 
 tools/clients/test-go.sh "$made"
 tools/clients/test-node.sh "$made"
+tools/clients/test-php.sh "$made"

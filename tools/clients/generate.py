@@ -12,10 +12,11 @@ sys.dont_write_bytecode = True
 import go  # noqa: E402
 import model  # noqa: E402
 import node  # noqa: E402
+import php  # noqa: E402
 import python  # noqa: E402
 
 # One a language: a module with `files`, which gives the text of each file by its path.
-LANGUAGES = (python, go, node)
+LANGUAGES = (python, go, node, php)
 
 
 def main():
@@ -26,7 +27,16 @@ def main():
     api = model.read(options.program)
     stale = []
     for language in LANGUAGES:
-        for path, text in language.files(api).items():
+        files = language.files(api)
+        # Some folders have nothing but these: what else lies there is of a request that is gone.
+        for folder in getattr(language, "OWNED", ()):
+            for file in (model.ROOT / folder).iterdir() if (model.ROOT / folder).is_dir() else ():
+                path = f"{folder}/{file.name}"
+                if path not in files:
+                    stale.append(path)
+                    if not options.check:
+                        file.unlink()
+        for path, text in files.items():
             file = model.ROOT / path
             if file.exists() and file.read_text() == text:
                 continue

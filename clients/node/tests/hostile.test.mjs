@@ -15,7 +15,7 @@ async function against(reply, policy = {}, scheme = "http") {
   const url = server.url.replace("http", scheme);
   const client = new Client(url, VECTORS.keys[0], { policy: { tries: 1, answerSeconds: 20, ...policy } });
   closing.push(client, server);
-  return { server, site: client.at("192.0.2.7", "Browser/1.0") };
+  return { server, client, site: client.at("192.0.2.7", "Browser/1.0") };
 }
 
 const write = (site) => site.sessionNew({ userId: null, expires: 1, extraInfoJson: null });
@@ -72,14 +72,22 @@ test("whoever is silent, or talks without an end, is left", async () => {
 
 test("a connection that does not come about has done nothing", async () => {
   // It waits for a greeting that never comes.
-  const { server, site } = await against(() => undefined, { connectSeconds: 0.3, tries: 2 }, "https");
+  const policy = { connectSeconds: 0.3, answerSeconds: 600, tries: 2 };
+  const { server, site } = await against(() => undefined, policy, "https");
   const error = await failure(write(site));
   assert.deepEqual([error.constructor, error.maybeDone], [Unavailable, false]);
   assert.equal(server.connections, 2, "so a write is tried again");
 });
 
 test("whoever waits for a free connection has done nothing", async () => {
-  const { server, site } = await against(() => undefined, { connectionsMax: 1, answerSeconds: 0.3 });
+  const { server, client, site } = await against(() => undefined, { connectionsMax: 1 });
+  const first = failure(write(site));
+  client.policy.answerSeconds = 0.3;
+  assert.equal((await failure(write(site))).maybeDone, false);
+  assert.equal(server.asked, 1);
+  client.close();
+  assert.equal((await first).maybeDone, true);
+});
   const [first, second] = await Promise.all([failure(write(site)), failure(write(site))]);
   assert.deepEqual([first.maybeDone, second.maybeDone, server.asked], [true, false, 1]);
 });
