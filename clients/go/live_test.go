@@ -53,7 +53,7 @@ func assertRefused[T any](t *testing.T, _ *T, err error) *RefusedError {
 func TestConversation(t *testing.T) {
 	ctx := context.Background()
 	site := callerOf(t, real.URL, real.Key, Policy{Tries: 1})
-	const address = "alice@example.org"
+	const address = "conversation@example.org"
 	started := must[SignupStartAnswer](t)(site.SignupStart(ctx, SignupStartParams{
 		FullName: "Alice", Email: address, Password: password,
 		Link: "https://site.example/verify", SiteName: "A site",

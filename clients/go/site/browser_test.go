@@ -68,6 +68,11 @@ func program(t *testing.T) http.Handler {
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", show)
+	mux.HandleFunc("/api/store", func(w http.ResponseWriter, r *http.Request) {
+		if err := Of(r).Store(r.Context(), map[string]any{"seen": true}); err != nil {
+			site.Failed(w, err)
+		}
+	})
 	mux.Handle("/mine", LoginRequired(show))
 	mux.Handle("/staff", RoleRequired(show, "superuser"))
 	mux.HandleFunc("/basket", func(w http.ResponseWriter, r *http.Request) {

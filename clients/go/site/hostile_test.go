@@ -2,9 +2,11 @@ package site
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -130,6 +132,11 @@ func TestLoginGivesAnotherSession(t *testing.T) {
 	}
 	one.cookies[sessionCookie] = planted.SessionToken
 	one.logIn("fixed@example.org", passphrase)
+	_, err = client.Itself().SessionExists(context.Background(), authnzerver.SessionExistsParams{SessionToken: planted.SessionToken})
+	var refused *authnzerver.RefusedError
+	if !errors.As(err, &refused) {
+		t.Errorf("the planted session is live still: %v", err)
+	}
 	attacker := newBrowser(t, site, "198.51.101.4")
 	attacker.cookies[sessionCookie] = planted.SessionToken
 	attacker.expect(303, attacker.get("/sessions"))
@@ -176,6 +183,30 @@ func TestCookieMeansNothingBehindAKeyGuard(t *testing.T) {
 	one.logIn(real.Admin.Email, real.Admin.Password)
 	one.expect(401, one.get("/api"))
 	one.expect(401, one.postAsIs("/api", form()))
+	one.get("/keys")
+	one.expect(200, one.post("/keys", form("name", "mine", "scopes", "view:dataset")))
+	key := regexp.MustCompile(`azk_[A-Za-z0-9_-]+`).FindString(one.text)
+	session := one.cookies[sessionCookie]
+	// What the program notes now is not noted about the session that the cookie names.
+	one.expect(200, one.get("/api/store", "Authorization", "Bearer "+key))
+	if one.cookies[sessionCookie] == session {
+		t.Error("the cookie still counts")
+	}
+}
+
+func TestWhatWasKnownOfSomebodyElseDoesNotCount(t *testing.T) {
+	site := newSite(t, Options{})
+	site.Guard("/new", May("create", "dataset"))
+	one := newBrowser(t, site.Wrap(http.NotFoundHandler()), "198.51.101.8")
+	one.logIn(real.Admin.Email, real.Admin.Password)
+	token := one.cookies[sessionCookie]
+	for _, stale := range []hint{{1, "locked"}, {99, "superuser"}, {2, "anonymous"}} {
+		site.keepHint(token, stale)
+		one.expect(404, one.get("/new"))
+		if known, _ := site.hintOf(token); known == stale {
+			t.Error("nothing was learned")
+		}
+	}
 }
 
 func TestMarkupOfVisitorsIsText(t *testing.T) {
