@@ -44,3 +44,4 @@ done
 tools/clients/test-go.sh "$made"
 tools/clients/test-node.sh "$made"
 tools/clients/test-php.sh "$made"
+tools/clients/test-rust.sh "$made"

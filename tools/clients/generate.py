@@ -14,9 +14,10 @@ import model  # noqa: E402
 import node  # noqa: E402
 import php  # noqa: E402
 import python  # noqa: E402
+import rust  # noqa: E402
 
 # One a language: a module with `files`, which gives the text of each file by its path.
-LANGUAGES = (python, go, node, php)
+LANGUAGES = (python, go, node, php, rust)
 
 
 def main():

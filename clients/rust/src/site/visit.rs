@@ -1,0 +1,255 @@
+//! One request to a site: who asks, which cookies go back, and whether a form was sent by a page of the site.
+
+use super::{Headers, Site, own_path};
+use crate::client::Caller;
+use crate::errors::Error;
+use crate::keys::hmac_of;
+use crate::requests::{InternalSessionEditParams, LoginParams, SessionDeleteParams, SessionNewParams};
+use crate::types::{LoginAnswer, SessionAndOwner};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::Mac;
+use serde_json::{Map, Value};
+use std::fmt::Write;
+use std::time::SystemTime;
+
+const SESSION_COOKIE: &str = "__Host-session";
+const VISITOR_COOKIE: &str = "__Host-visitor";
+const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
+const ANONYMOUS: i64 = 2;
+
+/// What the site knows about the request that it answers.
+pub struct Visit<'a> {
+    /// The live session and its owner, once [`Visit::check`] has looked; `None` without one.
+    pub session: Option<SessionAndOwner>,
+    /// Whose API key it was, where a guard asks for one.
+    pub key_owner: Option<i64>,
+    pub(super) site: &'a Site,
+    pub(super) came: Headers<'a>,
+    pub(crate) token: Option<String>,
+    visitor: Option<String>,
+    set_cookies: Vec<String>,
+}
+
+impl std::fmt::Debug for Visit<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:?} of user {:?}", self.came, self.user_id())
+    }
+}
+
+impl<'a> Visit<'a> {
+    pub(super) fn new(site: &'a Site, came: Headers<'a>) -> Self {
+        let (token, visitor) = (cookie(came.cookie, SESSION_COOKIE), cookie(came.cookie, VISITOR_COOKIE));
+        Self { session: None, key_owner: None, site, came, token, visitor, set_cookies: Vec::new() }
+    }
+
+    /// Whether somebody is logged in.
+    pub fn is_logged_in(&self) -> bool {
+        self.user_id().is_some()
+    }
+
+    /// Who is logged in.
+    pub fn user_id(&self) -> Option<i64> {
+        self.session.as_ref().map(|session| session.user_id).filter(|user_id| *user_id != ANONYMOUS)
+    }
+
+    /// Whether somebody with one of these roles is logged in.
+    pub fn has_role(&self, roles: &[&str]) -> bool {
+        let session = self.session.as_ref().filter(|_| self.is_logged_in());
+        session.is_some_and(|session| roles.contains(&session.user_role.as_str()))
+    }
+
+    /// The session's token, for requests of the site's own.
+    pub fn session_token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// The values of `Set-Cookie`, one header each.
+    pub fn set_cookies(&self) -> &[String] {
+        &self.set_cookies
+    }
+
+    /// Where somebody logs in and is led back from.
+    pub fn login_path(&self) -> String {
+        let onward = if self.came.method == "GET" { own_path(self.came.path) } else { "/" };
+        let mut path = "/login?next=".to_owned();
+        for letter in onward.bytes() {
+            if letter.is_ascii_alphanumeric() || b"-._~/".contains(&letter) {
+                path.push(char::from(letter));
+            } else {
+                // Writing to a text cannot fail.
+                let _ = write!(path, "%{letter:02X}");
+            }
+        }
+        path
+    }
+
+    /// Logs somebody in, with another session than before.
+    ///
+    /// # Errors
+    /// It was refused; or the server could not be asked.
+    pub fn log_in(
+        &mut self,
+        caller: &Caller<'_>,
+        email: &str,
+        password: &str,
+        remember: bool,
+    ) -> Result<LoginAnswer, Error> {
+        let token = self.token.clone();
+        let params = LoginParams {
+            email,
+            password,
+            session_token: token.as_deref(),
+            remember: Some(remember),
+            ..Default::default()
+        };
+        match caller.login(&params) {
+            Ok(answer) => {
+                self.start(&answer.session_token, answer.expires, remember);
+                Ok(answer)
+            }
+            Err(error) => {
+                // The visitor's session has ended in any case.
+                if token.is_some() && error.refused().is_some() {
+                    self.forget();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the session.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    pub fn log_out(&mut self, caller: &Caller<'_>) -> Result<(), Error> {
+        if let Some(token) = self.token.take() {
+            self.site.forget_hint(&token);
+            match caller.session_delete(&SessionDeleteParams { session_token: &token }) {
+                // One that is refused had ended already.
+                Ok(_) | Err(Error::Refused(_)) => {}
+                Err(error) => {
+                    self.token = Some(token);
+                    return Err(error);
+                }
+            }
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Notes values about the session. A visitor gets a session of so many days by that, and has none before.
+    ///
+    /// # Errors
+    /// It was refused; or the server could not be asked.
+    pub fn store(&mut self, caller: &Caller<'_>, values: Map<String, Value>, days: i64) -> Result<(), Error> {
+        if let Some(token) = &self.token {
+            let edit = InternalSessionEditParams { target_session_token: token, update_dict: values };
+            return caller.internal_session_edit(&edit).map(|_| ());
+        }
+        let new =
+            SessionNewParams { expires: days.into(), extra_info_json: Some(values), ..Default::default() };
+        let made = caller.session_new(&new)?;
+        self.start(&made.session_token, made.expires, false);
+        Ok(())
+    }
+
+    /// What was noted about the session when [`Visit::check`] looked.
+    pub fn stored(&self, key: &str) -> Option<&Value> {
+        self.session.as_ref()?.extra_info_json.get(key)
+    }
+
+    /// Has another session from here on. Without `remember` its cookie ends with the browser.
+    pub fn start(&mut self, token: &str, expires: SystemTime, remember: bool) {
+        let mut cookie = format!("{SESSION_COOKIE}={token}; {ATTRIBUTES}");
+        if remember {
+            let seconds = expires.duration_since(SystemTime::now()).map_or(0, |left| left.as_secs());
+            cookie.push_str(&format!("; Max-Age={seconds}"));
+        }
+        self.token = Some(token.to_owned());
+        self.session = None;
+        self.set_cookies.push(cookie);
+    }
+
+    /// Has no session any more.
+    pub fn forget(&mut self) {
+        self.token = None;
+        self.session = None;
+        self.set_cookies.push(format!("{SESSION_COOKIE}=; {ATTRIBUTES}; Max-Age=0"));
+    }
+
+    /// For the hidden field `csrf` of a form, or the header `X-CSRF-Token`. It is bound to the session, or to a cookie
+    /// where there is none, which is set then.
+    ///
+    /// # Errors
+    /// The operating system gives no random numbers.
+    pub fn csrf_token(&mut self) -> Result<String, Error> {
+        if self.token.is_none() && self.visitor.is_none() {
+            let visitor = random::<24>()?;
+            self.set_cookies.push(format!("{VISITOR_COOKIE}={visitor}; {ATTRIBUTES}"));
+            self.visitor = Some(visitor);
+        }
+        let nonce = random::<12>()?;
+        let signature = self.signature(&self.site.csrf_keys.0[0], &nonce).finalize().into_bytes();
+        let mut token = format!("{nonce}.");
+        for byte in signature {
+            // Writing to a text cannot fail.
+            let _ = write!(token, "{byte:02x}");
+        }
+        Ok(token)
+    }
+
+    /// Whether what changes something was not sent by a page of the site. `field` is the field `csrf` of the form that
+    /// came. Requests with an API key need not be asked about: no browser sends one by itself.
+    pub fn is_forged(&self, field: Option<&str>) -> bool {
+        if matches!(self.came.method, "GET" | "HEAD" | "OPTIONS" | "TRACE") {
+            return false;
+        }
+        if !self.is_of_our_origin() || (self.token.is_none() && self.visitor.is_none()) {
+            return true;
+        }
+        let token = self.came.csrf_token.filter(|token| !token.is_empty()).or(field).unwrap_or_default();
+        let (nonce, signature) = token.split_once('.').unwrap_or_default();
+        let Some(signature) = unhex(signature) else { return true };
+        // Compared in constant time.
+        !self.site.csrf_keys.0.iter().any(|key| self.signature(key, nonce).verify_slice(&signature).is_ok())
+    }
+
+    /// Whether the headers say that a page of the site asks; also for a WebSocket, with which no token can come.
+    pub fn is_of_our_origin(&self) -> bool {
+        let is_ours = |origin: &str| self.site.origins.iter().any(|ours| ours == origin);
+        self.came.sec_fetch_site.is_none_or(|from| from == "same-origin")
+            && self.came.origin.is_none_or(is_ours)
+    }
+
+    fn signature(&self, key: &[u8; 32], nonce: &str) -> hmac::Hmac<sha2::Sha256> {
+        let bound = match (&self.token, &self.visitor) {
+            (Some(token), _) => format!("session {token}"),
+            (None, visitor) => format!("visitor {}", visitor.as_deref().unwrap_or_default()),
+        };
+        hmac_of(key).chain_update(format!("{nonce} {bound}"))
+    }
+}
+
+/// The cookie of this name. One that is there twice was not set by us.
+fn cookie(header: Option<&str>, name: &str) -> Option<String> {
+    let pairs = header.unwrap_or_default().split(';').filter_map(|pair| pair.trim().split_once('='));
+    let mut found = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
+    let first = found.next().filter(|value| !value.is_empty())?;
+    if found.next().is_some() { None } else { Some(first.to_owned()) }
+}
+
+fn random<const BYTES: usize>() -> Result<String, Error> {
+    let mut bytes = [0; BYTES];
+    let fail = |_| Error::Misconfigured { why: "the operating system gives no random numbers".to_owned() };
+    getrandom::fill(&mut bytes).map_err(fail)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let is_hex = text.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit));
+    if !is_hex || text.len() != 64 {
+        return None;
+    }
+    (0..32).map(|place| u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()).collect()
+}

@@ -1,0 +1,235 @@
+//! Values of the API as JSON: what is read has to be of the type that the API says.
+
+use serde_json::{Map, Value};
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+/// A value is not what the API says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit(String);
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Is read from JSON.
+pub trait FromJson: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The value is of another type.
+    fn from_json(value: Value) -> Result<Self, Unfit>;
+}
+
+/// Is written as JSON.
+pub trait ToJson {
+    /// Writes it.
+    fn to_json(&self) -> Value;
+}
+
+/// The members of an object.
+pub(crate) fn record(value: Value, name: &str) -> Result<Map<String, Value>, Unfit> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(Unfit(format!("{name} is no object"))),
+    }
+}
+
+/// A member that has to be there. Others are left aside, so that a newer server may add some.
+pub(crate) fn part<T: FromJson>(map: &mut Map<String, Value>, key: &str, name: &str) -> Result<T, Unfit> {
+    let value = map.remove(key).ok_or_else(|| Unfit(format!("{name} lacks {key}")))?;
+    T::from_json(value).map_err(|unfit| Unfit(format!("{key} of {name}: {unfit}")))
+}
+
+pub(crate) fn put(body: &mut Map<String, Value>, key: &str, value: &impl ToJson) {
+    body.insert(key.to_owned(), value.to_json());
+}
+
+pub(crate) fn put_some<T: ToJson>(body: &mut Map<String, Value>, key: &str, value: &Option<T>) {
+    if let Some(value) = value {
+        put(body, key, value);
+    }
+}
+
+macro_rules! read {
+    ($($kind:ty, $word:literal, $pattern:pat => $value:expr;)*) => {$(
+        impl FromJson for $kind {
+            fn from_json(value: Value) -> Result<Self, Unfit> {
+                match value {
+                    $pattern => Some($value),
+                    _ => None,
+                }
+                .flatten()
+                .ok_or_else(|| Unfit(concat!("no ", $word).to_owned()))
+            }
+        }
+    )*};
+}
+
+read! {
+    bool, "bool", Value::Bool(value) => Some(value);
+    i64, "whole number", Value::Number(value) => value.as_i64();
+    f64, "number", Value::Number(value) => value.as_f64();
+    String, "text", Value::String(value) => Some(value);
+    SystemTime, "time", Value::String(value) => time_of(&value);
+}
+
+impl FromJson for Value {
+    fn from_json(value: Value) -> Result<Self, Unfit> {
+        Ok(value)
+    }
+}
+
+impl<T: FromJson> FromJson for Option<T> {
+    fn from_json(value: Value) -> Result<Self, Unfit> {
+        if value.is_null() { Ok(None) } else { T::from_json(value).map(Some) }
+    }
+}
+
+impl<T: FromJson> FromJson for Vec<T> {
+    fn from_json(value: Value) -> Result<Self, Unfit> {
+        match value {
+            Value::Array(values) => values.into_iter().map(T::from_json).collect(),
+            _ => Err(Unfit("no list".to_owned())),
+        }
+    }
+}
+
+macro_rules! write {
+    ($($kind:ty),*) => {$(
+        impl ToJson for $kind {
+            fn to_json(&self) -> Value {
+                Value::from(self.clone())
+            }
+        }
+    )*};
+}
+
+write!(&str, i64, f64, bool, Map<String, Value>, Value);
+
+impl<T: ToJson> ToJson for Option<T> {
+    fn to_json(&self) -> Value {
+        self.as_ref().map_or(Value::Null, ToJson::to_json)
+    }
+}
+
+impl<T: ToJson> ToJson for Vec<T> {
+    fn to_json(&self) -> Value {
+        Value::Array(self.iter().map(ToJson::to_json).collect())
+    }
+}
+
+/// Reads `2027-01-31T12:00:00.5`. Times of the API are in UTC and do not say so.
+fn time_of(text: &str) -> Option<SystemTime> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let bytes = whole.as_bytes();
+    let has_marks = bytes.len() == 19
+        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')]
+            .iter()
+            .all(|(place, mark)| bytes[*place] == *mark);
+    let number = |from: usize, length: usize| {
+        let digits = whole.get(from..from + length)?;
+        if digits.bytes().all(|digit| digit.is_ascii_digit()) { digits.parse::<i64>().ok() } else { None }
+    };
+    if !has_marks
+        || !(1..=9).contains(&fraction.len())
+        || !fraction.bytes().all(|digit| digit.is_ascii_digit())
+    {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let longest = match month {
+        2 if is_leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if year < 1
+        || !(1..=12).contains(&month)
+        || !(1..=longest).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
+        return None;
+    }
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    let nanoseconds = format!("{fraction:0<9}").parse().ok()?;
+    let length = Duration::from_secs(seconds.unsigned_abs());
+    let start = SystemTime::UNIX_EPOCH;
+    let start = if seconds < 0 { start.checked_sub(length) } else { start.checked_add(length) };
+    start?.checked_add(Duration::from_nanos(nanoseconds))
+}
+
+/// Counts years from March, so that a leap day is the last one.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::LoggedInUser;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00", 0),
+            ("2000-02-29T00:00:01", 951_782_401),
+            ("2000-03-01T00:00:00", 951_868_800),
+            ("2027-01-31T12:00:00", 1_801_396_800),
+            ("2100-03-01T00:00:00", 4_107_542_400),
+        ] {
+            let expected = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(time_of(text), Some(expected), "{text}");
+            assert_eq!(time_of(&format!("{text}.25")), Some(expected + Duration::from_millis(250)), "{text}");
+        }
+        assert_eq!(time_of("1969-12-31T23:59:59"), Some(SystemTime::UNIX_EPOCH - Duration::from_secs(1)));
+        for text in [
+            "",
+            "soon",
+            "2027-01-31",
+            "2027-13-01T00:00:00",
+            "2027-02-29T00:00:00",
+            "2027-01-31T24:00:00",
+            "2027-01-31T12:00:00.",
+            "2027-01-31T12:00:00.x",
+            "+027-01-31T12:00:00",
+            "2027-01-31 12:00:00",
+            "2027-01-31T12:00:00Z",
+            "2027-01-31T12:00:00.0000000001",
+            "ü027-01-31T12:00:0",
+        ] {
+            assert_eq!(time_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn records_are_what_the_api_says() {
+        let good =
+            r#"{"user_id":4,"system_id":"s","full_name":null,"email":"e","user_role":"staff","more":1}"#;
+        let read = |text: &str| LoggedInUser::from_json(serde_json::from_str(text).unwrap());
+        assert_eq!(read(good).unwrap().user_id, 4);
+        for (old, new) in [
+            ("4", "true"),
+            ("4", "4.0"),
+            ("4", "\"4\""),
+            ("4", "null"),
+            ("4", "99999999999999999999"),
+            ("\"s\"", "null"),
+            ("\"s\"", "5"),
+            ("\"user_id\"", "\"USER_ID\""),
+            ("null", "5"),
+            ("\"full_name\":null,", ""),
+            (good, "null"),
+            (good, "[]"),
+        ] {
+            assert!(read(&good.replacen(old, new, 1)).is_err(), "{new} is taken for {old}");
+        }
+    }
+}
