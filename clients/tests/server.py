@@ -10,6 +10,7 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,10 @@ class Server:
         # A test may bring a policy of its own.
         if "POLICY" in os.environ:
             settings["PERMISSIONS"] = os.environ["POLICY"]
+        # And a certificate, with its key in the same file.
+        self.scheme = "https" if "CERTIFICATE" in os.environ else "http"
+        if self.scheme == "https":
+            settings["TLSCERTFILE"] = settings["TLSCERTKEY"] = os.environ["CERTIFICATE"]
         self.environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         self.environment |= {f"AUTHNZERVER_{name}": value for name, value in settings.items()}
         self.process = None
@@ -71,7 +76,9 @@ class Server:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5).close()
+                # Whether its certificate is good is for the tests to find out.
+                trusting = ssl._create_unverified_context()
+                return urllib.request.urlopen(f"{self.scheme}://127.0.0.1:{self.port}/health", timeout=5, context=trusting).close()
             except OSError:
                 time.sleep(0.05)
         sys.exit(f"the server does not start:\n{(self.folder / 'log.txt').read_text()[-3000:]}")
@@ -98,7 +105,7 @@ def main():
         server = Server(sys.argv[1], folder, int(mail.stdout.readline()))
         try:
             server.start()
-            about = {"url": f"http://127.0.0.1:{server.port}", "key": KEY, "admin": ADMIN}
+            about = {"url": f"{server.scheme}://127.0.0.1:{server.port}", "key": KEY, "admin": ADMIN}
             print(json.dumps({**about, "emails": str(folder / "emails")}), flush=True)
             for line in sys.stdin:
                 word, *rest = line.split()

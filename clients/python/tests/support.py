@@ -82,11 +82,14 @@ def written(reply):
 
 
 class Real:
-    """A real server, with a mail server."""
+    """A real server, with a mail server; `about` may name its `POLICY` or `CERTIFICATE`."""
 
-    def __init__(self):
+    def __init__(self, **about):
         command = [MAIL_PYTHON, "-B", SERVER, PROGRAM]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = {**os.environ, **about}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         about = json.loads(self.process.stdout.readline() or sys.exit("there is no server to test against"))
         self.url, self.key, self.admin = about["url"], about["key"], about["admin"]
         self.emails = pathlib.Path(about["emails"])

@@ -1,6 +1,5 @@
 """The Python of docs/guide.md, put together and used by people."""
 
-import os
 import pathlib
 import re
 import tempfile
@@ -36,8 +35,7 @@ class Person:
 class Guide(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        with mock.patch.dict(os.environ, POLICY=str(ROOT / "examples" / "site" / "policy.json")):
-            cls.server = Real()
+        cls.server = Real(POLICY=str(ROOT / "examples" / "site" / "policy.json"))
         cls.addClassCleanup(cls.server.close)
 
     def program(self, *blocks):

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import datetime
+import time
 import unittest
 from unittest import mock
 
@@ -19,7 +20,7 @@ from authnzerver_client import (
     Unavailable,
     types,
 )
-from support import BOTH, VECTORS, Scripted
+from support import BOTH, VECTORS, Scripted, written
 
 ERRORS = {
     "refused": Refused,
@@ -116,6 +117,32 @@ class Vectors(unittest.TestCase):
                 with self.assertRaises(Unavailable) as raised:
                     client.at("192.0.2.7", "B").login(email="a@example.org", password="the-password")
                 self.assertNotIn("the-password", repr(raised.exception))
+
+
+class Slow(Scripted):
+    """Sends its answer letter by letter."""
+
+    def talk(self, connection):
+        with connection:
+            connection.recv(1 << 16)
+            try:
+                for byte in written(self.replies[0]):
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.02)
+            except OSError:
+                pass
+
+
+class Patience(unittest.TestCase):
+    def test_an_answer_in_many_parts_has_an_end(self):
+        for client in BOTH:
+            reply = {"status": 200, "headers": {}, "body": "x" * 200}
+            with self.subTest(client.__name__), Slow(reply) as server:
+                asking = client(server.url, "A" * 43, policy=Policy(answer_seconds=60, total_seconds=0.3, tries=1))
+                with self.assertRaisesRegex(Unavailable, "it took too long") as raised:
+                    asking.at("192.0.2.1", "").session_new(**VISITOR)
+                self.assertTrue(raised.exception.maybe_done)
+                asking.close()
 
 
 if __name__ == "__main__":

@@ -117,6 +117,8 @@ class Policy:
     """For sending a request."""
     answer_seconds: float = 75.0
     """For each part of an answer. After failed logins, answers come up to 40 seconds later."""
+    total_seconds: float = 120.0
+    """For a whole answer, however many parts it comes in."""
     tries: int = 3
     """How often a request is sent at most. Only one that cannot have been done yet, or only reads, is sent again."""
     wait_seconds_max: float = 2.0

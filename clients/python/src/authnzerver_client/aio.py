@@ -43,6 +43,11 @@ class AsyncClient:
         idle, self._idle = self._idle, []
         for _, (_, writer) in idle:
             writer.close()
+        if self._loop is asyncio.get_running_loop():
+            # TLS says good-bye; whoever does not answer that is not waited for.
+            ends = [asyncio.create_task(writer.wait_closed()) for _, (_, writer) in idle]
+            if ends:
+                await asyncio.wait(ends, timeout=1)
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -71,7 +76,7 @@ class AsyncClient:
             try:
                 writer.write(request_bytes(self._address, body))
                 await asyncio.wait_for(writer.drain(), self.policy.send_seconds)
-                reply, stays_open = await self._receive(reader)
+                reply, stays_open = await asyncio.wait_for(self._receive(reader), self.policy.total_seconds)
             except asyncio.IncompleteReadError:
                 raise Unavailable("the server closed the connection without an answer", maybe_done=True) from None
             except (OSError, asyncio.TimeoutError) as error:

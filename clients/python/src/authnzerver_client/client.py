@@ -76,7 +76,6 @@ class Client:
             connection.settimeout(self.policy.send_seconds)
             try:
                 connection.sendall(request_bytes(self._address, body))
-                connection.settimeout(self.policy.answer_seconds)
                 reply, stays_open = self._receive(connection)
             except OSError as error:
                 raise Unavailable(f"no answer: {_why(error)}", maybe_done=True) from None
@@ -87,16 +86,25 @@ class Client:
         return reply
 
     def _receive(self, connection: socket.socket) -> tuple[Reply, bool]:
+        end = time.monotonic() + self.policy.total_seconds
+
+        def some(length: int) -> bytes:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            connection.settimeout(min(left, self.policy.answer_seconds))
+            return _some(connection, length)
+
         received = b""
         while b"\r\n\r\n" not in received:
             if len(received) > HEAD_BYTES_MAX:
                 raise BadAnswer("the answer's head is too long")
-            received += _some(connection, 1 << 14)
+            received += some(1 << 14)
         written, _, start = received.partition(b"\r\n\r\n")
         head = read_head(written, self.policy.answer_bytes_max)
         body = bytearray(start)
         while len(body) < head.length:
-            body += _some(connection, min(head.length - len(body), 1 << 18))
+            body += some(min(head.length - len(body), 1 << 18))
         # What comes behind an answer nobody asked for.
         stays_open = head.stays_open and len(body) == head.length
         return Reply(head.status, head.headers, bytes(body[: head.length])), stays_open

@@ -1,9 +1,10 @@
 """Guards for single views, beside those for paths (`Site.guard`). They work with Flask, Django, FastAPI and Starlette,
-with functions and coroutines alike; Tornado's are methods of a handler of `site.tornado`."""
+with functions and coroutines alike, and with the methods of a handler of `site.tornado`."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -51,7 +52,9 @@ def _is_refused(roles: tuple[str, ...]) -> bool:
 def _empty(given: tuple[Any, ...]) -> Any:
     """What stands in for the view's answer on its way to whatever is around the program, which shows the refusal."""
     if any(type(one).__module__.startswith("django.") for one in given):
-        from django.http import HttpResponse  # type: ignore[import-not-found, unused-ignore]
-
-        return HttpResponse()
+        return importlib.import_module("django.http").HttpResponse()
+    visit = current()
+    if given and hasattr(given[0], "answer_with") and visit.refusal:
+        # Tornado has nothing around a handler.
+        return given[0].answer_with(visit.refusal)
     return ""
