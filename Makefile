@@ -22,7 +22,7 @@ LITESTREAM ?=
 ROOT    ?= $(CARGO_TARGET_DIR)/debian
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-python test-original test-deploy test-litestream test-clients test-site screenshots check mutants static test-static dist test-deb test-reproducible release install uninstall bench docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-clients test-site screenshots check mutants static test-static dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -95,6 +95,9 @@ dist: test-python  ## build the static program for all three processors into dis
 
 test-deb: test-python  ## try the .deb of `make dist`, and `make install`, in a Debian of its own, with systemd and without, as root
 	tests/packages/test.sh $(ROOT)
+
+test-image: test-python  ## build the image of `make dist` without a daemon, run it, ask through Caddy, check deploy/image, as root
+	tests/packages/image.sh
 
 test-reproducible:  ## build the static program of the last commit twice, in different folders, and compare (many minutes)
 	tools/test-reproducible.sh $(TARGET)
