@@ -88,9 +88,6 @@ test("whoever waits for a free connection has done nothing", async () => {
   client.close();
   assert.equal((await first).maybeDone, true);
 });
-  const [first, second] = await Promise.all([failure(write(site)), failure(write(site))]);
-  assert.deepEqual([first.maybeDone, second.maybeDone, server.asked], [true, false, 1]);
-});
 
 test("an answer of before is not taken again, nor is our own message", async () => {
   let kept;
