@@ -19,6 +19,7 @@ const (
 	passphrase      = "quiet-lanterns-over-9-hills"
 	otherPassphrase = "seven-harbours-and-1-bridge"
 	origin          = "https://site.example"
+	sessionCookie   = "__Host-session"
 )
 
 var real *testserver.Real
@@ -45,7 +46,10 @@ func newSite(t *testing.T, options Options) *Site {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	options.Name, options.Origins, options.Log = "A site", []string{origin}, log.New(io.Discard, "", 0)
+	options.Name, options.Log = "A site", log.New(io.Discard, "", 0)
+	if options.Origins == nil {
+		options.Origins = []string{origin}
+	}
 	site, err := New(client, options)
 	if err != nil {
 		t.Fatal(err)

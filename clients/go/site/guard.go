@@ -43,8 +43,10 @@ func (site *Site) Guard(path string, terms ...Term) {
 	site.guards = append(site.guards, added)
 }
 
-func (guard *guard) covers(path string) bool {
-	return path == guard.path || strings.HasPrefix(path, strings.TrimRight(guard.path, "/")+"/")
+// covers tells whether it holds for one reading of a path.
+func (guard *guard) covers(way string) bool {
+	own := strings.ToLower(strings.TrimRight(guard.path, "/"))
+	return way == own || strings.HasPrefix(way, own+"/")
 }
 
 // look sees whose session it is, and tells whether that answers the request. What the policy says is asked in the same

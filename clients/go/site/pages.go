@@ -16,10 +16,11 @@ type Input struct {
 	Autocomplete string
 }
 
-// Form is inputs and a button, sent to the page that it stands on.
+// Form is inputs and a button, sent to the page that it stands on unless Action says where.
 type Form struct {
 	Button string
 	Inputs []Input
+	Action string
 }
 
 // Row is an entry of a list, with a form that does something to it.
@@ -46,7 +47,7 @@ type Page struct {
 var drawn = template.Must(template.New("page").Funcs(template.FuncMap{
 	"formOf": func(form Form, csrf string) map[string]any { return map[string]any{"Form": form, "CSRF": csrf} },
 }).Parse(`
-{{- define "form"}}<form method="post"><input type="hidden" name="csrf" value="{{.CSRF}}">
+{{- define "form"}}<form method="post"{{with .Form.Action}} action="{{.}}"{{end}}><input type="hidden" name="csrf" value="{{.CSRF}}">
 {{- range .Form.Inputs}}
 {{- if eq .Kind "hidden"}}<input type="hidden" name="{{.Name}}" value="{{.Value}}">
 {{- else if eq .Kind "checkbox"}}<p><label><input type="checkbox" name="{{.Name}}" value="{{.Value}}"> {{.Label}}</label></p>
@@ -96,9 +97,11 @@ func (visit *Visit) write(status int, page Page) {
 	headers.Set("Content-Type", "text/html; charset=utf-8")
 	headers.Set("Cache-Control", "no-store")
 	headers.Set("Content-Security-Policy",
-		"default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	headers.Set("Cross-Origin-Opener-Policy", "same-origin")
 	headers.Set("Referrer-Policy", "same-origin")
 	headers.Set("X-Content-Type-Options", "nosniff")
+	headers.Set("X-Frame-Options", "DENY")
 	visit.writer.WriteHeader(status)
 	visit.writer.Write(text.Bytes())
 }

@@ -15,8 +15,11 @@ import (
 var (
 	emailInput    = Input{Name: "email", Label: "E-mail address", Kind: "email", Autocomplete: "username"}
 	passwordInput = Input{Name: "password", Label: "Password", Kind: "password", Autocomplete: "current-password"}
+	typedCode     = Input{Name: "code", Label: "Code from the e-mail", Kind: "text", Autocomplete: "one-time-code"}
 	newPassword   = Input{Name: "new_password", Label: "New password", Kind: "password", Autocomplete: "new-password"}
 )
+
+const sentTitle = "Look at your e-mail"
 
 func hidden(name, value string) Input { return Input{Name: name, Kind: "hidden", Value: value} }
 
@@ -34,34 +37,81 @@ func (visit *Visit) filled(page Page, then func() error) error {
 	return err
 }
 
-func (visit *Visit) sent(message string) error {
-	return visit.show(http.StatusOK, Page{Name: "sent", Title: "Look at your e-mail", Messages: []string{message}})
+// sent says what to do with the email that is on its way. Where the server sends codes to type instead of links, there is
+// a form for one.
+func (visit *Visit) sent(next string, typed Form, others ...Form) error {
+	page := Page{Name: "sent", Title: sentTitle, Forms: others}
+	page.Messages = []string{"Open the link in the e-mail that we have sent you."}
+	if next == "code" {
+		page.Messages = []string{"Type the code from the e-mail that we have sent you."}
+		page.Forms = append([]Form{typed}, others...)
+	}
+	return visit.show(http.StatusOK, page)
 }
 
 func signUp(visit *Visit) error {
 	name := Input{Name: "full_name", Label: "Name", Kind: "text", Autocomplete: "name"}
 	page := Page{
 		Name: "signup", Title: "Sign up", Links: []Link{{"/login", "Log in"}},
-		Forms: []Form{{"Sign up", []Input{name, emailInput, newPassword}}},
+		Forms: []Form{{Button: "Sign up", Inputs: []Input{name, emailInput, newPassword}}},
 	}
 	return visit.filled(page, func() error {
-		_, err := visit.caller.SignupStart(visit.request.Context(), authnzerver.SignupStartParams{
-			FullName: visit.form.Get("full_name"), Email: visit.form.Get("email"),
-			Password: visit.form.Get("new_password"),
-			Link:     visit.site.address("/verify"), SiteName: visit.site.options.Name,
-		})
+		next, err := visit.startSignUp()
 		if err != nil {
 			return err
 		}
-		return visit.sent("Open the link in the e-mail that we have sent you.")
+		address := hidden("email", visit.form.Get("email"))
+		again := Form{"Send it again", []Input{address, hidden("resend", "1")}, "/signup"}
+		return visit.sent(next, Form{"Verify", []Input{address, typedCode}, "/verify"}, again)
 	})
 }
 
+func (visit *Visit) startSignUp() (string, error) {
+	ctx, site := visit.request.Context(), visit.site
+	if visit.form.Has("resend") {
+		answer, err := visit.caller.SignupResend(ctx, authnzerver.SignupResendParams{
+			Email: visit.form.Get("email"), Link: site.address("/verify"), SiteName: site.options.Name,
+		})
+		if err != nil {
+			return "", err
+		}
+		return answer.Next, nil
+	}
+	answer, err := visit.caller.SignupStart(ctx, authnzerver.SignupStartParams{
+		FullName: visit.form.Get("full_name"), Email: visit.form.Get("email"),
+		Password: visit.form.Get("new_password"), Link: site.address("/verify"), SiteName: site.options.Name,
+	})
+	if err != nil {
+		return "", err
+	}
+	return answer.Next, nil
+}
+
+// codeForm is a button that sends the code of a link; fetching the page alone does nothing, for mail programs do. A code
+// that was typed is asked for again, where it was wrong.
+func (visit *Visit) codeForm(button string, more ...Input) Form {
+	if address := visit.form.Get("email"); address != "" {
+		return Form{Button: button, Inputs: append([]Input{hidden("email", address), typedCode}, more...)}
+	}
+	code := visit.request.URL.Query().Get("code")
+	if code == "" {
+		code = visit.form.Get("code")
+	}
+	return Form{Button: button, Inputs: append([]Input{hidden("code", code)}, more...)}
+}
+
+// typedFor is whom a typed code was emailed to; nil with the code of a link, which says so itself.
+func (visit *Visit) typedFor() *string {
+	if address := visit.form.Get("email"); address != "" {
+		return &address
+	}
+	return nil
+}
+
 func verify(visit *Visit) error {
-	code := hidden("code", visit.request.URL.Query().Get("code"))
-	page := Page{Name: "verify", Title: "Verify your address", Forms: []Form{{"Verify", []Input{code}}}}
+	page := Page{Name: "verify", Title: "Verify your address", Forms: []Form{visit.codeForm("Verify")}}
 	return visit.filled(page, func() error {
-		params := authnzerver.SignupFinishParams{Code: visit.form.Get("code")}
+		params := authnzerver.SignupFinishParams{Code: visit.form.Get("code"), Email: visit.typedFor()}
 		answer, err := visit.caller.SignupFinish(visit.request.Context(), params)
 		if err != nil {
 			return err
@@ -79,7 +129,7 @@ func logIn(visit *Visit) error {
 	onward := hidden("next", ownPath(visit.request.URL.Query().Get("next")))
 	page := Page{
 		Name: "login", Title: "Log in", Links: []Link{{"/signup", "Sign up"}, {"/forgot", "Forgot your password?"}},
-		Forms: []Form{{"Log in", []Input{emailInput, passwordInput, remember, onward}}},
+		Forms: []Form{{Button: "Log in", Inputs: []Input{emailInput, passwordInput, remember, onward}}},
 	}
 	return visit.filled(page, func() error {
 		remember := visit.form.Has("remember")
@@ -88,6 +138,9 @@ func logIn(visit *Visit) error {
 		}
 		if visit.token != "" {
 			params.SessionToken = authnzerver.Ptr(visit.token)
+		}
+		if !visit.IsLoggedIn() {
+			params.ExtraInfoJSON = visit.Stored()
 		}
 		answer, err := visit.caller.Login(visit.request.Context(), params)
 		var refused *authnzerver.RefusedError
@@ -122,30 +175,28 @@ func logOut(visit *Visit) error {
 }
 
 func forgot(visit *Visit) error {
-	page := Page{Name: "forgot", Title: "Forgot your password?", Forms: []Form{{"Send", []Input{emailInput}}}}
+	page := Page{Name: "forgot", Title: "Forgot your password?", Forms: []Form{{Button: "Send", Inputs: []Input{emailInput}}}}
 	return visit.filled(page, func() error {
-		_, err := visit.caller.ResetStart(visit.request.Context(), authnzerver.ResetStartParams{
+		answer, err := visit.caller.ResetStart(visit.request.Context(), authnzerver.ResetStartParams{
 			Email: visit.form.Get("email"), Link: visit.site.address("/reset"), SiteName: visit.site.options.Name,
 		})
 		if err != nil {
 			return err
 		}
-		return visit.sent("If there is an account with this address, an e-mail with a link is on its way.")
+		address := hidden("email", visit.form.Get("email"))
+		if answer.Next == "code" {
+			return visit.sent(answer.Next, Form{"Set password", []Input{address, typedCode, newPassword}, "/reset"})
+		}
+		message := "If there is an account with this address, an e-mail with a link is on its way."
+		return visit.show(http.StatusOK, Page{Name: "sent", Title: sentTitle, Messages: []string{message}})
 	})
 }
 
 func reset(visit *Visit) error {
-	code := visit.request.URL.Query().Get("code")
-	if code == "" {
-		code = visit.form.Get("code")
-	}
-	page := Page{
-		Name: "reset", Title: "Choose a new password",
-		Forms: []Form{{"Set password", []Input{hidden("code", code), newPassword}}},
-	}
+	page := Page{Name: "reset", Title: "Choose a new password", Forms: []Form{visit.codeForm("Set password", newPassword)}}
 	return visit.filled(page, func() error {
 		_, err := visit.caller.ResetFinish(visit.request.Context(), authnzerver.ResetFinishParams{
-			Code: visit.form.Get("code"), NewPassword: visit.form.Get("new_password"),
+			Code: visit.form.Get("code"), NewPassword: visit.form.Get("new_password"), Email: visit.typedFor(),
 		})
 		if err != nil {
 			return err
@@ -157,7 +208,7 @@ func reset(visit *Visit) error {
 func password(visit *Visit) error {
 	page := Page{
 		Name: "password", Title: "Change your password",
-		Forms: []Form{{"Change password", []Input{passwordInput, newPassword}}},
+		Forms: []Form{{Button: "Change password", Inputs: []Input{passwordInput, newPassword}}},
 	}
 	return visit.filled(page, func() error {
 		name := ""
@@ -205,9 +256,9 @@ func sessions(visit *Visit) error {
 		if one.IsCurrent {
 			text += " (this device)"
 		}
-		page.Rows = append(page.Rows, Row{text, Form{"End", []Input{hidden("session_id", one.SessionID)}}})
+		page.Rows = append(page.Rows, Row{text, Form{Button: "End", Inputs: []Input{hidden("session_id", one.SessionID)}}})
 	}
-	page.Forms = []Form{{"End all others", []Input{hidden("others", "1")}}}
+	page.Forms = []Form{{Button: "End all others", Inputs: []Input{hidden("others", "1")}}}
 	return visit.show(http.StatusOK, page)
 }
 
@@ -245,10 +296,10 @@ func keys(visit *Visit) error {
 		if one.Name != nil && *one.Name != "" {
 			name = *one.Name
 		}
-		end := Form{"Revoke", []Input{hidden("key_id", one.KeyID)}}
+		end := Form{Button: "Revoke", Inputs: []Input{hidden("key_id", one.KeyID)}}
 		page.Rows = append(page.Rows, Row{name + ": " + strings.Join(one.Scopes, " "), end})
 	}
-	page.Forms = []Form{{"Make a key", []Input{
+	page.Forms = []Form{{Button: "Make a key", Inputs: []Input{
 		{Name: "name", Label: "Name", Kind: "text", Autocomplete: "off"},
 		{Name: "scopes", Label: "Scopes, such as view:dataset", Kind: "text", Autocomplete: "off"},
 	}}}

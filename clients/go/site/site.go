@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,10 +27,13 @@ const hintsMax = 4096
 type Options struct {
 	// What the site is called.
 	Name string
-	// The addresses of the site as browsers see them, such as https://example.org; emails link to the first.
+	// The addresses of the site as browsers see them, such as https://example.org; emails link to the first. Over http
+	// a site can only be on one's own machine.
 	Origins []string
 	// The addresses of proxies in front of the site; from these alone X-Real-IP is taken.
 	Proxies []string
+	// The paths below which nobody is looked up: style sheets and images.
+	Static []string
 	// Draws a page as the site looks; nil is Draw.
 	Render func(io.Writer, Page) error
 	// How many days the session of a visitor lives for whom something was stored; 0 is 7.
@@ -43,6 +47,7 @@ type Site struct {
 	options  Options
 	client   *authnzerver.Client
 	csrfKeys [][]byte
+	cookies  cookies
 	guards   []guard
 	routes   map[string]func(*Visit) error
 
@@ -58,16 +63,9 @@ type hint struct {
 
 // New makes a site that asks through this client.
 func New(client *authnzerver.Client, options Options) (*Site, error) {
-	if len(options.Origins) == 0 {
-		return nil, errors.New("a site has an address, such as https://example.org")
-	}
-	origins := make([]string, 0, len(options.Origins))
-	for _, origin := range options.Origins {
-		parsed, err := url.Parse(origin)
-		if err != nil || parsed.Scheme == "" || parsed.Host == "" || strings.Trim(parsed.Path, "/") != "" {
-			return nil, errors.New("an address of a site is https://HOST or https://HOST:PORT")
-		}
-		origins = append(origins, parsed.Scheme+"://"+parsed.Host)
+	origins, isSecure, err := originsOf(options.Origins)
+	if err != nil {
+		return nil, err
 	}
 	options.Origins = origins
 	if options.Render == nil {
@@ -83,16 +81,44 @@ func New(client *authnzerver.Client, options Options) (*Site, error) {
 		options:  options,
 		client:   client,
 		csrfKeys: client.Keys().Derived("csrf"),
+		cookies:  cookies{isSecure},
 		hints:    map[[sha256.Size]byte]hint{},
 		routes: map[string]func(*Visit) error{
 			"/signup": signUp, "/verify": verify, "/login": logIn, "/logout": logOut, "/forgot": forgot,
 			"/reset": reset, "/password": password, "/sessions": sessions, "/keys": keys,
 		},
 	}
-	for _, own := range []string{"/password", "/sessions", "/keys"} {
+	for own := range ownRoutes {
 		site.Guard(own)
 	}
 	return site, nil
+}
+
+// The pages of accounts that only somebody who is logged in can see.
+var ownRoutes = map[string]bool{"/password": true, "/sessions": true, "/keys": true}
+
+// originsOf are the addresses of a site, and whether they are of HTTPS. If not, the site must be on this very machine.
+func originsOf(given []string) ([]string, bool, error) {
+	var origins []string
+	secure, local := 0, 0
+	for _, origin := range given {
+		parsed, err := url.Parse(origin)
+		if err != nil || parsed.Hostname() == "" || parsed.User != nil || strings.Trim(parsed.Path, "/") != "" || parsed.RawQuery != "" {
+			return nil, false, errors.New("an address of a site is https://HOST or https://HOST:PORT")
+		}
+		host := parsed.Hostname()
+		switch {
+		case parsed.Scheme == "https":
+			secure++
+		case parsed.Scheme == "http" && (host == "127.0.0.1" || host == "::1" || host == "localhost"):
+			local++
+		}
+		origins = append(origins, parsed.Scheme+"://"+parsed.Host)
+	}
+	if len(origins) == 0 || (secure != len(origins) && local != len(origins)) {
+		return nil, false, errors.New("a site is at https://, or at http:// on this very machine")
+	}
+	return origins, secure > 0, nil
 }
 
 // Wrap goes around a handler, which finds the Visit by Of. It answers what is a page of accounts, and keeps out who may
@@ -133,11 +159,27 @@ func RoleRequired(handler http.Handler, roles ...string) http.Handler {
 
 // answer tells whether there is nothing left for the program to do.
 func (site *Site) answer(visit *Visit) (bool, error) {
-	guards := site.guardsOf(visit.request.URL.Path)
+	asked := visit.request.URL.Path
+	if isRead := visit.request.Method == http.MethodGet || visit.request.Method == http.MethodHead; isRead && site.isStatic(asked) {
+		return false, nil
+	}
+	route := site.routes[asked]
+	guards := site.guardsOf(asked)
+	if route != nil && !ownRoutes[asked] {
+		// Whoever is to log in has to see the page for that, also where the whole site is guarded.
+		guards = nil
+	}
+	byKey := 0
 	for _, guard := range guards {
 		if guard.key != nil {
-			return site.checkKey(visit, guards)
+			byKey++
 		}
+	}
+	if byKey > 0 && byKey < len(guards) {
+		// A key is nobody who is logged in, so it does not pass a guard that wants somebody.
+		return visit.say(http.StatusForbidden, notAllowed), nil
+	} else if byKey > 0 {
+		return site.checkKey(visit, guards)
 	}
 	if forged, err := visit.isForged(); err != nil {
 		visit.say(http.StatusRequestEntityTooLarge, "This form is too long.")
@@ -149,7 +191,6 @@ func (site *Site) answer(visit *Visit) (bool, error) {
 	if answered, err := site.look(visit, guards); answered || err != nil {
 		return true, err
 	}
-	route := site.routes[visit.request.URL.Path]
 	if route == nil {
 		return false, nil
 	}
@@ -208,14 +249,48 @@ func waitFor(w http.ResponseWriter, wait time.Duration) {
 // address is a page of the site, for an email.
 func (site *Site) address(page string) string { return site.options.Origins[0] + page }
 
-// guardsOf are those that cover a path, also as routers see it that take "//a/../b" for "/b".
+// guardsOf are those that cover a path, however it is read.
 func (site *Site) guardsOf(asked string) []guard {
 	var found []guard
-	cleaned := path.Clean("/" + asked)
+	ways := readings(asked)
 	for _, guard := range site.guards {
-		if guard.covers(asked) || guard.covers(cleaned) {
-			found = append(found, guard)
+		for _, way := range ways {
+			if guard.covers(way) {
+				found = append(found, guard)
+				break
+			}
 		}
 	}
 	return found
+}
+
+// isStatic tells whether nobody is looked up for a path, however it is read.
+func (site *Site) isStatic(asked string) bool {
+	for _, way := range readings(asked) {
+		isBelow := false
+		for _, folder := range site.options.Static {
+			isBelow = isBelow || strings.HasPrefix(way, flat(strings.TrimRight(folder, "/")+"/"))
+		}
+		if !isBelow {
+			return false
+		}
+	}
+	return true
+}
+
+// readings are the ways in which what is behind us may read a path: routers differ in whether they look at letters'
+// case, decode once more, join slashes and follow dots. A guard that covers one of them holds.
+func readings(asked string) []string {
+	plain := flat(asked)
+	decoded := plain
+	if once, err := url.PathUnescape(plain); err == nil {
+		decoded = flat(once)
+	}
+	return []string{plain, decoded, flat(path.Clean("/" + decoded))}
+}
+
+var slashes = regexp.MustCompile(`/{2,}`)
+
+func flat(path string) string {
+	return strings.ToLower(slashes.ReplaceAllString(strings.ReplaceAll(path, `\`, "/"), "/"))
 }

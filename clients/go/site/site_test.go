@@ -126,7 +126,8 @@ func TestGuardsCoverPathsAsRoutersReadThem(t *testing.T) {
 	site.Guard("/admin", Roles("superuser"))
 	for path, covered := range map[string]bool{
 		"/admin": true, "/admin/": true, "//admin": true, "/./admin": true, "/x/../admin/y": true, "/x//../admin": true,
-		"/administrators": false, "/x/admin": false, "/": false,
+		"/Admin": true, "/%61dmin": true, "\\admin": true, "/x\\..\\admin": true, "/x/%2e%2e/ADMIN/y": true,
+		"/administrators": false, "/x/admin": false, "/": false, "/100%": false,
 	} {
 		if len(site.guardsOf(path)) > 0 != covered {
 			t.Error(path)
@@ -134,6 +135,93 @@ func TestGuardsCoverPathsAsRoutersReadThem(t *testing.T) {
 	}
 	one := newBrowser(t, site.Wrap(http.NotFoundHandler()), "198.51.100.5")
 	one.expect(303, one.get("/x/%2e%2e/%61dmin"))
+}
+
+func TestWholeSiteIsGuardedAndStillHasALogin(t *testing.T) {
+	site := newSite(t, Options{Static: []string{"/static"}})
+	site.Guard("/")
+	one := newBrowser(t, site.Wrap(http.NotFoundHandler()), "198.51.100.9")
+	one.expect(303, one.get("/anything"))
+	one.expectLocation("/login?next=%2Fanything")
+	for _, path := range []string{"/login", "/signup", "/verify", "/forgot", "/reset", "/logout"} {
+		one.expect(200, one.get(path))
+	}
+	one.expect(404, one.get("/static/style.css"))
+	for _, path := range []string{"/static/../keys", "/static/%2e%2e/keys", "/static\\..\\keys", "/keys", "/static"} {
+		one.expect(303, one.get(path))
+	}
+	one.expect(403, one.postAsIs("/static/x", form()))
+	one.logIn(real.Admin.Email, real.Admin.Password)
+	one.expect(404, one.get("/anything"))
+}
+
+func TestKeyPassesNoGuardThatWantsSomebody(t *testing.T) {
+	site := newSite(t, Options{})
+	site.Guard("/admin", Roles("superuser"))
+	site.Guard("/admin/api", Key("view", "dataset"))
+	one := newBrowser(t, site.Wrap(http.NotFoundHandler()), "198.51.100.10")
+	one.expect(403, one.get("/admin/api", "Authorization", "Bearer azk_x_y"))
+	one.logIn(real.Admin.Email, real.Admin.Password)
+	one.expect(403, one.get("/admin/api"))
+}
+
+func TestSiteOnOnesOwnMachineHasCookiesOfItsOwn(t *testing.T) {
+	site := newSite(t, Options{Origins: []string{"http://127.0.0.1:8080"}})
+	one := newBrowser(t, site.Wrap(http.NotFoundHandler()), "198.51.100.11")
+	one.get("/login")
+	given := form("csrf", one.csrf, "email", real.Admin.Email, "password", real.Admin.Password)
+	one.expect(303, one.postAsIs("/login", given, "Origin", "http://127.0.0.1:8080"))
+	cookie := strings.Join(one.set, "|")
+	if !strings.HasPrefix(cookie, "insecure-session=") || strings.Contains(cookie, "Secure") || !strings.Contains(cookie, "HttpOnly; SameSite=Lax") {
+		t.Error(cookie)
+	}
+	one.expect(200, one.get("/keys"))
+}
+
+func TestLoginTakesOverWhatWasStored(t *testing.T) {
+	one := newBrowser(t, program(t), "198.51.100.12")
+	one.get("/")
+	one.expect(200, one.post("/basket", form("item", "pear")))
+	one.logIn(real.Admin.Email, real.Admin.Password)
+	one.expect(200, one.get("/basket"))
+	if one.text != "pear" {
+		t.Error(one.text)
+	}
+	// But not from one user to another.
+	one.get("/logout")
+	one.expect(303, one.post("/logout", form()))
+	one.expect(200, one.get("/basket"))
+	if one.text != "" {
+		t.Error(one.text)
+	}
+}
+
+func TestSignUpEmailIsSentAgain(t *testing.T) {
+	one := newBrowser(t, program(t), "198.51.100.13")
+	one.get("/signup")
+	given := form("full_name", "Al", "email", "again@example.org", "new_password", passphrase)
+	one.expect(200, one.post("/signup", given))
+	real.Code("again@example.org")
+	if !strings.Contains(one.text, `action="/signup"`) || !strings.Contains(one.text, "Send it again") {
+		t.Error(one.text)
+	}
+	one.expect(200, one.post("/signup", form("email", "again@example.org", "resend", "1")))
+}
+
+func TestCodesMayBeTyped(t *testing.T) {
+	site, w := newSite(t, Options{}), httptest.NewRecorder()
+	visit := site.newVisit(w, httptest.NewRequest("GET", "/verify?code=of-a-link", nil))
+	if shown := visit.codeForm("Verify"); len(shown.Inputs) != 1 || shown.Inputs[0].Value != "of-a-link" || visit.typedFor() != nil {
+		t.Error(shown)
+	}
+	visit.form = form("email", "a@example.org")
+	if shown := visit.codeForm("Verify"); len(shown.Inputs) != 2 || shown.Inputs[1].Kind != "text" || *visit.typedFor() != "a@example.org" {
+		t.Error(shown)
+	}
+	visit.sent("code", Form{Button: "Verify", Inputs: []Input{typedCode}, Action: "/verify"})
+	if text := w.Body.String(); !strings.Contains(text, "Type the code") || !strings.Contains(text, `action="/verify"`) {
+		t.Error(text)
+	}
 }
 
 func TestVisitorGetsASessionOnlyWhenSomethingIsStored(t *testing.T) {
@@ -176,10 +264,12 @@ func TestPagesAreShownInNothing(t *testing.T) {
 	one := newBrowser(t, program(t), "198.51.100.8")
 	one.expect(200, one.get("/login"))
 	for name, value := range map[string]string{
-		"Content-Type":            "text/html; charset=utf-8",
-		"Cache-Control":           "no-store",
-		"X-Content-Type-Options":  "nosniff",
-		"Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+		"Content-Type":               "text/html; charset=utf-8",
+		"Cache-Control":              "no-store",
+		"X-Content-Type-Options":     "nosniff",
+		"Content-Security-Policy":    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		"X-Frame-Options":            "DENY",
+		"Cross-Origin-Opener-Policy": "same-origin",
 		// The forms of a page with "no-referrer" would come without an origin, and be refused.
 		"Referrer-Policy": "same-origin",
 	} {
@@ -211,7 +301,10 @@ func TestOnlyAProxySaysWhoseRequestItIs(t *testing.T) {
 
 func TestSiteHasAnAddress(t *testing.T) {
 	client := newSite(t, Options{}).client
-	for _, origins := range [][]string{nil, {""}, {"site.example"}, {"https://site.example/path"}} {
+	for _, origins := range [][]string{
+		nil, {""}, {"site.example"}, {"https://site.example/path"}, {"http://site.example"}, {"http://127.0.0.1.example"},
+		{"https://site.example", "http://127.0.0.1"}, {"https://u@site.example"}, {"https://site.example?a"},
+	} {
 		if _, err := New(client, Options{Origins: origins}); err == nil {
 			t.Error(origins)
 		}

@@ -20,13 +20,25 @@ import (
 )
 
 const (
-	sessionCookie = "__Host-session"
-	visitorCookie = "__Host-visitor"
-	csrfField     = "csrf"
-	csrfHeader    = "X-CSRF-Token"
-	formBytesMax  = 1 << 20
-	anonymous     = 2
+	csrfField    = "csrf"
+	csrfHeader   = "X-CSRF-Token"
+	formBytesMax = 1 << 20
+	anonymous    = 2
 )
+
+// cookies are called so that browsers keep them for HTTPS and this host. Over HTTP, which is for one's own machine alone,
+// browsers do not all take those; and there the programs of all ports share theirs.
+type cookies struct{ secure bool }
+
+func (cookies cookies) session() string { return cookies.prefix() + "session" }
+func (cookies cookies) visitor() string { return cookies.prefix() + "visitor" }
+
+func (cookies cookies) prefix() string {
+	if cookies.secure {
+		return "__Host-"
+	}
+	return "insecure-"
+}
 
 type visitKey struct{}
 
@@ -53,8 +65,8 @@ func (site *Site) newVisit(w http.ResponseWriter, r *http.Request) *Visit {
 	return &Visit{
 		site: site, writer: w, request: r,
 		caller:  site.client.At(site.clientAddress(r), r.UserAgent()),
-		token:   cookie(r, sessionCookie),
-		visitor: cookie(r, visitorCookie),
+		token:   cookie(r, site.cookies.session()),
+		visitor: cookie(r, site.cookies.visitor()),
 	}
 }
 
@@ -99,8 +111,8 @@ func (visit *Visit) HasRole(roles ...string) bool {
 	return false
 }
 
-// Store notes values about the session; a visitor gets a session by that, and has none before. It sets a cookie, so it
-// comes before the body of the answer.
+// Store notes values about the session; a visitor gets a session by that, and has none before. A login takes over what
+// was noted. It sets a cookie, so it comes before the body of the answer.
 func (visit *Visit) Store(ctx context.Context, values map[string]any) error {
 	if visit.token != "" {
 		edit := authnzerver.InternalSessionEditParams{TargetSessionToken: visit.token, UpdateDict: values}
@@ -134,19 +146,19 @@ func (visit *Visit) start(token string, expires time.Time, remember bool) {
 		}
 	}
 	visit.token = token
-	visit.setCookie(sessionCookie, token, age)
+	visit.setCookie(visit.site.cookies.session(), token, age)
 }
 
 // forget has no session any more.
 func (visit *Visit) forget() {
 	visit.token, visit.Session = "", nil
-	visit.setCookie(sessionCookie, "", -1)
+	visit.setCookie(visit.site.cookies.session(), "", -1)
 }
 
 func (visit *Visit) setCookie(name, value string, age int) {
 	http.SetCookie(visit.writer, &http.Cookie{
 		Name: name, Value: value, Path: "/", MaxAge: age,
-		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: visit.site.cookies.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }
 
@@ -155,7 +167,7 @@ func (visit *Visit) setCookie(name, value string, age int) {
 func (visit *Visit) CSRFToken() string {
 	if visit.token == "" && visit.visitor == "" {
 		visit.visitor = random(24)
-		visit.setCookie(visitorCookie, visit.visitor, 0)
+		visit.setCookie(visit.site.cookies.visitor(), visit.visitor, 0)
 	}
 	nonce := random(12)
 	return nonce + "." + visit.signature(visit.site.csrfKeys[0], nonce)
