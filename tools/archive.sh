@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs a program that tools/dist.sh has built, with what `make install` wants beside it, as an archive; prints its name.
+# Packs a program that tools/dist.sh has built, with what `make install` and an image want beside it, as an archive; prints its name.
 #
 #   tools/archive.sh TARGET        dist/authnzerver-PROCESSOR becomes dist/authnzerver-VERSION-PROCESSOR.tar.gz
 #
@@ -18,6 +18,7 @@ name=authnzerver-$version-$processor
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 mkdir -p "$room/$name/deploy"
+cp -r deploy/image "$room/$name/deploy/"
 cp "dist/authnzerver-$processor" "$room/$name/authnzerver"
 cp Makefile authnzerver.service LICENSE README.md CHANGELOG.md "$room/$name/"
 cp deploy/authnzerver.socket deploy/authnzerver-backup.service deploy/authnzerver-backup.timer "$room/$name/deploy/"

@@ -1,7 +1,7 @@
-"""Builds the image of deploy/image without a daemon, as root; runs what its configuration says in its root, where there is
+"""Builds the image from a release's archive without a daemon, as root; runs what its configuration says in its root, where there is
 nothing but the program; and has Caddy stand in front of it as in deploy/image/compose.yml. The network is this test's own.
 
-    image.py [--buildah=buildah] [--caddy=caddy]"""
+    image.py --archive=authnzerver-….tar.gz [--buildah=buildah] [--caddy=caddy]"""
 
 import argparse, contextlib, json, os, pathlib, signal, subprocess, sys, tempfile, time
 
@@ -26,10 +26,12 @@ def eventually(what, holds):
         time.sleep(0.1)
 
 
-def build(buildah, room):
+def build(buildah, archive, room):
     """The image's configuration, and its root."""
+    run("tar", "xf", archive, "-C", room)
     store = [buildah, "--storage-driver=vfs", f"--root={room}/store", f"--runroot={room}/run"]
-    run(*store, "build", "--isolation=chroot", "--format=docker", f"--build-arg=PROCESSOR={os.uname().machine}", "-f", IMAGE / "Dockerfile", "-t", "authnzerver:latest", ROOT)
+    run(*store, "build", "--isolation=chroot", "--format=docker", "-f", "deploy/image/Dockerfile", "-t", "authnzerver", ".",
+        cwd=room / archive.name.removesuffix(".tar.gz"))
     container = run(*store, "from", "authnzerver:latest")
     about = json.loads(run(*store, "inspect", "--type=image", "authnzerver:latest"))["Docker"]["config"]
     return about, pathlib.Path(run(*store, "mount", container))
@@ -50,13 +52,14 @@ def entered(about, root):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--archive", required=True, type=pathlib.Path)
     for name in ("buildah", "caddy"):
         parser.add_argument(f"--{name}", default=name)
     arguments = parser.parse_args()
     run("ip", "link", "set", "lo", "up")
     with tempfile.TemporaryDirectory(prefix="image-") as room, contextlib.ExitStack() as ending:
         room = pathlib.Path(room)
-        about, root = build(arguments.buildah, room)
+        about, root = build(arguments.buildah, arguments.archive, room)
         ending.callback(lambda: subprocess.run(["umount", "-l", root], capture_output=True))
         assert (about["User"], list(about["Volumes"])) == ("65532:65532", ["/data"]), about
         assert sorted(entry.name for entry in root.iterdir()) == ["authnzerver", "data"], "something else is in the image"

@@ -16,4 +16,4 @@ if [ ! -e "$schemas/done" ]; then
 fi
 "$schemas/bin/check-jsonschema" --builtin-schema vendor.compose-spec deploy/image/compose.yml
 "$schemas/bin/kubernetes-validate" --strict deploy/image/kubernetes.yml
-"$built/python/bin/python" -B tests/packages/image.py
+"$built/python/bin/python" -B tests/packages/image.py --archive="$(tools/archive.sh "$(uname -m)-unknown-linux-musl")"

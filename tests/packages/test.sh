@@ -9,6 +9,22 @@ root=${1:?a folder for a Debian}
 target=$(uname -m)-unknown-linux-musl
 # The version before has the same program, but a database of an earlier schema.
 schema_before=5
+
+# Into a folder, as packagers do, under another prefix; then all of it has to go again.
+by_make() {
+    local room left
+    room=$(mktemp -d)
+    make -s install DESTDIR="$room" PREFIX=/usr BINARY="dist/authnzerver-$(uname -m)"
+    "$room/usr/bin/authnzrv" --version
+    grep -q '^ExecStart=/usr/bin/authnzerver ' "$room/usr/lib/systemd/system/authnzerver.service"
+    test -f "$room/usr/lib/systemd/system/authnzerver.socket"
+    make -s uninstall DESTDIR="$room" PREFIX=/usr
+    left=$(find "$room" ! -type d)
+    rm -rf "$room"
+    [ -z "$left" ] || { echo "make uninstall leaves: $left" >&2; exit 1; }
+}
+
+by_make
 tests/packages/root.sh "$root"
 need lintian lintian --version
 old=$(tools/deb.sh "$target" 0.0.9)
