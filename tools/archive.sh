@@ -12,6 +12,7 @@ target=${1:?one of the targets in tools/musl-target.sh}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export LC_ALL=C TZ=UTC
+umask 022
 name=authnzerver-$version-$processor
 [ -x "dist/authnzerver-$processor" ] || { echo "There is no dist/authnzerver-$processor yet: run \"make dist\" first." >&2; exit 1; }
 

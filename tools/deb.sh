@@ -14,6 +14,7 @@ target=${1:?one of the targets in tools/musl-target.sh}
 version=${2:-$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n1)}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH LC_ALL=C
+umask 022
 program=dist/authnzerver-$processor
 # It prints the texts, which are the same for each processor.
 native=dist/authnzerver-$(uname -m)
