@@ -55,9 +55,10 @@ class Server:
             "RATELIMITS": "ipaddr:60000; user:60000; session:60000; apikey:60000; burst:1000",
         }
         settings["SECRET"] = str(folder / "key")
-        # A test may bring a policy of its own.
+        # A test may bring a policy of its own, or have codes typed.
         if "POLICY" in os.environ:
             settings["PERMISSIONS"] = os.environ["POLICY"]
+        settings["CODES"] = os.environ.get("CODES", "link")
         # And a certificate, with its key in the same file.
         self.scheme = "https" if "CERTIFICATE" in os.environ else "http"
         if self.scheme == "https":

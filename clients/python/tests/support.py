@@ -82,7 +82,7 @@ def written(reply):
 
 
 class Real:
-    """A real server, with a mail server; `about` may name its `POLICY` or `CERTIFICATE`."""
+    """A real server, with a mail server; `about` may name its `POLICY`, `CERTIFICATE` or `CODES`."""
 
     def __init__(self, **about):
         command = [MAIL_PYTHON, "-B", SERVER, PROGRAM]
@@ -110,7 +110,8 @@ class Real:
         while time.monotonic() < deadline:
             for file in sorted(self.emails.glob("*.eml"), reverse=True):
                 message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
-                found = re.search(r"[?&]code=([A-Za-z0-9_-]+)", message.get_body(("plain",)).get_content())
+                text = message.get_body(("plain",)).get_content()
+                found = re.search(r"(?:[?&]code=|^)([A-Za-z0-9_-]{9,})\s*$", text, re.M)
                 if message["To"] and address in message["To"] and found:
                     file.unlink()
                     return found[1]

@@ -104,10 +104,14 @@ class Browser:
         return status, text
 
 
-class Journey(unittest.TestCase):
+class Sites(unittest.TestCase):
+    """A site under WSGI and one under ASGI, and the server; `about` says how it is."""
+
+    about = {}
+
     @classmethod
     def setUpClass(cls):
-        cls.server = Real()
+        cls.server = Real(**cls.about)
         cls.addClassCleanup(cls.server.close)
 
     def wsgi(self):
@@ -177,6 +181,8 @@ class Journey(unittest.TestCase):
         self.assertEqual(browser.post("/login", {"email": email, "password": PASSWORD})[0], 303)
         return browser
 
+
+class Journey(Sites):
     def test_from_sign_up_to_keys(self):
         for ask, email, address in self.both():
             browser = self.signed_up(ask, email, address)
@@ -409,6 +415,48 @@ class Journey(unittest.TestCase):
             self.assertEqual(browser.post("/login-link", {"code": "wrong"})[0], 422)
             self.assertEqual(browser.post("/login-link", {"code": code})[0], 303)
             self.assertEqual(browser.get("/sessions")[0], 200)
+
+
+class TypedCodes(Sites):
+    """The same pages, where emails have a code to type."""
+
+    about = {"CODES": "typed"}
+
+    def test_codes_are_typed(self):
+        for ask, email, address in self.both():
+            browser = Browser(ask, address)
+            browser.get("/signup")
+            text = browser.post("/signup", {"full_name": "Al", "email": email, "new_password": PASSWORD})[1]
+            self.types(browser, text, "/verify", email)
+            browser.get("/login-link")
+            text = browser.post("/login-link", {"email": email})[1]
+            self.types(browser, text, "/login-link", email)
+            self.assertEqual(browser.get("/sessions")[0], 200)
+            browser.get("/email")
+            text = browser.post("/email", {"email": f"new-{email}"})[1]
+            self.types(browser, text, "/new-address", f"new-{email}")
+            self.assertIn(f"new-{email}", browser.get("/email")[1])
+            other = Browser(ask, address)
+            other.get("/forgot")
+            text = other.post("/forgot", {"email": f"new-{email}"})[1]
+            self.types(other, text, "/reset", f"new-{email}", new_password=OTHER_PASSWORD)
+            self.assertEqual(browser.get("/sessions")[0], 303)
+            self.assertEqual(other.location, "/login?said=reset")
+            status, text = other.post("/verify", {"email": email, "code": "0000-0000"})
+            self.assertEqual(status, 422)
+            self.is_asked_for(text, "", email)
+
+    def types(self, browser, text, path, email, **more):
+        """Sends the form that a page has for a code."""
+        self.is_asked_for(text, path, email)
+        status, text = browser.post(path, {"email": email, "code": self.server.code(email).lower(), **more})
+        self.assertEqual(status, 303, text)
+
+    def is_asked_for(self, text, path, email):
+        self.assertIn(f'name="email" value="{email}"', text)
+        self.assertIn("one-time-code", text)
+        if path:
+            self.assertIn(f'action="{path}"', text)
 
 
 class Address(unittest.TestCase):
