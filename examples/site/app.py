@@ -3,9 +3,11 @@
 Sign-up, login, forgotten passwords, sessions and API keys are the client's pages; what stands here is the site's own.
 """
 
+import json
 import os
 import sqlite3
 from html import escape, unescape
+from pathlib import Path
 
 from authnzerver_client import Client, KeyRing, Refused
 from authnzerver_client.site import SECURITY_HEADERS, Site, current
@@ -20,6 +22,7 @@ site = Site(
     [os.environ["SITE_ORIGIN"]],
     client.keys,
     render=lambda page: app.jinja_env.get_template("account.html").render(page=page, visit=page.visit),
+    texts={"de": json.loads((Path(__file__).parent / "texts" / "de.json").read_text())},
     scopes="view:note",
     login_link=True,
     keep_days=14,

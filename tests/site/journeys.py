@@ -1,5 +1,6 @@
 """Journeys through the example site, in a browser: what people do, what strangers try, and whether all can use it."""
 
+import ast
 import http.server
 import json
 import re
@@ -9,8 +10,10 @@ import urllib.error
 import urllib.request
 
 from playwright.sync_api import expect
-from support import OTHER_PASSWORD, PASSWORD, Browsers
+from support import OTHER_PASSWORD, PASSWORD, ROOT, Browsers
 
+# What the program of the site says by itself.
+SAID_BY_APP = ("You may not do this.", "There is no such page, or it is not for you.", "private", "shared", "public")
 browsers = None
 
 
@@ -213,6 +216,50 @@ class Accounts(Journey):
         gil.goes("/logout")
         gil.presses("Log out")
         gil.is_logged_out()
+
+
+class Languages(Journey):
+    def test_each_text_is_in_german(self):
+        """Those of the pages that the client draws, of the site's own, and what stands between them."""
+        german = json.loads((ROOT / "examples/site/texts/de.json").read_text())
+        needed = set(SAID_BY_APP)
+        for file in (ROOT / "examples/site/templates").glob("*.html"):
+            needed |= set(re.findall(r"""visit\.text\((?:"([^"]+)"|'[^']+')""", file.read_text()))
+        pages = ROOT / "clients/python/src/authnzerver_client/site"
+        for file in (pages / "routes.py", pages / "__init__.py"):
+            needed |= shown_texts(ast.parse(file.read_text()))
+        self.assertEqual(sorted(needed - german.keys() - {""}), [])
+        for english, text in german.items():
+            self.assertEqual(re.findall(r"{\w*}", english), re.findall(r"{\w*}", text))
+
+    def test_somebody_reads_german(self):
+        uwe = self.person("Uwe", locale="de-DE")
+        uwe.goes("/login")
+        expect(uwe.page.locator("html")).to_have_attribute("lang", "de")
+        uwe.fills("E-Mail-Adresse", "uwe@example.org")
+        uwe.fills("Passwort", PASSWORD)
+        uwe.presses("Anmelden")
+        uwe.sees("E-Mail-Adresse und Passwort passen nicht zusammen.")
+        uwe.looks("login-german")
+        uwe.goes("/nowhere")
+        uwe.sees("Diese Seite gibt es nicht")
+
+
+def shown_texts(tree):
+    """What a page is called and says, and what stands on its buttons and fields."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            found |= {value.value for value in node.values if isinstance(value, ast.Constant) and isinstance(value.value, str)}
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name in ("Page", "Form", "Input", "said", "text", "replace"):
+            parts = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg in ("label", "hint", "messages"))]
+            parts += [part for one in parts if isinstance(one, ast.List) for part in one.elts]
+            found |= {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+    # Names of pages, fields and addresses are no texts.
+    return {text for text in found if re.search("[A-Z ]", text) and not text.startswith("/")} - {"GET", "POST"}
 
 
 class Permissions(Journey):

@@ -101,16 +101,13 @@ def translated(page: Page, text: Callable[[str], str]) -> Page:
         inputs = [replace(one, label=text(one.label), hint=text(one.hint)) for one in form.inputs]
         return replace(form, button=text(form.button), inputs=inputs)
 
-    def row(row: Row) -> Row:
-        details = [text(detail) for detail in row.details]
-        return replace(row, title=text(row.title), details=details, form=form(row.form) if row.form else None)
-
     return replace(
         page,
         title=text(page.title),
         messages=[text(message) for message in page.messages],
         forms=[form(one) for one in page.forms],
-        rows=[row(one) for one in page.rows],
+        # What stands in them most likely is not a text of ours but what users chose.
+        rows=[replace(row, form=form(row.form) if row.form else None) for row in page.rows],
         links=[(path, text(words)) for path, words in page.links],
     )
 

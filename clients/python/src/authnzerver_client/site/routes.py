@@ -333,8 +333,8 @@ def keys(site: Site, visit: Visit) -> Flow:
     rows = []
     for one in answer.apikeys:
         end = Form("Revoke", [Input("key_id", kind="hidden", value=one.key_id)])
-        until = visit.text("until {date}").format(date=f"{one.expires:%Y-%m-%d}") if one.expires else "for good"
-        rows.append(Row(one.name or one.key_id, [" ".join(one.scopes or []), until], end))
+        ends = visit.text("until {date}").format(date=f"{one.expires:%Y-%m-%d}") if one.expires else visit.text("for good")
+        rows.append(Row(one.name or one.key_id, [" ".join(one.scopes or []), ends], end))
     name = Input("name", "Name", required=True, hint="What it is for, such as the program that uses it.")
     scopes = Input("scopes", "Scopes", required=True, value=site.scopes, hint="What it is good for: action:item, with blanks between.")
     new = Form("Make a key", [name, scopes])
