@@ -19,6 +19,7 @@ cargo package --quiet --locked --allow-dirty --no-verify --manifest-path clients
     { cat "$made/package.log" >&2; exit 1; }
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' clients/rust/Cargo.toml | head -n1)
 mkdir -p "$made/rust"
-tar -xzf "$CARGO_TARGET_DIR/package/authnzerver-client-$version.crate" -C "$made/rust"
+# As of now, for all files of a package are dated alike, and cargo goes by that.
+tar -xzmf "$CARGO_TARGET_DIR/package/authnzerver-client-$version.crate" -C "$made/rust"
 cd "$made/rust/authnzerver-client-$version"
 cargo test --quiet --locked

@@ -21,6 +21,8 @@ const HINTS_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct Site {
     origins: Vec<String>,
+    /// Whether it is reached over HTTPS; if not, it is on one's own machine.
+    is_secure: bool,
     proxies: Vec<IpAddr>,
     csrf_keys: CsrfKeys,
     /// Who a session belonged to when it was last seen: what can be asked together with who it belongs to now.
@@ -95,23 +97,24 @@ pub enum Verdict {
 }
 
 impl Site {
-    /// A site at these addresses as browsers see them, such as `https://example.org`.
+    /// A site at these addresses as browsers see them, such as `https://example.org`. Over `http` a site can only be on
+    /// one's own machine; its cookies are then called `insecure-…`.
     ///
     /// # Errors
     /// There is none, or one is more than scheme, host and port.
     pub fn new(origins: &[&str], keys: &KeyRing) -> Result<Self, Error> {
-        let is_origin = |origin: &str| {
-            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-            host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
-        };
         let origins: Vec<String> =
             origins.iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect();
-        if origins.is_empty() || !origins.iter().all(|origin| is_origin(origin)) {
-            let why = "an address of a site is https://HOST or https://HOST:PORT".to_owned();
+        let is_secure =
+            origins.iter().all(|origin| origin.strip_prefix("https://").is_some_and(is_authority));
+        let is_local = origins.iter().all(|origin| origin.strip_prefix("http://").is_some_and(is_loopback));
+        if origins.is_empty() || !(is_secure || is_local) {
+            let why = "a site is at https://HOST or https://HOST:PORT, or at http:// on this very machine"
+                .to_owned();
             return Err(Error::Misconfigured { why });
         }
         let csrf_keys = CsrfKeys(keys.derived("csrf"));
-        Ok(Self { origins, proxies: Vec::new(), csrf_keys, hints: Mutex::default() })
+        Ok(Self { origins, is_secure, proxies: Vec::new(), csrf_keys, hints: Mutex::default() })
     }
 
     /// The addresses of proxies in front of the site; from these alone `X-Real-IP` is taken.
@@ -157,6 +160,16 @@ impl Site {
     }
 }
 
+fn is_authority(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['/', '?', '#', '@'])
+}
+
+fn is_loopback(text: &str) -> bool {
+    let is_port = |port: &str| port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let rest = ["127.0.0.1", "localhost", "[::1]"].iter().find_map(|host| text.strip_prefix(host));
+    rest.is_some_and(|rest| rest.is_empty() || is_port(rest))
+}
+
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
@@ -177,7 +190,11 @@ impl Visit<'_> {
     /// # Errors
     /// The server could not be asked: answer 503.
     pub fn check(&mut self, caller: &Caller<'_>, guards: &[Guard<'_>]) -> Result<Verdict, Error> {
-        if guards.iter().any(|guard| matches!(guard, Guard::Key(..))) {
+        let by_key = guards.iter().filter(|guard| matches!(guard, Guard::Key(..))).count();
+        if by_key > 0 && by_key < guards.len() {
+            // A key is nobody who is logged in, so it does not pass a guard that wants somebody.
+            return Ok(Verdict::Forbidden);
+        } else if by_key > 0 {
             return self.check_key(caller, guards);
         }
         let Some(token) = self.token.clone() else { return Ok(self.without_login(guards)) };

@@ -53,10 +53,11 @@ func setting(name, otherwise string) string {
 	return filepath.Join(Clients(), "..", "target", otherwise)
 }
 
-// Start starts a real server.
-func Start() (*Real, error) {
+// Start starts a real server, with settings of its script such as "CERTIFICATE=/a/file".
+func Start(settings ...string) (*Real, error) {
 	python, program := setting("MAIL_PYTHON", "python/bin/python"), setting("AUTHNZERVER", "debug/authnzerver")
 	server := &Real{process: exec.Command(python, "-B", filepath.Join(Clients(), "tests", "server.py"), program)}
+	server.process.Env = append(os.Environ(), settings...)
 	server.process.Stderr = os.Stderr
 	words, err := server.process.StdinPipe()
 	if err != nil {

@@ -13,9 +13,6 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 use std::time::SystemTime;
 
-const SESSION_COOKIE: &str = "__Host-session";
-const VISITOR_COOKIE: &str = "__Host-visitor";
-const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
 const ANONYMOUS: i64 = 2;
 
 /// What the site knows about the request that it answers.
@@ -37,9 +34,24 @@ impl std::fmt::Debug for Visit<'_> {
     }
 }
 
+impl Site {
+    /// Browsers keep these for HTTPS and this host. Over HTTP they do not all take them; and there, the programs of all
+    /// ports share theirs.
+    fn cookie_name(&self, name: &str) -> String {
+        format!("{}{name}", if self.is_secure { "__Host-" } else { "insecure-" })
+    }
+
+    /// A cookie that scripts and other sites do not get to see.
+    fn cookie(&self, name: &str, value: &str) -> String {
+        let secure = if self.is_secure { " Secure;" } else { "" };
+        format!("{}={value}; Path=/;{secure} HttpOnly; SameSite=Lax", self.cookie_name(name))
+    }
+}
+
 impl<'a> Visit<'a> {
     pub(super) fn new(site: &'a Site, came: Headers<'a>) -> Self {
-        let (token, visitor) = (cookie(came.cookie, SESSION_COOKIE), cookie(came.cookie, VISITOR_COOKIE));
+        let cookie = |name| cookie(came.cookie, &site.cookie_name(name));
+        let (token, visitor) = (cookie("session"), cookie("visitor"));
         Self { session: None, key_owner: None, site, came, token, visitor, set_cookies: Vec::new() }
     }
 
@@ -84,7 +96,8 @@ impl<'a> Visit<'a> {
         path
     }
 
-    /// Logs somebody in, with another session than before.
+    /// Logs somebody in, with another session than before. What was noted about the visitor is taken over if
+    /// [`Visit::check`] has looked.
     ///
     /// # Errors
     /// It was refused; or the server could not be asked.
@@ -101,6 +114,7 @@ impl<'a> Visit<'a> {
             password,
             session_token: token.as_deref(),
             remember: Some(remember),
+            extra_info_json: self.visitors_notes(),
             ..Default::default()
         };
         match caller.login(&params) {
@@ -116,6 +130,11 @@ impl<'a> Visit<'a> {
                 Err(error)
             }
         }
+    }
+
+    fn visitors_notes(&self) -> Option<Map<String, Value>> {
+        let session = self.session.as_ref().filter(|_| !self.is_logged_in())?;
+        session.extra_info_json.as_object().cloned()
     }
 
     /// Ends the session.
@@ -161,7 +180,7 @@ impl<'a> Visit<'a> {
 
     /// Has another session from here on. Without `remember` its cookie ends with the browser.
     pub fn start(&mut self, token: &str, expires: SystemTime, remember: bool) {
-        let mut cookie = format!("{SESSION_COOKIE}={token}; {ATTRIBUTES}");
+        let mut cookie = self.site.cookie("session", token);
         if remember {
             let seconds = expires.duration_since(SystemTime::now()).map_or(0, |left| left.as_secs());
             cookie.push_str(&format!("; Max-Age={seconds}"));
@@ -175,7 +194,7 @@ impl<'a> Visit<'a> {
     pub fn forget(&mut self) {
         self.token = None;
         self.session = None;
-        self.set_cookies.push(format!("{SESSION_COOKIE}=; {ATTRIBUTES}; Max-Age=0"));
+        self.set_cookies.push(format!("{}; Max-Age=0", self.site.cookie("session", "")));
     }
 
     /// For the hidden field `csrf` of a form, or the header `X-CSRF-Token`. It is bound to the session, or to a cookie
@@ -186,7 +205,7 @@ impl<'a> Visit<'a> {
     pub fn csrf_token(&mut self) -> Result<String, Error> {
         if self.token.is_none() && self.visitor.is_none() {
             let visitor = random::<24>()?;
-            self.set_cookies.push(format!("{VISITOR_COOKIE}={visitor}; {ATTRIBUTES}"));
+            self.set_cookies.push(self.site.cookie("visitor", &visitor));
             self.visitor = Some(visitor);
         }
         let nonce = random::<12>()?;

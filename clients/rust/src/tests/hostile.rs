@@ -57,6 +57,7 @@ fn a_connection_that_says_too_much_is_not_used_again() {
         // The second answer of the first connection is not taken for that to the second request.
         assert!(matches!(ask(&client), Error::Unavailable { .. }));
     }
+    assert_eq!(server.connections(), 2);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod readme;
 mod real;
 mod scripted;
 mod site;
+#[cfg(feature = "tls")]
+mod tls;
 mod vectors;
 
 use crate::{Client, KeyRing, Policy};

@@ -20,7 +20,7 @@ pub(super) struct Real {
     _process: Child,
 }
 
-static REAL: LazyLock<Mutex<Real>> = LazyLock::new(|| Mutex::new(Real::start()));
+static REAL: LazyLock<Mutex<Real>> = LazyLock::new(|| Mutex::new(Real::start(None)));
 
 /// The server, for one test at a time: some stop it.
 pub(super) fn real() -> MutexGuard<'static, Real> {
@@ -32,11 +32,15 @@ fn setting(name: &str, otherwise: &str) -> PathBuf {
 }
 
 impl Real {
-    fn start() -> Self {
+    /// Starts one, which speaks TLS with the certificate and key in a file.
+    pub(super) fn start(certificate: Option<&Path>) -> Self {
         let (python, program) =
             (setting("MAIL_PYTHON", "python/bin/python"), setting("AUTHNZERVER", "debug/authnzerver"));
         let mut command = Command::new(python);
         command.arg("-B").arg(clients().join("tests/server.py")).arg(program);
+        if let Some(certificate) = certificate {
+            command.env("CERTIFICATE", certificate);
+        }
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let words = process.stdin.take().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());

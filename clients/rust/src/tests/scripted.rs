@@ -13,6 +13,7 @@ pub(super) struct Scripted {
 struct State {
     replies: Vec<Written>,
     asked: Vec<String>,
+    connections: usize,
 }
 
 /// The bytes of a reply, and whether the connection is closed behind them.
@@ -53,16 +54,22 @@ impl Scripted {
     pub(super) fn new(replies: impl Into<Vec<Written>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { replies: replies.into(), asked: Vec::new() }));
+        let state =
+            Arc::new(Mutex::new(State { replies: replies.into(), asked: Vec::new(), connections: 0 }));
         let shared = state.clone();
         // It ends with the tests.
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let state = shared.clone();
+                state.lock().unwrap().connections += 1;
                 std::thread::spawn(move || talk(&connection.unwrap(), &state));
             }
         });
         Self { url, state }
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
     }
 
     /// The bodies that came.

@@ -421,12 +421,35 @@ fn only_a_proxy_says_whose_request_it_is() {
 
 #[test]
 fn a_site_has_an_address() {
-    for origins in
-        [&[][..], &[""], &["site.example"], &["https://site.example/path"], &["https://u@site.example"]]
-    {
+    for origins in [
+        &[][..],
+        &[""],
+        &["https://"],
+        &["site.example"],
+        &["https://site.example/path"],
+        &["https://u@site.example"],
+        &["http://site.example"],
+        &["http://127.0.0.1.example"],
+        &["http://127.0.0.1:x"],
+        &["https://site.example", "http://127.0.0.1"],
+    ] {
         assert!(Site::new(origins, &ring(key(0))).is_err(), "{origins:?}");
     }
-    assert!(Site::new(&["https://site.example/", "http://127.0.0.1:8080"], &ring(key(0))).is_ok());
+    for origins in
+        [&["https://site.example/", "https://site.example:8443"], &["http://127.0.0.1:8080", "http://[::1]"]]
+    {
+        assert!(Site::new(origins, &ring(key(0))).is_ok(), "{origins:?}");
+    }
+}
+
+#[test]
+fn a_site_on_ones_own_machine_has_cookies_of_its_own() {
+    let site = Site::new(&["http://127.0.0.1:8080"], &ring(key(0))).unwrap();
+    let cookie = Some("insecure-session=t; __Host-session=u");
+    let mut visit = site.visit(Headers { method: "GET", path: "/", cookie, ..Default::default() });
+    assert_eq!(visit.session_token(), Some("t"));
+    visit.start("another", std::time::SystemTime::now(), false);
+    assert_eq!(visit.set_cookies(), ["insecure-session=another; Path=/; HttpOnly; SameSite=Lax"]);
 }
 
 #[test]
