@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { Client, KeyRing } from "authnzerver-client";
 import { Site } from "authnzerver-client/site";
 import { KINDS } from "./programs.mjs";
-import { Real } from "./support.mjs";
+import { Real, Scripted } from "./support.mjs";
 
 const PASSWORD = "quiet-lanterns-over-9-hills";
 const OTHER_PASSWORD = "seven-harbours-and-1-bridge";
@@ -308,6 +308,26 @@ for (const [kind, start] of Object.entries(KINDS)) {
     });
   });
 }
+
+test("a part of a batch that the server did not look at is no verdict", async () => {
+  const keys = new KeyRing("A".repeat(43));
+  const part = { request: "session-info", status: 503, retry_after: 7, success: false, response: null, messages: [] };
+  const scripted = await Scripted.start((sealed) => {
+    const { reqid } = JSON.parse(keys.open(sealed));
+    const response = { answers: [{ ...part, failure_reason: null }] };
+    const body = keys.seal(JSON.stringify({ success: true, response, messages: [], reqid }));
+    return `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  });
+  const client = new Client(scripted.url, keys);
+  const site = new Site("A site", [ORIGIN], client, { log: () => {} });
+  const header = (name) => (name === "cookie" ? "__Host-session=t" : undefined);
+  const request = { method: "GET", path: "/", query: new Map(), header, peer: "192.0.2.1", form: new Map() };
+  const { visit, response } = await site.handle(request);
+  assert.equal(response.status, 503);
+  assert.deepEqual(visit.setCookies, [], "nobody is logged out for that");
+  client.close();
+  scripted.close();
+});
 
 test("only a proxy says whose request it is", () => {
   const client = new Client("http://127.0.0.1:1", new KeyRing("A".repeat(43)));
