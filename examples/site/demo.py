@@ -19,20 +19,24 @@ HERE = pathlib.Path(__file__).resolve().parent
 CLIENT = HERE.parents[1] / "clients" / "python" / "src"
 ADMIN = "admin@example.org"
 START_SECONDS_MAX = 60
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(program):
     os.umask(0o077)
-    # What ends a terminal's programs ends this one, and with it the others.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
+    # What ends a terminal's programs ends this one, and with it the others; also where a shell has it ignore Ctrl-C.
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="authnzerver-demo-") as folder:
         started = []
         try:
             run(program, pathlib.Path(folder), started)
         except KeyboardInterrupt:
-            print("\nStopped; nothing is left.")
+            print("\nStopped; nothing is left.", flush=True)
         finally:
+            # An impatient second Ctrl-C leaves nothing behind either.
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
             for process in reversed(started):
                 process.terminate()
             for process in started:
