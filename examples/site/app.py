@@ -56,7 +56,7 @@ def own_notes():
 @login_required
 def new_note():
     visit = current()
-    if not may(visit, "create", "note", owner=visit.user_id):
+    if not may(visit, "create", "note", owner=visit.user_id) or not has_room(visit):
         abort(403)
     row = (visit.user_id, visit.name, request.form.get("title", "")[:100] or "Untitled", request.form.get("text", "")[:10000])
     with database() as db:
@@ -146,9 +146,12 @@ def api_notes():
 
 @app.errorhandler(403)
 @app.errorhandler(404)
+@app.errorhandler(OverflowError)
 def said(error):
-    text = {403: "You may not do this.", 404: "There is no such page, or it is not for you."}[error.code]
-    return render_template("said.html", messages=[text]), error.code
+    # A number that no note has can be too great for the database.
+    code = getattr(error, "code", 404)
+    text = "You may not do this." if code == 403 else "There is no such page, or it is not for you."
+    return render_template("said.html", messages=[text]), code
 
 
 @app.after_request
@@ -157,6 +160,17 @@ def protect(response):
     if not request.path.startswith("/static/"):
         response.headers.extend(SECURITY_HEADERS)
     return response
+
+
+def has_room(visit):
+    """Whether the policy lets this user have one note more."""
+    with database() as db:
+        (count,) = db.execute("SELECT count(*) FROM notes WHERE owner = ?", (visit.user_id,)).fetchone()
+    try:
+        visit.caller.user_check_limit(user_id=visit.user_id, user_role=visit.role, limit_name="notes", value_to_check=count)
+    except Refused:
+        return False
+    return True
 
 
 def is_invited(note):

@@ -27,20 +27,21 @@ def main(program):
     # What ends a terminal's programs ends this one, and with it the others; also where a shell has it ignore Ctrl-C.
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="authnzerver-demo-") as folder:
-        started = []
-        try:
-            run(program, pathlib.Path(folder), started)
-        except KeyboardInterrupt:
-            print("\nStopped; nothing is left.", flush=True)
-        finally:
-            # An impatient second Ctrl-C leaves nothing behind either.
-            for number in SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
-            for process in reversed(started):
-                process.terminate()
-            for process in started:
-                process.wait()
+    try:
+        with tempfile.TemporaryDirectory(prefix="authnzerver-demo-") as folder:
+            started = []
+            try:
+                run(program, pathlib.Path(folder), started)
+            finally:
+                # An impatient second Ctrl-C leaves nothing behind either.
+                for number in SIGNALS:
+                    signal.signal(number, signal.SIG_IGN)
+                for process in reversed(started):
+                    process.terminate()
+                for process in started:
+                    process.wait()
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left.", flush=True)
 
 
 def run(program, folder, started):
@@ -98,7 +99,8 @@ def run(program, folder, started):
     }
     start(
         "the site",
-        [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{site}", "--threads", "8", "--chdir", HERE, "app:app"],
+        [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{site}", "--threads=8", "--no-control-socket", "app:app"],
+        cwd=HERE,
         env={**os.environ, **about},
         stdin=subprocess.DEVNULL,
         stdout=log,

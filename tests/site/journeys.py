@@ -421,6 +421,7 @@ class Strangers(Journey):
         admin = self.administrator()
         self.shows_and_runs_nothing(admin, "/admin", "/desk", f"/admin?find={attack}")
         self.shows_and_runs_nothing(oz, browsers.demo.mail)
+        self.assertEqual(oz.goes(f"/notes/{'9' * 30}").status, 404)
 
     def shows_and_runs_nothing(self, person, *paths):
         for path in paths:
