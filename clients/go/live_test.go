@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -131,6 +132,39 @@ func TestConversation(t *testing.T) {
 	if limited == nil || limited.RetryAfter <= 0 {
 		t.Error(err)
 	}
+}
+
+func TestManyAskAtOnce(t *testing.T) {
+	client := callerOf(t, real.URL, real.Key, Policy{ConnectionsMax: 4}).client
+	failed := make(chan error)
+	for asker := 0; asker < 16; asker++ {
+		address := fmt.Sprintf("192.0.2.%d", 100+asker)
+		go func() { failed <- askForOwn(client.At(address, "Browser/1.0"), address) }()
+	}
+	for asker := 0; asker < 16; asker++ {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// askForOwn sees whether each answer is to what was asked.
+func askForOwn(site *Caller, address string) error {
+	ctx := context.Background()
+	for times := 0; times < 5; times++ {
+		made, err := site.SessionNew(ctx, visitor)
+		if err != nil {
+			return err
+		}
+		info, err := site.SessionInfo(ctx, SessionInfoParams{SessionToken: made.SessionToken})
+		if err != nil {
+			return err
+		}
+		if info.SessionInfo.SessionToken != made.SessionToken || info.SessionInfo.IPAddress != address {
+			return fmt.Errorf("%s gets an answer to %s", address, info.SessionInfo.IPAddress)
+		}
+	}
+	return nil
 }
 
 func TestVectorIsOpenedByTheServer(t *testing.T) {

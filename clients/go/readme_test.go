@@ -21,7 +21,14 @@ func example(t *testing.T, ctx context.Context, place int, replaced ...string) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	programs := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindAllStringSubmatch(string(readme), -1)
+	programs := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	program := programs[place][1]
+	if !strings.HasPrefix(program, "package main") {
+		// A part of a function.
+		program = "package main\n\nimport (\n\t\"context\"\n\t\"fmt\"\n\n\t\"authnzerver.example/authnzerver\"\n)\n\n" +
+			"func page(ctx context.Context, site *authnzerver.Caller, token string) error {\n" + program +
+			"\tfmt.Println(info, own)\n\treturn err\n}\n\nfunc main() {}\n"
+	}
 	here, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +36,7 @@ func example(t *testing.T, ctx context.Context, place int, replaced ...string) *
 	folder := t.TempDir()
 	files := map[string]string{
 		"key":     real.Key,
-		"main.go": strings.NewReplacer(append(replaced, "run/.authnzerver-secret-key", "key", "http://127.0.0.1:13431", real.URL)...).Replace(programs[place][1]),
+		"main.go": strings.NewReplacer(append(replaced, "run/.authnzerver-secret-key", "key", "http://127.0.0.1:13431", real.URL)...).Replace(program),
 		"go.mod": "module user.example/user\n\ngo 1.19\n\nrequire authnzerver.example/authnzerver v0.0.0\n\n" +
 			"replace authnzerver.example/authnzerver => " + here + "\n",
 	}
@@ -62,6 +69,12 @@ func TestReadmeLogsIn(t *testing.T) {
 	}
 }
 
+func TestReadmeAsksTogether(t *testing.T) {
+	if said, err := example(t, context.Background(), 1).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, said)
+	}
+}
+
 func TestReadmeIsASite(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,7 +83,7 @@ func TestReadmeIsASite(t *testing.T) {
 	address := listener.Addr().String()
 	listener.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	site := example(t, ctx, 1, "127.0.0.1:8080", address)
+	site := example(t, ctx, 2, "127.0.0.1:8080", address)
 	if err := site.Start(); err != nil {
 		t.Fatal(err)
 	}

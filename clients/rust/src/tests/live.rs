@@ -116,6 +116,27 @@ fn conversation() {
 }
 
 #[test]
+fn many_ask_at_once() {
+    let real = real();
+    let client = client(&real.url, &real.key, Policy { connections_max: 4, ..Policy::default() });
+    std::thread::scope(|scope| {
+        for asker in 100..116 {
+            let client = &client;
+            scope.spawn(move || {
+                let address = format!("192.0.2.{asker}");
+                let site = client.at(&address, "Browser/1.0");
+                for _ in 0..5 {
+                    let token = site.session_new(&visitor()).unwrap().session_token;
+                    let info =
+                        site.session_info(&SessionInfoParams { session_token: &token }).unwrap().session_info;
+                    assert_eq!((info.session_token, &info.ip_address), (token, &address));
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn a_vector_is_opened_by_the_server() {
     let real = real();
     let address = Address::parse(&real.url).unwrap();
