@@ -7,6 +7,7 @@ use crate::errors::{Error, bad_answer};
 use crate::http::Address;
 use crate::keys::KeyRing;
 use crate::policy::Policy;
+use crate::value::tree;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
@@ -112,11 +113,11 @@ impl Client {
         }
         let plain =
             self.keys.open(&reply.body).ok_or_else(|| bad_answer("the answer is not sealed with our key"))?;
-        match serde_json::from_slice(&plain) {
-            Ok(Value::Object(answer)) if answer.get("reqid").and_then(Value::as_str) == Some(reqid) => {
+        match tree(&plain) {
+            Some(Value::Object(answer)) if answer.get("reqid").and_then(Value::as_str) == Some(reqid) => {
                 Ok(answer)
             }
-            Ok(Value::Object(_)) => Err(bad_answer("this is the answer to another request")),
+            Some(Value::Object(_)) => Err(bad_answer("this is the answer to another request")),
             _ => Err(bad_answer("the answer is no JSON object")),
         }
     }

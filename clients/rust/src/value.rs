@@ -29,6 +29,38 @@ pub trait ToJson {
     fn to_json(&self) -> Value;
 }
 
+/// How deeply an answer may be nested. A request has 128 levels at most, and what it notes stands in answers a few deeper.
+const LEVELS_MAX: usize = 256;
+
+/// Reads JSON that is nested no more deeply than a small stack can bear.
+pub(crate) fn tree(text: &[u8]) -> Option<Value> {
+    if levels(text) > LEVELS_MAX {
+        return None;
+    }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    reader.disable_recursion_limit();
+    let mut values = reader.into_iter::<Value>();
+    let value = values.next()?.ok()?;
+    if values.next().is_none() { Some(value) } else { None }
+}
+
+/// How deeply a text is nested at most, if it is JSON.
+fn levels(text: &[u8]) -> usize {
+    let (mut now, mut most, mut is_text, mut is_escaped) = (0_usize, 0, false, false);
+    for letter in text {
+        match letter {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => now += 1,
+            b']' | b'}' if !is_text => now = now.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(now);
+    }
+    most
+}
+
 /// The members of an object.
 pub(crate) fn record(value: Value, name: &str) -> Result<Map<String, Value>, Unfit> {
     match value {
@@ -206,6 +238,27 @@ mod tests {
             "ü027-01-31T12:00:0",
         ] {
             assert_eq!(time_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let objects = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        assert!(
+            tree(nested(LEVELS_MAX).as_bytes()).is_some() && tree(objects(LEVELS_MAX).as_bytes()).is_some()
+        );
+        for levels in [LEVELS_MAX + 1, 100_000] {
+            assert!(tree(nested(levels).as_bytes()).is_none() && tree(objects(levels).as_bytes()).is_none());
+            assert!(tree("[".repeat(levels).as_bytes()).is_none());
+        }
+        // What stands in a text is no nesting, and a mark behind a backslash ends none.
+        let text = format!(r#"["\"{}\\", [{}]]"#, "[".repeat(1000), nested(LEVELS_MAX - 2));
+        assert!(tree(text.as_bytes()).is_some());
+        let text = format!(r#"["\\", [[{}]]]"#, nested(LEVELS_MAX - 2));
+        assert!(tree(text.as_bytes()).is_none());
+        for text in ["", "1 2", "{}{}", "nul", "[1,]", "\u{feff}1"] {
+            assert!(tree(text.as_bytes()).is_none(), "{text}");
         }
     }
 

@@ -116,6 +116,24 @@ fn conversation() {
 }
 
 #[test]
+fn what_the_server_lets_be_noted_can_be_read_again() {
+    let real = real();
+    let client = client(&real.url, &real.key, once());
+    let site = client.at("192.0.2.20", "Browser/1.0");
+    // As deep as a request may be, around which stand the request, its body and the notes.
+    let deep = (0..124).fold(json!(1), |inner, _| json!([inner]));
+    let notes = json!({ "deep": deep }).as_object().cloned();
+    let token = site
+        .session_new(&SessionNewParams { extra_info_json: notes.clone(), ..visitor() })
+        .unwrap()
+        .session_token;
+    let mut batch = Batch::new();
+    let who = batch.add(SessionInfoParams { session_token: &token });
+    let info = site.together(&batch).unwrap().take(who).unwrap();
+    assert_eq!(info.session_info.extra_info_json.as_object(), notes.as_ref());
+}
+
+#[test]
 fn many_ask_at_once() {
     let real = real();
     let client = client(&real.url, &real.key, Policy { connections_max: 4, ..Policy::default() });
