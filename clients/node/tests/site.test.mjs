@@ -127,7 +127,8 @@ for (const [kind, start] of Object.entries(KINDS)) {
       const given = { email, password: PASSWORD, next: "/sessions", remember: "1" };
       assert.equal((await browser.post("/login", given)).status, 303);
       assert.equal(browser.location, "/sessions");
-      const cookie = browser.setCookies.at(-1);
+      assert.ok(!browser.cookies.has("__Host-visitor"));
+      const cookie = browser.setCookies.find((one) => one.startsWith("__Host-session="));
       assert.match(cookie, /^__Host-session=[\w-]+; Path=\/; Secure; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
       // The token of before the login is bound to no session.
       assert.equal((await browser.post("/logout", {}, { csrf: beforeLogin })).status, 403);
@@ -252,10 +253,12 @@ for (const [kind, start] of Object.entries(KINDS)) {
       const visitor = browserOf();
       await visitor.get("/");
       assert.deepEqual([...visitor.cookies.keys()].sort(), ["__Host-visitor", "own"]);
+      const before = visitor.csrf;
       assert.match((await visitor.get("/store")).text, /^hello null null {"seen":1} /);
       const session = visitor.cookies.get("__Host-session");
       assert.ok(session);
-      assert.match((await visitor.get("/")).text, /{"seen":1}/);
+      // Forms of before are still theirs.
+      assert.match((await visitor.post("/", {}, { csrf: before })).text, /{"seen":1}/);
       await visitor.get("/store");
       assert.equal(visitor.cookies.get("__Host-session"), session);
       assert.equal((await visitor.get("/keys")).status, 303);
@@ -309,6 +312,40 @@ for (const [kind, start] of Object.entries(KINDS)) {
   });
 }
 
+test("on one's own machine, codes are typed and cookies go over HTTP", async () => {
+  const typing = await Real.start({ CODES: "typed" });
+  const client = new Client(typing.url, typing.key);
+  const origin = "http://127.0.0.1:3000";
+  const listener = await KINDS["node:http"](new Site("A site", [origin], client, { proxies: ["127.0.0.1"] }));
+  try {
+    const browser = new Browser(listener.port, "198.51.100.200");
+    const email = "typist@example.org";
+    const post = (path, form) => browser.post(path, form, { origin });
+    await browser.get("/signup");
+    const asked = await post("/signup", { full_name: "Al", email, new_password: PASSWORD });
+    assert.match(asked.text, /Type the code.*action="\/verify".*value="typist@example.org".*Code from the e-mail/s);
+    const code = await typing.code(email);
+    assert.equal((await post("/verify", { email, code })).status, 303);
+    await browser.get("/forgot");
+    assert.match((await post("/forgot", { email })).text, /action="\/reset"/);
+    const reset = { email, code: await typing.code(email), new_password: OTHER_PASSWORD };
+    assert.equal((await post("/reset", reset)).status, 303);
+    await browser.get("/login");
+    assert.equal((await post("/login", { email, password: OTHER_PASSWORD })).status, 303);
+    const cookie = browser.setCookies.find((one) => one.startsWith("insecure-session="));
+    assert.match(cookie, /^insecure-session=[\w-]+; Path=\/; HttpOnly; SameSite=Lax$/);
+    assert.equal((await browser.get("/sessions")).status, 200);
+    await browser.get("/verify");
+    const wrong = await post("/verify", { email, code: "AAAA-AAAA" });
+    assert.equal(wrong.status, 422);
+    assert.match(wrong.text, /value="typist@example.org".*Code from the e-mail/s);
+  } finally {
+    listener.close();
+    client.close();
+    await typing.close();
+  }
+});
+
 test("a part of a batch that the server did not look at is no verdict", async () => {
   const keys = new KeyRing("A".repeat(43));
   const part = { request: "session-info", status: 503, retry_after: 7, success: false, response: null, messages: [] };
@@ -341,6 +378,8 @@ test("only a proxy says whose request it is", () => {
   ]) {
     assert.equal(site.clientAddress({ peer, header: () => told }), seen);
   }
-  assert.throws(() => new Site("A site", ["https://site.example/path"], client));
+  for (const origin of ["https://site.example/path", "http://site.example", "http://localhost.example", "https://", ""]) {
+    assert.throws(() => new Site("A site", [origin], client), Error, origin);
+  }
   client.close();
 });

@@ -74,10 +74,12 @@ export function written(reply) {
 
 /** A real server, with a mail server. */
 export class Real {
-  static async start() {
+  /** With settings of the server's, such as `{ CODES: "typed" }`. */
+  static async start(settings = {}) {
     const real = new Real();
     real.process = spawn(MAIL_PYTHON, ["-B", join(CLIENTS, "tests", "server.py"), AUTHNZERVER], {
       stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, ...settings },
     });
     real.lines = createInterface(real.process.stdout)[Symbol.asyncIterator]();
     Object.assign(real, await real.said());
@@ -109,10 +111,10 @@ export class Real {
     while (Date.now() < deadline) {
       for (const name of readdirSync(this.emails).filter((name) => name.endsWith(".eml")).sort().reverse()) {
         const text = readFileSync(join(this.emails, name), "utf8").replaceAll("=\r\n", "").replaceAll("=3D", "=");
-        const found = /[?&]code=([A-Za-z0-9_-]+)/.exec(text);
+        const found = /[?&]code=([A-Za-z0-9_-]+)|^([A-Z0-9]{4}-[A-Z0-9]{4})\s*$/m.exec(text);
         if (found && new RegExp(`^To:.*${address}`, "im").test(text)) {
           unlinkSync(join(this.emails, name));
-          return found[1];
+          return found[1] ?? found[2];
         }
       }
       await sleep(20);

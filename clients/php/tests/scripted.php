@@ -4,7 +4,7 @@
 // input asks how often it was asked; it ends with standard input.
 //
 // A reply has a status, headers and a body; or `raw`, what to send as it is; or `answer`, to which the message is opened
-// and answered: "good", "flipped", "replayed", "mirrored"; or `drip`, what to send again and again.
+// and answered: "good", "flipped", "replayed", "mirrored", with a `header` more; or `drip`, what to send again and again.
 
 declare(strict_types=1);
 
@@ -28,7 +28,7 @@ function written(array $reply): string
     return "$head\r\n" . substr($body, 0, $reply['cut'] ?? null);
 }
 
-function answered(string $how, string $sealed, Authnzerver\KeyRing $ring, ?string &$kept): string
+function answered(array $reply, string $sealed, Authnzerver\KeyRing $ring, ?string &$kept): string
 {
     $response = ['session_token' => str_repeat('t', 43), 'expires' => '2027-01-31T12:00:00'];
     $reqid = json_decode($ring->open($sealed), true)['reqid'];
@@ -36,14 +36,16 @@ function answered(string $how, string $sealed, Authnzerver\KeyRing $ring, ?strin
     $kept ??= $good;
     $token = base64_decode(strtr(base64_decode($good), '-_', '+/'));
     $token[40] = $token[40] ^ "\x01";
-    $body = match ($how) {
+    $body = match ($reply['answer']) {
         'good' => $good,
         'replayed' => $kept,
         'mirrored' => $sealed,
         'flipped' => base64_encode(strtr(base64_encode($token), '+/', '-_')),
     };
 
-    return 'HTTP/1.1 200 OK' . "\r\nContent-Length: " . strlen($body) . "\r\n\r\n$body";
+    $header = isset($reply['header']) ? "{$reply['header']}\r\n" : '';
+
+    return "HTTP/1.1 200 OK\r\n{$header}Content-Length: " . strlen($body) . "\r\n\r\n$body";
 }
 
 while (true) {
@@ -85,7 +87,7 @@ while (true) {
             $reply = $replies[min($asked, count($replies) - 1)];
             $asked += 1;
             $raw = $reply['raw'] ?? null;
-            $bytes = $raw ?? (isset($reply['answer']) ? answered($reply['answer'], $sealed, $ring, $kept) : written($reply));
+            $bytes = $raw ?? (isset($reply['answer']) ? answered($reply, $sealed, $ring, $kept) : written($reply));
             @fwrite($stream, $bytes . ($reply['more'] ?? ''));
             if (isset($reply['drip'])) {
                 $drips[$id] = $reply['drip'];

@@ -67,7 +67,7 @@ $person = function () use ($server, $web, $origin, &$number): Person {
     return new Person($server, $web, $origin, ++$number);
 };
 
-test('from sign-up to keys', function () use ($person) {
+test('from sign-up to keys', function () use ($person, $server) {
     $one = $person();
     $browser = $one->signedUp();
     holds(!isset($browser->cookies['__Host-session']));
@@ -97,6 +97,14 @@ test('from sign-up to keys', function () use ($person) {
     $bearer = ['Authorization' => "Bearer $key[0]"];
     same(200, $api->get('/api/x', $bearer));
     matches('/^hello \[null,\d+,\[\]\]/', $api->text);
+    // Who comes with a key and a cookie is the key's owner, and is logged in nowhere.
+    same(200, $browser->get('/api', $bearer));
+    matches('/^hello \[null,\d+,\[\]\]/', $browser->text);
+    $site = new Site('A site', ['https://site.example'], new Client($server->url, $server->key));
+    $site->guard('/api', key: ['view', 'dataset']);
+    $headers = ['authorization' => "Bearer $key[0]", 'cookie' => "__Host-session={$browser->cookies['__Host-session']}"];
+    same(null, $site->handle(new Request('POST', '/api', headers: $headers, peer: '198.51.100.250'), $visit));
+    same([null, null], [$visit->sessionToken, $visit->session]);
     // A key is nobody who is logged in.
     same(403, $api->get('/api/admin', $bearer));
     // No browser sends a key by itself, so nobody forges it.
@@ -295,20 +303,40 @@ test('only a proxy says whose request it is', function () {
     }
 });
 
-test("over HTTP a site is on one's own machine", function () use ($server) {
+test("over HTTP a site is on one's own machine", function () {
     $client = new Client('http://127.0.0.1:1', str_repeat('A', 43));
     foreach (['http://site.example', 'https://site.example/path', 'https://', ''] as $origin) {
         raises(\InvalidArgumentException::class, fn () => new Site('A site', [$origin], $client));
     }
-    $environment = ['URL' => $server->url, 'KEY' => $server->key, 'ORIGIN' => 'http://127.0.0.1:3000'];
-    $web = new Web(__DIR__ . '/program.php', $environment);
+});
+
+test("on one's own machine, codes are typed and cookies go over HTTP", function () {
+    $server = new Real(['CODES' => 'typed']);
+    $origin = 'http://127.0.0.1:3000';
+    $web = new Web(__DIR__ . '/program.php', ['URL' => $server->url, 'KEY' => $server->key, 'ORIGIN' => $origin]);
+    $browser = new Browser($web->port, $origin, '198.51.100.200');
+    $email = 'typist@example.org';
     try {
-        $person = new Person($server, $web, 'http://127.0.0.1:3000', 200);
-        $browser = $person->logIn($person->browser(), $server->admin);
+        $browser->get('/signup');
+        $browser->post('/signup', ['full_name' => 'Al', 'email' => $email, 'new_password' => PASSWORD]);
+        matches('/Type the code.*action="\/verify".*value="typist@example.org".*Code from the e-mail/s', $browser->text);
+        $code = $server->code($email);
+        same(303, $browser->post('/verify', ['email' => $email, 'code' => $code]));
+        $browser->get('/forgot');
+        $browser->post('/forgot', ['email' => $email]);
+        matches('/action="\/reset"/', $browser->text);
+        $reset = ['email' => $email, 'code' => $server->code($email), 'new_password' => OTHER_PASSWORD];
+        same(303, $browser->post('/reset', $reset), $browser->text);
+        $browser->get('/login');
+        same(303, $browser->post('/login', ['email' => $email, 'password' => OTHER_PASSWORD]), $browser->text);
         matches('/^insecure-session=[\w-]+; Path=\/; HttpOnly; SameSite=Lax$/', $browser->setCookies[0]);
         same(200, $browser->get('/sessions'));
+        $browser->get('/verify');
+        same(422, $browser->post('/verify', ['email' => $email, 'code' => 'AAAA-AAAA']));
+        matches('/value="typist@example.org".*Code from the e-mail/s', $browser->text);
     } finally {
         $web->close();
+        $server->close();
     }
 });
 

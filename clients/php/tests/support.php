@@ -103,9 +103,10 @@ namespace Tests {
         /** @var array<int, resource> */
         private array $pipes = [];
 
-        protected function start(array $command): array
+        protected function start(array $command, array $environment = []): array
         {
-            $this->process = proc_open($command, [['pipe', 'r'], ['pipe', 'w'], STDERR], $this->pipes);
+            $ends = [['pipe', 'r'], ['pipe', 'w'], STDERR];
+            $this->process = proc_open($command, $ends, $this->pipes, null, $environment + getenv());
 
             return $this->said();
         }
@@ -157,10 +158,11 @@ namespace Tests {
         public readonly array $admin;
         private readonly string $emails;
 
-        public function __construct()
+        /** With settings of the server's, such as `['CODES' => 'typed']`. */
+        public function __construct(array $settings = [])
         {
             $server = getenv('CLIENTS') . '/tests/server.py';
-            $said = $this->start([getenv('MAIL_PYTHON'), '-B', $server, getenv('AUTHNZERVER')]);
+            $said = $this->start([getenv('MAIL_PYTHON'), '-B', $server, getenv('AUTHNZERVER')], $settings);
             [$this->url, $this->key] = [$said['url'], $said['key']];
             [$this->admin, $this->emails] = [$said['admin'], $said['emails']];
         }
@@ -173,10 +175,11 @@ namespace Tests {
                 foreach (array_reverse(glob("$this->emails/*.eml")) as $file) {
                     $text = str_replace(["=\r\n", '=3D'], ['', '='], file_get_contents($file));
                     $isTo = preg_match('/^To:.*' . preg_quote($address) . '/im', $text);
-                    if ($isTo && preg_match('/[?&]code=([A-Za-z0-9_-]+)/', $text, $found)) {
+                    $code = '/[?&]code=([A-Za-z0-9_-]+)|^([A-Z0-9]{4}-[A-Z0-9]{4})\s*$/m';
+                    if ($isTo && preg_match($code, $text, $found)) {
                         unlink($file);
 
-                        return $found[1];
+                        return $found[1] ?: $found[2];
                     }
                 }
                 usleep(20_000);

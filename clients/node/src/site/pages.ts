@@ -9,10 +9,11 @@ export interface Input {
   readonly autocomplete?: string;
 }
 
-/** Inputs and a button, sent to the page that it stands on. */
+/** Inputs and a button, sent to the page that it stands on unless `action` says where. */
 export interface Form {
   readonly button: string;
   readonly inputs: readonly Input[];
+  readonly action?: string;
 }
 
 /** What a page shows. */
@@ -48,7 +49,8 @@ export function draw(page: Page, csrf: string): string {
 
 function drawnForm(form: Form, csrf: string): string {
   const inputs = [{ name: "csrf", kind: "hidden", value: csrf } as const, ...form.inputs].map(drawnInput);
-  return `<form method="post">${inputs.join("")}<p><button>${escape(form.button)}</button></p></form>`;
+  const action = form.action ? ` action="${escape(form.action)}"` : "";
+  return `<form method="post"${action}>${inputs.join("")}<p><button>${escape(form.button)}</button></p></form>`;
 }
 
 function drawnInput({ name, label = "", kind = "text", value = "", autocomplete = "off" }: Input): string {

@@ -16,6 +16,7 @@ const NEW_PASSWORD: Input = {
   kind: "password",
   autocomplete: "new-password",
 };
+const TYPED_CODE: Input = { name: "code", label: "Code from the e-mail", autocomplete: "one-time-code" };
 
 /** Signs somebody up. */
 const signup: Route = (site, visit) => {
@@ -23,22 +24,23 @@ const signup: Route = (site, visit) => {
   const forms = [{ button: "Sign up", inputs: [name, EMAIL, NEW_PASSWORD] }];
   const links = [{ path: "/login", text: "Log in" }];
   return filled(site, visit, { name: "signup", title: "Sign up", forms, links }, async () => {
-    await visit.auth.signupStart({
+    const { next } = await visit.auth.signupStart({
       fullName: field(visit, "full_name"),
       email: field(visit, "email"),
       password: field(visit, "new_password"),
       link: site.address("/verify"),
       siteName: site.name,
     });
-    return sent(site, visit, "Open the link in the e-mail that we have sent you.");
+    const typed = { button: "Verify", inputs: [typedFor(visit), TYPED_CODE], action: "/verify" };
+    return sent(site, visit, next, typed, "Open the link in the e-mail that we have sent you.");
   });
 };
 
 /** Verifies the address of whoever got the code. */
 const verify: Route = (site, visit) => {
-  const forms = [{ button: "Verify", inputs: [hidden("code", visit.request.query.get("code") ?? "")] }];
+  const forms = [{ button: "Verify", inputs: codeInputs(visit) }];
   return filled(site, visit, { name: "verify", title: "Verify your address", forms }, async () => {
-    const { next } = await visit.auth.signupFinish({ code: field(visit, "code") });
+    const { next } = await visit.auth.signupFinish(codeOf(visit));
     return to(next === "reset" ? "/forgot" : "/login");
   });
 };
@@ -65,6 +67,7 @@ async function logIn(visit: Visit): Promise<SiteResponse> {
       remember,
     });
     visit.start(sessionToken, expires, remember);
+    visit.forgetVisitor();
   } catch (error) {
     // The visitor's session has ended in any case.
     if (error instanceof Refused && visit.sessionToken) {
@@ -91,17 +94,20 @@ const logout: Route = (site, visit) => {
 const forgot: Route = (site, visit) => {
   const page = { name: "forgot", title: "Forgot your password?", forms: [{ button: "Send", inputs: [EMAIL] }] };
   return filled(site, visit, page, async () => {
-    await visit.auth.resetStart({ email: field(visit, "email"), link: site.address("/reset"), siteName: site.name });
-    return sent(site, visit, "If there is an account with this address, an e-mail with a link is on its way.");
+    const asked = { email: field(visit, "email"), link: site.address("/reset"), siteName: site.name };
+    const { next } = await visit.auth.resetStart(asked);
+    const inputs = [typedFor(visit), TYPED_CODE, NEW_PASSWORD];
+    const typed = { button: "Set password", inputs, action: "/reset" };
+    const message = "If there is an account with this address, an e-mail with a link is on its way.";
+    return sent(site, visit, next, typed, message);
   });
 };
 
 /** Sets a new password. */
 const reset: Route = (site, visit) => {
-  const code = visit.request.query.get("code") ?? field(visit, "code");
-  const forms = [{ button: "Set password", inputs: [hidden("code", code), NEW_PASSWORD] }];
+  const forms = [{ button: "Set password", inputs: [...codeInputs(visit), NEW_PASSWORD] }];
   return filled(site, visit, { name: "reset", title: "Choose a new password", forms }, async () => {
-    await visit.auth.resetFinish({ code: field(visit, "code"), newPassword: field(visit, "new_password") });
+    await visit.auth.resetFinish({ ...codeOf(visit), newPassword: field(visit, "new_password") });
     return to("/login");
   });
 };
@@ -187,8 +193,28 @@ async function filled(site: Site, visit: Visit, page: Page & { forms: Form[] }, 
   }
 }
 
-function sent(site: Site, visit: Visit, message: string): SiteResponse {
-  return site.show(visit, { name: "sent", title: "Look at your e-mail", messages: [message] });
+/** Says what to do with the email that is on its way: open its link or, if the server sends codes, type it. */
+function sent(site: Site, visit: Visit, next: string, typed: Form, message: string): SiteResponse {
+  const page = { name: "sent", title: "Look at your e-mail" };
+  const messages = ["Type the code from the e-mail that we have sent you."];
+  return site.show(visit, next === "code" ? { ...page, messages, forms: [typed] } : { ...page, messages: [message] });
+}
+
+/**
+ * The code of a link, which is sent by a button: fetching the page alone does nothing, for mail programs do. One that was
+ * typed is asked for again, where it was wrong.
+ */
+function codeInputs(visit: Visit): Input[] {
+  const code = visit.request.query.get("code") ?? field(visit, "code");
+  return field(visit, "email") ? [typedFor(visit), TYPED_CODE] : [hidden("code", code)];
+}
+
+function codeOf(visit: Visit): { code: string; email: string | null } {
+  return { code: field(visit, "code"), email: field(visit, "email") || null };
+}
+
+function typedFor(visit: Visit): Input {
+  return hidden("email", field(visit, "email"));
 }
 
 /** What to show of a refusal; nothing else is one. */

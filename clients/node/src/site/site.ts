@@ -44,12 +44,13 @@ export interface SiteOptions {
 
 /**
  * What a site is called and where it is. `origins` are its addresses as browsers see them, such as
- * `https://example.org`; emails link to the first.
+ * `https://example.org`; emails link to the first. Over `http://` a site can only be on one's own machine.
  */
 export class Site {
   readonly name: string;
   readonly client: Client;
   readonly #origins: readonly string[];
+  readonly #isSecure: boolean;
   readonly #csrfKeys: readonly Buffer[];
   readonly #proxies: ReadonlySet<string>;
   readonly #render: (page: Page, csrf: string) => string;
@@ -59,9 +60,7 @@ export class Site {
   readonly #hints = new Map<string, { readonly id: number; readonly role: string }>();
 
   constructor(name: string, origins: readonly string[], client: Client, options: SiteOptions = {}) {
-    if (!origins.length || !origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)) {
-      throw new Error("a site's origins look like https://example.org");
-    }
+    this.#isSecure = isSecure(origins);
     this.name = name;
     this.client = client;
     this.#origins = origins;
@@ -95,7 +94,7 @@ export class Site {
    */
   async handle(request: SiteRequest): Promise<{ visit: Visit; response: SiteResponse | null }> {
     const auth = this.client.at(this.clientAddress(request), request.header("user-agent") ?? "");
-    const visit = new Visit(request, auth, this.#csrfKeys);
+    const visit = new Visit(request, auth, this.#csrfKeys, this.#isSecure);
     return { visit, response: await this.#orFailed(() => this.#answer(visit)) };
   }
 
@@ -286,6 +285,22 @@ function accessOf(who: { id: number; role: string }, [action, targetName]: Actio
 
 function plain(status: number, body: string, headers: readonly Header[] = []): SiteResponse {
   return { status, headers: [["Content-Type", "text/plain; charset=utf-8"], ...headers], body };
+}
+
+/** Whether a site is reached over HTTPS; if not, it must be on this very machine. */
+function isSecure(origins: readonly string[]): boolean {
+  const urls = origins.map((origin) => (URL.canParse(origin) ? new URL(origin) : null));
+  const areOrigins = urls.length > 0 && urls.every((url, place) => url?.origin === origins[place]);
+  if (areOrigins && urls.every((url) => url?.protocol === "https:")) {
+    return true;
+  }
+  const here = ["localhost", "127.0.0.1", "[::1]"];
+  if (areOrigins && urls.every((url) => url?.protocol === "http:" && here.includes(url.hostname))) {
+    return false;
+  }
+  throw new Error(
+    "a site's origins are https://…, or http://127.0.0.1:PORT for one's own machine: sessions would be seen",
+  );
 }
 
 /** An IPv4 address as it looks on a socket that takes both kinds. */

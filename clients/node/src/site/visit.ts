@@ -6,9 +6,6 @@ import type { Caller } from "../client.js";
 import type { SessionAndOwner } from "../types.js";
 import { type SiteRequest, cookieOf } from "./web.js";
 
-export const SESSION_COOKIE = "__Host-session";
-export const VISITOR_COOKIE = "__Host-visitor";
-const ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax";
 const ANONYMOUS = 2;
 /** How long a session lives that somebody has who is not logged in. */
 const VISITOR_DAYS = 30;
@@ -27,13 +24,15 @@ export class Visit {
   readonly setCookies: string[] = [];
   #visitor: string | null;
   readonly #csrfKeys: readonly Buffer[];
+  readonly #isSecure: boolean;
 
-  constructor(request: SiteRequest, auth: Caller, csrfKeys: readonly Buffer[]) {
+  constructor(request: SiteRequest, auth: Caller, csrfKeys: readonly Buffer[], isSecure: boolean) {
     this.request = request;
     this.auth = auth;
-    this.sessionToken = cookieOf(request, SESSION_COOKIE);
-    this.#visitor = cookieOf(request, VISITOR_COOKIE);
     this.#csrfKeys = csrfKeys;
+    this.#isSecure = isSecure;
+    this.sessionToken = cookieOf(request, this.#cookieName("session"));
+    this.#visitor = cookieOf(request, this.#cookieName("visitor"));
   }
 
   /** Whether somebody is logged in. */
@@ -59,7 +58,7 @@ export class Visit {
 
   /**
    * Stores something in the session, which is made now for a visitor who has none: nobody else gets one before they log
-   * in. A login ends the visitor's session, and what was stored with it. A new session has a new `csrfToken`.
+   * in. A login ends the visitor's session, and what was stored with it.
    */
   async store(values: Record<string, unknown>): Promise<void> {
     if (this.session && this.sessionToken) {
@@ -76,14 +75,22 @@ export class Visit {
   start(token: string, expires: Date, remember: boolean): void {
     const seconds = Math.max(0, Math.floor((expires.getTime() - Date.now()) / 1000));
     this.sessionToken = token;
-    this.setCookies.push(`${SESSION_COOKIE}=${token}; ${ATTRIBUTES}${remember ? `; Max-Age=${seconds}` : ""}`);
+    this.#setCookie("session", token, remember ? seconds : null);
   }
 
   /** No session any more. */
   forget(): void {
     this.sessionToken = null;
     this.session = null;
-    this.setCookies.push(`${SESSION_COOKIE}=; ${ATTRIBUTES}; Max-Age=0`);
+    this.#setCookie("session", "", 0);
+  }
+
+  /** Forms of before are not good any more. */
+  forgetVisitor(): void {
+    if (this.#visitor) {
+      this.#visitor = null;
+      this.#setCookie("visitor", "", 0);
+    }
   }
 
   /**
@@ -91,13 +98,13 @@ export class Visit {
    * there is none.
    */
   get csrfToken(): string {
-    if (!this.sessionToken && !this.#visitor) {
+    if (!this.#bound().length) {
       this.#visitor = randomBytes(24).toString("base64url");
-      this.setCookies.push(`${VISITOR_COOKIE}=${this.#visitor}; ${ATTRIBUTES}`);
+      this.#setCookie("visitor", this.#visitor, null);
     }
     const nonce = randomBytes(12).toString("base64url");
-    const [key] = this.#csrfKeys;
-    return key ? `${nonce}.${this.#signature(key, nonce).toString("hex")}` : "";
+    const [[key], [bound]] = [this.#csrfKeys, this.#bound()];
+    return key && bound ? `${nonce}.${signature(key, nonce, bound).toString("hex")}` : "";
   }
 
   /** Whether what changes something was not sent by a page of ours. */
@@ -111,16 +118,33 @@ export class Visit {
       return true;
     }
     const token = header("x-csrf-token") ?? form.get("csrf") ?? "";
-    const [, nonce, signature] = /^([A-Za-z0-9_-]{16})\.([0-9a-f]{64})$/.exec(token) ?? [];
-    if (!nonce || !signature || !(this.sessionToken || this.#visitor)) {
+    const [, nonce, signed] = /^([A-Za-z0-9_-]{16})\.([0-9a-f]{64})$/.exec(token) ?? [];
+    if (!nonce || !signed) {
       return true;
     }
-    const given = Buffer.from(signature, "hex");
-    return !this.#csrfKeys.some((key) => timingSafeEqual(given, this.#signature(key, nonce)));
+    const given = Buffer.from(signed, "hex");
+    // A visitor may have got a session with the page that holds the form; a login ends their cookie.
+    const expected = this.#csrfKeys.flatMap((key) => this.#bound().map((bound) => signature(key, nonce, bound)));
+    return !expected.some((one) => timingSafeEqual(given, one));
   }
 
-  #signature(key: Buffer, nonce: string): Buffer {
-    const bound = this.sessionToken ? `session ${this.sessionToken}` : `visitor ${this.#visitor}`;
-    return createHmac("sha256", key).update(`${nonce} ${bound}`).digest();
+  #bound(): string[] {
+    const session = this.sessionToken ? [`session ${this.sessionToken}`] : [];
+    return this.#visitor ? [...session, `visitor ${this.#visitor}`] : session;
   }
+
+  /** Over HTTP, which is for one's own machine alone, browsers do not all take the cookies of HTTPS. */
+  #cookieName(name: string): string {
+    return `${this.#isSecure ? "__Host-" : "insecure-"}${name}`;
+  }
+
+  #setCookie(name: string, value: string, age: number | null): void {
+    const secure = this.#isSecure ? " Secure;" : "";
+    const lasts = age === null ? "" : `; Max-Age=${age}`;
+    this.setCookies.push(`${this.#cookieName(name)}=${value}; Path=/;${secure} HttpOnly; SameSite=Lax${lasts}`);
+  }
+}
+
+function signature(key: Buffer, nonce: string, bound: string): Buffer {
+  return createHmac("sha256", key).update(`${nonce} ${bound}`).digest();
 }

@@ -74,7 +74,9 @@ final class Page
             $inputs .= self::drawInput($input);
         }
 
-        return "<form method=\"post\">$inputs<p><button>" . self::escape($form->button) . '</button></p></form>';
+        $action = $form->action === '' ? '' : ' action="' . self::escape($form->action) . '"';
+
+        return "<form method=\"post\"$action>$inputs<p><button>" . self::escape($form->button) . '</button></p></form>';
     }
 
     private static function drawInput(Input $input): string

@@ -31,7 +31,7 @@ final class Routes
         $page = new Page('signup', 'Sign up', forms: [$form], links: ['/login' => 'Log in']);
 
         return self::filled($site, $visit, $page, function (array $form) use ($site, $visit): Response {
-            $visit->auth->signupStart(
+            $answer = $visit->auth->signupStart(
                 fullName: $form['full_name'] ?? '',
                 email: $form['email'] ?? '',
                 password: $form['new_password'] ?? '',
@@ -39,18 +39,20 @@ final class Routes
                 siteName: $site->name,
             );
 
-            return self::sent($site, $visit, 'Open the link in the e-mail that we have sent you.');
+            $typed = new Form('Verify', [self::typedFor($visit), self::typedCode()], '/verify');
+
+            return self::sent($site, $visit, $answer->next, $typed, 'Open the link in the e-mail that we have sent you.');
         });
     }
 
     /** Verifies the address of whoever got the code. */
     private static function verify(Site $site, Visit $visit): Response
     {
-        $form = new Form('Verify', [Input::hidden('code', $visit->request->query['code'] ?? '')]);
+        $form = new Form('Verify', self::codeInputs($visit));
         $page = new Page('verify', 'Verify your address', forms: [$form]);
 
         return self::filled($site, $visit, $page, function (array $form) use ($visit): Response {
-            $answer = $visit->auth->signupFinish(code: $form['code'] ?? '');
+            $answer = $visit->auth->signupFinish(code: $form['code'] ?? '', email: $form['email'] ?? null);
 
             return Response::to($answer->next === 'reset' ? '/forgot' : '/login');
         });
@@ -117,22 +119,27 @@ final class Routes
         $page = new Page('forgot', 'Forgot your password?', forms: [new Form('Send', [self::email()])]);
 
         return self::filled($site, $visit, $page, function (array $form) use ($site, $visit): Response {
-            $visit->auth->resetStart($form['email'] ?? '', link: $site->address('/reset'), siteName: $site->name);
+            $link = $site->address('/reset');
+            $answer = $visit->auth->resetStart($form['email'] ?? '', link: $link, siteName: $site->name);
+            $inputs = [self::typedFor($visit), self::typedCode(), self::newPassword()];
             $message = 'If there is an account with this address, an e-mail with a link is on its way.';
 
-            return self::sent($site, $visit, $message);
+            return self::sent($site, $visit, $answer->next, new Form('Set password', $inputs, '/reset'), $message);
         });
     }
 
     /** Sets a new password. */
     private static function reset(Site $site, Visit $visit): Response
     {
-        $code = $visit->request->query['code'] ?? $visit->request->form['code'] ?? '';
-        $form = new Form('Set password', [Input::hidden('code', $code), self::newPassword()]);
+        $form = new Form('Set password', [...self::codeInputs($visit), self::newPassword()]);
         $page = new Page('reset', 'Choose a new password', forms: [$form]);
 
         return self::filled($site, $visit, $page, function (array $form) use ($visit): Response {
-            $visit->auth->resetFinish(code: $form['code'] ?? '', newPassword: $form['new_password'] ?? '');
+            $visit->auth->resetFinish(
+                code: $form['code'] ?? '',
+                newPassword: $form['new_password'] ?? '',
+                email: $form['email'] ?? null,
+            );
 
             return Response::to('/login');
         });
@@ -231,9 +238,37 @@ final class Routes
         }
     }
 
-    private static function sent(Site $site, Visit $visit, string $message): Response
+    /** Says what to do with the email that is on its way: open its link or, if the server sends codes, type it. */
+    private static function sent(Site $site, Visit $visit, string $next, Form $typed, string $message): Response
     {
-        return $site->show($visit, new Page('sent', 'Look at your e-mail', [$message]));
+        $messages = [$next === 'code' ? 'Type the code from the e-mail that we have sent you.' : $message];
+        $forms = $next === 'code' ? [$typed] : [];
+
+        return $site->show($visit, new Page('sent', 'Look at your e-mail', $messages, $forms));
+    }
+
+    /**
+     * The code of a link, which is sent by a button: fetching the page alone does nothing, for mail programs do. One that
+     * was typed is asked for again, where it was wrong.
+     *
+     * @return list<Input>
+     */
+    private static function codeInputs(Visit $visit): array
+    {
+        $code = $visit->request->query['code'] ?? $visit->request->form['code'] ?? '';
+        $isTyped = ($visit->request->form['email'] ?? '') !== '';
+
+        return $isTyped ? [self::typedFor($visit), self::typedCode()] : [Input::hidden('code', $code)];
+    }
+
+    private static function typedFor(Visit $visit): Input
+    {
+        return Input::hidden('email', $visit->request->form['email'] ?? '');
+    }
+
+    private static function typedCode(): Input
+    {
+        return new Input('code', 'Code from the e-mail', autocomplete: 'one-time-code');
     }
 
     private static function email(): Input
