@@ -29,7 +29,7 @@ func TestCookiesAreOnlyForTheSite(t *testing.T) {
 		one.get("/login")
 		one.expect(303, one.post("/login", given))
 		set = append(set, one.set...)
-		if has := strings.Contains(one.set[0], "Max-Age="); has != (remember != "") {
+		if has := strings.Contains(one.set[len(one.set)-1], "Max-Age="); has != (remember != "") {
 			t.Error(one.set)
 		}
 	}
@@ -46,7 +46,7 @@ func TestCookiesAreOnlyForTheSite(t *testing.T) {
 			t.Error(cookie)
 		}
 	}
-	if len(set) != 4 {
+	if len(set) != 5 {
 		t.Error(set)
 	}
 }
@@ -115,6 +115,23 @@ func TestTokenOfSomebodyElseIsRefused(t *testing.T) {
 	attacker.logIn(real.Admin.Email, real.Admin.Password)
 	attacker.get("/logout")
 	one.expect(403, one.postAsIs("/logout", form("csrf", attacker.csrf)))
+}
+
+func TestFormOfAVisitorOutlivesTheirSession(t *testing.T) {
+	one := newBrowser(t, program(t), "198.51.101.9")
+	one.get("/")
+	before := one.csrf
+	one.expect(200, one.post("/basket", form("item", "pear")))
+	// In another window, the form of before they had a session.
+	one.expect(200, one.postAsIs("/basket", form("csrf", before, "item", "apple")))
+	one.cookies[sessionCookie] = "has-ended"
+	one.expect(200, one.get("/login"))
+	one.expect(303, one.post("/login", form("email", real.Admin.Email, "password", real.Admin.Password)))
+	// But not the login of somebody.
+	one.expect(403, one.postAsIs("/basket", form("csrf", before, "item", "plum")))
+	if one.cookies["__Host-visitor"] != "" {
+		t.Error(one.cookies)
+	}
 }
 
 func TestLoginGivesAnotherSession(t *testing.T) {

@@ -151,6 +151,7 @@ func logIn(visit *Visit) error {
 		if err != nil {
 			return err
 		}
+		visit.forgetVisitor()
 		visit.start(answer.SessionToken, answer.Expires, remember)
 		return visit.lead(ownPath(visit.form.Get("next")))
 	})

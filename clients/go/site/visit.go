@@ -162,15 +162,36 @@ func (visit *Visit) setCookie(name, value string, age int) {
 	})
 }
 
+// forgetVisitor has the forms of before the login be good for nothing.
+func (visit *Visit) forgetVisitor() {
+	if visit.visitor != "" {
+		visit.visitor = ""
+		visit.setCookie(visit.site.cookies.visitor(), "", -1)
+	}
+}
+
+// bound is what forms are bound to: the session or, where there is none, a cookie. The form of a visitor outlives that
+// they get a session, and that a session has ended meanwhile.
+func (visit *Visit) bound() []string {
+	var bound []string
+	if visit.token != "" {
+		bound = append(bound, "session "+visit.token)
+	}
+	if visit.visitor != "" {
+		bound = append(bound, "visitor "+visit.visitor)
+	}
+	return bound
+}
+
 // CSRFToken is for the hidden field `csrf` of a form, or the header X-CSRF-Token. It is bound to the session, or to a
 // cookie where there is none; that may have to be set, so it comes before the body of the answer.
 func (visit *Visit) CSRFToken() string {
-	if visit.token == "" && visit.visitor == "" {
+	if len(visit.bound()) == 0 {
 		visit.visitor = random(24)
 		visit.setCookie(visit.site.cookies.visitor(), visit.visitor, 0)
 	}
 	nonce := random(12)
-	return nonce + "." + visit.signature(visit.site.csrfKeys[0], nonce)
+	return nonce + "." + signature(visit.site.csrfKeys[0], nonce, visit.bound()[0])
 }
 
 // isForged tells whether what changes something was not sent by a page of ours. An error says that the form is too long.
@@ -191,13 +212,12 @@ func (visit *Visit) isForged() (bool, error) {
 	if token == "" {
 		token = visit.form.Get(csrfField)
 	}
-	nonce, signature, _ := strings.Cut(token, ".")
-	if visit.token == "" && visit.visitor == "" {
-		return true, nil
-	}
-	for _, key := range visit.site.csrfKeys {
-		if hmac.Equal([]byte(signature), []byte(visit.signature(key, nonce))) {
-			return false, nil
+	nonce, given, _ := strings.Cut(token, ".")
+	for _, bound := range visit.bound() {
+		for _, key := range visit.site.csrfKeys {
+			if hmac.Equal([]byte(given), []byte(signature(key, nonce, bound))) {
+				return false, nil
+			}
 		}
 	}
 	return true, nil
@@ -219,11 +239,7 @@ func (visit *Visit) isOfOurOrigin() bool {
 	return false
 }
 
-func (visit *Visit) signature(key []byte, nonce string) string {
-	bound := "visitor " + visit.visitor
-	if visit.token != "" {
-		bound = "session " + visit.token
-	}
+func signature(key []byte, nonce, bound string) string {
 	mac := hmac.New(sha256.New, key)
 	io.WriteString(mac, nonce+" "+bound)
 	return hex.EncodeToString(mac.Sum(nil))

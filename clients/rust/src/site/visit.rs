@@ -119,6 +119,7 @@ impl<'a> Visit<'a> {
         };
         match caller.login(&params) {
             Ok(answer) => {
+                self.forget_visitor();
                 self.start(&answer.session_token, answer.expires, remember);
                 Ok(answer)
             }
@@ -203,13 +204,14 @@ impl<'a> Visit<'a> {
     /// # Errors
     /// The operating system gives no random numbers.
     pub fn csrf_token(&mut self) -> Result<String, Error> {
-        if self.token.is_none() && self.visitor.is_none() {
+        if self.bound().is_empty() {
             let visitor = random::<24>()?;
             self.set_cookies.push(self.site.cookie("visitor", &visitor));
             self.visitor = Some(visitor);
         }
         let nonce = random::<12>()?;
-        let signature = self.signature(&self.site.csrf_keys.0[0], &nonce).finalize().into_bytes();
+        let signature =
+            signature(&self.site.csrf_keys.0[0], &nonce, &self.bound()[0]).finalize().into_bytes();
         let mut token = format!("{nonce}.");
         for byte in signature {
             // Writing to a text cannot fail.
@@ -224,14 +226,15 @@ impl<'a> Visit<'a> {
         if matches!(self.came.method, "GET" | "HEAD" | "OPTIONS" | "TRACE") {
             return false;
         }
-        if !self.is_of_our_origin() || (self.token.is_none() && self.visitor.is_none()) {
+        if !self.is_of_our_origin() {
             return true;
         }
         let token = self.came.csrf_token.filter(|token| !token.is_empty()).or(field).unwrap_or_default();
-        let (nonce, signature) = token.split_once('.').unwrap_or_default();
-        let Some(signature) = unhex(signature) else { return true };
+        let (nonce, given) = token.split_once('.').unwrap_or_default();
+        let Some(given) = unhex(given) else { return true };
         // Compared in constant time.
-        !self.site.csrf_keys.0.iter().any(|key| self.signature(key, nonce).verify_slice(&signature).is_ok())
+        let is_of = |key, bound: &String| signature(key, nonce, bound).verify_slice(&given).is_ok();
+        !self.bound().iter().any(|bound| self.site.csrf_keys.0.iter().any(|key| is_of(key, bound)))
     }
 
     /// Whether the headers say that a page of the site asks; also for a WebSocket, with which no token can come.
@@ -241,13 +244,23 @@ impl<'a> Visit<'a> {
             && self.came.origin.is_none_or(is_ours)
     }
 
-    fn signature(&self, key: &[u8; 32], nonce: &str) -> hmac::Hmac<sha2::Sha256> {
-        let bound = match (&self.token, &self.visitor) {
-            (Some(token), _) => format!("session {token}"),
-            (None, visitor) => format!("visitor {}", visitor.as_deref().unwrap_or_default()),
-        };
-        hmac_of(key).chain_update(format!("{nonce} {bound}"))
+    /// What forms are bound to: the session or, where there is none, a cookie. The form of a visitor outlives that they get
+    /// a session, and that a session has ended meanwhile.
+    fn bound(&self) -> Vec<String> {
+        let session = self.token.iter().map(|token| format!("session {token}"));
+        session.chain(self.visitor.iter().map(|visitor| format!("visitor {visitor}"))).collect()
     }
+
+    /// Has the forms of before a login be good for nothing.
+    fn forget_visitor(&mut self) {
+        if self.visitor.take().is_some() {
+            self.set_cookies.push(format!("{}; Max-Age=0", self.site.cookie("visitor", "")));
+        }
+    }
+}
+
+fn signature(key: &[u8; 32], nonce: &str, bound: &str) -> hmac::Hmac<sha2::Sha256> {
+    hmac_of(key).chain_update(format!("{nonce} {bound}"))
 }
 
 /// The cookie of this name. One that is there twice was not set by us.
