@@ -44,6 +44,10 @@ export const KINDS = {
 
   "Express": (site) => {
     const app = express();
+    app.use((req, _, next) => {
+      req.url = req.url.replace(/^\/rewritten/, "/admin");
+      next();
+    });
     app.use(inNode.middleware(site));
     app.use(express.urlencoded({ extended: false }));
     app.get("/staff-only", inNode.loginRequired(site, { roles: ["staff", "superuser"] }), (req, res) => res.send("ok"));
@@ -90,7 +94,7 @@ export const KINDS = {
     );
     return listening(http.createServer(async (req, res) => {
       const body = req.method === "POST" ? await rawBody(req) : undefined;
-      const url = new URL(`http://site.example${req.url}`);
+      const url = new URL(req.url.startsWith("/") ? `http://site.example${req.url}` : req.url);
       const response = await answer(new Request(url, { method: req.method, headers: req.headers, body }));
       res.writeHead(response.status, [...response.headers].flat());
       res.end(await response.text());

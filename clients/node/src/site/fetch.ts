@@ -19,7 +19,7 @@ export function around<R extends Request>(
   return async (request) => {
     const { visit, response } = await site.handle(await requestOf(request, peer(request)));
     setVisit(request, visit);
-    const answer = response ? responseOf(request, response) : await program(request, visit);
+    const answer = response ? responseOf(site, request, response) : await program(request, visit);
     return withCookies(answer, visit);
   };
 }
@@ -54,8 +54,14 @@ async function formOf(request: Request): Promise<Fields> {
   return fieldsOf(Buffer.concat(parts).toString("utf8"));
 }
 
-function responseOf(request: Request, { status, headers, body }: SiteResponse): Response {
-  return new Response(request.method === "HEAD" ? null : body, { status, headers: headers.map(([...pair]) => pair) });
+function responseOf(site: Site, request: Request, { status, headers, body }: SiteResponse): Response {
+  const { origin } = new URL(request.url);
+  // Next takes only whole addresses.
+  const whole = headers.map(([name, value]): [string, string] => [
+    name,
+    name === "Location" ? site.address(value, origin) : value,
+  ]);
+  return new Response(request.method === "HEAD" ? null : body, { status, headers: whole });
 }
 
 function withCookies(response: Response, visit: Visit): Response {

@@ -48,18 +48,26 @@ async function requestOf(req: Message): Promise<SiteRequest> {
     const value = req.headers[name];
     return Array.isArray(value) ? value.join(", ") : value;
   };
-  const url = req.originalUrl ?? req.url ?? "/";
-  // A proxy may be sent a whole address, which frameworks take the path of.
-  const local = url.startsWith("/") ? url : new URL(url, "http://localhost").href.replace(/^[a-z]+:\/\/[^/?#]*/, "");
-  const [, path = "/", query = ""] = /^([^?#]*)\??([^#]*)/.exec(local) ?? [];
+  const url = req.url ?? "/";
+  const [path, query] = partsOf(req.originalUrl ?? url);
   return {
     method: req.method ?? "GET",
-    path: path || "/",
+    path,
+    // Somebody in front of us may have changed it.
+    otherPaths: [partsOf(url)[0]],
     query: fieldsOf(query),
     header,
     peer: req.socket.remoteAddress ?? "",
     form: await formOf(req, formLength(header)),
   };
+}
+
+/** The path and the query of what was asked for. */
+function partsOf(url: string): [path: string, query: string] {
+  // A proxy may be sent a whole address, which frameworks take the path of.
+  const local = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "");
+  const [, path, query = ""] = /^([^?#]*)\??([^#]*)/.exec(local) ?? [];
+  return [path || "/", query];
 }
 
 async function formOf(req: Message, length: number | null): Promise<Fields> {

@@ -76,9 +76,9 @@ export class Site {
     this.#guards.push({ path: path.toLowerCase().replace(/\/+$/, ""), guard });
   }
 
-  /** A page of the site, for an email. */
-  address(path: string): string {
-    return this.#origins[0] + path;
+  /** A page of the site, for an email; at this one of its origins, if it is one. */
+  address(path: string, origin = ""): string {
+    return (this.#origins.includes(origin) ? origin : this.#origins[0]) + path;
   }
 
   /** The end user's address. */
@@ -110,7 +110,7 @@ export class Site {
 
   async #answer(visit: Visit): Promise<SiteResponse | null> {
     const { method, path } = visit.request;
-    const guards = this.#guardsOf(path);
+    const guards = this.#guardsOf(visit.request);
     const byKey = guards.flatMap((guard) => (guard.key ? [guard.key] : []));
     if (byKey.length) {
       // A key is nobody who is logged in, so it does not pass a guard that wants somebody.
@@ -130,12 +130,12 @@ export class Site {
     return route(this, visit);
   }
 
-  #guardsOf(path: string): Guard[] {
+  #guardsOf({ path, otherPaths = [] }: SiteRequest): Guard[] {
     // Whoever is to log in has to see the page for that, also where the whole site is guarded.
     if (ROUTES.has(path) && !OWN.includes(path)) {
       return [];
     }
-    const ways = readings(path);
+    const ways = [path, ...otherPaths].flatMap(readings);
     const covers = (guarded: string): boolean => ways.some((way) => way === guarded || way.startsWith(`${guarded}/`));
     return this.#guards.filter((one) => covers(one.path)).map((one) => one.guard);
   }

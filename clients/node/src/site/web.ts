@@ -24,6 +24,8 @@ export interface SiteRequest {
   readonly method: string;
   /** As it was sent, without the query. */
   readonly path: string;
+  /** What the program may take for the path instead. */
+  readonly otherPaths?: readonly string[];
   readonly query: Fields;
   /** The value of a header, by its name in lower case. */
   readonly header: (name: string) => string | undefined;
