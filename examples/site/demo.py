@@ -99,7 +99,11 @@ def run(program, folder, started):
     }
     start(
         "the site",
-        [sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{site}", "--threads=8", "--no-control-socket", "app:app"],
+        # Two processes, as in earnest: what one shows, the other one has to know.
+        [
+            *(sys.executable, "-m", "gunicorn", f"--bind=127.0.0.1:{site}", "--workers=2", "--threads=4"),
+            *("--no-control-socket", "app:app"),
+        ],
         cwd=HERE,
         env={**os.environ, **about},
         stdin=subprocess.DEVNULL,

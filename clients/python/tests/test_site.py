@@ -19,13 +19,15 @@ OTHER_PASSWORD = "seven-harbours-and-1-bridge"
 ORIGIN = "https://site.example"
 
 
-def build(keys):
+def build(keys, more=lambda site: None):
     german = {"Log in": "Anmelden", "You may not see this page.": "Das ist nichts für Sie."}
     site = Site("A site", [ORIGIN], keys, login_link=True, keep_days=20, texts={"de": german}, static=["/static"])
     site.guard("/admin", roles=["staff", "superuser"])
     site.guard("/new", may=("create", "dataset"))
     site.guard("/users", may=("create", "user"))
     site.guard("/api", key=("view", "dataset"))
+    site.guard("/api/staff", roles=["staff", "superuser"])
+    more(site)
     return site
 
 
@@ -114,10 +116,10 @@ class Sites(unittest.TestCase):
         cls.server = Real(**cls.about)
         cls.addClassCleanup(cls.server.close)
 
-    def wsgi(self):
+    def wsgi(self, *more):
         client = Client(self.server.url, self.server.key, policy=Policy(tries=1))
         self.addCleanup(client.close)
-        program = Wsgi(wsgi_program, build(client.keys), client)
+        program = Wsgi(wsgi_program, build(client.keys, *more), client)
 
         def ask(method, path, headers, body, peer):
             parts, sent = urlsplit(f"{ORIGIN}{path}"), []
@@ -130,7 +132,7 @@ class Sites(unittest.TestCase):
 
         return ask
 
-    def asgi(self):
+    def asgi(self, *more):
         loop = asyncio.new_event_loop()
         client = AsyncClient(self.server.url, self.server.key, policy=Policy(tries=1))
 
@@ -140,7 +142,7 @@ class Sites(unittest.TestCase):
             loop.close()
 
         self.addCleanup(close)
-        program = Asgi(asgi_program, build(client.keys), client)
+        program = Asgi(asgi_program, build(client.keys, *more), client)
 
         def ask(method, path, headers, body, peer):
             parts, sent = urlsplit(f"{ORIGIN}{path}"), []
@@ -159,8 +161,8 @@ class Sites(unittest.TestCase):
 
         return ask
 
-    def both(self):
-        for place, ask in enumerate((self.wsgi(), self.asgi())):
+    def both(self, *more):
+        for place, ask in enumerate((self.wsgi(*more), self.asgi(*more))):
             with self.subTest(("WSGI", "ASGI")[place]):
                 yield ask, f"{self._testMethodName}{place}@example.org", f"198.51.{len(self._testMethodName)}.{place}"
 
@@ -212,6 +214,7 @@ class Journey(Sites):
             self.assertEqual(api.get("/api")[0], 401)
             self.assertEqual(api.get("/api", authorization="Bearer azk_no_key")[0], 401)
             self.assertEqual(api.get("/api/x", authorization=f"Bearer {key}")[0], 200)
+            self.assertEqual(api.get("/api/staff", authorization=f"Bearer {key}")[0], 403, "a key is nobody")
             # No browser sends a key by itself, so nobody forges it.
             self.assertEqual(api.post("/api", {}, csrf=False, origin=None, authorization=f"Bearer {key}")[0], 200)
 
@@ -402,6 +405,11 @@ class Journey(Sites):
             self.assertEqual(stranger.post("/old-address", {"code": undo})[0], 303)
             self.assertEqual(stranger.location, "/forgot?said=undone")
             self.assertEqual(browser.get("/email")[0], 303, "all sessions have ended")
+
+    def test_a_site_that_is_guarded_as_a_whole_shows_its_login(self):
+        for ask, _, address in self.both(lambda site: site.guard("/")):
+            browser = Browser(ask, address)
+            self.assertEqual([browser.get(path)[0] for path in ("/", "/x", "/login", "/signup")], [303, 303, 200, 200])
 
     def test_a_login_by_email(self):
         for ask, email, address in self.both():
