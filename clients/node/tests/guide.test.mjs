@@ -115,4 +115,10 @@ test("the program of the guide", async () => {
   assert.equal((await admin.get("/desk")).status, 200);
   assert.match((await visitor.get("/pretty")).text, /<button>Anmelden<\/button>/);
   assert.equal((await visitor.get("/behind")).text, "203.0.113.5");
+
+  await server.tell("stop");
+  const { status, text } = await new Person().get("/notes/1");
+  await server.tell("start");
+  assert.equal(status, 503);
+  assert.match(text, /Please try again soon/);
 });

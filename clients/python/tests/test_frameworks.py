@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import logging
 import re
 import sys
 import threading
@@ -9,14 +10,25 @@ import unittest
 from urllib.parse import urlencode
 
 from authnzerver_client import AsyncClient, Client
-from authnzerver_client.site import Site
+from authnzerver_client.site import Site, current
 from authnzerver_client.site.asgi import Asgi
+from authnzerver_client.site.asgi import may as may_later
 from authnzerver_client.site.guards import role_required
-from authnzerver_client.site.wsgi import Wsgi
+from authnzerver_client.site.wsgi import Wsgi, may
 from support import Real
 
 ORIGIN = "https://localhost"
+QUESTION = {"action": "view", "item": "dataset", "owner": 1, "visibility": "public"}
 urlpatterns = []
+
+
+def setUpModule():
+    # Frameworks write down each error of a program.
+    logging.disable()
+
+
+def tearDownModule():
+    logging.disable(logging.NOTSET)
 
 
 class Frameworks(unittest.TestCase):
@@ -32,6 +44,13 @@ class Frameworks(unittest.TestCase):
     def logs_in_and_sends_a_form(self, get, post):
         """`get` and `post` return a status and a text; the program tells at / who it is, and at /form its field a."""
         self.assertEqual(get("/"), (200, "None"))
+        self.assertEqual(get("/ask"), (200, "True"))
+        # What the program asks and gets no answer to.
+        self.server.tell("stop")
+        status, text = get("/ask")
+        self.server.tell("start")
+        self.assertEqual(status, 503, text)
+        self.assertIn("Please try again soon", text)
         self.assertEqual([get(path)[0] for path in ("/staff", "/view")], [303, 303])
         token = self.token(get("/login")[1])
         self.assertEqual(post("/login", {**self.server.admin, "csrf": token})[0], 303)
@@ -63,6 +82,7 @@ class Frameworks(unittest.TestCase):
         app.get("/")(lambda: str(request.environ["authnzerver"].user_id))
         app.get("/staff", endpoint="staff")(lambda: "in")
         app.post("/form", endpoint="form")(lambda: request.form["a"])
+        app.get("/ask", endpoint="ask")(lambda: str(may(current(), **QUESTION)))
         self.under_wsgi(app.test_client())
 
     def test_django(self):
@@ -80,6 +100,7 @@ class Frameworks(unittest.TestCase):
             path("staff", lambda request: HttpResponse("in")),
             path("view", role_required("superuser")(lambda request: HttpResponse("seen"))),
             path("form", lambda request: HttpResponse(request.POST["a"])),
+            path("ask", lambda request: HttpResponse(str(may(current(), **QUESTION)))),
         ]
         self.under_wsgi(Browser(Wsgi(get_wsgi_application(), self.site, self.client)))
 
@@ -107,8 +128,12 @@ class Frameworks(unittest.TestCase):
         async def form(request: Request):
             return re.search("a=([^&]*)", (await request.body()).decode())[1]
 
+        @app.get("/ask")
+        async def ask():
+            return str(await may_later(current(), **QUESTION))
+
         program = Asgi(app, self.site, AsyncClient(self.server.url, self.server.key))
-        with TestClient(program, ORIGIN, follow_redirects=False, client=("192.0.2.41", 1)) as browser:
+        with TestClient(program, ORIGIN, follow_redirects=False, raise_server_exceptions=False, client=("192.0.2.41", 1)) as browser:
 
             def told(answer):
                 return answer.status_code, answer.text
@@ -140,11 +165,15 @@ class Frameworks(unittest.TestCase):
             def post(self):
                 self.write(self.get_body_argument("a"))
 
+        class Ask(SiteHandler, RequestHandler):
+            async def get(self):
+                self.write(str(await may_later(self.visit, **QUESTION)))
+
         loop, started = asyncio.new_event_loop(), threading.Event()
         client = AsyncClient(self.server.url, self.server.key)
 
         async def serve():
-            handlers = [("/", Home), ("/staff", Staff), ("/view", View), ("/form", Form), *pages()]
+            handlers = [("/", Home), ("/staff", Staff), ("/view", View), ("/form", Form), ("/ask", Ask), *pages()]
             self.tornado = HTTPServer(Application(handlers, authnzerver=(self.site, client)))
             self.tornado.listen(0, "127.0.0.1")
             self.port = next(iter(self.tornado._sockets.values())).getsockname()[1]

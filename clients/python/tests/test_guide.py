@@ -1,5 +1,6 @@
 """The Python of docs/guide.md, put together and used by people."""
 
+import logging
 import pathlib
 import re
 import tempfile
@@ -85,6 +86,13 @@ class Guide(unittest.TestCase):
         admin = Person(guide.app, "192.0.2.63")
         self.assertEqual(admin.post("/login", self.server.admin, "/login")[0], 303)
         self.assertEqual((admin.get("/accounts")[0], admin.get("/desk")[0]), (200, 200))
+
+        self.server.tell("stop")
+        logging.disable()
+        self.addCleanup(logging.disable, logging.NOTSET)
+        status, text = Person(guide.app, "192.0.2.66").get("/notes/1")
+        self.server.tell("start")
+        self.assertEqual(status, 503, text)
 
     def test_the_looks_and_the_proxy(self):
         from authnzerver_client.site.wsgi import Wsgi

@@ -301,6 +301,7 @@ class Journey(Sites):
             self.assertEqual(browser.get("/static/style.css")[0], 200, "what is everybody's needs no server")
             visitor = Browser(ask, address)
             self.assertEqual(visitor.get("/note")[0], 503, "what cannot be noted is not said to be")
+            self.assertEqual(visitor.get("/may")[0], 503, "what the program asks")
             self.server.tell("start")
             self.assertEqual(browser.get("/sessions")[0], 200)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
+from .._record import Answer, Call
 from ..aio import AsyncCaller, AsyncClient
+from ..batch import Batch
 from ..errors import AuthError, Refused
 from . import Lookup, Request, Response, Site, Visit
 from ._web import fields, has_form
@@ -14,6 +16,7 @@ from .visit import enter
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+T = TypeVar("T", bound=Answer)
 KEY = "authnzerver"
 
 
@@ -42,7 +45,7 @@ class Asgi:
         request = Request(scope["method"], scope["path"], query, headers, peer, form)
         visit = self._site.visit(request)
         caller = self._client.at(self._site.client_address(request), headers.get("user-agent", ""))
-        visit.caller = caller
+        visit.caller = VisitCaller(caller, visit)
         enter(visit)
         try:
             response = await run(self._site.answer(visit), caller)
@@ -52,11 +55,15 @@ class Asgi:
             return await _send(response, visit, send)
         scope[KEY] = visit
         instead: Response | None = None
+        is_answered = False
 
         async def send_with_cookies(message: Message) -> None:
-            nonlocal instead
+            nonlocal instead, is_answered
             if message["type"] == "http.response.start":
+                is_answered = True
                 instead = visit.refusal
+                if visit.failure and message["status"] >= 500:
+                    instead = self._site.failed(visit, visit.failure)
                 try:
                     await run(self._site.finish(visit), caller)
                 except AuthError as error:
@@ -67,7 +74,36 @@ class Asgi:
             if not instead:
                 await send(message)
 
-        await self._program(scope, receive, send_with_cookies)
+        try:
+            await self._program(scope, receive, send_with_cookies)
+        except AuthError as error:
+            if is_answered:
+                raise
+            await _send(self._site.failed(visit, error), visit, send)
+
+
+class VisitCaller(AsyncCaller):
+    """Asks on behalf of a visitor, and remembers why there was no answer."""
+
+    def __init__(self, caller: AsyncCaller, visit: Visit):
+        self.__dict__.update(caller.__dict__)
+        self._visit = visit
+
+    async def ask(self, call: Call[T]) -> T:
+        """Asks a call."""
+        try:
+            return await super().ask(call)
+        except AuthError as error:
+            self._visit.note_failure(error)
+            raise
+
+    async def together(self, *asked: Call[Any], stop_on_failure: bool = False) -> Batch:
+        """Asks up to 16 calls in one message, each as if it had come alone."""
+        try:
+            return await super().together(*asked, stop_on_failure=stop_on_failure)
+        except AuthError as error:
+            self._visit.note_failure(error)
+            raise
 
 
 async def may(visit: Visit, action: str, item: str, **about: Any) -> bool:

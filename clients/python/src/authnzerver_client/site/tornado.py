@@ -18,7 +18,7 @@ from ..aio import AsyncCaller, AsyncClient
 from ..errors import AuthError
 from . import Request, Response, Site, Visit
 from ._web import fields, has_form
-from .asgi import run
+from .asgi import VisitCaller, run
 from .routes import ROUTES
 from .visit import enter
 
@@ -55,8 +55,9 @@ class SiteHandler(Base):
         path = asked.path or "/"
         request = Request(asked.method or "GET", path, fields(asked.query), headers, asked.remote_ip or "", form)
         self.visit = site.visit(request)
-        self.visit.caller = client.at(site.client_address(request), headers.get("user-agent", ""))
-        return site, self.visit.caller
+        caller = client.at(site.client_address(request), headers.get("user-agent", ""))
+        self.visit.caller = VisitCaller(caller, self.visit)
+        return site, caller
 
     async def note(self, **values: Any) -> None:
         """Notes something about this visitor, or forgets it with None; see `Visit.note`."""
@@ -73,6 +74,12 @@ class SiteHandler(Base):
         for name, value in response.headers:
             self.set_header(name, value)
         self.finish(response.body)
+
+    def write_error(self, status_code: int, **about: Any) -> None:
+        visit = getattr(self, "visit", None)
+        if visit and visit.failure and status_code >= 500:
+            return self.answer_with(visit.site.failed(visit, visit.failure))
+        return super().write_error(status_code, **about)
 
     def finish(self, chunk: Any = None) -> Any:
         self._set_cookies()

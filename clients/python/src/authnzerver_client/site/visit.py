@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import calls
 from .._record import Call
+from ..errors import AuthError, Refused
 from ..types import SessionAndOwner
 from ._web import Request, Response
 
@@ -70,6 +71,8 @@ class Visit:
         """Asks the server on behalf of this visitor: a `Caller` or, under ASGI and Tornado, an `AsyncCaller`."""
         self.refusal: Response | None = None
         """What is shown instead of what the program answers."""
+        self.failure: AuthError | None = None
+        """What kept the program from being answered, other than a refusal; shown where it says no more than that."""
         self.changed_notes: dict[str, Any] = {}
         self._visitor = request.cookie(self.cookies.visitor)
 
@@ -127,6 +130,11 @@ class Visit:
         """Notes something about this visitor, or forgets it with None: before the answer goes out. Whoever has no
         session gets one for it; a login takes over what was noted."""
         self.changed_notes[key] = DELETE if value is None else value
+
+    def note_failure(self, error: AuthError) -> None:
+        """Remembers what a program most likely does not know how to show. A refusal is an answer."""
+        if not isinstance(error, Refused):
+            self.failure = error
 
     def start(self, token: str, expires: datetime, *, remember: bool) -> None:
         """Another session from here on. Without `remember` its cookie ends with the browser."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
+from .._record import Answer, Call
+from ..batch import Batch
 from ..client import Caller, Client
 from ..errors import AuthError, Refused
 from . import Lookup, Request, Response, Site, Visit
@@ -14,6 +16,7 @@ from ._web import fields, has_form
 from .visit import enter
 
 Environ = dict[str, Any]
+T = TypeVar("T", bound=Answer)
 KEY = "authnzerver"
 
 
@@ -29,7 +32,7 @@ class Wsgi:
         request = _request(environ)
         visit = self._site.visit(request)
         caller = self._client.at(self._site.client_address(request), request.headers.get("user-agent", ""))
-        visit.caller = caller
+        visit.caller = VisitCaller(caller, visit)
         enter(visit)
         try:
             response = run(self._site.answer(visit), caller)
@@ -44,6 +47,8 @@ class Wsgi:
         self, environ: Environ, start_response: Callable[..., Any], visit: Visit, caller: Caller
     ) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            if visit.failure and status.startswith("5"):
+                visit.refusal = self._site.failed(visit, visit.failure)
             if visit.refusal:
                 return lambda _: None
             run(self._site.finish(visit), caller)
@@ -55,6 +60,30 @@ class Wsgi:
         if hasattr(parts, "close"):
             parts.close()
         return _send(visit.refusal, visit, start_response)
+
+
+class VisitCaller(Caller):
+    """Asks on behalf of a visitor, and remembers why there was no answer."""
+
+    def __init__(self, caller: Caller, visit: Visit):
+        self.__dict__.update(caller.__dict__)
+        self._visit = visit
+
+    def ask(self, call: Call[T]) -> T:
+        """Asks a call."""
+        try:
+            return super().ask(call)
+        except AuthError as error:
+            self._visit.note_failure(error)
+            raise
+
+    def together(self, *asked: Call[Any], stop_on_failure: bool = False) -> Batch:
+        """Asks up to 16 calls in one message, each as if it had come alone."""
+        try:
+            return super().together(*asked, stop_on_failure=stop_on_failure)
+        except AuthError as error:
+            self._visit.note_failure(error)
+            raise
 
 
 def may(visit: Visit, action: str, item: str, **about: Any) -> bool:
