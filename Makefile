@@ -9,7 +9,7 @@ BINARY  ?= dist/authnzerver
 BASEDIR ?= run
 export CARGO_TARGET_DIR ?= target
 # How `make demo` builds the server: release, or dev.
-PROFILE ?= release
+DEMO_PROFILE ?= release
 # Options for the benchmark, such as BENCH='--rows=100000'.
 BENCH   ?=
 # Options for trying mutants: --minutes, --seed, --count, --only.
@@ -32,8 +32,8 @@ run:  ## build the server and run it, with its files in ./run
 
 demo:  ## build the server and run it with an example site and a page of its emails, on this machine alone
 	@tools/test-python.sh demo examples/site/requirements.txt
-	cargo build --profile $(PROFILE) --locked --bin authnzerver
-	@$(CARGO_TARGET_DIR)/demo/bin/python -B examples/site/demo.py $(CARGO_TARGET_DIR)/$(subst dev,debug,$(PROFILE))/authnzerver
+	cargo build --profile $(DEMO_PROFILE) --locked --bin authnzerver
+	@$(CARGO_TARGET_DIR)/demo/bin/python -B examples/site/demo.py $(CARGO_TARGET_DIR)/$(subst dev,debug,$(DEMO_PROFILE))/authnzerver
 
 test: test-python  ## run every test; prepares target/python, which some of them need
 	cargo test --locked

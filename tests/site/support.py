@@ -28,7 +28,7 @@ class Demo:
     """`make demo`, until Ctrl-C."""
 
     def __init__(self):
-        command = ["make", "--no-print-directory", "demo", "PROFILE=dev"]
+        command = ["make", "--no-print-directory", "demo", "DEMO_PROFILE=dev"]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **SETTINGS}, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
