@@ -30,6 +30,6 @@ cat >"$made/installed/composer.json" <<EOF
 EOF
 composer install --quiet --no-progress --working-dir="$made/installed"
 export AUTOLOAD=$made/installed/vendor/autoload.php
-for tests in clients/php/tests/{vectors,hostile,live,site,readme}.php; do
+for tests in clients/php/tests/{vectors,hostile,live,tls,site,readme}.php; do
     php -d zend.assertions=1 "$tests"
 done

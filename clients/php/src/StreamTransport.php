@@ -98,7 +98,9 @@ final class StreamTransport implements Transport
         stream_set_blocking($stream, false);
         if ($this->isTls && !$this->encrypt($stream, $deadline)) {
             fclose($stream);
-            throw new Unavailable('the server cannot be reached: TLS failed', maybeDone: false);
+            // Such as that a certificate does not verify; without a reason, it took too long.
+            $why = preg_replace('/\s+/', ' ', error_get_last()['message'] ?? 'it took too long');
+            throw new Unavailable("the server cannot be reached: $why", maybeDone: false);
         }
 
         return $stream;
@@ -108,6 +110,7 @@ final class StreamTransport implements Transport
     private function encrypt($stream, float $deadline): bool
     {
         $versions = STREAM_CRYPTO_METHOD_TLSv1_2_CLIENT | STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
+        error_clear_last();
         // It is 0 while more has to come.
         while (($done = @stream_socket_enable_crypto($stream, true, $versions)) === 0) {
             if (!self::isReady($stream, $deadline, forWriting: false)) {
