@@ -80,6 +80,51 @@ func TestAnswerToAnEarlierRequestIsNoAnswer(t *testing.T) {
 	}
 }
 
+func TestAnswersOfABatchAreToWhatWasAsked(t *testing.T) {
+	const first, second = "session-delete", "internal-email-drop"
+	for _, one := range []struct {
+		names  []string
+		isOurs bool
+	}{
+		{[]string{first, second}, true},
+		{[]string{first}, true},
+		{[]string{second, first}, false},
+		{[]string{first, first}, false},
+		{[]string{first, second, first}, false},
+	} {
+		var parts []string
+		for _, name := range one.names {
+			parts = append(parts, `{"request":"`+name+`","status":200,"retry_after":null,"success":true,"response":{},`+
+				`"messages":[],"failure_reason":null}`)
+		}
+		ring := mustParse(t, vectors.Keys[0])
+		sealed, err := ring.seal([]byte(`{"success":true,"response":{"answers":[`+strings.Join(parts, ",")+
+			`]},"messages":[],"reqid":"fixed"}`), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := testserver.Script(testserver.Reply{Status: 200, Body: string(sealed)})
+		caller := callerOf(t, server.URL, vectors.Keys[0], Policy{Tries: 1})
+		caller.client.newReqID = func() (string, error) { return "fixed", nil }
+		end, drop := SessionDeleteParams{SessionToken: "t"}.Call(), InternalEmailDropParams{Number: 1}.Call()
+		answers, err := caller.Together(context.Background(), end, drop)
+		server.Close()
+		if !one.isOurs {
+			if unavailable := unavailableOf(t, err); !unavailable.IsBadAnswer {
+				t.Errorf("%v: %v", one.names, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(one.names, err)
+		}
+		_, err = end.From(answers)
+		if _, other := drop.From(answers); err != nil || (other == nil) != (len(one.names) == 2) {
+			t.Errorf("%v: %v, %v", one.names, err, other)
+		}
+	}
+}
+
 func TestEachRequestHasItsOwnID(t *testing.T) {
 	one, _ := randomID()
 	other, _ := randomID()

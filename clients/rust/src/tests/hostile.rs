@@ -6,7 +6,11 @@ use super::vectors::{VECTORS, key, visitor};
 use super::{client, once, ring};
 use crate::connection::Connection;
 use crate::http::Address;
-use crate::{Client, Error, LoginParams, Policy, SessionExistsParams};
+use crate::{
+    Batch, Client, Error, InternalEmailDropParams, LoginParams, Policy, SessionDeleteParams,
+    SessionExistsParams,
+};
+use serde_json::{Value, json};
 use std::io::Write;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -75,6 +79,44 @@ fn the_answer_to_an_earlier_request_is_no_answer() {
     assert_eq!(error, Error::BadAnswer { why: "this is the answer to another request".to_owned() });
     replayed.fixed_id = Some("earlier".to_owned());
     assert!(replayed.itself().session_new(&visitor()).is_ok(), "with its ID it would be one");
+}
+
+#[test]
+fn the_answers_of_a_batch_are_to_what_was_asked() {
+    let part = |request: &str| {
+        json!({
+            "request": request, "status": 200, "retry_after": null, "success": true, "response": {}, "messages": [],
+            "failure_reason": null,
+        })
+    };
+    let end = SessionDeleteParams { session_token: "t" };
+    let drop = InternalEmailDropParams { number: 1 };
+    for (names, is_ours) in [
+        (&["session-delete", "internal-email-drop"][..], true),
+        (&["session-delete"], true),
+        (&["internal-email-drop", "session-delete"], false),
+        (&["session-delete", "session-delete"], false),
+        (&["session-delete", "internal-email-drop", "session-delete"], false),
+    ] {
+        let parts: Vec<Value> = names.iter().map(|name| part(name)).collect();
+        let answer =
+            json!({ "success": true, "response": { "answers": parts }, "messages": [], "reqid": "fixed" });
+        let sealed = ring(key(0)).seal(answer.to_string().as_bytes(), 0).unwrap();
+        let server = Scripted::new([Written::status(200, "", &sealed)]);
+        let mut client = client(&server.url, key(0), once());
+        client.fixed_id = Some("fixed".to_owned());
+        let mut batch = Batch::new();
+        let (first, second) = (batch.add(end.clone()), batch.add(drop.clone()));
+        match client.itself().together(&batch) {
+            Ok(mut answers) => {
+                assert!(is_ours && answers.take(first).is_ok(), "{names:?}");
+                assert_eq!(answers.take(second).is_ok(), names.len() == 2, "{names:?}");
+            }
+            Err(error) => {
+                assert!(!is_ours && matches!(error, Error::BadAnswer { .. }), "{names:?} {error:?}")
+            }
+        }
+    }
 }
 
 #[test]

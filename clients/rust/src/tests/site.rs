@@ -230,7 +230,20 @@ fn guards_let_in_only_who_may() {
     stranger.ask(Headers { method: "GET", path: "/", ..Default::default() }, |visit, caller| {
         assert_eq!(visit.check(caller, &[]).unwrap(), Verdict::Allowed);
         assert_eq!(visit.stored("basket"), Some(&json!("pear")));
+        // A login takes it over.
+        visit.log_in(caller, &real.admin.0, &real.admin.1, false).unwrap();
+        assert_eq!(visit.check(caller, &[Guard::Login]).unwrap(), Verdict::Allowed);
+        assert_eq!(visit.stored("basket"), Some(&json!("pear")));
+        // But not from one user to another.
+        visit.log_in(caller, "guards@example.org", PASSWORD, false).unwrap();
+        assert_eq!(visit.check(caller, &[Guard::Login]).unwrap(), Verdict::Allowed);
+        assert_eq!(visit.stored("basket"), None);
     });
+    // A key is nobody who is logged in.
+    let with_key =
+        Headers { authorization: Some("Bearer azk_x_y"), method: "GET", path: "/", ..Default::default() };
+    let mixed = [Guard::Key("view", "dataset"), Guard::Login];
+    assert_eq!(admin.ask(with_key, |visit, caller| visit.check(caller, &mixed)).unwrap(), Verdict::Forbidden);
 }
 
 #[test]
