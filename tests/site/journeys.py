@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 
 from playwright.sync_api import expect
-from support import OTHER_PASSWORD, PASSWORD, ROOT, Browsers
+from support import OTHER_PASSWORD, PASSWORD, ROOT, Browsers, Demo
 
 # What the program of the site says by itself.
 SAID_BY_APP = ("You may not do this.", "There is no such page, or it is not for you.", "private", "shared", "public")
@@ -216,6 +216,22 @@ class Accounts(Journey):
         gil.goes("/logout")
         gil.presses("Log out")
         gil.is_logged_out()
+
+
+class Codes(Journey):
+    def test_a_code_that_is_typed(self):
+        demo = Demo(AUTHNZERVER_CODES="typed")
+        self.addCleanup(demo.stop)
+        vic = self.person("Vic", demo=demo)
+        vic.signs_up()
+        vic.looks("sent-code")
+        # In another tab, as people do.
+        mail = self.person("Vic", demo=demo)
+        code = re.search(r"^[0-9A-Z]{4}-[0-9A-Z]{4}$", mail.newest_email("verify").inner_text(), re.M)[0]
+        vic.fills("Code from the e-mail", code.lower())
+        vic.presses("Verify")
+        vic.logs_in()
+        vic.sees("Logged in as Vic")
 
 
 class Languages(Journey):

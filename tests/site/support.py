@@ -27,10 +27,11 @@ expect.set_options(timeout=TIMEOUT_MS)
 class Demo:
     """`make demo`, until Ctrl-C."""
 
-    def __init__(self):
+    def __init__(self, **settings):
         command = ["make", "--no-print-directory", "demo", "DEMO_PROFILE=dev"]
+        environment = {**os.environ, **SETTINGS, **settings}
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **SETTINGS}, stdout=subprocess.PIPE, text=True, start_new_session=True
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         self.said = ""
         for line in self.process.stdout:
@@ -61,10 +62,11 @@ class Browsers:
         self.chromium = self.playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
         self.demo = Demo()
 
-    def person(self, name, **more):
-        context = self.chromium.new_context(base_url=self.demo.site, **{"locale": "en-GB", "viewport": {"width": 900, "height": 650}, **more})
+    def person(self, name, demo=None, **more):
+        demo = demo or self.demo
+        context = self.chromium.new_context(base_url=demo.site, **{"locale": "en-GB", "viewport": {"width": 900, "height": 650}, **more})
         context.set_default_timeout(TIMEOUT_MS)
-        return Person(self.demo, context, name)
+        return Person(demo, context, name)
 
     def close(self):
         self.chromium.close()
@@ -109,12 +111,15 @@ class Person:
 
     def opens_email(self, words):
         """Opens the link of the newest email to this person whose subject has these words, on the page of emails."""
+        self.newest_email(words).get_by_role("link", name="code=").click()
+
+    def newest_email(self, words):
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             self.page.goto(self.demo.mail)
             email = self.page.locator("article", has_text=f"To {self.email}").filter(has_text=words)
             if email.count():
-                return email.first.get_by_role("link", name="code=").click()
+                return email.first
         raise AssertionError(f"no email to {self.email} says {words}")
 
     def signs_up(self, password=PASSWORD):
