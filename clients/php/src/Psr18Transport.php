@@ -33,7 +33,8 @@ final class Psr18Transport implements Transport
             $stream = $response->getBody();
             $length = $response->getHeaderLine('Content-Length');
             // The end of a connection that is kept does not come.
-            $wanted = min(ctype_digit($length) ? (int) $length : PHP_INT_MAX, $policy->answerBytesMax + 1);
+            $isKnown = preg_match('/\A\d{1,15}\z/', $length);
+            $wanted = min($isKnown ? (int) $length : PHP_INT_MAX, $policy->answerBytesMax + 1);
             $received = '';
             while (strlen($received) < $wanted && !$stream->eof()) {
                 $received .= $stream->read(min($wanted - strlen($received), 1 << 16));

@@ -206,7 +206,7 @@ final class StreamTransport implements Transport
     private static function length(array $headers, int $bytesMax): int
     {
         $length = $headers['content-length'] ?? '';
-        if (isset($headers['transfer-encoding']) || !ctype_digit($length) || strlen($length) > 15) {
+        if (isset($headers['transfer-encoding']) || !preg_match('/\A\d{1,15}\z/', $length)) {
             throw new BadAnswer('an answer without a length');
         }
 

@@ -63,6 +63,6 @@ final class Wire
     {
         $text = trim($text);
 
-        return ctype_digit($text) ? min((float) substr($text, 0, 9), self::RETRY_AFTER_MAX) : null;
+        return preg_match('/\A\d+\z/', $text) ? min((float) substr($text, 0, 9), self::RETRY_AFTER_MAX) : null;
     }
 }

@@ -6,7 +6,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
-use Authnzerver\{BadKey, Call, Calls, Client, KeyRing, OverLimit, Policy, Refused, Types, Unavailable};
+use Authnzerver\{BadKey, Call, Calls, Client, KeyRing, OverLimit, Policy, Psr18Transport, Refused, Types, Unavailable};
 
 require __DIR__ . '/support.php';
 
@@ -67,6 +67,16 @@ test('a conversation', function () use ($server, $visitor) {
     holds(raises(Refused::class, fn () => $site->ask($unfit))->isInvalid());
     // What is no UTF-8 is sent as far as it is.
     raises(Refused::class, fn () => $site->sessionExists("\xff"));
+});
+
+test('by a PSR-18 client', function () use ($server, $visitor) {
+    require_once 'GuzzleHttp/autoload.php';
+    $http = new \GuzzleHttp\Psr7\HttpFactory();
+    $guzzle = new \GuzzleHttp\Client(['timeout' => 75, 'connect_timeout' => 3, 'allow_redirects' => false]);
+    $site = (new Client(new Psr18Transport($server->url, $guzzle, $http, $http), $server->key))->at('192.0.2.12', '');
+    $token = $site->sessionNew(...$visitor)->sessionToken;
+    same($token, $site->sessionExists($token)->sessionInfo->sessionToken);
+    raises(Refused::class, fn () => $site->sessionExists('none'));
 });
 
 test('a vector is opened by the server', function () use ($server) {

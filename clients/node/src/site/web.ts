@@ -79,7 +79,7 @@ export function ownPath(path: string): string {
 
 /**
  * Each way in which what is behind us may read a path: frameworks differ in whether they look at letters' case, decode,
- * and join slashes. A guard that covers one of them holds.
+ * join slashes, and end it at a semicolon. A guard that covers one of them holds.
  */
 export function readings(path: string): string[] {
   const plain = flat(path);
@@ -89,7 +89,8 @@ export function readings(path: string): string[] {
   } catch {
     // What cannot be decoded stays as it is.
   }
-  return [...new Set([plain, decoded, resolved(decoded)])];
+  const ways = [plain, decoded, resolved(decoded)];
+  return [...new Set(ways.flatMap((way) => [way, way.replace(/;.*/s, "")]))];
 }
 
 function flat(path: string): string {
