@@ -39,8 +39,7 @@ func newTransport(policy Policy, config *tls.Config) *http.Transport {
 		return connection, nil
 	}
 	dialTLS := func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, policy.ConnectTimeout)
-		defer cancel()
+		// The dialer's time-out is for the handshake too.
 		connection, err := (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, network, address)
 		if err != nil {
 			return nil, &errConnect{err}
