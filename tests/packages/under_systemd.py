@@ -92,8 +92,8 @@ class Visitors:
 
 
 def installs_and_starts(service, package):
-    print(service.machine.run("dpkg", "-i", package))
-    # dpkg has returned, so systemd has been told that it serves: no second try is needed.
+    print(service.machine.run("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "install", package))
+    # apt has returned, so systemd has been told that it serves: no second try is needed.
     assert health() == 200
     assert service.state() == "active/running", service.state()
     assert service.shows("User") == "authnzerver"
