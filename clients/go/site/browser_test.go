@@ -37,6 +37,11 @@ func TestMain(m *testing.M) {
 
 func newSite(t *testing.T, options Options) *Site {
 	t.Helper()
+	return newSiteOf(t, real, options)
+}
+
+func newSiteOf(t *testing.T, real *testserver.Real, options Options) *Site {
+	t.Helper()
 	ring, err := authnzerver.ParseKeys(real.Key)
 	if err != nil {
 		t.Fatal(err)

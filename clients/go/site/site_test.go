@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"authnzerver.example/authnzerver"
+	"authnzerver.example/authnzerver/internal/testserver"
 )
 
 func TestFromSignUpToKeys(t *testing.T) {
@@ -206,6 +207,38 @@ func TestSignUpEmailIsSentAgain(t *testing.T) {
 		t.Error(one.text)
 	}
 	one.expect(200, one.post("/signup", form("email", "again@example.org", "resend", "1")))
+}
+
+func TestTypedCodesVerifyAndReset(t *testing.T) {
+	typing, err := testserver.Start("CODES=typed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer typing.Close()
+	const email = "typed@example.org"
+	one := newBrowser(t, newSiteOf(t, typing, Options{}).Wrap(http.NotFoundHandler()), "198.51.100.14")
+	one.get("/signup")
+	one.expect(200, one.post("/signup", form("full_name", "Al", "email", email, "new_password", passphrase)))
+	if !strings.Contains(one.text, `action="/verify"`) {
+		t.Fatal(one.text)
+	}
+	code := typing.Code(email)
+	one.expect(303, one.post("/verify", form("email", email, "code", code)))
+	one.expectLocation("/login")
+	one.get("/forgot")
+	one.expect(200, one.post("/forgot", form("email", email)))
+	if !strings.Contains(one.text, `action="/reset"`) || !strings.Contains(one.text, "New password") {
+		t.Fatal(one.text)
+	}
+	given := form("email", email, "code", typing.Code(email), "new_password", otherPassphrase)
+	one.expect(303, one.post("/reset", given))
+	one.logIn(email, otherPassphrase)
+	one.get("/signup")
+	// A wrong one is asked for again.
+	one.expect(422, one.post("/verify", form("email", email, "code", "AAAA-AAAA")))
+	if !strings.Contains(one.text, `value="typed@example.org"`) || !strings.Contains(one.text, "Code from the e-mail") {
+		t.Error(one.text)
+	}
 }
 
 func TestCodesMayBeTyped(t *testing.T) {

@@ -96,7 +96,7 @@ func (server *Real) Close() {
 	}
 }
 
-var code = regexp.MustCompile(`[?&]code=([A-Za-z0-9_-]+)`)
+var code = regexp.MustCompile(`(?m)[?&]code=([A-Za-z0-9_-]+)|^([A-Z0-9]{4}-[A-Z0-9]{4})\s*$`)
 
 // Code is the newest code that was emailed to an address; it waits until there is one, and forgets it.
 func (server *Real) Code(address string) string {
@@ -129,7 +129,7 @@ func codeIn(file, address string) string {
 	}
 	text, _ := io.ReadAll(body)
 	if found := code.FindStringSubmatch(string(text)); found != nil {
-		return found[1]
+		return found[1] + found[2]
 	}
 	return ""
 }
