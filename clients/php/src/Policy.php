@@ -16,8 +16,8 @@ final class Policy
         public readonly int $tries = 3,
         /** The longest pause before the next try, whatever `Retry-After` says; beyond that the error comes at once. */
         public readonly float $waitSecondsMax = 2.0,
-        /** The longest answer that is read. */
-        public readonly int $answerBytesMax = 32 << 20,
+        /** The longest answer that is read. It takes six times that much memory; the server's longest have 29 MiB. */
+        public readonly int $answerBytesMax = 8 << 20,
         /** For how long an idle connection is kept. The server closes them after 75 seconds. */
         public readonly float $idleSecondsMax = 60.0,
         /** How many idle connections are kept. */
