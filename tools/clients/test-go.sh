@@ -8,7 +8,8 @@ need golang-go go version
 
 made=$1
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n1)
-export GOENV=off GOTOOLCHAIN=local GOSUMDB=off GOFLAGS=-mod=mod CGO_ENABLED=0
+# Whoever removes the folder may: Go would make what it fetched read-only.
+export GOENV=off GOTOOLCHAIN=local GOSUMDB=off GOFLAGS='-mod=mod -modcacherw' CGO_ENABLED=0
 # What is built for one run is there for the next.
 export GOCACHE=$made/../go-build GOPATH=$made/go-path GOPROXY=file://$made/go-proxy
 # Go remembers what a version consists of, which here is another each time.
@@ -27,5 +28,3 @@ cd "$made/go-user"
 { go mod init user.example/user && go get "authnzerver.example/authnzerver@v$version"; } >"$made/go-get.log" 2>&1 ||
     { cat "$made/go-get.log" >&2; exit 1; }
 go test -count=1 authnzerver.example/authnzerver/... | grep -v 'no test files'
-# So that whoever removes the folder may: Go has made it read-only.
-chmod -R u+w "$made/go-path"
