@@ -13,8 +13,9 @@ DO UPDATE SET cause = excluded.cause, locked_on = excluded.locked_on, locked_unt
 -- name: delete
 DELETE FROM locks WHERE user_id = :user_id;
 
--- name: any_ended
-SELECT EXISTS (SELECT 1 FROM locks WHERE locked_until <= :now OR locked_until > :latest) AS any_ended;
+-- name: ends
+SELECT EXISTS (SELECT 1 FROM locks WHERE locked_until <= :now OR locked_until > :latest) AS any_ended,
+    (SELECT min(locked_until) FROM locks) AS next_end;
 
 -- name: ended
 SELECT user_id FROM locks WHERE locked_until <= :now OR locked_until > :latest LIMIT :limit;

@@ -4,12 +4,14 @@ mod context;
 mod delayed;
 mod key_uses;
 mod measured;
+mod no_lock_ends;
+mod remembered;
 mod state;
 
 pub use context::Context;
 pub use delayed::{DELAYED_RESPONSES_MAX, DelayedResponses};
-pub use key_uses::KeyUses;
 pub use measured::{Metrics, Outcome};
+pub use remembered::Remembered;
 pub use state::App;
 
 /// What a request's action works with.

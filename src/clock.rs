@@ -20,6 +20,12 @@ const MARKS: [(usize, u8); 4] = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
 /// Where the fraction begins, if there is one: a point and six digits.
 const FRACTION: usize = 19;
 
+/// How HTTP writes one.
+const HTTP_DATE: &[u8; 29] = b"Day, 00 Mon 0000 00:00:00 GMT";
+const WEEKDAYS: [&[u8; 3]; 7] = [b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"];
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+
 /// A point in time: microseconds since 1970-01-01 00:00 UTC, from the year 1 to the year 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -85,6 +91,24 @@ impl Timestamp {
         text(if self.0 % MICROS_PER_SECOND == 0 { &written[..FRACTION] } else { &written })
     }
 
+    /// How HTTP has it (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+    #[must_use]
+    pub(crate) fn http_date(self) -> [u8; HTTP_DATE.len()] {
+        let value = self.calendar();
+        let (year, month, day) = value.to_calendar_date();
+        let (hour, minute, second) = value.to_hms();
+        let mut written = *HTTP_DATE;
+        let weekday = usize::from(value.weekday().number_days_from_monday());
+        written[..3].copy_from_slice(WEEKDAYS[weekday]);
+        write_number(&mut written[5..7], day.into());
+        written[8..11].copy_from_slice(MONTHS[usize::from(u8::from(month)) - 1]);
+        write_number(&mut written[12..16], year.into());
+        for (place, number) in [(17, hour), (20, minute), (23, second)] {
+            write_number(&mut written[place..place + 2], number.into());
+        }
+        written
+    }
+
     /// How the name of a file has it: `20261123T140611Z`.
     #[must_use]
     pub(crate) fn file_stamp(self) -> String {
@@ -119,9 +143,13 @@ impl Timestamp {
         Self::from_micros(value.unix_timestamp() * MICROS_PER_SECOND + i64::from(value.microsecond()))
     }
 
+    fn calendar(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(self.unix_seconds())
+            .expect("a Timestamp lies within the years that there are")
+    }
+
     fn written(self, between: u8) -> [u8; FORM.len()] {
-        let value = OffsetDateTime::from_unix_timestamp(self.unix_seconds())
-            .expect("a Timestamp lies within the years that there are");
+        let value = self.calendar();
         let (year, month, day) = value.to_calendar_date();
         let (hour, minute, second) = value.to_hms();
         let micros = self.0.rem_euclid(MICROS_PER_SECOND);
@@ -192,7 +220,10 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this module is where the time comes in")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_calendar(OffsetDateTime::from(std::time::SystemTime::now())).unwrap_or(Timestamp::MAX)
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        // A clock that shows a time before 1970 is wrong anyway.
+        let micros = since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+        Timestamp::from_micros(micros).unwrap_or(Timestamp::MAX)
     }
 
     fn monotonic(&self) -> Duration {
@@ -284,11 +315,15 @@ mod tests {
     fn writes_and_reads_what_the_time_crate_does() {
         let stored =
             format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:6]");
+        let http = format_description!(
+            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+        );
         let mut micros = Timestamp::MIN.0;
         while let Some(moment) = Timestamp::from_micros(micros) {
             let calendar =
                 OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).expect("a time");
             assert_eq!(moment.stored(), calendar.format(&stored).expect("is written"));
+            assert_eq!(moment.http_date(), calendar.format(&http).expect("is written").as_bytes());
             assert_eq!(Timestamp::parse(&moment.stored()), Some(moment));
             assert_eq!(Timestamp::parse(&moment.wire()), Some(moment));
             assert_eq!(Timestamp::from_calendar(calendar), Some(moment));

@@ -2,6 +2,9 @@
 //! a socket stands in `http/socket.rs`.
 #![expect(unsafe_code, reason = "descriptors and signals of the process have no safe interface")]
 
+#[cfg(any(test, all(target_env = "musl", target_arch = "x86_64")))]
+mod bytes;
+
 use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;

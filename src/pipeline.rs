@@ -1,7 +1,6 @@
 //! A request from bytes to bytes: open, read, admit, act, hold, seal. Read this first.
 
 use crate::accounts::lock::{any_ended, release_expired};
-use crate::accounts::message_keys;
 use crate::api::{REQUESTS_BY_NAME, batch};
 use crate::app::{self, App, Context};
 use crate::client_address::ClientAddress;
@@ -116,7 +115,7 @@ pub fn answer(app: &App, sealed: &[u8], presence: &Presence) -> Result<Vec<u8>, 
             "not sealed"
         })
     })?;
-    message_keys::note_use(app, &opened.key, app.clock.now());
+    opened.key.note_use(app.clock.now());
     let repaired;
     let text = if let Ok(text) = std::str::from_utf8(opened.plaintext.expose()) {
         text

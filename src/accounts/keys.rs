@@ -168,7 +168,7 @@ pub fn list(
 pub(super) fn add_unwritten_uses(context: &Context<'_>, listed: &mut [ListedKey]) {
     for key in listed {
         if let Some(scoped) = &mut key.scoped {
-            scoped.last_used = scoped.last_used.max(context.app().key_uses.last(key.id));
+            scoped.last_used = scoped.last_used.max(context.app().remembered.key_uses.last(key.id));
         }
     }
 }

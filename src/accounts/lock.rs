@@ -267,8 +267,17 @@ pub fn list(context: &Context<'_>, after: UserId, rows: i64) -> Result<Vec<Locke
 ///
 /// A failing database. The accounts stay locked then.
 pub fn release_expired(app: &App) -> Result<usize, StoreError> {
+    let now = app.clock.now();
+    if app.remembered.no_lock_ends.at(now) {
+        return Ok(0);
+    }
     let longest_seconds = i64::from(app.config.user_lock_seconds);
-    if any_ended(app)? { app.store.write(move |tx| lift(tx, longest_seconds)) } else { Ok(0) }
+    let ends = app.store.read(|db| locks::ends(db, longest_seconds))?;
+    if ends.any_ended {
+        return app.store.write(move |tx| lift(tx, longest_seconds));
+    }
+    app.remembered.no_lock_ends.from(now, ends.next);
+    Ok(0)
 }
 
 /// Whether a timed lock has ended by now and is not lifted yet.
@@ -277,7 +286,7 @@ pub fn release_expired(app: &App) -> Result<usize, StoreError> {
 ///
 /// A failing database.
 pub fn any_ended(app: &App) -> Result<bool, StoreError> {
-    app.store.read(|db| locks::any_ended(db, i64::from(app.config.user_lock_seconds)))
+    Ok(app.store.read(|db| locks::ends(db, i64::from(app.config.user_lock_seconds)))?.any_ended)
 }
 
 fn lift(tx: &Tx<'_>, longest_seconds: i64) -> Result<usize, StoreError> {

@@ -69,18 +69,21 @@ fn shown(key: &MessageKey) -> String {
     key.name.clone().unwrap_or_else(|| key.fingerprint.to_string())
 }
 
-/// Remembers that a message came that was sealed with this key.
-pub fn note_use(app: &App, key: &Key, at: Timestamp) {
-    app.message_key_uses.note(fingerprint(key, &app.config.pii_salt), at);
-}
-
-/// Writes down when keys were last used, as far as that is new. What could not be written is tried again next time.
+/// Writes down when keys were last used, as far as that is new.
 ///
 /// # Errors
 ///
-/// A failing database.
+/// A failing database. The next time writes it down, then.
 pub fn write_uses(app: &App) -> Result<(), StoreError> {
-    app.message_key_uses.write_down(&mut |uses| {
-        app.store.write(move |tx| uses.iter().try_for_each(|(id, at)| set_last_used(tx, *id, *at)))
-    })
+    let known = app.store.read(list)?;
+    let is_new = |id: TokenId, at: Timestamp| {
+        known.iter().any(|key| key.fingerprint == id && key.last_used.is_none_or(|written| written < at))
+    };
+    let keys = app.keys.load();
+    let uses = keys.iter().filter_map(|key| Some((fingerprint(key, &app.config.pii_salt), key.last_used()?)));
+    let uses: Vec<_> = uses.filter(|(id, at)| is_new(*id, *at)).collect();
+    if uses.is_empty() {
+        return Ok(());
+    }
+    app.store.write(move |tx| uses.iter().try_for_each(|(id, at)| set_last_used(tx, *id, *at)))
 }

@@ -166,7 +166,7 @@ pub fn check(
     let key = context.read(|db| scoped_keys::valid(db, presented.id))?;
     let key = key.filter(|key| key.is_proven_by(&presented.secret));
     let key = key.ok_or_else(|| refused(CheckRefused::NotValid))?;
-    context.app().key_uses.note(presented.id, context.now());
+    context.app().remembered.key_uses.note(presented.id, context.now());
     let Some(wanted) = wanted else { return Ok((presented.id, key)) };
     if !key.scopes.cover(wanted.action, wanted.item) {
         return Err(refused(CheckRefused::OutOfScope));
@@ -245,7 +245,7 @@ pub fn rotate(
 ///
 /// A failing database.
 pub fn write_uses(app: &App) -> Result<(), StoreError> {
-    app.key_uses.write_down(&mut |uses| {
+    app.remembered.key_uses.write_down(&mut |uses| {
         app.store
             .write(move |tx| uses.iter().try_for_each(|(id, at)| scoped_keys::set_last_used(tx, *id, *at)))
     })

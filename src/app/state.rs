@@ -1,8 +1,8 @@
 //! What the server consists of, made once and shared by everything that is under way.
 
 use super::delayed::DelayedResponses;
-use super::key_uses::KeyUses;
 use super::measured::Metrics;
+use super::remembered::Remembered;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::guard::envelope::Keyring;
@@ -83,10 +83,8 @@ pub struct App {
     pub delayed: DelayedResponses,
     /// Who asked for emails lately.
     pub recent_emails: Arc<RecentEmails>,
-    /// When API keys with scopes were last used.
-    pub key_uses: KeyUses,
-    /// When keys of messages were last used, by their fingerprints.
-    pub message_key_uses: KeyUses,
+    /// What requests leave behind for later ones, beside the database.
+    pub remembered: Remembered,
     /// Set when emails that are under way should end.
     pub mail_stops: Arc<AtomicBool>,
 }

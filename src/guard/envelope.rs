@@ -21,6 +21,7 @@ use fernet::Fernet;
 use sha2::{Digest as _, Sha256};
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use zeroize::Zeroizing;
 
 /// How many keys a ring may hold. An envelope that none opens costs one signature check for each.
@@ -37,6 +38,9 @@ const FERNET_VERSION: u8 = 0x80;
 const FERNET_FRAME_BYTES: usize = 1 + 8 + 16 + 32;
 /// The encrypted text is filled up to whole blocks.
 const AES_BLOCK_BYTES: usize = 16;
+
+/// Stands for no time.
+const NEVER_MICROS: i64 = i64::MIN;
 
 /// Keeps fingerprints apart from all other hashes.
 const FINGERPRINT_PERSONALISATION: &[u8] = b"authnzerver key and salt\0";
@@ -70,6 +74,8 @@ struct KeyParts {
     name: Option<String>,
     /// All that it may ask, if that is not everything.
     requests: Option<Vec<String>>,
+    /// When it last opened an envelope, in microseconds.
+    last_used_micros: AtomicI64,
 }
 
 /// What was in an envelope, and the key to seal the answer with. It carries the key itself and not its place
@@ -238,7 +244,20 @@ impl Key {
         let written = Zeroizing::new(URL_SAFE.encode(raw));
         let fernet = Fernet::new(&written).expect("the length was checked, and nothing else makes a key bad");
         let name = line.name.map(str::to_owned);
-        Some(Self(Arc::new(KeyParts { fernet, raw: Secret::new(raw.to_vec()), name, requests })))
+        let (raw, last_used_micros) = (Secret::new(raw.to_vec()), AtomicI64::new(NEVER_MICROS));
+        Some(Self(Arc::new(KeyParts { fernet, raw, name, requests, last_used_micros })))
+    }
+
+    /// Remembers that a message came at this time that was sealed with it.
+    pub fn note_use(&self, at: Timestamp) {
+        self.0.last_used_micros.fetch_max(at.micros(), Ordering::Relaxed);
+    }
+
+    /// When a message came that was sealed with it, if one did since it was read.
+    #[must_use]
+    pub fn last_used(&self) -> Option<Timestamp> {
+        let micros = self.0.last_used_micros.load(Ordering::Relaxed);
+        Timestamp::from_micros(micros).filter(|_| micros != NEVER_MICROS)
     }
 
     /// Whether whoever has it may ask this.

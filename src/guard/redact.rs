@@ -124,9 +124,11 @@ impl Hash {
     }
 
     fn hexadecimal(self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut digits = String::with_capacity(24);
         for byte in self.0.finalize_fixed() {
-            let _ = write!(digits, "{byte:02x}"); // a String takes everything
+            digits.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            digits.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
         digits
     }

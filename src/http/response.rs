@@ -2,17 +2,11 @@
 
 use crate::clock::Clock;
 use std::io::Write;
-use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
 /// What a client is told to wait when the server is busy.
 const BUSY_RETRY_AFTER_SECONDS: u32 = 1;
 /// The longest wait that a `Retry-After` names; a longer one is cut to it.
 const RETRY_AFTER_SECONDS_MAX: u32 = 3600;
-
-const DATE: &[BorrowedFormatItem<'_>] =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// An answer: the status, a few headers and the body. The listener adds the framing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +118,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
 pub(super) fn encode_head(reply: &Response, close: bool, clock: &dyn Clock, out: &mut Vec<u8>) {
     const NEVER_FAILS: &str = "a Vec takes every byte";
     write!(out, "HTTP/1.1 {} {}\r\nDate: ", reply.status, reason(reply.status)).expect(NEVER_FAILS);
-    append_date(clock, out);
+    out.extend_from_slice(&clock.now().http_date());
     write!(out, "\r\nContent-Length: {}\r\n", reply.body.len()).expect(NEVER_FAILS);
     out.extend_from_slice(match reply.content_type {
         ContentType::Text => b"Content-Type: text/plain; charset=UTF-8\r\n",
@@ -157,13 +151,6 @@ pub(super) fn encode_closing(reply: &Response, clock: &dyn Clock) -> Vec<u8> {
     encode_head(reply, true, clock, &mut bytes);
     bytes.extend_from_slice(&reply.body);
     bytes
-}
-
-fn append_date(clock: &dyn Clock, out: &mut Vec<u8>) {
-    OffsetDateTime::from_unix_timestamp(clock.now().unix_seconds())
-        .ok()
-        .and_then(|now| now.format_into(out, DATE).ok())
-        .expect("a Moment lies within the years that the format can write");
 }
 
 #[cfg(test)]

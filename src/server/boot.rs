@@ -18,7 +18,7 @@ use super::memory::Plan;
 use super::process::Process;
 use crate::accounts::first_users::Initialised;
 use crate::accounts::lock::release_expired;
-use crate::app::{App, DelayedResponses, KeyUses};
+use crate::app::{App, DelayedResponses, Remembered};
 use crate::clock::Clock;
 use crate::config::base_directory::settle_first_admin;
 use crate::config::{Config, Startup};
@@ -150,8 +150,7 @@ fn put_together(
         metrics: metrics::open(),
         delayed: DelayedResponses::default(),
         recent_emails: Arc::default(),
-        key_uses: KeyUses::default(),
-        message_key_uses: KeyUses::default(),
+        remembered: Remembered::default(),
         mail_stops: Arc::default(),
     })
 }

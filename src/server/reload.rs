@@ -7,6 +7,7 @@ use super::listen::read_certificate;
 use super::process::Process;
 use crate::accounts::events::note_policy_reloaded;
 use crate::accounts::first_users::add_roles;
+use crate::accounts::message_keys::write_uses;
 use crate::app::App;
 use crate::config::{Problems, Reloaded};
 use crate::http::Listener;
@@ -49,6 +50,10 @@ fn reload_keys(reloaded: &Reloaded, app: &App) {
             if let Err(problem) = check_keys(&keys) {
                 log::error("kept the old keys", &[("cause", log::cause(&problem))]);
                 return;
+            }
+            // When they were last used is forgotten with them.
+            if let Err(error) = write_uses(app) {
+                log::warning("not noted when keys were last used", &[("cause", log::cause(&error))]);
             }
             let count = keys.len();
             app.keys.store(Arc::new(keys));

@@ -15,7 +15,7 @@ const BY_USER: &str = query(FILE, "by_user");
 const LIST: &str = query(FILE, "list");
 const INSERT: &str = query(FILE, "insert");
 const DELETE: &str = query(FILE, "delete");
-const ANY_ENDED: &str = query(FILE, "any_ended");
+const ENDS: &str = query(FILE, "ends");
 const EXPIRED: &str = query(FILE, "ended");
 const PUSH_ROLE: &str = query(FILE, "push_role");
 const ROLES_OF_USER: &str = query(FILE, "roles_by_user");
@@ -103,17 +103,29 @@ pub fn delete(tx: &Tx<'_>, user_id: UserId) -> Result<bool, StoreError> {
     Ok(tx.execute(DELETE, params! { ":user_id": user_id })? == 1)
 }
 
-/// Whether a lock has ended by now. One that is to last longer than any lock does was written under a wrong clock,
-/// and counts as ended too.
+/// When locks end.
+#[derive(Clone, Copy, Debug)]
+pub struct LockEnds {
+    /// Whether one has ended by now. One that is to last longer than any lock does was written under a wrong clock, and
+    /// counts as ended too.
+    pub any_ended: bool,
+    /// The earliest end, past or to come.
+    pub next: Option<Timestamp>,
+}
+
+/// When locks end.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn any_ended(db: &Db<'_>, longest_seconds: i64) -> Result<bool, StoreError> {
+pub fn ends(db: &Db<'_>, longest_seconds: i64) -> Result<LockEnds, StoreError> {
     let params = params! {
         ":now": db.now().stored(), ":latest": latest_end(db.now(), longest_seconds).stored()
     };
-    Ok(db.one(ANY_ENDED, params, |row| column(row, "any_ended"))?.unwrap_or(false))
+    let ends = db.one(ENDS, params, |row| {
+        Ok(LockEnds { any_ended: column(row, "any_ended")?, next: timestamp_or_null(row, "next_end")? })
+    })?;
+    Ok(ends.unwrap_or(LockEnds { any_ended: false, next: None }))
 }
 
 /// The latest time at which a lock that was put in force by now can end.
@@ -122,7 +134,7 @@ pub fn latest_end(now: Timestamp, longest_seconds: i64) -> Timestamp {
     now.plus_seconds(longest_seconds.saturating_add(CLOCK_STEP_SECONDS_MAX)).unwrap_or(Timestamp::MAX)
 }
 
-/// Users whose lock has ended by now, as [`any_ended`] sees it, some at a time.
+/// Users whose lock has ended by now, as [`ends`] sees it, some at a time.
 ///
 /// # Errors
 ///

@@ -14,6 +14,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/http/socket.rs",
     "src/http/supervisor.rs",
     "src/os.rs",
+    "src/os/bytes.rs",
     "tests/disk/vfs.rs",
     "tests/wiped/main.rs",
 ];

