@@ -22,7 +22,7 @@ LITESTREAM ?=
 ROOT    ?= $(CARGO_TARGET_DIR)/debian-$(TARGET)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-python test-original test-deploy test-litestream test-clients test-site screenshots check mutants static test-static dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-clients test-site screenshots check mutants static test-static dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ test-litestream:  ## replicate a server with Litestream, kill it, restore, and c
 	@tools/test-python.sh
 	cargo build --locked --bin authnzerver
 	$(CARGO_TARGET_DIR)/python/bin/python -B tests/litestream/replicate.py --litestream='$(LITESTREAM)' --server=$(CARGO_TARGET_DIR)/debug/authnzerver
+
+test-postgres:  ## start a PostgreSQL, run every statement on it, and tell the stories once more on it
+	@tools/test-postgres.sh
 
 test-clients:  ## build, install and test the clients, against the vectors and the built server
 	@tools/test-python.sh

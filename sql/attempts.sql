@@ -4,7 +4,7 @@ WHERE account_hash = :account_hash AND network = :network;
 
 -- name: total_failures
 -- Over all networks. Times that lie ahead were written under a wrong clock.
-SELECT coalesce(sum(failures), 0) AS total FROM
+SELECT CAST(coalesce(sum(failures), 0) AS BIGINT) AS total FROM
     (SELECT failures FROM attempts WHERE account_hash = :account_hash AND last_try <= :latest LIMIT :rows) AS counted;
 
 -- name: list_locked

@@ -11,20 +11,13 @@ SELECT seq, hash FROM events_removed;
 -- name: set_removed
 UPDATE events_removed SET seq = :seq, hash = :hash;
 
--- name: highest
--- The highest number that an event ever had.
-SELECT seq FROM sqlite_sequence WHERE name = 'events';
-
 -- name: insert
 INSERT INTO events (seq, at, kind, user_id, actor, actor_id, object, detail, origin_hash, hash)
 VALUES (:seq, :at, :kind, :user_id, :actor, :actor_id, :object, :detail, :origin_hash, :hash);
 
--- name: nonce
-SELECT randomblob(16) AS nonce;
-
 -- name: insert_origin
 INSERT INTO event_origins (seq, user_id, network, request_id, operator, nonce)
-VALUES (:seq, :user_id, :network, :request_id, :operator, :nonce);
+VALUES (:number, :user_id, :network, :request_id, :operator, :nonce);
 
 -- name: was_deleted_after
 SELECT EXISTS (SELECT 1 FROM events WHERE user_id = :user_id AND seq > :seq AND kind = :kind) AS was_deleted;

@@ -195,6 +195,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Time since some fixed point, never running backwards; for measuring how long something took.
     fn monotonic(&self) -> Duration;
+    /// Whether it tells the time that others go by, too.
+    fn is_real(&self) -> bool {
+        true
+    }
 }
 
 /// The machine's clocks.
@@ -259,6 +263,10 @@ impl Clock for ManualClock {
     fn monotonic(&self) -> Duration {
         let passed = self.micros.load(Ordering::SeqCst) - self.start_micros;
         Duration::from_micros(u64::try_from(passed).unwrap_or(0))
+    }
+
+    fn is_real(&self) -> bool {
+        false
     }
 }
 

@@ -120,6 +120,7 @@ pub struct NoSuchPosition;
 ///
 /// [`NoSuchPosition`]; too many waiting; a failing database.
 pub fn since(context: &Context<'_>, wanted: &Wanted) -> Result<Feed, OperationError<NoSuchPosition>> {
+    context.app().store.number_events()?;
     let found = context.read(|db| begin(db, &wanted.after))?;
     let (mut from, lost) = found.ok_or(OperationError::Refused(NoSuchPosition))?;
     if lost {
@@ -132,6 +133,7 @@ pub fn since(context: &Context<'_>, wanted: &Wanted) -> Result<Feed, OperationEr
     loop {
         // Made before the look, so that what is committed after it is not missed.
         let next_commit = watcher.as_ref().map(|watcher| (watcher, watcher.next_commit()));
+        context.app().store.number_events()?;
         let (feed, reached) = context.read(|db| look(db, from, wanted))?;
         let passed = context.app().clock.monotonic().saturating_sub(begun);
         if !feed.events.is_empty() || feed.lost || feed.more || waited.max(passed) >= wait {
@@ -219,6 +221,7 @@ pub fn page(
     rows: i64,
 ) -> Result<Vec<Listed>, StoreError> {
     let rows = rows.clamp(0, EVENTS_MAX);
+    context.app().store.number_events()?;
     context.read(|db| match user_id {
         Some(user_id) => events::list_of_user(db, user_id, after, rows),
         None => list(db, after, rows),
@@ -244,6 +247,7 @@ pub enum Verified {
 ///
 /// A failing database.
 pub fn verify(context: &Context<'_>) -> Result<Verified, StoreError> {
+    context.app().store.number_events()?;
     let first = context.read(removed)?;
     let (mut from, mut origins) = (first, Origins::default());
     loop {

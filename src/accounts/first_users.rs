@@ -10,7 +10,7 @@ use crate::policy::roles::Role;
 use crate::rng::Rng;
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::users::{self, NewUser};
-use crate::store::{Store, Tx, roles};
+use crate::store::{Store, Tx, restart_user_numbers, roles};
 
 /// What was missing and has been added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub fn initialise(
         let Some(first_users) = first_users.as_ref().filter(|_| is_still_empty) else {
             return Ok(Initialised::Before { roles_added });
         };
+        restart_user_numbers(tx)?;
         for user in first_users {
             let user_id = users::insert(tx, user)?;
             Trail::default().note(tx, By::SERVER, NewEvent::about(EventKind::AccountAdded, user_id))?;

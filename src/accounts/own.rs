@@ -81,6 +81,7 @@ pub fn login_history(
     limit: i64,
 ) -> Result<History, OperationError<NotLoggedIn>> {
     let rows = usize::try_from(limit).unwrap_or(0);
+    context.app().store.number_events()?;
     let found = context.read(|db| {
         let owner = owner(db, token)?;
         owner.map(|owner| logins_of_user(db, owner.user_id, before, limit.saturating_add(1))).transpose()

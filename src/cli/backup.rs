@@ -43,7 +43,9 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
         context.streams.warn(warning.as_str());
     }
     let config = loaded.config;
-    let source = Source::open(&context.environment.directory.join(&config.database)).map_err(failed)?;
+    let file = config.database.file(&context.environment.directory);
+    let file = file.map_err(|problem| CommandError::cannot_tell(problem.to_string()))?;
+    let source = Source::open(&file).map_err(failed)?;
     let now = context.parts.clock.now();
     let notes = Notes { taken: now, belongs_to: config.secret.fingerprints(&config.pii_salt) };
     let with_secrets = arguments.has(WITH_SECRETS.name).then_some(&config);

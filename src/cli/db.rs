@@ -109,7 +109,8 @@ pub fn migrate(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u
 /// The file that the settings name.
 fn database(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<PathBuf, CommandError> {
     let loaded = load(arguments, context)?;
-    Ok(context.environment.directory.join(loaded.config.database))
+    let file = loaded.config.database.file(&context.environment.directory);
+    file.map_err(|problem| CommandError::cannot_tell(problem.to_string()))
 }
 
 fn cannot(error: &OpenError) -> CommandError {

@@ -62,9 +62,11 @@ fn examine(
     findings.extend(Level::Warning, outlook.warnings);
     findings.ok(format!("keys: {}", loaded.config.secret.len()));
     certificate(&loaded.config, &process, context, findings);
-    let database = context.environment.directory.join(&loaded.config.database);
+    let database = loaded.config.database.within(&context.environment.directory);
     let key_file = config::key_file(&arguments.invocation, context.environment).ok();
-    files::look(&loaded.config, &database, key_file.as_deref(), findings);
+    if let Some(file) = database.path() {
+        files::look(&loaded.config, file, key_file.as_deref(), findings);
+    }
     running(arguments, context, findings);
     if arguments.has(MAIL.name) {
         match trial::probe(&loaded.config, &process, &**context.parts.clock) {
@@ -72,7 +74,7 @@ fn examine(
             Err((why, advice)) => findings.add(Level::Problem, why, advice),
         }
     }
-    if database::is_sound(&database, findings) {
+    if database.path().is_none_or(|file| database::is_sound(file, findings)) {
         match (context.parts.open)(loaded, &process) {
             Ok(app) => database::look_into(&app, findings),
             Err(problem) => {

@@ -8,6 +8,7 @@ use crate::accounts::events::note_restored;
 use crate::config::base_directory::{PII_SALT_FILE, SECRET_FILE};
 use crate::config::{self, RestoreSettings};
 use crate::files::with_suffix;
+use crate::rng::OsRng;
 use crate::store::restore::{Restored, restore};
 use crate::store::{OpenError, Store};
 use serde_json::json;
@@ -55,7 +56,7 @@ fn note(database: &Path, done: &Restored, context: &mut Context<'_, '_>) {
         return;
     }
     let made = done.notes.as_ref().map(|notes| notes.taken);
-    let noted = Store::open_prepared(database, Arc::clone(context.parts.clock))
+    let noted = Store::open_prepared(&database.into(), Arc::clone(context.parts.clock), Arc::new(OsRng))
         .map_err(|error| error.to_string())
         .and_then(|store| {
             note_restored(&store, &operator(), made).map_err(|error| error.about(database).to_string())

@@ -111,12 +111,12 @@ pub fn list(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, 
 fn known_keys(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<Vec<MessageKey>, CommandError> {
     // Whatever there is to warn of has been told.
     let loaded = config::load(&arguments.invocation, context.environment).map_err(CommandError::usage)?;
-    if !loaded.config.database.exists() {
+    if loaded.config.database.file(&context.environment.directory).is_ok_and(|file| !file.exists()) {
         return Ok(Vec::new());
     }
     let opened = (context.parts.open)(loaded, &Process::new(context.environment)).map_err(String::from);
     let listed = opened.and_then(|app| {
-        app.store.read(message_keys::list).map_err(|error| error.about(app.store.path()).to_string())
+        app.store.read(message_keys::list).map_err(|error| app.store.about(&error).to_string())
     });
     Ok(listed.unwrap_or_else(|error| {
         context.streams.warn(&format!("when keys were last used cannot be read: {error}"));

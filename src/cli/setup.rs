@@ -53,7 +53,7 @@ fn set_up(mut invocation: Invocation, context: &mut Context<'_, '_>) -> Result<(
         streams.print(&format!("{note}\n"));
     }
     let Startup { config, admin, .. } = loaded;
-    let database = environment.directory.join(&config.database);
+    let database = config.database.file(&environment.directory).map_err(Problems::one)?;
     let permissions = permissions_file(&config, &base, parts, streams)?;
     let admin = match admin.password {
         None if streams.input_is_terminal => ask_for_admin(&admin.email, streams)?,
@@ -92,7 +92,8 @@ fn ask_for_files(
     if invocation.setting("authdb").is_none() {
         let own = base.join(base_directory::DATABASE_FILE).display().to_string();
         let question = "The database is one SQLite file. Where should it be?";
-        let path = ask(question, &own, values::database, streams)?;
+        let file = |text: &str| values::database(text)?.file(Path::new(""));
+        let path = ask(question, &own, file, streams)?;
         invocation.set("authdb", path.display().to_string());
     }
     if invocation.setting("permissions").is_none() {

@@ -222,7 +222,7 @@ fn set_up_without_questions_makes_a_directory_that_the_server_starts_from() {
     let loaded = config::load(&Invocation::parse(&words).expect("good"), &elsewhere);
     let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n--\n{variables}"));
     assert_eq!((loaded.config.port, loaded.config.email_sender.as_str()), (8080, "100%% <a@b>"));
-    assert_eq!(loaded.config.database, machine.room.path().join("a b/.authdb.sqlite"));
+    assert_eq!(loaded.config.database.path(), Some(&*machine.room.path().join("a b/.authdb.sqlite")));
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
 }
 

@@ -187,7 +187,7 @@ fn written_credentials(path: &Path) -> io::Result<Option<(String, Secret<String>
 /// What about the base directory and the database the operator should know before the server makes or uses them; a
 /// line each. A directory that has nothing of ours is nobody's business. In a first start, the key was just made.
 #[must_use]
-pub fn concerns(base: &Path, database: &Path, is_first_start: bool) -> Vec<Problem> {
+pub fn concerns(base: &Path, database: Option<&Path>, is_first_start: bool) -> Vec<Problem> {
     let ours = [SECRET_FILE, PII_SALT_FILE, ADMIN_CREDENTIALS_FILE, DATABASE_FILE];
     let found: Vec<&str> = ours.into_iter().filter(|name| base.join(name).exists()).collect();
     let mut concerns = Vec::new();
@@ -198,7 +198,8 @@ pub fn concerns(base: &Path, database: &Path, is_first_start: bool) -> Vec<Probl
             .push(problem!("others have rights on the base directory; take them away: chmod 0700 {}", base));
     }
     let left = [ADMIN_CREDENTIALS_FILE, SECRET_FILE].into_iter().find(|name| found.contains(name));
-    if let Some(left) = left.filter(|_| !is_first_start && !database.exists()) {
+    let missing = database.filter(|database| !is_first_start && !database.exists());
+    if let Some((left, database)) = left.zip(missing) {
         concerns.push(problem!("there is no database {}, though {} is there: unless this is a first start, the database is gone; \
              stop the server and put it back, for a new one without your users is made now", database.display(), left));
     }

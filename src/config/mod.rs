@@ -174,7 +174,7 @@ pub fn load_for_restore(
     let secrets = reader.secret().zip(reader.pii_salt());
     // A key that is missing is told of when it is needed.
     let secrets = reader.finish(secrets).ok().map(|(secrets, _)| secrets);
-    let database = environment.directory.join(database);
+    let database = database.file(&environment.directory).map_err(Problems::one)?;
     Ok(RestoreSettings { database, base_directory: sources.base.clone(), secrets, warnings })
 }
 

@@ -12,6 +12,7 @@ use crate::log::LogFormat;
 use crate::outbound::mail::Protection;
 use crate::policy::passwords::PasswordPolicy;
 use crate::problem::Problem;
+use crate::store::Location;
 use log::LevelFilter;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -157,8 +158,9 @@ macro_rules! settings {
 settings! {
     /// Host names that a request's `Host` header may carry, with `;` between them.
     allowed_hosts: Vec<String> = "allowedhosts", Plain, "localhost;127.0.0.1", values::hosts;
-    /// The database: `sqlite:///relative/path`, `sqlite:////absolute/path` or a plain path.
-    database: PathBuf = "authdb", Location, required, values::database;
+    /// The database: an SQLite file (`sqlite:///relative/path`, `sqlite:////absolute/path` or a plain path), or a
+    /// PostgreSQL (`postgresql://user:password@host1,host2/database?sslmode=verify-full`).
+    database: Location = "authdb", Location, required, values::database;
     /// Where the server keeps its own files. `[[basedir]]` in other settings stands for it.
     base_directory: PathBuf = "basedir", Plain, ".", values::directory;
     /// 1 lets this very machine ask `/echo`.

@@ -93,7 +93,7 @@ fn every_default_is_a_good_value_and_the_original_ones_are_kept() {
     assert_eq!((config.listen.to_string().as_str(), config.port, config.workers), ("127.0.0.1", 13431, 4));
     assert_eq!((config.session_keep_days, config.user_lock_tries, config.user_lock_seconds), (30, 10, 3600));
     assert_eq!((config.email_server.as_str(), config.email_port), ("localhost", 25));
-    assert_eq!(config.database, Path::new("db.sqlite"));
+    assert_eq!(config.database.path(), Some(Path::new("db.sqlite")));
     assert!(!config.debug_mode && config.permissions_file.is_none() && config.tls_key_file.is_none());
     assert_eq!(config.email_user, "authnzerver");
     assert_eq!(loaded.admin.email, "admin@localhost");
@@ -121,7 +121,7 @@ fn a_file_of_variables_stands_in_place_of_the_environment() {
     );
     let operator = Operator::ready().sets("AUTHNZERVER_PORT", "2").writes("my.env", &text, 0o600);
     let loaded = operator.starts(&["--envfile=my.env", "--port=3"]);
-    assert_eq!((loaded.config.port, &loaded.config.database), (3, &PathBuf::from("a b.sqlite")));
+    assert_eq!((loaded.config.port, loaded.config.database.path()), (3, Some(Path::new("a b.sqlite"))));
     assert!(has_salt(&loaded.config, b"s"));
     let warning = loaded.warnings.join("\n");
     assert!(
@@ -165,7 +165,7 @@ fn the_file_that_a_python_installation_wrote_is_understood() {
     let loaded =
         operator.starts(&[&format!("--basedir={base}"), &confvars, &format!("--envfile={base}/.env")]);
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    assert_eq!(loaded.config.database, operator.path(".authdb.sqlite"));
+    assert_eq!(loaded.config.database.path(), Some(&*operator.path(".authdb.sqlite")));
     assert!(has_key(&loaded.config, KEY) && has_salt(&loaded.config, b"salt"));
     assert_eq!(loaded.config.permissions_file, Some(operator.path("default-permissions-model.json")));
     assert_eq!(loaded.config.email_user, "root");
@@ -174,13 +174,13 @@ fn the_file_that_a_python_installation_wrote_is_understood() {
 #[test]
 fn everything_wrong_is_told_at_once_and_secrets_are_not_repeated() {
     let operator = Operator::new()
-        .sets("AUTHNZERVER_AUTHDB", "postgresql://me:hidden@host/db")
+        .sets("AUTHNZERVER_AUTHDB", "postgresql://me:hidden@host/db?sslmode=prefer")
         .sets("AUTHNZERVER_SECRET", "hidden")
         .sets("AUTHNZERVER_PORT", "70\n000")
         .sets("AUTHNZERVER_TLSCERTFILE", "missing.pem");
     let text = operator.is_refused(&["--userlocktries=0", "--emailtls=perhaps"]);
     for part in [
-        "authdb: the value from AUTHNZERVER_AUTHDB in the environment is refused; it must be the path of an SQLite",
+        "authdb: the value from AUTHNZERVER_AUTHDB in the environment is refused; it must be a URL with sslmode=verify-full",
         "secret: the value from AUTHNZERVER_SECRET in the environment is refused; it must be 32 bytes",
         "port: `70\\n000` from AUTHNZERVER_PORT in the environment is refused; it must be a whole number from 0",
         "piisalt: missing; set AUTHNZERVER_PIISALT or --piisalt",
@@ -208,7 +208,7 @@ fn a_secret_may_lie_in_a_file_that_only_the_owner_can_read() {
     let loaded = operator.starts(&[]);
     assert!(has_key(&loaded.config, KEY));
     assert!(has_salt(&loaded.config, b"  with blanks "));
-    assert_eq!(loaded.config.database, operator.path("db"));
+    assert_eq!(loaded.config.database.path(), Some(&*operator.path("db")));
     assert_eq!(loaded.warnings.len(), 1);
     assert!(loaded.warnings[0].as_str().contains("key can be read by others"), "{:?}", loaded.warnings);
 }
@@ -336,7 +336,7 @@ fn a_base_directory_on_the_command_line_is_all_that_a_server_needs() {
     assert_eq!(make(1).len(), 3);
     assert!(make(2).is_empty());
     let loaded = operator.starts(&["--basedir=run", "--port=1"]);
-    assert_eq!(loaded.config.database, operator.path("run/.authdb.sqlite"));
+    assert_eq!(loaded.config.database.path(), Some(&*operator.path("run/.authdb.sqlite")));
     assert_eq!(loaded.config.base_directory, operator.path("run"));
     let key = fs::read(operator.path("run/.authnzerver-secret-key")).expect("made");
     assert!(has_key(&loaded.config, &String::from_utf8(key).expect("text")) && loaded.warnings.is_empty());
@@ -345,7 +345,7 @@ fn a_base_directory_on_the_command_line_is_all_that_a_server_needs() {
         format!("AUTHNZERVER_AUTHDB=other.sqlite\nAUTHNZERVER_SECRET={KEY}\nAUTHNZERVER_PIISALT=none\n");
     let operator = operator.writes("run/.env", &text, 0o600);
     let loaded = operator.starts(&["--basedir=run"]);
-    assert_eq!(loaded.config.database, Path::new("other.sqlite"));
+    assert_eq!(loaded.config.database.path(), Some(Path::new("other.sqlite")));
 }
 
 #[test]
@@ -356,7 +356,10 @@ fn a_file_of_variables_may_leave_the_required_settings_to_the_base_directory() {
     let made = make_what_is_missing(&invocation, &operator.environment, &SeededRng::new(1)).expect("made");
     assert_eq!(made.len(), 3);
     let loaded = operator.starts(&words);
-    assert_eq!((loaded.config.port, &loaded.config.database), (7, &operator.path("run/.authdb.sqlite")));
+    assert_eq!(
+        (loaded.config.port, loaded.config.database.path()),
+        (7, Some(&*operator.path("run/.authdb.sqlite")))
+    );
     let client = operator.client(&words, None).expect("the same");
     assert_eq!(client.url, "http://127.0.0.1:7/");
     assert!(
@@ -366,7 +369,8 @@ fn a_file_of_variables_may_leave_the_required_settings_to_the_base_directory() {
     let operator = operator.writes("half.env", "AUTHNZERVER_PIISALT=none\n", 0o600);
     let loaded = operator.starts(&["--basedir=run", "--envfile=half.env"]);
     assert!(
-        has_salt(&loaded.config, b"none") && loaded.config.database == operator.path("run/.authdb.sqlite")
+        has_salt(&loaded.config, b"none")
+            && loaded.config.database.path() == Some(&*operator.path("run/.authdb.sqlite"))
     );
 }
 
@@ -381,7 +385,7 @@ fn each_required_setting_that_nothing_gives_comes_from_the_base_directory() {
         assert_eq!(operator.path("run/.authnzerver-secret-key").exists(), name != "SECRET");
         assert_eq!(operator.path("run/.authnzerver-salt").exists(), name != "PIISALT");
         let loaded = operator.starts(&["--basedir=run"]);
-        let in_base = loaded.config.database == operator.path("run/.authdb.sqlite");
+        let in_base = loaded.config.database.path() == Some(&*operator.path("run/.authdb.sqlite"));
         assert_eq!(in_base, name != "AUTHDB", "{name}");
         assert_eq!(has_key(&loaded.config, KEY), name == "SECRET");
         assert_eq!(has_salt(&loaded.config, b"none"), name == "PIISALT");
@@ -411,7 +415,7 @@ fn the_base_directorys_own_variables_fill_in_what_nothing_else_gives() {
     let operator = Operator::new().writes("run/.env", &text, 0o600).sets("AUTHNZERVER_SECRET", other);
     let loaded = operator.starts(&["--basedir=run"]);
     assert!(has_key(&loaded.config, other) && !has_key(&loaded.config, KEY));
-    assert_eq!((loaded.config.database.as_path(), loaded.config.port), (Path::new("other.sqlite"), 7));
+    assert_eq!((loaded.config.database.path(), loaded.config.port), (Some(Path::new("other.sqlite")), 7));
     let operator = operator.writes("run/.env", &text.replace("PORT", "PROT"), 0o600);
     assert!(operator.is_refused(&["--basedir=run"]).contains("perhaps AUTHNZERVER_PORT"));
 }
@@ -441,7 +445,7 @@ fn variables_of_docker_and_of_lines_that_end_in_two_characters_are_taken_as_mean
         .sets("AUTHNZERVER_EMAILUSER", "\"half")
         .sets("AUTHNZERVER_LISTEN", "\"\"\r");
     let loaded = operator.starts(&[]);
-    assert_eq!((loaded.config.database.as_path(), loaded.config.port), (Path::new("db.sqlite"), 8080));
+    assert_eq!((loaded.config.database.path(), loaded.config.port), (Some(Path::new("db.sqlite")), 8080));
     assert!(has_key(&loaded.config, KEY) && has_salt(&loaded.config, b"salt"));
     assert!(loaded.config.email_password.matches(b"\"in quotes\""));
     assert_eq!(loaded.config.email_user, "\"half");

@@ -18,6 +18,7 @@ use crate::outbound::templates::link;
 use crate::policy::passwords::PasswordPolicy;
 use crate::problem;
 use crate::problem::Problem;
+use crate::store::Location;
 use log::LevelFilter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -127,10 +128,14 @@ pub fn optional_host(text: &str) -> Result<Option<String>, Problem> {
     if text.is_empty() { Ok(None) } else { host(text).map(Some) }
 }
 
-/// The path of the database file.
-pub fn database(text: &str) -> Result<PathBuf, Problem> {
+/// Where the database is.
+pub fn database(text: &str) -> Result<Location, Problem> {
     const ALLOWED: &str = "the path of an SQLite file: sqlite:///relative/path, sqlite:////absolute/path or a \
-                           plain path; other databases, and SQLite in memory, are not supported";
+                           plain path, or the URL of a PostgreSQL; other databases, and SQLite in memory, are not \
+                           supported";
+    if let Some(postgres) = Location::postgres(text) {
+        return postgres;
+    }
     let path = match text.strip_prefix("sqlite:///") {
         Some(path) if path.contains('?') => return Err(problem!("{}, nor are `?` options", ALLOWED)),
         Some(path) => path,
@@ -140,7 +145,7 @@ pub fn database(text: &str) -> Result<PathBuf, Problem> {
     if path.is_empty() || path == ":memory:" || path.contains('\0') {
         return Err(ALLOWED.into());
     }
-    Ok(path.into())
+    Ok(Location::File(path.into()))
 }
 
 /// A directory. It is made absolute with the other sources at hand.
@@ -391,7 +396,8 @@ mod tests {
             ("/a/b.sqlite", "/a/b.sqlite"),
             ("b.sqlite", "b.sqlite"),
         ] {
-            assert_eq!(database(text), Ok(path.into()));
+            let read = database(text).unwrap_or_else(|problem| panic!("{problem}"));
+            assert_eq!(read.path(), Some(std::path::Path::new(path)));
         }
         for text in [
             "sqlite://",
@@ -401,9 +407,8 @@ mod tests {
             "sqlite:///a?mode=ro",
             "sqlite+pysqlite:///a",
             "file:a",
-            "postgresql://me:hidden@host/db",
         ] {
-            let refusal = database(text).expect_err(text).to_string();
+            let refusal = database(text).map(drop).expect_err(text).to_string();
             assert!(refusal.contains("sqlite:///") && !refusal.contains("hidden"), "{refusal}");
         }
     }

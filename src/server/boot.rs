@@ -55,7 +55,7 @@ pub fn build(
     check_keys(&config.secret)?;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = hashing::open(&config, plan.threads, clock, rng)?;
-    let store = open_store(&config.database, config.workers, Arc::clone(clock))?;
+    let store = open_store(&config.database, config.workers, Arc::clone(clock), Arc::clone(rng))?;
     let first_admin = || {
         settle_first_admin(&config.base_directory, &admin, &**rng)
             .map_err(|error| problem!("cannot write the administrator's password: {}", error))
@@ -81,13 +81,13 @@ pub fn open(
     rng: &Arc<dyn Rng>,
 ) -> Result<App, Problem> {
     let config = loaded.config;
-    let store =
-        Store::open_prepared(&config.database, Arc::clone(clock)).map_err(|error| Problem::of(&error))?;
+    let store = Store::open_prepared(&config.database, Arc::clone(clock), Arc::clone(rng))
+        .map_err(|error| Problem::of(&error))?;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = hashing::open_for_command(&config, clock, rng)?;
     let app = put_together(config, Opened { policy, hasher, store }, process, clock, rng)?;
     // As before each request: a lock that has expired holds for nobody.
-    release_expired(&app).map_err(|error| error.about(app.store.path()))?;
+    release_expired(&app).map_err(|error| app.store.about(&error))?;
     Ok(app)
 }
 
@@ -169,7 +169,7 @@ pub fn make_database(
 ) -> Result<Initialised, Problem> {
     let policy = read_policy(policy)?;
     let hasher = hashing::open_for_setup(clock, rng)?;
-    let store = open_store(path, 1, Arc::clone(clock))?;
+    let store = open_store(&path.into(), 1, Arc::clone(clock), Arc::clone(rng))?;
     let initialised = prepare_database(&store, &policy, &hasher, &**rng, first_admin);
     store.close();
     initialised

@@ -46,12 +46,15 @@ pub fn certificate_ends(config: &Config, process: &Process) -> Option<Timestamp>
 
 fn look_at_database(config: &Config, outlook: &mut Outlook, warnings: &mut Vec<String>) {
     warnings.extend(
-        base_directory::concerns(&config.base_directory, &config.database, false)
+        base_directory::concerns(&config.base_directory, config.database.path(), false)
             .into_iter()
             .map(String::from),
     );
-    let path = config.database.display();
-    match inspect::look(&config.database).map(|found| found.holds) {
+    // A server that is elsewhere is not waited for.
+    let Some(path) = config.database.path() else { return };
+    let looked = inspect::look(path);
+    let path = path.display();
+    match looked.map(|found| found.holds) {
         Ok(Holds::Nothing) => warnings.push(format!("there is no database {path} yet; a start makes it")),
         Ok(Holds::Schema { version, newest }) if version < newest => {
             warnings.push(format!("the database {path} has schema {version}; a start brings it to {newest}"));

@@ -9,8 +9,7 @@ use crate::outcome::Error;
 use crate::policy::model::Policy;
 use crate::problem::Problem;
 use crate::rng::Rng;
-use crate::store::{Origin, Store, StoreError, Upgrade, users};
-use std::path::Path;
+use crate::store::{Location, Origin, Store, StoreError, Upgrade, users};
 use std::sync::Arc;
 
 /// Opens a database and logs where it came from.
@@ -18,12 +17,18 @@ use std::sync::Arc;
 /// # Errors
 ///
 /// One line for the operator.
-pub fn open_store(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<Store, Problem> {
-    let (store, origin) = Store::open(path, readers, clock).map_err(|error| Problem::of(&error))?;
+pub fn open_store(
+    location: &Location,
+    readers: usize,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+) -> Result<Store, Problem> {
+    let (store, origin) = Store::open(location, readers, clock, rng).map_err(|error| Problem::of(&error))?;
+    let path: Vec<_> = store.file().map(|path| ("path", log::path(path))).into_iter().collect();
     match origin {
-        Origin::Made => log::info("made the database", &[("path", log::path(path))]),
+        Origin::Made => log::info("made the database", &path),
         Origin::Found => {}
-        Origin::Filled => log::info("made the database in an empty file", &[("path", log::path(path))]),
+        Origin::Filled => log::info("made the database in an empty file", &path),
         Origin::Upgraded(upgrade) => log_upgrade(&upgrade),
         Origin::Adopted { copy, mode_tightened } => {
             log::info(
@@ -69,7 +74,7 @@ pub fn prepare_database(
     rng: &dyn Rng,
     first_admin: &FirstAdmin<'_>,
 ) -> Result<Initialised, Problem> {
-    let is_fresh = store.read(users::count).map_err(|error: StoreError| error.about(store.path()))? == 0;
+    let is_fresh = store.read(users::count).map_err(|error: StoreError| store.about(&error))? == 0;
     if !is_fresh {
         let roles_added = add_roles(store, policy).map_err(|failure| failure_text(&failure, store))?;
         if roles_added > 0 {
@@ -91,7 +96,7 @@ pub fn prepare_database(
 #[must_use]
 pub fn failure_text(error: &Error, store: &Store) -> Problem {
     match error {
-        Error::Store(error) => error.about(store.path()),
+        Error::Store(error) => store.about(error),
         Error::Busy(_) => Problem::of(error),
     }
 }

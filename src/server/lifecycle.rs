@@ -70,7 +70,8 @@ pub fn run(
     for warning in &loaded.warnings {
         log::warning("settings", &[("note", log::cause(warning))]);
     }
-    for concern in base_directory::concerns(&config.base_directory, &config.database, !notes.is_empty()) {
+    for concern in base_directory::concerns(&config.base_directory, config.database.path(), !notes.is_empty())
+    {
         log::warning("base directory", &[("note", log::cause(&concern))]);
     }
     // Kept until the end.

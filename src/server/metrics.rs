@@ -97,17 +97,21 @@ impl MetricsPage {
         text.histograms("authnzerver_commit_duration_seconds", "Time to write and sync a batch of writes.")
             .histogram(&[], &counts.commits);
         let bytes = |end: &str| {
-            let mut path = self.app.store.path().as_os_str().to_owned();
+            let mut path = self.app.store.file()?.as_os_str().to_owned();
             path.push(end);
-            std::fs::metadata(path).map_or(0, |file| file.len())
+            Some(std::fs::metadata(path).map_or(0, |file| file.len()))
         };
-        text.gauge("authnzerver_database_bytes", "The database's file.", bytes(""));
+        if let Some(bytes) = bytes("") {
+            text.gauge("authnzerver_database_bytes", "The database's file.", bytes);
+        }
         text.histograms(
             "authnzerver_event_lag_seconds",
             "Age of the oldest event in answers to events-since.",
         )
         .histogram(&[], &self.app.metrics.event_lag);
-        text.gauge("authnzerver_write_ahead_log_bytes", "What is not in that file yet.", bytes("-wal"));
+        if let Some(bytes) = bytes("-wal") {
+            text.gauge("authnzerver_write_ahead_log_bytes", "What is not in that file yet.", bytes);
+        }
         // Without an answer from the database there is no sample: that is not the same as none.
         let unsent: Result<_, StoreError> = self.app.store.read(statistics::unsent_emails);
         if let Ok((waiting, dead)) = unsent {

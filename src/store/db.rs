@@ -1,10 +1,12 @@
 //! What statements run on.
 
 use super::error::StoreError;
+use super::postgres::session::Session as Postgres;
 use super::row::Row;
 use super::sqlite::session::Session as Sqlite;
 use super::value::Params;
 use crate::clock::Timestamp;
+use crate::rng::Rng;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
@@ -22,41 +24,53 @@ pub struct Db<'c> {
 #[derive(Clone, Copy)]
 pub(super) enum Engine<'c> {
     Sqlite(Sqlite<'c>),
+    Postgres(&'c Postgres<'c>),
 }
 
 /// A [`Db`] that may write, inside a transaction.
-pub struct Tx<'c>(Db<'c>);
+pub struct Tx<'c> {
+    db: Db<'c>,
+    rng: &'c dyn Rng,
+}
 
 impl<'c> std::ops::Deref for Tx<'c> {
     type Target = Db<'c>;
 
     fn deref(&self) -> &Db<'c> {
-        &self.0
+        &self.db
     }
 }
 
 impl<'c> Tx<'c> {
-    pub(super) const fn new(engine: Engine<'c>, now: Timestamp) -> Self {
-        Self(Db { is_transaction: true, ..Db::new(engine, now) })
+    pub(super) const fn new(engine: Engine<'c>, now: Timestamp, rng: &'c dyn Rng) -> Self {
+        Self { db: Db { is_transaction: true, ..Db::new(engine, now) }, rng }
+    }
+
+    /// Random bytes.
+    pub(super) fn random<const BYTES: usize>(&self) -> [u8; BYTES] {
+        let mut bytes = [0; BYTES];
+        self.rng.fill(&mut bytes);
+        bytes
     }
 
     /// Whether a statement failed because of the database, rather than because of what it was to do.
     pub(super) fn saw_outage(&self) -> bool {
-        self.0.outage.get()
+        self.db.outage.get()
     }
 
     /// Whether a statement failed, so that nothing of the transaction may stay.
     pub(super) fn has_failed(&self) -> bool {
-        self.0.has_failed.get()
+        self.db.has_failed.get()
     }
 
     /// Runs a statement and tells how many rows it changed.
     pub(super) fn execute(&self, statement: &'static str, params: Params<'_>) -> Result<usize, StoreError> {
-        self.0.ensure_goes_on()?;
-        let changed = match self.0.engine {
+        self.db.ensure_goes_on()?;
+        let changed = match self.db.engine {
             Engine::Sqlite(sqlite) => sqlite.execute(statement, params),
+            Engine::Postgres(postgres) => postgres.execute(statement, params),
         };
-        changed.inspect_err(|error| self.0.note(error))
+        changed.inspect_err(|error| self.db.note(error))
     }
 }
 
@@ -71,10 +85,23 @@ impl<'c> Db<'c> {
         self.now
     }
 
+    /// The statement of the engine that it runs on, where the two need different ones.
+    pub(super) const fn either(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self.engine {
+            Engine::Sqlite(_) => sqlite,
+            Engine::Postgres(_) => postgres,
+        }
+    }
+
+    /// Whether several write at a time, each without knowing of the others before it is committed.
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
     /// The connection behind it, for tests of what SQLite itself does.
     #[cfg(test)]
     pub(super) const fn sqlite(&self) -> &'c super::sqlite::session::Statements {
-        let Engine::Sqlite(sqlite) = self.engine;
+        let Engine::Sqlite(sqlite) = self.engine else { panic!("this test is about SQLite") };
         sqlite.connection()
     }
 
@@ -117,6 +144,7 @@ impl<'c> Db<'c> {
         self.ensure_goes_on()?;
         let run = match self.engine {
             Engine::Sqlite(sqlite) => sqlite.each(statement, params, take),
+            Engine::Postgres(postgres) => postgres.each(statement, params, take),
         };
         run.inspect_err(|error| self.note(error))
     }

@@ -281,13 +281,14 @@ pub fn set_dead(tx: &Tx<'_>, email_id: i64, tries: u32) -> Result<(), StoreError
     Ok(())
 }
 
-/// Whether any email is being sent.
+/// Whether any email is being sent that nobody here sends any more: where several processes share a database, another one may be
+/// at it, and what is not noted as sent falls due by itself.
 ///
 /// # Errors
 ///
 /// A failing database.
 pub fn any_sending(db: &Db<'_>) -> Result<bool, StoreError> {
-    Ok(db.one(ANY_SENDING, &[], only)?.unwrap_or(false))
+    Ok(!db.is_shared() && db.one(ANY_SENDING, &[], only)?.unwrap_or(false))
 }
 
 /// Has what was being sent when the server ended tried again now; tells how many emails that are.

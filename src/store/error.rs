@@ -1,5 +1,6 @@
 //! What can go wrong in the store. The texts name tables and columns, never what was in them.
 
+use super::postgres::error::PostgresError;
 use super::sqlite::error::SqliteError;
 use crate::problem;
 use crate::problem::{Loggable, Problem, Shown};
@@ -33,8 +34,14 @@ pub enum StoreError {
     Damaged(String),
     /// So many writes have failed one after another.
     WritesFail(u32),
+    /// Nobody knows whether the write was done: the connection was lost while it was being committed.
+    Unknown,
+    /// This machine's clock is so many seconds off that of the database.
+    ClockSkew(u64),
     /// Anything else that SQLite reports.
     Sqlite(SqliteError),
+    /// Anything else that PostgreSQL reports, and whatever happens on the way to it.
+    Postgres(PostgresError),
 }
 
 impl StoreError {
@@ -46,8 +53,11 @@ impl StoreError {
             | Self::Replaced(_)
             | Self::Overwritten(_)
             | Self::Damaged(_)
-            | Self::WritesFail(_) => true,
+            | Self::WritesFail(_)
+            | Self::Unknown
+            | Self::ClockSkew(_) => true,
             Self::Sqlite(error) => error.is_outage(),
+            Self::Postgres(error) => !error.is_too_big(),
             _ => false,
         }
     }
@@ -58,6 +68,7 @@ impl StoreError {
         match self {
             Self::Duplicate(_) | Self::ForeignKey => true,
             Self::Sqlite(error) => error.is_too_big(),
+            Self::Postgres(error) => error.is_too_big(),
             _ => false,
         }
     }
@@ -95,7 +106,11 @@ impl StoreError {
             Self::Overwritten(path) => Self::Overwritten(path.clone()),
             Self::Damaged(what) => Self::Damaged(what.clone()),
             Self::WritesFail(count) => Self::WritesFail(*count),
+            Self::Unknown => Self::Unknown,
+            Self::ClockSkew(seconds) => Self::ClockSkew(*seconds),
             Self::Sqlite(error) => error.duplicate().map_or(Self::RolledBack, Self::Sqlite),
+            // Each of its writes has an error of its own.
+            Self::Postgres(_) => Self::RolledBack,
         }
     }
 }
@@ -126,7 +141,14 @@ impl fmt::Display for StoreError {
             ),
             Self::Damaged(what) => write!(out, "the database is damaged ({what}); restore a copy"),
             Self::WritesFail(count) => write!(out, "the last {count} writes failed"),
+            Self::Unknown => out.write_str(
+                "the connection to the database was lost during a commit; nobody knows whether it was done",
+            ),
+            Self::ClockSkew(seconds) => {
+                write!(out, "this machine's clock and the database's are {seconds} s apart; set them right")
+            }
             Self::Sqlite(error) => write!(out, "database: {error}"),
+            Self::Postgres(error) => error.fmt(out),
         }
     }
 }
@@ -189,7 +211,9 @@ pub enum OpenError {
     Adoption(PathBuf, Problem),
     /// The writing thread did not start.
     Thread(std::io::Error),
-    /// Anything else that SQLite reports.
+    /// A PostgreSQL cannot be used as it is.
+    Postgres(Problem),
+    /// Anything else that a database reports.
     Store(StoreError),
     /// The same about this file.
     Failed(PathBuf, StoreError),
@@ -262,6 +286,7 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             Self::Thread(error) => write!(out, "cannot start the writing thread: {}", Shown(error)),
+            Self::Postgres(what) => write!(out, "{what}"),
             Self::Store(error) => write!(out, "{error}"),
             Self::Failed(path, error) => error.about(path).fmt(out),
         }

@@ -3,6 +3,7 @@
 mod chain;
 pub mod follow;
 mod kind;
+pub(super) mod numbering;
 
 use chain::{Content, NONCE_BYTES, Origin};
 pub use chain::{EventHash, Link};
@@ -10,8 +11,9 @@ pub use kind::EventKind;
 
 use super::db::{Db, Tx};
 use super::error::StoreError;
+use super::postgres::events::{QUEUE, QUEUE_ORIGIN};
 use super::query::query;
-use super::row::{Row, column, moment};
+use super::row::{Row, column, moment, only};
 use super::value::params;
 use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
@@ -22,10 +24,8 @@ const FILE: &str = include_str!("../../sql/events.sql");
 const NEWEST: &str = query(FILE, "newest");
 const REMOVED: &str = query(FILE, "removed");
 const SET_REMOVED: &str = query(FILE, "set_removed");
-const HIGHEST: &str = query(FILE, "highest");
 const WAS_DELETED_AFTER: &str = query(FILE, "was_deleted_after");
 const INSERT: &str = query(FILE, "insert");
-const NONCE: &str = query(FILE, "nonce");
 const INSERT_ORIGIN: &str = query(FILE, "insert_origin");
 const HASH_OF: &str = query(FILE, "hash_of");
 const LIST: &str = query(FILE, "list");
@@ -174,12 +174,10 @@ impl Trail {
             request_id: self.request_id.as_deref().filter(|_| !is_last),
             operator: operator.as_deref(),
         };
-        let nonce: [u8; NONCE_BYTES] =
-            tx.one(NONCE, &[], |row| column(row, "nonce"))?.ok_or(StoreError::Corrupt("nonce"))?;
+        let nonce = if origin.is_empty() { [0; NONCE_BYTES] } else { tx.random() };
         let origin_hash = if origin.is_empty() { Vec::new() } else { origin.hash(&nonce).to_vec() };
-        let before = newest(tx)?;
         let event = Content {
-            seq: before.seq + 1,
+            seq: 0,
             at: tx.now(),
             kind: kind.name(),
             user_id,
@@ -189,24 +187,40 @@ impl Trail {
             detail: detail.as_deref(),
             origin_hash: Some(&origin_hash),
         };
-        let hash = before.followed_by(&event).hash;
-        let params = params! {
-            ":seq": event.seq, ":at": event.at.stored(), ":kind": event.kind, ":user_id": event.user_id,
-            ":actor": event.actor, ":actor_id": event.actor_id, ":object": event.object, ":detail": event.detail,
-            ":origin_hash": event.origin_hash, ":hash": hash.0,
+        let (insert_origin, number) = if tx.is_shared() {
+            let queued = params! {
+                ":at": event.at.stored(), ":kind": event.kind, ":user_id": event.user_id, ":actor": event.actor,
+                ":actor_id": event.actor_id, ":object": event.object, ":detail": event.detail,
+                ":origin_hash": event.origin_hash,
+            };
+            (QUEUE_ORIGIN, tx.one(QUEUE, queued, only)?.ok_or(StoreError::Corrupt("events"))?)
+        } else {
+            let before = newest(tx)?;
+            (INSERT_ORIGIN, insert(tx, before, &Content { seq: before.seq + 1, ..event })?.seq)
         };
-        tx.execute(INSERT, params)?;
         if origin.is_empty() {
             return Ok(());
         }
         let owner = owner_of_origin(kind.name(), actor, actor_id, user_id);
         let params = params! {
-            ":seq": event.seq, ":user_id": owner, ":network": origin.network, ":request_id": origin.request_id,
+            ":number": number, ":user_id": owner, ":network": origin.network, ":request_id": origin.request_id,
             ":operator": origin.operator, ":nonce": nonce,
         };
-        tx.execute(INSERT_ORIGIN, params)?;
+        tx.execute(insert_origin, params)?;
         Ok(())
     }
+}
+
+/// Puts an event after the one before it, where its own number says that it is; tells its place.
+fn insert(tx: &Tx<'_>, before: Link, event: &Content<'_>) -> Result<Link, StoreError> {
+    let place = before.followed_by(event);
+    let params = params! {
+        ":seq": event.seq, ":at": event.at.stored(), ":kind": event.kind, ":user_id": event.user_id,
+        ":actor": event.actor, ":actor_id": event.actor_id, ":object": event.object, ":detail": event.detail,
+        ":origin_hash": event.origin_hash, ":hash": place.hash.0,
+    };
+    tx.execute(INSERT, params)?;
+    Ok(place)
 }
 
 /// The user with whom an event's origin goes.

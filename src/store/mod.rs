@@ -7,6 +7,9 @@
 mod changes;
 mod db;
 mod error;
+mod job;
+mod location;
+mod postgres;
 pub(crate) mod query;
 mod row;
 mod sqlite;
@@ -36,6 +39,8 @@ pub(crate) mod users;
 pub use changes::{WATCHERS_MAX, Watcher};
 pub use db::{Db, Tx};
 pub use error::{OpenError, StoreError};
+pub use location::Location;
+pub(crate) use postgres::users::restart_numbers as restart_user_numbers;
 pub use removal::Removal;
 #[cfg(test)]
 pub(crate) use sqlite::testing;
@@ -44,29 +49,104 @@ pub use sqlite::{Origin, Upgrade, inspect};
 pub(crate) use sqlite::{backup, checksum, companions, restore};
 
 use crate::clock::{Clock, Timestamp};
+use crate::pool::Pool;
+use crate::problem::Problem;
+use crate::rng::Rng;
 use changes::Changes;
-use sqlite::engine::Sqlite;
+use db::Engine;
+use job::{Job, Purpose};
+use postgres::engine::Postgres;
+use postgres::session::Session;
+use sqlite::engine::{Reader as SqliteReader, Sqlite};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+/// Scans that may wait; more are refused at once as [`StoreError::Busy`].
+const WAITING_SCANS_MAX: usize = 16;
+
 /// An open database.
 pub struct Store {
-    engine: Sqlite,
+    /// Ended before the engine that they read.
+    scans: Pool,
+    engine: Arc<Opened>,
     changes: Arc<Changes>,
+    clock: Arc<dyn Clock>,
+}
+
+/// The engine of an open database.
+enum Opened {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// What a piece of work reads on.
+enum Reader<'s> {
+    Sqlite(SqliteReader<'s>),
+    Postgres(Session<'s>),
+}
+
+impl Reader<'_> {
+    fn db(&self, now: Timestamp) -> Db<'_> {
+        let engine = match self {
+            Self::Sqlite(reader) => Engine::Sqlite(reader.session()),
+            Self::Postgres(session) => Engine::Postgres(session),
+        };
+        Db::new(engine, now)
+    }
+}
+
+impl Opened {
+    fn reader(&self) -> Result<Reader<'_>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.reader().map(Reader::Sqlite),
+            Self::Postgres(postgres) => Ok(Reader::Postgres(postgres.reader())),
+        }
+    }
+
+    fn scanner(&self) -> Result<Reader<'_>, StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.scanner().map(Reader::Sqlite),
+            Self::Postgres(postgres) => Ok(Reader::Postgres(postgres.reader())),
+        }
+    }
+
+    fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.submit(job),
+            Self::Postgres(postgres) => {
+                postgres.submit(job);
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Store {
-    /// Opens the database at `path` with `readers` connections for reading: makes it when there is none, brings an
+    /// Opens the database at `location` with `readers` connections for reading: makes it when there is none, brings an
     /// older schema up to date, and adopts a file that the Python authnzerver made. Tells which of these it was.
     ///
     /// # Errors
     ///
-    /// When the file is damaged, newer than this program, not ours, or readable by others. Nothing is changed then.
-    pub fn open(path: &Path, readers: usize, clock: Arc<dyn Clock>) -> Result<(Self, Origin), OpenError> {
+    /// When it is damaged, newer than this program, not ours, or readable by others. Nothing is changed then.
+    pub fn open(
+        location: &Location,
+        readers: usize,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Result<(Self, Origin), OpenError> {
         let changes = Arc::<Changes>::default();
-        let (engine, origin) = Sqlite::open(path, readers, clock, &changes)?;
-        Ok((Self { engine, changes }, origin))
+        let (engine, origin) = match location {
+            Location::File(path) => {
+                let (sqlite, origin) = Sqlite::open(path, readers, (Arc::clone(&clock), rng), &changes)?;
+                (Opened::Sqlite(sqlite), origin)
+            }
+            Location::Postgres(target) => {
+                let (postgres, origin) = Postgres::open(target, (Arc::clone(&clock), rng), &changes)?;
+                (Opened::Postgres(postgres), origin)
+            }
+        };
+        Ok((Self::around(engine, changes, clock)?, origin))
     }
 
     /// Opens a database that a server has made ready, and may be using. Nothing is made, brought up to date or adopted.
@@ -74,37 +154,66 @@ impl Store {
     /// # Errors
     ///
     /// When there is no such database, or it cannot be used as it is.
-    pub fn open_prepared(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub fn open_prepared(
+        location: &Location,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+    ) -> Result<Self, OpenError> {
         let changes = Arc::<Changes>::default();
-        let engine = Sqlite::open_prepared(path, clock, &changes)?;
-        Ok(Self { engine, changes })
+        let parts = (Arc::clone(&clock), rng);
+        let engine = match location {
+            Location::File(path) => Opened::Sqlite(Sqlite::open_prepared(path, parts, &changes)?),
+            Location::Postgres(target) => Opened::Postgres(Postgres::open_prepared(target, parts, &changes)?),
+        };
+        Self::around(engine, changes, clock)
     }
 
-    /// The database's file.
+    fn around(engine: Opened, changes: Arc<Changes>, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
+        Ok(Self { scans, engine: Arc::new(engine), changes, clock })
+    }
+
+    /// The database's file, where it is one.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        self.engine.path()
+    pub fn file(&self) -> Option<&Path> {
+        match &*self.engine {
+            Opened::Sqlite(sqlite) => Some(sqlite.path()),
+            Opened::Postgres(_) => None,
+        }
+    }
+
+    /// What the operator reads about an error at the start.
+    #[must_use]
+    pub fn about(&self, error: &StoreError) -> Problem {
+        self.file().map_or_else(|| Problem::of(error), |file| error.about(file))
     }
 
     /// How many reads there were, scans aside.
     #[must_use]
     pub fn reads(&self) -> usize {
-        self.engine.reads()
+        match &*self.engine {
+            Opened::Sqlite(sqlite) => sqlite.reads(),
+            Opened::Postgres(postgres) => postgres.reads(),
+        }
     }
 
     /// What is counted about writes, for monitoring.
     #[must_use]
     pub fn counts(&self) -> &WriteCounts {
-        self.engine.counts()
+        match &*self.engine {
+            Opened::Sqlite(sqlite) => sqlite.counts(),
+            Opened::Postgres(postgres) => postgres.counts(),
+        }
     }
 
-    /// Reads. Each statement sees the newest commit; `work` must not wait for anything.
+    /// Reads. Each statement sees the newest commit; `work` must not wait for anything else.
     ///
     /// # Errors
     ///
     /// What `work` returns; [`StoreError::Overwritten`].
     pub fn read<T, E: From<StoreError>>(&self, work: impl FnOnce(&Db<'_>) -> Result<T, E>) -> Result<T, E> {
-        self.engine.read(work)
+        let reader = self.engine.reader()?;
+        work(&reader.db(self.clock.now()))
     }
 
     /// Reads what takes long, away from the threads on which requests are answered: one such piece of work at a time,
@@ -118,7 +227,9 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.engine.scan(work)
+        let (engine, now) = (Arc::clone(&self.engine), self.clock.now());
+        let scan = move || work(&engine.scanner()?.db(now));
+        self.scans.run(scan).unwrap_or_else(|| Err(StoreError::Busy.into()))
     }
 
     /// Writes: runs `work` in a transaction and returns once its commit is on the disk. When `work` returns an
@@ -134,7 +245,20 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.engine.write(work)
+        job::write(Purpose::Request, work, |job| self.engine.submit(job))
+    }
+
+    /// Sees to it that events that were committed before have their numbers, and can be read. They have them at once where one
+    /// writes at a time. Where many do, one that began before them and goes on for long holds them up.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn number_events(&self) -> Result<(), StoreError> {
+        match &*self.engine {
+            Opened::Sqlite(_) => Ok(()),
+            Opened::Postgres(postgres) => postgres.number_events(),
+        }
     }
 
     /// Tries whether the database can be read and written, and looks at how it has been doing.
@@ -143,14 +267,17 @@ impl Store {
     ///
     /// What is wrong.
     pub fn check(&self) -> Result<(), StoreError> {
-        self.engine.check()
+        match &*self.engine {
+            Opened::Sqlite(sqlite) => sqlite.check(),
+            Opened::Postgres(postgres) => postgres.check(),
+        }
     }
 
     /// Whether the file is to be checked for damage: it was too large for that at the start, or a statement has come
     /// upon damage.
     #[must_use]
     pub fn may_be_damaged(&self) -> bool {
-        self.engine.may_be_damaged()
+        matches!(&*self.engine, Opened::Sqlite(sqlite) if sqlite.may_be_damaged())
     }
 
     /// Checks the whole file for damage, on a connection of its own, until `stopping` is set. What it finds is
@@ -160,13 +287,20 @@ impl Store {
     ///
     /// When it could not be checked.
     pub fn look_for_damage(&self, stopping: &Arc<AtomicBool>) -> Result<(), StoreError> {
-        self.engine.look_for_damage(stopping)
+        match &*self.engine {
+            Opened::Sqlite(sqlite) => sqlite.look_for_damage(stopping),
+            // It looks after its own files.
+            Opened::Postgres(_) => Ok(()),
+        }
     }
 
     /// Finishes the writes that wait, moves the log into the database file and closes it. Whoever reads after this
     /// finds an empty database.
     pub fn close(&self) {
-        self.engine.close();
+        match &*self.engine {
+            Opened::Sqlite(sqlite) => sqlite.close(),
+            Opened::Postgres(postgres) => postgres.close(),
+        }
     }
 
     /// A place among those who may wait for what this process commits.
@@ -216,6 +350,9 @@ impl Store {
     ///
     /// A failing database.
     pub fn remove(&self, removal: Removal, limit: i64) -> Result<usize, StoreError> {
+        if removal.is_of_events() {
+            self.number_events()?;
+        }
         self.write(move |tx| removal.run(tx, limit))
     }
 }

@@ -33,6 +33,10 @@ pub enum Removal {
 }
 
 impl Removal {
+    pub(super) const fn is_of_events(self) -> bool {
+        matches!(self, Self::Events(_) | Self::SurplusEvents(_))
+    }
+
     /// Removes at most `limit` of them; tells how many.
     pub(super) fn run(self, tx: &Tx<'_>, limit: i64) -> Result<usize, StoreError> {
         match self {

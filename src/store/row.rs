@@ -1,6 +1,7 @@
 //! A row that a statement found, and how its columns are read: by name.
 
 use super::error::StoreError;
+use super::postgres::value::PostgresRow;
 use super::sqlite::value::SqliteRow;
 use super::value::{FromValue, Value};
 use crate::clock::Timestamp;
@@ -18,6 +19,7 @@ pub(super) struct Row<'r> {
 /// A row as its engine holds it.
 enum Values<'r> {
     Sqlite(SqliteRow<'r>),
+    Postgres(PostgresRow<'r>),
 }
 
 impl<'r> Row<'r> {
@@ -26,9 +28,15 @@ impl<'r> Row<'r> {
         Self { columns, values: Values::Sqlite(row), next: Cell::new(0) }
     }
 
+    /// A row of PostgreSQL's, with the names of its columns.
+    pub(super) const fn of_postgres(columns: &'r [Box<str>], row: PostgresRow<'r>) -> Self {
+        Self { columns, values: Values::Postgres(row), next: Cell::new(0) }
+    }
+
     fn value(&self, index: usize) -> Value<'_> {
         match &self.values {
             Values::Sqlite(row) => row.value(index),
+            Values::Postgres(row) => row.value(index),
         }
     }
 

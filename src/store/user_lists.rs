@@ -6,9 +6,10 @@ use super::error::StoreError;
 use super::query::query;
 use super::row::column;
 use super::users::{self, User};
-use super::value::{ToValue, params};
+use super::value::{Params, params};
 use crate::policy::email::EmailAddress;
 use crate::user_id::UserId;
+use std::borrow::Cow;
 
 const FILE: &str = include_str!("../../sql/user_lists.sql");
 const BY_USER_ID: &str = query(FILE, "by_user_id");
@@ -23,7 +24,8 @@ pub const SLICE_USERS: i64 = 500;
 /// Users that are compared in one slice, most of which will not be read.
 const SLICE_ROWS: i64 = 2_000;
 
-/// A value that a column is compared with.
+/// A value that a column is compared with, as the column's type has it: the text '1' equals the number 1 in a column of whole
+/// numbers, and the number 1 the text '1' in one of texts.
 pub enum ColumnValue {
     /// A text.
     Text(String),
@@ -41,6 +43,37 @@ pub enum Wanted {
     All,
     /// Those whose column of this name equals a value. A column that does not exist equals nothing.
     Column(String, ColumnValue),
+}
+
+impl ColumnValue {
+    /// What it is in a column of whole numbers.
+    fn number(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            Self::Real(number) => whole(*number),
+            Self::Text(text) => {
+                let text = text.trim_ascii();
+                text.parse().ok().or_else(|| text.parse().ok().and_then(whole))
+            }
+            Self::Email(_) => None,
+        }
+    }
+
+    /// What it is in a column of texts.
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Email(address) => address.as_str().into(),
+            Self::Integer(number) => number.to_string().into(),
+            Self::Real(number) => format!("{number:?}").into(),
+        }
+    }
+}
+
+/// A number that is a whole one.
+#[expect(clippy::cast_possible_truncation, reason = "nothing is cut off")]
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9.2e18).then_some(number as i64)
 }
 
 impl Wanted {
@@ -73,30 +106,28 @@ pub fn slice(db: &Db<'_>, wanted: &Wanted, after: UserId) -> Result<Slice, Store
         }
         Wanted::Column(by, value) => (by.as_str(), value),
     };
-    let value: &dyn ToValue = match value {
-        ColumnValue::Text(text) => text,
-        ColumnValue::Email(address) => address,
-        ColumnValue::Integer(number) => number,
-        ColumnValue::Real(number) => number,
-    };
-    let indexed = match by {
-        "user_id" => BY_USER_ID,
-        "system_id" => BY_SYSTEM_ID,
-        "email" => BY_EMAIL,
-        "user_role" => BY_USER_ROLE,
+    let (number, text) = (value.number(), value.text());
+    let by_number: Params<'_> = params! { ":number": number, ":after": after, ":rows": SLICE_USERS };
+    let by_text: Params<'_> = params! { ":text": text, ":after": after, ":rows": SLICE_USERS };
+    let (indexed, params) = match by {
+        "user_id" => (BY_USER_ID, by_number),
+        "system_id" => (BY_SYSTEM_ID, by_text),
+        "email" => (BY_EMAIL, by_text),
+        "user_role" => (BY_USER_ROLE, by_text),
         _ => return compared(db, by, value, after),
     };
-    let params = params! { ":value": value, ":after": after, ":rows": SLICE_USERS };
     let found: Vec<UserId> = db.all(indexed, params, |row| column(row, "user_id"))?;
     Ok(Slice { users: of_these(db, &found)?, next: found.last().copied() })
 }
 
 /// Those of the next rows whose column, which has no index, equals the value.
-fn compared(db: &Db<'_>, by: &str, value: &dyn ToValue, after: UserId) -> Result<Slice, StoreError> {
+fn compared(db: &Db<'_>, by: &str, value: &ColumnValue, after: UserId) -> Result<Slice, StoreError> {
     let params = params! { ":after": after, ":rows": SLICE_ROWS };
     let end = db.one(SLICE_END, params, |row| column::<Option<UserId>>(row, "user_id"))?.flatten();
     let Some(until) = end else { return Ok(Slice { users: Vec::new(), next: None }) };
-    let params = params! { ":by": by, ":value": value, ":after": after, ":until": until };
+    let params = params! {
+        ":by": by, ":number": value.number(), ":text": value.text(), ":after": after, ":until": until,
+    };
     let found: Vec<UserId> = db.all(IN_SLICE, params, |row| column(row, "user_id"))?;
     Ok(Slice { users: of_these(db, &found)?, next: Some(until) })
 }
@@ -108,4 +139,29 @@ fn of_these(db: &Db<'_>, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
         users.extend(users::by_id(db, *id)?);
     }
     Ok(users)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_what_the_column_has_it_as() {
+        let text = |text: &str| ColumnValue::Text(text.to_owned());
+        for (value, number, as_text) in [
+            (text("1"), Some(1), "1"),
+            (text(" 1.0 "), Some(1), " 1.0 "),
+            (text("1.5"), None, "1.5"),
+            (text("nan"), None, "nan"),
+            (text("1e300"), None, "1e300"),
+            (text("9223372036854775808"), None, "9223372036854775808"),
+            (text(""), None, ""),
+            (ColumnValue::Integer(i64::MIN), Some(i64::MIN), "-9223372036854775808"),
+            (ColumnValue::Real(2.0), Some(2), "2.0"),
+            (ColumnValue::Real(2.5), None, "2.5"),
+            (ColumnValue::Real(f64::INFINITY), None, "inf"),
+        ] {
+            assert_eq!((value.number(), &*value.text()), (number, as_text));
+        }
+    }
 }

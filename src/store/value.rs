@@ -4,6 +4,7 @@ use crate::guard::password::PasswordHash;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
+use std::borrow::Cow;
 
 /// A value for a parameter, or in a column. Booleans are integers, 0 and 1; times are texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,6 +113,12 @@ impl ToValue for str {
 }
 
 impl ToValue for String {
+    fn to_value(&self) -> Value<'_> {
+        Value::Text(self)
+    }
+}
+
+impl ToValue for Cow<'_, str> {
     fn to_value(&self) -> Value<'_> {
         Value::Text(self)
     }

@@ -28,7 +28,7 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("rusqlite", &["src/store/sqlite"], "Give store/ a verb for what you need, with its statement in sql/."),
     (
         "may",
-        &["src/http", "src/wait", "src/main", "src/server/listen"],
+        &["src/http", "src/wait", "src/main", "src/server/listen", "src/store/postgres/stream"],
         "Coroutines are the business of http/; wait.rs has what others need in order to wait.",
     ),
     ("httparse", &["src/http/received"], "HTTP ends in http/."),
@@ -38,7 +38,11 @@ const HOMES: &[(&str, &[&str], &str)] = &[
         "Hash and verify through the hasher, which bounds memory and threads.",
     ),
     ("bcrypt", &["src/guard/password"], "Hashes of other software are verified through the hasher."),
-    ("pbkdf2", &["src/guard/password"], "Hashes of other software are verified through the hasher."),
+    (
+        "pbkdf2",
+        &["src/guard/password", "src/store/postgres/scram"],
+        "Hashes of other software are verified through the hasher.",
+    ),
     ("scrypt", &["src/guard/password"], "Hashes of other software are verified through the hasher."),
     ("sha_crypt", &["src/guard/password"], "Hashes of other software are verified through the hasher."),
     ("fernet", &["src/guard/envelope"], "Seal and open through the envelope."),
@@ -100,6 +104,8 @@ const LOG_TEXTS: &[(&str, &[&str], &str)] = &[
 /// Who reads what the operator writes: settings, the policy, rate limits, the texts of emails, another program's database.
 const OPERATORS_WORDS: &[&str] = &[
     "src/config",
+    // Options of the database's URL, but nothing of the login in it.
+    "src/store/postgres/target",
     "src/policy/passwords",
     "src/guard/ratelimit/settings",
     "src/outbound/email_texts",

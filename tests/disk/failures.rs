@@ -2,6 +2,7 @@
 
 use crate::vfs::{self, Operation};
 use authnzerver::clock::{ManualClock, Timestamp};
+use authnzerver::rng::SeededRng;
 use authnzerver::server::health::HealthCheck;
 use authnzerver::store::{Store, roles};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +61,10 @@ fn a_removed_row_is_overwritten_on_the_disk() {
     assert!(!stays, "the hash of a deleted user is still in the file");
 }
 
+pub fn rng() -> Arc<SeededRng> {
+    Arc::new(SeededRng::new(1))
+}
+
 pub fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::parse("2026-11-23T15:00:00").expect("a time")))
 }
@@ -69,7 +74,7 @@ fn opening_and_closing_on_a_failing_disk_lose_nothing() {
     let _turn = disk();
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("db");
-    let open = || Store::open(&path, 2, clock()).map(|(store, _)| store);
+    let open = || Store::open(&path.clone().into(), 2, clock(), rng()).map(|(store, _)| store);
     let store = open().expect("opens");
     store.write(|tx| roles::insert(tx, "kept")).expect("writes");
     for operation in [Operation::Write, Operation::Sync, Operation::Truncate] {

@@ -200,7 +200,11 @@ fn a_waiting_request_sees_what_another_process_has_written() {
     let start = now(&server);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| since(&server, &start, json!({ "wait_seconds": 60 })));
-        let store = authnzerver::store::Store::open_prepared(server.database(), server.app.clock.clone());
+        let store = authnzerver::store::Store::open_prepared(
+            &server.app.config.database,
+            server.app.clock.clone(),
+            server.app.rng.clone(),
+        );
         let store = store.expect("opens");
         let event = authnzerver::store::events::NewEvent::about(
             authnzerver::store::events::EventKind::AccountLocked,

@@ -6,8 +6,7 @@ use support::parser::value_of;
 use support::{GOOD_PASSWORD, Reply, TestServer, session_body};
 
 fn run(server: &TestServer, statements: &str) {
-    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
-    connection.execute_batch(statements).expect("the statements run");
+    server.changes(statements);
 }
 
 /// Does something while a table cannot be found.

@@ -24,8 +24,7 @@ const SLOW_HASH: &str =
     "$argon2id$v=19$m=65536,t=16,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY";
 
 fn run(server: &TestServer, statements: &str) {
-    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
-    connection.execute_batch(statements).expect("the statements run");
+    server.changes(statements);
 }
 
 fn number(server: &TestServer, statement: &str) -> i64 {

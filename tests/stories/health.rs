@@ -13,8 +13,7 @@ fn health(server: &TestServer) -> (bool, Value) {
 }
 
 fn run(server: &TestServer, statements: &str) {
-    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
-    connection.execute_batch(statements).expect("the statements run");
+    server.changes(statements);
 }
 
 #[test]

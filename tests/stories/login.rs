@@ -225,7 +225,7 @@ fn an_old_hash_is_renewed_at_login_only() {
     let stored = argon2_of(GOOD_PASSWORD);
     assert!(stored.starts_with(hash));
     let set = format!("UPDATE users SET password = '{stored}' WHERE user_id = {user_id}");
-    rusqlite::Connection::open(server.database()).and_then(|db| db.execute_batch(&set)).expect("sets");
+    server.changes(&set);
     let of_alice = format!("SELECT password FROM users WHERE user_id = {user_id}");
     let check = json!({ "email": alice.email, "password": GOOD_PASSWORD });
     server.ask("user-passcheck-nosession", check).done();

@@ -17,8 +17,7 @@ const UNREADABLE: [&str; 6] = [
 ];
 
 fn run(server: &TestServer, statement: &str, text: &str) {
-    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
-    connection.execute(statement, [text]).expect("the statement runs");
+    server.changes(&statement.replace("?1", &format!("'{}'", text.replace('\'', "''"))));
 }
 
 fn edits(server: &TestServer, user_id: i64, changes: Value) -> Reply {
@@ -82,9 +81,7 @@ fn no_notes_are_an_empty_object() {
     for noted in ["NULL", "'null'", "' null '"] {
         let server = TestServer::start();
         let (_, user_id) = server.member("alice");
-        let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
-        let statement = format!("UPDATE users SET extra_info = {noted} WHERE user_id = {user_id}");
-        connection.execute_batch(&statement).expect("the statement runs");
+        server.changes(&format!("UPDATE users SET extra_info = {noted} WHERE user_id = {user_id}"));
         let edited = edits(&server, user_id, json!({ "extra_info": { "a": 1 } }));
         assert_eq!(edited.done()["user_info"]["extra_info"], json!({ "a": 1 }), "{noted}");
     }

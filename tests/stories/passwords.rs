@@ -235,8 +235,7 @@ fn a_change_ends_the_keys_of_the_sessions_it_ends() {
 
 /// Changes how the database behaves, behind the server's back.
 fn meddle(server: &TestServer, statements: &str) {
-    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
-    connection.execute_batch(statements).expect("the statements run");
+    server.changes(statements);
 }
 
 #[test]

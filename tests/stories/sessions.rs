@@ -180,8 +180,7 @@ fn a_stored_address_in_another_spelling_is_shown_and_compared_in_the_one_form() 
     let server = TestServer::start();
     let (_, user_id) = server.member("alice");
     let session = server.new_session(Some(user_id));
-    let database = rusqlite::Connection::open(server.database()).expect("opens");
-    database.execute("UPDATE sessions SET ip_address = '::ffff:c000:201'", []).expect("is changed");
+    server.changes("UPDATE sessions SET ip_address = '::ffff:c000:201'");
     let found = server.ask("session-exists", json!({ "session_token": session }));
     assert_eq!(found.done()["session_info"]["ip_address"], "192.0.2.1");
     for ip_address in ["192.0.2.1", "::FFFF:192.0.2.1", "64:ff9b::192.0.2.1"] {

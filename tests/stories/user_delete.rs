@@ -187,7 +187,7 @@ fn the_owner_of_a_group_stays_with_all_that_is_theirs() {
         "INSERT INTO groups (system_id, group_name, created_by, created_on, last_updated, group_role)
          VALUES ('g', 'g', {user_id}, '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000', 'staff')"
     );
-    rusqlite::Connection::open(server.database()).and_then(|db| db.execute_batch(&group)).expect("adds");
+    server.changes(&group);
     deletes(&server, user_id).refused(NOT_DELETED);
     asks_to_go(&server, &alice.email, user_id, GOOD_PASSWORD).refused(NOT_DELETED);
     assert!(exists(&server, user_id) && server.session_is_live(&session));

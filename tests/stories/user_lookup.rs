@@ -185,19 +185,21 @@ fn values_compare_by_the_columns_type() {
         assert!(ids(&matching(&server, by, &value)).is_empty(), "{by} = {value}");
     }
     let number = "UPDATE users SET system_id = '17' WHERE user_id = 3";
-    rusqlite::Connection::open(server.database()).and_then(|db| db.execute(number, [])).expect("updates");
+    server.changes(number);
     assert_eq!(ids(&matching(&server, "system_id", &json!(17))), [3], "a number equals the text that it is");
 }
 
 /// Adds users by the thousand.
 fn crowd(server: &TestServer, users: i64, note_bytes: i64) {
-    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+    let text = "0".repeat(usize::try_from(note_bytes).expect("a size"));
+    let sql = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {users})
         INSERT INTO users (system_id, full_name, password, email, email_verified, is_active, extra_info, created_on,
                            last_updated, user_role)
-        SELECT 's' || i, 'Name', 'p', i || '@example.org', 1, 1, '{\"x\": \"' || hex(zeroblob(?2)) || '\"}',
-               '2026-11-23 15:00:00.000000', '2026-11-23 15:00:00.000000', 'authenticated' FROM n";
-    let connection = rusqlite::Connection::open(server.database()).expect("the database opens");
-    connection.execute(sql, [users, note_bytes / 2]).expect("inserts");
+        SELECT 's' || i, 'Name', 'p', i || '@example.org', 1, 1, '{{\"x\": \"{text}\"}}',
+               '2026-11-23 15:00:00.000000', '2026-11-23 15:00:00.000000', 'authenticated' FROM n"
+    );
+    server.changes(&sql);
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Records for Local {
     }
 
     fn file_sizes(&self) -> Vec<(&'static str, u64)> {
-        let path = self.app().store.path();
+        let Some(path) = self.app().store.file() else { return Vec::new() };
         [("database_bytes", path.to_owned()), ("wal_bytes", with_suffix(path, "-wal"))]
             .map(|(name, path)| (name, std::fs::metadata(path).map_or(0, |file| file.len())))
             .into()

@@ -48,7 +48,7 @@ pub(super) fn look_into(app: &App, findings: &mut Findings) {
         .and_then(|()| app.store.last_seen_time())
         .map(|before| clock(before, now, findings));
     if let Err(error) = tried {
-        findings.add(Level::Problem, error.about(app.store.path()), "see `authnzerver db check`");
+        findings.add(Level::Problem, app.store.about(&error), "see `authnzerver db check`");
     }
 }
 

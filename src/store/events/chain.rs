@@ -18,6 +18,7 @@ const ORIGIN_DOMAIN: &[u8] = b"authnzerver event origin 1";
 pub struct EventHash(pub(super) [u8; 32]);
 
 /// What a hash covers, beside the hash before it.
+#[derive(Clone, Copy)]
 pub(super) struct Content<'e> {
     pub(super) seq: i64,
     pub(super) at: Timestamp,

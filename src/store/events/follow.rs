@@ -1,12 +1,12 @@
 //! Follows the chain: whether the log is what was written down, with what it says about origins.
 
 use super::chain::{Link, Origin};
-use super::{
-    Event, EventKind, HIGHEST, Unreadable, WAS_DELETED_AFTER, list, newest, owner_of_origin, removed,
-};
+use super::{Event, EventKind, Unreadable, WAS_DELETED_AFTER, list, newest, owner_of_origin, removed};
 use crate::store::db::Db;
 use crate::store::error::StoreError;
+use crate::store::postgres::events::HIGHEST as POSTGRES_HIGHEST;
 use crate::store::row::column;
+use crate::store::sqlite::events::HIGHEST as SQLITE_HIGHEST;
 use crate::store::value::params;
 
 /// What came of following the chain.
@@ -41,7 +41,8 @@ pub struct Origins {
 pub fn follow(db: &Db<'_>, from: Link, limit: i64, origins: &mut Origins) -> Result<Followed, StoreError> {
     let events = list(db, from.seq, limit)?;
     if events.is_empty() {
-        let highest = db.one(HIGHEST, &[], |row| column::<i64>(row, "seq"))?.unwrap_or(0);
+        let highest = db.either(SQLITE_HIGHEST, POSTGRES_HIGHEST);
+        let highest = db.one(highest, &[], |row| column::<i64>(row, "seq"))?.unwrap_or(0);
         // Others may have written meanwhile.
         let is_end = newest(db)?.seq == from.seq;
         return Ok(match () {

@@ -8,35 +8,45 @@ use super::identity::{FileId, OpenFiles};
 use super::in_use::InUse;
 use super::open::{self, First, Origin};
 use super::session::{Session, Statements};
-use super::writer::{Purpose, Told, WriteCounts, Writer};
+use super::writer::{Told, WriteCounts, Writer};
 use crate::clock::Clock;
 use crate::log;
-use crate::pool::Pool;
 use crate::problem::Problem;
+use crate::rng::Rng;
 use crate::store::changes::Changes;
 use crate::store::db::{Db, Engine, Tx};
 use crate::store::error::{OpenError, StoreError};
+use crate::store::job::{self, Job, Purpose};
 use crate::store::{server_state, users};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Scans that may wait; more are refused at once as [`StoreError::Busy`].
-const WAITING_SCANS_MAX: usize = 16;
-
 /// An open database of SQLite's.
 pub(crate) struct Sqlite {
     readers: Vec<Mutex<Statements>>,
     next_reader: AtomicUsize,
-    scanner: Arc<Mutex<Statements>>,
-    scans: Pool,
+    scanner: Mutex<Statements>,
     writer: Writer,
     pub(super) condition: Arc<Condition>,
     counts: Arc<WriteCounts>,
     path: PathBuf,
     clock: Arc<dyn Clock>,
     _in_use: Option<InUse>,
+}
+
+/// A connection while a piece of work reads on it.
+pub(crate) struct Reader<'s> {
+    statements: MutexGuard<'s, Statements>,
+    condition: &'s Condition,
+}
+
+impl Reader<'_> {
+    /// What statements run on.
+    pub(crate) fn session(&self) -> Session<'_> {
+        Session::new(&self.statements, self.condition)
+    }
 }
 
 fn reading(path: &Path) -> Result<Mutex<Statements>, OpenError> {
@@ -48,22 +58,22 @@ impl Sqlite {
     pub(crate) fn open(
         path: &Path,
         readers: usize,
-        clock: Arc<dyn Clock>,
+        (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         changes: &Arc<Changes>,
     ) -> Result<(Self, Origin), OpenError> {
         let (first, origin) = open::open(path, &*clock).map_err(|error| error.about(path))?;
-        let opened = Self::around(first, path, readers, clock, changes);
+        let opened = Self::around(first, path, readers, (clock, rng), changes);
         Ok((opened.map_err(|error| error.about(path))?, origin))
     }
 
     /// As the store says; `changes` learn of commits.
     pub(crate) fn open_prepared(
         path: &Path,
-        clock: Arc<dyn Clock>,
+        (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         changes: &Arc<Changes>,
     ) -> Result<Self, OpenError> {
         open::open_prepared(path)
-            .and_then(|first| Self::around(first, path, 1, clock, changes))
+            .and_then(|first| Self::around(first, path, 1, (clock, rng), changes))
             .map_err(|error| error.about(path))
     }
 
@@ -71,7 +81,7 @@ impl Sqlite {
         First { connection, id, in_use }: First,
         path: &Path,
         readers: usize,
-        clock: Arc<dyn Clock>,
+        (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         changes: &Arc<Changes>,
     ) -> Result<Self, OpenError> {
         let readers = (0..readers.max(1)).map(|_| reading(path)).collect::<Result<Vec<_>, _>>()?;
@@ -89,23 +99,11 @@ impl Sqlite {
             counts: Arc::clone(&counts),
             changes: Arc::clone(changes),
         };
-        let writer =
-            Writer::start(Statements::new(connection), clock.clone(), told).map_err(OpenError::Thread)?;
-        let scanner = Arc::new(reading(path)?);
-        let scans = Pool::start("store-scan", 1, WAITING_SCANS_MAX).map_err(OpenError::Thread)?;
+        let writer = Writer::start(Statements::new(connection), clock.clone(), rng, told)
+            .map_err(OpenError::Thread)?;
+        let scanner = reading(path)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
-        Ok(Self {
-            readers,
-            next_reader,
-            scanner,
-            scans,
-            writer,
-            condition,
-            counts,
-            path,
-            clock,
-            _in_use: in_use,
-        })
+        Ok(Self { readers, next_reader, scanner, writer, condition, counts, path, clock, _in_use: in_use })
     }
 
     /// As the store says.
@@ -123,56 +121,43 @@ impl Sqlite {
         &self.counts
     }
 
-    /// As the store says.
-    pub(crate) fn read<T, E: From<StoreError>>(
-        &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
+    /// A connection to read on.
+    pub(crate) fn reader(&self) -> Result<Reader<'_>, StoreError> {
         self.condition.check_content()?;
-        let connection = self.reader();
-        work(&Db::new(Engine::Sqlite(Session::new(&connection, &self.condition)), self.clock.now()))
+        Ok(Reader { statements: self.free_reader(), condition: &self.condition })
+    }
+
+    /// The connection for what takes long.
+    pub(crate) fn scanner(&self) -> Result<Reader<'_>, StoreError> {
+        self.condition.check_content()?;
+        let statements = self.scanner.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Reader { statements, condition: &self.condition })
     }
 
     /// As the store says.
-    pub(crate) fn scan<T, E>(
-        &self,
-        work: impl FnOnce(&Db<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.condition.check_content()?;
-        let (scanner, condition) = (Arc::clone(&self.scanner), Arc::clone(&self.condition));
-        let now = self.clock.now();
-        let scan = move || {
-            let connection = scanner.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&Db::new(Engine::Sqlite(Session::new(&connection, &condition)), now))
-        };
-        self.scans.run(scan).unwrap_or_else(|| Err(StoreError::Busy.into()))
+    pub(crate) fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        self.writer.submit(job)
     }
 
-    /// As the store says.
-    pub(crate) fn write<T, E>(&self, work: impl Fn(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.writer.write(Purpose::Request, work)
+    fn probe(
+        &self,
+        work: impl Fn(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        job::write(Purpose::Probe, work, |job| self.submit(job))
     }
 
     /// As the store says.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        self.read(users::any)?;
+        users::any(&Db::new(Engine::Sqlite(self.reader()?.session()), self.clock.now()))?;
         self.condition.check_damage()?;
-        self.writer.write(Purpose::Probe, server_state::set_last_write_check)?;
+        self.probe(server_state::set_last_write_check)?;
         match self.condition.writing(self.clock.monotonic()) {
             Writing::Works => {}
             Writing::Fails(count) => return Err(StoreError::WritesFail(count)),
             Writing::FailedBefore(_) => {
                 // The small write above may find room where a larger one did not, so this one is large.
-                self.writer.write(Purpose::Probe, server_state::fill_probe)?;
-                self.writer.write(Purpose::Probe, server_state::clear_probe)?;
+                self.probe(server_state::fill_probe)?;
+                self.probe(server_state::clear_probe)?;
                 self.condition.write_worked();
             }
         }
@@ -205,7 +190,7 @@ impl Sqlite {
 
     /// As the store says.
     pub(crate) fn close(&self) {
-        for reader in self.readers.iter().chain([&*self.scanner]) {
+        for reader in self.readers.iter().chain([&self.scanner]) {
             // The writer has to be the last one who has the file open, or the log would stay behind.
             if let Ok(nothing) = Connection::open_in_memory() {
                 *reader.lock().unwrap_or_else(PoisonError::into_inner) = Statements::new(nothing);
@@ -215,7 +200,7 @@ impl Sqlite {
     }
 
     /// A free connection, or the next one in turn when all are in use.
-    fn reader(&self) -> MutexGuard<'_, Statements> {
+    fn free_reader(&self) -> MutexGuard<'_, Statements> {
         let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
         let (before, from_turn) = self.readers.split_at(turn % self.readers.len());
         let free = from_turn.iter().chain(before).find_map(|reader| reader.try_lock().ok());

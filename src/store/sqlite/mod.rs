@@ -11,6 +11,7 @@ mod copying;
 mod damage;
 pub(super) mod engine;
 pub(super) mod error;
+pub(super) mod events;
 mod identity;
 mod in_use;
 pub mod inspect;
@@ -29,6 +30,7 @@ mod upgrade;
 pub(super) mod value;
 pub(super) mod writer;
 
+pub(super) use migrate::newest_version;
 pub use open::Origin;
 pub use upgrade::Upgrade;
 

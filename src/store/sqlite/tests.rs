@@ -4,6 +4,7 @@ use super::identity::OpenFiles;
 use crate::clock::ManualClock;
 use crate::guard::token::StoredToken;
 use crate::policy::roles::Role;
+use crate::rng::{Rng, SeededRng};
 use crate::store::*;
 use crate::user_id::UserId;
 use rusqlite::Connection;
@@ -49,8 +50,12 @@ fn clock() -> Arc<dyn Clock> {
     Arc::new(ManualClock::at(Timestamp::parse("2026-11-23 15:00:00.000000").expect("a time")))
 }
 
+fn rng() -> Arc<dyn Rng> {
+    Arc::new(SeededRng::new(1))
+}
+
 fn open(path: &Path) -> Result<(Store, Origin), OpenError> {
-    Store::open(path, 2, clock())
+    Store::open(&path.into(), 2, clock(), rng())
 }
 
 fn role_names(store: &Store) -> Vec<String> {
@@ -311,7 +316,7 @@ fn a_full_disk_fails_the_write_and_keeps_what_was_there() {
 fn room_for_small_writes_alone_is_not_yet_health() {
     let scratch = Scratch::new("small-room");
     let clock = Arc::new(ManualClock::at(clock().now()));
-    let (store, _) = Store::open(&scratch.database(), 2, clock.clone()).expect("opens");
+    let (store, _) = Store::open(&scratch.database().into(), 2, clock.clone(), rng()).expect("opens");
     let allow = |pages: &'static str| {
         let limit = move |tx: &Tx<'_>| {
             Ok::<_, StoreError>(tx.sqlite().execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)

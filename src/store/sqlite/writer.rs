@@ -6,10 +6,11 @@ use super::condition::Condition;
 use super::session::{Session, Statements};
 use crate::clock::Clock;
 use crate::metrics::{Counter, Histogram};
+use crate::rng::Rng;
 use crate::store::changes::Changes;
 use crate::store::db::{Engine, Tx};
 use crate::store::error::StoreError;
-use crate::wait::{Sender, oneshot};
+use crate::store::job::{Job, Purpose};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,58 +22,6 @@ use std::thread::JoinHandle;
 pub const WAITING_WRITES_MAX: usize = 4096;
 /// Writes that share one commit at most, so that the first of them does not wait too long.
 const BATCH_WRITES_MAX: usize = 512;
-
-/// How a write is answered once it is known whether its commit is safe on the disk.
-type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
-
-/// What a write is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Something to keep. Whether such writes work is what health is about.
-    Request,
-    /// Finding out whether writing works. Proves nothing about other writes, so it is not counted among them.
-    Probe,
-}
-
-/// One write, waiting for its turn.
-trait Job: Send {
-    /// What it is for.
-    fn purpose(&self) -> Purpose;
-    /// Runs it. `Err` means that it wants its changes undone.
-    fn run(self: Box<Self>, tx: &Tx<'_>) -> Result<Answer, Answer>;
-    /// Gives it up without running it; its answer says why.
-    fn give_up(self: Box<Self>) -> Answer;
-}
-
-struct Write<F, T: Send, E: Send> {
-    purpose: Purpose,
-    work: F,
-    sender: Sender<Result<T, E>>,
-}
-
-impl<F, T, E> Job for Write<F, T, E>
-where
-    F: Fn(&Tx<'_>) -> Result<T, E> + Send,
-    T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
-{
-    fn purpose(&self) -> Purpose {
-        self.purpose
-    }
-
-    fn run(self: Box<Self>, tx: &Tx<'_>) -> Result<Answer, Answer> {
-        let Self { work, sender, .. } = *self;
-        match work(tx) {
-            Ok(value) => Ok(Box::new(|committed| sender.send(committed.map(|()| value).map_err(E::from)))),
-            Err(error) => Err(Box::new(|_| sender.send(Err(error)))),
-        }
-    }
-
-    fn give_up(self: Box<Self>) -> Answer {
-        let Self { sender, .. } = *self;
-        Box::new(|committed| sender.send(Err(committed.err().unwrap_or(StoreError::RolledBack).into())))
-    }
-}
 
 /// What learns how writes went.
 pub(crate) struct Told {
@@ -88,34 +37,30 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Statements, clock: Arc<dyn Clock>, told: Told) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        connection: Statements,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        told: Told,
+    ) -> std::io::Result<Self> {
         let (queue, waiting) = sync_channel(WAITING_WRITES_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let Told { condition, counts, changes } = &told;
-            let thread = Thread { connection: &connection, clock: &*clock, condition, counts, changes };
+            let thread =
+                Thread { connection: &connection, clock: &*clock, rng: &*rng, condition, counts, changes };
             thread.write_until_closed(&waiting);
         })?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Runs `work` in a transaction and waits until it is committed and synced. When `work` returns an error its
+    /// Queues a write. It runs in a transaction and is answered once that is committed and synced. When it returns an error its
     /// changes are undone and nobody else's.
-    pub(crate) fn write<T, E>(
-        &self,
-        purpose: Purpose,
-        work: impl Fn(&Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        let (sender, answer) = oneshot();
+    pub(crate) fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let queue = lock(&self.queue).clone().ok_or(StoreError::Closed)?;
-        queue.try_send(Box::new(Write { purpose, work, sender })).map_err(|error| match error {
+        queue.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => StoreError::Closed,
-        })?;
-        answer.wait().unwrap_or_else(|| Err(StoreError::Panicked.into()))
+        })
     }
 
     /// Takes no more writes, finishes those that wait, and closes the connection.
@@ -150,6 +95,7 @@ pub struct WriteCounts {
 struct Thread<'a> {
     connection: &'a Statements,
     clock: &'a dyn Clock,
+    rng: &'a dyn Rng,
     condition: &'a Condition,
     counts: &'a WriteCounts,
     changes: &'a Changes,
@@ -158,7 +104,8 @@ struct Thread<'a> {
 /// How the writes of one commit came out, before the commit.
 #[derive(Default)]
 struct Batch {
-    answers: Vec<Answer>,
+    /// Each with whether a statement of it had failed, though it went on.
+    answers: Vec<(Box<dyn Job>, bool)>,
     /// Those of requests.
     requests: u32,
     /// Of these, the ones that the database did not let happen.
@@ -176,8 +123,9 @@ impl Thread<'_> {
             self.counts.commits.observe(self.clock.monotonic().saturating_sub(begun));
             self.counts.writes.add(u64::try_from(batch.answers.len()).unwrap_or(0));
             self.note(&batch, &outcome);
-            for answer in batch.answers {
-                answer(outcome.as_ref().map(drop).map_err(StoreError::duplicate));
+            for (job, is_aborted) in batch.answers {
+                let committed = outcome.as_ref().map(drop).map_err(StoreError::duplicate);
+                job.answer(if is_aborted { Err(StoreError::Aborted) } else { committed });
             }
             if outcome.is_ok() && batch.changed {
                 self.changes.tell();
@@ -221,7 +169,7 @@ impl Thread<'_> {
         for job in jobs {
             batch.requests += u32::from(job.purpose() == Purpose::Request);
             match &outcome {
-                Err(_) => batch.answers.push(job.give_up()),
+                Err(_) => batch.answers.push((job, false)),
                 Ok(()) => outcome = self.in_savepoint(job, &mut batch),
             }
         }
@@ -234,22 +182,21 @@ impl Thread<'_> {
     }
 
     /// Runs one job so that it can be undone alone. `Err` when the whole transaction is lost.
-    fn in_savepoint(&self, job: Box<dyn Job>, batch: &mut Batch) -> Result<(), StoreError> {
+    fn in_savepoint(&self, mut job: Box<dyn Job>, batch: &mut Batch) -> Result<(), StoreError> {
         let connection = self.connection;
         if let Err(error) = run(connection, "SAVEPOINT job") {
-            batch.answers.push(job.give_up());
+            batch.answers.push((job, false));
             return Err(error);
         }
-        let tx = Tx::new(Engine::Sqlite(Session::new(connection, self.condition)), self.clock.now());
+        let engine = Engine::Sqlite(Session::new(connection, self.condition));
+        let tx = Tx::new(engine, self.clock.now(), self.rng);
         let is_request = job.purpose() == Purpose::Request;
         let changes_before = connection.total_changes();
         // A panic drops the job with its sender, which tells the one who waits.
         let ran = catch_unwind(AssertUnwindSafe(|| job.run(&tx)));
-        let keep = matches!(ran, Ok(Ok(_))) && !tx.has_failed();
-        match ran {
-            Ok(Ok(answer)) if !keep => batch.answers.push(Box::new(|_| answer(Err(StoreError::Aborted)))),
-            Ok(Ok(answer) | Err(answer)) => batch.answers.push(answer),
-            Err(_) => {}
+        let keep = matches!(ran, Ok(true)) && !tx.has_failed();
+        if let Ok(stays) = ran {
+            batch.answers.push((job, stays && !keep));
         }
         if connection.is_autocommit() {
             // SQLite gives the whole transaction up by itself when, for example, the disk is full.

@@ -11,6 +11,7 @@ mod door;
 mod emails;
 pub mod machine;
 pub mod parser;
+pub mod postgres;
 mod program;
 pub mod python;
 mod reply;

@@ -171,7 +171,8 @@ fn what_was_acknowledged_moves_into_the_file_whoever_notices_first_that_it_went(
     adds(&store, "before").expect("writes");
     std::fs::rename(&path, &away).expect("moves");
     // A health check does so, and has no connection to write with.
-    store.engine.condition.check_files().expect_err("it went");
+    let Opened::Sqlite(sqlite) = &*store.engine else { panic!("it is a file") };
+    sqlite.condition.check_files().expect_err("it went");
     refuses(&store, "moved away");
     let copy = scratch.0.join("copy.sqlite");
     std::fs::copy(&away, &copy).expect("copies");
