@@ -27,6 +27,7 @@ fn open() -> Option<(Store, Origin)> {
 
 mod login;
 mod statements;
+mod transactions;
 
 #[test]
 fn a_schema_is_made_once() {
