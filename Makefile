@@ -22,7 +22,7 @@ LITESTREAM ?=
 ROOT    ?= $(CARGO_TARGET_DIR)/debian-$(TARGET)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-clients test-site screenshots check mutants static test-static dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-clients test-site screenshots check mutants static test-static test-speed speed-numbers dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -120,6 +120,13 @@ install:  ## install what `make static` built, and the systemd units (PREFIX, UN
 uninstall:  ## remove what `make install` installed; settings and databases stay (PREFIX, UNITDIR, DESTDIR)
 	rm -f $(DESTDIR)$(PREFIX)/bin/authnzrv $(DESTDIR)$(PREFIX)/bin/authnzerver
 	rm -f $(DESTDIR)$(UNITDIR)/authnzerver.service $(DESTDIR)$(UNITDIR)/authnzerver.socket
+
+test-speed: test-python  ## count the instructions of the hot requests of dist/authnzerver under Valgrind, and compare them with before
+	@bash -euc '. tools/need.sh; need valgrind valgrind --version'
+	$(CARGO_TARGET_DIR)/python/bin/python -B tests/speed/instructions.py --server=dist/authnzerver $(SPEED)
+
+speed-numbers:  ## write anew what they are compared with
+	$(MAKE) test-speed SPEED=--write
 
 bench:  ## measure the server on this machine, and kill it while it writes (BENCH='--rows=100000')
 	cargo build --release --locked --bin authnzerver --example bench

@@ -12,7 +12,6 @@ use crate::policy::roles::{Role, is_system_user};
 use crate::user_id::UserId;
 use crate::wire::StrOrInt;
 use crate::{requests, shape};
-use time::format_description::BorrowedFormatItem;
 
 const NOT_MADE: Refusal =
     Refusal::new("DB error when making new session", "The session could not be started.")
@@ -134,10 +133,6 @@ fn session_new(call: &mut Call<'_>, ask: SessionNew) -> Outcome<SessionMade> {
     Ok(Done::new(made, "The session was started."))
 }
 
-const DATE_AND_TIME: &[BorrowedFormatItem<'_>] = time::macros::format_description!(
-    "[year]-[month padding:none]-[day padding:none]T[hour padding:none]:[minute padding:none]:[second padding:none]"
-);
-
 /// Reads a time in UTC: `Y-M-DTh:m:s`, with or without up to six fraction digits and an offset.
 fn parse_expiry(text: &str) -> Option<Timestamp> {
     if text.len() > 40 || !text.is_ascii() {
@@ -156,8 +151,23 @@ fn parse_expiry(text: &str) -> Option<Timestamp> {
         }
         Some(_) => return None,
     };
-    let calendar = time::PrimitiveDateTime::parse(whole, DATE_AND_TIME).ok()?.assume_utc();
-    Timestamp::from_calendar(calendar)?.plus_micros(micros)?.plus_seconds(-offset_seconds)
+    read_calendar(whole)?.plus_micros(micros)?.plus_seconds(-offset_seconds)
+}
+
+/// Reads `Y-M-DTh:m:s`. The year has four digits, the others have one or two.
+fn read_calendar(text: &str) -> Option<Timestamp> {
+    let (date, clock) = text.split_once('T')?;
+    let (year, date) = date.split_once('-')?;
+    let (month, day) = date.split_once('-')?;
+    let (hour, clock) = clock.split_once(':')?;
+    let (minute, second) = clock.split_once(':')?;
+    let parts = [month, day, hour, minute, second];
+    let is_number =
+        |part: &&str| matches!(part.len(), 1 | 2) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let all_are_numbers = parts.iter().all(is_number);
+    all_are_numbers.then(|| {
+        Timestamp::parse(&format!("{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute:0>2}:{second:0>2}"))
+    })?
 }
 
 /// Cuts `+hh:mm` or `-hh:mm` off the end; tells the offset in seconds.
