@@ -1,14 +1,15 @@
 //! Fernet tokens: a version, the time in seconds, an initialization vector, what is encrypted by AES in CBC mode, and an
 //! HMAC of all that; in base64. The first half of a key signs, the second encrypts.
 
-use crate::keys::{KEY_BYTES, hmac_of};
 use aes::Aes128;
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockDecryptMut, BlockEncryptMut, KeyIvInit};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
-use hmac::Mac;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 
+pub(crate) const KEY_BYTES: usize = 32;
 const VERSION: u8 = 0x80;
 const TIME_END: usize = 1 + 8;
 const HEAD_END: usize = TIME_END + 16;
@@ -40,4 +41,10 @@ pub(crate) fn open(key: &[u8; KEY_BYTES], token: &[u8]) -> Option<Vec<u8>> {
     hmac_of(signs).chain_update(signed).verify_slice(signature).ok()?;
     let cipher = cbc::Decryptor::<Aes128>::new_from_slices(encrypts, &signed[TIME_END..HEAD_END]).ok()?;
     cipher.decrypt_padded_vec_mut::<Pkcs7>(&signed[HEAD_END..]).ok()
+}
+
+/// An HMAC with SHA-256, for a key of any length.
+pub(crate) fn hmac_of(key: &[u8]) -> Hmac<Sha256> {
+    // HMAC hashes what is too long and fills up what is too short, so no length is wrong.
+    Hmac::new_from_slice(key).expect("HMAC takes keys of every length")
 }

@@ -1,16 +1,14 @@
 //! The keys that seal messages.
 
-use crate::fernet;
+use crate::fernet::{self, KEY_BYTES, hmac_of};
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 use std::fmt;
 use std::path::Path;
 
-pub(crate) const KEY_BYTES: usize = 32;
 const KEYS_MAX: usize = 8;
 /// As people copy keys: with or without what fills them up.
 const WRITTEN: GeneralPurpose = GeneralPurpose::new(
@@ -126,12 +124,6 @@ impl fmt::Debug for KeyRing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "a ring of {} keys", self.keys.len())
     }
-}
-
-/// An HMAC with SHA-256, for a key of any length.
-pub(crate) fn hmac_of(key: &[u8]) -> Hmac<Sha256> {
-    // HMAC hashes what is too long and fills up what is too short, so no length is wrong.
-    Hmac::new_from_slice(key).expect("HMAC takes keys of every length")
 }
 
 /// A line up to a `#` at its start or behind white space.

@@ -3,7 +3,7 @@
 use super::{Headers, Site, own_path};
 use crate::client::Caller;
 use crate::errors::Error;
-use crate::keys::hmac_of;
+use crate::fernet::hmac_of;
 use crate::requests::{InternalSessionEditParams, LoginParams, SessionDeleteParams, SessionNewParams};
 use crate::types::{LoginAnswer, SessionAndOwner};
 use base64::Engine;
