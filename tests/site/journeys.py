@@ -1,9 +1,9 @@
 """Journeys through the example site, in a browser: what people do, what strangers try, and whether all can use it."""
 
-import ast
 import http.server
 import json
 import re
+import sys
 import threading
 import unittest
 import urllib.error
@@ -11,6 +11,9 @@ import urllib.request
 
 from playwright.sync_api import expect
 from support import OTHER_PASSWORD, PASSWORD, ROOT, Browsers, Demo
+
+sys.path.insert(0, str(ROOT / "tools/clients"))
+import texts  # noqa: E402
 
 # What the program of the site says by itself.
 SAID_BY_APP = ("You may not do this.", "There is no such page, or it is not for you.", "private", "shared", "public")
@@ -241,9 +244,7 @@ class Languages(Journey):
         needed = set(SAID_BY_APP)
         for file in (ROOT / "examples/site/templates").glob("*.html"):
             needed |= set(re.findall(r"""visit\.text\((?:"([^"]+)"|'[^']+')""", file.read_text()))
-        pages = ROOT / "clients/python/src/authnzerver_client/site"
-        for file in (pages / "routes.py", pages / "__init__.py"):
-            needed |= shown_texts(ast.parse(file.read_text()))
+        needed |= texts.known()
         self.assertEqual(sorted(needed - german.keys() - {""}), [])
         for english, text in german.items():
             self.assertEqual(re.findall(r"{\w*}", english), re.findall(r"{\w*}", text))
@@ -259,23 +260,6 @@ class Languages(Journey):
         uwe.looks("login-german")
         uwe.goes("/nowhere")
         uwe.sees("Diese Seite gibt es nicht")
-
-
-def shown_texts(tree):
-    """What a page is called and says, and what stands on its buttons and fields."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
-            found |= {value.value for value in node.values if isinstance(value, ast.Constant) and isinstance(value.value, str)}
-        if not isinstance(node, ast.Call):
-            continue
-        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        if name in ("Page", "Form", "Input", "said", "text", "replace"):
-            parts = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg in ("label", "hint", "messages"))]
-            parts += [part for one in parts if isinstance(one, ast.List) for part in one.elts]
-            found |= {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}
-    # Names of pages, fields and addresses are no texts.
-    return {text for text in found if re.search("[A-Z ]", text) and not text.startswith("/")} - {"GET", "POST"}
 
 
 class Permissions(Journey):

@@ -15,9 +15,10 @@ import node  # noqa: E402
 import php  # noqa: E402
 import python  # noqa: E402
 import rust  # noqa: E402
+import texts  # noqa: E402
 
-# One a language: a module with `files`, which gives the text of each file by its path.
-LANGUAGES = (python, go, node, php, rust)
+# One a language: a module with `files`, which gives the text of each file by its path. And one for what their pages say.
+LANGUAGES = (python, go, node, php, rust, texts)
 
 
 def main():
@@ -26,6 +27,8 @@ def main():
     options.add_argument("--check", action="store_true", help="only tell what is stale")
     options = options.parse_args()
     api = model.read(options.program)
+    if problems := texts.problems():
+        sys.exit("\n".join(problems))
     stale = []
     for language in LANGUAGES:
         files = language.files(api)

@@ -14,6 +14,8 @@ type Input struct {
 	Kind         string
 	Value        string
 	Autocomplete string
+	Hint         string
+	Required     bool
 }
 
 // Form is inputs and a button, sent to the page that it stands on unless Action says where.
