@@ -79,7 +79,7 @@ func program(t *testing.T) http.Handler {
 	mux.Handle("/", show)
 	mux.HandleFunc("/api/store", func(w http.ResponseWriter, r *http.Request) {
 		if err := Of(r).Store(r.Context(), map[string]any{"seen": true}); err != nil {
-			site.Failed(w, err)
+			site.Failed(w, r, err)
 		}
 	})
 	mux.Handle("/mine", LoginRequired(show))
@@ -87,7 +87,7 @@ func program(t *testing.T) http.Handler {
 	mux.HandleFunc("/basket", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			if err := Of(r).Store(r.Context(), map[string]any{"basket": r.FormValue("item")}); err != nil {
-				site.Failed(w, err)
+				site.Failed(w, r, err)
 				return
 			}
 		}
@@ -203,7 +203,7 @@ func (one *browser) signUp(email string) {
 	code := real.Code(email)
 	one.get("/verify?code=" + code)
 	one.expect(303, one.post("/verify", form("code", code)))
-	one.expectLocation("/login")
+	one.expectLocation("/login?said=verified")
 }
 
 func (one *browser) logIn(email, password string) {

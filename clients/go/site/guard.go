@@ -9,8 +9,6 @@ import (
 	"authnzerver.example/authnzerver"
 )
 
-const notAllowed = "You may not see this page."
-
 // guard is who may see what lies below a path.
 type guard struct {
 	path  string
@@ -84,6 +82,9 @@ func (site *Site) look(visit *Visit, guards []guard) (bool, error) {
 		return true, err
 	}
 	visit.Session = &info.SessionInfo
+	if err := visit.prolong(); err != nil {
+		return true, err
+	}
 	if len(guards) == 0 {
 		return false, nil
 	}
@@ -92,7 +93,7 @@ func (site *Site) look(visit *Visit, guards []guard) (bool, error) {
 	}
 	for _, guard := range guards {
 		if len(guard.roles) > 0 && !visit.HasRole(guard.roles...) {
-			return visit.say(http.StatusForbidden, notAllowed), nil
+			return visit.say(http.StatusForbidden, textForbidden), nil
 		}
 	}
 	now := hint{visit.Session.UserID, visit.Session.UserRole}
@@ -109,7 +110,7 @@ func (site *Site) look(visit *Visit, guards []guard) (bool, error) {
 	}
 	for _, check := range checks {
 		if _, err := check.From(answers); errors.As(err, &refused) {
-			return visit.say(http.StatusForbidden, notAllowed), nil
+			return visit.say(http.StatusForbidden, textForbidden), nil
 		} else if err != nil {
 			return true, err
 		}

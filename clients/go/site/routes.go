@@ -2,24 +2,14 @@ package site
 
 import (
 	"errors"
-	"fmt"
-	"html"
 	"net/http"
-	"strings"
+	"strconv"
+	"time"
 
 	"authnzerver.example/authnzerver"
 )
 
 // The pages with which users look after their accounts. Each answers the request, or says why it cannot.
-
-var (
-	emailInput    = Input{Name: "email", Label: "E-mail address", Kind: "email", Autocomplete: "username"}
-	passwordInput = Input{Name: "password", Label: "Password", Kind: "password", Autocomplete: "current-password"}
-	typedCode     = Input{Name: "code", Label: "Code from the e-mail", Kind: "text", Autocomplete: "one-time-code"}
-	newPassword   = Input{Name: "new_password", Label: "New password", Kind: "password", Autocomplete: "new-password"}
-)
-
-const sentTitle = "Look at your e-mail"
 
 func hidden(name, value string) Input { return Input{Name: name, Kind: "hidden", Value: value} }
 
@@ -30,30 +20,54 @@ func (visit *Visit) filled(page Page, then func() error) error {
 	}
 	err := then()
 	var refused *authnzerver.RefusedError
-	if errors.As(err, &refused) {
-		page.Messages = refused.Messages
-		return visit.show(http.StatusUnprocessableEntity, page)
+	if !errors.As(err, &refused) {
+		return err
 	}
-	return err
+	page.Messages, page.IsError = append([]string{}, refused.Messages...), true
+	if refused.RetryAfter > 0 {
+		seconds := strconv.Itoa(int(refused.RetryAfter / time.Second))
+		page.Messages = append(page.Messages, withValue(visit.Text(textRetryAfter), "seconds", seconds))
+	}
+	page.Forms = visit.kept(page.Forms)
+	return visit.show(http.StatusUnprocessableEntity, page)
+}
+
+// kept has what was typed not be typed again; but for passwords and codes.
+func (visit *Visit) kept(forms []Form) []Form {
+	var kept []Form
+	for _, form := range forms {
+		form.Inputs = append([]Input{}, form.Inputs...)
+		for place, input := range form.Inputs {
+			if isTyped := input.Kind == "text" || input.Kind == "email"; isTyped && input.Name != "code" && visit.form.Has(input.Name) {
+				form.Inputs[place].Value = visit.form.Get(input.Name)
+			}
+		}
+		kept = append(kept, form)
+	}
+	return kept
+}
+
+// newPassword is the field for one, with what a good one is.
+func (visit *Visit) newPassword(input Input) Input {
+	input.Hint = visit.site.options.PasswordHint
+	return input
 }
 
 // sent says what to do with the email that is on its way. Where the server sends codes to type instead of links, there is
 // a form for one.
 func (visit *Visit) sent(next string, typed Form, others ...Form) error {
-	page := Page{Name: "sent", Title: sentTitle, Forms: others}
-	page.Messages = []string{"Open the link in the e-mail that we have sent you."}
+	page := Page{Name: "sent", Title: textSent, Messages: []string{textOpenLink}, Forms: others}
 	if next == "code" {
-		page.Messages = []string{"Type the code from the e-mail that we have sent you."}
-		page.Forms = append([]Form{typed}, others...)
+		page.Messages, page.Forms = []string{textTypeCode}, append([]Form{typed}, others...)
 	}
 	return visit.show(http.StatusOK, page)
 }
 
 func signUp(visit *Visit) error {
-	name := Input{Name: "full_name", Label: "Name", Kind: "text", Autocomplete: "name"}
+	inputs := []Input{inputFullName, inputEmail, visit.newPassword(inputFirstPassword)}
 	page := Page{
-		Name: "signup", Title: "Sign up", Links: []Link{{"/login", "Log in"}},
-		Forms: []Form{{Button: "Sign up", Inputs: []Input{name, emailInput, newPassword}}},
+		Name: "signup", Title: textSignUp, Links: []Link{{"/login", textLogIn}},
+		Forms: []Form{{Button: textSignUp, Inputs: inputs}},
 	}
 	return visit.filled(page, func() error {
 		next, err := visit.startSignUp()
@@ -61,8 +75,8 @@ func signUp(visit *Visit) error {
 			return err
 		}
 		address := hidden("email", visit.form.Get("email"))
-		again := Form{"Send it again", []Input{address, hidden("resend", "1")}, "/signup"}
-		return visit.sent(next, Form{"Verify", []Input{address, typedCode}, "/verify"}, again)
+		again := Form{textSendAgain, []Input{address, hidden("resend", "1")}, "/signup"}
+		return visit.sent(next, Form{textVerify, []Input{address, inputTypedCode}, "/verify"}, again)
 	})
 }
 
@@ -71,6 +85,7 @@ func (visit *Visit) startSignUp() (string, error) {
 	if visit.form.Has("resend") {
 		answer, err := visit.caller.SignupResend(ctx, authnzerver.SignupResendParams{
 			Email: visit.form.Get("email"), Link: site.address("/verify"), SiteName: site.options.Name,
+			Language: visit.languageAsked(),
 		})
 		if err != nil {
 			return "", err
@@ -80,6 +95,7 @@ func (visit *Visit) startSignUp() (string, error) {
 	answer, err := visit.caller.SignupStart(ctx, authnzerver.SignupStartParams{
 		FullName: visit.form.Get("full_name"), Email: visit.form.Get("email"),
 		Password: visit.form.Get("new_password"), Link: site.address("/verify"), SiteName: site.options.Name,
+		Language: visit.languageAsked(),
 	})
 	if err != nil {
 		return "", err
@@ -91,7 +107,7 @@ func (visit *Visit) startSignUp() (string, error) {
 // that was typed is asked for again, where it was wrong.
 func (visit *Visit) codeForm(button string, more ...Input) Form {
 	if address := visit.form.Get("email"); address != "" {
-		return Form{Button: button, Inputs: append([]Input{hidden("email", address), typedCode}, more...)}
+		return Form{Button: button, Inputs: append([]Input{hidden("email", address), inputTypedCode}, more...)}
 	}
 	code := visit.request.URL.Query().Get("code")
 	if code == "" {
@@ -109,7 +125,7 @@ func (visit *Visit) typedFor() *string {
 }
 
 func verify(visit *Visit) error {
-	page := Page{Name: "verify", Title: "Verify your address", Forms: []Form{visit.codeForm("Verify")}}
+	page := Page{Name: "verify", Title: textVerifyEmail, Forms: []Form{visit.codeForm(textVerify)}}
 	return visit.filled(page, func() error {
 		params := authnzerver.SignupFinishParams{Code: visit.form.Get("code"), Email: visit.typedFor()}
 		answer, err := visit.caller.SignupFinish(visit.request.Context(), params)
@@ -117,55 +133,149 @@ func verify(visit *Visit) error {
 			return err
 		}
 		if answer.Next == "reset" {
-			return visit.lead("/forgot")
+			return visit.lead("/forgot?said=mixed")
 		}
-		return visit.lead("/login")
+		return visit.lead("/login?said=verified")
 	})
 }
 
 // logIn logs somebody in, with another session than before.
 func logIn(visit *Visit) error {
-	remember := Input{Name: "remember", Label: "Remember me", Kind: "checkbox", Value: "1"}
-	onward := hidden("next", ownPath(visit.request.URL.Query().Get("next")))
-	page := Page{
-		Name: "login", Title: "Log in", Links: []Link{{"/signup", "Sign up"}, {"/forgot", "Forgot your password?"}},
-		Forms: []Form{{Button: "Log in", Inputs: []Input{emailInput, passwordInput, remember, onward}}},
+	onward := visit.request.URL.Query().Get("next")
+	if onward == "" {
+		onward = visit.form.Get("next")
+	}
+	page := Page{Name: "login", Title: textLogIn, Links: []Link{{"/signup", textSignUp}, {"/forgot", textForgot}}}
+	inputs := []Input{inputEmail, inputPassword, inputRemember, hidden("next", ownPath(onward))}
+	page.Forms = []Form{{Button: textLogIn, Inputs: inputs}}
+	if visit.site.options.LoginLink {
+		page.Links = append(page.Links, Link{"/login-link", textLogInByEmail})
 	}
 	return visit.filled(page, func() error {
-		remember := visit.form.Has("remember")
+		asked := visit.entering()
 		params := authnzerver.LoginParams{
-			Email: visit.form.Get("email"), Password: visit.form.Get("password"), Remember: &remember,
-		}
-		if visit.token != "" {
-			params.SessionToken = authnzerver.Ptr(visit.token)
-		}
-		if !visit.IsLoggedIn() {
-			params.ExtraInfoJSON = visit.Stored()
+			Email: visit.form.Get("email"), Password: visit.form.Get("password"), SessionToken: asked.token,
+			Remember: &asked.remember, Days: asked.days, ExtraInfoJSON: asked.notes,
 		}
 		answer, err := visit.caller.Login(visit.request.Context(), params)
-		var refused *authnzerver.RefusedError
-		if errors.As(err, &refused) && visit.token != "" {
-			// The visitor's session has ended in any case.
-			visit.forget()
-		}
 		if err != nil {
-			return err
+			return visit.notEntered(err)
 		}
-		visit.forgetVisitor()
-		visit.start(answer.SessionToken, answer.Expires, remember)
-		return visit.lead(ownPath(visit.form.Get("next")))
+		return visit.enter(entered{answer.SessionToken, answer.Expires, answer.SecondFactorDue}, asked.remember)
 	})
 }
 
+// logInByLink logs somebody in by an email.
+func logInByLink(visit *Visit) error {
+	if !visit.site.options.LoginLink {
+		visit.say(http.StatusNotFound, textNoSuchPage)
+		return nil
+	}
+	if visit.request.URL.Query().Get("code") == "" && !visit.form.Has("code") {
+		return askForLink(visit)
+	}
+	page := Page{Name: "login-link", Title: textLogIn, Forms: []Form{visit.codeForm(textLogIn, inputRemember)}}
+	return visit.filled(page, func() error {
+		asked := visit.entering()
+		params := authnzerver.LoginLinkFinishParams{
+			Code: visit.form.Get("code"), Email: visit.typedFor(), SessionToken: asked.token,
+			Remember: &asked.remember, Days: asked.days, ExtraInfoJSON: asked.notes,
+		}
+		answer, err := visit.caller.LoginLinkFinish(visit.request.Context(), params)
+		if err != nil {
+			return visit.notEntered(err)
+		}
+		return visit.enter(entered{answer.SessionToken, answer.Expires, answer.SecondFactorDue}, asked.remember)
+	})
+}
+
+func askForLink(visit *Visit) error {
+	page := Page{Name: "login-link", Title: textLogInByEmail, Links: []Link{{"/login", textLogIn}}}
+	page.Forms = []Form{{Button: textSend, Inputs: []Input{inputEmail}}}
+	return visit.filled(page, func() error {
+		address, site := visit.form.Get("email"), visit.site
+		answer, err := visit.caller.LoginLinkStart(visit.request.Context(), authnzerver.LoginLinkStartParams{
+			Email: address, Link: site.address("/login-link"), SiteName: site.options.Name, Language: visit.languageAsked(),
+		})
+		if err != nil {
+			return err
+		}
+		inputs := []Input{hidden("email", address), inputTypedCode, inputRemember}
+		return visit.sent(answer.Next, Form{textLogIn, inputs, "/login-link"})
+	})
+}
+
+// entering is what a login is asked with, whichever way it is made.
+type entering struct {
+	token    *string
+	remember bool
+	days     *int64
+	notes    map[string]any
+}
+
+func (visit *Visit) entering() entering {
+	asked := entering{remember: visit.form.Has("remember"), notes: map[string]any{}}
+	if visit.token != "" {
+		asked.token = authnzerver.Ptr(visit.token)
+	}
+	if days := visit.site.options.KeepDays; asked.remember && days > 0 {
+		asked.days = authnzerver.Ptr(int64(days))
+	}
+	// What was noted about the visitor is taken over, but not from one user to another.
+	if !visit.IsLoggedIn() {
+		asked.notes = visit.Stored()
+	}
+	asked.notes[remembered] = asked.remember
+	return asked
+}
+
+// entered is what a login comes to.
+type entered struct {
+	token           string
+	expires         time.Time
+	secondFactorDue bool
+}
+
+func (visit *Visit) notEntered(err error) error {
+	var refused *authnzerver.RefusedError
+	if errors.As(err, &refused) && visit.token != "" {
+		// The visitor's session may have ended: one that is kept would be asked about each time.
+		visit.forget()
+	}
+	return err
+}
+
+// enter takes the session of a login, and leads on. A session that does not count before a second proof is ended: there
+// is no page for one.
+func (visit *Visit) enter(came entered, remember bool) error {
+	if came.secondFactorDue {
+		if err := visit.endSession(came.token); err != nil {
+			return err
+		}
+		visit.forget()
+		visit.say(http.StatusForbidden, textSecondFactor)
+		return nil
+	}
+	visit.forgetVisitor()
+	visit.start(came.token, came.expires, remember)
+	return visit.lead(ownPath(visit.form.Get("next")))
+}
+
+// endSession ends a session. One that is refused had ended already.
+func (visit *Visit) endSession(token string) error {
+	_, err := visit.caller.SessionDelete(visit.request.Context(), authnzerver.SessionDeleteParams{SessionToken: token})
+	var refused *authnzerver.RefusedError
+	if errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
 func logOut(visit *Visit) error {
-	page := Page{Name: "logout", Title: "Log out", Forms: []Form{{Button: "Log out"}}}
+	page := Page{Name: "logout", Title: textLogOut, Forms: []Form{{Button: textLogOut}}}
 	return visit.filled(page, func() error {
 		if visit.token != "" {
-			params := authnzerver.SessionDeleteParams{SessionToken: visit.token}
-			_, err := visit.caller.SessionDelete(visit.request.Context(), params)
-			var refused *authnzerver.RefusedError
-			// One that is refused had ended already.
-			if err != nil && !errors.As(err, &refused) {
+			if err := visit.endSession(visit.token); err != nil {
 				return err
 			}
 			visit.site.forgetHint(visit.token)
@@ -176,133 +286,33 @@ func logOut(visit *Visit) error {
 }
 
 func forgot(visit *Visit) error {
-	page := Page{Name: "forgot", Title: "Forgot your password?", Forms: []Form{{Button: "Send", Inputs: []Input{emailInput}}}}
+	page := Page{Name: "forgot", Title: textForgot, Links: []Link{{"/login", textLogIn}}}
+	page.Forms = []Form{{Button: textSend, Inputs: []Input{inputEmail}}}
 	return visit.filled(page, func() error {
 		answer, err := visit.caller.ResetStart(visit.request.Context(), authnzerver.ResetStartParams{
 			Email: visit.form.Get("email"), Link: visit.site.address("/reset"), SiteName: visit.site.options.Name,
+			Language: visit.languageAsked(),
 		})
 		if err != nil {
 			return err
 		}
-		address := hidden("email", visit.form.Get("email"))
 		if answer.Next == "code" {
-			return visit.sent(answer.Next, Form{"Set password", []Input{address, typedCode, newPassword}, "/reset"})
+			inputs := []Input{hidden("email", visit.form.Get("email")), inputTypedCode, visit.newPassword(inputNewPassword)}
+			return visit.sent(answer.Next, Form{textSetPassword, inputs, "/reset"})
 		}
-		message := "If there is an account with this address, an e-mail with a link is on its way."
-		return visit.show(http.StatusOK, Page{Name: "sent", Title: sentTitle, Messages: []string{message}})
+		return visit.show(http.StatusOK, Page{Name: "sent", Title: textSent, Messages: []string{textLinkMayBeSent}})
 	})
 }
 
 func reset(visit *Visit) error {
-	page := Page{Name: "reset", Title: "Choose a new password", Forms: []Form{visit.codeForm("Set password", newPassword)}}
-	return visit.filled(page, func() error {
+	form := visit.codeForm(textSetPassword, visit.newPassword(inputNewPassword))
+	return visit.filled(Page{Name: "reset", Title: textChoosePassword, Forms: []Form{form}}, func() error {
 		_, err := visit.caller.ResetFinish(visit.request.Context(), authnzerver.ResetFinishParams{
 			Code: visit.form.Get("code"), NewPassword: visit.form.Get("new_password"), Email: visit.typedFor(),
 		})
 		if err != nil {
 			return err
 		}
-		return visit.lead("/login")
+		return visit.lead("/login?said=reset")
 	})
-}
-
-func password(visit *Visit) error {
-	page := Page{
-		Name: "password", Title: "Change your password",
-		Forms: []Form{{Button: "Change password", Inputs: []Input{passwordInput, newPassword}}},
-	}
-	return visit.filled(page, func() error {
-		name := ""
-		if visit.Session.FullName != nil {
-			name = html.UnescapeString(*visit.Session.FullName)
-		}
-		_, err := visit.caller.UserChangepass(visit.request.Context(), authnzerver.UserChangepassParams{
-			UserID: visit.Session.UserID, SessionToken: visit.token, FullName: name, Email: visit.Session.Email,
-			CurrentPassword: visit.form.Get("password"), NewPassword: visit.form.Get("new_password"),
-		})
-		if err != nil {
-			return err
-		}
-		return visit.lead("/sessions")
-	})
-}
-
-// sessions lists the sessions of whoever is logged in, and ends them.
-func sessions(visit *Visit) error {
-	ctx := visit.request.Context()
-	if visit.request.Method == http.MethodPost {
-		var err error
-		if visit.form.Get("others") != "" {
-			_, err = visit.caller.SessionDeleteUserID(ctx, authnzerver.SessionDeleteUserIDParams{
-				SessionToken: visit.token, UserID: visit.UserID(), KeepCurrentSession: true,
-			})
-		} else {
-			_, err = visit.caller.SessionEnd(ctx, authnzerver.SessionEndParams{
-				SessionToken: visit.token, SessionID: visit.form.Get("session_id"),
-			})
-		}
-		if err != nil {
-			return err
-		}
-		return visit.lead("/sessions")
-	}
-	answer, err := visit.caller.SessionList(ctx, authnzerver.SessionListParams{SessionToken: visit.token})
-	if err != nil {
-		return err
-	}
-	page := Page{Name: "sessions", Title: "Your sessions"}
-	for _, one := range answer.Sessions {
-		created := one.Created.Format("2006-01-02 15:04")
-		text := fmt.Sprintf("%s, %s, since %s UTC", one.UserAgent, one.IPAddress, created)
-		if one.IsCurrent {
-			text += " (this device)"
-		}
-		page.Rows = append(page.Rows, Row{text, Form{Button: "End", Inputs: []Input{hidden("session_id", one.SessionID)}}})
-	}
-	page.Forms = []Form{{Button: "End all others", Inputs: []Input{hidden("others", "1")}}}
-	return visit.show(http.StatusOK, page)
-}
-
-// keys lists the API keys of whoever is logged in, makes new ones, and ends them.
-func keys(visit *Visit) error {
-	ctx := visit.request.Context()
-	page := Page{Name: "keys", Title: "Your API keys"}
-	if key := visit.form.Get("key_id"); visit.request.Method == http.MethodPost && key != "" {
-		params := authnzerver.APIKeyEndParams{SessionToken: visit.token, KeyID: key}
-		if _, err := visit.caller.APIKeyEnd(ctx, params); err != nil {
-			return err
-		}
-		return visit.lead("/keys")
-	}
-	if visit.request.Method == http.MethodPost {
-		issued, err := visit.caller.APIKeyIssue(ctx, authnzerver.APIKeyIssueParams{
-			SessionToken: visit.token, Name: visit.form.Get("name"),
-			Scopes: authnzerver.Strings(strings.Fields(visit.form.Get("scopes"))...), ExpiresDays: authnzerver.Ptr[int64](365),
-		})
-		var refused *authnzerver.RefusedError
-		if errors.As(err, &refused) {
-			page.Messages = refused.Messages
-		} else if err != nil {
-			return err
-		} else {
-			page.Messages = []string{"Your new key, shown this once: " + issued.APIKey}
-		}
-	}
-	answer, err := visit.caller.APIKeyList(ctx, authnzerver.APIKeyListParams{SessionToken: visit.token})
-	if err != nil {
-		return err
-	}
-	for _, one := range answer.APIKeys {
-		name := one.KeyID
-		if one.Name != nil && *one.Name != "" {
-			name = *one.Name
-		}
-		end := Form{Button: "Revoke", Inputs: []Input{hidden("key_id", one.KeyID)}}
-		page.Rows = append(page.Rows, Row{name + ": " + strings.Join(one.Scopes, " "), end})
-	}
-	page.Forms = []Form{{Button: "Make a key", Inputs: []Input{
-		{Name: "name", Label: "Name", Kind: "text", Autocomplete: "off"},
-		{Name: "scopes", Label: "Scopes, such as view:dataset", Kind: "text", Autocomplete: "off"},
-	}}}
-	return visit.show(http.StatusOK, page)
 }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +37,18 @@ type Options struct {
 	Static []string
 	// Draws a page as the site looks; nil is Draw.
 	Render func(io.Writer, Page) error
+	// What the English texts of pages are in other languages, by their tags such as "de".
+	Texts map[string]map[string]string
+	// The language for whoever asks for none of those; "" is "en".
+	Language string
+	// What a good password is, beside the fields for a new one; "" is that it has 12 characters.
+	PasswordHint string
+	// What stands in the form for API keys.
+	Scopes string
+	// Whether there is the page with which one logs in by an email. The server needs AUTHNZERVER_LOGINLINK.
+	LoginLink bool
+	// How many days after the last visit the sessions of those end who want to be remembered; 0 is as the server says.
+	KeepDays int
 	// How many days the session of a visitor lives for whom something was stored; 0 is 7.
 	VisitorDays int
 	// Hears what a person has to look at; nil is the standard logger.
@@ -50,6 +63,8 @@ type Site struct {
 	cookies  cookies
 	guards   []guard
 	routes   map[string]func(*Visit) error
+	// The first is for whoever asks for none of the others.
+	languages []string
 
 	lock sync.Mutex
 	// Who a session belonged to when it was last seen: what can be asked together with who it belongs to now.
@@ -71,6 +86,9 @@ func New(client *authnzerver.Client, options Options) (*Site, error) {
 	if options.Render == nil {
 		options.Render = Draw
 	}
+	if options.PasswordHint == "" {
+		options.PasswordHint = textPasswordHint
+	}
 	if options.VisitorDays == 0 {
 		options.VisitorDays = 7
 	}
@@ -78,14 +96,16 @@ func New(client *authnzerver.Client, options Options) (*Site, error) {
 		options.Log = log.Default()
 	}
 	site := &Site{
-		options:  options,
-		client:   client,
-		csrfKeys: client.Keys().Derived("csrf"),
-		cookies:  cookies{isSecure},
-		hints:    map[[sha256.Size]byte]hint{},
+		options:   options,
+		client:    client,
+		csrfKeys:  client.Keys().Derived("csrf"),
+		cookies:   cookies{isSecure},
+		hints:     map[[sha256.Size]byte]hint{},
+		languages: languagesOf(options),
 		routes: map[string]func(*Visit) error{
 			"/signup": signUp, "/verify": verify, "/login": logIn, "/logout": logOut, "/forgot": forgot,
-			"/reset": reset, "/password": password, "/sessions": sessions, "/keys": keys,
+			"/reset": reset, "/password": password, "/sessions": sessions, "/keys": keys, "/login-link": logInByLink,
+			"/email": email, "/new-address": newAddress, "/old-address": oldAddress,
 		},
 	}
 	for own := range ownRoutes {
@@ -95,7 +115,24 @@ func New(client *authnzerver.Client, options Options) (*Site, error) {
 }
 
 // The pages of accounts that only somebody who is logged in can see.
-var ownRoutes = map[string]bool{"/password": true, "/sessions": true, "/keys": true}
+var ownRoutes = map[string]bool{
+	"/password": true, "/sessions": true, "/keys": true, "/email": true, "/new-address": true,
+}
+
+func languagesOf(options Options) []string {
+	first := options.Language
+	if first == "" {
+		first = "en"
+	}
+	languages := []string{first}
+	for language := range options.Texts {
+		if language != first {
+			languages = append(languages, language)
+		}
+	}
+	sort.Strings(languages[1:])
+	return languages
+}
 
 // originsOf are the addresses of a site, and whether they are of HTTPS. If not, the site must be on this very machine.
 func originsOf(given []string) ([]string, bool, error) {
@@ -128,7 +165,7 @@ func (site *Site) Wrap(handler http.Handler) http.Handler {
 		visit := site.newVisit(w, r)
 		answered, err := site.answer(visit)
 		if err != nil {
-			site.Failed(w, err)
+			visit.failed(err)
 		} else if !answered {
 			handler.ServeHTTP(w, visit.request.WithContext(context.WithValue(r.Context(), visitKey{}, visit)))
 		}
@@ -152,7 +189,7 @@ func RoleRequired(handler http.Handler, roles ...string) http.Handler {
 		if visit := Of(r); visit.HasRole(roles...) {
 			handler.ServeHTTP(w, r)
 		} else {
-			visit.say(http.StatusForbidden, notAllowed)
+			visit.say(http.StatusForbidden, textForbidden)
 		}
 	}))
 }
@@ -177,15 +214,15 @@ func (site *Site) answer(visit *Visit) (bool, error) {
 	}
 	if byKey > 0 && byKey < len(guards) {
 		// A key is nobody who is logged in, so it does not pass a guard that wants somebody.
-		return visit.say(http.StatusForbidden, notAllowed), nil
+		return visit.say(http.StatusForbidden, textForbidden), nil
 	} else if byKey > 0 {
 		return site.checkKey(visit, guards)
 	}
 	if forged, err := visit.isForged(); err != nil {
-		visit.say(http.StatusRequestEntityTooLarge, "This form is too long.")
+		visit.say(http.StatusRequestEntityTooLarge, textTooLong)
 		return true, nil
 	} else if forged {
-		visit.say(http.StatusForbidden, "Please go back, reload the page, and try again.")
+		visit.say(http.StatusForbidden, textForged)
 		return true, nil
 	}
 	if answered, err := site.look(visit, guards); answered || err != nil {
@@ -198,7 +235,7 @@ func (site *Site) answer(visit *Visit) (bool, error) {
 	case http.MethodGet, http.MethodHead, http.MethodPost:
 		return true, route(visit)
 	}
-	visit.say(http.StatusMethodNotAllowed, "This page knows only GET and POST.")
+	visit.say(http.StatusMethodNotAllowed, textMethods)
 	return true, nil
 }
 
@@ -207,6 +244,9 @@ func (site *Site) clientAddress(r *http.Request) string {
 	peer := r.RemoteAddr
 	if parsed, err := netip.ParseAddrPort(peer); err == nil {
 		peer = parsed.Addr().Unmap().WithZone("").String()
+	} else if peer == "@" {
+		// What connects by a Unix socket has no address.
+		peer = ""
 	}
 	for _, proxy := range site.options.Proxies {
 		if said, err := netip.ParseAddr(r.Header.Get("X-Real-IP")); proxy == peer && err == nil {
@@ -216,25 +256,33 @@ func (site *Site) clientAddress(r *http.Request) string {
 	return peer
 }
 
-// Failed answers what an end user is to see of an error.
-func (site *Site) Failed(w http.ResponseWriter, err error) {
+// Failed answers what an end user is to see of an error. The request is the one that came through Wrap.
+func (site *Site) Failed(w http.ResponseWriter, r *http.Request, err error) {
+	visit, is := r.Context().Value(visitKey{}).(*Visit)
+	if !is {
+		visit = site.newVisit(w, r)
+	}
+	visit.failed(err)
+}
+
+func (visit *Visit) failed(err error) {
 	var refused *authnzerver.RefusedError
 	var limited *authnzerver.OverLimitError
 	var unavailable *authnzerver.UnavailableError
-	visit := &Visit{site: site, writer: w}
+	logger := visit.site.options.Log
 	switch {
 	case errors.As(err, &refused):
 		visit.say(http.StatusForbidden, strings.Join(refused.Messages, " "))
 	case errors.As(err, &limited):
-		waitFor(w, limited.RetryAfter)
-		visit.say(http.StatusTooManyRequests, "Please wait a moment, and try again.")
+		waitFor(visit.writer, limited.RetryAfter)
+		visit.say(http.StatusTooManyRequests, textWait)
 	case errors.As(err, &unavailable):
-		site.options.Log.Printf("authnzerver: %v", err)
-		waitFor(w, unavailable.RetryAfter)
-		visit.say(http.StatusServiceUnavailable, "This does not work for now. Please try again soon.")
+		logger.Printf("authnzerver: %v", err)
+		waitFor(visit.writer, unavailable.RetryAfter)
+		visit.say(http.StatusServiceUnavailable, textUnavailable)
 	default:
-		site.options.Log.Printf("authnzerver: %v", err)
-		visit.say(http.StatusInternalServerError, "This does not work.")
+		logger.Printf("authnzerver: %v", err)
+		visit.say(http.StatusInternalServerError, textUnknownError)
 	}
 }
 

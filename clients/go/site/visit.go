@@ -9,10 +9,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"html"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,6 +27,8 @@ const (
 	csrfHeader   = "X-CSRF-Token"
 	formBytesMax = 1 << 20
 	anonymous    = 2
+	// What is noted about the session of somebody who wants to be remembered.
+	remembered = "remember"
 )
 
 // cookies are called so that browsers keep them for HTTPS and this host. Over HTTP, which is for one's own machine alone,
@@ -56,6 +61,8 @@ type Visit struct {
 	token   string
 	visitor string
 	form    url.Values
+
+	language string
 }
 
 // Of is the visit of a request that came through Site.Wrap. For any other it panics: it has no guard either.
@@ -67,6 +74,8 @@ func (site *Site) newVisit(w http.ResponseWriter, r *http.Request) *Visit {
 		caller:  site.client.At(site.clientAddress(r), r.UserAgent()),
 		token:   cookie(r, site.cookies.session()),
 		visitor: cookie(r, site.cookies.visitor()),
+
+		language: preferred(strings.Join(r.Header.Values("Accept-Language"), ","), site.languages),
 	}
 }
 
@@ -101,6 +110,78 @@ func (visit *Visit) UserID() int64 {
 	return 0
 }
 
+// Name is what to call whoever is logged in, as plain text.
+func (visit *Visit) Name() string {
+	switch {
+	case !visit.IsLoggedIn():
+		return ""
+	case visit.Session.FullName != nil && *visit.Session.FullName != "":
+		return html.UnescapeString(*visit.Session.FullName)
+	}
+	return visit.Session.Email
+}
+
+// Role is the role of whoever asks.
+func (visit *Visit) Role() string {
+	if visit.IsLoggedIn() {
+		return visit.Session.UserRole
+	}
+	return "anonymous"
+}
+
+// SessionToken is for requests of the site's own about the session; empty without one.
+func (visit *Visit) SessionToken() string { return visit.token }
+
+// Language is the language of this visitor, of those that the site has.
+func (visit *Visit) Language() string { return visit.language }
+
+func (visit *Visit) languageAsked() *string { return authnzerver.Ptr(visit.language) }
+
+// Text is an English text in the language of this visitor; the text itself, where nobody has said what it is in that.
+func (visit *Visit) Text(text string) string {
+	if translated, is := visit.site.options.Texts[visit.language][text]; is {
+		return translated
+	}
+	return text
+}
+
+// Item is what a site asks the policy about. The zero Visibility is "private".
+type Item struct {
+	Kind       string
+	Owner      int64
+	Visibility string
+	// The users whom it is shared with.
+	SharedWith []int64
+}
+
+// May tells whether the policy lets this visitor do something with an item. An error is no verdict: pass it to
+// Site.Failed.
+func (visit *Visit) May(ctx context.Context, action string, item Item) (bool, error) {
+	params := authnzerver.UserCheckAccessParams{
+		UserID: anonymous, UserRole: visit.Role(), Action: action, TargetName: item.Kind, TargetOwner: item.Owner,
+		TargetVisibility: item.Visibility,
+	}
+	if visit.IsLoggedIn() {
+		params.UserID = visit.Session.UserID
+	}
+	if item.Visibility == "" {
+		params.TargetVisibility = "private"
+	}
+	var shared []string
+	for _, user := range item.SharedWith {
+		shared = append(shared, strconv.FormatInt(user, 10))
+	}
+	if len(shared) > 0 {
+		params.TargetSharedwith = authnzerver.Ptr(strings.Join(shared, ","))
+	}
+	_, err := visit.caller.UserCheckAccess(ctx, params)
+	var refused *authnzerver.RefusedError
+	if errors.As(err, &refused) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // HasRole tells whether somebody with one of these roles is logged in.
 func (visit *Visit) HasRole(roles ...string) bool {
 	for _, role := range roles {
@@ -131,7 +212,7 @@ func (visit *Visit) Store(ctx context.Context, values map[string]any) error {
 // Stored is what was noted about the session when the request came.
 func (visit *Visit) Stored() map[string]any {
 	values := map[string]any{}
-	if visit.Session != nil && json.Unmarshal(visit.Session.ExtraInfoJSON, &values) != nil {
+	if visit.Session == nil || json.Unmarshal(visit.Session.ExtraInfoJSON, &values) != nil || values == nil {
 		return map[string]any{}
 	}
 	return values
@@ -139,14 +220,45 @@ func (visit *Visit) Stored() map[string]any {
 
 // start has another session from here on. Without `remember` its cookie ends with the browser.
 func (visit *Visit) start(token string, expires time.Time, remember bool) {
-	age := 0
-	if remember {
-		if age = int(time.Until(expires).Seconds()); age < 1 {
-			age = -1
-		}
-	}
 	visit.token = token
-	visit.setCookie(visit.site.cookies.session(), token, age)
+	if remember {
+		visit.keep(expires)
+	} else {
+		visit.setCookie(visit.site.cookies.session(), token, 0)
+	}
+}
+
+// keep has the cookie last as long as the session.
+func (visit *Visit) keep(expires time.Time) {
+	age := int(time.Until(expires).Seconds())
+	if age < 1 {
+		age = -1
+	}
+	visit.setCookie(visit.site.cookies.session(), visit.token, age)
+}
+
+// prolong has the session of somebody who wants to be remembered last from now on, once an hour.
+func (visit *Visit) prolong() error {
+	days := visit.site.options.KeepDays
+	if days == 0 || !visit.IsLoggedIn() || visit.Stored()[remembered] != true {
+		return nil
+	}
+	if time.Until(visit.Session.Expires) > time.Duration(days)*24*time.Hour-time.Hour {
+		return nil
+	}
+	params := authnzerver.SessionTouchParams{SessionToken: visit.token, Days: int64(days)}
+	answer, err := visit.caller.SessionTouch(visit.request.Context(), params)
+	var refused *authnzerver.RefusedError
+	if errors.As(err, &refused) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	// The operator may allow no more; then there is nothing to tell the browser either.
+	if answer.Expires.After(visit.Session.Expires) {
+		visit.keep(answer.Expires)
+	}
+	return nil
 }
 
 // forget has no session any more.

@@ -4,13 +4,15 @@ import asyncio
 import io
 import re
 import unittest
+from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
 
-from authnzerver_client import AsyncClient, Client, KeyRing, Policy
+from authnzerver_client import AsyncClient, Client, KeyRing, Policy, Refused
 from authnzerver_client.site import Request, Site, current
 from authnzerver_client.site.asgi import Asgi
 from authnzerver_client.site.asgi import may as may_later
 from authnzerver_client.site.guards import login_required, role_required
+from authnzerver_client.site.routes import ROUTES
 from authnzerver_client.site.wsgi import Wsgi, may
 from support import Real
 
@@ -424,6 +426,25 @@ class Journey(Sites):
             self.assertEqual(browser.post("/login-link", {"code": "wrong"})[0], 422)
             self.assertEqual(browser.post("/login-link", {"code": code})[0], 303)
             self.assertEqual(browser.get("/sessions")[0], 200)
+
+
+class SecondFactor(Sites):
+    def test_a_session_that_does_not_count_yet_is_ended(self):
+        with Client(self.server.url, self.server.key) as client:
+            site = build(client.keys)
+            for due in (True, False):
+                visit = site.visit(Request("POST", "/login", {}, {}, ""))
+                flow, caller = ROUTES["/login"](site, visit), client.at("192.0.2.77", "")
+                visit.request.form.update(self.server.admin)
+                answer = replace(caller.ask(next(flow)), second_factor_due=due)
+                with self.assertRaises(StopIteration) as done:
+                    caller.ask(flow.send(answer))
+                    flow.send(None)
+                self.assertEqual(done.exception.value.status, 403 if due else 303)
+                self.assertEqual(any(answer.session_token in cookie for cookie in visit.set_cookies), not due)
+                if due:
+                    with self.assertRaises(Refused):
+                        caller.session_exists(session_token=answer.session_token)
 
 
 class TypedCodes(Sites):

@@ -147,6 +147,11 @@ def _enter(site: Site, visit: Visit, request: Callable[..., Any], given: dict[st
         if visit.session_token:
             visit.forget()
         raise
+    if answer.second_factor_due:
+        # It does not count before a second proof, and there is no page for one.
+        yield from _end(answer.session_token)
+        visit.forget()
+        return site.said(visit, 403, "Your account asks for a second proof of who you are, which this site does not take yet.")
     visit.forget_visitor()
     visit.start(answer.session_token, answer.expires, remember=remember)
     return Response.to(own_path(form.get("next", "/")))
@@ -184,13 +189,17 @@ def logout(site: Site, visit: Visit) -> Flow:
 
 
 def _log_out(site: Site, visit: Visit) -> Flow:
-    try:
-        if visit.session_token:
-            yield calls.session_delete(session_token=visit.session_token)
-    except Refused:
-        pass  # It had ended already.
+    if visit.session_token:
+        yield from _end(visit.session_token)
     visit.forget()
     return Response.to("/")
+
+
+def _end(token: str) -> Generator[Any, Any, None]:
+    try:
+        yield calls.session_delete(session_token=token)
+    except Refused:
+        pass  # It had ended already.
 
 
 def forgot(site: Site, visit: Visit) -> Flow:
