@@ -33,10 +33,22 @@ before(async () => {
     assert.ok(code.includes(shown), shown);
     code = code.replaceAll(shown, other);
   }
-  // For whoever tests it.
-  code += '\napp.get("/pretty", async (req, res) => void res.send(draw({ title: "x", forms: [{ button: "Log in", inputs: [] }] }, "")));';
-  code += '\napp.get("/own", (req, res) => void (NOTES.get(1).owner = Number(req.query.owner), NOTES.get(1).sharedWith = [], res.end()));';
-  code += '\napp.get("/behind", (req, res) => void res.send(behind.clientAddress({ peer: "127.0.0.1", header: () => "203.0.113.5" })));';
+  // For whoever tests it, before what is told last.
+  const last = "app.use(errors(site));";
+  assert.ok(code.includes(last));
+  const more = `
+    app.get("/pretty", async (req, res) => {
+      const header = (name) => (name === "accept-language" ? "de-AT" : undefined);
+      const asked = { method: "GET", path: "/login", query: new Map(), form: new Map(), header, peer: "127.0.0.1" };
+      res.send((await pretty.handle(asked)).response.body);
+    });
+    app.get("/own", (req, res) => {
+      Object.assign(NOTES.get(1), { owner: Number(req.query.owner), sharedWith: [Number(req.query.with)] });
+      res.end();
+    });
+    app.get("/behind", (req, res) => void res.send(behind.clientAddress({ peer: "127.0.0.1", header: () => "203.0.113.5" })));
+  `;
+  code = code.replace(last, more + last);
   const path = new URL("guide-program.mjs", import.meta.url);
   writeFileSync(path, code);
   child = spawn(process.execPath, [path.pathname], { stdio: ["ignore", "inherit", "inherit"] });
@@ -102,18 +114,28 @@ test("the program of the guide", async () => {
   assert.equal((await ann.get("/write")).status, 200);
   assert.equal((await ann.get("/desk")).status, 403);
   assert.equal((await ann.get("/accounts")).status, 403);
-  await visitor.get(`/own?owner=${number}`);
+  const ben = new Person();
+  await visitor.get(`/own?owner=${number}&with=${await ben.joins("ben")}`);
   assert.equal((await ann.get("/notes/1")).status, 200);
+  assert.equal((await ben.get("/notes/1")).text, "A walk along the river.");
   assert.equal((await visitor.get("/notes/1")).status, 404);
   assert.equal((await ann.get("/history")).text, "1 sessions, login.succeeded");
   const [key] = /azk_[A-Za-z0-9_]+/.exec((await ann.post("/keys", { name: "x", scopes: "view:note" }, "/keys")).text);
   assert.equal((await visitor.get("/api/me", { authorization: `Bearer ${key}` })).text, String(number));
 
+  // A login by email, to which what was noted comes along.
+  await visitor.post("/login-link", { email: "ann@example.org" }, "/login-link");
+  const code = await server.code("ann@example.org");
+  assert.equal((await visitor.post("/login-link", { code }, `/login-link?code=${code}`)).status, 303);
+  assert.equal((await visitor.get("/")).text, `authenticated ${number}`);
+  assert.equal((await visitor.get("/cart")).text, "tea cups");
+
   const admin = new Person();
   assert.equal((await admin.post("/login", server.admin, "/login")).status, 303);
   assert.equal((await admin.get("/accounts")).status, 200);
   assert.equal((await admin.get("/desk")).status, 200);
-  assert.match((await visitor.get("/pretty")).text, /<button>Anmelden<\/button>/);
+  assert.match((await visitor.get("/pretty")).text, /<html lang="de">.*<h1>Anmelden<\/h1>.*E-Mail-Adresse/);
+  assert.match((await fetch(`http://127.0.0.1:${port}/`)).headers.get("content-security-policy"), /default-src 'none'/);
   assert.equal((await visitor.get("/behind")).text, "203.0.113.5");
 
   await server.tell("stop");

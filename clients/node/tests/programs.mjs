@@ -10,6 +10,19 @@ import * as inFastify from "authnzerver-client/site/fastify";
 import { around as aroundFetch } from "authnzerver-client/site/fetch";
 import * as inNode from "authnzerver-client/site/node";
 
+/** What the program does behind some paths; gives what to say instead of whose request it is. */
+async function done(path, visit) {
+  if (path === "/store") {
+    await visit.store({ seen: 1 });
+  } else if (path === "/forget") {
+    await visit.store({ seen: null });
+  } else if (path === "/may") {
+    const items = ["public", "private"].map((visibility) => ({ owner: 1, visibility }));
+    return (await Promise.all(items.map((item) => visit.may("view", "dataset", item)))).join(" ");
+  }
+  return null;
+}
+
 function textOf(visit) {
   return `hello ${visit.userId} ${visit.keyOwner} ${JSON.stringify(visit.stored)} ${visit.csrfToken} `;
 }
@@ -31,10 +44,7 @@ async function listening(server) {
 /** The program itself: shows whose request it is, sets a cookie, and gives back what was sent. */
 async function program(req, res) {
   const visit = visitOf(req);
-  if (req.url.startsWith("/store")) {
-    await visit.store({ seen: 1 });
-  }
-  const text = textOf(visit) + (await rawBody(req));
+  const text = (await done(req.url, visit)) ?? textOf(visit) + (await rawBody(req));
   res.writeHead(200, { "Set-Cookie": "own=1" });
   res.end(text);
 }
@@ -53,12 +63,11 @@ export const KINDS = {
     app.get("/staff-only", inNode.loginRequired(site, { roles: ["staff", "superuser"] }), (req, res) => res.send("ok"));
     app.use(async (req, res) => {
       const visit = visitOf(req);
-      if (req.path === "/store") {
-        await visit.store({ seen: 1 });
-      }
+      const said = await done(req.path, visit);
       res.cookie("own", "1");
-      res.send(textOf(visit) + new URLSearchParams(req.body ?? {}));
+      res.send(said ?? textOf(visit) + new URLSearchParams(req.body ?? {}));
     });
+    app.use(inNode.errors(site));
     return listening(http.createServer(app));
   },
 
@@ -70,12 +79,11 @@ export const KINDS = {
     app.get("/staff-only", { preHandler }, async () => "ok");
     app.all("/*", async (request, reply) => {
       const visit = visitOf(request);
-      if (request.url === "/store") {
-        await visit.store({ seen: 1 });
-      }
+      const said = await done(request.url, visit);
       reply.header("Set-Cookie", "own=1");
-      return textOf(visit) + (request.body ?? "");
+      return said ?? textOf(visit) + (request.body ?? "");
     });
+    app.setErrorHandler(inFastify.errors(site));
     await app.listen({ host: "127.0.0.1", port: 0 });
     return { port: app.server.address().port, close: () => app.server.closeAllConnections() ?? app.close() };
   },
@@ -85,10 +93,8 @@ export const KINDS = {
     const answer = aroundFetch(
       site,
       async (request, visit) => {
-        if (new URL(request.url).pathname === "/store") {
-          await visit.store({ seen: 1 });
-        }
-        return new Response(textOf(visit) + (await request.text()), { headers: { "Set-Cookie": "own=1" } });
+        const said = await done(new URL(request.url).pathname, visit);
+        return new Response(said ?? textOf(visit) + (await request.text()), { headers: { "Set-Cookie": "own=1" } });
       },
       () => "127.0.0.1",
     );

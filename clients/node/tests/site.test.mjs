@@ -1,10 +1,12 @@
 // A site, from sign-up to API keys, as a browser sees it, in each framework.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import http from "node:http";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { Client, KeyRing } from "authnzerver-client";
+import { Client, KeyRing, Refused } from "authnzerver-client";
 import { Site } from "authnzerver-client/site";
 import { KINDS } from "./programs.mjs";
 import { Real, Scripted } from "./support.mjs";
@@ -64,8 +66,17 @@ class Browser {
   }
 }
 
+const GERMAN = JSON.parse(readFileSync(join(process.env.CLIENTS, "..", "examples", "site", "texts", "de.json"), "utf8"));
+
 function built(client) {
-  const site = new Site("A site", [ORIGIN], client, { proxies: ["127.0.0.1"], log: () => {} });
+  const site = new Site("A site", [ORIGIN], client, {
+    proxies: ["127.0.0.1"],
+    log: () => {},
+    loginLink: true,
+    keepDays: 20,
+    texts: { de: GERMAN },
+    static: ["/static/"],
+  });
   site.guard("/admin", { roles: ["staff", "superuser"] });
   site.guard("/new", { may: ["create", "dataset"] });
   site.guard("/users", { may: ["create", "user"] });
@@ -73,6 +84,14 @@ function built(client) {
   site.guard("/api/admin", { roles: ["superuser"] });
   return site;
 }
+
+/** Where nobody is led, however browsers read it. */
+const HOSTILE = [
+  ...["//elsewhere.example", "///elsewhere.example", "https://elsewhere.example", "https:elsewhere.example", "//", ""],
+  ...["/\\elsewhere.example", "\\\\elsewhere.example", "/\t/elsewhere.example", "/\n/elsewhere.example", "/a\r\nX: elsewhere"],
+  ...["\t//elsewhere.example", " //elsewhere.example", "/\0/elsewhere.example", "/\u007f/elsewhere.example"],
+  ...["/\u2028/elsewhere.example", "\u{ff0f}\u{ff0f}elsewhere.example", "javascript:elsewhere", "elsewhere.example"],
+];
 
 let number = 0;
 for (const [kind, start] of Object.entries(KINDS)) {
@@ -100,7 +119,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
       const code = await server.code(email);
       await browser.get(`/verify?code=${code}`);
       assert.equal((await browser.post("/verify", { code })).status, 303);
-      assert.equal(browser.location, "/login");
+      assert.equal(browser.location, "/login?said=verified");
       return browser;
     }
 
@@ -137,6 +156,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
       const page = await browser.get("/sessions");
       assert.match(page.text, /\(this device\)/);
       assert.match(page.text, new RegExp(address.replaceAll(".", "\\.")));
+      assert.doesNotMatch(page.text, /End all others/, "there are none");
       assert.equal(page.headers["cache-control"], "no-store");
       await browser.get("/password");
       const change = { password: "wrong", new_password: OTHER_PASSWORD };
@@ -175,7 +195,8 @@ for (const [kind, start] of Object.entries(KINDS)) {
       assert.equal((await browser.post("/sessions", { others: "1" })).status, 303);
       assert.equal((await other.get("/sessions")).status, 303);
       await browser.get("/keys");
-      await browser.post("/keys", { name: "mine", scopes: "view:dataset" });
+      const made = await browser.post("/keys", { name: "mine", scopes: "view:dataset" });
+      assert.match(made.text, /shown this once.*<code>azk_.*<strong>mine<\/strong>.*until \d{4}-\d\d-\d\d/s);
       const [, id] = /name="key_id" value="([^"]+)"/.exec((await browser.get("/keys")).text);
       assert.equal((await browser.post("/keys", { key_id: id })).status, 303);
       assert.doesNotMatch((await browser.get("/keys")).text, /mine/);
@@ -250,21 +271,143 @@ for (const [kind, start] of Object.entries(KINDS)) {
       assert.equal((await thief.get("/sessions")).status, 303);
     });
 
-    test("a visitor has a session once something is stored", async () => {
-      number += 1;
-      address = `198.51.100.${number}`;
-      const visitor = browserOf();
+    test("a visitor has a session once something is stored, and a login takes it over", async () => {
+      const visitor = await signedUp();
+      await visitor.get("/forget");
       await visitor.get("/");
       assert.deepEqual([...visitor.cookies.keys()].sort(), ["__Host-visitor", "own"]);
       const before = visitor.csrf;
       assert.match((await visitor.get("/store")).text, /^hello null null {"seen":1} /);
       const session = visitor.cookies.get("__Host-session");
-      assert.ok(session);
+      assert.match(visitor.setCookies.join(), /__Host-session=[^;]+; Path=\/; Secure; HttpOnly; SameSite=Lax(,|$)/);
       // Forms of before are still theirs.
       assert.match((await visitor.post("/", {}, { csrf: before })).text, /{"seen":1}/);
       await visitor.get("/store");
       assert.equal(visitor.cookies.get("__Host-session"), session);
       assert.equal((await visitor.get("/keys")).status, 303);
+      await visitor.get("/login");
+      await visitor.post("/login", { email, password: PASSWORD });
+      assert.notEqual(visitor.cookies.get("__Host-session"), session);
+      assert.match((await visitor.get("/")).text, /^hello \d+ null {"remember":false,"seen":1} /);
+      const stale = browserOf();
+      stale.cookies.set("__Host-session", session);
+      assert.match((await stale.get("/")).text, /^hello null null {} /, "the visitor's session has ended");
+      assert.match((await visitor.get("/forget")).text, /^hello \d+ null {"remember":false} /);
+      assert.match((await visitor.get("/")).text, /{"remember":false}/);
+      // What one user stored is not the next one's.
+      await visitor.get("/store");
+      await visitor.get("/login");
+      await visitor.post("/login", server.admin);
+      assert.match((await visitor.get("/")).text, /^hello 1 null {"remember":false} /);
+    });
+
+    test("remembered sessions last from the last visit", async () => {
+      await signedUp();
+      for (const remember of [true, false]) {
+        const browser = browserOf();
+        await browser.get("/login");
+        await browser.post("/login", { email, password: PASSWORD, ...(remember ? { remember: "1" } : {}) });
+        await browser.get("/static/style.css");
+        assert.doesNotMatch(browser.setCookies.join(), /session/, "it has just begun");
+        await browser.get("/");
+        assert.doesNotMatch(browser.setCookies.join(), /session/, "it has just begun");
+        // As it is some days later.
+        const sessionToken = browser.cookies.get("__Host-session");
+        const { userId } = (await client.itself.sessionInfo({ sessionToken })).sessionInfo;
+        const asked = { userId, expires: 10, extraInfoJson: { remember } };
+        const later = (await client.at("192.0.2.9", "").sessionNew(asked)).sessionToken;
+        browser.cookies.set("__Host-session", later);
+        await browser.get("/");
+        const [, age = 0] = /__Host-session=[^;]+;.*Max-Age=(\d+)/.exec(browser.setCookies.join("\n")) ?? [];
+        assert.equal(Number(age) > 19 * 86400, remember);
+        const { expires } = (await client.itself.sessionInfo({ sessionToken: later })).sessionInfo;
+        assert.equal(expires > Date.now() + 19 * 86_400_000, remember);
+      }
+    });
+
+    test("a login by email", async () => {
+      const browser = await signedUp();
+      assert.match((await browser.get("/login")).text, /href="\/login-link">Log in by e-mail/);
+      await browser.get("/login-link");
+      assert.equal((await browser.post("/login-link", { email })).status, 200);
+      const code = await server.code(email);
+      assert.equal((await browser.get(`/login-link?code=${code}`)).status, 200);
+      assert.equal((await browser.get("/sessions")).status, 303, "nothing happens by looking");
+      await browser.get(`/login-link?code=${code}`);
+      assert.equal((await browser.post("/login-link", { code: "wrong" })).status, 422);
+      assert.equal((await browser.post("/login-link", { code })).status, 303);
+      assert.equal((await browser.get("/sessions")).status, 200);
+    });
+
+    test("an address is changed and changed back", async () => {
+      const browser = await loggedIn();
+      const other = `new-${email}`;
+      await browser.get("/email");
+      const same = await browser.post("/email", { email });
+      assert.equal(same.status, 422);
+      assert.match(same.text, /class="error" role="alert"/);
+      assert.equal((await browser.post("/email", { email: other })).status, 200);
+      const [code, undo] = [await server.code(other), await server.code(email)];
+      assert.equal((await browser.get(`/new-address?code=${code}`)).status, 200);
+      const stranger = browserOf();
+      assert.equal((await stranger.get(`/new-address?code=${code}`)).status, 303);
+      assert.equal(stranger.location, `/login?next=/new-address%3Fcode%3D${code}`);
+      // Whoever logs in then has the code again.
+      const next = /name="next" value="([^"]+)"/.exec((await stranger.get(stranger.location)).text)[1];
+      await stranger.post("/login", { email, password: PASSWORD, next });
+      assert.match((await stranger.get(stranger.location)).text, new RegExp(`name="code" value="${code}"`));
+      assert.equal((await browser.post("/new-address", { code })).status, 303);
+      assert.equal(browser.location, "/sessions?said=email");
+      assert.match((await browser.get("/sessions?said=email")).text, /Your e-mail address is changed\./);
+      assert.match((await browser.get("/email")).text, new RegExp(other));
+      await stranger.get(`/old-address?code=${undo}`);
+      assert.equal((await stranger.post("/old-address", { code: undo })).status, 303);
+      assert.equal(stranger.location, "/forgot?said=undone");
+      assert.equal((await browser.get("/email")).status, 303, "all sessions have ended");
+    });
+
+    test("pages are in the visitor's language, keep what was typed, and show no texts but ours", async () => {
+      await signedUp();
+      const browser = browserOf();
+      const german = { "accept-language": "fr, de-CH;q=0.8, en;q=0.5" };
+      const { text, headers } = await browser.get("/login", german);
+      assert.match(text, /<html lang="de">.*<h1>Anmelden<\/h1>.*>E-Mail-Adresse<\/label>.*>Anmelden<\/button>/s);
+      // With no-referrer, browsers send `Origin: null` with the site's own forms.
+      assert.equal(headers["referrer-policy"], "same-origin");
+      assert.match(headers["content-security-policy"], /frame-ancestors 'none'/);
+      const wrong = await browser.post("/login", { email, password: "wrong" }, german);
+      assert.equal(wrong.status, 422);
+      assert.match(wrong.text, /role="alert">E-Mail-Adresse und Passwort passen nicht.*role="alert">Der nächste Versuch/s);
+      assert.match(wrong.text, new RegExp(`value="${email}"`));
+      assert.doesNotMatch(wrong.text, /value="wrong"/);
+      assert.match((await browser.get("/admin", german)).headers.location, /next=\/admin$/);
+      assert.match((await browser.post("/x", {}, { csrf: null, ...german })).text, /Bitte gehen Sie zurück/);
+      assert.match((await browser.get("/login", { "accept-language": "de;q=0, de-CH;q=x, *" })).text, /<html lang="en">/);
+      assert.match((await browser.get("/login?said=verified")).text, /role="status">Your e-mail address is verified/);
+      for (const trick of ["/login?said=%3Cb%3Ex", "/login?said=constructor", "/login?next=javascript:alert(1)", "/verify?code=%22%3E%3Cb%3Ex"]) {
+        assert.doesNotMatch((await browser.get(trick)).text, /<b>x|javascript:|native code|role="status"/, trick);
+      }
+    });
+
+    test("below what is static nobody is looked up, and no guard is got around", async () => {
+      const browser = browserOf();
+      browser.cookies.set("__Host-session", "ended");
+      await browser.get("/static/style.css");
+      assert.doesNotMatch(browser.setCookies.join(), /__Host-session=;/);
+      assert.equal((await browser.request("GET", "/static/../admin", null, {})).status, 303);
+      assert.equal((await browser.request("GET", "/static/%2e%2e/admin", null, {})).status, 303);
+      assert.equal((await browser.post("/static/x", {}, { csrf: null })).status, 403);
+    });
+
+    test("a question of the program's own is answered, or said to have no answer", async () => {
+      const browser = browserOf();
+      assert.equal((await browser.get("/may")).text, "true false");
+      await server.tell("stop");
+      const { status, headers, text } = await browser.get("/may");
+      await server.tell("start");
+      assert.equal(status, 503, text);
+      assert.ok(headers["retry-after"]);
+      assert.match(text, /Please try again soon/);
     });
 
     test("guards let in only who may, however the path is written", async () => {
@@ -293,13 +436,34 @@ for (const [kind, start] of Object.entries(KINDS)) {
       }
     });
 
-    test("a login leads nowhere else", async () => {
+    test("a login leads back to all that was asked for, and nowhere else", async () => {
       const browser = await signedUp();
-      await browser.get("/login?next=//elsewhere.example/");
-      for (const next of ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "/a\r\nX: y"]) {
-        assert.equal((await browser.post("/login", { email, password: PASSWORD, next })).status, 303);
-        assert.equal(browser.location, "/", next);
+      const logIn = (next) => browser.post("/login", { email, password: PASSWORD, next });
+      const stranger = browserOf();
+      for (const path of ["/admin?a=1&a=2&b=%26%2F%5C#x", "/admin/%C3%A4%3F?q=%E2%82%AC+%25", "/admin?", "/admin?next=//elsewhere.example"]) {
+        assert.equal((await stranger.get(path)).status, 303);
+        const [, next] = /^\/login\?next=([^&#]*)$/.exec(stranger.location);
+        const page = await stranger.get(stranger.location);
+        const shown = /name="next" value="([^"]*)"/.exec(page.text)[1].replaceAll("&amp;", "&");
+        assert.equal(shown, decodeURIComponent(next));
+        assert.equal((await logIn(shown)).status, 303);
+        assert.equal(browser.location, path.replace(/#.*|\?$/, ""));
         await browser.get("/login");
+      }
+      for (const path of ["//elsewhere.example/../admin?x", "/\\elsewhere.example/../admin", "http://elsewhere.example/admin"]) {
+        await stranger.get(path);
+        const shown = /name="next" value="([^"]*)"/.exec((await stranger.get(stranger.location)).text)[1];
+        assert.match(shown, /^\/(admin)?$/, path);
+      }
+      for (const next of HOSTILE) {
+        const { text } = await stranger.get(`/login?next=${encodeURIComponent(next)}`);
+        assert.match(text, /name="next" value="\/"/, JSON.stringify(next));
+      }
+      const another = await signedUp();
+      for (const next of HOSTILE.filter((_, place) => place % 2 === 0)) {
+        await another.get("/login");
+        assert.equal((await another.post("/login", { email, password: PASSWORD, next })).status, 303);
+        assert.equal(another.location, "/", JSON.stringify(next));
       }
     });
 
@@ -320,7 +484,7 @@ test("on one's own machine, codes are typed and cookies go over HTTP", async () 
   const typing = await Real.start({ CODES: "typed" });
   const client = new Client(typing.url, typing.key);
   const origin = "http://127.0.0.1:3000";
-  const listener = await KINDS["node:http"](new Site("A site", [origin], client, { proxies: ["127.0.0.1"] }));
+  const listener = await KINDS["node:http"](new Site("A site", [origin], client, { proxies: ["127.0.0.1"], loginLink: true }));
   try {
     const browser = new Browser(listener.port, "198.51.100.200");
     const email = "typist@example.org";
@@ -339,6 +503,23 @@ test("on one's own machine, codes are typed and cookies go over HTTP", async () 
     const cookie = browser.setCookies.find((one) => one.startsWith("insecure-session="));
     assert.match(cookie, /^insecure-session=[\w-]+; Path=\/; HttpOnly; SameSite=Lax$/);
     assert.equal((await browser.get("/sessions")).status, 200);
+    await browser.get("/email");
+    const other = `new-${email}`;
+    assert.match((await post("/email", { email: other })).text, /action="\/new-address".*one-time-code/s);
+    const changed = await post("/new-address", { email: other, code: await typing.code(other) });
+    assert.equal(changed.status, 303, changed.text);
+    await browser.get("/login-link");
+    assert.match((await post("/login-link", { email: other })).text, /action="\/login-link".*one-time-code.*Remember me/s);
+    const old = browser.cookies.get("insecure-session");
+    const typed = (await typing.code(other)).toLowerCase();
+    assert.equal((await post("/login-link", { email: other, code: typed, remember: "1" })).status, 303);
+    assert.notEqual(browser.cookies.get("insecure-session"), old);
+    assert.match(browser.setCookies.join(), /Max-Age=\d/);
+    await browser.get("/signup");
+    await post("/signup", { full_name: "Al", email: "again@example.org", new_password: PASSWORD });
+    await typing.code("again@example.org");
+    const again = await post("/signup", { email: "again@example.org", resend: "1" });
+    assert.match(again.text, /Look at your e-mail.*Send it again/s);
     await browser.get("/verify");
     const wrong = await post("/verify", { email, code: "AAAA-AAAA" });
     assert.equal(wrong.status, 422);
@@ -347,6 +528,33 @@ test("on one's own machine, codes are typed and cookies go over HTTP", async () 
     listener.close();
     client.close();
     await typing.close();
+  }
+});
+
+test("a session that does not count before a second proof is ended", async () => {
+  for (const secondFactorDue of [true, false]) {
+    const client = new Client(server.url, server.key);
+    let token;
+    // No server says so yet.
+    const login = async (caller, given) => {
+      const answer = await caller.login(given);
+      token = answer.sessionToken;
+      return { ...answer, secondFactorDue };
+    };
+    const get = (caller, name) => (name === "login" ? (given) => login(caller, given) : caller[name].bind(caller));
+    const at = (...end) => new Proxy(client.at(...end), { get });
+    const site = new Site("A site", [ORIGIN], { keys: client.keys, at });
+    const about = { path: "/login", query: new Map(), peer: "192.0.2.78" };
+    const first = await site.handle({ ...about, method: "GET", header: () => undefined, form: new Map() });
+    const [, cookie] = /^([^;]+)/.exec(first.visit.setCookies[0]);
+    const form = new Map(Object.entries({ ...server.admin, csrf: first.visit.csrfToken }));
+    const header = (name) => (name === "cookie" ? cookie : undefined);
+    const { visit, response } = await site.handle({ ...about, method: "POST", header, form });
+    assert.equal(response.status, secondFactorDue ? 403 : 303, response.body);
+    assert.equal(visit.setCookies.some((one) => one.includes(token)), !secondFactorDue);
+    const asked = client.itself.sessionExists({ sessionToken: token });
+    await (secondFactorDue ? assert.rejects(asked, Refused) : asked);
+    client.close();
   }
 });
 

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import { AuthError } from "../errors.js";
 import { letThrough } from "./node.js";
 import type { Site, Wanted } from "./site.js";
 import { setVisit, visitOf } from "./visits.js";
@@ -34,6 +35,16 @@ export function loginRequired(site: Site, wanted: Wanted = {}): Hook {
   return async (request, reply) => {
     const response = await site.require(visitOf(request), wanted);
     return response ? sent(reply, response) : undefined;
+  };
+}
+
+/** What the program's own questions to the server had no answer to: `app.setErrorHandler(errors(site))`. */
+export function errors(site: Site): (error: unknown, request: Request, reply: Reply) => Reply {
+  return (error, request, reply) => {
+    if (!(error instanceof AuthError)) {
+      throw error;
+    }
+    return sent(reply, site.failed(visitOf(request), error));
   };
 }
 

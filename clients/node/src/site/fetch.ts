@@ -1,5 +1,6 @@
 // A site in front of whatever makes a `Response` of a `Request`: Next, Hono and others.
 
+import { AuthError } from "../errors.js";
 import type { Site } from "./site.js";
 import type { Visit } from "./visit.js";
 import { setVisit } from "./visits.js";
@@ -19,9 +20,20 @@ export function around<R extends Request>(
   return async (request) => {
     const { visit, response } = await site.handle(await requestOf(request, peer(request)));
     setVisit(request, visit);
-    const answer = response ? responseOf(site, request, response) : await program(request, visit);
+    const answer = response ? responseOf(site, request, response) : await answerOf(site, program, request, visit);
     return withCookies(answer, visit);
   };
+}
+
+async function answerOf<R extends Request>(site: Site, program: Program<R>, request: R, visit: Visit): Promise<Response> {
+  try {
+    return await program(request, visit);
+  } catch (error) {
+    if (error instanceof AuthError) {
+      return responseOf(site, request, site.failed(visit, error));
+    }
+    throw error;
+  }
 }
 
 async function requestOf(request: Request, peer: string): Promise<SiteRequest> {
@@ -32,6 +44,7 @@ async function requestOf(request: Request, peer: string): Promise<SiteRequest> {
     method: request.method,
     path: url.pathname,
     query: fieldsOf(url.search),
+    search: url.search,
     header,
     peer,
     form: isForm ? await formOf(request.clone()) : new Map(),

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from "node:http";
 
+import { AuthError } from "../errors.js";
 import type { Site, Wanted } from "./site.js";
 import type { Visit } from "./visit.js";
 import { setVisit, visitOf } from "./visits.js";
@@ -26,13 +27,32 @@ export function loginRequired(site: Site, wanted: Wanted = {}): Middleware {
   };
 }
 
+/** Goes last in Express and Connect: shows what the program's own questions to the server had no answer to. */
+export function errors(site: Site): (error: unknown, req: IncomingMessage, res: ServerResponse, next: Next) => void {
+  return (error, req, res, next) => {
+    if (!(error instanceof AuthError) || res.headersSent) {
+      return next(error);
+    }
+    send(req, res, site.failed(visitOf(req), error));
+  };
+}
+
 /** Goes around the listener of a node:http server. */
 export function around(
   site: Site,
-  program: (req: IncomingMessage, res: ServerResponse) => void,
+  program: (req: IncomingMessage, res: ServerResponse) => unknown,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const first = middleware(site);
-  return (req, res) => first(req, res, (error) => (error === undefined ? program(req, res) : res.destroy()));
+  const [first, last] = [middleware(site), errors(site)];
+  const run = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    try {
+      await program(req, res);
+    } catch (error) {
+      last(error, req, res, (unknown) => {
+        throw unknown;
+      });
+    }
+  };
+  return (req, res) => first(req, res, (error) => (error === undefined ? run(req, res) : res.destroy()));
 }
 
 /** Has the site look at a request; gives what to answer, or nothing if that is for the program to do. */
@@ -56,6 +76,7 @@ async function requestOf(req: Message): Promise<SiteRequest> {
     // Somebody in front of us may have changed it.
     otherPaths: [partsOf(url)[0]],
     query: fieldsOf(query),
+    search: query && `?${query}`,
     header,
     peer: req.socket.remoteAddress ?? "",
     form: await formOf(req, formLength(header)),

@@ -8,12 +8,17 @@ import type { Client } from "../client.js";
 import { AuthError, OverLimit, Refused, Unavailable } from "../errors.js";
 import type { Call } from "../record.js";
 import type { UserCheckAccessAnswer } from "../types.js";
-import { type Page, draw } from "./pages.js";
+import { refusalOf } from "./flow.js";
+import { type Texts, preferred } from "./language.js";
+import { type Page, type ShownPage, draw, shownTo } from "./pages.js";
 import { OWN, ROUTES } from "./routes.js";
+import { SAID, TEXTS } from "./texts.js";
 import { Visit } from "./visit.js";
-import { type Header, type SiteRequest, type SiteResponse, html, readings, to } from "./web.js";
+import { type Header, type SiteRequest, type SiteResponse, html, readings, toLogin } from "./web.js";
 
 const HINTS_MAX = 4096;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 const KEY_IS_KNOWN = new Set(["action not within the API key's scopes", "action not permitted"]);
 
@@ -36,8 +41,21 @@ export interface Guard extends Wanted {
 export interface SiteOptions {
   /** The addresses of proxies in front of the site; from these alone `X-Real-IP` is taken. */
   readonly proxies?: readonly string[];
-  /** Draws a page as the site looks. Each form has to send `csrf` back, in a field of that name. */
-  readonly render?: (page: Page, csrf: string) => string;
+  /** Draws a page as the site looks: all of it, or what is around `page.content`. */
+  readonly render?: (page: ShownPage) => string;
+  /** The language of the site, for whoever asks for none that it has; `en` if nothing is said. */
+  readonly language?: string;
+  /** By language, what the English texts are in it. */
+  readonly texts?: Texts;
+  readonly passwordHint?: string;
+  /** What stands in the form for API keys. */
+  readonly scopes?: string;
+  /** Has the page with which one logs in by email; the server needs `AUTHNZERVER_LOGINLINK`. */
+  readonly loginLink?: boolean;
+  /** For how many days from the last visit sessions last, of those who want to be remembered. */
+  readonly keepDays?: number;
+  /** Below these paths nobody is looked up. */
+  readonly static?: readonly string[];
   /** Takes what an operator should see. */
   readonly log?: (error: AuthError) => void;
 }
@@ -49,11 +67,18 @@ export interface SiteOptions {
 export class Site {
   readonly name: string;
   readonly client: Client;
+  readonly passwordHint: string;
+  readonly scopes: string;
+  readonly hasLoginLink: boolean;
   readonly #origins: readonly string[];
   readonly #isSecure: boolean;
   readonly #csrfKeys: readonly Buffer[];
   readonly #proxies: ReadonlySet<string>;
-  readonly #render: (page: Page, csrf: string) => string;
+  readonly #render: (page: ShownPage) => string;
+  readonly #languages: readonly [string, ...string[]];
+  readonly #texts: Texts;
+  readonly #keepDays: number;
+  readonly #static: readonly string[];
   readonly #log: (error: AuthError) => void;
   readonly #guards: { readonly path: string; readonly guard: Guard }[];
   /** Who a session belonged to when it was last seen: what can be asked together with who it belongs to now. */
@@ -67,6 +92,13 @@ export class Site {
     this.#csrfKeys = client.keys.derived("csrf");
     this.#proxies = new Set(options.proxies);
     this.#render = options.render ?? draw;
+    this.passwordHint = options.passwordHint ?? TEXTS.passwordHint;
+    this.scopes = options.scopes ?? "";
+    this.hasLoginLink = options.loginLink ?? false;
+    this.#texts = options.texts ?? {};
+    this.#languages = [options.language ?? "en", ...Object.keys(this.#texts)];
+    this.#keepDays = options.keepDays ?? 0;
+    this.#static = (options.static ?? []).map((path) => `${path.toLowerCase().replace(/\/+$/, "")}/`);
     this.#log = options.log ?? ((error) => console.error(`authnzerver: ${error.message}`));
     this.#guards = OWN.map((path) => ({ path, guard: {} }));
   }
@@ -94,30 +126,53 @@ export class Site {
    */
   async handle(request: SiteRequest): Promise<{ visit: Visit; response: SiteResponse | null }> {
     const auth = this.client.at(this.clientAddress(request), request.header("user-agent") ?? "");
-    const visit = new Visit(request, auth, this.#csrfKeys, this.#isSecure);
-    return { visit, response: await this.#orFailed(() => this.#answer(visit)) };
+    const language = preferred(request.header("accept-language") ?? "", this.#languages);
+    const texts = Object.hasOwn(this.#texts, language) ? this.#texts[language] : undefined;
+    const settings = { csrfKeys: this.#csrfKeys, isSecure: this.#isSecure, language, texts: texts ?? {} };
+    const visit = new Visit(request, auth, settings);
+    return { visit, response: await this.#orFailed(visit, () => this.#answer(visit)) };
   }
 
   /** What to answer instead, if this is not for whoever is here: the check of one route, in its own code. */
   require(visit: Visit, wanted: Wanted = {}): Promise<SiteResponse | null> {
-    return this.#orFailed(async () => (visit.isLoggedIn ? this.#check(visit, [wanted]) : this.#toLogin(visit)));
+    return this.#orFailed(visit, async () => {
+      return visit.isLoggedIn ? this.#check(visit, [wanted]) : toLogin(visit.request);
+    });
   }
 
-  /** A page with its token. */
+  /** A page with its token, in the visitor's language. */
   show(visit: Visit, page: Page, status = 200): SiteResponse {
-    return html(status, this.#render(page, visit.csrfToken));
+    const { method, query } = visit.request;
+    const said = method === "GET" ? SAID.get(query.get("said") ?? "") : undefined;
+    const whole = said ? { ...page, messages: [said, ...(page.messages ?? [])] } : page;
+    return html(status, this.#render(shownTo(visit, whole)));
+  }
+
+  /** A page that says something, most likely no. */
+  said(visit: Visit, status: number, message: string, headers: readonly Header[] = []): SiteResponse {
+    const page = { name: "message", title: this.name, messages: [message], isError: status >= 400 };
+    const response = this.show(visit, page, status);
+    return { ...response, headers: [...response.headers, ...headers] };
+  }
+
+  /** For how many days a login holds; null for as long as the server says. */
+  loginDays(remember: boolean): number | null {
+    return remember && this.#keepDays ? this.#keepDays : null;
   }
 
   async #answer(visit: Visit): Promise<SiteResponse | null> {
     const { method, path } = visit.request;
+    if ((method === "GET" || method === "HEAD") && this.#isStatic(visit.request)) {
+      return null;
+    }
     const guards = this.#guardsOf(visit.request);
     const byKey = guards.flatMap((guard) => (guard.key ? [guard.key] : []));
     if (byKey.length) {
       // A key is nobody who is logged in, so it does not pass a guard that wants somebody.
-      return byKey.length === guards.length ? this.#checkKey(visit, byKey) : this.#mayNot();
+      return byKey.length === guards.length ? this.#checkKey(visit, byKey) : this.#mayNot(visit);
     }
     if (!SAFE.has(method) && visit.isForged(this.#origins)) {
-      return this.#said(403, "Please go back, reload the page, and try again.");
+      return this.said(visit, 403, TEXTS.forged);
     }
     const refusal = await this.#look(visit, guards);
     const route = ROUTES.get(path);
@@ -125,9 +180,15 @@ export class Site {
       return refusal;
     }
     if (!["GET", "HEAD", "POST"].includes(method)) {
-      return this.#said(405, "This page knows only GET and POST.");
+      return this.said(visit, 405, TEXTS.methods);
     }
     return route(this, visit);
+  }
+
+  /** Whether it lies there however the path is read, so that no guard is got around. */
+  #isStatic({ path, otherPaths = [] }: SiteRequest): boolean {
+    const ways = [path, ...otherPaths].flatMap(readings);
+    return ways.every((way) => this.#static.some((folder) => way.startsWith(folder)));
   }
 
   #guardsOf({ path, otherPaths = [] }: SiteRequest): Guard[] {
@@ -143,7 +204,7 @@ export class Site {
   async #look(visit: Visit, guards: readonly Guard[]): Promise<SiteResponse | null> {
     const token = visit.sessionToken;
     if (!token) {
-      return guards.length ? this.#toLogin(visit) : null;
+      return guards.length ? toLogin(visit.request) : null;
     }
     const who = calls.sessionInfo({ sessionToken: token });
     const wanted = guards.flatMap((guard) => (guard.may ? [guard.may] : []));
@@ -158,18 +219,39 @@ export class Site {
       }
       this.#hints.delete(token);
       visit.forget();
-      return guards.length ? this.#toLogin(visit) : null;
+      return guards.length ? toLogin(visit.request) : null;
     }
+    await this.#prolong(visit);
     if (!guards.length) {
       return null;
     }
     if (!visit.isLoggedIn) {
-      return this.#toLogin(visit);
+      return toLogin(visit.request);
     }
     const { userId: id, userRole: role } = visit.session;
     // The first time, or once the role has changed, what was asked along was about somebody else.
     const fits = hint && hint.id === id && hint.role === role;
     return this.#check(visit, guards, fits ? { asked, access } : null);
+  }
+
+  /** Has the session of somebody who wants to be remembered last from now on, once an hour. */
+  async #prolong(visit: Visit): Promise<void> {
+    const { session, sessionToken } = visit;
+    if (!this.#keepDays || !visit.isLoggedIn || !session || !sessionToken || visit.stored["remember"] !== true) {
+      return;
+    }
+    if (session.expires.getTime() - Date.now() > this.#keepDays * DAY_MS - HOUR_MS) {
+      return;
+    }
+    try {
+      const { expires } = await visit.auth.sessionTouch({ sessionToken, days: this.#keepDays });
+      // The operator may allow no more; then there is nothing to tell the browser either.
+      if (expires > session.expires) {
+        visit.keep(expires);
+      }
+    } catch (error) {
+      refusalOf(error);
+    }
   }
 
   /** Whether all of this is for whoever is logged in. */
@@ -180,7 +262,7 @@ export class Site {
   ): Promise<SiteResponse | null> {
     const { session, sessionToken } = visit;
     if (!session || !sessionToken || wanted.some(({ roles }) => roles?.length && !visit.hasRole(...roles))) {
-      return this.#mayNot();
+      return this.#mayNot(visit);
     }
     const may = wanted.flatMap((one) => (one.may ? [one.may] : []));
     if (!may.length) {
@@ -193,7 +275,7 @@ export class Site {
     try {
       access.forEach((call) => asked.get(call));
     } catch (error) {
-      return this.#mayNot(error);
+      return this.#mayNot(visit, error);
     }
     return null;
   }
@@ -228,46 +310,37 @@ export class Site {
     return null;
   }
 
-  #toLogin(visit: Visit): SiteResponse {
-    const onward = visit.request.method === "GET" ? visit.request.path : "/";
-    return to(`/login?next=${encodeURIComponent(onward).replaceAll("%2F", "/")}`);
-  }
-
-  #mayNot(error: unknown = null): SiteResponse {
-    if (error !== null && !(error instanceof Refused)) {
-      throw error;
+  #mayNot(visit: Visit, error: unknown = null): SiteResponse {
+    if (error !== null) {
+      refusalOf(error);
     }
-    return this.#said(403, "You may not see this page.");
+    return this.said(visit, 403, TEXTS.forbidden);
   }
 
-  #said(status: number, message: string, headers: readonly Header[] = []): SiteResponse {
-    return html(status, this.#render({ name: "message", title: this.name, messages: [message] }, ""), headers);
-  }
-
-  async #orFailed(run: () => Promise<SiteResponse | null>): Promise<SiteResponse | null> {
+  async #orFailed(visit: Visit, run: () => Promise<SiteResponse | null>): Promise<SiteResponse | null> {
     try {
       return await run();
     } catch (error) {
       if (error instanceof AuthError) {
-        return this.failed(error);
+        return this.failed(visit, error);
       }
       throw error;
     }
   }
 
   /** What an end user sees of an error. */
-  failed(error: AuthError): SiteResponse {
+  failed(visit: Visit, error: AuthError): SiteResponse {
     if (error instanceof Refused) {
-      return this.#said(403, error.messages.join(" "));
+      return this.said(visit, 403, error.messages.join(" "));
     }
     if (error instanceof OverLimit) {
-      return this.#said(429, "Please wait a moment, and try again.", [wait(error.retryAfter)]);
+      return this.said(visit, 429, TEXTS.wait, [wait(error.retryAfter)]);
     }
     this.#log(error);
     if (error instanceof Unavailable) {
-      return this.#said(503, "This does not work for now. Please try again soon.", [wait(error.retryAfter)]);
+      return this.said(visit, 503, TEXTS.unavailable, [wait(error.retryAfter)]);
     }
-    return this.#said(500, "This does not work.");
+    return this.said(visit, 500, TEXTS.unknownError);
   }
 }
 

@@ -3,12 +3,33 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 
 import type { Caller } from "../client.js";
+import { Refused } from "../errors.js";
 import type { SessionAndOwner } from "../types.js";
+import { unescape } from "./pages.js";
 import { type SiteRequest, cookieOf } from "./web.js";
 
 const ANONYMOUS = 2;
-/** How long a session lives that somebody has who is not logged in. */
-const VISITOR_DAYS = 30;
+/** For how long something is stored about somebody who does not log in. */
+const VISITOR_DAYS = 7;
+/** What the server forgets a stored value for. */
+const DELETE = "__delete__";
+
+/** What a visit has from its site. */
+export interface VisitSettings {
+  readonly csrfKeys: readonly Buffer[];
+  readonly isSecure: boolean;
+  readonly language: string;
+  /** What the English texts are in this language. */
+  readonly texts: Readonly<Record<string, string>>;
+}
+
+/** An item that somebody wants to do something with. */
+export interface Item {
+  readonly owner: number;
+  /** `private`, if it is left out. */
+  readonly visibility?: string;
+  readonly sharedWith?: readonly number[];
+}
 
 /** What the site knows about the request that it answers. */
 export class Visit {
@@ -22,15 +43,16 @@ export class Visit {
   keyOwner: number | null = null;
   /** `Set-Cookie` headers of the answer. */
   readonly setCookies: string[] = [];
+  /** The language of this visitor, of those that the site has. */
+  readonly language: string;
   #visitor: string | null;
-  readonly #csrfKeys: readonly Buffer[];
-  readonly #isSecure: boolean;
+  readonly #settings: VisitSettings;
 
-  constructor(request: SiteRequest, auth: Caller, csrfKeys: readonly Buffer[], isSecure: boolean) {
+  constructor(request: SiteRequest, auth: Caller, settings: VisitSettings) {
     this.request = request;
     this.auth = auth;
-    this.#csrfKeys = csrfKeys;
-    this.#isSecure = isSecure;
+    this.language = settings.language;
+    this.#settings = settings;
     this.sessionToken = cookieOf(request, this.#cookieName("session"));
     this.#visitor = cookieOf(request, this.#cookieName("visitor"));
   }
@@ -45,9 +67,46 @@ export class Visit {
     return this.session && this.session.userId !== ANONYMOUS ? this.session.userId : null;
   }
 
+  /** What to call whoever is logged in, as plain text. */
+  get name(): string {
+    return this.session && this.isLoggedIn ? unescape(this.session.fullName || this.session.email) : "";
+  }
+
+  /** The role of whoever is here. */
+  get role(): string {
+    return this.session && this.isLoggedIn ? this.session.userRole : "anonymous";
+  }
+
   /** Whether somebody with one of these roles is logged in. */
   hasRole(...roles: string[]): boolean {
-    return this.isLoggedIn && this.session !== null && roles.includes(this.session.userRole);
+    return this.isLoggedIn && roles.includes(this.role);
+  }
+
+  /** A text in the language of this visitor; the text itself, where nobody has said. */
+  text(text: string): string {
+    const { texts } = this.#settings;
+    return (Object.hasOwn(texts, text) ? texts[text] : undefined) ?? text;
+  }
+
+  /** Whether the policy lets this visitor do something with an item. While the server cannot be asked, that is thrown. */
+  async may(action: string, item: string, { owner, visibility = "private", sharedWith = [] }: Item): Promise<boolean> {
+    try {
+      await this.auth.userCheckAccess({
+        userId: this.userId ?? ANONYMOUS,
+        userRole: this.role,
+        action,
+        targetName: item,
+        targetOwner: owner,
+        targetVisibility: visibility,
+        targetSharedwith: sharedWith.join(",") || null,
+      });
+    } catch (error) {
+      if (error instanceof Refused) {
+        return false;
+      }
+      throw error;
+    }
+    return true;
   }
 
   /** What is stored in the session. */
@@ -57,25 +116,34 @@ export class Visit {
   }
 
   /**
-   * Stores something in the session, which is made now for a visitor who has none: nobody else gets one before they log
-   * in. A login ends the visitor's session, and what was stored with it.
+   * Stores something in the session, or forgets it with null. Whoever has no session gets one for it, and nobody else
+   * before they log in; a login takes over what was stored.
    */
   async store(values: Record<string, unknown>): Promise<void> {
     if (this.session && this.sessionToken) {
-      await this.auth.internalSessionEdit({ targetSessionToken: this.sessionToken, updateDict: values });
-      this.session = { ...this.session, extraInfoJson: { ...this.stored, ...values } };
+      const updateDict = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, value ?? DELETE]));
+      await this.auth.internalSessionEdit({ targetSessionToken: this.sessionToken, updateDict });
+      this.session = { ...this.session, extraInfoJson: withoutNulls({ ...this.stored, ...values }) };
       return;
     }
-    const made = await this.auth.sessionNew({ userId: null, expires: VISITOR_DAYS, extraInfoJson: values });
-    this.session = (await this.auth.sessionInfo({ sessionToken: made.sessionToken })).sessionInfo;
-    this.start(made.sessionToken, made.expires, true);
+    const extraInfoJson = withoutNulls(values);
+    if (Object.keys(extraInfoJson).length) {
+      const made = await this.auth.sessionNew({ userId: null, expires: VISITOR_DAYS, extraInfoJson });
+      this.session = (await this.auth.sessionInfo({ sessionToken: made.sessionToken })).sessionInfo;
+      this.start(made.sessionToken, made.expires, false);
+    }
   }
 
   /** Another session from here on. Unless it is remembered, its cookie ends with the browser. */
   start(token: string, expires: Date, remember: boolean): void {
-    const seconds = Math.max(0, Math.floor((expires.getTime() - Date.now()) / 1000));
     this.sessionToken = token;
-    this.#setCookie("session", token, remember ? seconds : null);
+    this.keep(remember ? expires : null);
+  }
+
+  /** Sets the session's cookie. */
+  keep(expires: Date | null): void {
+    const seconds = expires && Math.max(0, Math.floor((expires.getTime() - Date.now()) / 1000));
+    this.#setCookie("session", this.sessionToken ?? "", seconds);
   }
 
   /** No session any more. */
@@ -103,7 +171,7 @@ export class Visit {
       this.#setCookie("visitor", this.#visitor, null);
     }
     const nonce = randomBytes(12).toString("base64url");
-    const [[key], [bound]] = [this.#csrfKeys, this.#bound()];
+    const [[key], [bound]] = [this.#settings.csrfKeys, this.#bound()];
     return key && bound ? `${nonce}.${signature(key, nonce, bound).toString("hex")}` : "";
   }
 
@@ -124,7 +192,7 @@ export class Visit {
     }
     const given = Buffer.from(signed, "hex");
     // A visitor may have got a session with the page that holds the form; a login ends their cookie.
-    const expected = this.#csrfKeys.flatMap((key) => this.#bound().map((bound) => signature(key, nonce, bound)));
+    const expected = this.#settings.csrfKeys.flatMap((key) => this.#bound().map((bound) => signature(key, nonce, bound)));
     return !expected.some((one) => timingSafeEqual(given, one));
   }
 
@@ -135,11 +203,11 @@ export class Visit {
 
   /** Over HTTP, which is for one's own machine alone, browsers do not all take the cookies of HTTPS. */
   #cookieName(name: string): string {
-    return `${this.#isSecure ? "__Host-" : "insecure-"}${name}`;
+    return `${this.#settings.isSecure ? "__Host-" : "insecure-"}${name}`;
   }
 
   #setCookie(name: string, value: string, age: number | null): void {
-    const secure = this.#isSecure ? " Secure;" : "";
+    const secure = this.#settings.isSecure ? " Secure;" : "";
     const lasts = age === null ? "" : `; Max-Age=${age}`;
     this.setCookies.push(`${this.#cookieName(name)}=${value}; Path=/;${secure} HttpOnly; SameSite=Lax${lasts}`);
   }
@@ -147,4 +215,8 @@ export class Visit {
 
 function signature(key: Buffer, nonce: string, bound: string): Buffer {
   return createHmac("sha256", key).update(`${nonce} ${bound}`).digest();
+}
+
+function withoutNulls(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== undefined));
 }

@@ -3,17 +3,24 @@
 export const FORM_BYTES_MAX = 1 << 20;
 const FIELDS_MAX = 200;
 
-/** A page shows nothing of others and is shown in nothing; what stands in its address stays here. */
+/**
+ * Those of a page of accounts, for the program's own pages as well. A page shows nothing of others and is shown in
+ * nothing; what stands in its address stays here.
+ */
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "Cache-Control": "no-store",
+  "Content-Security-Policy":
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; " +
+    "frame-ancestors 'none'",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  // Not `no-referrer`, with which browsers say `Origin: null` about our own forms.
+  "Referrer-Policy": "same-origin",
+  "X-Content-Type-Options": "nosniff",
+  "X-Frame-Options": "DENY",
+};
 const HEADERS: readonly Header[] = [
   ["Content-Type", "text/html; charset=utf-8"],
-  ["Cache-Control", "no-store"],
-  [
-    "Content-Security-Policy",
-    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  ],
-  // Not `no-referrer`, with which browsers say `Origin: null` about our own forms.
-  ["Referrer-Policy", "same-origin"],
-  ["X-Content-Type-Options", "nosniff"],
+  ...Object.entries(SECURITY_HEADERS),
 ];
 
 export type Header = readonly [name: string, value: string];
@@ -27,6 +34,8 @@ export interface SiteRequest {
   /** What the program may take for the path instead. */
   readonly otherPaths?: readonly string[];
   readonly query: Fields;
+  /** The same as it was sent, with its question mark; or nothing. */
+  readonly search?: string;
   /** The value of a header, by its name in lower case. */
   readonly header: (name: string) => string | undefined;
   /** The address at the other end of the connection. */
@@ -72,9 +81,15 @@ export function formLength(header: SiteRequest["header"]): number | null {
   return isForm && Number(length) <= FORM_BYTES_MAX ? Number(length) : null;
 }
 
-/** A path of this site, for what a visitor brought along; the front page for anything else. */
+/** A page of this site, for what a visitor brought along; the front page for anything else. */
 export function ownPath(path: string): string {
   return /^\/(?!\/)[\x20-\x7e]*$/.test(path) && !path.includes("\\") ? path : "/";
+}
+
+/** Leads to the page on which one logs in, and back from there to all that was asked for, such as the code of an email. */
+export function toLogin({ method, path, search = "" }: SiteRequest): SiteResponse {
+  const onward = method === "GET" ? ownPath(path + search) : "/";
+  return to(`/login?next=${encodeURIComponent(onward).replaceAll("%2F", "/")}`);
 }
 
 /**
