@@ -1,5 +1,5 @@
-//! The few calls to the operating system about this process as a whole that the compiler cannot check. What concerns
-//! a socket stands in `http/socket.rs`.
+//! The few calls to the operating system about this process as a whole, and about connections that it makes, that the compiler
+//! cannot check. What concerns the sockets of those who connect to it stands in `http/socket.rs`.
 #![expect(unsafe_code, reason = "descriptors and signals of the process have no safe interface")]
 
 #[cfg(any(test, all(target_env = "musl", target_arch = "x86_64")))]
@@ -8,6 +8,7 @@ mod bytes;
 use std::ffi::CString;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -37,6 +38,37 @@ pub fn replace_standard(descriptor: RawFd, by: impl AsFd) -> io::Result<()> {
     // standard library neither owns nor closes them.
     if unsafe { libc::dup2(by.as_fd().as_raw_fd(), descriptor) } < 0 {
         return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// For how long the other side of a connection may leave what it was sent without a sign that it is still there.
+const LOST_MILLISECONDS: libc::c_int = 5000;
+/// After how many seconds without any sign the system asks for one, and how often from then on.
+const SILENT_SECONDS: libc::c_int = 5;
+const ASK_SECONDS: libc::c_int = 1;
+/// How long such a number is.
+const INT_BYTES: libc::socklen_t = 4;
+const _: () = assert!(size_of::<libc::c_int>() == 4);
+
+/// Has the system end a connection whose other side is gone without a word, as when its machine or the way to it is lost. One that
+/// only takes long to answer is still there.
+///
+/// # Errors
+/// What the system says.
+pub fn end_when_peer_is_lost(stream: &TcpStream) -> io::Result<()> {
+    for (level, option, value) in [
+        (libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, SILENT_SECONDS),
+        (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, ASK_SECONDS),
+        (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, LOST_MILLISECONDS),
+    ] {
+        let pointer = (&raw const value).cast();
+        // SAFETY: the descriptor is open, as its borrow proves; the pointer is to a live value of this length.
+        let result = unsafe { libc::setsockopt(stream.as_raw_fd(), level, option, pointer, INT_BYTES) };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
     }
     Ok(())
 }

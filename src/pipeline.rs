@@ -13,7 +13,6 @@ use crate::outcome::{Answer, Error, Failure, INVALID_PARAMETERS};
 use crate::policy::email::EmailAddress;
 use crate::presence::Presence;
 use crate::request::{Handled, Request};
-use crate::store::StoreError;
 use crate::wire::{FromWire, Object, is_falsy};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -311,7 +310,7 @@ fn broken(app: &App, request: &Request, error: &Error) -> Result<Answer, HttpRej
     log::error("request failed", &fields);
     match (error, request.broken) {
         // Whatever the request, another server may do better; a balancer has to see it.
-        (Error::Store(StoreError::Replaced(_) | StoreError::Overwritten(_)), _) => Err(HttpRejection::BROKEN),
+        (Error::Store(error), _) if error.is_unreachable() => Err(HttpRejection::BROKEN),
         (_, Some(refusal)) => Ok(Answer::refused(refusal.to_refused())),
         (Error::Store(error), None) if error.is_callers_error() => Err(HttpRejection::MALFORMED),
         (_, None) => Err(HttpRejection::BROKEN),

@@ -62,6 +62,17 @@ impl StoreError {
         }
     }
 
+    /// Whether this server does not get at the database, or does not know what became of a write: another one may do better, or
+    /// the same one later.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Replaced(_) | Self::Overwritten(_) | Self::Unknown => true,
+            Self::Postgres(error) => error.is_unreachable(),
+            _ => false,
+        }
+    }
+
     /// Whether it tells of what was asked: with other values the same would have worked.
     #[must_use]
     pub fn is_callers_error(&self) -> bool {

@@ -15,12 +15,13 @@ use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Bytes of a whole answer: a few rows of the longest texts, or a slice of many rows.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long a whole answer may take.
-const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// How long a host may take until a connection to it can be used.
+const HOST_LIMIT: Duration = Duration::from_secs(3);
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 8 * 1024;
 /// Room that a buffer keeps from one answer to the next.
@@ -36,7 +37,6 @@ const IS_STANDBY: &str = "SELECT pg_is_in_recovery()::text";
 /// A connection that is logged in.
 pub(super) struct Connection {
     stream: Stream,
-    clock: Arc<dyn Clock>,
     outgoing: Outgoing,
     incoming: Vec<u8>,
     /// As much of it has been looked at.
@@ -63,10 +63,23 @@ pub(super) struct Answer {
     rows: Vec<Range<usize>>,
     /// How many rows the last one was about.
     pub(super) changed: usize,
-    /// Whether the last one ended a transaction by undoing it.
-    pub(super) is_rollback: bool,
+    pub(super) end: End,
     described: Option<Range<usize>>,
     takes: Option<Range<usize>>,
+}
+
+/// How the last statement of several ended.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Not at all.
+    #[default]
+    Missing,
+    /// Its transaction was committed.
+    Commit,
+    /// Its transaction was undone.
+    Rollback,
+    /// In another way.
+    Other,
 }
 
 /// How far a login has come.
@@ -78,18 +91,34 @@ struct Login {
     is_done: bool,
 }
 
+impl Answer {
+    /// The same if it has an end. Without one, nobody knows whether the rows are all that there are.
+    fn whole(self) -> Result<Self, PostgresError> {
+        if self.end == End::Missing { Err(message::Malformed.into()) } else { Ok(self) }
+    }
+}
+
 impl Connection {
-    /// Connects to the first host that takes writes. Waits for what only plain threads may wait for.
+    /// Connects to the first host that takes writes, beginning with the one that did when `best` was set. Goes on to the next one
+    /// for so long at most. Waits for what only plain threads may wait for.
     pub(super) fn open(
         target: &Target,
         tls: Option<&Arc<ClientConfig>>,
-        clock: &Arc<dyn Clock>,
+        (clock, limit): (&Arc<dyn Clock>, Duration),
         rng: &dyn Rng,
+        best: &AtomicUsize,
     ) -> Result<Self, PostgresError> {
+        let (begun, first) = (clock.monotonic(), best.load(Ordering::Relaxed));
         let mut last = PostgresError::read_only();
-        for host in &target.hosts {
-            match Self::open_at(host, target, tls, clock, rng) {
-                Ok(connection) => return Ok(connection),
+        for index in (first..target.hosts.len()).chain(0..first) {
+            if clock.monotonic().saturating_sub(begun) > limit {
+                break;
+            }
+            match Self::open_at(&target.hosts[index], target, tls, clock, rng) {
+                Ok(connection) => {
+                    best.store(index, Ordering::Relaxed);
+                    return Ok(connection);
+                }
                 Err(error) => last = error,
             }
         }
@@ -103,7 +132,7 @@ impl Connection {
         clock: &Arc<dyn Clock>,
         rng: &dyn Rng,
     ) -> Result<Self, PostgresError> {
-        let mut stream = Stream::connect(host)?;
+        let mut stream = Stream::connect(host, clock, HOST_LIMIT)?;
         if let (Some(config), Host::Tcp(name, _)) = (tls, host) {
             stream.write(&message::TLS_REQUEST)?;
             let mut answer = [0; 2];
@@ -115,7 +144,6 @@ impl Connection {
         }
         let mut connection = Self {
             stream,
-            clock: Arc::clone(clock),
             outgoing: Outgoing::default(),
             incoming: Vec::new(),
             read: 0,
@@ -129,6 +157,7 @@ impl Connection {
         if connection.text(&answer)? != Some("false") {
             return Err(PostgresError::read_only());
         }
+        connection.stream.limit = Some(target.answer_limit);
         Ok(connection)
     }
 
@@ -142,7 +171,6 @@ impl Connection {
         ];
         self.outgoing.startup(&usual.into_iter().chain(schema).collect::<Vec<_>>());
         let mut login = Login::default();
-        let begun = self.clock.monotonic();
         self.send()?;
         loop {
             let (kind, contents) = loop {
@@ -152,7 +180,7 @@ impl Connection {
                     self.incoming.drain(..length);
                     break found;
                 }
-                self.more(begun)?;
+                self.more()?;
             };
             match kind {
                 b'R' => {
@@ -210,7 +238,7 @@ impl Connection {
             return Err(message::Malformed.into());
         }
         self.outgoing.sync();
-        let answer = self.exchange(ready + 1)?;
+        let answer = self.exchange(ready + 1)?.whole()?;
         Ok((prepared, answer))
     }
 
@@ -242,7 +270,7 @@ impl Connection {
     /// Runs statements without parameters, whose values come as texts.
     pub(super) fn simple(&mut self, statements: &str) -> Result<Answer, PostgresError> {
         self.outgoing.query(statements);
-        self.exchange(1)
+        self.exchange(1)?.whole()
     }
 
     /// The only value of the first row, after [`Connection::simple`].
@@ -262,7 +290,7 @@ impl Connection {
     /// Sends what was written, and reads until the server has been ready so many times. An error that it reports is returned after
     /// that, so that the next answer is that of the next question.
     fn exchange(&mut self, ready: usize) -> Result<Answer, PostgresError> {
-        let begun = self.clock.monotonic();
+        self.stream.begin();
         // A remark may have come after the last answer, perhaps not all of it yet.
         self.incoming.drain(..self.read);
         self.incoming.shrink_to(BUFFER_BYTES_KEPT);
@@ -273,7 +301,7 @@ impl Connection {
         let (mut at, mut left) = (0, ready);
         while left > 0 {
             let Some((Message { kind, contents }, length)) = message::first(&self.incoming[at..])? else {
-                self.more(begun)?;
+                self.more()?;
                 continue;
             };
             let place = at + length - contents.len()..at + length;
@@ -289,7 +317,12 @@ impl Connection {
                 b't' => answer.takes = Some(place),
                 b'C' => {
                     let (tag, changed) = message::rows_changed(contents)?;
-                    (answer.is_rollback, answer.changed) = (tag == "ROLLBACK", changed);
+                    answer.changed = changed;
+                    answer.end = match tag {
+                        "COMMIT" => End::Commit,
+                        "ROLLBACK" => End::Rollback,
+                        _ => End::Other,
+                    };
                 }
                 b'E' => {
                     let error = message::error(contents)?;
@@ -298,6 +331,9 @@ impl Connection {
                 b'Z' => {
                     self.status = *contents.first().ok_or(message::Malformed)?;
                     left -= 1;
+                    if left > 0 {
+                        answer = Answer::default();
+                    }
                 }
                 b'1' | b'2' | b'n' | b'I' | b's' | b'S' | b'N' | b'A' => {}
                 _ => return Err(message::Malformed.into()),
@@ -308,13 +344,10 @@ impl Connection {
         failed.map_or(Ok(answer), |error| Err(PostgresError::server(error)))
     }
 
-    /// Reads some more of an answer that began at this time.
-    fn more(&mut self, begun: Duration) -> Result<(), PostgresError> {
+    /// Reads some more of an answer.
+    fn more(&mut self) -> Result<(), PostgresError> {
         if self.incoming.len() > ANSWER_BYTES_MAX {
             return Err(message::Malformed.into());
-        }
-        if self.clock.monotonic().saturating_sub(begun) > ANSWER_LIMIT {
-            return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
         }
         let before = self.incoming.len();
         self.incoming.resize(before + READ_BYTES, 0);
@@ -342,8 +375,10 @@ fn authenticate(
 ) -> Result<Option<Vec<u8>>, PostgresError> {
     let mut said = Reader(contents);
     match (said.i32()?, &mut login.scram) {
-        // With a method begun, the server has to prove itself before it says that all is well.
-        (0, Some(_)) if !login.is_proven => Err(message::Malformed.into()),
+        // Whoever has a password to prove wants to know that the server knows it, too: else anybody could listen there.
+        (0, _) if target.password.is_some() && !login.is_proven => {
+            Err(PostgresError::login("it does not prove that it knows the password"))
+        }
         (0, _) => {
             login.is_done = true;
             Ok(None)

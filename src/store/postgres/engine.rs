@@ -25,6 +25,8 @@ use std::time::Duration;
 const RERUNS_MAX: u32 = 5;
 /// The longest pause before the first of these, doubled for each.
 const RERUN_PAUSE_MILLISECONDS: u64 = 8;
+/// For how long one is run again. Where nothing comes back for so long, it is not for the one who asked to go on waiting.
+const RERUNS_LIMIT: Duration = Duration::from_secs(10);
 /// How long to wait for others whose transactions are run again.
 const RERUN_WAIT: Duration = Duration::from_secs(2);
 /// How far this machine's clock may be from that of the database.
@@ -65,7 +67,8 @@ impl Postgres {
         Ok(postgres)
     }
 
-    fn around(
+    /// The engine, with nothing looked at but the clock.
+    pub(super) fn around(
         target: &Target,
         (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         changes: &Arc<Changes>,
@@ -116,6 +119,7 @@ impl Postgres {
     /// Runs a job until it is done or given up; whether it wanted its changes to stay, and whether they do. Nothing after a panic.
     fn run(&self, kind: Kind, job: &mut dyn Job) -> Option<(bool, Result<(), StoreError>)> {
         let (mut reruns, mut turn) = (0, None);
+        let begun = self.clock.monotonic();
         loop {
             let session = Session::new(&self.pool, kind);
             let tx = Tx::new(Engine::Postgres(&session), self.clock.now(), &*self.rng);
@@ -126,7 +130,8 @@ impl Postgres {
                 session.roll_back();
                 if stays { Err(StoreError::Aborted) } else { Ok(()) }
             };
-            if session.undone().is_none() || reruns == RERUNS_MAX {
+            let is_late = self.clock.monotonic().saturating_sub(begun) > RERUNS_LIMIT;
+            if session.undone().is_none() || reruns == RERUNS_MAX || is_late {
                 return Some((stays, committed));
             }
             drop(session);

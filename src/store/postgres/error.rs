@@ -7,11 +7,9 @@ use std::fmt;
 use std::io;
 
 /// An error of PostgreSQL's, or on the way to it. Its text tells of codes, never of values.
-#[derive(Debug)]
 pub struct PostgresError(Kind);
 
 /// What went wrong.
-#[derive(Debug)]
 enum Kind {
     /// The server reported this.
     Server(ServerError),
@@ -62,6 +60,11 @@ impl PostgresError {
         }
     }
 
+    /// Whether the server is out of reach, or out of order: whoever asks another one, or later, may hear something better.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        self.is_lost() || ["53", "58", "XX"].iter().any(|class| self.code().starts_with(class))
+    }
+
     /// Whether another transaction came in between, so that the same works when it is run again.
     pub(super) fn is_conflict(&self) -> bool {
         ["40001", "40P01"].contains(&self.code())
@@ -109,10 +112,7 @@ impl fmt::Display for PostgresError {
                     [b'5', b'7', ..] => " (it is stopping or starting)",
                     _ => "",
                 };
-                let code = error.code.bytes().filter(u8::is_ascii_alphanumeric).take(5);
-                out.write_str("PostgreSQL reports ")?;
-                code.map(char::from).try_for_each(|character| write!(out, "{character}"))?;
-                out.write_str(meaning)
+                write!(out, "PostgreSQL reports {}{meaning}", error.code)
             }
             Kind::Connection(error) => write!(out, "no connection to PostgreSQL: {}", Shown(error)),
             Kind::Protocol => {
@@ -121,6 +121,13 @@ impl fmt::Display for PostgresError {
             Kind::Login(why) => write!(out, "PostgreSQL does not log us in: {why}"),
             Kind::ReadOnly => out.write_str("no server takes writes; is there no primary?"),
         }
+    }
+}
+
+// An error may be shown in either way.
+impl fmt::Debug for PostgresError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
     }
 }
 

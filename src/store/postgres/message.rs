@@ -229,36 +229,38 @@ pub(super) fn rows_changed(contents: &[u8]) -> Result<(&str, usize), Malformed> 
 }
 
 /// What the server says of an error.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Default)]
 pub(super) struct ServerError {
-    /// Five characters.
+    /// Five capital letters and digits.
     pub(super) code: String,
-    /// What people read; it may hold values.
-    pub(super) text: String,
     /// The constraint that was violated.
     pub(super) constraint: String,
 }
 
-/// Characters that are kept of each part of an error.
-const ERROR_CHARACTERS_MAX: usize = 200;
+/// Characters of the name of a constraint that are kept: PostgreSQL's own limit.
+const NAME_CHARACTERS_MAX: usize = 63;
 
-/// Reads an error.
+/// Reads an error. What is meant for people is left behind, for it holds values of rows.
 pub(super) fn error(contents: &[u8]) -> Result<ServerError, Malformed> {
     let mut reader = Reader(contents);
     let mut error = ServerError::default();
     loop {
         let field = match reader.bytes(1)? {
-            [0] => return reader.end().map(|()| error),
+            [0] if is_code(&error.code) => return reader.end().map(|()| error),
+            [0] => return Err(Malformed),
             [b'C'] => &mut error.code,
-            [b'M'] => &mut error.text,
             [b'n'] => &mut error.constraint,
             _ => {
                 reader.text()?;
                 continue;
             }
         };
-        *field = reader.text()?.chars().take(ERROR_CHARACTERS_MAX).collect();
+        *field = reader.text()?.chars().take(NAME_CHARACTERS_MAX).collect();
     }
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -285,7 +287,7 @@ mod tests {
         }
         let _ = (parameters(bytes), columns(bytes), rows_changed(bytes).map(drop));
         if let Ok(error) = error(bytes) {
-            assert!(error.text.chars().count() <= ERROR_CHARACTERS_MAX);
+            assert!(is_code(&error.code) && error.constraint.chars().count() <= NAME_CHARACTERS_MAX);
         }
         let mut values = Vec::new();
         for width in [0, 1, 2, FIELDS_MAX] {

@@ -9,10 +9,11 @@ use crate::clock::Clock;
 use crate::pool::Pool as Threads;
 use crate::rng::Rng;
 use crate::store::error::StoreError;
-use crate::wait::{Sender, oneshot};
+use crate::wait::{RecvError, Sender, oneshot};
 use rustls::ClientConfig;
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ struct Way {
     tls: Option<Arc<ClientConfig>>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
+    /// The host that took writes last.
+    best: AtomicUsize,
 }
 
 /// Connections to one database.
@@ -49,7 +52,7 @@ impl Drop for Pool {
 
 /// A connection, and its place among those that may be open.
 pub(super) struct Lent {
-    connection: Connection,
+    connection: Box<Connection>,
     _place: Place,
 }
 
@@ -73,9 +76,20 @@ struct Place(Arc<Mutex<State>>);
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = lock(&self.0);
-        state.open -= 1;
-        wake_next(state);
+        match state.next() {
+            Some(next) => {
+                drop(state);
+                next.send(Grant::Place(Self(Arc::clone(&self.0))));
+            }
+            None => state.open -= 1,
+        }
     }
+}
+
+/// What somebody who waits gets: nobody who comes later can have it.
+enum Grant {
+    Connection(Lent),
+    Place(Place),
 }
 
 #[derive(Default)]
@@ -83,8 +97,15 @@ struct State {
     idle: Vec<Lent>,
     /// All that there are, lent or not, and those that are being made.
     open: usize,
-    waiting: VecDeque<Sender<()>>,
+    waiting: VecDeque<Sender<Grant>>,
     is_closed: bool,
+}
+
+impl State {
+    /// The one who has waited longest and still does. Nobody waits while a connection is idle.
+    fn next(&mut self) -> Option<Sender<Grant>> {
+        std::iter::from_fn(|| self.waiting.pop_front()).find(Sender::is_wanted)
+    }
 }
 
 impl Pool {
@@ -96,43 +117,56 @@ impl Pool {
     ) -> Result<Self, PostgresError> {
         let tls = if target.is_verified { Some(tls_config(&target)?) } else { None };
         let threads = Threads::start("store-connect", CONNECTING_THREADS, WAITING_MAX)?;
-        Ok(Self { way: Arc::new(Way { target, tls, clock, rng }), threads, state: Arc::default() })
+        Ok(Self {
+            way: Arc::new(Way { target, tls, clock, rng, best: AtomicUsize::new(0) }),
+            threads,
+            state: Arc::default(),
+        })
     }
 
     /// A connection. Whether it has been used before, so that it may have been lost since, is told, too.
     pub(super) fn lend(&self) -> Result<(Lent, bool), StoreError> {
-        let mut may_wait = true;
-        let place = loop {
-            let awaited = {
-                let mut state = self.lock();
-                if state.is_closed {
-                    return Err(StoreError::Closed);
-                }
-                if let Some(connection) = state.idle.pop() {
-                    return Ok((connection, true));
-                }
-                if state.open < self.way.target.connections {
-                    state.open += 1;
-                    break Place(Arc::clone(&self.state));
-                }
-                if !may_wait || state.waiting.len() >= WAITING_MAX {
-                    return Err(StoreError::Busy);
-                }
-                let (sender, receiver) = oneshot();
-                state.waiting.push_back(sender);
-                receiver
-            };
-            may_wait = awaited.wait_for(WAIT_LIMIT).is_ok();
+        let place = match self.grant()? {
+            Grant::Connection(connection) => return Ok((connection, true)),
+            Grant::Place(place) => place,
         };
         let way = Arc::clone(&self.way);
-        let make = move || Connection::open(&way.target, way.tls.as_ref(), &way.clock, &*way.rng);
-        let made = self.threads.run_for(CONNECT_LIMIT, make);
-        let made = match made {
+        // The place is taken for as long as somebody connects, also when nobody waits for that any more.
+        let make = move || {
+            let clock = (&way.clock, CONNECT_LIMIT);
+            let made = Connection::open(&way.target, way.tls.as_ref(), clock, &*way.rng, &way.best);
+            made.map(|connection| Lent { connection: Box::new(connection), _place: place })
+        };
+        match self.threads.run_for(CONNECT_LIMIT, make) {
             None => Err(StoreError::Busy),
             Some(None) => Err(PostgresError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)).into()),
-            Some(Some(made)) => made.map_err(StoreError::from),
-        };
-        made.map(|connection| (Lent { connection, _place: place }, false))
+            Some(Some(made)) => Ok((made?, false)),
+        }
+    }
+
+    /// A connection or a place for one, at once or after some time.
+    fn grant(&self) -> Result<Grant, StoreError> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return Err(StoreError::Closed);
+        }
+        if let Some(connection) = state.idle.pop() {
+            return Ok(Grant::Connection(connection));
+        }
+        if state.open < self.way.target.connections {
+            state.open += 1;
+            return Ok(Grant::Place(Place(Arc::clone(&self.state))));
+        }
+        if state.waiting.len() >= WAITING_MAX {
+            return Err(StoreError::Busy);
+        }
+        let (sender, granted) = oneshot();
+        state.waiting.push_back(sender);
+        drop(state);
+        granted.wait_for(WAIT_LIMIT).map_err(|why| match why {
+            RecvError::TimedOut => StoreError::Busy,
+            RecvError::SenderDropped => StoreError::Closed,
+        })
     }
 
     /// Takes back a connection that is in order.
@@ -142,8 +176,11 @@ impl Pool {
             drop(state);
             return drop(connection);
         }
+        if let Some(next) = state.next() {
+            drop(state);
+            return next.send(Grant::Connection(connection));
+        }
         state.idle.push(connection);
-        wake_next(state);
     }
 
     /// A connection turned out to be lost: those that nobody uses will be, too.
@@ -154,9 +191,20 @@ impl Pool {
         drop(idle);
     }
 
+    /// How many places are taken, and how many wait.
+    #[cfg(test)]
+    pub(super) fn taken_and_waiting(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.open, state.waiting.iter().filter(|sender| sender.is_wanted()).count())
+    }
+
     /// Lends no more.
     pub(super) fn close(&self) {
-        self.lock().is_closed = true;
+        let mut state = self.lock();
+        state.is_closed = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(waiting);
         self.forget_idle();
     }
 
@@ -167,19 +215,4 @@ impl Pool {
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Wakes the one who has waited longest and still does.
-fn wake_next(mut state: MutexGuard<'_, State>) {
-    let mut gone = Vec::new();
-    let next = loop {
-        match state.waiting.pop_front() {
-            Some(sender) if !sender.is_wanted() => gone.push(sender),
-            next => break next,
-        }
-    };
-    drop(state);
-    if let Some(sender) = next {
-        sender.send(());
-    }
 }

@@ -77,7 +77,8 @@ impl Scram {
             |name: &str| parts.next().and_then(|part| part.strip_prefix(name)).ok_or(ScramError::Malformed);
         let (nonce, salt, iterations) = (part("r=")?, part("s=")?, part("i=")?);
         let ours = self.first.strip_prefix("n=,r=").ok_or(ScramError::Malformed)?;
-        if !nonce.starts_with(ours) || nonce.len() == ours.len() {
+        // One proof is all that a server gets.
+        if !nonce.starts_with(ours) || nonce.len() == ours.len() || self.expected.is_some() {
             return Err(ScramError::Malformed);
         }
         let salt = STANDARD.decode(salt).map_err(|_| ScramError::Malformed)?;

@@ -1,6 +1,6 @@
 //! What one piece of work does with a connection: it reads, each statement by itself, or it writes in a transaction.
 
-use super::connection::{Answer, Prepared};
+use super::connection::{Answer, End, Prepared};
 use super::error::PostgresError;
 use super::message;
 use super::pool::{Lent, Pool};
@@ -79,8 +79,8 @@ impl<'p> Session<'p> {
         let mut values = Vec::with_capacity(columns.names.len());
         for row in connection.rows(&answer) {
             if message::row(row, columns.names.len(), &mut values).is_err() {
-                taken = Err(PostgresError::from(message::Malformed).into());
-                break;
+                // Whatever comes next over this connection may belong to something else.
+                return Err(self.lost(message::Malformed.into()).into());
             }
             let row = PostgresRow { values: &values, types: &columns.types };
             match take(&Row::of_postgres(&columns.names, row)) {
@@ -120,9 +120,7 @@ impl<'p> Session<'p> {
                 Ok((prepared, answer)) => return Ok((connection, prepared, answer)),
                 Err(error) if error.is_lost() => {
                     drop(connection);
-                    self.pool.forget_idle();
-                    self.has_begun.set(self.kind != Kind::Read);
-                    self.undone.set(Some(Undone::Lost));
+                    let error = self.lost(error);
                     if !(may_try_again && was_used) {
                         return Err(error.into());
                     }
@@ -139,6 +137,14 @@ impl<'p> Session<'p> {
         }
     }
 
+    /// The connection is of no more use, for this reason.
+    fn lost(&self, error: PostgresError) -> PostgresError {
+        self.pool.forget_idle();
+        self.has_begun.set(self.kind != Kind::Read);
+        self.undone.set(Some(Undone::Lost));
+        error
+    }
+
     /// Ends the transaction so that it stays. An error other than [`StoreError::Unknown`] says that nothing did.
     pub(super) fn commit(&self) -> Result<(), StoreError> {
         let Some(mut connection) = self.connection.take() else {
@@ -147,7 +153,11 @@ impl<'p> Session<'p> {
         match connection.simple("COMMIT") {
             Ok(answer) => {
                 self.connection.set(Some(connection));
-                if answer.is_rollback { Err(StoreError::Aborted) } else { Ok(()) }
+                match answer.end {
+                    End::Commit => Ok(()),
+                    End::Rollback => Err(StoreError::Aborted),
+                    _ => Err(StoreError::Unknown),
+                }
             }
             Err(error) if error.is_conflict() => {
                 self.connection.set(Some(connection));

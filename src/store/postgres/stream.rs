@@ -3,7 +3,9 @@
 
 use super::scram::certificate_binding;
 use super::target::{Host, Target};
+use crate::clock::Clock;
 use crate::files::read_small;
+use crate::os;
 use crate::problem::Problem;
 use may::coroutine;
 use may::io::CoIo;
@@ -18,10 +20,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a host may take to accept a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// How long to wait for some bytes to come or to go.
-const WAIT_LIMIT: Duration = Duration::from_secs(15);
+/// The shortest time that a timer knows.
+const LEFT_MIN: Duration = Duration::from_millis(1);
 /// The largest file of certificates that is read.
 const ROOTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -56,10 +56,14 @@ struct Socket {
     on_coroutine: Option<CoIo<Shared>>,
     on_thread: Arc<TcpStream>,
     is_blocking: bool,
+    clock: Arc<dyn Clock>,
+    /// When what is waited for has to be there.
+    until: Duration,
 }
 
 impl Socket {
-    fn connect(host: &Host) -> io::Result<Self> {
+    fn connect(host: &Host, clock: &Arc<dyn Clock>, limit: Duration) -> io::Result<Self> {
+        let until = clock.monotonic() + limit;
         let stream = match host {
             // It is one by name only: what reads and writes it does not depend on the kind of a socket.
             Host::Unix(path) => TcpStream::from(OwnedFd::from(UnixStream::connect(path)?)),
@@ -67,21 +71,24 @@ impl Socket {
                 let mut last = io::Error::from(ErrorKind::NotFound);
                 let mut addresses = addresses(name, *port)?.into_iter();
                 let connected = addresses.find_map(|address| {
-                    TcpStream::connect_timeout(&address, CONNECT_LIMIT).map_err(|error| last = error).ok()
+                    let connected =
+                        left(&**clock, until).and_then(|left| TcpStream::connect_timeout(&address, left));
+                    connected.map_err(|error| last = error).ok()
                 });
                 let stream = connected.ok_or(last)?;
                 stream.set_nodelay(true)?;
+                os::end_when_peer_is_lost(&stream)?;
                 stream
             }
         };
-        stream.set_read_timeout(Some(WAIT_LIMIT))?;
-        stream.set_write_timeout(Some(WAIT_LIMIT))?;
-        Ok(Self { on_coroutine: None, on_thread: Arc::new(stream), is_blocking: true })
+        let clock = Arc::clone(clock);
+        Ok(Self { on_coroutine: None, on_thread: Arc::new(stream), is_blocking: true, clock, until })
     }
 
     /// Gets ready for who asks: on a coroutine, which gets what waits there, the socket must not hold up the thread; on a plain
-    /// thread it may.
+    /// thread it may. Waits for no longer than until the time is over, however often something comes.
     fn on_coroutine(&mut self) -> io::Result<Option<&mut CoIo<Shared>>> {
+        let left = left(&*self.clock, self.until)?;
         let is_coroutine = coroutine::is_coroutine();
         if self.is_blocking == is_coroutine {
             self.on_thread.set_nonblocking(is_coroutine)?;
@@ -89,12 +96,24 @@ impl Socket {
         }
         if is_coroutine && self.on_coroutine.is_none() {
             let made = CoIo::new(Shared(Arc::clone(&self.on_thread))).map_err(|_| ErrorKind::OutOfMemory)?;
-            made.set_read_timeout(Some(WAIT_LIMIT))?;
-            made.set_write_timeout(Some(WAIT_LIMIT))?;
             self.on_coroutine = Some(made);
         }
-        Ok(self.on_coroutine.as_mut().filter(|_| is_coroutine))
+        let on_coroutine = self.on_coroutine.as_mut().filter(|_| is_coroutine);
+        if let Some(socket) = &on_coroutine {
+            socket.set_read_timeout(Some(left))?;
+            socket.set_write_timeout(Some(left))?;
+        } else {
+            self.on_thread.set_read_timeout(Some(left))?;
+            self.on_thread.set_write_timeout(Some(left))?;
+        }
+        Ok(on_coroutine)
     }
+}
+
+/// How much time is left.
+fn left(clock: &dyn Clock, until: Duration) -> io::Result<Duration> {
+    let left = until.saturating_sub(clock.monotonic());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left.max(LEFT_MIN)) }
 }
 
 fn waited<T>(done: io::Result<T>) -> io::Result<T> {
@@ -150,12 +169,22 @@ fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 pub(super) struct Stream {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
+    /// How long each exchange may take; while there is none, what was begun by connecting goes on.
+    pub(super) limit: Option<Duration>,
 }
 
 impl Stream {
-    /// Connects to a host, in plaintext at first. Waits for names to be looked up, so it is for plain threads.
-    pub(super) fn connect(host: &Host) -> io::Result<Self> {
-        Ok(Self { socket: Socket::connect(host)?, tls: None })
+    /// Connects to a host, in plaintext at first. This, and all that follows until there is another limit, takes no longer than
+    /// `limit`. Waits for names to be looked up, so it is for plain threads.
+    pub(super) fn connect(host: &Host, clock: &Arc<dyn Clock>, limit: Duration) -> io::Result<Self> {
+        Ok(Self { socket: Socket::connect(host, clock, limit)?, tls: None, limit: None })
+    }
+
+    /// Something new is asked.
+    pub(super) fn begin(&mut self) {
+        if let Some(limit) = self.limit {
+            self.socket.until = self.socket.clock.monotonic() + limit;
+        }
     }
 
     /// Goes on under TLS with the server that has this name. Whoever calls has seen that nothing

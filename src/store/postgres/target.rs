@@ -4,6 +4,7 @@ use crate::guard::secret::Secret;
 use crate::problem;
 use crate::problem::{Problem, operator_text};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The beginnings of URLs that mean PostgreSQL.
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
@@ -15,6 +16,8 @@ const HOSTS_MAX: usize = 16;
 const CONNECTIONS: usize = 16;
 /// Connections that a URL may ask for.
 const CONNECTIONS_MAX: usize = 500;
+/// How long a whole answer may take: longer than a statement may.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
 /// A place where a server may be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +43,8 @@ pub struct Target {
     pub(super) schema: Option<String>,
     /// How many connections there are at most.
     pub(super) connections: usize,
+    /// How long a whole answer may take.
+    pub(super) answer_limit: Duration,
 }
 
 impl Target {
@@ -76,6 +81,7 @@ impl Target {
             roots: None,
             schema: None,
             connections: CONNECTIONS,
+            answer_limit: ANSWER_LIMIT,
         };
         options.split('&').filter(|option| !option.is_empty()).try_for_each(|option| target.set(option))?;
         target.check()?;

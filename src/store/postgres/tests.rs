@@ -6,26 +6,45 @@ use crate::rng::SeededRng;
 use crate::store::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// The URL of a server whose databases may be filled.
 const SERVER_VARIABLE: &str = "TEST_POSTGRES";
+/// How long an answer may take here, which nothing takes that comes at all.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
 /// A database of a test's own: a schema of its own on the server; nothing where no server is named.
 fn open() -> Option<(Store, Origin)> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
     let url = std::env::var(SERVER_VARIABLE).ok()?;
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let url = format!("{url}&search_path=engine_{}_{number}", std::process::id());
-    let target = Target::parse(&url).unwrap_or_else(|problem| panic!("{problem}"));
-    let clock = ManualClock::at(Timestamp::parse("2026-11-23 15:00:00.000000").expect("a time"));
-    let location = Location::Postgres(Box::new(target));
-    Some(
-        Store::open(&location, 1, Arc::new(clock), Arc::new(SeededRng::new(1)))
-            .unwrap_or_else(|error| panic!("{error}")),
-    )
+    let (store, origin) = open_at(&url, &own_schema());
+    Some((store, origin))
 }
 
+/// The name of a schema that nobody else uses.
+fn own_schema() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("engine_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The database in this schema.
+fn open_at(url: &str, schema: &str) -> (Store, Origin) {
+    try_open_at(url, schema).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn try_open_at(url: &str, schema: &str) -> Result<(Store, Origin), OpenError> {
+    let target = Target::parse(&format!("{url}&search_path={schema}"));
+    let target = target.unwrap_or_else(|problem| panic!("{problem}"));
+    let target = Target { answer_limit: ANSWER_LIMIT, ..target };
+    let clock = ManualClock::at(Timestamp::parse("2026-11-23 15:00:00.000000").expect("a time"));
+    let location = Location::Postgres(Box::new(target));
+    Store::open(&location, 1, Arc::new(clock), Arc::new(SeededRng::new(1)))
+}
+
+mod fake;
+mod faults;
+mod hostile;
 mod login;
+mod silent;
 mod statements;
 mod transactions;
 
