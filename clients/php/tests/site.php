@@ -6,8 +6,8 @@ declare(strict_types=1);
 
 namespace Tests;
 
-use Authnzerver\{Client, KeyRing};
-use Authnzerver\Site\{Page, Request, Response, Site};
+use Authnzerver\{Client, Policy, Refused};
+use Authnzerver\Site\{Form, Input, Page, Request, Routes, Row, Site};
 
 require __DIR__ . '/support.php';
 require __DIR__ . '/web.php';
@@ -42,7 +42,7 @@ final class Person
         $code = $this->server->code($this->email);
         $browser->get("/verify?code=$code");
         same(303, $browser->post('/verify', ['code' => $code]), $browser->text);
-        same('/login', $browser->location);
+        same('/login?said=verified', $browser->location);
 
         return $browser;
     }
@@ -83,7 +83,8 @@ test('from sign-up to keys', function () use ($person, $server) {
     same(403, $browser->post('/logout', [], $before));
 
     same(200, $browser->get('/sessions'));
-    matches('/198\.51\.100\.\d+, since .*\(this device\)/', $browser->text);
+    matches('/\(this device\).*198\.51\.100\.\d+<.*since /', $browser->text);
+    holds(!str_contains($browser->text, 'End all others'), 'there are none');
     same('no-store', $browser->headers['cache-control']);
     $browser->get('/password');
     same(422, $browser->post('/password', ['password' => 'wrong', 'new_password' => OTHER_PASSWORD]));
@@ -127,6 +128,7 @@ test('sessions and keys are ended, and a password is changed', function () use (
     same(303, $other->get('/sessions'));
     $browser->get('/keys');
     $browser->post('/keys', ['name' => 'mine', 'scopes' => 'view:dataset']);
+    matches('/shown this once.*<code>azk_.*<strong>mine<\/strong>.*until \d{4}-\d\d-\d\d/s', $browser->text);
     $browser->get('/keys');
     preg_match('/name="key_id" value="([^"]+)"/', $browser->text, $id);
     same(303, $browser->post('/keys', ['key_id' => $id[1]]));
@@ -205,20 +207,183 @@ test("a session that somebody else has chosen is not the user's", function () us
     same(303, $thief->get('/sessions'));
 });
 
-test('a visitor has a session once something is stored', function () use ($person) {
-    $visitor = $person()->browser();
+test('a visitor has a session once something is stored, and a login takes it over', function () use ($person, $server) {
+    $one = $person();
+    $visitor = $one->signedUp();
+    $visitor->get('/forget');
     $visitor->get('/');
-    same(['own', '__Host-visitor'], array_keys($visitor->cookies));
+    $names = array_keys($visitor->cookies);
+    sort($names);
+    same(['__Host-visitor', 'own'], $names);
     $before = $visitor->csrf;
     $visitor->get('/store');
     matches('/^hello \[null,null,{"seen":1}\]/', $visitor->text);
     $session = $visitor->cookies['__Host-session'];
+    matches('/__Host-session=[^;]+; Path=\/; Secure; HttpOnly; SameSite=Lax$/m', implode("\n", $visitor->setCookies));
     // Forms of before are still theirs.
     same(200, $visitor->post('/', [], $before));
     matches('/{"seen":1}/', $visitor->text);
     $visitor->get('/store');
     same($session, $visitor->cookies['__Host-session']);
     same(303, $visitor->get('/keys'));
+    $one->logIn($visitor, ['email' => $one->email, 'password' => PASSWORD]);
+    holds($visitor->cookies['__Host-session'] !== $session);
+    $visitor->get('/');
+    matches('/^hello \[\d+,null,{"remember":false,"seen":1}\]/', $visitor->text);
+    $stale = $one->browser();
+    $stale->cookies['__Host-session'] = $session;
+    $stale->get('/');
+    matches('/^hello \[null,null,\[\]\]/', $stale->text);
+    $visitor->get('/forget');
+    matches('/^hello \[\d+,null,{"remember":false}\]/', $visitor->text);
+    // What one user stored is not the next one's.
+    $visitor->get('/store');
+    $one->logIn($visitor, $server->admin);
+    $visitor->get('/');
+    matches('/^hello \[1,null,{"remember":false}\]/', $visitor->text);
+});
+
+test('remembered sessions last from the last visit', function () use ($person, $server) {
+    $one = $person();
+    $one->signedUp();
+    $client = new Client($server->url, $server->key);
+    foreach ([true, false] as $remember) {
+        $form = ['email' => $one->email, 'password' => PASSWORD] + ($remember ? ['remember' => '1'] : []);
+        $browser = $one->logIn($one->browser(), $form);
+        $cookies = function () use ($browser): string {
+            $browser->get('/');
+
+            return implode("\n", $browser->setCookies);
+        };
+        holds(!str_contains($cookies(), 'session'), 'it has just begun');
+        // As it is some days later.
+        $user = $client->itself()->sessionInfo($browser->cookies['__Host-session'])->sessionInfo->userId;
+        $asked = ['userId' => $user, 'expires' => 10, 'extraInfoJson' => ['remember' => $remember]];
+        $later = $client->at('192.0.2.9', '')->sessionNew(...$asked)->sessionToken;
+        $browser->cookies['__Host-session'] = $later;
+        preg_match('/__Host-session=.*Max-Age=(\d+)/', $cookies(), $age);
+        same($remember, ($age[1] ?? 0) > 19 * 86400);
+        $expires = $client->itself()->sessionInfo($later)->sessionInfo->expires;
+        same($remember, $expires > new \DateTimeImmutable('+19 days'));
+    }
+});
+
+test('a login by email', function () use ($person, $server) {
+    $one = $person();
+    $browser = $one->signedUp();
+    $browser->get('/login');
+    matches('/href="\/login-link">Log in by e-mail/', $browser->text);
+    $browser->get('/login-link');
+    same(200, $browser->post('/login-link', ['email' => $one->email]));
+    $code = $server->code($one->email);
+    same(200, $browser->get("/login-link?code=$code"));
+    same(303, $browser->get('/sessions'), 'nothing happens by looking');
+    $browser->get("/login-link?code=$code");
+    same(422, $browser->post('/login-link', ['code' => 'wrong']));
+    same(303, $browser->post('/login-link', ['code' => $code]), $browser->text);
+    same(200, $browser->get('/sessions'));
+});
+
+test('an address is changed and changed back', function () use ($person, $server) {
+    $one = $person();
+    $browser = $one->loggedIn();
+    $other = "new-$one->email";
+    $browser->get('/email');
+    same(422, $browser->post('/email', ['email' => $one->email]));
+    matches('/class="error" role="alert"/', $browser->text);
+    same(200, $browser->post('/email', ['email' => $other]), $browser->text);
+    [$code, $undo] = [$server->code($other), $server->code($one->email)];
+    same(200, $browser->get("/new-address?code=$code"));
+    $stranger = $one->browser();
+    same(303, $stranger->get("/new-address?code=$code"));
+    same("/login?next=/new-address%3Fcode%3D$code", $stranger->location);
+    // Whoever logs in then has the code again.
+    $stranger->get($stranger->location);
+    preg_match('/name="next" value="([^"]+)"/', $stranger->text, $next);
+    $stranger->post('/login', ['email' => $one->email, 'password' => PASSWORD, 'next' => $next[1]]);
+    $stranger->get($stranger->location);
+    matches("/name=\"code\" value=\"$code\"/", $stranger->text);
+    same([303, '/sessions?said=email'], [$browser->post('/new-address', ['code' => $code]), $browser->location]);
+    $browser->get('/sessions?said=email');
+    matches('/Your e-mail address is changed\./', $browser->text);
+    $browser->get('/email');
+    matches("/$other/", $browser->text);
+    $stranger->get("/old-address?code=$undo");
+    same([303, '/forgot?said=undone'], [$stranger->post('/old-address', ['code' => $undo]), $stranger->location]);
+    same(303, $browser->get('/email'), 'all sessions have ended');
+});
+
+test("pages are in the visitor's language, keep what was typed, and show no texts but ours", function () use ($person) {
+    $one = $person();
+    $one->signedUp();
+    $browser = $one->browser();
+    $german = ['Accept-Language' => 'fr, de-CH;q=0.8, en;q=0.5'];
+    $browser->get('/login', $german);
+    matches('/<html lang="de">.*<h1>Anmelden<\/h1>.*>E-Mail-Adresse<\/label>.*>Anmelden<\/button>/s', $browser->text);
+    // With no-referrer, browsers send `Origin: null` with the site's own forms.
+    same('same-origin', $browser->headers['referrer-policy']);
+    matches("/frame-ancestors 'none'/", $browser->headers['content-security-policy']);
+    same(422, $browser->post('/login', ['email' => $one->email, 'password' => 'wrong'], '', $german));
+    matches('/role="alert">E-Mail-Adresse und Passwort passen nicht.*role="alert">Der nächste Versuch/s', $browser->text);
+    matches("/value=\"$one->email\"/", $browser->text);
+    holds(!str_contains($browser->text, 'value="wrong"'));
+    same(403, $browser->post('/x', [], null, $german));
+    matches('/Bitte gehen Sie zurück/', $browser->text);
+    $browser->get('/login', ['Accept-Language' => 'de;q=0, de-CH;q=x, *']);
+    matches('/<html lang="en">/', $browser->text);
+    $browser->get('/login?said=verified');
+    matches('/role="status">Your e-mail address is verified/', $browser->text);
+    foreach (['/login?said=%3Cb%3Ex', '/login?said[]=x', '/login?next=javascript:alert(1)', '/verify?code=%22%3E%3Cb%3Ex'] as $trick) {
+        $browser->get($trick);
+        holds(!preg_match('/<b>x|javascript:|role="status"/', $browser->text), $trick);
+    }
+});
+
+test('below what is static nobody is looked up, and no guard is got around', function () {
+    $client = new Client('http://127.0.0.1:1', str_repeat('A', 43), new Policy(tries: 1));
+    $site = new Site('A site', ['https://site.example'], $client, log: fn () => null, static: ['/static/']);
+    $site->guard('/admin');
+    $statusOf = function (string $path, string $cookie = '', string $method = 'GET') use ($site): ?int {
+        return $site->handle(new Request($method, $path, headers: ['cookie' => "__Host-session=$cookie"]))?->status;
+    };
+    same([null, 503], [$statusOf('/static/style.css', 'x'), $statusOf('/statics', 'x')]);
+    foreach (['/static/../admin', '/static/%2e%2e/admin', '/static/..%2fadmin', '/static\\..\\admin'] as $path) {
+        same(303, $statusOf($path), $path);
+    }
+    same(403, $statusOf('/static/x', method: 'POST'));
+});
+
+test("a question of the program's own is answered, or said to have no answer", function () use ($person, $server) {
+    $browser = $person()->browser();
+    $browser->get('/may');
+    matches('/\[true,false\]$/', $browser->text);
+    $server->tell('stop');
+    same(503, $browser->get('/may'));
+    $server->tell('start');
+    holds(isset($browser->headers['retry-after']));
+    matches('/^<!doctype.*Please try again soon/', $browser->text);
+    $browser->get('/mistake');
+    matches('/Uncaught LogicException: a mistake of the program/', $browser->text);
+});
+
+test('a session that does not count before a second proof is ended', function () use ($server) {
+    $client = new Client($server->url, $server->key);
+    foreach ([true, false] as $due) {
+        $visit = null;
+        $site = new Site('A site', ['https://site.example'], $client);
+        $site->handle(new Request('GET', '/login', peer: '192.0.2.78'), $visit);
+        // No server says so yet.
+        $second = new \ReflectionMethod(Routes::class, 'enter');
+        $answer = $client->at('192.0.2.78', '')->login(...$server->admin);
+        $about = ['sessionToken' => $answer->sessionToken, 'expires' => $answer->expires, 'secondFactorDue' => $due];
+        $response = $second->invoke(null, $site, $visit, fn (array $_) => (object) $about);
+        same($due ? 403 : 303, $response->status);
+        $cookies = [];
+        $visit->onCookie(function (string $cookie) use (&$cookies) { $cookies[] = $cookie; });
+        same(!$due, str_contains(implode($cookies), $answer->sessionToken));
+        $ask = fn () => $client->itself()->sessionExists($answer->sessionToken);
+        $due ? raises(Refused::class, $ask) : $ask();
+    }
 });
 
 test('guards let in only who may, however the path is written', function () use ($person, $server) {
@@ -261,15 +426,47 @@ test('a process that answers many requests asks the session and the policy at on
     same(303, $ask());
 });
 
-test('a login leads nowhere else', function () use ($person) {
+test('a login leads back to all that was asked for, and nowhere else', function () use ($person) {
     $one = $person();
     $browser = $one->signedUp();
-    $browser->get('/login?next=//elsewhere.example/');
-    holds(!str_contains($browser->text, 'elsewhere'));
-    foreach (['//elsewhere.example', 'https://elsewhere.example', '/\\elsewhere.example', "/a\r\nX: y", "/\n"] as $next) {
-        $form = ['email' => $one->email, 'password' => PASSWORD, 'next' => $next];
-        same([303, '/'], [$browser->post('/login', $form), $browser->location], $next);
+    $stranger = $one->browser();
+    $next = function (Browser $browser): string {
+        matches('/name="next" value="([^"]*)"/', $browser->text);
+        preg_match('/name="next" value="([^"]*)"/', $browser->text, $found);
+
+        return html_entity_decode($found[1]);
+    };
+    foreach (['/admin?a=1&a=2&b.c=%26%2F%5C', '/admin/%C3%A4%3F?q=%E2%82%AC+%25', '/admin?', '/admin?next=//elsewhere.example'] as $path) {
+        same(303, $stranger->get($path), $path);
+        $stranger->get($stranger->location);
+        $form = ['email' => $one->email, 'password' => PASSWORD, 'next' => $next($stranger)];
+        same(303, $browser->post('/login', $form), $browser->text);
+        same(rtrim($path, '?'), $browser->location);
         $browser->get('/login');
+    }
+    foreach (['//elsewhere.example/../admin?x', '/\\elsewhere.example/../admin', 'http://elsewhere.example/admin'] as $path) {
+        $stranger->get($path);
+        $stranger->get($stranger->location);
+        matches('/\A\/(admin)?\z/', $next($stranger));
+    }
+    $hostile = [
+        ...['//elsewhere.example', '///elsewhere.example', 'https://elsewhere.example', 'https:elsewhere.example', '//', ''],
+        ...['/\\elsewhere.example', '\\\\elsewhere.example', "/\t/elsewhere.example", "/\n/elsewhere.example", "/a\r\nX: elsewhere"],
+        ...["\t//elsewhere.example", ' //elsewhere.example', "/\0/elsewhere.example", "/\x7f/elsewhere.example", "/\n"],
+        ...["/\u{2028}/elsewhere.example", "\u{ff0f}\u{ff0f}elsewhere.example", 'javascript:elsewhere', 'elsewhere.example'],
+    ];
+    foreach ($hostile as $onward) {
+        $stranger->get('/login?next=' . rawurlencode($onward));
+        same('/', $next($stranger), json_encode($onward));
+    }
+    $other = $person();
+    $another = $other->signedUp();
+    foreach ($hostile as $place => $onward) {
+        if ($place % 2 === 0) {
+            $another->get('/login');
+            $form = ['email' => $other->email, 'password' => PASSWORD, 'next' => $onward];
+            same([303, '/'], [$another->post('/login', $form), $another->location], json_encode($onward));
+        }
     }
 });
 
@@ -284,9 +481,14 @@ test('nobody is let in while the server is gone', function () use ($person, $ser
 });
 
 test('a page shows texts as texts', function () {
-    $page = new Page('x', '<title>', ['<b>"it\'s"</b>'], links: ['/?a&b' => '<a>']);
-    $drawn = $page->draw('"><script>');
-    holds(!preg_match('/<b>|<a>|<script>|<title><title>/', $drawn), $drawn);
+    $site = new Site('A site', ['https://site.example'], new Client('http://127.0.0.1:1', str_repeat('A', 43)));
+    $site->handle(new Request('GET', '/'), $visit);
+    $bad = '"><b>it\'s</b><script>';
+    $input = new Input($bad, $bad, $bad, $bad, $bad, $bad);
+    $form = new Form($bad, [$input], $bad);
+    $page = new Page('x', $bad, [$bad], [$form], [new Row($bad, [$bad], $form)], ["/?a&$bad" => $bad], secret: $bad);
+    $drawn = $site->show($visit, $page)->body;
+    holds(!preg_match('/<b>|<script>|"">/', $drawn), $drawn);
 });
 
 test('only a proxy says whose request it is', function () {
@@ -329,8 +531,26 @@ test("on one's own machine, codes are typed and cookies go over HTTP", function 
         same(303, $browser->post('/reset', $reset), $browser->text);
         $browser->get('/login');
         same(303, $browser->post('/login', ['email' => $email, 'password' => OTHER_PASSWORD]), $browser->text);
-        matches('/^insecure-session=[\w-]+; Path=\/; HttpOnly; SameSite=Lax$/', $browser->setCookies[0]);
+        matches('/^insecure-session=[\w-]+; Path=\/; HttpOnly; SameSite=Lax$/m', implode("\n", $browser->setCookies));
         same(200, $browser->get('/sessions'));
+        $browser->get('/email');
+        $other = "new-$email";
+        $browser->post('/email', ['email' => $other]);
+        matches('/action="\/new-address".*one-time-code/s', $browser->text);
+        same(303, $browser->post('/new-address', ['email' => $other, 'code' => $server->code($other)]), $browser->text);
+        $browser->get('/login-link');
+        $browser->post('/login-link', ['email' => $other]);
+        matches('/action="\/login-link".*one-time-code.*Remember me/s', $browser->text);
+        $old = $browser->cookies['insecure-session'];
+        $form = ['email' => $other, 'code' => strtolower($server->code($other)), 'remember' => '1'];
+        same(303, $browser->post('/login-link', $form), $browser->text);
+        holds($browser->cookies['insecure-session'] !== $old);
+        matches('/Max-Age=\d/', implode($browser->setCookies));
+        $browser->get('/signup');
+        $browser->post('/signup', ['full_name' => 'Al', 'email' => 'again@example.org', 'new_password' => PASSWORD]);
+        $server->code('again@example.org');
+        same(200, $browser->post('/signup', ['email' => 'again@example.org', 'resend' => '1']));
+        matches('/Look at your e-mail.*Send it again/s', $browser->text);
         $browser->get('/verify');
         same(422, $browser->post('/verify', ['email' => $email, 'code' => 'AAAA-AAAA']));
         matches('/value="typist@example.org".*Code from the e-mail/s', $browser->text);

@@ -14,6 +14,7 @@ final class Request
      * @param string $peer The address at the other end of the connection.
      * @param array<string, string> $form
      * @param list<string> $otherPaths What a program may take for the path instead.
+     * @param string $search The query as it was sent, with its question mark; or nothing.
      */
     public function __construct(
         public readonly string $method,
@@ -23,6 +24,7 @@ final class Request
         public readonly string $peer = '',
         public readonly array $form = [],
         private readonly array $otherPaths = [],
+        public readonly string $search = '',
     ) {
     }
 
@@ -50,6 +52,7 @@ final class Request
             peer: (string) ($_SERVER['REMOTE_ADDR'] ?? ''),
             form: self::texts($_POST),
             otherPaths: self::otherPaths($path),
+            search: preg_match('/\A[^?#]*(\?[^#]+)/', $uri, $found) ? $found[1] : '',
         );
     }
 

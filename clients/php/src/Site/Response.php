@@ -7,18 +7,19 @@ namespace Authnzerver\Site;
 /** What the site answers. */
 final class Response
 {
-    /** A page shows nothing of others and is shown in nothing; what stands in its address stays here. */
-    private const HEADERS = [
-        ['Content-Type', 'text/html; charset=utf-8'],
-        ['Cache-Control', 'no-store'],
-        [
-            'Content-Security-Policy',
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-            . "frame-ancestors 'none'",
-        ],
+    /**
+     * Those of a page of accounts, for the program's own pages as well. A page shows nothing of others and is shown in
+     * nothing; what stands in its address stays here.
+     */
+    public const SECURITY_HEADERS = [
+        'Cache-Control' => 'no-store',
+        'Content-Security-Policy' => "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+            . "base-uri 'none'; frame-ancestors 'none'",
+        'Cross-Origin-Opener-Policy' => 'same-origin',
         // Not `no-referrer`, with which browsers say `Origin: null` about our own forms.
-        ['Referrer-Policy', 'same-origin'],
-        ['X-Content-Type-Options', 'nosniff'],
+        'Referrer-Policy' => 'same-origin',
+        'X-Content-Type-Options' => 'nosniff',
+        'X-Frame-Options' => 'DENY',
     ];
 
     /** @param list<array{string, string}> $headers */
@@ -36,7 +37,12 @@ final class Response
      */
     public static function html(int $status, string $body, array $headers = []): self
     {
-        return new self($status, $body, [...self::HEADERS, ...$headers]);
+        $own = [['Content-Type', 'text/html; charset=utf-8']];
+        foreach (self::SECURITY_HEADERS as $name => $value) {
+            $own[] = [$name, $value];
+        }
+
+        return new self($status, $body, [...$own, ...$headers]);
     }
 
     /** Leads on to another page. */
@@ -45,7 +51,17 @@ final class Response
         return new self(303, headers: [['Location', $path], ['Cache-Control', 'no-store']]);
     }
 
-    /** A path of this site, for what a visitor brought along; the front page for anything else. */
+    /**
+     * Leads to the page on which one logs in, and back from there to all that was asked for, such as the code of an email.
+     */
+    public static function toLogin(Request $request): self
+    {
+        $onward = $request->method === 'GET' ? self::ownPath($request->path . $request->search) : '/';
+
+        return self::to('/login?next=' . str_replace('%2F', '/', rawurlencode($onward)));
+    }
+
+    /** A page of this site, for what a visitor brought along; the front page for anything else. */
     public static function ownPath(string $path): string
     {
         return preg_match('/\A\/(?!\/)[\x20-\x7e]*\z/', $path) && !str_contains($path, '\\') ? $path : '/';

@@ -7,105 +7,167 @@ namespace Authnzerver\Site;
 use Authnzerver\Refused;
 
 /**
- * The pages with which users look after their accounts.
+ * The pages with which users come in and get out, and which page is where.
  *
  * @internal
  */
 final class Routes
 {
     /** Those that only somebody who is logged in can see. */
-    public const OWN = ['/password', '/sessions', '/keys'];
-    private const ALL = ['/signup', '/verify', '/login', '/logout', '/forgot', '/reset', ...self::OWN];
+    public const OWN = ['/password', '/email', '/new-address', '/sessions', '/keys'];
 
     /** @return (\Closure(Site, Visit): Response)|null */
     public static function find(string $path): ?\Closure
     {
-        return in_array($path, self::ALL, true) ? self::{substr($path, 1)}(...) : null;
+        return match ($path) {
+            '/signup' => self::signup(...),
+            '/verify' => self::verify(...),
+            '/login' => self::login(...),
+            '/login-link' => self::loginLink(...),
+            '/logout' => self::logout(...),
+            '/forgot' => self::forgot(...),
+            '/reset' => self::reset(...),
+            '/password' => OwnRoutes::password(...),
+            '/email' => OwnRoutes::email(...),
+            '/new-address' => OwnRoutes::newAddress(...),
+            '/old-address' => OwnRoutes::oldAddress(...),
+            '/sessions' => OwnRoutes::sessions(...),
+            '/keys' => OwnRoutes::keys(...),
+            default => null,
+        };
     }
 
     /** Signs somebody up. */
     private static function signup(Site $site, Visit $visit): Response
     {
-        $name = new Input('full_name', 'Name', autocomplete: 'name');
-        $form = new Form('Sign up', [$name, self::email(), self::newPassword()]);
-        $page = new Page('signup', 'Sign up', forms: [$form], links: ['/login' => 'Log in']);
+        $about = ['link' => $site->address('/verify'), 'siteName' => $site->name, 'language' => $visit->language];
+        if ($visit->request->method === 'POST' && isset($visit->request->form['resend'])) {
+            $answer = $visit->auth->signupResend($visit->request->form['email'] ?? '', ...$about);
 
-        return self::filled($site, $visit, $page, function (array $form) use ($site, $visit): Response {
-            $answer = $visit->auth->signupStart(
-                fullName: $form['full_name'] ?? '',
-                email: $form['email'] ?? '',
-                password: $form['new_password'] ?? '',
-                link: $site->address('/verify'),
-                siteName: $site->name,
-            );
+            return self::sentSignup($site, $visit, $answer->next);
+        }
+        $password = Input::of('first_password', ['hint' => $site->passwordHint]);
+        $form = new Form(Texts::SIGN_UP, [Input::of('full_name'), Input::of('email'), $password]);
+        $page = new Page('signup', Texts::SIGN_UP, forms: [$form], links: ['/login' => Texts::LOG_IN]);
 
-            $typed = new Form('Verify', [self::typedFor($visit), self::typedCode()], '/verify');
+        return Flow::filled($site, $visit, $page, function (array $form) use ($site, $visit, $about): Response {
+            $given = [$form['full_name'] ?? '', $form['email'] ?? '', $form['new_password'] ?? ''];
+            $answer = $visit->auth->signupStart(...$given, ...$about);
 
-            return self::sent($site, $visit, $answer->next, $typed, 'Open the link in the e-mail that we have sent you.');
+            return self::sentSignup($site, $visit, $answer->next);
         });
+    }
+
+    private static function sentSignup(Site $site, Visit $visit, string $next): Response
+    {
+        $address = Flow::typedFor($visit);
+        $typed = new Form(Texts::VERIFY, [$address, Input::of('typed_code')], '/verify');
+        $again = new Form(Texts::SEND_AGAIN, [$address, Input::hidden('resend', '1')], '/signup');
+
+        return Flow::sent($site, $visit, $next, $typed, [$again]);
     }
 
     /** Verifies the address of whoever got the code. */
     private static function verify(Site $site, Visit $visit): Response
     {
-        $form = new Form('Verify', self::codeInputs($visit));
-        $page = new Page('verify', 'Verify your address', forms: [$form]);
+        $page = new Page('verify', Texts::VERIFY_EMAIL, forms: [Flow::codeForm($visit, Texts::VERIFY)]);
 
-        return self::filled($site, $visit, $page, function (array $form) use ($visit): Response {
-            $answer = $visit->auth->signupFinish(code: $form['code'] ?? '', email: $form['email'] ?? null);
+        return Flow::filled($site, $visit, $page, function () use ($visit): Response {
+            $answer = $visit->auth->signupFinish(...Flow::code($visit));
 
-            return Response::to($answer->next === 'reset' ? '/forgot' : '/login');
+            return Response::to($answer->next === 'reset' ? '/forgot?said=mixed' : '/login?said=verified');
         });
     }
 
     /** Logs somebody in, with another session than before. */
     private static function login(Site $site, Visit $visit): Response
     {
-        $remember = new Input('remember', 'Remember me', 'checkbox', '1');
-        $onward = Input::hidden('next', Response::ownPath($visit->request->query['next'] ?? '/'));
-        $form = new Form('Log in', [self::email(), self::oldPassword(), $remember, $onward]);
-        $links = ['/signup' => 'Sign up', '/forgot' => 'Forgot your password?'];
+        $next = ($visit->request->query['next'] ?? '') ?: $visit->request->form['next'] ?? '/';
+        $inputs = [Input::of('email'), Input::of('password'), Input::of('remember')];
+        $form = new Form(Texts::LOG_IN, [...$inputs, Input::hidden('next', Response::ownPath($next))]);
+        $links = ['/signup' => Texts::SIGN_UP, '/forgot' => Texts::FORGOT];
+        $links += $site->hasLoginLink ? ['/login-link' => Texts::LOG_IN_BY_EMAIL] : [];
+        $page = new Page('login', Texts::LOG_IN, forms: [$form], links: $links);
 
-        return self::filled($site, $visit, new Page('login', 'Log in', forms: [$form], links: $links), self::enter($visit));
+        return Flow::filled($site, $visit, $page, function (array $form) use ($site, $visit): Response {
+            $given = ['email' => $form['email'] ?? '', 'password' => $form['password'] ?? ''];
+
+            return self::enter($site, $visit, fn (array $about) => $visit->auth->login(...$given, ...$about));
+        });
     }
 
-    private static function enter(Visit $visit): \Closure
+    /**
+     * Logs in, takes over what was stored about the visitor, and leads on.
+     *
+     * @param \Closure(array<string, mixed>): \Authnzerver\Answer $request
+     */
+    private static function enter(Site $site, Visit $visit, \Closure $request): Response
     {
-        return function (array $form) use ($visit): Response {
-            $remember = isset($form['remember']);
-            try {
-                $answer = $visit->auth->login(
-                    email: $form['email'] ?? '',
-                    password: $form['password'] ?? '',
-                    sessionToken: $visit->sessionToken,
-                    remember: $remember,
-                );
-            } catch (Refused $refused) {
-                // The visitor's session has ended in any case.
-                if ($visit->sessionToken !== null) {
-                    $visit->forget();
-                }
-                throw $refused;
+        $form = $visit->request->form;
+        $remember = isset($form['remember']);
+        // What one user stored is not the next one's.
+        $stored = $visit->isLoggedIn() ? [] : $visit->stored();
+        try {
+            $answer = $request([
+                'sessionToken' => $visit->sessionToken,
+                'remember' => $remember,
+                'days' => $site->loginDays($remember),
+                'extraInfoJson' => ['remember' => $remember] + $stored,
+            ]);
+        } catch (Refused $refused) {
+            // The visitor's session may have ended: a cookie that is good for nothing is in nobody's way, one that is
+            // kept would be asked about each time.
+            if ($visit->sessionToken !== null) {
+                $visit->forget();
             }
-            $visit->start($answer->sessionToken, $answer->expires, $remember);
-            $visit->forgetVisitor();
+            throw $refused;
+        }
+        if ($answer->secondFactorDue) {
+            // It does not count before a second proof, and there is no page for one.
+            self::end($visit, $answer->sessionToken);
+            $visit->forget();
 
-            return Response::to(Response::ownPath($form['next'] ?? '/'));
-        };
+            return $site->said($visit, 403, Texts::SECOND_FACTOR);
+        }
+        $visit->forgetVisitor();
+        $visit->start($answer->sessionToken, $answer->expires, $remember);
+
+        return Response::to(Response::ownPath($form['next'] ?? '/'));
+    }
+
+    /** Logs somebody in by an email. */
+    private static function loginLink(Site $site, Visit $visit): Response
+    {
+        if (!$site->hasLoginLink) {
+            return $site->said($visit, 404, Texts::NO_SUCH_PAGE);
+        }
+        if (($visit->request->query['code'] ?? '') !== '' || isset($visit->request->form['code'])) {
+            $form = Flow::codeForm($visit, Texts::LOG_IN, Input::of('remember'));
+            $enter = fn (array $about) => $visit->auth->loginLinkFinish(...Flow::code($visit), ...$about);
+            $then = fn (): Response => self::enter($site, $visit, $enter);
+
+            return Flow::filled($site, $visit, new Page('login-link', Texts::LOG_IN, forms: [$form]), $then);
+        }
+        $form = new Form(Texts::SEND, [Input::of('email')]);
+        $page = new Page('login-link', Texts::LOG_IN_BY_EMAIL, forms: [$form], links: ['/login' => Texts::LOG_IN]);
+
+        return Flow::filled($site, $visit, $page, function (array $form) use ($site, $visit): Response {
+            $about = ['link' => $site->address('/login-link'), 'siteName' => $site->name, 'language' => $visit->language];
+            $answer = $visit->auth->loginLinkStart($form['email'] ?? '', ...$about);
+            $inputs = [Flow::typedFor($visit), Input::of('typed_code'), Input::of('remember')];
+
+            return Flow::sent($site, $visit, $answer->next, new Form(Texts::LOG_IN, $inputs, '/login-link'));
+        });
     }
 
     /** Ends the session. */
     private static function logout(Site $site, Visit $visit): Response
     {
-        $page = new Page('logout', 'Log out', forms: [new Form('Log out')]);
+        $page = new Page('logout', Texts::LOG_OUT, forms: [new Form(Texts::LOG_OUT)]);
 
-        return self::filled($site, $visit, $page, function () use ($visit): Response {
-            try {
-                if ($visit->sessionToken !== null) {
-                    $visit->auth->sessionDelete($visit->sessionToken);
-                }
-            } catch (Refused) {
-                // It had ended already.
+        return Flow::filled($site, $visit, $page, function () use ($visit): Response {
+            if ($visit->sessionToken !== null) {
+                self::end($visit, $visit->sessionToken);
             }
             $visit->forget();
 
@@ -113,176 +175,42 @@ final class Routes
         });
     }
 
+    /** Ends a session, unless it has ended already. */
+    private static function end(Visit $visit, #[\SensitiveParameter] string $token): void
+    {
+        try {
+            $visit->auth->sessionDelete($token);
+        } catch (Refused) {
+        }
+    }
+
     /** Has a code for a new password sent. */
     private static function forgot(Site $site, Visit $visit): Response
     {
-        $page = new Page('forgot', 'Forgot your password?', forms: [new Form('Send', [self::email()])]);
+        $form = new Form(Texts::SEND, [Input::of('email')]);
+        $page = new Page('forgot', Texts::FORGOT, forms: [$form], links: ['/login' => Texts::LOG_IN]);
 
-        return self::filled($site, $visit, $page, function (array $form) use ($site, $visit): Response {
-            $link = $site->address('/reset');
-            $answer = $visit->auth->resetStart($form['email'] ?? '', link: $link, siteName: $site->name);
-            $inputs = [self::typedFor($visit), self::typedCode(), self::newPassword()];
-            $message = 'If there is an account with this address, an e-mail with a link is on its way.';
+        return Flow::filled($site, $visit, $page, function (array $form) use ($site, $visit): Response {
+            $about = ['link' => $site->address('/reset'), 'siteName' => $site->name, 'language' => $visit->language];
+            $answer = $visit->auth->resetStart($form['email'] ?? '', ...$about);
+            $inputs = [Flow::typedFor($visit), Input::of('typed_code'), Input::of('new_password')];
+            $typed = new Form(Texts::SET_PASSWORD, $inputs, '/reset');
 
-            return self::sent($site, $visit, $answer->next, new Form('Set password', $inputs, '/reset'), $message);
+            return Flow::sent($site, $visit, $answer->next, $typed, link: Texts::LINK_MAY_BE_SENT);
         });
     }
 
     /** Sets a new password. */
     private static function reset(Site $site, Visit $visit): Response
     {
-        $form = new Form('Set password', [...self::codeInputs($visit), self::newPassword()]);
-        $page = new Page('reset', 'Choose a new password', forms: [$form]);
+        $password = Input::of('new_password', ['hint' => $site->passwordHint]);
+        $form = Flow::codeForm($visit, Texts::SET_PASSWORD, $password);
+        $page = new Page('reset', Texts::CHOOSE_PASSWORD, forms: [$form]);
 
-        return self::filled($site, $visit, $page, function (array $form) use ($visit): Response {
-            $visit->auth->resetFinish(
-                code: $form['code'] ?? '',
-                newPassword: $form['new_password'] ?? '',
-                email: $form['email'] ?? null,
-            );
+        return Flow::filled($site, $visit, $page, function (array $form) use ($visit): Response {
+            $visit->auth->resetFinish(...Flow::code($visit), newPassword: $form['new_password'] ?? '');
 
-            return Response::to('/login');
+            return Response::to('/login?said=reset');
         });
-    }
-
-    /** Changes the password of whoever is logged in. */
-    private static function password(Site $site, Visit $visit): Response
-    {
-        $form = new Form('Change password', [self::oldPassword(), self::newPassword()]);
-        $page = new Page('password', 'Change your password', forms: [$form]);
-
-        return self::filled($site, $visit, $page, function (array $form) use ($visit): Response {
-            $visit->auth->userChangepass(
-                userId: $visit->session->userId,
-                sessionToken: $visit->sessionToken,
-                fullName: htmlspecialchars_decode($visit->session->fullName ?? '', ENT_QUOTES | ENT_HTML5),
-                email: $visit->session->email,
-                currentPassword: $form['password'] ?? '',
-                newPassword: $form['new_password'] ?? '',
-            );
-
-            return Response::to('/sessions');
-        });
-    }
-
-    /** Lists the sessions of whoever is logged in, and ends them. */
-    private static function sessions(Site $site, Visit $visit): Response
-    {
-        $form = $visit->request->form;
-        if ($visit->request->method === 'POST' && ($form['others'] ?? '') !== '') {
-            $visit->auth->sessionDeleteUserid($visit->sessionToken, $visit->session->userId, keepCurrentSession: true);
-
-            return Response::to('/sessions');
-        }
-        if ($visit->request->method === 'POST') {
-            $visit->auth->sessionEnd($visit->sessionToken, sessionId: $form['session_id'] ?? '');
-
-            return Response::to('/sessions');
-        }
-        $rows = [];
-        foreach ($visit->auth->sessionList($visit->sessionToken)->sessions as $one) {
-            $here = $one->isCurrent ? ' (this device)' : '';
-            $since = $one->created->format('Y-m-d H:i');
-            $text = "$one->userAgent, $one->ipAddress, since $since UTC$here";
-            $rows[] = [$text, new Form('End', [Input::hidden('session_id', $one->sessionId)])];
-        }
-        $others = new Form('End all others', [Input::hidden('others', '1')]);
-
-        return $site->show($visit, new Page('sessions', 'Your sessions', forms: [$others], rows: $rows));
-    }
-
-    /** Lists the API keys of whoever is logged in, makes new ones, and ends them. */
-    private static function keys(Site $site, Visit $visit): Response
-    {
-        $form = $visit->request->form;
-        $messages = [];
-        if ($visit->request->method === 'POST' && ($form['key_id'] ?? '') !== '') {
-            $visit->auth->apikeyEnd($visit->sessionToken, keyId: $form['key_id']);
-
-            return Response::to('/keys');
-        }
-        if ($visit->request->method === 'POST') {
-            $scopes = preg_split('/\s+/', $form['scopes'] ?? '', flags: PREG_SPLIT_NO_EMPTY);
-            try {
-                $name = $form['name'] ?? '';
-                $made = $visit->auth->apikeyIssue($visit->sessionToken, name: $name, scopes: $scopes, expiresDays: 365);
-                $messages = ["Your new key, shown this once: $made->apikey"];
-            } catch (Refused $refused) {
-                $messages = $refused->messages;
-            }
-        }
-        $rows = [];
-        foreach ($visit->auth->apikeyList($visit->sessionToken)->apikeys as $one) {
-            $text = ($one->name ?: $one->keyId) . ': ' . implode(' ', $one->scopes ?? []);
-            $rows[] = [$text, new Form('Revoke', [Input::hidden('key_id', $one->keyId)])];
-        }
-        $new = new Form('Make a key', [new Input('name', 'Name'), new Input('scopes', 'Scopes, such as view:dataset')]);
-
-        return $site->show($visit, new Page('keys', 'Your API keys', $messages, [$new], $rows));
-    }
-
-    /**
-     * Shows a page and, once its form is sent, does what it is for; shows why where that is refused.
-     *
-     * @param \Closure(array<string, string>): Response $then
-     */
-    private static function filled(Site $site, Visit $visit, Page $page, \Closure $then): Response
-    {
-        if ($visit->request->method !== 'POST') {
-            return $site->show($visit, $page);
-        }
-        try {
-            return $then($visit->request->form);
-        } catch (Refused $refused) {
-            return $site->show($visit, $page->saying($refused->messages), 422);
-        }
-    }
-
-    /** Says what to do with the email that is on its way: open its link or, if the server sends codes, type it. */
-    private static function sent(Site $site, Visit $visit, string $next, Form $typed, string $message): Response
-    {
-        $messages = [$next === 'code' ? 'Type the code from the e-mail that we have sent you.' : $message];
-        $forms = $next === 'code' ? [$typed] : [];
-
-        return $site->show($visit, new Page('sent', 'Look at your e-mail', $messages, $forms));
-    }
-
-    /**
-     * The code of a link, which is sent by a button: fetching the page alone does nothing, for mail programs do. One that
-     * was typed is asked for again, where it was wrong.
-     *
-     * @return list<Input>
-     */
-    private static function codeInputs(Visit $visit): array
-    {
-        $code = $visit->request->query['code'] ?? $visit->request->form['code'] ?? '';
-        $isTyped = ($visit->request->form['email'] ?? '') !== '';
-
-        return $isTyped ? [self::typedFor($visit), self::typedCode()] : [Input::hidden('code', $code)];
-    }
-
-    private static function typedFor(Visit $visit): Input
-    {
-        return Input::hidden('email', $visit->request->form['email'] ?? '');
-    }
-
-    private static function typedCode(): Input
-    {
-        return new Input('code', 'Code from the e-mail', autocomplete: 'one-time-code');
-    }
-
-    private static function email(): Input
-    {
-        return new Input('email', 'E-mail address', 'email', autocomplete: 'username');
-    }
-
-    private static function oldPassword(): Input
-    {
-        return new Input('password', 'Password', 'password', autocomplete: 'current-password');
-    }
-
-    private static function newPassword(): Input
-    {
-        return new Input('new_password', 'New password', 'password', autocomplete: 'new-password');
     }
 }

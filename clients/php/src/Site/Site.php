@@ -21,6 +21,8 @@ use Authnzerver\Unavailable;
 final class Site
 {
     private const HINTS_MAX = 4096;
+    private const HOUR = 3600;
+    private const DAY = 24 * self::HOUR;
     private const SAFE = ['GET', 'HEAD', 'OPTIONS', 'TRACE'];
     private const KEY_IS_KNOWN = ["action not within the API key's scopes", 'action not permitted'];
 
@@ -31,14 +33,23 @@ final class Site
     private array $guards = [];
     /** @var array<string, array{int, string}> Who sessions belonged to, for as long as the process lives. */
     private array $hints = [];
+    /** @var non-empty-list<string> */
+    private readonly array $languages;
 
     /**
      * @param list<string> $origins The site's addresses as browsers see them, such as `https://example.org`; emails link
      *   to the first. Over `http://` a site can only be on one's own machine.
      * @param list<string> $proxies Addresses of proxies in front of the site; from these alone `X-Real-IP` is taken.
-     * @param \Closure(Page, string): string|null $render Draws a page as the site looks; each form has to send the text
-     *   back in a field `csrf`.
+     * @param \Closure(ShownPage): string|null $render Draws a page as the site looks: all of it, or what is around
+     *   `$page->content()`.
      * @param \Closure(AuthError): void|null $log Takes what an operator should see.
+     * @param string $language The language of the site, for whoever asks for none that it has.
+     * @param array<string, array<string, string>> $texts By language, what the English texts are in it.
+     * @param string $scopes What stands in the form for API keys.
+     * @param bool $hasLoginLink Whether there is the page with which one logs in by email; the server needs
+     *   `AUTHNZERVER_LOGINLINK`.
+     * @param int $keepDays For how many days from the last visit sessions last, of those who want to be remembered.
+     * @param list<string> $static Below these paths nobody is looked up.
      */
     public function __construct(
         public readonly string $name,
@@ -47,7 +58,15 @@ final class Site
         private readonly array $proxies = [],
         private readonly ?\Closure $render = null,
         private readonly ?\Closure $log = null,
+        string $language = 'en',
+        private readonly array $texts = [],
+        public readonly string $passwordHint = Texts::PASSWORD_HINT,
+        public readonly string $scopes = '',
+        public readonly bool $hasLoginLink = false,
+        private readonly int $keepDays = 0,
+        private readonly array $static = [],
     ) {
+        $this->languages = [$language, ...array_map('strval', array_keys($texts))];
         $this->isSecure = self::isSecure($origins);
         $this->csrfKeys = $client->keys->derived('csrf');
         foreach (Routes::OWN as $path) {
@@ -81,8 +100,29 @@ final class Site
             $response->send();
             exit;
         }
+        $this->showErrors($visit);
 
         return $visit;
+    }
+
+    /** Has the visitor see what the program's own questions had no answer to, where it does not catch that itself. */
+    private function showErrors(Visit $visit): void
+    {
+        $before = set_exception_handler(null);
+        set_exception_handler(function (\Throwable $error) use ($visit, $before): void {
+            if ($error instanceof AuthError && !headers_sent()) {
+                // Instead of what the program has said by then.
+                while (ob_get_level() > 0) {
+                    ob_end_clean();
+                }
+                $this->failed($visit, $error)->send();
+            } elseif ($before) {
+                $before($error);
+            } else {
+                restore_exception_handler();
+                throw $error;
+            }
+        });
     }
 
     /** Ends the script with a refusal, unless this is for whoever is here: the check of one script, in its own code. */
@@ -103,9 +143,11 @@ final class Site
     public function handle(Request $request, ?Visit &$visit = null): ?Response
     {
         $auth = $this->client->at($this->clientAddress($request), $request->header('user-agent') ?? '');
-        $visit = $here = new Visit($request, $auth, $this->csrfKeys, $this->isSecure);
+        $language = Language::preferred($request->header('accept-language') ?? '', $this->languages);
+        $texts = $this->texts[$language] ?? [];
+        $visit = $here = new Visit($request, $auth, $this->csrfKeys, $this->isSecure, $language, $texts);
 
-        return $this->orFailed(fn () => $this->answer($here));
+        return $this->orFailed($here, fn () => $this->answer($here));
     }
 
     /**
@@ -117,7 +159,8 @@ final class Site
     public function refusal(Visit $visit, array $roles = [], ?array $may = null): ?Response
     {
         return $this->orFailed(
-            fn () => $visit->isLoggedIn() ? $this->check($visit, [new Guard('', $roles, $may)]) : $this->toLogin($visit),
+            $visit,
+            fn () => $visit->isLoggedIn() ? $this->check($visit, [new Guard('', $roles, $may)]) : Response::toLogin($visit->request),
         );
     }
 
@@ -137,15 +180,39 @@ final class Site
         return $isTold ? $told : $peer;
     }
 
-    /** A page with its token. */
+    /** A page with its token, in the visitor's language. */
     public function show(Visit $visit, Page $page, int $status = 200): Response
     {
-        return Response::html($status, $this->drawn($page, $visit->csrfToken()));
+        $said = $visit->request->method === 'GET' ? Texts::SAID[$visit->request->query['said'] ?? ''] ?? null : null;
+        $shown = new ShownPage($said ? $page->with(['messages' => [$said, ...$page->messages]]) : $page, $visit);
+
+        return Response::html($status, $this->render ? ($this->render)($shown) : $shown->draw());
+    }
+
+    /**
+     * A page that says something, most likely no.
+     *
+     * @param list<array{string, string}> $headers
+     */
+    public function said(Visit $visit, int $status, string $message, array $headers = []): Response
+    {
+        $response = $this->show($visit, new Page('message', $this->name, [$message], isError: $status >= 400), $status);
+
+        return new Response($status, $response->body, [...$response->headers, ...$headers]);
+    }
+
+    /** For how many days a login holds; null for as long as the server says. */
+    public function loginDays(bool $remember): ?int
+    {
+        return $remember && $this->keepDays ? $this->keepDays : null;
     }
 
     private function answer(Visit $visit): ?Response
     {
         $request = $visit->request;
+        if (in_array($request->method, ['GET', 'HEAD'], true) && $this->isStatic($request)) {
+            return null;
+        }
         $route = Routes::find($request->path);
         // Whoever is to log in has to see the page for that, also where the whole site is guarded.
         $isOpen = $route && !in_array($request->path, Routes::OWN, true);
@@ -155,20 +222,33 @@ final class Site
         $byKey = array_filter(array_column($guards, 'key'));
         if ($byKey) {
             // A key is nobody who is logged in, so it does not pass a guard that wants somebody.
-            return count($byKey) === count($guards) ? $this->checkKey($visit, $byKey) : $this->mayNot();
+            return count($byKey) === count($guards) ? $this->checkKey($visit, $byKey) : $this->mayNot($visit);
         }
         if (!in_array($request->method, self::SAFE, true) && $visit->isForged($this->origins)) {
-            return $this->said(403, 'Please go back, reload the page, and try again.');
+            return $this->said($visit, 403, Texts::FORGED);
         }
         $refusal = $this->look($visit, $guards);
         if ($refusal || !$route) {
             return $refusal;
         }
         if (!in_array($request->method, ['GET', 'HEAD', 'POST'], true)) {
-            return $this->said(405, 'This page knows only GET and POST.');
+            return $this->said($visit, 405, Texts::METHODS);
         }
 
         return $route($this, $visit);
+    }
+
+    /** Whether it lies there however the path is read, so that no guard is got around. */
+    private function isStatic(Request $request): bool
+    {
+        foreach ($request->readings() as $reading) {
+            $isIn = fn (string $folder): bool => str_starts_with($reading, rtrim(strtolower($folder), '/') . '/');
+            if (!array_filter($this->static, $isIn)) {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /** @param list<Guard> $guards */
@@ -176,7 +256,7 @@ final class Site
     {
         $token = $visit->sessionToken;
         if ($token === null) {
-            return $guards ? $this->toLogin($visit) : null;
+            return $guards ? Response::toLogin($visit->request) : null;
         }
         $who = Calls::sessionInfo($token);
         $hint = $this->hints[$token] ?? null;
@@ -188,18 +268,40 @@ final class Site
             unset($this->hints[$token]);
             $visit->forget();
 
-            return $guards ? $this->toLogin($visit) : null;
+            return $guards ? Response::toLogin($visit->request) : null;
         }
+        $this->prolong($visit);
         if (!$guards) {
             return null;
         }
         if (!$visit->isLoggedIn()) {
-            return $this->toLogin($visit);
+            return Response::toLogin($visit->request);
         }
         // The first time, or once the role has changed, what was asked along was about somebody else.
         $fits = $hint === [$visit->session->userId, $visit->session->userRole];
 
         return $this->check($visit, $guards, $fits ? $asked : null, $access);
+    }
+
+    /** Has the session of somebody who wants to be remembered last from now on, once an hour. */
+    private function prolong(Visit $visit): void
+    {
+        $isRemembered = $visit->isLoggedIn() && ($visit->stored()['remember'] ?? null) === true;
+        if (!$this->keepDays || !$isRemembered) {
+            return;
+        }
+        if ($visit->session->expires->getTimestamp() - time() > $this->keepDays * self::DAY - self::HOUR) {
+            return;
+        }
+        try {
+            $answer = $visit->auth->sessionTouch($visit->sessionToken, days: $this->keepDays);
+        } catch (Refused) {
+            return;
+        }
+        // The operator may allow no more; then there is nothing to tell the browser either.
+        if ($answer->expires > $visit->session->expires) {
+            $visit->keep($answer->expires);
+        }
     }
 
     /**
@@ -212,7 +314,7 @@ final class Site
     {
         foreach ($guards as $guard) {
             if ($guard->roles && !$visit->hasRole(...$guard->roles)) {
-                return $this->mayNot();
+                return $this->mayNot($visit);
             }
         }
         if (!$asked) {
@@ -226,7 +328,7 @@ final class Site
                 $asked?->get($call);
             }
         } catch (Refused) {
-            return $this->mayNot();
+            return $this->mayNot($visit);
         }
 
         return null;
@@ -282,27 +384,9 @@ final class Site
         return null;
     }
 
-    private function toLogin(Visit $visit): Response
+    private function mayNot(Visit $visit): Response
     {
-        $onward = $visit->request->method === 'GET' ? $visit->request->path : '/';
-
-        return Response::to('/login?next=' . str_replace('%2F', '/', rawurlencode($onward)));
-    }
-
-    private function mayNot(): Response
-    {
-        return $this->said(403, 'You may not see this page.');
-    }
-
-    /** @param list<array{string, string}> $headers */
-    private function said(int $status, string $message, array $headers = []): Response
-    {
-        return Response::html($status, $this->drawn(new Page('message', $this->name, [$message]), ''), $headers);
-    }
-
-    private function drawn(Page $page, string $csrf): string
-    {
-        return $this->render ? ($this->render)($page, $csrf) : $page->draw($csrf);
+        return $this->said($visit, 403, Texts::FORBIDDEN);
     }
 
     /** @param list<array{string, string}> $headers */
@@ -312,32 +396,30 @@ final class Site
     }
 
     /** @param \Closure(): ?Response $run */
-    private function orFailed(\Closure $run): ?Response
+    private function orFailed(Visit $visit, \Closure $run): ?Response
     {
         try {
             return $run();
         } catch (AuthError $error) {
-            return $this->failed($error);
+            return $this->failed($visit, $error);
         }
     }
 
     /** What an end user sees of an error. */
-    public function failed(AuthError $error): Response
+    public function failed(Visit $visit, AuthError $error): Response
     {
         if ($error instanceof Refused) {
-            return $this->said(403, implode(' ', $error->messages));
+            return $this->said($visit, 403, implode(' ', $error->messages));
         }
         if ($error instanceof OverLimit) {
-            return $this->said(429, 'Please wait a moment, and try again.', [self::wait($error->retryAfter)]);
+            return $this->said($visit, 429, Texts::WAIT, [self::wait($error->retryAfter)]);
         }
         $this->log ? ($this->log)($error) : error_log("authnzerver: {$error->getMessage()}");
         if ($error instanceof Unavailable) {
-            $wait = self::wait($error->retryAfter);
-
-            return $this->said(503, 'This does not work for now. Please try again soon.', [$wait]);
+            return $this->said($visit, 503, Texts::UNAVAILABLE, [self::wait($error->retryAfter)]);
         }
 
-        return $this->said(500, 'This does not work.');
+        return $this->said($visit, 500, Texts::UNKNOWN_ERROR);
     }
 
     /** @return array{string, string} */

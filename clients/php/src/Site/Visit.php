@@ -5,14 +5,17 @@ declare(strict_types=1);
 namespace Authnzerver\Site;
 
 use Authnzerver\Caller;
+use Authnzerver\Refused;
 use Authnzerver\Types\SessionAndOwner;
 
 /** What the site knows about the request that it answers. */
 final class Visit
 {
     private const ANONYMOUS = 2;
-    // How long a session lives that somebody has who is not logged in.
-    private const VISITOR_DAYS = 30;
+    // For how long something is stored about somebody who does not log in.
+    private const VISITOR_DAYS = 7;
+    // What the server forgets a stored value for.
+    private const DELETE = '__delete__';
 
     public ?string $sessionToken;
     /** The live session and its owner; null without one. */
@@ -27,6 +30,8 @@ final class Visit
     /**
      * @param Caller $auth Asks on behalf of whoever is here.
      * @param list<string> $csrfKeys
+     * @param string $language The language of this visitor, of those that the site has.
+     * @param array<string, string> $texts What the English texts are in it.
      * @internal
      */
     public function __construct(
@@ -34,6 +39,8 @@ final class Visit
         public readonly Caller $auth,
         private readonly array $csrfKeys,
         private readonly bool $isSecure,
+        public readonly string $language = 'en',
+        private readonly array $texts = [],
     ) {
         $this->sessionToken = $request->cookie($this->cookieName('session'));
         $this->visitor = $request->cookie($this->cookieName('visitor'));
@@ -51,10 +58,57 @@ final class Visit
         return $this->session && $this->session->userId !== self::ANONYMOUS ? $this->session->userId : null;
     }
 
+    /** What to call whoever is logged in, as plain text. */
+    public function name(): string
+    {
+        return $this->isLoggedIn() ? self::plain($this->session->fullName ?: $this->session->email) : '';
+    }
+
+    /** The role of whoever is here. */
+    public function role(): string
+    {
+        return $this->isLoggedIn() ? $this->session->userRole : 'anonymous';
+    }
+
     /** Whether somebody with one of these roles is logged in. */
     public function hasRole(string ...$roles): bool
     {
-        return $this->isLoggedIn() && in_array($this->session?->userRole, $roles, true);
+        return $this->isLoggedIn() && in_array($this->role(), $roles, true);
+    }
+
+    /** A text in the language of this visitor; the text itself, where nobody has said. */
+    public function text(string $text): string
+    {
+        return $this->texts[$text] ?? $text;
+    }
+
+    /**
+     * Whether the policy lets this visitor do something with an item. While the server cannot be asked, that is thrown.
+     *
+     * @param list<int> $sharedWith
+     */
+    public function may(
+        string $action,
+        string $item,
+        int $owner,
+        string $visibility = 'private',
+        array $sharedWith = [],
+    ): bool {
+        try {
+            $this->auth->userCheckAccess(
+                userId: $this->userId() ?? self::ANONYMOUS,
+                userRole: $this->role(),
+                action: $action,
+                targetName: $item,
+                targetOwner: $owner,
+                targetVisibility: $visibility,
+                targetSharedwith: implode(',', $sharedWith) ?: null,
+            );
+        } catch (Refused) {
+            return false;
+        }
+
+        return true;
     }
 
     /**
@@ -68,29 +122,44 @@ final class Visit
     }
 
     /**
-     * Stores something in the session, which is made now for a visitor who has none: nobody else gets one before they log
-     * in. A login ends the visitor's session, and what was stored with it.
+     * Stores something in the session, or forgets it with null. Whoever has no session gets one for it, and nobody else
+     * before they log in; a login takes over what was stored.
      *
      * @param array<string, mixed> $values
      */
     public function store(array $values): void
     {
         if ($this->session && $this->sessionToken !== null) {
-            $this->auth->internalSessionEdit(targetSessionToken: $this->sessionToken, updateDict: $values);
+            $changed = array_map(fn (mixed $value): mixed => $value ?? self::DELETE, $values);
+            $this->auth->internalSessionEdit(targetSessionToken: $this->sessionToken, updateDict: $changed);
             $this->session = $this->auth->sessionInfo($this->sessionToken)->sessionInfo;
 
             return;
         }
-        $made = $this->auth->sessionNew(userId: null, expires: self::VISITOR_DAYS, extraInfoJson: $values);
-        $this->session = $this->auth->sessionInfo($made->sessionToken)->sessionInfo;
-        $this->start($made->sessionToken, $made->expires, remember: true);
+        $stored = array_filter($values, fn (mixed $value): bool => $value !== null);
+        if ($stored) {
+            $made = $this->auth->sessionNew(userId: null, expires: self::VISITOR_DAYS, extraInfoJson: $stored);
+            $this->session = $this->auth->sessionInfo($made->sessionToken)->sessionInfo;
+            $this->start($made->sessionToken, $made->expires, remember: false);
+        }
     }
 
     /** Another session from here on. Unless it is remembered, its cookie ends with the browser. */
     public function start(#[\SensitiveParameter] string $token, \DateTimeInterface $expires, bool $remember): void
     {
         $this->sessionToken = $token;
-        $this->setCookie('session', $token, $remember ? max(0, $expires->getTimestamp() - time()) : null);
+        $this->keep($remember ? $expires : null);
+    }
+
+    /**
+     * Sets the session's cookie.
+     *
+     * @internal
+     */
+    public function keep(?\DateTimeInterface $expires): void
+    {
+        $age = $expires ? max(0, $expires->getTimestamp() - time()) : null;
+        $this->setCookie('session', $this->sessionToken ?? '', $age);
     }
 
     /** No session any more. */
@@ -192,6 +261,16 @@ final class Visit
         if ($this->onCookie) {
             ($this->onCookie)($cookie);
         }
+    }
+
+    /**
+     * A text that the server has escaped, as it was.
+     *
+     * @internal
+     */
+    public static function plain(string $text): string
+    {
+        return htmlspecialchars_decode($text, ENT_QUOTES | ENT_HTML5);
     }
 
     private static function base64url(#[\SensitiveParameter] string $bytes): string
