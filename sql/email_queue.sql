@@ -29,7 +29,8 @@ ORDER BY next_try LIMIT 1;
 DELETE FROM email_queue WHERE user_id IS NULL AND state = 'waiting';
 
 -- name: set_sending
-UPDATE email_queue SET state = 'sending', next_try = :next_try WHERE email_id = :email_id;
+UPDATE email_queue SET state = 'sending', next_try = :next_try
+WHERE email_id = :email_id AND state IN ('waiting', 'sending');
 
 -- name: set_waiting
 UPDATE email_queue SET state = 'waiting', tries = :tries, next_try = :next_try

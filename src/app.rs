@@ -8,7 +8,7 @@ mod no_lock_ends;
 mod remembered;
 mod state;
 
-pub use context::Context;
+pub use context::{Context, LEASE_SECONDS};
 pub use delayed::{DELAYED_RESPONSES_MAX, DelayedResponses};
 pub use measured::{Metrics, Outcome};
 pub use remembered::Remembered;

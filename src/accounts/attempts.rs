@@ -14,7 +14,7 @@ use crate::policy::roles::is_system_user;
 use crate::store::attempts::{AttemptKey, Attempts};
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::locks::{self, Lock};
-use crate::store::{StoreError, Tx, attempts, users};
+use crate::store::{Lease, StoreError, Tx, attempts, users};
 use crate::user_id::UserId;
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ pub(super) struct Counted {
     pub(super) account: EmailAddress,
     /// Attempts that are counted together run one after another; this names them.
     pub(super) lane: String,
-    key: AttemptKey,
+    /// What the failures, and the leases of processes that test a password, are kept under.
+    pub(super) key: AttemptKey,
     rules: Rules,
 }
 
@@ -59,19 +60,31 @@ impl Counted {
     }
 
     /// Whether the account has failed so often, from wherever, that strangers get to try only one after another and
-    /// slowly. Those under way count as if they had failed.
-    pub(super) fn is_slowed(&self, context: &Context<'_>, under_way: u32) -> Result<bool, StoreError> {
+    /// slowly. Those under way count as if they had failed, wherever they are.
+    pub(super) fn is_slowed(
+        &self,
+        context: &Context<'_>,
+        under_way: u32,
+        lease: &Lease,
+    ) -> Result<bool, StoreError> {
         if !self.rules.by_client {
             return Ok(false);
         }
         context.read(|db| {
-            Ok(attempts::total_failures(db, &self.key)? + i64::from(under_way) >= STRANGERS_FAILURES_MAX)
+            let under_way = i64::from(under_way) + lease.count_elsewhere(db)?;
+            Ok(attempts::total_failures(db, &self.key)? + under_way >= STRANGERS_FAILURES_MAX)
         })
     }
 
+    /// What strangers' slow attempts on the account are kept under: no address has a blank in it, so that this is nobody's.
+    pub(super) fn slow_key(&self) -> AttemptKey {
+        let slow = format!("slow attempts at {}", self.account.as_str());
+        AttemptKey::new(&EmailAddress::folded(&slow), String::new())
+    }
+
     /// What forgets the failures after a success.
-    pub(super) fn success(&self) -> Success {
-        Success { key: self.key.clone(), by_client: self.rules.by_client }
+    pub(super) fn success(&self, lease: Lease) -> Success {
+        Success { key: self.key.clone(), by_client: self.rules.by_client, lease }
     }
 }
 
@@ -79,9 +92,15 @@ impl Counted {
 pub(super) struct Success {
     key: AttemptKey,
     by_client: bool,
+    lease: Lease,
 }
 
 impl Success {
+    /// Ends the lease under which the password was tested: whatever comes of it, it was tested.
+    pub(super) fn end_lease(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
+        self.lease.end(tx)
+    }
+
     /// Forgets the failures, and remembers where the success came from where that matters.
     pub(super) fn note(&self, tx: &Tx<'_>) -> Result<(), StoreError> {
         if self.by_client { attempts::upsert_success(tx, &self.key) } else { attempts::delete(tx, &self.key) }
@@ -164,13 +183,14 @@ pub(super) enum AttemptResult {
 }
 
 /// Counts a failed attempt: delays the answer, or locks the account when it was one too many. A session that the attempt
-/// was to end ends in the same write.
+/// was to end ends in the same write, and so does the lease under which it was tested.
 pub(super) fn fail(
     context: &mut Context<'_>,
     counted: &Counted,
     ends: Option<StoredToken>,
+    lease: &Lease,
 ) -> Result<AttemptResult, Error> {
-    let failures = write_down(context, counted, ends).inspect_err(|_| {
+    let failures = write_down(context, counted, ends, lease.clone()).inspect_err(|_| {
         context.app().guesses.keep_unwritten(counted.lane.clone());
     })?;
     Ok(counted.rules.slow_down(context, failures, failures > counted.rules.tries_max))
@@ -180,7 +200,7 @@ pub(super) fn fail(
 /// not for free while it fails.
 pub(super) fn write_down_unwritten(context: &Context<'_>, counted: &Counted) -> Result<(), Error> {
     if context.app().guesses.is_unwritten(&counted.lane) {
-        write_down(context, counted, None)?;
+        write_down(context, counted, None, Lease::ALONE)?;
         context.app().guesses.forget_unwritten(&counted.lane);
     }
     Ok(())
@@ -191,10 +211,12 @@ fn write_down(
     context: &Context<'_>,
     counted: &Counted,
     ends: Option<StoredToken>,
+    lease: Lease,
 ) -> Result<i64, StoreError> {
     let (key, account, rules) = (counted.key.clone(), counted.account.clone(), counted.rules);
     let trail = context.trail();
     context.write(move |tx| {
+        lease.end(tx)?;
         if let Some(session) = ends {
             sessions::delete(tx, &trail, &session)?;
         }

@@ -7,7 +7,7 @@
 use super::attempts::{AttemptResult, Counted, Known, Success, fail, write_down_unwritten};
 use super::error::OperationError;
 use super::sessions;
-use crate::app::Context;
+use crate::app::{Context, LEASE_SECONDS};
 use crate::config::values::Backoff;
 use crate::guard::backoff::SLOWED_SECONDS;
 use crate::guard::guesses::UnderWay;
@@ -20,7 +20,7 @@ use crate::policy::email::EmailAddress;
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::sessions::NewSession;
 use crate::store::users::AuthUser;
-use crate::store::{StoreError, Tx, users};
+use crate::store::{Lease, StoreError, Tx, users};
 use crate::user_id::UserId;
 use crate::wait::keyed_mutex::KeyedGuard;
 use std::time::Duration;
@@ -215,7 +215,9 @@ struct Tested<'a> {
     found: Option<(AuthUser, bool)>,
     allowed: Allowed,
     /// Strangers go one after another here, and slowly.
-    slow_turn: Option<KeyedGuard>,
+    slow_turn: Option<(KeyedGuard, Lease)>,
+    /// Keeps other processes from testing one that is counted together with this.
+    lease: Lease,
     _under_way: UnderWay<'a>,
     _turn: KeyedGuard,
 }
@@ -244,31 +246,66 @@ fn test<'a>(
         return Ok(Err(refuse(context, &counted, password, why)));
     }
     let turn = context.lock_attempts(&context.app().attempts_mutex, &counted.lane)?;
-    write_down_unwritten(context, &counted)?;
+    let lease = context.lease(&counted.key)?;
+    let may = may_test(context, &counted, &known, &lease);
+    let end_lease = || context.app().store.end_lease(&lease);
+    let (under_way, slow_turn) = match may.inspect_err(|_| end_lease())? {
+        Ok(may) => may,
+        Err(why) => {
+            end_lease();
+            drop(turn);
+            return Ok(Err(refuse(context, &counted, password, why)));
+        }
+    };
+    let found = verify(context, identifier, password).inspect_err(|_| {
+        end_lease();
+        if let Some((_, slow)) = &slow_turn {
+            context.app().store.end_lease(slow);
+        }
+    })?;
+    Ok(Ok(Tested { counted, found, allowed, slow_turn, lease, _under_way: under_way, _turn: turn }))
+}
+
+/// Whether the password is tested now, as one whose turn it is among those that are counted together; with the turn among strangers
+/// where there is one.
+#[expect(clippy::type_complexity, reason = "it is what its one caller needs")]
+fn may_test<'a>(
+    context: &mut Context<'a>,
+    counted: &Counted,
+    known: &Known,
+    lease: &Lease,
+) -> Result<Result<(UnderWay<'a>, Option<(KeyedGuard, Lease)>), NotLookedAt>, Error> {
+    write_down_unwritten(context, counted)?;
     let known_now = counted.known(context)?;
     if let Some(why) = not_now(context, &known_now) {
-        drop(turn);
-        return Ok(Err(refuse(context, &counted, password, why)));
+        return Ok(Err(why));
     }
-    let under_way = context.app().guesses.begin(counted.account.as_str().to_owned());
-    let is_slowed = !known.is_at_home && counted.is_slowed(context, under_way.others)?;
-    let slow_turn = if is_slowed {
-        let slow = &context.app().slow_attempts;
-        match context.backoff() {
-            Backoff::Hold => Some(context.lock_attempts(slow, counted.account.as_str())?),
-            Backoff::Refuse => {
-                let Some(turn) = slow.try_lock(counted.account.as_str()) else {
-                    context.slow_down(Duration::from_secs(SLOWED_SECONDS));
-                    return Ok(Err(NotLookedAt::TooSoon));
-                };
-                Some(turn)
-            }
+    let (account, slow) = (counted.account.as_str(), &context.app().slow_attempts);
+    let under_way = context.app().guesses.begin(account.to_owned());
+    if known.is_at_home || !counted.is_slowed(context, under_way.others, lease)? {
+        return Ok(Ok((under_way, None)));
+    }
+    let slow_turn = match context.backoff() {
+        Backoff::Hold => {
+            let turn = context.lock_attempts(slow, account)?;
+            (turn, context.lease(&counted.slow_key())?)
         }
-    } else {
-        None
+        Backoff::Refuse => {
+            let slow_turn = match slow.try_lock(account) {
+                Some(turn) => {
+                    let lease = context.app().store.lease(&counted.slow_key(), LEASE_SECONDS)?;
+                    lease.map(|lease| (turn, lease))
+                }
+                None => None,
+            };
+            let Some(slow_turn) = slow_turn else {
+                context.slow_down(Duration::from_secs(SLOWED_SECONDS));
+                return Ok(Err(NotLookedAt::TooSoon));
+            };
+            slow_turn
+        }
     };
-    let found = verify(context, identifier, password)?;
-    Ok(Ok(Tested { counted, found, allowed, slow_turn, _under_way: under_way, _turn: turn }))
+    Ok(Ok((under_way, Some(slow_turn))))
 }
 
 /// Why the account takes no attempt now, if so.
@@ -328,21 +365,33 @@ impl Tested<'_> {
     ) -> Result<Authentication, E> {
         let authentication = match self.found.take() {
             Some((tested, needs_rehash)) if (self.allowed)(&tested) => {
-                let success = self.counted.success();
+                let success = self.counted.success(self.lease.clone());
                 let fits = Fits { tested, needs_rehash, allowed: self.allowed, success };
-                let now = succeed(context, fits)?;
+                let now =
+                    succeed(context, fits).inspect_err(|_| context.app().store.end_lease(&self.lease))?;
                 now.map_or(Authentication::Failure, |credentials| {
                     Authentication::Success(Authenticated { credentials })
                 })
             }
-            _ if fail(context, &self.counted, ends)? == AttemptResult::Locked => Authentication::Locked,
-            Some((credentials, _)) => Authentication::NotAllowed(credentials),
-            None => Authentication::Failure,
+            not_allowed => {
+                let failed = fail(context, &self.counted, ends, &self.lease);
+                match failed.inspect_err(|_| context.app().store.end_lease(&self.lease))? {
+                    AttemptResult::Locked => Authentication::Locked,
+                    AttemptResult::Delayed => not_allowed
+                        .map_or(Authentication::Failure, |(user, _)| Authentication::NotAllowed(user)),
+                }
+            }
         };
-        if let Some(turn) = self.slow_turn
-            && !matches!(authentication, Authentication::Success(_))
-        {
+        if let Some((turn, lease)) = self.slow_turn {
+            let store = &context.app().store;
+            if matches!(authentication, Authentication::Success(_)) {
+                store.end_lease(&lease);
+                return Ok(authentication);
+            }
             let time = Duration::from_secs(SLOWED_SECONDS);
+            // Whoever comes to another process waits for this too.
+            let _ =
+                store.lease(&self.counted.slow_key(), SLOWED_SECONDS.cast_signed()).map_err(Error::from)?;
             match context.backoff() {
                 // Whoever is next waits for this too.
                 Backoff::Hold => context.app().delay.wait(time),
@@ -360,6 +409,7 @@ impl Fits {
     /// Notes the success and returns what the user is now: nothing if the password was changed while it was tested, or
     /// the account may not do any more what was asked.
     fn confirm(&self, tx: &Tx<'_>) -> Result<Option<AuthUser>, StoreError> {
+        self.success.end_lease(tx)?;
         let now = users::credentials_by_id(tx, self.tested.user_id)?;
         let now = now.filter(|now| (self.allowed)(now) && now.password.is(&self.tested.password));
         if now.is_some() {

@@ -8,7 +8,7 @@ use crate::outbound::mail::{MailError, MailSettings, Mailer, Receipt, Watch};
 use crate::outbound::recent::{Noted, RecentEmails};
 use crate::outbound::templates::Email;
 use crate::outcome::Error;
-use crate::store::{Store, Tx, emails};
+use crate::store::{Lease, Store, Tx, emails};
 use crate::user_id::UserId;
 use crate::wait::{Receiver, Sender, oneshot};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +36,8 @@ pub enum ClaimKind {
     /// The email that verifies a sign-up.
     Verify,
     /// The email that lets somebody choose a new password.
-    Forgotpass(Noted),
+    /// For whoever asks from that network again, other processes know of it by the lease.
+    Forgotpass(Noted, Lease),
 }
 
 /// What is known about an email that was handed over.
@@ -137,7 +138,8 @@ fn undo(store: &Store, recent: &RecentEmails, claim: Claim) {
     let Claim { user_id, at, before, kind } = claim;
     let undo: fn(&Tx<'_>, UserId, Timestamp, Option<Timestamp>) -> _ = match kind {
         ClaimKind::Verify => emails::give_back_verify,
-        ClaimKind::Forgotpass(noted) => {
+        ClaimKind::Forgotpass(noted, lease) => {
+            store.end_lease(&lease);
             recent.give_back(noted);
             emails::give_back_forgotpass
         }

@@ -40,6 +40,9 @@ const STAND_IN: UserId = DUMMY_ID;
 const RETRY_SECONDS: [i64; 5] = [60, 5 * 60, 30 * 60, 2 * 3600, RETRY_SECONDS_MAX];
 /// Seconds after which an email is tried again of which nobody noted how it went: longer than any delivery takes.
 const LEASE_SECONDS: i64 = 3600;
+/// The same where another process may send it, and how often whoever is at it asks for more.
+const SHARED_LEASE_SECONDS: i64 = 60;
+const SHARED_LEASE_RENEWED: Duration = Duration::from_secs(15);
 /// What an email takes to be sent would slow the answer down to whoever asked for it, and tell that there is one: so the
 /// answer goes first.
 const HEAD_START: Duration = Duration::from_millis(20);
@@ -306,15 +309,12 @@ impl Courier {
     fn send(&self, taken: &Taken) {
         let Taken { due: DueEmail { email_id, purpose, tries, .. }, .. } = taken;
         let (email_id, tries) = (*email_id, *tries);
+        let stopping = &self.stopping;
+        let watch = Watch { stopping, patience: Some(PATIENCE), handed_over: &|| {}, trace: None };
         let sent = match write_email(&self.texts, taken) {
             Ok(email) => {
-                let watch = Watch {
-                    stopping: &self.stopping,
-                    patience: Some(PATIENCE),
-                    handed_over: &|| {},
-                    trace: None,
-                };
-                self.mailer.send(&email, &self.settings, self.clock.now(), &watch)
+                let now = self.clock.now();
+                self.keep_while(email_id, || self.mailer.send(&email, &self.settings, now, &watch))
             }
             Err(InvalidMessage) => Err(MailError::InvalidMessage),
         };
@@ -348,6 +348,33 @@ impl Courier {
             log::error("could not note what came of an email", &[("cause", log::cause(&error))]);
         }
     }
+
+    /// Keeps an email from being sent by other processes for as long as `send` takes.
+    fn keep_while<T>(&self, email_id: i64, send: impl FnOnce() -> T) -> T {
+        if !self.store.is_shared() {
+            return send();
+        }
+        let (sending, ended) = mpsc::channel::<()>();
+        // Should one fail, the next one may not.
+        let renew = move || {
+            while ended.recv_timeout(SHARED_LEASE_RENEWED) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = self.store.write(move |tx| keep(tx, email_id));
+            }
+        };
+        std::thread::scope(|scope| {
+            // Without a thread the lease ends while it may be under way still: rather two emails than none.
+            let _ = std::thread::Builder::new().name("email-lease".to_owned()).spawn_scoped(scope, renew);
+            let sent = send();
+            drop(sending);
+            sent
+        })
+    }
+}
+
+/// Keeps an email from being sent by others for a while.
+fn keep(tx: &Tx<'_>, email_id: i64) -> Result<(), StoreError> {
+    let seconds = if tx.is_shared() { SHARED_LEASE_SECONDS } else { LEASE_SECONDS };
+    email_queue::set_sending(tx, email_id, codes::expiry(tx.now(), seconds))
 }
 
 /// Takes the next email out of the queue that somebody is still to get. Those for nobody are dropped.
@@ -359,8 +386,7 @@ fn take(
 ) -> Result<Option<Taken>, StoreError> {
     email_queue::delete_nobodys(tx)?;
     while let Some(due) = email_queue::next_due(tx)? {
-        let lease = codes::expiry(tx.now(), LEASE_SECONDS);
-        email_queue::set_sending(tx, due.email_id, lease)?;
+        keep(tx, due.email_id)?;
         let user = match users::by_id(tx, due.user_id)? {
             Some(user) if is_recipient(tx, &user, due.purpose)? => user,
             _ => {

@@ -3,7 +3,7 @@
 //! logins can still choose a new password.
 
 use super::attempts::AttemptResult;
-use super::wrong_codes::{CodeAttempt, NotNow};
+use super::wrong_codes::{CodeAttempt, NotNow, Wrong};
 use crate::app::Context;
 use crate::guard::code::{CodePurpose, StoredCode};
 use crate::guard::secret::Secret;
@@ -78,22 +78,25 @@ impl PresentedCode {
                 .ok_or(CodeRefused::Bad));
         };
         let attempt = CodeAttempt::new(context, purpose, address, account);
-        if let Some(why) = not_now(context, &attempt)? {
-            return Ok(Err(why));
+        // Before the queue too: where none is looked at, nobody is to wait for anybody.
+        if let Some(why) = context.read(|db| attempt.not_now(db))? {
+            return Ok(Err(refuse(context, why)));
         }
         let turn = context.lock_attempts(&context.app().attempts_mutex, &attempt.lane)?;
-        if let Some(why) = not_now(context, &attempt)? {
-            return Ok(Err(why));
-        }
         let (trail, counting) = (context.trail(), attempt.clone());
-        // In a write: whoever guesses from everywhere at once gets no guess more than the code stands.
-        let found = context.write(move |tx| match codes::live(tx, stored)? {
-            Some(owner) => Ok::<_, StoreError>(Ok(owner)),
-            None => counting.count(tx, &trail).map(Err),
+        // In a write: whoever guesses from everywhere at once, or through several processes, gets no guess more than the code
+        // stands.
+        let found = context.write(move |tx| {
+            Ok::<_, StoreError>(match (counting.not_now(tx)?, codes::live(tx, stored)?) {
+                (Some(not_now), _) => Looked::NotNow(not_now),
+                (None, Some(owner)) => Looked::Good(owner),
+                (None, None) => Looked::Wrong(counting.count(tx, &trail)?),
+            })
         })?;
         Ok(match found {
-            Ok(owner) => Ok((GoodCode { stored, owner, attempt: Some(attempt) }, Some(turn))),
-            Err(wrong) => Err(match attempt.slow_down(context, &wrong) {
+            Looked::Good(owner) => Ok((GoodCode { stored, owner, attempt: Some(attempt) }, Some(turn))),
+            Looked::NotNow(why) => Err(refuse(context, why)),
+            Looked::Wrong(wrong) => Err(match attempt.slow_down(context, &wrong) {
                 AttemptResult::Locked => CodeRefused::Locked,
                 AttemptResult::Delayed => CodeRefused::Bad,
             }),
@@ -101,10 +104,16 @@ impl PresentedCode {
     }
 }
 
-fn not_now(context: &mut Context<'_>, attempt: &CodeAttempt) -> Result<Option<CodeRefused>, StoreError> {
-    let Some(NotNow { wait, is_locked }) = attempt.not_now(context)? else { return Ok(None) };
+/// What came of looking a typed code up.
+enum Looked {
+    NotNow(NotNow),
+    Good(CodeOwner),
+    Wrong(Wrong),
+}
+
+fn refuse(context: &mut Context<'_>, NotNow { wait, is_locked }: NotNow) -> CodeRefused {
     context.slow_down(wait);
-    Ok(Some(if is_locked { CodeRefused::Locked } else { CodeRefused::TooSoon }))
+    if is_locked { CodeRefused::Locked } else { CodeRefused::TooSoon }
 }
 
 impl GoodCode {

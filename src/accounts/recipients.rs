@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::outbound::recent::is_recent;
 use crate::policy::email::{EmailAddress, is_valid_syntax};
 use crate::policy::roles::Role;
+use crate::store::attempts::AttemptKey;
 use crate::store::users::User;
 use crate::store::{Db, emails, users};
 use crate::user_id::UserId;
@@ -102,6 +103,15 @@ pub fn claim_forgotpass(
     let recent = &context.app().recent_emails;
     let noted = recent.claim(user_id, &context.network(), wait_seconds, context.app().clock.now());
     let noted = noted.ok_or_else(too_soon)?;
+    let key = AttemptKey::of_forgotten(user_id, context.network());
+    let lease = match context.app().store.lease(&key, wait_seconds) {
+        Ok(Some(lease)) => lease,
+        other => {
+            recent.give_back(noted);
+            other?;
+            return Err(too_soon());
+        }
+    };
     let address = address.clone();
     let claimed = context.write(move |tx| {
         let (user_id, before) = forgotpass_recipient(tx, &address)?;
@@ -113,9 +123,12 @@ pub fn claim_forgotpass(
         Ok((user_id, tx.now(), before))
     });
     match claimed {
-        Ok((user_id, at, before)) => Ok(Claim { user_id, at, before, kind: ClaimKind::Forgotpass(noted) }),
+        Ok((user_id, at, before)) => {
+            Ok(Claim { user_id, at, before, kind: ClaimKind::Forgotpass(noted, lease) })
+        }
         Err(error) => {
             recent.give_back(noted);
+            context.app().store.end_lease(&lease);
             Err(error)
         }
     }

@@ -14,7 +14,7 @@ use crate::guard::code::CodePurpose;
 use crate::policy::email::EmailAddress;
 use crate::store::attempts::{self, AttemptKey, Attempts};
 use crate::store::events::{By, EventKind, NewEvent, Trail};
-use crate::store::{StoreError, Tx, codes, users};
+use crate::store::{Db, StoreError, Tx, codes, users};
 use crate::user_id::UserId;
 use std::time::Duration;
 
@@ -76,17 +76,15 @@ impl CodeAttempt {
     }
 
     /// Why none is looked at now, if so.
-    pub(super) fn not_now(&self, context: &Context<'_>) -> Result<Option<NotNow>, StoreError> {
-        context.read(|db| {
-            let here = attempts::by_account(db, &self.here)?;
-            let network = attempts::by_account(db, &self.network)?;
-            let locked = |known: &&Attempts| self.rules.is_locked(known, db.now());
-            let by_network =
-                network.as_ref().filter(locked).and_then(|network| self.rules.wait(Some(network), db.now()));
-            let wait = self.rules.wait(here.as_ref(), db.now()).max(by_network);
-            let is_locked = by_network.is_some() || here.as_ref().is_some_and(|here| locked(&here));
-            Ok(wait.map(|wait| NotNow { wait, is_locked }))
-        })
+    pub(super) fn not_now(&self, db: &Db<'_>) -> Result<Option<NotNow>, StoreError> {
+        let here = attempts::by_account(db, &self.here)?;
+        let network = attempts::by_account(db, &self.network)?;
+        let locked = |known: &&Attempts| self.rules.is_locked(known, db.now());
+        let by_network =
+            network.as_ref().filter(locked).and_then(|network| self.rules.wait(Some(network), db.now()));
+        let wait = self.rules.wait(here.as_ref(), db.now()).max(by_network);
+        let is_locked = by_network.is_some() || here.as_ref().is_some_and(|here| locked(&here));
+        Ok(wait.map(|wait| NotNow { wait, is_locked }))
     }
 
     /// Counts a wrong code. To be called in the write that found it wrong, so that of many at once no more are looked at

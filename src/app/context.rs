@@ -7,12 +7,22 @@ use crate::config::Config;
 use crate::config::values::Backoff;
 use crate::guard::password::{Asker, HasherBusy, ImportedHash, PasswordHash, Verification};
 use crate::guard::secret::{Password, Secret};
+use crate::outcome::Error;
 use crate::presence::Presence;
 use crate::rng::Rng;
+use crate::store::attempts::AttemptKey;
 use crate::store::events::Trail;
-use crate::store::{Db, StoreError, Tx};
+use crate::store::{Db, Lease, StoreError, Tx};
 use crate::wait::keyed_mutex::{KeyedGuard, KeyedMutex, LockError};
+use crate::wait::pause;
 use std::time::Duration;
+
+/// How long what a process has for itself is kept from others should it end without a word: longer than a password takes to be
+/// tested. Whoever takes longer has not tested it.
+pub const LEASE_SECONDS: i64 = 20;
+/// How often others look whether it is theirs to have, and how often at most: for somewhat longer than that.
+const LEASE_PAUSE: Duration = Duration::from_millis(20);
+const LEASE_TRIES_MAX: u32 = 1250;
 
 /// One piece of work's view of the server. A request has one, and so has an operator's command.
 pub struct Context<'a> {
@@ -186,6 +196,25 @@ impl<'a> Context<'a> {
     /// Too many waiting for it.
     pub fn lock_attempts(&self, mutex: &KeyedMutex, key: &str) -> Result<KeyedGuard, LockError> {
         mutex.lock(key, &self.presence)
+    }
+
+    /// Waits until no other process has what this stands for, and takes it; see [`crate::store::Store::lease`]. Within a process others wait for a
+    /// turn.
+    ///
+    /// # Errors
+    ///
+    /// It took too long, or the client is gone; a failing database.
+    pub fn lease(&self, key: &AttemptKey) -> Result<Lease, Error> {
+        for _ in 0..LEASE_TRIES_MAX {
+            if let Some(lease) = self.app.store.lease(key, LEASE_SECONDS)? {
+                return Ok(lease);
+            }
+            if self.presence.is_gone() {
+                break;
+            }
+            pause(LEASE_PAUSE);
+        }
+        Err(LockError.into())
     }
 
     /// Whose share of the hashing queue this work takes.

@@ -4,9 +4,10 @@
 //! Nothing here may keep a request waiting: what is removed goes in small pieces, with other writes in between.
 
 use crate::accounts::{email_queue, lock, message_keys, scoped_keys};
-use crate::app::App;
+use crate::app::{App, LEASE_SECONDS};
 use crate::clock::Timestamp;
 use crate::log;
+use crate::store::attempts::AttemptKey;
 use crate::store::{Removal, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -225,8 +226,16 @@ impl Rounds<'_, '_> {
         if !self.clock.is_believed(app.store.last_seen_time()?, now, app.clock.monotonic()) {
             return Ok(0);
         }
+        // One process at a time; whoever finds another at it leaves it to that one.
+        let key = AttemptKey::of_maintenance();
+        let Some(lease) = app.store.lease(&key, LEASE_SECONDS)? else { return Ok(0) };
         app.store.set_last_seen_time(now)?;
-        remove_old(app, now, &|| !matches!(self.stopped.try_recv(), Err(TryRecvError::Empty)))
+        let removed = remove_old(app, now, &|| {
+            let goes_on = matches!(self.stopped.try_recv(), Err(TryRecvError::Empty));
+            !goes_on || !matches!(app.store.lease(&key, LEASE_SECONDS), Ok(Some(_)))
+        });
+        app.store.end_lease(&lease);
+        removed
     }
 }
 
@@ -245,6 +254,7 @@ fn remove_old(app: &App, now: Timestamp, stop: &impl Fn() -> bool) -> Result<usi
         Removal::EmailsDead(days_before(EMAILS_DEAD_KEPT_DAYS)),
         Removal::Events(days_before(app.config.event_days.into())),
         Removal::SurplusEvents(app.config.event_rows_max.into()),
+        Removal::Leases(days_before(1)),
     ] {
         loop {
             if stop() {

@@ -8,6 +8,7 @@ use super::value::params;
 use crate::clock::{CLOCK_STEP_SECONDS_MAX, Timestamp};
 use crate::guard::code::CodePurpose;
 use crate::policy::email::EmailAddress;
+use crate::user_id::UserId;
 use sha2::{Digest, Sha256};
 
 const FILE: &str = include_str!("../../sql/attempts.sql");
@@ -56,10 +57,27 @@ impl AttemptKey {
         Self::new(&EmailAddress::folded(ALL_CODES), network)
     }
 
+    /// The key under which one process has the maintenance for itself.
+    #[must_use]
+    pub fn of_maintenance() -> Self {
+        Self::new(&EmailAddress::folded("the maintenance"), String::new())
+    }
+
+    /// The key of emails to a user who forgot their password and asks from this network.
+    #[must_use]
+    pub fn of_forgotten(user_id: UserId, network: String) -> Self {
+        Self::new(&EmailAddress::folded(&format!("forgotten by {user_id}")), network)
+    }
+
     /// The same for another network.
     #[must_use]
     pub fn within(&self, network: String) -> Self {
         Self { network, ..self.clone() }
+    }
+
+    /// What stands for the account.
+    pub(super) const fn account_hash(&self) -> &[u8; 32] {
+        &self.account_hash
     }
 
     /// The network; empty for all of them.

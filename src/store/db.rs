@@ -94,7 +94,8 @@ impl<'c> Db<'c> {
     }
 
     /// Whether several write at a time, each without knowing of the others before it is committed.
-    pub(super) const fn is_shared(&self) -> bool {
+    #[must_use]
+    pub(crate) const fn is_shared(&self) -> bool {
         matches!(self.engine, Engine::Postgres(_))
     }
 

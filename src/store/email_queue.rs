@@ -16,6 +16,7 @@ const WITHDRAW: &str = query(FILE, "withdraw");
 const WITHDRAW_ALL: &str = query(FILE, "withdraw_all");
 const ANY_DUE: &str = query(FILE, "any_due");
 const NEXT_DUE: &str = query(FILE, "next_due");
+const NEXT_DUE_SHARED: &str = query(include_str!("../../sql/postgres/email_queue.sql"), "next_due");
 const DELETE_NOBODYS: &str = query(FILE, "delete_nobodys");
 const SET_SENDING: &str = query(FILE, "set_sending");
 const SET_WAITING: &str = query(FILE, "set_waiting");
@@ -205,7 +206,7 @@ pub fn any_due(db: &Db<'_>) -> Result<bool, StoreError> {
 /// A failing database.
 pub fn next_due(db: &Db<'_>) -> Result<Option<DueEmail>, StoreError> {
     let params = params! { ":now": db.now().stored(), ":latest": latest_try(db).stored() };
-    db.one(NEXT_DUE, params, |row| {
+    db.one(db.either(NEXT_DUE, NEXT_DUE_SHARED), params, |row| {
         let purpose = EmailPurpose::parse(text(row, "purpose")?);
         let address = text(row, "address")?;
         Ok(DueEmail {
@@ -240,7 +241,7 @@ pub fn delete_nobodys(tx: &Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Notes that an email is being sent. It is tried again at `next_try`, should nobody note how it went.
+/// Notes that an email is being sent, or still is. It is tried again at `next_try`, should nobody note how it went.
 ///
 /// # Errors
 ///

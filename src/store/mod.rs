@@ -40,6 +40,7 @@ pub use changes::{WATCHERS_MAX, Watcher};
 pub use db::{Db, Tx};
 pub use error::{OpenError, StoreError};
 pub use location::Location;
+pub use postgres::leases::Lease;
 pub(crate) use postgres::users::restart_numbers as restart_user_numbers;
 pub use removal::Removal;
 #[cfg(test)]
@@ -182,6 +183,12 @@ impl Store {
         }
     }
 
+    /// Whether other processes may have it open for writing, too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.file().is_none()
+    }
+
     /// What the operator reads about an error at the start.
     #[must_use]
     pub fn about(&self, error: &StoreError) -> Problem {
@@ -258,6 +265,26 @@ impl Store {
         match &*self.engine {
             Opened::Sqlite(_) => Ok(()),
             Opened::Postgres(postgres) => postgres.number_events(),
+        }
+    }
+
+    /// Takes for so many seconds what no two processes on a database are to have at a time, or has it go on for so long; nothing if
+    /// another process has it. A process that is the only one always gets it.
+    ///
+    /// # Errors
+    ///
+    /// A failing database.
+    pub fn lease(&self, key: &attempts::AttemptKey, seconds: i64) -> Result<Option<Lease>, StoreError> {
+        match &*self.engine {
+            Opened::Sqlite(_) => Ok(Some(Lease::ALONE)),
+            Opened::Postgres(postgres) => postgres.lease(key, seconds),
+        }
+    }
+
+    /// Ends a lease under which nothing is written. Where the database does not hear of it, it ends when its time is over.
+    pub fn end_lease(&self, lease: &Lease) {
+        if let Opened::Postgres(postgres) = &*self.engine {
+            let _ = postgres.end_lease(lease);
         }
     }
 

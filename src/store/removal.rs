@@ -2,6 +2,7 @@
 
 use super::db::Tx;
 use super::error::StoreError;
+use super::postgres::leases::delete_ended_before;
 use super::{apikeys, apikeys_nosession, attempts, codes, email_queue, events, scoped_keys, sessions};
 use crate::clock::Timestamp;
 
@@ -30,6 +31,8 @@ pub enum Removal {
     Events(Timestamp),
     /// The oldest events beyond so many.
     SurplusEvents(i64),
+    /// Leases that were over before this.
+    Leases(Timestamp),
 }
 
 impl Removal {
@@ -51,6 +54,7 @@ impl Removal {
             Self::EmailsDead(cutoff) => email_queue::delete_done_before(tx, true, cutoff, limit),
             Self::Events(cutoff) => events::delete_older_than(tx, cutoff, limit),
             Self::SurplusEvents(kept) => events::delete_surplus(tx, kept, limit),
+            Self::Leases(cutoff) => delete_ended_before(tx, cutoff, limit),
         }
     }
 }

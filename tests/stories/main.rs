@@ -39,6 +39,7 @@ mod sign_up;
 mod sign_up_journey;
 mod spelling;
 mod timed_locks;
+mod two_processes;
 mod typed_codes;
 mod upgraded;
 mod user_delete;

@@ -252,3 +252,13 @@ CREATE TABLE message_keys (
  requests TEXT COLLATE "C",
  last_used TEXT COLLATE "C"
 );
+
+-- What one of several processes has for itself for a while: an account whose password it tests, or the maintenance. What is lost of
+-- it in a crash costs a request or two, so it is written to no log.
+CREATE UNLOGGED TABLE leases (
+ account_hash BYTEA NOT NULL CHECK (octet_length(account_hash) = 32),
+ network TEXT COLLATE "C" NOT NULL,
+ holder BYTEA NOT NULL CHECK (octet_length(holder) = 16),
+ ends TEXT COLLATE "C" NOT NULL,
+ PRIMARY KEY (account_hash, network)
+);

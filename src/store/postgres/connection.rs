@@ -27,10 +27,11 @@ const READ_BYTES: usize = 8 * 1024;
 /// Room that a buffer keeps from one answer to the next.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 /// What every connection is set to. Whoever only reads cannot write by mistake; what takes too long, or is left behind, ends; and
-/// times compare as texts, whatever the database's language.
+/// times compare as texts, whatever the database's language. A scan of a whole table, though it were short, would be in the way of
+/// whoever else writes into that table.
 const SETTINGS: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
                         SET idle_in_transaction_session_timeout = '20s'; SET client_min_messages = 'error'; \
-                        SET synchronous_commit = on";
+                        SET synchronous_commit = on; SET enable_seqscan = off; SET jit = off";
 /// Whether this server takes no writes.
 const IS_STANDBY: &str = "SELECT pg_is_in_recovery()::text";
 

@@ -42,6 +42,8 @@ pub(crate) struct Postgres {
     reads: AtomicUsize,
     /// Those whose transactions are run again: of many who came in each other's way, each is then alone here.
     rerunning: Line,
+    /// What its leases are held under.
+    pub(super) holder: [u8; 16],
 }
 
 impl Postgres {
@@ -77,7 +79,9 @@ impl Postgres {
         let pool = pool.map_err(OpenError::from)?;
         let counts = WriteCounts::default();
         let (changes, reads, rerunning) = (Arc::clone(changes), AtomicUsize::new(0), Line::default());
-        let postgres = Self { pool, clock, rng, changes, counts, reads, rerunning };
+        let mut holder = [0; 16];
+        rng.fill(&mut holder);
+        let postgres = Self { pool, clock, rng, changes, counts, reads, rerunning, holder };
         postgres.check_clock()?;
         Ok(postgres)
     }

@@ -8,6 +8,7 @@ mod connection;
 pub(super) mod engine;
 pub(super) mod error;
 pub(super) mod events;
+pub(super) mod leases;
 mod line;
 mod message;
 mod migrate;

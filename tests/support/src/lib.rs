@@ -9,6 +9,7 @@
 
 mod door;
 mod emails;
+mod gate;
 pub mod machine;
 pub mod parser;
 pub mod postgres;

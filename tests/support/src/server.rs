@@ -5,6 +5,7 @@
 //! recorded: straight into the pipeline they take no time, and over HTTP a hundredth of it.
 
 use crate::door::Door;
+use crate::gate::Gate;
 use crate::reply::Reply;
 use crate::{postgres, schema, second_run};
 use arc_swap::ArcSwap;
@@ -27,7 +28,7 @@ use authnzerver::rng::SeededRng;
 use authnzerver::server::boot::{mail_settings, read_email_texts};
 use authnzerver::store::{Origin, Store};
 use authnzerver::wait::keyed_mutex::KeyedMutex;
-use authnzerver::wait::{Delay, Receiver, oneshot, pause};
+use authnzerver::wait::{Delay, oneshot, pause};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -93,12 +94,18 @@ impl TestServer {
     /// A server on what lies in this directory.
     pub fn start_in(directory: PathBuf, settings: &[(&str, &str)]) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::parse("2026-11-23T15:00:00").expect("a time")));
-        Self::start_at(directory, settings, clock)
+        Self::start_at(directory, settings, clock, 0)
     }
 
-    fn start_at(directory: PathBuf, settings: &[(&str, &str)], clock: Arc<ManualClock>) -> Self {
+    fn start_at(
+        directory: PathBuf,
+        settings: &[(&str, &str)],
+        clock: Arc<ManualClock>,
+        process: u64,
+    ) -> Self {
         let config = load(&directory, settings);
-        let seed = u64::try_from(clock.now().micros()).unwrap_or(0);
+        // No two processes draw the same.
+        let seed = u64::try_from(clock.now().micros()).unwrap_or(0) ^ process;
         let rng = Arc::new(SeededRng::new(seed));
         let cost = Argon2Cost::parse("m=64,t=1,p=1", true).expect("a cheap cost for tests");
         let hashing = HasherSettings {
@@ -172,7 +179,15 @@ impl TestServer {
         self.leave_door();
         self.app.store.close();
         drop(self);
-        Self::start_at(directory, settings, clock)
+        Self::start_at(directory, settings, clock, 0)
+    }
+
+    /// Another server on the same database, at the same time.
+    #[must_use]
+    pub fn second_process(&self, settings: &[(&str, &str)]) -> Self {
+        let mut second = Self::start_at(self.directory.clone(), settings, Arc::clone(&self.clock), 1);
+        second.keep_directory = true;
+        second
     }
 
     /// The application, to exchange a part of it while nobody uses it.
@@ -398,30 +413,6 @@ fn load(directory: &Path, settings: &[(&str, &str)]) -> config::Config {
     match config::load(&invocation, &environment) {
         Ok(loaded) => loaded.config,
         Err(problems) => panic!("{:?}", problems.lines().collect::<Vec<_>>()),
-    }
-}
-
-/// Keeps a request from writing until something else has happened.
-struct Gate {
-    writes: usize,
-    arrived: mpsc::Sender<()>,
-    goes: Receiver<()>,
-}
-
-impl Gate {
-    fn pass(gate: &Mutex<Option<Self>>) {
-        let mut closed = gate.lock().expect("no test panicked while it held this");
-        match &mut *closed {
-            Some(Self { writes, .. }) if *writes > 0 => *writes -= 1,
-            _ => {
-                if let Some(gate) = closed.take() {
-                    drop(closed);
-                    let _ = gate.arrived.send(());
-                    // Ends when the other side drops its end. A coroutine waits here, so none of its threads may.
-                    let _ = gate.goes.wait();
-                }
-            }
-        }
     }
 }
 
