@@ -1,12 +1,14 @@
 //! Several requests in one message.
 
-use crate::call::{About, Request, read};
+use crate::call::{About, Request, read, read_answer};
 use crate::errors::{Error, bad_answer, unavailable};
-use crate::requests::BatchParams;
 use crate::types::{BatchAnswer, PartAnswer};
 use serde_json::{Map, Value, json};
 use std::marker::PhantomData;
 use std::time::Duration;
+
+/// The request that a message with several is.
+pub(crate) const BATCH: &str = "batch";
 
 type Body<'a> = Box<dyn Fn(&About<'_>) -> Map<String, Value> + 'a>;
 
@@ -60,7 +62,7 @@ impl<'a> Batch<'a> {
     }
 
     pub(crate) fn answered(&self, answer: &mut Map<String, Value>) -> Result<Answers, Error> {
-        let answer: BatchAnswer = read::<BatchParams<'_>>(answer)?;
+        let answer: BatchAnswer = read_answer(BATCH, answer)?;
         let named: Vec<&str> = answer.answers.iter().filter_map(|part| part.request.as_deref()).collect();
         let is_ours = named.iter().zip(&self.parts).all(|(name, (ours, _))| name == ours);
         if !is_ours || named.len() != answer.answers.len() || named.len() > self.parts.len() {

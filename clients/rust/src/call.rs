@@ -37,23 +37,25 @@ pub trait Answer: Sized {
 
 /// What a request came to.
 pub(crate) fn read<R: Request>(answer: &mut Map<String, Value>) -> Result<R::Answer, Error> {
+    read_answer(R::NAME, answer)
+}
+
+/// What the request of this name came to.
+pub(crate) fn read_answer<A: Answer>(
+    request: &'static str,
+    answer: &mut Map<String, Value>,
+) -> Result<A, Error> {
     let mut take = |key: &str| answer.remove(key).unwrap_or(Value::Null);
     let (success, response, reason) = (take("success"), take("response"), take("failure_reason"));
     let messages =
         Vec::from_json(take("messages")).map_err(|_| bad_answer("the answer's messages are not texts"))?;
     match success {
-        Value::Bool(true) => R::Answer::of(response, messages).map_err(|unfit| bad_answer(unfit.to_string())),
+        Value::Bool(true) => A::of(response, messages).map_err(|unfit| bad_answer(unfit.to_string())),
         Value::Bool(false) => {
             let response = if let Value::Object(map) = response { map } else { Map::new() };
             let retry_after = response.get("retry_after").and_then(Value::as_u64).map(Duration::from_secs);
             let reason = if let Value::String(reason) = reason { Some(reason) } else { None };
-            Err(Error::Refused(Box::new(Refused {
-                request: R::NAME,
-                reason,
-                messages,
-                response,
-                retry_after,
-            })))
+            Err(Error::Refused(Box::new(Refused { request, reason, messages, response, retry_after })))
         }
         _ => Err(bad_answer("the answer does not say whether it was done")),
     }

@@ -1,6 +1,6 @@
 //! Connections to one server, and whoever asks through them.
 
-use crate::batch::{Answers, Batch};
+use crate::batch::{Answers, BATCH, Batch};
 use crate::call::{About, Request, read};
 use crate::connection::{Connection, Reply, Trust};
 use crate::errors::{Error, bad_answer};
@@ -176,7 +176,7 @@ impl Caller<'_> {
     /// None was done, or it is not known whether any was. Of each request, [`Answers`] say what it came to.
     pub fn together(&self, batch: &Batch<'_>) -> Result<Answers, Error> {
         let body = batch.body(&self.about);
-        batch.answered(&mut self.client.exchange("batch", batch.only_reads(), &self.about, body)?)
+        batch.answered(&mut self.client.exchange(BATCH, batch.only_reads(), &self.about, body)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One request to a site: who asks, which cookies go back, and whether a form was sent by a page of the site.
 
-use super::{Headers, Site, own_path};
+use super::place::{Headers, Site, own_path};
 use crate::client::Caller;
 use crate::errors::Error;
 use crate::fernet::hmac_of;
@@ -35,6 +35,11 @@ impl std::fmt::Debug for Visit<'_> {
 }
 
 impl Site {
+    /// What is known of a request before anything is asked.
+    pub fn visit<'a>(&'a self, came: Headers<'a>) -> Visit<'a> {
+        Visit::new(self, came)
+    }
+
     /// Browsers keep these for HTTPS and this host. Over HTTP they do not all take them; and there, the programs of all
     /// ports share theirs.
     fn cookie_name(&self, name: &str) -> String {
@@ -49,7 +54,7 @@ impl Site {
 }
 
 impl<'a> Visit<'a> {
-    pub(super) fn new(site: &'a Site, came: Headers<'a>) -> Self {
+    fn new(site: &'a Site, came: Headers<'a>) -> Self {
         let cookie = |name| cookie(came.cookie, &site.cookie_name(name));
         let (token, visitor) = (cookie("session"), cookie("visitor"));
         Self { session: None, key_owner: None, site, came, token, visitor, set_cookies: Vec::new() }
