@@ -17,6 +17,7 @@ def files(_):
         "clients/go/site/texts.go": go(),
         "clients/node/src/site/texts.ts": node(),
         "clients/php/src/Site/Texts.php": php(),
+        "clients/rust/src/site/texts.rs": rust(),
     }
 
 

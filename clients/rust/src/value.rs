@@ -203,6 +203,26 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469
 }
 
+/// `2027-01-31 12:00`, in UTC.
+pub(crate) fn date_and_time(time: SystemTime) -> String {
+    let seconds = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(0),
+        Err(before) => i64::try_from(before.duration().as_secs()).map_or(0, |seconds| -seconds),
+    };
+    let minutes = seconds.div_euclid(60);
+    let days = minutes.div_euclid(24 * 60) + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Counted from March.
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + i64::from(month < 3);
+    let (hour, minute) = (minutes.div_euclid(60).rem_euclid(24), minutes.rem_euclid(60));
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,12 +233,14 @@ mod tests {
         for (text, seconds) in [
             ("1970-01-01T00:00:00", 0),
             ("2000-02-29T00:00:01", 951_782_401),
+            ("2024-12-31T23:59:59", 1_735_689_599),
             ("2000-03-01T00:00:00", 951_868_800),
             ("2027-01-31T12:00:00", 1_801_396_800),
             ("2100-03-01T00:00:00", 4_107_542_400),
         ] {
             let expected = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(time_of(text), Some(expected), "{text}");
+            assert_eq!(date_and_time(expected), text[..16].replace('T', " "));
             assert_eq!(time_of(&format!("{text}.25")), Some(expected + Duration::from_millis(250)), "{text}");
         }
         assert_eq!(time_of("1969-12-31T23:59:59"), Some(SystemTime::UNIX_EPOCH - Duration::from_secs(1)));

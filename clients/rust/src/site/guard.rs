@@ -66,6 +66,7 @@ impl Visit<'_> {
             }
             Err(error) => return Err(error),
         };
+        self.prolong(caller)?;
         let Some(session) = self.session.as_ref().filter(|_| self.is_logged_in()) else {
             return Ok(self.without_login(guards));
         };

@@ -16,6 +16,8 @@ pub struct Site {
     /// Whether it is reached over HTTPS; if not, it is on one's own machine.
     pub(super) is_secure: bool,
     proxies: Vec<IpAddr>,
+    /// How many days after the last visit the sessions of those end who want to be remembered; 0 is as the server says.
+    keep_days: u32,
     pub(super) csrf_keys: CsrfKeys,
     /// Who a session belonged to when it was last seen: what can be asked together with who it belongs to now.
     hints: Mutex<HashMap<[u8; 32], Hint>>,
@@ -79,7 +81,7 @@ impl Site {
             return Err(Error::Misconfigured { why });
         }
         let csrf_keys = CsrfKeys(keys.derived("csrf"));
-        Ok(Self { origins, is_secure, proxies: Vec::new(), csrf_keys, hints: Mutex::default() })
+        Ok(Self { origins, is_secure, proxies: Vec::new(), keep_days: 0, csrf_keys, hints: Mutex::default() })
     }
 
     /// The addresses of proxies in front of the site; from these alone `X-Real-IP` is taken.
@@ -87,6 +89,23 @@ impl Site {
     pub fn with_proxies(mut self, proxies: &[IpAddr]) -> Self {
         self.proxies = proxies.to_vec();
         self
+    }
+
+    /// Has sessions of those who want to be remembered last so many days from the last visit.
+    #[must_use]
+    pub fn with_keep_days(mut self, days: u32) -> Self {
+        self.keep_days = days;
+        self
+    }
+
+    /// For how many days a login holds; `None` is as the server says.
+    pub(super) fn login_days(&self, remember: bool) -> Option<i64> {
+        Some(i64::from(self.keep_days)).filter(|days| remember && *days > 0)
+    }
+
+    /// The address of a page of the site, for an email.
+    pub(super) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.origins[0])
     }
 
     /// The end user's address.

@@ -1,19 +1,26 @@
 //! One request to a site: who asks, which cookies go back, and whether a form was sent by a page of the site.
 
+use super::html::unescape;
 use super::place::{Headers, Site, own_path};
+use super::texts::SECOND_FACTOR;
 use crate::client::Caller;
-use crate::errors::Error;
+use crate::errors::{Error, Refused};
 use crate::fernet::hmac_of;
-use crate::requests::{InternalSessionEditParams, LoginParams, SessionDeleteParams, SessionNewParams};
-use crate::types::{LoginAnswer, SessionAndOwner};
+use crate::requests::{
+    InternalSessionEditParams, LoginLinkFinishParams, LoginParams, SessionDeleteParams, SessionNewParams,
+    SessionTouchParams,
+};
+use crate::types::{LoginAnswer, LoginLinkFinishAnswer, SessionAndOwner};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
 use serde_json::{Map, Value};
 use std::fmt::Write;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-const ANONYMOUS: i64 = 2;
+pub(super) const ANONYMOUS: i64 = 2;
+/// What is noted about the session of somebody who wants to be remembered.
+const REMEMBERED: &str = "remember";
 
 /// What the site knows about the request that it answers.
 pub struct Visit<'a> {
@@ -70,6 +77,22 @@ impl<'a> Visit<'a> {
         self.session.as_ref().map(|session| session.user_id).filter(|user_id| *user_id != ANONYMOUS)
     }
 
+    /// The role of whoever asks.
+    pub fn role(&self) -> &str {
+        let session = self.session.as_ref().filter(|_| self.is_logged_in());
+        session.map_or("anonymous", |session| &session.user_role)
+    }
+
+    /// What to call whoever is logged in, as plain text.
+    pub fn name(&self) -> String {
+        let session = self.session.as_ref().filter(|_| self.is_logged_in());
+        let named = |session: &SessionAndOwner| match session.full_name.as_deref() {
+            Some(name) if !name.is_empty() => unescape(name),
+            _ => session.email.clone(),
+        };
+        session.map(named).unwrap_or_default()
+    }
+
     /// Whether somebody with one of these roles is logged in.
     pub fn has_role(&self, roles: &[&str]) -> bool {
         let session = self.session.as_ref().filter(|_| self.is_logged_in());
@@ -105,7 +128,8 @@ impl<'a> Visit<'a> {
     /// [`Visit::check`] has looked.
     ///
     /// # Errors
-    /// It was refused; or the server could not be asked.
+    /// It was refused; or the server could not be asked. Where a second proof is due, which no page here asks for, the new
+    /// session is ended, and that is a refusal too.
     pub fn log_in(
         &mut self,
         caller: &Caller<'_>,
@@ -119,28 +143,85 @@ impl<'a> Visit<'a> {
             password,
             session_token: token.as_deref(),
             remember: Some(remember),
-            extra_info_json: self.visitors_notes(),
+            days: self.site.login_days(remember),
+            extra_info_json: Some(self.notes_of_login(remember)),
             ..Default::default()
         };
-        match caller.login(&params) {
-            Ok(answer) => {
-                self.forget_visitor();
-                self.start(&answer.session_token, answer.expires, remember);
-                Ok(answer)
-            }
-            Err(error) => {
-                // The visitor's session has ended in any case.
-                if token.is_some() && error.refused().is_some() {
-                    self.forget();
-                }
-                Err(error)
-            }
-        }
+        let answer = self.entered(caller.login(&params))?;
+        let is_due = answer.second_factor_due;
+        self.enter(caller, "login", &answer.session_token, answer.expires, remember, is_due)?;
+        Ok(answer)
     }
 
-    fn visitors_notes(&self) -> Option<Map<String, Value>> {
-        let session = self.session.as_ref().filter(|_| !self.is_logged_in())?;
-        session.extra_info_json.as_object().cloned()
+    /// Logs somebody in by the code of an email. `email` is for a code that was typed, and only then; otherwise it is as
+    /// [`Visit::log_in`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn log_in_by_code(
+        &mut self,
+        caller: &Caller<'_>,
+        code: &str,
+        email: Option<&str>,
+        remember: bool,
+    ) -> Result<LoginLinkFinishAnswer, Error> {
+        let token = self.token.clone();
+        let params = LoginLinkFinishParams {
+            code,
+            email,
+            session_token: token.as_deref(),
+            remember: Some(remember),
+            days: self.site.login_days(remember),
+            extra_info_json: Some(self.notes_of_login(remember)),
+            ..Default::default()
+        };
+        let answer = self.entered(caller.login_link_finish(&params))?;
+        let is_due = answer.second_factor_due;
+        self.enter(caller, "login-link-finish", &answer.session_token, answer.expires, remember, is_due)?;
+        Ok(answer)
+    }
+
+    /// What was noted about the visitor, but not from one user to another; and whether the login is to be remembered.
+    fn notes_of_login(&self, remember: bool) -> Map<String, Value> {
+        let session = self.session.as_ref().filter(|_| !self.is_logged_in());
+        let notes = session.and_then(|session| session.extra_info_json.as_object().cloned());
+        let mut notes = notes.unwrap_or_default();
+        notes.insert(REMEMBERED.to_owned(), Value::Bool(remember));
+        notes
+    }
+
+    fn entered<T>(&mut self, came: Result<T, Error>) -> Result<T, Error> {
+        // The visitor's session may have ended: one that is kept would be asked about each time.
+        if self.token.is_some() && came.as_ref().err().is_some_and(|error| error.refused().is_some()) {
+            self.forget();
+        }
+        came
+    }
+
+    /// Takes the session of a login. One that does not count before a second proof is ended.
+    pub(crate) fn enter(
+        &mut self,
+        caller: &Caller<'_>,
+        request: &'static str,
+        token: &str,
+        expires: SystemTime,
+        remember: bool,
+        is_second_factor_due: bool,
+    ) -> Result<(), Error> {
+        if is_second_factor_due {
+            end(caller, token)?;
+            self.forget();
+            return Err(Error::Refused(Box::new(Refused {
+                request,
+                reason: Some("a second factor is due".to_owned()),
+                messages: vec![SECOND_FACTOR.to_owned()],
+                response: Map::new(),
+                retry_after: None,
+            })));
+        }
+        self.forget_visitor();
+        self.start(token, expires, remember);
+        Ok(())
     }
 
     /// Ends the session.
@@ -150,13 +231,9 @@ impl<'a> Visit<'a> {
     pub fn log_out(&mut self, caller: &Caller<'_>) -> Result<(), Error> {
         if let Some(token) = self.token.take() {
             self.site.forget_hint(&token);
-            match caller.session_delete(&SessionDeleteParams { session_token: &token }) {
-                // One that is refused had ended already.
-                Ok(_) | Err(Error::Refused(_)) => {}
-                Err(error) => {
-                    self.token = Some(token);
-                    return Err(error);
-                }
+            if let Err(error) = end(caller, &token) {
+                self.token = Some(token);
+                return Err(error);
             }
         }
         self.forget();
@@ -186,14 +263,45 @@ impl<'a> Visit<'a> {
 
     /// Has another session from here on. Without `remember` its cookie ends with the browser.
     pub fn start(&mut self, token: &str, expires: SystemTime, remember: bool) {
-        let mut cookie = self.site.cookie("session", token);
-        if remember {
-            let seconds = expires.duration_since(SystemTime::now()).map_or(0, |left| left.as_secs());
-            cookie.push_str(&format!("; Max-Age={seconds}"));
-        }
         self.token = Some(token.to_owned());
         self.session = None;
-        self.set_cookies.push(cookie);
+        if remember {
+            self.keep(expires);
+        } else {
+            self.set_cookies.push(self.site.cookie("session", token));
+        }
+    }
+
+    /// Has the cookie last as long as the session.
+    fn keep(&mut self, expires: SystemTime) {
+        let seconds = expires.duration_since(SystemTime::now()).map_or(0, |left| left.as_secs());
+        let cookie = self.site.cookie("session", self.token.as_deref().unwrap_or_default());
+        self.set_cookies.push(format!("{cookie}; Max-Age={seconds}"));
+    }
+
+    /// Has the session of somebody who wants to be remembered last from now on, once an hour.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    pub(super) fn prolong(&mut self, caller: &Caller<'_>) -> Result<(), Error> {
+        let (Some(session), Some(token), Some(days)) =
+            (self.session.as_ref().filter(|_| self.is_logged_in()), &self.token, self.site.login_days(true))
+        else {
+            return Ok(());
+        };
+        let left = session.expires.duration_since(SystemTime::now()).unwrap_or_default();
+        let whole = Duration::from_secs(u64::try_from(days).unwrap_or(0) * 24 * 60 * 60);
+        let is_remembered = session.extra_info_json.get(REMEMBERED) == Some(&Value::Bool(true));
+        if !is_remembered || left > whole.saturating_sub(Duration::from_secs(60 * 60)) {
+            return Ok(());
+        }
+        match caller.session_touch(&SessionTouchParams { session_token: token, days, days_max: None }) {
+            // The operator may allow no more; then there is nothing to tell the browser either.
+            Ok(answer) if answer.expires > session.expires => self.keep(answer.expires),
+            Ok(_) | Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Has no session any more.
@@ -261,6 +369,14 @@ impl<'a> Visit<'a> {
         if self.visitor.take().is_some() {
             self.set_cookies.push(format!("{}; Max-Age=0", self.site.cookie("visitor", "")));
         }
+    }
+}
+
+fn end(caller: &Caller<'_>, token: &str) -> Result<(), Error> {
+    match caller.session_delete(&SessionDeleteParams { session_token: token }) {
+        // One that is refused had ended already.
+        Ok(_) | Err(Error::Refused(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,12 +1,16 @@
 //! The tests of this client: the vectors that all clients pass, a hostile server, a real one, and a site as a browser
 //! sees it.
 
+mod accounts;
+mod browser;
 mod hostile;
 mod live;
+mod programs;
 mod readme;
 mod real;
 mod scripted;
 mod site;
+mod strangers;
 #[cfg(feature = "tls")]
 mod tls;
 mod vectors;

@@ -4,6 +4,7 @@ use super::clients;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -20,7 +21,7 @@ pub(super) struct Real {
     _process: Child,
 }
 
-static REAL: LazyLock<Mutex<Real>> = LazyLock::new(|| Mutex::new(Real::start(None)));
+static REAL: LazyLock<Mutex<Real>> = LazyLock::new(|| Mutex::new(Real::start(&[])));
 
 /// The server, for one test at a time: some stop it.
 pub(super) fn real() -> MutexGuard<'static, Real> {
@@ -32,15 +33,13 @@ fn setting(name: &str, otherwise: &str) -> PathBuf {
 }
 
 impl Real {
-    /// Starts one, which speaks TLS with the certificate and key in a file.
-    pub(super) fn start(certificate: Option<&Path>) -> Self {
+    /// Starts one, with settings of its script such as `CODES`.
+    pub(super) fn start(settings: &[(&str, &OsStr)]) -> Self {
         let (python, program) =
             (setting("MAIL_PYTHON", "python/bin/python"), setting("AUTHNZERVER", "debug/authnzerver"));
         let mut command = Command::new(python);
         command.arg("-B").arg(clients().join("tests/server.py")).arg(program);
-        if let Some(certificate) = certificate {
-            command.env("CERTIFICATE", certificate);
-        }
+        command.envs(settings.iter().copied());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let words = process.stdin.take().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
@@ -87,7 +86,7 @@ impl Real {
     }
 }
 
-/// The code of a link in an email to an address.
+/// The code of a link in an email to an address, or the one to type.
 fn code_in(file: &Path, address: &str) -> Option<String> {
     let text = std::fs::read_to_string(file).ok()?.replace("\r\n", "\n");
     let (head, body) = text.split_once("\n\n")?;
@@ -99,7 +98,10 @@ fn code_in(file: &Path, address: &str) -> Option<String> {
         // Of what quoted-printable does, a link has no more than this.
         Err(_) => body.replace("=\n", "").replace("=3D", "="),
     };
-    let (_, code) = plain.split_once("code=")?;
+    let is_typed = |line: &&str| line.len() == 9 && line.as_bytes()[4] == b'-' && !line.contains(' ');
+    let Some((_, code)) = plain.split_once("code=") else {
+        return plain.lines().map(str::trim).find(is_typed).map(str::to_owned);
+    };
     let is_code = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
     Some(code.chars().take_while(|letter| is_code(*letter)).collect())
 }

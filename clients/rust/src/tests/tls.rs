@@ -22,7 +22,7 @@ fn only_a_server_that_somebody_vouches_for_is_told_anything() {
     let file = std::env::temp_dir().join(format!("authnzerver-client-{}.pem", std::process::id()));
     std::fs::write(&file, include_bytes!("data/server.pem")).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let real = Real::start(Some(&file));
+    let real = Real::start(&[("CERTIFICATE", file.as_os_str())]);
     let trusted = client(&real.url, &real.key, once()).with_tls(trusting_the_authority());
     for _ in 0..3 {
         trusted.itself().session_new(&visitor()).unwrap();
