@@ -30,6 +30,10 @@ SELECT pg_advisory_xact_lock(1098152531, hashtext(current_schema()));
 SELECT number, at, kind, user_id, actor, actor_id, object, detail, origin_hash FROM event_queue
 WHERE xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, number LIMIT :limit;
 
+-- name: requeue
+-- Those of a transaction that there has not been yet: they came here from another server, by a dump.
+UPDATE event_queue SET xid = pg_current_xact_id() WHERE xid >= pg_snapshot_xmax(pg_current_snapshot());
+
 -- name: take_origin
 INSERT INTO event_origins (seq, user_id, network, request_id, operator, nonce)
 SELECT :seq, user_id, network, request_id, operator, nonce FROM event_queue_origins WHERE number = :number;

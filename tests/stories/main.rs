@@ -19,6 +19,7 @@ mod foreign_notes;
 mod forgotten;
 mod guesses;
 mod health;
+mod hostile_values;
 mod journeys;
 mod limited_keys;
 mod login;

@@ -5,7 +5,7 @@ use super::{insert, newest};
 use crate::clock::Timestamp;
 use crate::store::db::Tx;
 use crate::store::error::StoreError;
-use crate::store::postgres::events::{LOCK, QUEUED, SET_HIGHEST, TAKE_ORIGIN, UNQUEUE};
+use crate::store::postgres::events::{LOCK, QUEUED, REQUEUE, SET_HIGHEST, TAKE_ORIGIN, UNQUEUE};
 use crate::store::row::{column, moment};
 use crate::store::value::params;
 use crate::user_id::UserId;
@@ -71,7 +71,9 @@ pub fn number_queued(tx: &Tx<'_>) -> Result<usize, StoreError> {
         }
         tx.execute(UNQUEUE, params! { ":number": number })?;
     }
-    if !queued.is_empty() {
+    if queued.is_empty() {
+        tx.execute(REQUEUE, &[])?;
+    } else {
         tx.execute(SET_HIGHEST, params! { ":seq": last.seq })?;
     }
     Ok(queued.len())

@@ -20,6 +20,8 @@ pub(super) const ANY_QUEUED: &str = query(FILE, "any_queued");
 pub(crate) const LOCK: &str = query(FILE, "lock");
 /// The events that can get their numbers now.
 pub(crate) const QUEUED: &str = query(FILE, "queued");
+/// Has events that came here by a dump get their numbers, too.
+pub(crate) const REQUEUE: &str = query(FILE, "requeue");
 /// Moves what is personal about an event out of the queue.
 pub(crate) const TAKE_ORIGIN: &str = query(FILE, "take_origin");
 /// Takes an event out of the queue.

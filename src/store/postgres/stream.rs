@@ -162,7 +162,9 @@ fn addresses(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if name == "localhost" {
         return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
     }
-    Ok((name, port).to_socket_addrs()?.collect())
+    // Its error is none of the system's, and would be shown as nothing but "another one".
+    let found = (name, port).to_socket_addrs();
+    Ok(found.map_err(|_| io::Error::other(Problem::from("nobody knows the name of a host")))?.collect())
 }
 
 /// A connection's bytes.

@@ -1,5 +1,6 @@
 //! The engine by itself, on a real server: `make test-postgres` starts one and names it. Without that these tests do nothing.
 
+use super::engine::Postgres;
 use super::target::Target;
 use crate::clock::{ManualClock, Timestamp};
 use crate::rng::SeededRng;
@@ -38,6 +39,12 @@ fn try_open_at(url: &str, schema: &str) -> Result<(Store, Origin), OpenError> {
     let clock = ManualClock::at(Timestamp::parse("2026-11-23 15:00:00.000000").expect("a time"));
     let location = Location::Postgres(Box::new(target));
     Store::open(&location, 1, Arc::new(clock), Arc::new(SeededRng::new(1)))
+}
+
+/// The engine of a database.
+fn engine(store: &Store) -> &Postgres {
+    let Opened::Postgres(postgres) = &*store.engine else { panic!("it is a PostgreSQL") };
+    postgres
 }
 
 mod fake;

@@ -1,18 +1,12 @@
 //! Transactions: run again when they have to be, undone when they fail, and events in the order of commits.
 
-use super::open;
+use super::{engine, open};
 use crate::policy::email::EmailAddress;
 use crate::store::attempts::{self, AttemptKey};
 use crate::store::events::{By, EventKind, NewEvent, Trail, link_of, list};
 use crate::store::locks::Lock;
-use crate::store::postgres::engine::Postgres;
 use crate::store::*;
 use crate::user_id::UserId;
-
-fn engine(store: &Store) -> &Postgres {
-    let Opened::Postgres(postgres) = &*store.engine else { panic!("it is a PostgreSQL") };
-    postgres
-}
 
 #[test]
 fn of_many_who_count_at_once_each_is_counted() {
@@ -96,4 +90,22 @@ fn events_come_in_the_order_of_commits() {
     let places: Vec<_> = found.iter().map(|listed| link_of(listed).seq).collect();
     let kinds: Vec<_> = found.iter().map(|listed| listed.as_ref().expect("can be read").user_id).collect();
     assert_eq!((places, kinds), (vec![1, 2], vec![None, Some(UserId::new(7))]));
+}
+
+#[test]
+fn events_of_another_server_that_a_dump_brought_here_get_their_numbers() {
+    let Some((store, _)) = open() else { return };
+    let (mut other, _) = engine(&store).pool.lend().expect("connects");
+    other
+        .simple(
+            "BEGIN READ WRITE; INSERT INTO event_queue (xid, at, kind, actor, origin_hash) \
+             VALUES ('9000000000000', '2026-11-23 15:00:00.000000', 'policy.reloaded', 'server', ''); COMMIT",
+        )
+        .expect("leaves an event");
+    store.number_events().expect("gives numbers");
+    assert_eq!(
+        store.read(|db| list(db, 0, 9)).expect("reads").len(),
+        1,
+        "an event waits for a transaction of another server"
+    );
 }
