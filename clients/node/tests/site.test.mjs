@@ -452,6 +452,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
       }
       for (const path of ["//elsewhere.example/../admin?x", "/\\elsewhere.example/../admin", "http://elsewhere.example/admin"]) {
         await stranger.get(path);
+        assert.match(stranger.location, /^\/login\?next=\/(admin)?$/);
         const shown = /name="next" value="([^"]*)"/.exec((await stranger.get(stranger.location)).text)[1];
         assert.match(shown, /^\/(admin)?$/, path);
       }

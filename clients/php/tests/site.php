@@ -446,6 +446,7 @@ test('a login leads back to all that was asked for, and nowhere else', function 
     }
     foreach (['//elsewhere.example/../admin?x', '/\\elsewhere.example/../admin', 'http://elsewhere.example/admin'] as $path) {
         $stranger->get($path);
+        matches('/\A\/login\?next=\/(admin)?\z/', $stranger->location);
         $stranger->get($stranger->location);
         matches('/\A\/(admin)?\z/', $next($stranger));
     }

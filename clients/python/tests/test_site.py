@@ -5,7 +5,8 @@ import io
 import re
 import unittest
 from dataclasses import replace
-from urllib.parse import urlencode, urlsplit
+from html import unescape
+from urllib.parse import unquote, unquote_to_bytes, urlencode, urlsplit
 
 from authnzerver_client import AsyncClient, Client, KeyRing, Policy, Refused
 from authnzerver_client.site import Request, Site, current
@@ -126,7 +127,8 @@ class Sites(unittest.TestCase):
         def ask(method, path, headers, body, peer):
             parts, sent = urlsplit(f"{ORIGIN}{path}"), []
             environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
-            environ |= {"REQUEST_METHOD": method, "PATH_INFO": parts.path, "QUERY_STRING": parts.query}
+            environ |= {"REQUEST_METHOD": method, "QUERY_STRING": parts.query}
+            environ |= {"PATH_INFO": unquote_to_bytes(parts.path).decode("latin-1")}
             environ |= {"REMOTE_ADDR": peer, "wsgi.input": io.BytesIO(body)}
             environ |= {"CONTENT_TYPE": headers.get("content-type", ""), "CONTENT_LENGTH": str(len(body))}
             answer = b"".join(program(environ, lambda status, headers: sent.extend([status, headers])))
@@ -148,7 +150,7 @@ class Sites(unittest.TestCase):
 
         def ask(method, path, headers, body, peer):
             parts, sent = urlsplit(f"{ORIGIN}{path}"), []
-            scope = {"type": "http", "method": method, "path": parts.path, "query_string": parts.query.encode()}
+            scope = {"type": "http", "method": method, "path": unquote(parts.path), "query_string": parts.query.encode()}
             scope |= {"client": (peer, 1), "headers": [(n.encode(), v.encode()) for n, v in headers.items()]}
 
             async def receive():
@@ -408,6 +410,31 @@ class Journey(Sites):
             self.assertEqual(stranger.post("/old-address", {"code": undo})[0], 303)
             self.assertEqual(stranger.location, "/forgot?said=undone")
             self.assertEqual(browser.get("/email")[0], 303, "all sessions have ended")
+
+    def test_a_login_leads_back_to_all_that_was_asked_for(self):
+        for ask, _, address in self.both():
+            browser = Browser(ask, address)
+            for path in ("/admin?a=1&a=2&b=%26%2F%5C", "/admin/%C3%A4%3F?q=%E2%82%AC+%25", "/admin/50%25", "/admin?next=//x.example"):
+                self.assertEqual(browser.get(path)[0], 303)
+                text = browser.get(browser.location)[1]
+                self.assertEqual(unescape(re.search('name="next" value="([^"]*)"', text)[1]), path)
+            for path in ("//x.example/../admin?x", "/%5Cx.example/../admin?x", "/%0A/../admin"):
+                browser.get(path)
+                self.assertNotIn("=//", browser.location)
+                text = browser.get(browser.location)[1]
+                self.assertRegex(text, r'name="next" value="/(|%5Cx.example/../admin\?x|%0A/../admin)"')
+
+    def test_a_login_leads_nowhere_else(self):
+        hostile = [
+            *("//x.example", "///x.example", "https://x.example", "https:x.example", "//", "/\\x.example", "\\\\x.example"),
+            *("/\t/x.example", "/\n/x.example", "/a\r\nX: y", "\t//x.example", " //x.example", "/\0/x.example", "/\x7f/x.example"),
+            *("/\u2028/x.example", "\uff0f\uff0fx.example", "javascript:x", "x.example", "/\n"),
+        ]
+        for ask, _, address in self.both():
+            browser = Browser(ask, address)
+            for onward in hostile:
+                text = browser.get(f"/login?{urlencode({'next': onward})}")[1]
+                self.assertIn('name="next" value="/"', text, onward)
 
     def test_a_site_that_is_guarded_as_a_whole_shows_its_login(self):
         for ask, _, address in self.both(lambda site: site.guard("/")):

@@ -11,13 +11,13 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from .. import calls
 from .._record import Call
 from ..errors import AuthError, OverLimit, Refused, Unavailable
 from ..keys import KeyRing
-from ._web import HEADERS, SAFE, SECURITY_HEADERS, Request, Response, readings
+from ._web import HEADERS, SAFE, SECURITY_HEADERS, Request, Response, own_path, readings
 from .pages import Page, content, draw, translated
 from .routes import OWN, ROUTES, SAID
 from .texts import Texts, preferred
@@ -267,10 +267,8 @@ class Site:
 
     def to_login(self, visit: Visit) -> Response:
         """Leads to the page on which one logs in, and back from there."""
-        request = visit.request
         # With what stands behind it, such as the code of an email.
-        behind = f"?{urlencode(request.query)}" if request.query else ""
-        onward = request.path + behind if request.method == "GET" else "/"
+        onward = own_path(visit.request.target) if visit.request.method == "GET" else "/"
         response = Response.to(f"/login?next={quote(onward)}")
         response.headers.append(("Cache-Control", "no-store"))
         return response

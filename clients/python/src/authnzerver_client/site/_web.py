@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from posixpath import normpath
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, quote, unquote
 
 FORM_BYTES_MAX = 1 << 20
 # All other methods may change something.
@@ -40,6 +40,8 @@ class Request:
     # The address at the other end of the connection.
     peer: str
     form: Mapping[str, str] = field(default_factory=dict)
+    # Path and query as they were sent.
+    target: str = "/"
 
     def cookie(self, name: str) -> str | None:
         """The cookie of this name. One that is there twice was not set by us."""
@@ -82,6 +84,12 @@ def own_path(path: str) -> str:
     """A path of this site, for what a visitor brought along; the front page for anything else."""
     is_own = path.startswith("/") and not path.startswith("//")
     return path if is_own and "\\" not in path and path.isascii() and path.isprintable() else "/"
+
+
+def target_of(path: bytes | str, query: bytes | str) -> str:
+    """What was asked for, of a path that has been decoded, and a query that has not."""
+    text = query.decode("latin-1") if isinstance(query, bytes) else query
+    return quote(path, safe="/:@!$&'()*+,;=-._~") + (f"?{text}" if text else "")
 
 
 def readings(path: str) -> set[str]:

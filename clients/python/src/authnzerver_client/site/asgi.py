@@ -10,7 +10,7 @@ from ..aio import AsyncCaller, AsyncClient
 from ..batch import Batch
 from ..errors import AuthError, Refused
 from . import Lookup, Request, Response, Site, Visit
-from ._web import fields, has_form
+from ._web import fields, has_form, target_of
 from .visit import enter
 
 Message = MutableMapping[str, Any]
@@ -40,9 +40,10 @@ class Asgi:
         if has_form(headers):
             body = await _body(receive, int(headers["content-length"]))
             form, receive = fields(body), _again(body, receive)
-        query = fields(scope.get("query_string", b""))
+        query = scope.get("query_string", b"")
         peer = (scope.get("client") or ("",))[0]
-        request = Request(scope["method"], scope["path"], query, headers, peer, form)
+        target = target_of(scope["path"], query)
+        request = Request(scope["method"], scope["path"], fields(query), headers, peer, form, target)
         visit = self._site.visit(request)
         caller = self._client.at(self._site.client_address(request), headers.get("user-agent", ""))
         visit.caller = VisitCaller(caller, visit)

@@ -53,7 +53,8 @@ class SiteHandler(Base):
         headers = {name.lower(): value for name, value in asked.headers.items()}
         form = fields(asked.body) if has_form(headers) else {}
         path = asked.path or "/"
-        request = Request(asked.method or "GET", path, fields(asked.query), headers, asked.remote_ip or "", form)
+        about = (path, fields(asked.query), headers, asked.remote_ip or "", form, asked.uri or "/")
+        request = Request(asked.method or "GET", *about)
         self.visit = site.visit(request)
         caller = client.at(site.client_address(request), headers.get("user-agent", ""))
         self.visit.caller = VisitCaller(caller, self.visit)

@@ -12,7 +12,7 @@ from ..batch import Batch
 from ..client import Caller, Client
 from ..errors import AuthError, Refused
 from . import Lookup, Request, Response, Site, Visit
-from ._web import fields, has_form
+from ._web import fields, has_form, target_of
 from .visit import enter
 
 Environ = dict[str, Any]
@@ -120,9 +120,10 @@ def _request(environ: Environ) -> Request:
         body = environ["wsgi.input"].read(int(headers["content-length"]))
         environ["wsgi.input"] = io.BytesIO(body)
         form = fields(body)
-    path = (environ.get("PATH_INFO") or "/").encode("latin-1", "replace").decode("utf-8", "replace")
-    query = fields(environ.get("QUERY_STRING", ""))
-    return Request(environ["REQUEST_METHOD"], path, query, headers, environ.get("REMOTE_ADDR", ""), form)
+    path = (environ.get("PATH_INFO") or "/").encode("latin-1", "replace")
+    query = environ.get("QUERY_STRING", "")
+    about = (path.decode("utf-8", "replace"), fields(query), headers, environ.get("REMOTE_ADDR", ""), form)
+    return Request(environ["REQUEST_METHOD"], *about, target_of(path, query))
 
 
 def _cookies(visit: Visit) -> list[tuple[str, str]]:
