@@ -22,7 +22,7 @@ LITESTREAM ?=
 ROOT    ?= $(CARGO_TARGET_DIR)/debian-$(TARGET)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-clients test-site screenshots check mutants static test-static test-speed speed-numbers dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-clients test-next test-site screenshots check mutants static test-static test-speed speed-numbers dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,6 +66,11 @@ test-clients:  ## build, install and test the clients, against the vectors and t
 	@tools/test-python.sh
 	cargo build --locked --bin authnzerver
 	@tools/test-clients.sh
+
+test-next:  ## build and serve a program of Next's with the Node client in front of it (installs Next, 340 MB)
+	@tools/test-python.sh
+	cargo build --locked --bin authnzerver
+	@tools/clients/test-next.sh
 
 test-site:  ## go through the example site of `make demo` in a browser, Debian's chromium, with axe looking at each page
 	@bash -c '. tools/need.sh; need chromium chromium --version'

@@ -22,6 +22,9 @@ echo 'clients/node: from the package'
 mkdir "$made/installed"
 echo '{ "private": true }' >"$made/installed/package.json"
 (cd "$made/installed" && npm install --silent --no-progress --no-save "$made"/authnzerver-client-*.tgz)
+# What the guide runs its program with.
+npm install --silent --no-progress --no-save --prefix "$made/pm2" pm2@7.0.4
+export PM2=$made/pm2/node_modules/.bin/pm2
 cp -r clients/node/tests "$made/installed/tests"
 cd "$made/installed"
 node --test --test-reporter=dot tests/

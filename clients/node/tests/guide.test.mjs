@@ -1,41 +1,57 @@
 // The JavaScript of docs/guide.md, put together and used by people.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 
 import { Real } from "./support.mjs";
 
 const ORIGIN = "https://notes.example";
 const PASSWORD = "quiet-lanterns-over-9-hills";
 const root = join(process.env.CLIENTS, "..");
-const blocks = [...readFileSync(join(root, "docs", "guide.md"), "utf8").matchAll(/^```js\n(.*?)^```$/gms)];
-let server, child, port;
+const guide = readFileSync(join(root, "docs", "guide.md"), "utf8");
+const blocks = [...guide.matchAll(/^```js\n(.*?)^```$/gms)];
+let server, child, port, key;
+
+/** A port that nobody listens on. */
+async function freePort() {
+  const probe = net.createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  return port;
+}
+
+/** The guide's program, with something more in it before what is told last. */
+function programOn(port, more) {
+  let code = blocks.map(([, block]) => block).join("\n");
+  const last = "app.use(errors(site));";
+  const real = {
+    "http://127.0.0.1:13431": server.url,
+    "run/.authnzerver-secret-key": key,
+    "listen(3000": `listen(${port}`,
+    [last]: more + last,
+  };
+  for (const [shown, other] of Object.entries(real)) {
+    assert.ok(code.includes(shown), shown);
+    code = code.replaceAll(shown, () => other);
+  }
+  return code;
+}
 
 before(async () => {
   process.env.POLICY = join(root, "examples", "site", "policy.json");
   server = await Real.start();
-  const key = join(mkdtempSync(join(tmpdir(), "guide-")), "key");
+  key = join(mkdtempSync(join(tmpdir(), "guide-")), "key");
   writeFileSync(key, server.key);
-  const probe = net.createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  port = probe.address().port;
-  probe.close();
-  let code = blocks.map(([, block]) => block).join("\n");
-  const real = { "http://127.0.0.1:13431": server.url, "run/.authnzerver-secret-key": key, "listen(3000": `listen(${port}` };
-  for (const [shown, other] of Object.entries(real)) {
-    assert.ok(code.includes(shown), shown);
-    code = code.replaceAll(shown, other);
-  }
-  // For whoever tests it, before what is told last.
-  const last = "app.use(errors(site));";
-  assert.ok(code.includes(last));
+  port = await freePort();
   const more = `
     app.get("/pretty", async (req, res) => {
       const header = (name) => (name === "accept-language" ? "de-AT" : undefined);
@@ -48,9 +64,8 @@ before(async () => {
     });
     app.get("/behind", (req, res) => void res.send(behind.clientAddress({ peer: "127.0.0.1", header: () => "203.0.113.5" })));
   `;
-  code = code.replace(last, more + last);
   const path = new URL("guide-program.mjs", import.meta.url);
-  writeFileSync(path, code);
+  writeFileSync(path, programOn(port, more));
   child = spawn(process.execPath, [path.pathname], { stdio: ["ignore", "inherit", "inherit"] });
 });
 after(async () => {
@@ -61,6 +76,7 @@ after(async () => {
 /** Somebody with a browser. */
 class Person {
   cookies = new Map();
+  port = port;
 
   async get(path, headers = {}) {
     return this.ask(path, { headers });
@@ -74,7 +90,7 @@ class Person {
   async ask(path, init) {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
     const headers = { ...init.headers, ...(cookie ? { cookie } : {}) };
-    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { ...init, headers, redirect: "manual" });
+    const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, { ...init, headers, redirect: "manual" });
     for (const set of answer.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(set);
       set.includes("Max-Age=0") ? this.cookies.delete(name) : this.cookies.set(name, value);
@@ -143,4 +159,42 @@ test("the program of the guide", async () => {
   await server.tell("start");
   assert.equal(status, 503);
   assert.match(text, /Please try again soon/);
+});
+
+test("in two processes, by the very command that the guide shows", { skip: !process.env.PM2 }, async () => {
+  const [, command] = /^\| pm2 \| `([^`]+)`/m.exec(guide);
+  const [program, ...words] = command.split(" ");
+  assert.ok(words.join(" ").endsWith("app.mjs -i 2"), command);
+  // Inside of where the packages are found.
+  const folder = join(dirname(new URL(import.meta.url).pathname), "pm2");
+  mkdirSync(folder);
+  const person = new Person();
+  person.port = await freePort();
+  const more = 'app.get("/process", loginRequired(site), (req, res) => void res.send(String(process.pid)));\n';
+  writeFileSync(join(folder, "app.mjs"), programOn(person.port, more));
+  const PATH = [dirname(process.env.PM2), dirname(process.execPath), process.env.PATH].join(delimiter);
+  const pm2 = (...given) =>
+    promisify(execFile)(program, given, { cwd: folder, env: { ...process.env, PM2_HOME: join(folder, "home"), PATH } });
+  try {
+    await pm2(...words);
+    for (let tried = 0; !(await person.get("/").catch(() => sleep(50))); tried += 1) {
+      assert.ok(tried < 600, "nobody listens");
+    }
+    assert.equal((await person.post("/login", server.admin, "/login")).status, 303);
+    const stranger = new Person();
+    stranger.port = person.port;
+    assert.equal((await stranger.get("/process")).status, 303);
+    // Each process knows who it is, whichever the login came to.
+    const seen = new Set();
+    for (let tried = 0; seen.size < 2 && tried < 100; tried += 1) {
+      // At once, for one connection stays with one process.
+      for (const { status, text } of await Promise.all(Array.from({ length: 8 }, () => person.get("/process")))) {
+        assert.equal(status, 200);
+        seen.add(text);
+      }
+    }
+    assert.equal(seen.size, 2);
+  } finally {
+    await pm2("kill");
+  }
 });

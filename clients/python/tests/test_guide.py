@@ -1,18 +1,30 @@
 """The Python of docs/guide.md, put together and used by people."""
 
+import http.client
 import logging
+import os
 import pathlib
 import re
+import shlex
+import socket
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 import types
 import unittest
 from unittest import mock
+from urllib.parse import urlencode
 
 from support import ROOT, Real
 
 ORIGIN = "https://notes.example"
 PASSWORD = "quiet-lanterns-over-9-hills"
-BLOCKS = re.findall(r"^```python( asgi)?\n(.*?)^```$", (ROOT / "docs" / "guide.md").read_text(), re.M | re.S)
+TEXT = (ROOT / "docs" / "guide.md").read_text()
+BLOCKS = re.findall(r"^```python( asgi)?\n(.*?)^```$", TEXT, re.M | re.S)
+# What is run, by its name.
+COMMANDS = dict(re.findall(r"^\| (gunicorn|uvicorn) \| `([^`]+)`", TEXT, re.M))
 
 
 class Person:
@@ -33,13 +45,40 @@ class Person:
         return answer.status_code, answer.get_data(as_text=True)
 
 
-class Guide(unittest.TestCase):
+class ServedPerson:
+    """Somebody with a browser, whose requests come over HTTP."""
+
+    def __init__(self, port):
+        self.port = port
+        self.cookies = {}
+
+    def ask(self, method, path, form=None):
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if form:
+            headers |= {"Origin": ORIGIN, "Content-Type": "application/x-www-form-urlencoded"}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request(method, path, urlencode(form) if form else None, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        for cookie in answer.msg.get_all("Set-Cookie", []):
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer.status, text
+
+    def logs_in(self, form):
+        token = re.search('name="csrf" value="([^"]+)"', self.ask("GET", "/login")[1])[1]
+        return self.ask("POST", "/login", {**form, "csrf": token})[0]
+
+
+class WithServer(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = Real(POLICY=str(ROOT / "examples" / "site" / "policy.json"))
         cls.addClassCleanup(cls.server.close)
 
-    def program(self, *blocks):
+    def code(self, *blocks):
+        """A program of these blocks, and the folder that its key is in."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         key = pathlib.Path(folder.name) / "key"
@@ -48,6 +87,12 @@ class Guide(unittest.TestCase):
         for shown, real in (("http://127.0.0.1:13431", self.server.url), ("run/.authnzerver-secret-key", str(key))):
             self.assertIn(shown, code)
             code = code.replace(shown, real)
+        return code, key.parent
+
+
+class Guide(WithServer):
+    def program(self, *blocks):
+        code, _ = self.code(*blocks)
         module = types.ModuleType("guide")
         exec(compile(code, "docs/guide.md", "exec"), module.__dict__)
         return module
@@ -83,6 +128,13 @@ class Guide(unittest.TestCase):
         key = re.search("azk_[A-Za-z0-9_]+", ann.post("/keys", {"name": "x", "scopes": "view:note"}, "/keys")[1])[0]
         self.assertEqual(visitor.get("/api/me", Authorization=f"Bearer {key}"), (200, str(numbers[0])))
 
+        # A login by email, to which what was noted comes along.
+        self.assertEqual(visitor.post("/login-link", {"email": "ann@example.org"}, "/login-link")[0], 200)
+        code = self.server.code("ann@example.org")
+        self.assertEqual(visitor.post("/login-link", {"code": code}, f"/login-link?code={code}")[0], 303)
+        self.assertEqual(visitor.get("/"), (200, f"authenticated {numbers[0]}"))
+        self.assertEqual(visitor.get("/cart")[1], "tea cups")
+
         admin = Person(guide.app, "192.0.2.63")
         self.assertEqual(admin.post("/login", self.server.admin, "/login")[0], 303)
         self.assertEqual((admin.get("/accounts")[0], admin.get("/desk")[0]), (200, 200))
@@ -115,6 +167,61 @@ class Guide(unittest.TestCase):
             self.assertEqual(browser.get("/login").status_code, 200)
             # Whether there is somebody with the number 4 is up to the other tests.
             self.assertIn(browser.get("/").json(), ({"may": False}, {"may": True}))
+
+
+class Running(WithServer):
+    """The programs of the guide, by the very commands that it shows."""
+
+    def test_gunicorn(self):
+        self.is_a_site_in_two_processes("gunicorn", [code for kind, code in BLOCKS if not kind])
+
+    def test_uvicorn(self):
+        self.is_a_site_in_two_processes("uvicorn", [code for kind, code in BLOCKS if kind])
+
+    def is_a_site_in_two_processes(self, name, blocks):
+        self.assertIn("--workers 2", COMMANDS[name])
+        more = '\n@app.get("/process")\ndef process():\n    return str(__import__("os").getpid())\n'
+        code, folder = self.code(*blocks, more)
+        (folder / "app.py").write_text(code)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        environment = {**os.environ, "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}", "UVICORN_PORT": str(port)}
+        environment["PATH"] = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+        log = open(folder / "log.txt", "w+")
+        self.addCleanup(log.close)
+        process = subprocess.Popen(
+            shlex.split(COMMANDS[name]), cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        admin = ServedPerson(port)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.assertEqual(admin.logs_in(self.server.admin), 303)
+                break
+            except OSError:
+                self.assertIsNone(process.poll(), (folder / "log.txt").read_text())
+                self.assertLess(time.monotonic(), deadline, (folder / "log.txt").read_text())
+                time.sleep(0.05)
+        self.assertEqual(admin.ask("GET", "/sessions")[0], 200)
+        self.assertEqual(ServedPerson(port).ask("GET", "/sessions")[0], 303)
+        self.assertEqual(admin.ask("GET", "/")[0], 200)
+        # Each process knows who it is, whichever the login came to.
+        seen = set()
+        while len(seen) < 2 and time.monotonic() < deadline:
+            threads = [threading.Thread(target=lambda: seen.add(self.process_of(admin))) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        self.assertEqual(len(seen), 2, seen)
+        self.assertNotIn(None, seen)
+
+    def process_of(self, person):
+        """Which process answers somebody who is logged in; None where it does not know that."""
+        status, text = person.ask("GET", "/process")
+        return text if status == 200 and person.ask("GET", "/keys")[0] == 200 else None
 
 
 if __name__ == "__main__":

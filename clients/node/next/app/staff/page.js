@@ -1,0 +1,3 @@
+export default function Staff() {
+  return <p>for staff alone</p>;
+}
