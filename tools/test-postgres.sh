@@ -64,10 +64,10 @@ FUNCTIONS
 
 export TEST_POSTGRES="postgresql://tests@/postgres?host=$room/.s.PGSQL.$port&sslmode=disable"
 export TEST_POSTGRES_TLS="postgresql://guarded:open%20sesame@localhost:$port/postgres?sslmode=verify-full&sslrootcert=$room/ca.pem"
-cargo test --locked --lib store::postgres
-# Left out is what looks into a file, counts the writes in SQLite's log, speaks of its schemas and of files that the Python
-# authnzerver made, or of one process that knows of all emails; and the second run, over HTTP.
-skipped=(over_http adopted:: upgraded:: the_token_is_not_in_the_database a_deleted_user_leaves_numbers in_one_write
+cargo test --locked --lib -- store::postgres store::copy
+# Left out is what looks into a file, counts the writes in SQLite's log, speaks of its schemas, or of one process that knows of
+# all emails; and the second run, over HTTP.
+skipped=(over_http upgraded:: the_token_is_not_in_the_database a_deleted_user_leaves_numbers in_one_write
     a_wrong_password_is_one_write a_login_is_one_write tells_nobody_who wrong_codes_tell_nobody what_every_sign_up_costs
     the_same_writes_whoever at_most_once_a_minute written_down_later cannot_be_written_are_written_later
     what_is_remembered_of_guesses_is_bounded a_few_failed_writes_in_a_row a_key_and_whoever_has_it_learns

@@ -16,6 +16,7 @@ pub(crate) mod call;
 pub(crate) mod client;
 pub mod command;
 pub(crate) mod completions;
+mod copy;
 pub(crate) mod db;
 pub(crate) mod doctor;
 pub(crate) mod events;

@@ -89,7 +89,7 @@ exists is overwritten, so it can be run again.
     operation::DOCTOR,
     operation::STATS,
     operation::CALIBRATE,
-    Command::group("db", "look after the database file", operation::DB),
+    Command::group("db", "look after the database", operation::DB),
     Command::new("health", "ask a running server how it is", health::run)
         .options(&[URL, JSON])
         .help(

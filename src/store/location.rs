@@ -47,6 +47,12 @@ impl Location {
         }
     }
 
+    /// Whether a password stands in it.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        matches!(self, Self::Postgres(target) if target.has_password())
+    }
+
     /// The same place, seen from this directory.
     #[must_use]
     pub fn within(&self, directory: &Path) -> Self {

@@ -5,6 +5,8 @@
 //! [`Store::read`] runs at once on the caller's thread; [`Store::write`] waits until the change is on the disk.
 
 mod changes;
+mod copy;
+mod copy_end;
 mod db;
 mod error;
 mod job;
@@ -37,6 +39,7 @@ pub(crate) mod user_transfer;
 pub(crate) mod users;
 
 pub use changes::{WATCHERS_MAX, Watcher};
+pub use copy::{Copied, copy};
 pub use db::{Db, Tx};
 pub use error::{OpenError, StoreError};
 pub use location::Location;

@@ -110,6 +110,7 @@ const OPERATORS_WORDS: &[&str] = &[
     "src/guard/ratelimit/settings",
     "src/outbound/email_texts",
     "src/store/sqlite/adopt",
+    "src/store/postgres/adopt",
     // Which table of ours an upgrade would break; its name came from the operator's file.
     "src/store/sqlite/upgrade",
 ];

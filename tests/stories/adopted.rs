@@ -5,29 +5,41 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use support::parser::value_of;
-use support::{Reply, TestServer};
+use support::{Reply, TestServer, postgres};
+
+/// The PostgreSQL was made by so much later than the file.
+const MADE_LATER: Duration = Duration::from_secs(4 * 24 * 3600);
 
 /// A server on a copy of that database. Its clock shows the time after it was made.
 fn adopted() -> TestServer {
-    adopted_after(|_| ())
+    adopted_after("")
 }
 
 /// The same, after this was done to the copy.
-fn adopted_after(change: impl FnOnce(&Connection)) -> TestServer {
+fn adopted_after(change: &str) -> TestServer {
     let directory = std::env::temp_dir().join(format!(
         "authnzerver-adopted-{}-{}",
         std::process::id(),
         std::thread::current().name().unwrap_or_default().replace(':', "-"),
     ));
     std::fs::create_dir_all(&directory).expect("a temporary directory can be made");
+    if let Some(postgres) = postgres::of(&directory) {
+        let dump = std::fs::read_to_string(fixture("authdb.sql")).expect("reads");
+        postgres.is_made_of(&dump, change);
+        let server = TestServer::start_in(directory, &[]);
+        server.later(MADE_LATER);
+        return server;
+    }
     let database = directory.join(".authdb.sqlite");
     std::fs::copy(fixture("authdb.sqlite"), &database).expect("copies");
-    change(&Connection::open(&database).expect("opens"));
+    Connection::open(&database).expect("opens").execute_batch(change).expect("changes");
     TestServer::start_in(directory, &[])
 }
 
+/// What it made, on the engine that the stories run on.
 fn fixture(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/python-authdb").join(name)
+    let made = if postgres::is_meant() { "python-authdb-postgres" } else { "python-authdb" };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(made).join(name)
 }
 
 /// What was in the database in plaintext when it was made.
@@ -87,11 +99,8 @@ fn who_was_locked_is_unlocked_into_their_role_and_who_was_pending_is_verified() 
 
 /// The role in which an unlock leaves Bob or Carol, after the note about their roles was this and they were as said.
 fn role_after_unlock(user_id: i64, state: &str, notes: &Value) -> String {
-    let notes = notes.to_string();
-    let server = adopted_after(|database| {
-        let sql = format!("UPDATE users SET {state}, extra_info = ?1 WHERE user_id = {user_id}");
-        database.execute(&sql, [&notes]).expect("updates");
-    });
+    let server =
+        adopted_after(&format!("UPDATE users SET {state}, extra_info = '{notes}' WHERE user_id = {user_id}"));
     let toggle = |action: &str| {
         server.ask("internal-user-lock", json!({ "target_userid": user_id, "action": action }))
     };
@@ -105,8 +114,10 @@ fn role_after_unlock(user_id: i64, state: &str, notes: &Value) -> String {
 
 #[test]
 fn nobody_becomes_what_they_wrote_into_their_own_notes() {
-    let (pending, locked) =
-        ("email_verified = 0, is_active = 0, user_role = 'locked'", "is_active = 0, user_role = 'locked'");
+    let (pending, locked) = (
+        "email_verified = FALSE, is_active = FALSE, user_role = 'locked'",
+        "is_active = FALSE, user_role = 'locked'",
+    );
     for roles in [
         json!(["superuser"]),
         json!(["locked", "superuser"]),
@@ -116,7 +127,7 @@ fn nobody_becomes_what_they_wrote_into_their_own_notes() {
         json!("superuser"),
     ] {
         let notes = json!({ "previous_user_roles": roles });
-        for state in [pending, "email_verified = 0, is_active = 1, user_role = 'locked'"] {
+        for state in [pending, "email_verified = FALSE, is_active = TRUE, user_role = 'locked'"] {
             let role = role_after_unlock(5, state, &notes);
             assert!(["locked", "authenticated"].contains(&role.as_str()), "{roles} made {role} of {state}");
         }
@@ -172,12 +183,12 @@ const AS_0_1_3_MADE_IT: &str = "
     ALTER TABLE groups DROP COLUMN extra_info;
     ALTER TABLE groups RENAME COLUMN group_role TO user_role;
     INSERT INTO groups (group_name, visibility, created_by, is_active, created_on, last_updated, user_role)
-    VALUES ('editors', 'public', 1, 1, '2020-03-01 00:00:00.000000', '2020-03-01 00:00:00.000000', 'staff');
+    VALUES ('editors', 'public', 1, TRUE, '2020-03-01 00:00:00.000000', '2020-03-01 00:00:00.000000', 'staff');
 ";
 
 #[test]
 fn a_database_of_the_last_release_goes_on_working_too() {
-    let server = adopted_after(|database| database.execute_batch(AS_0_1_3_MADE_IT).expect("changes"));
+    let server = adopted_after(AS_0_1_3_MADE_IT);
     let manifest = manifest();
     let dave = manifest["users"].as_array().expect("a list").iter().find(|user| user["who"] == "dave");
     let dave = dave.expect("is listed");

@@ -3,7 +3,7 @@
 use crate::cli::client::URL;
 use crate::cli::command::{Command, Word};
 use crate::cli::output::JSON;
-use crate::cli::{calibrate, db, doctor, policy, stats};
+use crate::cli::{calibrate, copy, db, doctor, policy, stats};
 use crate::config::arguments::OptionRow;
 
 /// The policy that is meant; without a word, the one of the settings.
@@ -76,6 +76,19 @@ pub static DB: &[Command] = &[
             "\
 The file is written anew, which takes as much room again on the disk meanwhile. Beside a running server, requests that
 write wait for it; those that wait longer than five seconds are answered as busy.
+",
+        ),
+    Command::new("copy", "copy the database into a new one, of SQLite or PostgreSQL", copy::run)
+        .words(&[Word::Required("FROM"), Word::Required("TO")])
+        .options(&[JSON])
+        .help(
+            "\
+FROM and TO are each the path of an SQLite file, the URL of a PostgreSQL, @ for the database of the settings, or @FILE for
+the one whose URL FILE holds, as a URL with a password has to. Nobody may use FROM meanwhile. TO must not be there yet: a
+file that does not exist, or a schema without tables. All of the copy is there at the end, read again and compared, or
+nothing.
+
+Ends with 0 when it is done, with 1 when nothing was copied, and with 2 when the command line makes no sense.
 ",
         ),
     Command::new("migrate", "tell what a start would do to the database's schema", db::migrate)

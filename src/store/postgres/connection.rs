@@ -32,8 +32,27 @@ const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 const SETTINGS: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
                         SET idle_in_transaction_session_timeout = '20s'; SET client_min_messages = 'error'; \
                         SET synchronous_commit = on; SET enable_seqscan = off; SET jit = off";
-/// Whether this server takes no writes.
-const IS_STANDBY: &str = "SELECT pg_is_in_recovery()::text";
+/// Whether this server takes writes, and nobody copies the database; from now on, nobody does.
+const STATE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' \
+                     WHEN NOT pg_try_advisory_lock_shared(1098152532, hashtext(current_schema())) THEN 'copied' \
+                     ELSE 'primary' END";
+/// What comes before rows that are sent: eleven fixed bytes, no options, and nothing more.
+const ROWS_HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// What comes after them.
+const ROWS_END: [u8; 2] = [0xff; 2];
+
+/// What takes the bytes of a row; whether it wants more.
+pub(super) type TakeRow<'t> = dyn FnMut(&[u8]) -> bool + 't;
+
+/// What becomes of rows.
+enum Rows<'t> {
+    /// They are kept in the answer.
+    Kept,
+    /// They are handed over as they come.
+    Taken(&'t mut TakeRow<'t>),
+    /// They go the other way.
+    Sent,
+}
 
 /// A connection that is logged in.
 pub(super) struct Connection {
@@ -154,9 +173,11 @@ impl Connection {
         };
         connection.log_in(target, rng)?;
         connection.simple(SETTINGS)?;
-        let answer = connection.simple(IS_STANDBY)?;
-        if connection.text(&answer)? != Some("false") {
-            return Err(PostgresError::read_only());
+        let answer = connection.simple(STATE)?;
+        match connection.text(&answer)? {
+            Some("primary") => {}
+            Some("copied") => return Err(PostgresError::copied()),
+            _ => return Err(PostgresError::read_only()),
         }
         connection.stream.limit = Some(target.answer_limit);
         Ok(connection)
@@ -288,9 +309,43 @@ impl Connection {
         answer.rows.iter().map(|row| &self.incoming[row.clone()])
     }
 
-    /// Sends what was written, and reads until the server has been ready so many times. An error that it reports is returned after
-    /// that, so that the next answer is that of the next question.
+    /// Runs a statement, and hands over the bytes of each row as it comes, until `take` says that it is enough: then this
+    /// connection is of no more use.
+    pub(super) fn stream<'t>(
+        &mut self,
+        statement: &str,
+        take: &'t mut TakeRow<'t>,
+    ) -> Result<(), PostgresError> {
+        let prepared = self.prepare(statement, 0)?;
+        self.outgoing.run(&prepared.name, 0, |_, _| false);
+        self.outgoing.sync();
+        self.exchange_with(1, Rows::Taken(take))?.whole().map(drop)
+    }
+
+    /// Sends rows, in the form in which they come, for a statement that takes them.
+    pub(super) fn send_rows(&mut self, statement: &str, rows: &[u8]) -> Result<(), PostgresError> {
+        self.outgoing.query(statement);
+        self.outgoing.message(b'd', |out| {
+            out.extend(ROWS_HEADER);
+            out.extend(rows);
+            out.extend(ROWS_END);
+        });
+        self.outgoing.message(b'c', |_| {});
+        self.exchange_with(1, Rows::Sent)?.whole().map(drop)
+    }
+
+    /// Has each answer take so long at most from now on; how long it was before.
+    pub(super) const fn limit(&mut self, limit: Option<Duration>) -> Option<Duration> {
+        std::mem::replace(&mut self.stream.limit, limit)
+    }
+
     fn exchange(&mut self, ready: usize) -> Result<Answer, PostgresError> {
+        self.exchange_with(ready, Rows::Kept)
+    }
+
+    /// Sends what was written, and reads until the server has been ready so many times. An error that it reports is returned after
+    /// that, so that the next answer is that of the next question. Rows are kept, or handed over.
+    fn exchange_with(&mut self, ready: usize, mut rows: Rows<'_>) -> Result<Answer, PostgresError> {
         self.stream.begin();
         // A remark may have come after the last answer, perhaps not all of it yet.
         self.incoming.drain(..self.read);
@@ -302,6 +357,10 @@ impl Connection {
         let (mut at, mut left) = (0, ready);
         while left > 0 {
             let Some((Message { kind, contents }, length)) = message::first(&self.incoming[at..])? else {
+                if let Rows::Taken(_) = rows {
+                    self.incoming.drain(..std::mem::take(&mut at));
+                    self.stream.begin();
+                }
                 self.more()?;
                 continue;
             };
@@ -312,7 +371,17 @@ impl Connection {
                     if usize::from(u16::from_be_bytes([columns[0], columns[1]])) > FIELDS_MAX {
                         return Err(message::Malformed.into());
                     }
-                    answer.rows.push(place);
+                    let goes_on = match &mut rows {
+                        Rows::Kept => {
+                            answer.rows.push(place);
+                            true
+                        }
+                        Rows::Taken(take) => take(contents),
+                        Rows::Sent => false,
+                    };
+                    if !goes_on {
+                        return Err(message::Malformed.into());
+                    }
                 }
                 b'T' => answer.described = Some(place),
                 b't' => answer.takes = Some(place),
@@ -337,6 +406,7 @@ impl Connection {
                     }
                 }
                 b'1' | b'2' | b'n' | b'I' | b's' | b'S' | b'N' | b'A' => {}
+                b'G' if matches!(rows, Rows::Sent) => {}
                 _ => return Err(message::Malformed.into()),
             }
             at += length;

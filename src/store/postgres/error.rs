@@ -21,6 +21,8 @@ enum Kind {
     Login(&'static str),
     /// No server takes writes.
     ReadOnly,
+    /// Somebody copies the database, or into it.
+    Copied,
 }
 
 impl PostgresError {
@@ -30,6 +32,10 @@ impl PostgresError {
 
     pub(super) const fn read_only() -> Self {
         Self(Kind::ReadOnly)
+    }
+
+    pub(super) const fn copied() -> Self {
+        Self(Kind::Copied)
     }
 
     pub(super) const fn server(error: ServerError) -> Self {
@@ -104,9 +110,11 @@ impl fmt::Display for PostgresError {
             Kind::Server(error) => {
                 let meaning = match error.code.as_bytes() {
                     b"28P01" | b"28000" => " (it refuses the user or the password)",
+                    b"22008" => " (there is a time that is none)",
                     b"3D000" => " (there is no such database)",
                     b"53100" => " (its disk is full)",
                     b"53300" => " (it has no connection free)",
+                    b"55P03" => " (somebody else has it locked for too long)",
                     b"57014" => " (the statement took too long)",
                     b"42501" => " (the user may not do that)",
                     [b'5', b'7', ..] => " (it is stopping or starting)",
@@ -119,6 +127,8 @@ impl fmt::Display for PostgresError {
                 out.write_str("what answers is not PostgreSQL, or sends what the protocol does not allow")
             }
             Kind::Login(why) => write!(out, "PostgreSQL does not log us in: {why}"),
+            Kind::Copied => out
+                .write_str("the database is being copied (`authnzerver db copy`); wait until that has ended"),
             Kind::ReadOnly => out.write_str("no server takes writes; is there no primary?"),
         }
     }

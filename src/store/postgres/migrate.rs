@@ -1,25 +1,27 @@
 //! Brings a database to today's schema: the same numbered steps as SQLite's files take, all in one transaction, by one process at a
 //! time.
 
+use super::adopt::adopt;
+use super::schema::{is_true, make_tables, take_steps};
 use super::session::Session;
 use crate::problem;
 use crate::store::error::{OpenError, StoreError};
 use crate::store::query::query;
 use crate::store::sqlite::{Origin, Upgrade, newest_version};
+use std::time::Duration;
 
 const FILE: &str = include_str!("../../../sql/postgres/migrate.sql");
 const LOCK: &str = query(FILE, "lock");
 const HAS_VERSION: &str = query(FILE, "has_version");
 const HAS_TABLES: &str = query(FILE, "has_tables");
-const MAKE_VERSION: &str = query(FILE, "make_version");
 const VERSION: &str = query(FILE, "version");
 const SECONDS: &str = query(FILE, "seconds");
+const IN_USE: &str = query(FILE, "in_use");
+
+/// How long an answer may take where much is asked for.
+pub(super) const PATIENT: Option<Duration> = Some(Duration::from_secs(600));
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-
-/// Each step, under the number of the schema that it leads to. A released step is never edited; a change is a new step, here and
-/// for SQLite.
-const STEPS: &[(i64, &str)] = &[(11, include_str!("../../../sql/postgres/migrations/0011_first_tables.sql"))];
 
 /// Makes the tables, or takes the steps that are missing.
 pub(super) fn migrate(session: &Session<'_>, schema: Option<&str>) -> Result<Origin, OpenError> {
@@ -29,41 +31,68 @@ pub(super) fn migrate(session: &Session<'_>, schema: Option<&str>) -> Result<Ori
         if made.is_err() {
             session.roll_back();
         }
+        // Until now there may have been nothing to be in use.
+        session.text(IN_USE)?;
     }
+    let usual = limit(session, PATIENT)?;
     session.text(BEGIN)?;
     let migrated = migrate_in_transaction(session);
-    match &migrated {
-        Ok(Origin::Made | Origin::Upgraded(_)) => session.commit()?,
-        _ => session.roll_back(),
-    }
+    let ended = match &migrated {
+        Ok(Origin::Found) | Err(_) => {
+            session.roll_back();
+            Ok(())
+        }
+        Ok(_) => session.commit(),
+    };
+    // One that was lost and made anew has that limit already.
+    let _ = limit(session, usual);
+    ended?;
     migrated
+}
+
+/// Has each answer take so long at most from now on; how long it was before.
+pub(super) fn limit(session: &Session<'_>, limit: Option<Duration>) -> Result<Option<Duration>, StoreError> {
+    session.on_connection(|connection| Ok(connection.limit(limit)))
 }
 
 fn migrate_in_transaction(session: &Session<'_>) -> Result<Origin, OpenError> {
     session.text(LOCK)?;
-    let before = version(session)?;
-    if before.is_none() {
-        if is_true(session, HAS_TABLES)? {
+    let Some(from) = version(session)? else {
+        if !is_true(session, HAS_TABLES)? {
+            make_tables(session)?;
+            return Ok(Origin::Made);
+        }
+        let Some(copy) = adopt(session)? else {
             return Err(OpenError::Postgres(
                 "the schema holds tables, but not ours; name another by search_path. Nothing was changed"
                     .into(),
             ));
-        }
-        session.text(MAKE_VERSION)?;
-    }
-    let (from, to) = (before.unwrap_or(0), newest_version());
+        };
+        return Ok(Origin::Adopted { copy, mode_tightened: false });
+    };
+    let to = newest_version();
     if from == to {
         return Ok(Origin::Found);
     }
     check_not_newer(from)?;
-    for (_, step) in STEPS.iter().filter(|(version, _)| *version > from) {
-        session.text(step)?;
+    take_steps(session, from)?;
+    Ok(Origin::Upgraded(Upgrade { from, to, copy: None, older_copies: Vec::new() }))
+}
+
+/// Makes a schema with all tables; the caller has begun a transaction. It must not be there, or be empty.
+pub(super) fn make(session: &Session<'_>, schema: Option<&str>) -> Result<(), OpenError> {
+    if let Some(schema) = schema
+        && !is_true(session, &format!("SELECT to_regnamespace('{schema}') IS NOT NULL"))?
+    {
+        session.text(&format!("CREATE SCHEMA {schema}"))?;
     }
-    session.text(&format!("UPDATE authnzerver_schema SET version = {to}"))?;
-    Ok(match before {
-        None => Origin::Made,
-        Some(from) => Origin::Upgraded(Upgrade { from, to, copy: None, older_copies: Vec::new() }),
-    })
+    session.text(LOCK)?;
+    if is_true(session, HAS_TABLES)? {
+        return Err(OpenError::Postgres(
+            "the schema holds tables already; name one by search_path that is empty, or not there yet".into(),
+        ));
+    }
+    Ok(make_tables(session)?)
 }
 
 /// Sees that a server has made the database ready. Nothing is changed.
@@ -73,7 +102,7 @@ pub(super) fn check(session: &Session<'_>) -> Result<(), OpenError> {
     if found == Some(newest_version()) {
         return Ok(());
     }
-    let lacks = if found.is_some() { "has an older schema" } else { "is empty" };
+    let lacks = if found.is_some() { "has an older schema" } else { "has none of our tables" };
     Err(OpenError::Postgres(problem!("the database {}; start this version's server on it first", lacks)))
 }
 
@@ -94,22 +123,8 @@ fn version(session: &Session<'_>) -> Result<Option<i64>, StoreError> {
     version.map(Some).ok_or(StoreError::Corrupt("schema's number"))
 }
 
-fn is_true(session: &Session<'_>, question: &str) -> Result<bool, StoreError> {
-    Ok(session.text(question)?.as_deref() == Some("t"))
-}
-
 /// What the database's clock says, in seconds since 1970.
 pub(super) fn seconds(session: &Session<'_>) -> Result<i64, StoreError> {
     let seconds = session.text(SECONDS)?.and_then(|seconds| seconds.parse().ok());
     seconds.ok_or(StoreError::Corrupt("clock"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_engines_have_come_to_the_same_schema() {
-        assert_eq!(STEPS.last().map(|(version, _)| *version), Some(newest_version()), "a step is missing");
-    }
 }

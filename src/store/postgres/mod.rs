@@ -4,7 +4,9 @@
 //!
 //! Work waits for the server where it runs, on its coroutine. Connections are made on threads.
 
+mod adopt;
 mod connection;
+pub(super) mod copy;
 pub(super) mod engine;
 pub(super) mod error;
 pub(super) mod events;
@@ -15,6 +17,7 @@ mod migrate;
 mod numbering;
 mod pool;
 mod report;
+mod schema;
 mod scram;
 pub(super) mod session;
 mod statement;

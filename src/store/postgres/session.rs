@@ -1,6 +1,6 @@
 //! What one piece of work does with a connection: it reads, each statement by itself, or it writes in a transaction.
 
-use super::connection::{Answer, End, Prepared};
+use super::connection::{Answer, Connection, End, Prepared};
 use super::error::PostgresError;
 use super::message;
 use super::pool::{Lent, Pool};
@@ -189,21 +189,30 @@ impl<'p> Session<'p> {
 
     /// Runs statements without parameters, of which the first row's only value is returned as a text.
     pub(super) fn text(&self, statements: &str) -> Result<Option<String>, StoreError> {
-        let (mut connection, _) = match self.connection.take() {
-            Some(connection) => (connection, true),
-            None => self.pool.lend()?,
+        self.on_connection(|connection| {
+            let answer = connection.simple(statements)?;
+            Ok(connection.text(&answer)?.map(str::to_owned))
+        })
+    }
+
+    /// Works on the connection itself.
+    pub(super) fn on_connection<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, PostgresError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.pool.lend()?.0,
         };
-        let told = connection
-            .simple(statements)
-            .and_then(|answer| connection.text(&answer).map(|text| text.map(str::to_owned)));
-        match &told {
+        let done = work(&mut connection);
+        match &done {
             Err(error) if error.is_lost() => {
                 drop(connection);
                 self.pool.forget_idle();
             }
             _ => self.connection.set(Some(connection)),
         }
-        told.map_err(StoreError::from)
+        done.map_err(StoreError::from)
     }
 }
 

@@ -87,6 +87,11 @@ impl Target {
         Ok(target)
     }
 
+    /// Whether it says a password.
+    pub(crate) const fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     fn set(&mut self, option: &str) -> Result<(), Problem> {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let value = decoded(value)?;

@@ -2,8 +2,8 @@
 
 use super::engine::Postgres;
 use super::target::Target;
-use crate::clock::{ManualClock, Timestamp};
-use crate::rng::SeededRng;
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::rng::{Rng, SeededRng};
 use crate::store::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,12 +33,7 @@ fn open_at(url: &str, schema: &str) -> (Store, Origin) {
 }
 
 fn try_open_at(url: &str, schema: &str) -> Result<(Store, Origin), OpenError> {
-    let target = Target::parse(&format!("{url}&search_path={schema}"));
-    let target = target.unwrap_or_else(|problem| panic!("{problem}"));
-    let target = Target { answer_limit: ANSWER_LIMIT, ..target };
-    let clock = ManualClock::at(Timestamp::parse("2026-11-23 15:00:00.000000").expect("a time"));
-    let location = Location::Postgres(Box::new(target));
-    Store::open(&location, 1, Arc::new(clock), Arc::new(SeededRng::new(1)))
+    open_target(&Target { answer_limit: ANSWER_LIMIT, ..target_at(url, schema) })
 }
 
 /// The engine of a database.
@@ -47,6 +42,30 @@ fn engine(store: &Store) -> &Postgres {
     postgres
 }
 
+fn target_at(url: &str, schema: &str) -> Target {
+    let target = Target::parse(&format!("{url}&search_path={schema}"));
+    target.unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+fn open_target(target: &Target) -> Result<(Store, Origin), OpenError> {
+    Store::open(&Location::Postgres(Box::new(target.clone())), 1, clock(), rng())
+}
+
+/// A schema of a test's own, which is not there yet; nothing where no server is named.
+fn target() -> Option<Target> {
+    Some(target_at(&std::env::var(SERVER_VARIABLE).ok()?, &own_schema()))
+}
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::at(Timestamp::parse("2026-11-23 15:00:00.000000").expect("a time")))
+}
+
+fn rng() -> Arc<dyn Rng> {
+    Arc::new(SeededRng::new(1))
+}
+
+mod adopt;
+mod copy;
 mod fake;
 mod faults;
 mod hostile;

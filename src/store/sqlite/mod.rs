@@ -7,6 +7,7 @@ pub(crate) mod checksum;
 pub(crate) mod companions;
 mod condition;
 mod connection;
+pub(super) mod copy;
 mod copying;
 mod damage;
 pub(super) mod engine;

@@ -1,9 +1,18 @@
 //! Tests on PostgreSQL: each test server has a schema of its own on the server that `make test-postgres` starts and names.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const VARIABLE: &str = "TEST_POSTGRES";
+/// Characters of a directory's name that a schema's has.
+const NAME_CHARACTERS_MAX: usize = 60;
+
+/// Whether tests run on PostgreSQL.
+#[must_use]
+pub fn is_meant() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
 
 /// A schema on the server.
 pub struct Schema {
@@ -16,6 +25,8 @@ pub fn of(directory: &Path) -> Option<Schema> {
     let server = std::env::var(VARIABLE).ok()?;
     let name = directory.file_name()?.to_str()?.to_ascii_lowercase();
     let name = name.replace(|character: char| !character.is_ascii_alphanumeric(), "_");
+    // A name has 63 characters at most; the end is what tests differ in.
+    let name = &name[name.len().saturating_sub(NAME_CHARACTERS_MAX)..];
     Some(Schema { server, name: format!("s_{}", name.trim_start_matches('_')) })
 }
 
@@ -26,6 +37,24 @@ impl Schema {
         format!("{}&search_path={}", self.server, self.name)
     }
 
+    /// Makes it of a dump of the usual schema, and changes it then.
+    ///
+    /// # Panics
+    /// If the dump or the change is not sound.
+    pub fn is_made_of(&self, dump: &str, change: &str) {
+        let here = dump.replace("public.", &format!("{}.", self.name));
+        let script = format!(
+            "SET client_min_messages = error;\nDROP SCHEMA IF EXISTS {0} CASCADE;\nCREATE SCHEMA {0};\n{here}\nSET search_path = {0};\n{change}",
+            self.name
+        );
+        let mut psql =
+            self.psql().stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("psql can be started");
+        let mut input = psql.stdin.take().expect("is a pipe");
+        input.write_all(script.as_bytes()).expect("psql reads");
+        drop(input);
+        assert!(psql.wait().expect("ends").success(), "{change}");
+    }
+
     /// Runs a statement; the text that it yields first.
     ///
     /// # Panics
@@ -33,6 +62,15 @@ impl Schema {
     #[must_use]
     pub fn runs(&self, statement: &str) -> Option<String> {
         let statement = &in_postgres_words(statement);
+        let output = self.psql().args(["--command", statement]).output().expect("psql can be started");
+        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines().next().filter(|line| *line != "(null)").map(str::to_owned)
+    }
+}
+
+impl Schema {
+    fn psql(&self) -> Command {
         let mut command = Command::new("psql");
         command.args([
             "--no-psqlrc",
@@ -47,12 +85,9 @@ impl Schema {
         // The port is in the environment.
         let server = self.server.split("/.s.PGSQL.").collect::<Vec<_>>();
         let server = server.first().copied().unwrap_or_default();
-        command.args(["--dbname", server, "--command", statement]);
-        let output = command.env("PGOPTIONS", format!("-c search_path={},public", self.name)).output();
-        let output = output.expect("psql can be started");
-        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.lines().next().filter(|line| *line != "(null)").map(str::to_owned)
+        command.args(["--dbname", server]);
+        command.env("PGOPTIONS", format!("-c search_path={},public", self.name));
+        command
     }
 }
 

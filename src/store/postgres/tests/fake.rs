@@ -111,8 +111,8 @@ impl Peer {
             }
             let said = match asked.text.as_str() {
                 text if text.starts_with("SET ") => [done("SET"), ready()].concat(),
-                text if text.starts_with("SELECT pg_is_in_recovery") => {
-                    [row(&[Some(b"false")]), done("SELECT 1"), ready()].concat()
+                text if text.contains("pg_is_in_recovery()") => {
+                    [row(&[Some(b"primary")]), done("SELECT 1"), ready()].concat()
                 }
                 _ => answer(&asked),
             };

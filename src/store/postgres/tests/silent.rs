@@ -128,7 +128,7 @@ fn an_answer_that_takes_too_long_is_given_up() {
             // What it is set to, and whether it takes writes.
             while others < 2 {
                 peer.message()?;
-                let said = [row(&[Some(b"false")]), done("SELECT 1"), ready()].concat();
+                let said = [row(&[Some(b"primary")]), done("SELECT 1"), ready()].concat();
                 peer.say(&said)?;
                 others += 1;
             }
@@ -149,7 +149,7 @@ fn a_write_whose_connections_are_all_lost_is_not_begun_over_and_over() {
         peer.log_in()?;
         for _ in 0..2 {
             peer.message()?;
-            peer.say(&[row(&[Some(b"false")]), done("SELECT 1"), ready()].concat())?;
+            peer.say(&[row(&[Some(b"primary")]), done("SELECT 1"), ready()].concat())?;
         }
         peer.ignore()
     });
@@ -238,9 +238,13 @@ fn after_a_failover_the_next_host_is_used() {
             loop {
                 let (kind, contents) = peer.message()?;
                 let is_primary = is_primary.load(Ordering::SeqCst);
-                let said = if contents.starts_with(b"SELECT pg_is") {
-                    [row(&[Some(if is_primary { b"false" } else { b"true" })]), done("SELECT 1"), ready()]
-                        .concat()
+                let said = if contents.starts_with(b"SELECT CASE WHEN pg_is") {
+                    [
+                        row(&[Some(if is_primary { b"primary" } else { b"standby" })]),
+                        done("SELECT 1"),
+                        ready(),
+                    ]
+                    .concat()
                 } else if contents.starts_with(b"SET") || is_primary {
                     [row(&[Some(b"first")]), done("SELECT 1"), ready()].concat()
                 } else {
