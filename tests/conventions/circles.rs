@@ -26,6 +26,16 @@ fn no_file_imports_in_a_circle() {
 }
 
 #[test]
+fn no_file_of_the_rust_client_imports_in_a_circle() {
+    let mut files = rust_below(&["clients/rust/src/"]);
+    assert!(files.len() > 20, "they are looked for elsewhere");
+    for file in &mut files {
+        file.path = file.path.trim_start_matches("clients/rust/").to_owned();
+    }
+    assert_no_violations(&circles(&imports(&modules(&files), home_of)));
+}
+
+#[test]
 fn no_file_imports_from_very_many() {
     assert_no_violations(&busy_files(&imports(&modules(&rust_below(&["src/"])), counted_file)));
 }
