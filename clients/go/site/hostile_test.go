@@ -170,6 +170,7 @@ func TestLoginLeadsNowhereElse(t *testing.T) {
 	for number, onward := range []string{
 		"//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "\\\\elsewhere.example", "/a\r\nX: y",
 		"/\t/elsewhere.example", " //elsewhere.example", "javascript:alert(1)", "///elsewhere.example", "", "/ünïcödé",
+		"/\x00", "/\x7f", "/\x1f/elsewhere.example", "https:", "https:elsewhere.example", "/ /elsewhere.example",
 	} {
 		// Each login from another address, for there are few a minute.
 		one.address = fmt.Sprintf("198.51.102.%d", number)
