@@ -1,25 +1,36 @@
 //! An HTTP client that knows just enough: one kept-alive connection, answers with a `Content-Length`.
+//!
+//! It runs on coroutines. With a thread for each connection, the scheduler of the system would decide which of them may go
+//! on, and what would be measured is how long they wait for a processor.
 
 use crate::Outcome;
 use crate::server::Address;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use may::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// An answer that takes longer counts as none.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Longer answers do not occur.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// So much is read at a time.
+const READ_BYTES: usize = 8 * 1024;
 
 /// What bytes travel over.
-trait Transport: Read + Write {}
-impl<T: Read + Write> Transport for T {}
+trait Transport: Read + Write + Send {}
+impl<T: Read + Write + Send> Transport for T {}
 
 /// A connection to the server.
 pub struct Client {
-    stream: BufReader<Box<dyn Transport>>,
-    line: String,
-    body: Vec<u8>,
+    stream: Box<dyn Transport>,
+    received: Vec<u8>,
+}
+
+/// The bytes of `POST path` with this body.
+pub fn post(path: &str, body: &str) -> Vec<u8> {
+    let bytes = body.len();
+    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}\r\n\r\n{body}").into_bytes()
 }
 
 impl Client {
@@ -36,53 +47,84 @@ impl Client {
             Some(tls) => Box::new(tls.handshake(socket)?),
             None => Box::new(socket),
         };
-        Ok(Self { stream: BufReader::new(stream), line: String::new(), body: Vec::new() })
+        Ok(Self { stream, received: Vec::with_capacity(READ_BYTES) })
     }
 
     /// The status of `GET path`.
     pub fn get(&mut self, path: &str) -> Outcome<u16> {
-        self.exchange(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).map(|(status, _)| status)
+        self.exchange(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
+            .map(|(status, _)| status)
     }
 
     /// The body of the answer to `POST path`, which has to have status 200.
     pub fn post(&mut self, path: &str, body: &str) -> Outcome<&[u8]> {
-        let bytes = body.len();
-        let text =
-            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}\r\n\r\n{body}");
-        match self.exchange(&text)? {
+        self.ask(&post(path, body))
+    }
+
+    /// The body of the answer to a whole request, which has to have status 200.
+    pub fn ask(&mut self, request: &[u8]) -> Outcome<&[u8]> {
+        match self.exchange(request)? {
             (200, body) => Ok(body),
             (status, body) => Err(format!("HTTP {status}: {}", String::from_utf8_lossy(body).trim_end())),
         }
     }
 
-    fn exchange(&mut self, request: &str) -> Outcome<(u16, &[u8])> {
-        let broken = |error| format!("the connection broke: {error}");
-        self.stream.get_mut().write_all(request.as_bytes()).map_err(broken)?;
-        let status = self.read_line()?.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.ok_or("an answer does not begin like HTTP")?;
-        let mut bytes = None;
-        loop {
-            let line = self.read_line()?;
-            if line.is_empty() {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                bytes = value.trim().parse().ok().filter(|bytes| *bytes <= ANSWER_BYTES_MAX);
+    fn exchange(&mut self, request: &[u8]) -> Outcome<(u16, &[u8])> {
+        self.stream.write_all(request).map_err(|error| broken(&error))?;
+        self.received.clear();
+        let mut end = None;
+        while end.is_none_or(|(_, end)| self.received.len() < end) {
+            self.receive()?;
+            if end.is_none() {
+                end = answer_end(&self.received)?;
             }
         }
-        self.body.resize(bytes.ok_or("an answer has no sensible Content-Length")?, 0);
-        self.stream.read_exact(&mut self.body).map_err(broken)?;
-        Ok((status, &self.body))
+        let (head_bytes, end) = end.unwrap_or_default();
+        if self.received.len() > end {
+            return Err("more was answered than was asked".to_owned());
+        }
+        let status = std::str::from_utf8(self.received.get(9..12).unwrap_or_default()).ok();
+        let status =
+            status.and_then(|status| status.parse().ok()).ok_or("an answer does not begin like HTTP")?;
+        Ok((status, &self.received[head_bytes..end]))
     }
 
-    fn read_line(&mut self) -> Outcome<&str> {
-        self.line.clear();
-        match self.stream.read_line(&mut self.line) {
-            Ok(0) => Err("the server closed the connection".to_owned()),
-            Ok(_) => Ok(self.line.trim_end()),
-            Err(error) => Err(format!("the connection broke: {error}")),
+    fn receive(&mut self) -> Outcome<()> {
+        let before = self.received.len();
+        self.received.resize(before + READ_BYTES, 0);
+        let bytes = self.stream.read(&mut self.received[before..]).map_err(|error| broken(&error))?;
+        self.received.truncate(before + bytes);
+        if bytes == 0 { Err("the server closed the connection".to_owned()) } else { Ok(()) }
+    }
+}
+
+fn broken(error: &std::io::Error) -> String {
+    format!("the connection broke: {error}")
+}
+
+/// Where the head and where the body of an answer end, once its head is there.
+fn answer_end(received: &[u8]) -> Outcome<Option<(usize, usize)>> {
+    let Some(at) = received.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+    let head = std::str::from_utf8(&received[..at]).map_err(|_| "the head of an answer is not text")?;
+    let length = head.split("\r\n").filter_map(|line| line.split_once(':'));
+    let mut length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let bytes = length.next().and_then(|(_, value)| value.trim().parse().ok());
+    let bytes: usize =
+        bytes.filter(|bytes| *bytes <= ANSWER_BYTES_MAX).ok_or("an answer has no sensible Content-Length")?;
+    Ok(Some((at + 4, at + 4 + bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_ends_where_its_head_says() {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nX: y\r\n\r\nabc";
+        for cut in 0..44 {
+            assert_eq!(answer_end(&answer[..cut]), Ok(None), "{cut}");
         }
+        assert_eq!(answer_end(&answer[..44]), Ok(Some((44, 47))));
+        assert!(answer_end(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
 }

@@ -1,25 +1,28 @@
-//! Many connections at once, each from a thread of its own with blocking sockets.
+//! Many connections at once, each on a coroutine of its own, all on one thread, so that the server has the rest of the machine.
 
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::scenarios::{NEW_SESSION, SESSION_EXISTS, message, new_session};
 use crate::server::{Address, Server};
 use crate::{Outcome, now, wait};
-use std::sync::Barrier;
+use may::sync::SyncFlag;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 /// Enough for a client, so that a thousand of them need little.
-const STACK_BYTES: usize = 256 * 1024;
+const STACK_BYTES: usize = 128 * 1024;
+/// Threads that ask.
+const THREADS: usize = 1;
 /// How often the server's memory is looked at.
 const WATCH_PERIOD: Duration = Duration::from_millis(50);
 
 /// What is sent again and again.
-pub struct Requests {
-    /// Where to.
-    pub path: &'static str,
-    /// Sealed bodies; each connection begins at another one.
-    pub bodies: Vec<String>,
+pub struct Requests(Vec<Vec<u8>>);
+
+impl Requests {
+    /// Sealed bodies for a path; each connection begins at another one.
+    pub fn new(path: &str, bodies: impl IntoIterator<Item = String>) -> Self {
+        Self(bodies.into_iter().map(|body| client::post(path, &body)).collect())
+    }
 }
 
 /// What came of it.
@@ -44,22 +47,26 @@ pub fn measure(
     connections: usize,
     time: Duration,
 ) -> Outcome<Measured> {
-    let ready = Barrier::new(connections + 1);
-    std::thread::scope(|scope| {
+    let (connected, go) = (AtomicUsize::new(0), SyncFlag::new());
+    may::coroutine::scope(|scope| {
         let workers: Vec<_> = (0..connections)
             .map(|number| {
-                let ready = &ready;
-                spawn(scope, move || {
+                let (connected, go) = (&connected, &go);
+                may::go!(scope, move || {
                     let client = Client::connect(server.address);
-                    // Reached with or without a connection, or the others would wait forever.
-                    ready.wait();
+                    // Counted with or without a connection, or the others would wait forever.
+                    connected.fetch_add(1, Ordering::Relaxed);
+                    go.wait();
                     send(client?, server.address, requests, number, now() + time)
                 })
             })
             .collect();
-        ready.wait();
-        let begun = now();
+        while connected.load(Ordering::Relaxed) < connections {
+            wait(WATCH_PERIOD);
+        }
         let cpu_before = server.cpu_time()?;
+        let begun = now();
+        go.fire();
         let mut resident_kib_max = 0;
         while begun.elapsed() < time {
             resident_kib_max = resident_kib_max.max(server.resident_kib()?);
@@ -67,7 +74,7 @@ pub fn measure(
         }
         let mut micros: Vec<u32> = Vec::new();
         for worker in workers {
-            micros.append(&mut joined(worker)?);
+            micros.append(&mut worker.join()?);
         }
         let passed = begun.elapsed();
         let cpu = server.cpu_time()?.saturating_sub(cpu_before);
@@ -85,17 +92,18 @@ pub fn measure(
 fn send(
     mut client: Client,
     to: Address<'_>,
-    requests: &Requests,
+    Requests(requests): &Requests,
     number: usize,
     until: Instant,
 ) -> Outcome<Vec<u32>> {
     let mut micros = Vec::new();
-    // Prime steps keep the connections from walking through the bodies side by side.
-    for body in requests.bodies.iter().cycle().skip(number * 7919 % requests.bodies.len()) {
-        let begun = now();
-        let answer = client.post(requests.path, body)?;
+    let mut begun = now();
+    // Prime steps keep the connections from walking through the requests side by side.
+    for request in requests.iter().cycle().skip(number * 7919 % requests.len()) {
+        let answer = client.ask(request)?;
         let ended = now();
         micros.push(u32::try_from((ended - begun).as_micros()).unwrap_or(u32::MAX));
+        begun = ended;
         if ended >= until {
             let answer = to.seal.open(answer)?;
             if answer["success"] != true && answer["request"] != "echo" {
@@ -125,10 +133,10 @@ pub fn new_sessions(
 ) -> Outcome<Vec<Made>> {
     let begun = AtomicUsize::new(0);
     let body = to.seal.seal(&message(NEW_SESSION, &new_session()));
-    std::thread::scope(|scope| {
+    may::coroutine::scope(|scope| {
         let workers: Vec<_> = (0..connections)
             .map(|_| {
-                spawn(scope, || {
+                may::go!(scope, || {
                     let mut tokens = Vec::new();
                     let failure = (|| {
                         let mut client = Client::connect(to)?;
@@ -140,7 +148,7 @@ pub fn new_sessions(
                         Ok(())
                     })()
                     .err();
-                    Ok(Made { tokens, failure })
+                    Outcome::Ok(Made { tokens, failure })
                 })
             })
             .collect();
@@ -148,18 +156,22 @@ pub fn new_sessions(
             begun.store(count, Ordering::Relaxed);
             return Err(reason);
         }
-        workers.into_iter().map(joined).collect()
+        let mut made = Vec::new();
+        for worker in workers {
+            made.push(worker.join()?);
+        }
+        Ok(made)
     })
 }
 
 /// Counts the tokens whose session exists.
 pub fn count_existing(to: Address<'_>, connections: usize, tokens: &[String]) -> Outcome<usize> {
     let share = tokens.len().div_ceil(connections).max(1);
-    std::thread::scope(|scope| {
+    may::coroutine::scope(|scope| {
         let workers: Vec<_> = tokens
             .chunks(share)
             .map(|tokens| {
-                spawn(scope, move || {
+                may::go!(scope, move || {
                     let mut client = Client::connect(to)?;
                     let mut found = 0;
                     for token in tokens {
@@ -167,24 +179,19 @@ pub fn count_existing(to: Address<'_>, connections: usize, tokens: &[String]) ->
                         let answer = to.seal.open(client.post("/", &to.seal.seal(&ask))?)?;
                         found += usize::from(answer["success"] == true);
                     }
-                    Ok(found)
+                    Outcome::Ok(found)
                 })
             })
             .collect();
-        workers.into_iter().map(joined).sum()
+        let mut found = 0;
+        for worker in workers {
+            found += worker.join()?;
+        }
+        Ok(found)
     })
 }
 
-fn spawn<'scope, T: Send + 'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    work: impl FnOnce() -> Outcome<T> + Send + 'scope,
-) -> ScopedJoinHandle<'scope, Outcome<T>> {
-    Builder::new()
-        .stack_size(STACK_BYTES)
-        .spawn_scoped(scope, work)
-        .expect("the machine has threads for the connections that were asked for")
-}
-
-fn joined<T>(worker: ScopedJoinHandle<'_, Outcome<T>>) -> Outcome<T> {
-    worker.join().unwrap_or_else(|_| Err("a thread of the benchmark broke".to_owned()))
+/// Says once how coroutines run, before the first of them.
+pub fn configure() {
+    may::config().set_workers(THREADS).set_stack_size(STACK_BYTES / size_of::<usize>()).set_worker_pin(false);
 }

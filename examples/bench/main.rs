@@ -55,6 +55,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    load::configure();
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
     let outcome = parse(arguments).and_then(|options| match command.as_str() {

@@ -54,8 +54,7 @@ impl<'stage> Stage<'stage> {
     pub fn prepare(&mut self, scenario: &Scenario) -> Outcome<Requests> {
         let messages = (scenario.messages)(self)
             .map_err(|reason| format!("cannot prepare {}: {reason}", scenario.name))?;
-        let bodies = messages.iter().map(|message| self.to.seal.seal(message)).collect();
-        Ok(Requests { path: scenario.path, bodies })
+        Ok(Requests::new(scenario.path, messages.iter().map(|message| self.to.seal.seal(message))))
     }
 
     fn ask(&mut self, request: &str, body: &Value) -> Outcome<Value> {

@@ -1,10 +1,10 @@
 //! A certificate for the server under test, and a client's side of TLS that trusts it.
 
 use crate::Outcome;
+use may::net::TcpStream;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::fs;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
