@@ -99,8 +99,7 @@ impl Sqlite {
             counts: Arc::clone(&counts),
             changes: Arc::clone(changes),
         };
-        let writer = Writer::start(Statements::new(connection), clock.clone(), rng, told)
-            .map_err(OpenError::Thread)?;
+        let writer = Writer::start(connection, path, (clock.clone(), rng), told)?;
         let scanner = reading(path)?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
         Ok(Self { readers, next_reader, scanner, writer, condition, counts, path, clock, _in_use: in_use })

@@ -3,6 +3,7 @@
 mod access;
 mod adopt;
 pub(crate) mod backup;
+mod checkpoint;
 pub(crate) mod checksum;
 pub(crate) mod companions;
 mod condition;

@@ -18,6 +18,7 @@ mod events;
 mod removal;
 mod replaced;
 mod upgrade;
+mod writer;
 
 /// A directory of its own, removed at the end.
 struct Scratch(PathBuf);
@@ -240,26 +241,6 @@ fn damage_inside_the_file_is_noticed() {
 }
 
 #[test]
-fn a_refused_or_panicking_write_changes_nothing_and_harms_no_other() {
-    let scratch = Scratch::new("undone");
-    let (store, _) = open(&scratch.database()).expect("opens");
-    let refused = store.write(|tx| {
-        roles::insert(tx, "half-done")?;
-        Err::<(), _>(StoreError::ForeignKey)
-    });
-    assert!(matches!(refused, Err(StoreError::ForeignKey)));
-    let panicked: Result<(), StoreError> = store.write(|tx| {
-        roles::insert(tx, "half-done")?;
-        panic!("a fault in the code of a write")
-    });
-    assert!(matches!(panicked, Err(StoreError::Panicked)));
-    store.write(|tx| roles::insert(tx, "whole")).expect("writes after both");
-    assert_eq!(role_names(&store), ["whole"]);
-    store.close();
-    assert!(matches!(store.write(|tx| roles::insert(tx, "late")), Err(StoreError::Closed)));
-}
-
-#[test]
 fn a_statement_that_failed_ends_its_transaction_whatever_the_code_makes_of_it() {
     let scratch = Scratch::new("aborted");
     let (store, _) = open(&scratch.database()).expect("opens");
@@ -278,24 +259,6 @@ fn a_statement_that_failed_ends_its_transaction_whatever_the_code_makes_of_it() 
     assert!(matches!(later, Err(StoreError::ForeignKey)), "{later:?}");
     assert_eq!(role_names(&store), [""; 0]);
     store.write(|tx| roles::insert(tx, "whole")).expect("writes after both");
-}
-
-#[test]
-fn many_writers_at_once_are_all_served() {
-    let scratch = Scratch::new("many");
-    let (store, _) = open(&scratch.database()).expect("opens");
-    std::thread::scope(|scope| {
-        for writer in 0..16 {
-            let store = &store;
-            scope.spawn(move || {
-                for turn in 0..20 {
-                    let name = format!("role-{writer}-{turn}");
-                    assert!(store.write(move |tx| roles::insert(tx, &name)).expect("writes"));
-                }
-            });
-        }
-    });
-    assert_eq!(store.read(roles::list).expect("reads").len(), 320);
 }
 
 #[test]

@@ -1,7 +1,10 @@
-//! The one thread that writes. It takes every write that is waiting, runs each in a savepoint of its own inside
-//! one transaction, commits once, and only then lets the answers go: many writes share one wait for the disk,
-//! and none is answered before it is safe.
+//! The one thread that writes. It takes every write that is waiting, runs them all in one transaction, commits once, and
+//! only then lets the answers go: many writes share one wait for the disk, and none is answered before it is safe.
+//!
+//! A write that fails is mostly one that changed nothing. Where one fails after it changed something, all of them are undone
+//! and run again, each in a savepoint. A savepoint from the start would have SQLite copy every page that a write touches.
 
+use super::checkpoint::LogCare;
 use super::condition::Condition;
 use super::session::{Session, Statements};
 use crate::clock::Clock;
@@ -9,11 +12,12 @@ use crate::metrics::{Counter, Histogram};
 use crate::rng::Rng;
 use crate::store::changes::Changes;
 use crate::store::db::{Engine, Tx};
-use crate::store::error::StoreError;
+use crate::store::error::{OpenError, StoreError};
 use crate::store::job::{Job, Purpose};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -37,19 +41,23 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(
-        connection: Statements,
-        clock: Arc<dyn Clock>,
-        rng: Arc<dyn Rng>,
+    /// Starts the thread, which writes on this connection to the database at `path`.
+    pub(super) fn start(
+        connection: Connection,
+        path: &Path,
+        (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         told: Told,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, OpenError> {
+        let log = LogCare::begin(&connection, path.to_owned(), Arc::clone(&told.condition))?;
+        let connection = Statements::new(connection);
         let (queue, waiting) = sync_channel(WAITING_WRITES_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let Told { condition, counts, changes } = &told;
-            let thread =
-                Thread { connection: &connection, clock: &*clock, rng: &*rng, condition, counts, changes };
+            let (connection, clock, rng) = (&connection, &*clock, &*rng);
+            let thread = Thread { connection, log, clock, rng, condition, counts, changes };
             thread.write_until_closed(&waiting);
-        })?;
+        });
+        let thread = thread.map_err(OpenError::Thread)?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -94,6 +102,7 @@ pub struct WriteCounts {
 /// What the writing thread works with.
 struct Thread<'a> {
     connection: &'a Statements,
+    log: LogCare,
     clock: &'a dyn Clock,
     rng: &'a dyn Rng,
     condition: &'a Condition,
@@ -112,14 +121,25 @@ struct Batch {
     failed: u32,
     /// Whether a request changed anything: a commit of nothing does not touch the disk.
     changed: bool,
+    /// Whether one that failed had changed something, and nothing can be undone but everything.
+    has_to_undo: bool,
+}
+
+/// What can be undone while a transaction goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undo {
+    /// Nothing but all of it.
+    All,
+    /// Each job by itself.
+    One,
 }
 
 impl Thread<'_> {
-    fn write_until_closed(&self, waiting: &Receiver<Box<dyn Job>>) {
+    fn write_until_closed(self, waiting: &Receiver<Box<dyn Job>>) {
         while let Ok(first) = waiting.recv() {
-            let jobs = std::iter::once(first).chain(waiting.try_iter().take(BATCH_WRITES_MAX - 1));
+            let mut jobs = std::iter::once(first).chain(waiting.try_iter().take(BATCH_WRITES_MAX - 1));
             let begun = self.clock.monotonic();
-            let (batch, outcome) = self.commit_together(jobs);
+            let (batch, outcome) = self.commit_together(&mut jobs);
             self.counts.commits.observe(self.clock.monotonic().saturating_sub(begun));
             self.counts.writes.add(u64::try_from(batch.answers.len()).unwrap_or(0));
             self.note(&batch, &outcome);
@@ -130,12 +150,15 @@ impl Thread<'_> {
             if outcome.is_ok() && batch.changed {
                 self.changes.tell();
             }
+            if outcome.is_ok() {
+                self.log.after_commit(self.connection);
+            }
         }
         self.close();
     }
 
     /// Moves what the log holds into the database file; if that fails nothing is lost, the next start reads the log.
-    fn close(&self) {
+    fn close(self) {
         let files = self.condition.check_files();
         if files.is_err() {
             // SQLite removes the log by its name when the last connection goes. It may be another database's by now.
@@ -143,13 +166,9 @@ impl Thread<'_> {
         }
         // Into a file that another program has written, nothing of the log may go: the two do not belong together.
         if !matches!(files, Err(StoreError::Overwritten(_))) {
-            self.checkpoint();
+            self.log.empty(self.connection);
             let _ = self.connection.execute_batch("PRAGMA optimize;");
         }
-    }
-
-    fn checkpoint(&self) {
-        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);");
     }
 
     /// Whether the files are where they were. When they have gone, what was acknowledged moves out of the log: it would
@@ -157,21 +176,21 @@ impl Thread<'_> {
     fn check_files(&self) -> Result<(), StoreError> {
         let checked = self.condition.check_files();
         if matches!(checked, Err(StoreError::Replaced(_))) {
-            self.checkpoint();
+            self.log.empty(self.connection);
         }
         checked
     }
 
-    /// Runs the jobs in one transaction and commits. Jobs that come after the transaction was lost are not run.
-    fn commit_together(&self, jobs: impl Iterator<Item = Box<dyn Job>>) -> (Batch, Result<(), StoreError>) {
-        let mut batch = Batch::default();
-        let mut outcome = self.check_files().and_then(|()| run(self.connection, "BEGIN IMMEDIATE"));
-        for job in jobs {
-            batch.requests += u32::from(job.purpose() == Purpose::Request);
-            match &outcome {
-                Err(_) => batch.answers.push((job, false)),
-                Ok(()) => outcome = self.in_savepoint(job, &mut batch),
-            }
+    /// Runs the jobs in one transaction and commits.
+    fn commit_together(
+        &self,
+        jobs: &mut dyn Iterator<Item = Box<dyn Job>>,
+    ) -> (Batch, Result<(), StoreError>) {
+        let (mut batch, mut outcome) = self.run_all(jobs, Undo::All);
+        if batch.has_to_undo {
+            let _ = run(self.connection, "ROLLBACK");
+            let mut again = batch.answers.into_iter().map(|(job, _)| job);
+            (batch, outcome) = self.run_all(&mut again, Undo::One);
         }
         outcome = outcome.and_then(|()| run(self.connection, "COMMIT"));
         if outcome.is_err() && !self.connection.is_autocommit() {
@@ -181,10 +200,31 @@ impl Thread<'_> {
         (batch, outcome.and_then(|()| self.check_files()))
     }
 
-    /// Runs one job so that it can be undone alone. `Err` when the whole transaction is lost.
-    fn in_savepoint(&self, mut job: Box<dyn Job>, batch: &mut Batch) -> Result<(), StoreError> {
+    /// Begins a transaction and runs the jobs in it. Those that come after it was lost are not run.
+    fn run_all(
+        &self,
+        jobs: &mut dyn Iterator<Item = Box<dyn Job>>,
+        undo: Undo,
+    ) -> (Batch, Result<(), StoreError>) {
+        let mut batch = Batch::default();
+        let mut outcome = self.check_files().and_then(|()| run(self.connection, "BEGIN IMMEDIATE"));
+        for job in jobs {
+            batch.requests += u32::from(job.purpose() == Purpose::Request);
+            if outcome.is_err() || batch.has_to_undo {
+                batch.answers.push((job, false));
+            } else {
+                outcome = self.run_one(job, undo, &mut batch);
+            }
+        }
+        (batch, outcome)
+    }
+
+    /// Runs one job. `Err` when the whole transaction is lost.
+    fn run_one(&self, mut job: Box<dyn Job>, undo: Undo, batch: &mut Batch) -> Result<(), StoreError> {
         let connection = self.connection;
-        if let Err(error) = run(connection, "SAVEPOINT job") {
+        if undo == Undo::One
+            && let Err(error) = run(connection, "SAVEPOINT job")
+        {
             batch.answers.push((job, false));
             return Err(error);
         }
@@ -202,13 +242,15 @@ impl Thread<'_> {
             // SQLite gives the whole transaction up by itself when, for example, the disk is full.
             return Err(StoreError::RolledBack);
         }
-        if !keep {
-            batch.failed += u32::from(is_request && tx.saw_outage());
-            run(connection, "ROLLBACK TO job")?;
-        } else if is_request && connection.total_changes() > changes_before {
-            batch.changed = true;
+        let has_changed = connection.total_changes() > changes_before;
+        batch.changed |= keep && is_request && has_changed;
+        batch.failed += u32::from(!keep && is_request && tx.saw_outage());
+        match undo {
+            Undo::All => batch.has_to_undo = !keep && has_changed,
+            Undo::One if keep => run(connection, "RELEASE job")?,
+            Undo::One => run(connection, "ROLLBACK TO job").and_then(|()| run(connection, "RELEASE job"))?,
         }
-        run(connection, "RELEASE job")
+        Ok(())
     }
 
     /// Keeps the books of which writes work.
