@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Up to this size the whole file is checked at each start; reading a larger one would delay it.
 const CHECKED_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Pages that a check keeps, in SQLite's way of saying KiB. It comes by each page once, and what it took from the system for
+/// them mostly stays with the process.
+const CHECK_CACHE: i32 = -128;
 /// After so many steps of SQLite's machine it asks whether to go on.
 const STEPS_BETWEEN_LOOKS: i32 = 1_000;
 
@@ -20,8 +23,9 @@ pub(crate) fn is_too_large_to_wait_for(path: &Path) -> bool {
 }
 
 /// Checks a small file as a whole, and of a large one what is quick: its length, its schema, and that each table and
-/// each index can be entered at both ends.
+/// each index can be entered at both ends. Leaves the connection with a small cache.
 pub(crate) fn check_before_serving(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    keep_little(connection).map_err(|error| refusal(path, error))?;
     let found = if is_too_large_to_wait_for(path) {
         ends(connection, path).map(|found| found.then(|| "it is cut off".to_owned()))
     } else {
@@ -58,6 +62,7 @@ fn check_tables(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Option<String
         OpenError::Store(error) | OpenError::Failed(_, error) => error,
         other => StoreError::Damaged(other.to_string()),
     })?;
+    keep_little(&connection)?;
     let asked = Arc::clone(stopping);
     connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || asked.load(Ordering::Relaxed)))?;
     for table in tables(&connection)? {
@@ -69,6 +74,10 @@ fn check_tables(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Option<String
         }
     }
     Ok(None)
+}
+
+fn keep_little(connection: &Connection) -> Result<(), StoreError> {
+    Ok(connection.pragma_update(None, "cache_size", CHECK_CACHE)?)
 }
 
 fn check(connection: &Connection, statement: &str) -> Result<Option<String>, StoreError> {
