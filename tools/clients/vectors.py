@@ -9,8 +9,13 @@ import argparse
 import base64
 import json
 import pathlib
+import sys
 
 from cryptography.fernet import Fernet
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "clients" / "python" / "src"))
+from authnzerver_client.site import pages  # noqa: E402
 
 FILE = pathlib.Path(__file__).resolve().parents[2] / "clients" / "vectors.json"
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
@@ -203,6 +208,36 @@ def keys():
     }
 
 
+def drawn():
+    """Pages, and what Python's client draws, which is gone through with axe in a browser: others draw the same."""
+    hidden = {"name": "code", "kind": "hidden", "value": "<'&\">"}
+    typed = {"name": "email", "label": "E-mail & address", "kind": "email", "value": '"a+b"@example.org', "hint": "Yours <only>."}
+    typed |= {"autocomplete": "username", "required": True}
+    box = {"name": "remember", "label": "Remember me", "kind": "checkbox", "value": "1"}
+    end = {"button": "End", "inputs": [{"name": "session_id", "kind": "hidden", "value": "x"}]}
+    full = {"name": "full", "title": "Title <&>", "messages": ["What's wrong?", "<b>"], "isError": True, "csrf": "a.b"}
+    full["forms"] = [{"button": "Log in", "inputs": [typed, {"name": "plain", "label": "Plain"}, hidden, box], "action": "/login"}]
+    full["forms"].append({"button": "Send", "inputs": [typed]})
+    full["rows"] = [{"title": 'Firefox "9"', "details": ["192.0.2.1", "<since>"], "form": end}, {"title": "only"}]
+    full["links"] = [{"path": "/login?next=/email", "text": "Log in <here>"}, {"path": "/signup", "text": "Sign up"}]
+    said = {"name": "message", "title": "A site", "messages": ["Done."], "secret": "azk_x", "csrf": "c.d"}
+    return [{"page": page, "html": pages.content(python_page(page))} for page in (full, said, {"name": "bare", "title": "Bare"})]
+
+
+def python_page(page):
+    def form(one):
+        return pages.Form(one["button"], [pages.Input(**about) for about in one["inputs"]], one.get("action", ""))
+
+    rows = [
+        pages.Row(row["title"], row.get("details", ()), form(row["form"]) if "form" in row else None)
+        for row in page.get("rows", ())
+    ]
+    links = [(link["path"], link["text"]) for link in page.get("links", ())]
+    plain = {name: page[name] for name in ("name", "title", "messages", "secret", "csrf") if name in page}
+    forms = [form(one) for one in page.get("forms", ())]
+    return pages.Page(**plain, is_error=page.get("isError", False), rows=rows, links=links, forms=forms)
+
+
 def main():
     cases = [{"name": name, "reply": came, "expected": expected} for name, came, expected in replies()]
     vectors = {
@@ -214,6 +249,7 @@ def main():
         "fernet": fernet(),
         "replies": cases,
         "retries": retries(),
+        "pages": drawn(),
     }
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--to", type=pathlib.Path, default=FILE)

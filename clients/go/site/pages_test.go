@@ -2,11 +2,15 @@ package site
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"html"
 	"html/template"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -322,6 +326,28 @@ func TestPagesMayBeDrawnBySites(t *testing.T) {
 	one.get("/keys")
 	if strings.Contains(one.text, "azk_") {
 		t.Error("it is shown once")
+	}
+}
+
+func TestPagesAreDrawnAsInOtherLanguages(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(testserver.Clients(), "vectors.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors struct {
+		Pages []struct {
+			Page Page
+			HTML string
+		}
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors.Pages) == 0 {
+		t.Fatal(err)
+	}
+	for _, one := range vectors.Pages {
+		// The same letters are written in other ways.
+		if content, err := one.Page.Content(); err != nil || html.UnescapeString(string(content)) != html.UnescapeString(one.HTML) {
+			t.Errorf("%v\n%s\nand not\n%s", err, content, one.HTML)
+		}
 	}
 }
 

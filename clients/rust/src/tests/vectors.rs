@@ -2,6 +2,7 @@
 
 use super::scripted::{Scripted, Written};
 use super::{client, clients, once, ring};
+use crate::site::{Form, Input, Page, Row};
 use crate::types::StringOrInt;
 use crate::{Error, KeyRing, Policy, SessionExistsParams, SessionNewParams, fernet};
 use base64::Engine;
@@ -134,5 +135,43 @@ fn only_what_may_be_is_asked_again() {
         };
         assert!(failed, "{case}");
         assert_eq!(Some(server.asked().len() > 1), case["again"].as_bool(), "{case}");
+    }
+}
+
+#[test]
+fn pages_are_drawn_as_in_other_languages() {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let input = |one: &Value| Input {
+        name: text(&one["name"]).into(),
+        label: text(&one["label"]).into(),
+        kind: one["kind"].as_str().unwrap_or("text").to_owned().into(),
+        value: text(&one["value"]).into(),
+        autocomplete: one["autocomplete"].as_str().unwrap_or("off").to_owned().into(),
+        hint: text(&one["hint"]).into(),
+        required: one["required"] == true,
+    };
+    let form = |one: &Value| Form {
+        button: text(&one["button"]).into(),
+        inputs: each(&one["inputs"]).iter().map(input).collect(),
+        action: text(&one["action"]).into(),
+    };
+    for case in list("pages") {
+        let page = &case["page"];
+        let row = |one: &Value| Row {
+            title: text(&one["title"]),
+            details: each(&one["details"]).iter().map(text).collect(),
+            form: one.get("form").map(form),
+        };
+        let link = |one: &'static Value| (one["path"].as_str().unwrap(), text(&one["text"]).into());
+        let mut drawn = Page::new("of-the-vectors", text(&page["title"]));
+        drawn.messages = each(&page["messages"]).iter().map(|message| text(message).into()).collect();
+        drawn.is_error = page["isError"] == true;
+        drawn.forms = each(&page["forms"]).iter().map(form).collect();
+        drawn.rows = each(&page["rows"]).iter().map(row).collect();
+        drawn.links = page["links"].as_array().into_iter().flatten().map(link).collect();
+        drawn.secret = page["secret"].as_str().map(str::to_owned);
+        drawn.csrf = text(&page["csrf"]);
+        assert_eq!(drawn.content(), case["html"].as_str().unwrap());
     }
 }
