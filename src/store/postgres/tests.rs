@@ -68,10 +68,12 @@ mod adopt;
 mod copy;
 mod fake;
 mod faults;
+mod fuzz;
 mod hostile;
 mod login;
 mod silent;
 mod statements;
+mod tls;
 mod transactions;
 
 #[test]
