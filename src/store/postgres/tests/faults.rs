@@ -171,6 +171,27 @@ fn of_several_first_starts_at_once_one_makes_the_tables() {
 }
 
 #[test]
+fn a_start_waits_for_one_that_takes_long() {
+    let Ok(url) = std::env::var(SERVER_VARIABLE) else { return };
+    let Some((other, _)) = open() else { return };
+    let schema = own_schema();
+    let (mut first, _) = engine(&other).pool.lend().expect("connects");
+    first
+        .simple(&format!("BEGIN READ WRITE; SELECT pg_advisory_xact_lock(1098152530, hashtext('{schema}'))"))
+        .expect("locks");
+    let second = std::thread::spawn(move || open_at(&url, &schema).1);
+    // Longer than any statement of a request may wait, or run.
+    let waits = "SELECT count(*)::text FROM pg_sleep(0.2), pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted \
+                 AND locktype = 'advisory' AND clock_timestamp() - query_start > '11 s'";
+    while engine(&other).reader().text(waits).expect("reads").as_deref() == Some("0") && !second.is_finished()
+    {
+        std::thread::yield_now();
+    }
+    first.simple("COMMIT").expect("lets go");
+    assert_eq!(second.join().expect("starts"), Origin::Made);
+}
+
+#[test]
 fn a_server_without_a_connection_for_us_is_told_of_and_asked_again() {
     let Ok(url) = std::env::var(SERVER_VARIABLE) else { return };
     let Some((store, _)) = open() else { return };
