@@ -11,7 +11,7 @@ need php-cli php -r 'exit((int) (PHP_VERSION_ID < 80200));'
 need composer composer --no-interaction --version
 # Reads packages from a folder.
 need php-zip php -r 'exit((int) !extension_loaded("zip"));'
-# A PSR-18 client to try.
+# A PSR-18 client to try, and requests and responses of PSR-7.
 need php-guzzlehttp-guzzle php -r 'require "GuzzleHttp/autoload.php";'
 
 echo 'clients/php: its package'
@@ -30,6 +30,6 @@ cat >"$made/installed/composer.json" <<EOF
 EOF
 composer install --quiet --no-progress --working-dir="$made/installed"
 export AUTOLOAD=$made/installed/vendor/autoload.php
-for tests in clients/php/tests/{vectors,hostile,live,tls,site,readme}.php; do
+for tests in clients/php/tests/{vectors,hostile,live,tls,site,psr15,readme}.php; do
     php -d zend.assertions=1 "$tests"
 done

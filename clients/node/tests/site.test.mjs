@@ -559,6 +559,26 @@ test("a session that does not count before a second proof is ended", async () =>
   }
 });
 
+test("whoever logged in long ago is led to the login before they change their address", async () => {
+  const client = new Client(server.url, server.key);
+  const { sessionToken } = await client.at("192.0.2.79", "").login(server.admin);
+  // As the server says it after some minutes.
+  const stale = async () => {
+    throw new Refused("email-change-start", {}, "the login is not fresh enough", ["Please log in once more."]);
+  };
+  const get = (caller, name) => (name === "emailChangeStart" ? stale : caller[name].bind(caller));
+  const at = (...end) => new Proxy(client.at(...end), { get });
+  const site = new Site("A site", [ORIGIN], { keys: client.keys, at });
+  const header = (name) => (name === "cookie" ? `__Host-session=${sessionToken}` : undefined);
+  const about = { path: "/email", query: new Map(), peer: "192.0.2.79", header };
+  const { visit } = await site.handle({ ...about, method: "GET", form: new Map() });
+  const form = new Map([["email", "new@example.org"], ["csrf", visit.csrfToken]]);
+  const { response } = await site.handle({ ...about, method: "POST", form });
+  assert.equal(response.status, 422);
+  assert.match(response.body, /role="alert">Please log in once more.*href="\/login\?next=\/email"/s);
+  client.close();
+});
+
 test("a part of a batch that the server did not look at is no verdict", async () => {
   const keys = new KeyRing("A".repeat(43));
   const part = { request: "session-info", status: 503, retry_after: 7, success: false, response: null, messages: [] };
@@ -577,6 +597,25 @@ test("a part of a batch that the server did not look at is no verdict", async ()
   assert.deepEqual(visit.setCookies, [], "nobody is logged out for that");
   client.close();
   scripted.close();
+});
+
+test("what a site does not have is not there", async () => {
+  const client = new Client("http://127.0.0.1:1", new KeyRing("A".repeat(43)));
+  const site = new Site("A site", [ORIGIN], client, { texts: { de: {}, constructor: { "A site": "x" } } });
+  const about = { method: "GET", query: new Map(), peer: "192.0.2.1", form: new Map() };
+  for (const [path, languages, status, language] of [
+    ["/login-link", "", 404, "en"],
+    ["/login-link?code=x", "de", 404, "de"],
+    ["/login", "__proto__, toString, constructor", 200, "constructor"],
+  ]) {
+    const [own, query] = path.split("?");
+    const header = (name) => (name === "accept-language" ? languages : undefined);
+    const asked = { ...about, path: own, query: new Map(new URLSearchParams(query)), header };
+    const { visit, response } = await site.handle(asked);
+    assert.deepEqual([response.status, visit.language], [status, language]);
+    assert.equal(visit.text("constructor"), "constructor");
+  }
+  client.close();
 });
 
 test("only a proxy says whose request it is", () => {

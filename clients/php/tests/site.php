@@ -6,7 +6,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
-use Authnzerver\{Client, Policy, Refused};
+use Authnzerver\{Client, KeyRing, Policy, Refused, Reply, StreamTransport, Transport};
 use Authnzerver\Site\{Form, Input, Page, Request, Routes, Row, Site};
 
 require __DIR__ . '/support.php';
@@ -58,6 +58,29 @@ final class Person
         same(303, $browser->post('/login', $form), $browser->text);
 
         return $browser;
+    }
+}
+
+/** Says of a change of address what the server says some minutes after a login. */
+final class Later implements Transport
+{
+    private readonly Transport $server;
+
+    public function __construct(string $url, private readonly KeyRing $keys)
+    {
+        $this->server = new StreamTransport($url);
+    }
+
+    public function send(#[\SensitiveParameter] string $body, Policy $policy): Reply
+    {
+        $asked = json_decode($this->keys->open($body), true);
+        if ($asked['request'] !== 'email-change-start') {
+            return $this->server->send($body, $policy);
+        }
+        $answer = ['success' => false, 'response' => new \stdClass(), 'messages' => ['Please log in once more.']];
+        $answer += ['failure_reason' => 'the login is not fresh enough', 'reqid' => $asked['reqid']];
+
+        return new Reply(200, '', $this->keys->seal(json_encode($answer)));
     }
 }
 
@@ -351,6 +374,7 @@ test('below what is static nobody is looked up, and no guard is got around', fun
         same(303, $statusOf($path), $path);
     }
     same(403, $statusOf('/static/x', method: 'POST'));
+    same(404, $statusOf('/login-link'), 'nobody has asked for that page');
 });
 
 test("a question of the program's own is answered, or said to have no answer", function () use ($person, $server) {
@@ -364,6 +388,19 @@ test("a question of the program's own is answered, or said to have no answer", f
     matches('/^<!doctype.*Please try again soon/', $browser->text);
     $browser->get('/mistake');
     matches('/Uncaught LogicException: a mistake of the program/', $browser->text);
+});
+
+test('whoever logged in long ago is led to the login before they change their address', function () use ($server) {
+    $keys = new KeyRing($server->key);
+    $token = (new Client($server->url, $keys))->at('192.0.2.79', '')->login(...$server->admin)->sessionToken;
+    $client = new Client(new Later($server->url, $keys), $keys);
+    $site = new Site('A site', ['https://site.example'], $client);
+    $about = ['path' => '/email', 'headers' => ['cookie' => "__Host-session=$token"], 'peer' => '192.0.2.79'];
+    $site->handle(new Request('GET', ...$about), $visit);
+    $form = ['email' => 'new@example.org', 'csrf' => $visit->csrfToken()];
+    $response = $site->handle(new Request('POST', ...$about, form: $form));
+    same(422, $response->status);
+    matches('/role="alert">Please log in once more.*href="\/login\?next=\/email"/s', $response->body);
 });
 
 test('a session that does not count before a second proof is ended', function () use ($server) {

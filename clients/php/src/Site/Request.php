@@ -51,7 +51,7 @@ final class Request
             headers: $headers,
             peer: (string) ($_SERVER['REMOTE_ADDR'] ?? ''),
             form: self::texts($_POST),
-            otherPaths: self::otherPaths($path),
+            otherPaths: self::otherPaths($path, $_SERVER),
             search: preg_match('/\A[^?#]*(\?[^#]+)/', $uri, $found) ? $found[1] : '',
         );
     }
@@ -113,11 +113,14 @@ final class Request
         return '/' . implode('/', $parts);
     }
 
-    /** @return list<string> */
-    private static function otherPaths(string $path): array
+    /**
+     * @return list<string>
+     * @internal
+     */
+    public static function otherPaths(string $path, array $server): array
     {
-        $others = array_filter([$_SERVER['PATH_INFO'] ?? null, $_SERVER['ORIG_PATH_INFO'] ?? null], 'is_string');
-        $script = (string) ($_SERVER['SCRIPT_NAME'] ?? '');
+        $others = array_filter([$server['PATH_INFO'] ?? null, $server['ORIG_PATH_INFO'] ?? null], 'is_string');
+        $script = (string) ($server['SCRIPT_NAME'] ?? '');
         // As of /index.php/staff, and of a program in a folder.
         foreach ([$script, dirname($script)] as $prefix) {
             if (strlen($prefix) > 1 && stripos($path, $prefix) === 0) {
@@ -132,8 +135,9 @@ final class Request
      * Fields that are texts: what has brackets in its name is for the program.
      *
      * @return array<string, string>
+     * @internal
      */
-    private static function texts(array $fields): array
+    public static function texts(array $fields): array
     {
         return array_filter($fields, 'is_string');
     }
