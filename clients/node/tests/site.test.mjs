@@ -380,6 +380,10 @@ for (const [kind, start] of Object.entries(KINDS)) {
       assert.match(wrong.text, /role="alert">E-Mail-Adresse und Passwort passen nicht.*role="alert">Der nächste Versuch/s);
       assert.match(wrong.text, new RegExp(`value="${email}"`));
       assert.doesNotMatch(wrong.text, /value="wrong"/);
+      await browser.get("/store");
+      await browser.get("/login");
+      assert.equal((await browser.post("/login", { email, password: "wrong" })).status, 422);
+      assert.ok(!browser.cookies.has("__Host-session"), "the visitor's session may have ended with it");
       assert.match((await browser.get("/admin", german)).headers.location, /next=\/admin$/);
       assert.match((await browser.post("/x", {}, { csrf: null, ...german })).text, /Bitte gehen Sie zurück/);
       assert.match((await browser.get("/login", { "accept-language": "de;q=0, de-CH;q=x, *" })).text, /<html lang="en">/);
@@ -394,6 +398,9 @@ for (const [kind, start] of Object.entries(KINDS)) {
       browser.cookies.set("__Host-session", "ended");
       await browser.get("/static/style.css");
       assert.doesNotMatch(browser.setCookies.join(), /__Host-session=;/);
+      assert.ok(browser.cookies.has("__Host-session"));
+      await browser.get("/statics");
+      assert.ok(!browser.cookies.has("__Host-session"));
       assert.equal((await browser.request("GET", "/static/../admin", null, {})).status, 303);
       assert.equal((await browser.request("GET", "/static/%2e%2e/admin", null, {})).status, 303);
       assert.equal((await browser.post("/static/x", {}, { csrf: null })).status, 403);
@@ -597,6 +604,44 @@ test("a part of a batch that the server did not look at is no verdict", async ()
   assert.deepEqual(visit.setCookies, [], "nobody is logged out for that");
   client.close();
   scripted.close();
+});
+
+test("a session is prolonged once an hour, and only one that is to be remembered", async () => {
+  const client = new Client(server.url, server.key);
+  let touched = 0;
+  const get = (caller, name) => {
+    touched += name === "sessionTouch" ? 1 : 0;
+    return caller[name].bind(caller);
+  };
+  const at = (...end) => new Proxy(client.at(...end), { get });
+  const site = new Site("A site", [ORIGIN], { keys: client.keys, at }, { keepDays: 20 });
+  const visits = async (expires, remember) => {
+    const asked = { userId: 1, expires, extraInfoJson: { remember } };
+    const { sessionToken } = await client.at("192.0.2.80", "").sessionNew(asked);
+    const header = (name) => (name === "cookie" ? `__Host-session=${sessionToken}` : undefined);
+    touched = 0;
+    for (let time = 0; time < 2; time += 1) {
+      await site.handle({ method: "GET", path: "/", query: new Map(), peer: "192.0.2.80", header, form: new Map() });
+    }
+    return touched;
+  };
+  assert.deepEqual([await visits(10, true), await visits(20, true), await visits(10, false), await visits(10, 1)], [1, 0, 0, 0]);
+  client.close();
+});
+
+test("a page shows texts as texts", async () => {
+  const client = new Client("http://127.0.0.1:1", new KeyRing("A".repeat(43)));
+  const site = new Site("A site", [ORIGIN], client);
+  const asked = { method: "GET", path: "/", query: new Map(), peer: "", header: () => undefined, form: new Map() };
+  const { visit } = await site.handle(asked);
+  const bad = `"><b>it's</b><script>`;
+  const input = { name: bad, label: bad, kind: "text", value: bad, autocomplete: bad, hint: bad };
+  const form = { button: bad, inputs: [input, { ...input, kind: "checkbox" }], action: bad };
+  const links = [{ path: `/?a&${bad}`, text: bad }];
+  const rows = [{ title: bad, details: [bad], form }];
+  const page = { name: "x", title: bad, messages: [bad], forms: [form], rows, links, secret: bad };
+  assert.doesNotMatch(site.show(visit, page).body, /<b>|<script>|"">/);
+  client.close();
 });
 
 test("what a site does not have is not there", async () => {

@@ -61,10 +61,12 @@ final class Person
     }
 }
 
-/** Says of a change of address what the server says some minutes after a login. */
+/** Says of a change of address what the server says some minutes after a login, and counts what else is asked. */
 final class Later implements Transport
 {
     private readonly Transport $server;
+    /** @var array<string, int> */
+    public array $asked = [];
 
     public function __construct(string $url, private readonly KeyRing $keys)
     {
@@ -74,6 +76,7 @@ final class Later implements Transport
     public function send(#[\SensitiveParameter] string $body, Policy $policy): Reply
     {
         $asked = json_decode($this->keys->open($body), true);
+        $this->asked[$asked['request']] = ($this->asked[$asked['request']] ?? 0) + 1;
         if ($asked['request'] !== 'email-change-start') {
             return $this->server->send($body, $policy);
         }
@@ -350,6 +353,10 @@ test("pages are in the visitor's language, keep what was typed, and show no text
     matches('/role="alert">E-Mail-Adresse und Passwort passen nicht.*role="alert">Der nächste Versuch/s', $browser->text);
     matches("/value=\"$one->email\"/", $browser->text);
     holds(!str_contains($browser->text, 'value="wrong"'));
+    $browser->get('/store');
+    $browser->get('/login');
+    same(422, $browser->post('/login', ['email' => $one->email, 'password' => 'wrong']));
+    holds(!isset($browser->cookies['__Host-session']), "the visitor's session may have ended with it");
     same(403, $browser->post('/x', [], null, $german));
     matches('/Bitte gehen Sie zurück/', $browser->text);
     $browser->get('/login', ['Accept-Language' => 'de;q=0, de-CH;q=x, *']);
@@ -401,6 +408,22 @@ test('whoever logged in long ago is led to the login before they change their ad
     $response = $site->handle(new Request('POST', ...$about, form: $form));
     same(422, $response->status);
     matches('/role="alert">Please log in once more.*href="\/login\?next=\/email"/s', $response->body);
+});
+
+test('a session is prolonged once an hour, and only one that is to be remembered', function () use ($server) {
+    $keys = new KeyRing($server->key);
+    $visits = function (int $expires, mixed $remember) use ($server, $keys): int {
+        $asked = ['userId' => 1, 'expires' => $expires, 'extraInfoJson' => ['remember' => $remember]];
+        $token = (new Client($server->url, $keys))->at('192.0.2.80', '')->sessionNew(...$asked)->sessionToken;
+        $counting = new Later($server->url, $keys);
+        $site = new Site('A site', ['https://site.example'], new Client($counting, $keys), keepDays: 20);
+        for ($time = 0; $time < 2; $time += 1) {
+            $site->handle(new Request('GET', '/', headers: ['cookie' => "__Host-session=$token"], peer: '192.0.2.80'));
+        }
+
+        return $counting->asked['session-touch'] ?? 0;
+    };
+    same([1, 0, 0, 0], [$visits(10, true), $visits(20, true), $visits(10, false), $visits(10, 1)]);
 });
 
 test('a session that does not count before a second proof is ended', function () use ($server) {
