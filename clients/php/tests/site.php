@@ -343,7 +343,7 @@ test("pages are in the visitor's language, keep what was typed, and show no text
     $one = $person();
     $one->signedUp();
     $browser = $one->browser();
-    $german = ['Accept-Language' => 'fr, de-CH;q=0.8, en;q=0.5'];
+    $german = ['Accept-Language' => 'fr, en;q=0.5, de-CH;q=0.8'];
     $browser->get('/login', $german);
     matches('/<html lang="de">.*<h1>Anmelden<\/h1>.*>E-Mail-Adresse<\/label>.*>Anmelden<\/button>/s', $browser->text);
     // With no-referrer, browsers send `Origin: null` with the site's own forms.
