@@ -351,6 +351,24 @@ func TestPagesAreDrawnAsInOtherLanguages(t *testing.T) {
 	}
 }
 
+func TestProgramsMayPutAWriterAroundTheSites(t *testing.T) {
+	site := newSite(t, Options{})
+	show := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { site.Failed(w, r, http.ErrAbortHandler) })
+	mux := http.NewServeMux()
+	mux.Handle("/failed", show)
+	mux.Handle("/mine", LoginRequired(show))
+	mux.Handle("/staff", RoleRequired(show, "nobody"))
+	one := newBrowser(t, site.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner := httptest.NewRecorder()
+		mux.ServeHTTP(inner, r)
+		w.WriteHeader(inner.Code + 1)
+	})), "198.51.103.10")
+	one.expect(501, one.get("/failed"))
+	one.expect(304, one.get("/mine"))
+	one.logIn(real.Admin.Email, real.Admin.Password)
+	one.expect(404, one.get("/staff"))
+}
+
 func TestUnixSocketsHaveNoAddress(t *testing.T) {
 	site := newSite(t, Options{Proxies: []string{""}})
 	r := httptest.NewRequest("GET", "/", nil)

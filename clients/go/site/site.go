@@ -178,7 +178,7 @@ func LoginRequired(handler http.Handler) http.Handler {
 		if visit := Of(r); visit.IsLoggedIn() {
 			handler.ServeHTTP(w, r)
 		} else {
-			visit.toLogin()
+			visit.through(w).toLogin()
 		}
 	})
 }
@@ -189,7 +189,7 @@ func RoleRequired(handler http.Handler, roles ...string) http.Handler {
 		if visit := Of(r); visit.HasRole(roles...) {
 			handler.ServeHTTP(w, r)
 		} else {
-			visit.say(http.StatusForbidden, textForbidden)
+			visit.through(w).say(http.StatusForbidden, textForbidden)
 		}
 	}))
 }
@@ -262,7 +262,7 @@ func (site *Site) Failed(w http.ResponseWriter, r *http.Request, err error) {
 	if !is {
 		visit = site.newVisit(w, r)
 	}
-	visit.failed(err)
+	visit.through(w).failed(err)
 }
 
 func (visit *Visit) failed(err error) {

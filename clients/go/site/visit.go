@@ -79,6 +79,13 @@ func (site *Site) newVisit(w http.ResponseWriter, r *http.Request) *Visit {
 	}
 }
 
+// through is the visit where the program has put another writer around the site's.
+func (visit *Visit) through(w http.ResponseWriter) *Visit {
+	changed := *visit
+	changed.writer = w
+	return &changed
+}
+
 // cookie is the one of this name. One that is there twice was not set by us.
 func cookie(r *http.Request, name string) string {
 	found := ""
