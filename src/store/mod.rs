@@ -9,6 +9,7 @@ mod copy;
 mod copy_end;
 mod db;
 mod error;
+mod failures;
 mod job;
 mod location;
 mod postgres;

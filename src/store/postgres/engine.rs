@@ -11,6 +11,7 @@ use crate::rng::Rng;
 use crate::store::changes::Changes;
 use crate::store::db::{Db, Engine, Tx};
 use crate::store::error::{OpenError, StoreError};
+use crate::store::failures::Failures;
 use crate::store::job::{self, Job, Purpose};
 use crate::store::sqlite::Origin;
 use crate::store::sqlite::writer::WriteCounts;
@@ -39,6 +40,7 @@ pub(crate) struct Postgres {
     rng: Arc<dyn Rng>,
     changes: Arc<Changes>,
     counts: WriteCounts,
+    failures: Failures,
     reads: AtomicUsize,
     /// Those whose transactions are run again: of many who came in each other's way, each is then alone here.
     rerunning: Line,
@@ -81,7 +83,8 @@ impl Postgres {
         let (changes, reads, rerunning) = (Arc::clone(changes), AtomicUsize::new(0), Line::default());
         let mut holder = [0; 16];
         rng.fill(&mut holder);
-        let postgres = Self { pool, clock, rng, changes, counts, reads, rerunning, holder };
+        let failures = Failures::default();
+        let postgres = Self { pool, clock, rng, changes, counts, failures, reads, rerunning, holder };
         postgres.check_clock()?;
         Ok(postgres)
     }
@@ -134,8 +137,19 @@ impl Postgres {
                 session.roll_back();
                 if stays { Err(StoreError::Aborted) } else { Ok(()) }
             };
+            let has_failed = match &committed {
+                Err(error) if error.is_outage() => true,
+                _ => tx.saw_outage(),
+            };
             let is_late = self.clock.monotonic().saturating_sub(begun) > RERUNS_LIMIT;
             if session.undone().is_none() || reruns == RERUNS_MAX || is_late {
+                if job.purpose() == Purpose::Request {
+                    if has_failed {
+                        self.failures.failed(1, self.clock.monotonic());
+                    } else if stays && session.has_changed() {
+                        self.failures.worked();
+                    }
+                }
                 return Some((stays, committed));
             }
             drop(session);
@@ -160,9 +174,16 @@ impl Postgres {
         let session = self.reader();
         users::any(&Db::new(Engine::Postgres(&session), self.clock.now()))?;
         drop(session);
-        job::write(Purpose::Probe, server_state::set_last_write_check, |job| {
-            self.submit(job);
-            Ok(())
+        let probe = |work: fn(&Tx<'_>) -> Result<(), StoreError>| {
+            job::write(Purpose::Probe, work, |job| {
+                self.submit(job);
+                Ok(())
+            })
+        };
+        probe(server_state::set_last_write_check)?;
+        self.failures.check(self.clock.monotonic(), &|| {
+            probe(server_state::fill_probe)?;
+            probe(server_state::clear_probe)
         })?;
         self.check_clock()
     }

@@ -45,13 +45,21 @@ pub(crate) struct Session<'p> {
     kind: Kind,
     connection: Cell<Option<Lent>>,
     has_begun: Cell<bool>,
+    has_changed: Cell<bool>,
     undone: Cell<Option<Undone>>,
 }
 
 impl<'p> Session<'p> {
     /// Takes no connection before the first statement.
     pub(super) const fn new(pool: &'p Pool, kind: Kind) -> Self {
-        Self { pool, kind, connection: Cell::new(None), has_begun: Cell::new(false), undone: Cell::new(None) }
+        Self {
+            pool,
+            kind,
+            connection: Cell::new(None),
+            has_begun: Cell::new(false),
+            has_changed: Cell::new(false),
+            undone: Cell::new(None),
+        }
     }
 
     /// Why the transaction came to nothing, if it is to be run again.
@@ -59,10 +67,16 @@ impl<'p> Session<'p> {
         self.undone.get()
     }
 
+    /// Whether it has changed a row: a commit of nothing proves nothing.
+    pub(super) const fn has_changed(&self) -> bool {
+        self.has_changed.get()
+    }
+
     /// Runs a statement and tells how many rows it changed.
     pub(crate) fn execute(&self, statement: &'static str, params: Params<'_>) -> Result<usize, StoreError> {
         let (connection, _, answer) = self.run(statement, params)?;
         self.connection.set(Some(connection));
+        self.has_changed.set(self.has_changed.get() || answer.changed > 0);
         Ok(answer.changed)
     }
 

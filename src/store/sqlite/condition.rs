@@ -3,15 +3,9 @@
 use super::identity::OpenFiles;
 use crate::log;
 use crate::store::error::StoreError;
+use crate::store::failures::Failures;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// So many writes have to fail one after another before the database counts as broken: one may be bad luck.
-const FAILED_WRITES_MAX: u32 = 3;
-/// For so long after the last failure, only a write that works shows that writing works again. Later a probe does,
-/// since nobody may send writes to a server that says that it is broken.
-const QUIET_FOR: Duration = Duration::from_secs(10);
+use std::sync::{Mutex, PoisonError};
 
 /// Shared by everybody who uses one open database.
 pub(crate) struct Condition {
@@ -19,7 +13,7 @@ pub(crate) struct Condition {
     files_are_gone: AtomicBool,
     /// Once true, what is read from the file means nothing any more.
     is_overwritten: AtomicBool,
-    failures: Mutex<Failures>,
+    pub(super) failures: Failures,
     /// Whether the file is to be checked for damage.
     unchecked: AtomicBool,
     /// Whether SQLite has come upon damage since the last check.
@@ -28,31 +22,14 @@ pub(crate) struct Condition {
     damage: Mutex<Option<String>>,
 }
 
-/// Writes that have failed one after another.
-struct Failures {
-    count: u32,
-    last: Duration,
-}
-
-/// How writing has been going.
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) enum Writing {
-    /// Well.
-    Works,
-    /// So many writes failed, the last one just now.
-    Fails(u32),
-    /// So many writes failed, but none was tried for a while.
-    FailedBefore(u32),
-}
-
 impl Condition {
     /// `unchecked`: whether the files have not been checked for damage yet.
-    pub(crate) const fn new(files: OpenFiles, unchecked: bool) -> Self {
+    pub(crate) fn new(files: OpenFiles, unchecked: bool) -> Self {
         Self {
             files,
             files_are_gone: AtomicBool::new(false),
             is_overwritten: AtomicBool::new(false),
-            failures: Mutex::new(Failures { count: 0, last: Duration::ZERO }),
+            failures: Failures::default(),
             unchecked: AtomicBool::new(unchecked),
             suspect: AtomicBool::new(false),
             damage: Mutex::new(None),
@@ -133,32 +110,5 @@ impl Condition {
     /// [`StoreError::Overwritten`].
     pub(crate) fn check_content(&self) -> Result<(), StoreError> {
         if self.is_overwritten.load(Ordering::Relaxed) { self.files.check() } else { Ok(()) }
-    }
-
-    /// Counts writes that failed because of the database, at this steady time.
-    pub(crate) fn writes_failed(&self, count: u32, now: Duration) {
-        if count > 0 {
-            let mut failures = self.failures();
-            *failures = Failures { count: failures.count.saturating_add(count), last: now };
-        }
-    }
-
-    /// Notes that a write has reached the disk.
-    pub(crate) fn write_worked(&self) {
-        self.failures().count = 0;
-    }
-
-    /// How writing has been going, seen from this steady time.
-    pub(crate) fn writing(&self, now: Duration) -> Writing {
-        let failures = self.failures();
-        match failures.count {
-            count if count < FAILED_WRITES_MAX => Writing::Works,
-            count if now.saturating_sub(failures.last) < QUIET_FOR => Writing::Fails(count),
-            count => Writing::FailedBefore(count),
-        }
-    }
-
-    fn failures(&self) -> MutexGuard<'_, Failures> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

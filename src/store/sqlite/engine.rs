@@ -1,7 +1,7 @@
 //! An open file: connections to read it, the thread that writes it, and what is known of how it is doing. What each verb
 //! promises stands beside the store's verb of the same name.
 
-use super::condition::{Condition, Writing};
+use super::condition::Condition;
 use super::connection::connect_to_read;
 use super::damage;
 use super::identity::{FileId, OpenFiles};
@@ -150,16 +150,10 @@ impl Sqlite {
         users::any(&Db::new(Engine::Sqlite(self.reader()?.session()), self.clock.now()))?;
         self.condition.check_damage()?;
         self.probe(server_state::set_last_write_check)?;
-        match self.condition.writing(self.clock.monotonic()) {
-            Writing::Works => {}
-            Writing::Fails(count) => return Err(StoreError::WritesFail(count)),
-            Writing::FailedBefore(_) => {
-                // The small write above may find room where a larger one did not, so this one is large.
-                self.probe(server_state::fill_probe)?;
-                self.probe(server_state::clear_probe)?;
-                self.condition.write_worked();
-            }
-        }
+        self.condition.failures.check(self.clock.monotonic(), &|| {
+            self.probe(server_state::fill_probe)?;
+            self.probe(server_state::clear_probe)
+        })?;
         self.condition.check_files()
     }
 

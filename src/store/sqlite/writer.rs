@@ -256,11 +256,11 @@ impl Thread<'_> {
     /// Keeps the books of which writes work.
     fn note(&self, batch: &Batch, outcome: &Result<(), StoreError>) {
         match outcome {
-            Ok(()) if batch.changed => self.condition.write_worked(),
-            Ok(()) => self.condition.writes_failed(batch.failed, self.clock.monotonic()),
+            Ok(()) if batch.changed => self.condition.failures.worked(),
+            Ok(()) => self.condition.failures.failed(batch.failed, self.clock.monotonic()),
             Err(error) if error.is_outage() => {
                 self.condition.note(error);
-                self.condition.writes_failed(batch.requests, self.clock.monotonic());
+                self.condition.failures.failed(batch.requests, self.clock.monotonic());
             }
             Err(_) => {}
         }

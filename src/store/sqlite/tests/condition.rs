@@ -1,35 +1,14 @@
 //! What counts as a database that works, to the last failed write and the last second.
 
 use super::*;
-use crate::store::sqlite::condition::{Condition, Writing};
+use crate::store::sqlite::condition::Condition;
 use rusqlite::ffi;
-use std::time::Duration;
 
 /// What is known about the files of a database that is open.
 fn known(scratch: &Scratch) -> (Store, Condition) {
     let (store, _) = open(&scratch.database()).expect("opens");
     let files = OpenFiles::find(&scratch.database()).expect("they are there");
     (store, Condition::new(files, false))
-}
-
-#[test]
-fn the_third_failed_write_breaks_it_and_ten_quiet_seconds_ask_for_a_probe() {
-    let scratch = Scratch::new("failed-writes");
-    let (_store, condition) = known(&scratch);
-    let seconds = Duration::from_secs;
-    let just_before = seconds(20).saturating_sub(Duration::from_nanos(1));
-    condition.writes_failed(2, seconds(1));
-    assert_eq!(condition.writing(seconds(100)), Writing::Works);
-    condition.writes_failed(1, seconds(10));
-    // Writes of which none failed keep nobody waiting.
-    condition.writes_failed(0, seconds(15));
-    assert_eq!(condition.writing(seconds(10)), Writing::Fails(3));
-    assert_eq!(condition.writing(just_before), Writing::Fails(3));
-    assert_eq!(condition.writing(seconds(20)), Writing::FailedBefore(3));
-    condition.write_worked();
-    assert_eq!(condition.writing(seconds(11)), Writing::Works);
-    condition.writes_failed(2, seconds(12));
-    assert_eq!(condition.writing(seconds(12)), Writing::Works, "one after another, not in all");
 }
 
 #[test]
