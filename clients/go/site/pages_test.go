@@ -9,12 +9,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"authnzerver.example/authnzerver"
 	"authnzerver.example/authnzerver/internal/testserver"
@@ -226,6 +229,40 @@ func TestRememberedSessionsLastFromTheLastVisit(t *testing.T) {
 			if age, _ := strconv.Atoi(found[1]); age < 19*86400 || one.cookies[sessionCookie] != old.SessionToken {
 				t.Error(one.set)
 			}
+		}
+	}
+}
+
+func TestSessionsAreProlongedOnceAnHour(t *testing.T) {
+	target, err := url.Parse(real.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, forward := 0, httputil.NewSingleHostReverseProxy(target)
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		messages++
+		forward.ServeHTTP(w, r)
+	}))
+	defer between.Close()
+	counted := *real
+	counted.URL = between.URL
+	site := newSiteOf(t, &counted, Options{KeepDays: 20})
+	one := newBrowser(t, site.Wrap(http.NotFoundHandler()), "198.51.103.11")
+	one.get("/login")
+	one.expect(303, one.post("/login", form("email", real.Admin.Email, "password", real.Admin.Password, "remember", "1")))
+	for expires, asked := range map[time.Duration]int{time.Minute: 0, 61 * time.Minute: 1} {
+		info, err := site.newVisit(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)).caller.SessionInfo(
+			context.Background(), authnzerver.SessionInfoParams{SessionToken: one.cookies[sessionCookie]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		visit := site.newVisit(httptest.NewRecorder(), r)
+		visit.token, visit.Session = one.cookies[sessionCookie], &info.SessionInfo
+		visit.Session.Expires = time.Now().Add(20*24*time.Hour - expires)
+		messages = 0
+		if err := visit.prolong(); err != nil || messages != asked {
+			t.Errorf("%v: %d messages, %v", expires, messages, err)
 		}
 	}
 }

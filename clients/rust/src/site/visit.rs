@@ -290,9 +290,8 @@ impl<'a> Visit<'a> {
             return Ok(());
         };
         let left = session.expires.duration_since(SystemTime::now()).unwrap_or_default();
-        let whole = Duration::from_secs(u64::try_from(days).unwrap_or(0) * 24 * 60 * 60);
         let is_remembered = session.extra_info_json.get(REMEMBERED) == Some(&Value::Bool(true));
-        if !is_remembered || left > whole.saturating_sub(Duration::from_secs(60 * 60)) {
+        if !is_remembered || !is_an_hour_old(left, days) {
             return Ok(());
         }
         match caller.session_touch(&SessionTouchParams { session_token: token, days, days_max: None }) {
@@ -372,6 +371,12 @@ impl<'a> Visit<'a> {
     }
 }
 
+/// Whether a session of so many days, of which so much is left, was last prolonged an hour ago or before.
+fn is_an_hour_old(left: Duration, days: i64) -> bool {
+    let whole = Duration::from_secs(u64::try_from(days).unwrap_or(0) * 24 * 60 * 60);
+    left <= whole.saturating_sub(Duration::from_secs(60 * 60))
+}
+
 fn end(caller: &Caller<'_>, token: &str) -> Result<(), Error> {
     match caller.session_delete(&SessionDeleteParams { session_token: token }) {
         // One that is refused had ended already.
@@ -405,4 +410,23 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..32).map(|place| u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_prolonged_once_an_hour() {
+        let two_days = 2 * 24 * 60;
+        for (minutes_left, is_due) in [
+            (two_days, false),
+            (two_days - 59, false),
+            (two_days - 60, true),
+            (0, true),
+            (9 * two_days, false),
+        ] {
+            assert_eq!(is_an_hour_old(Duration::from_secs(60 * minutes_left), 2), is_due, "{minutes_left}");
+        }
+    }
 }
