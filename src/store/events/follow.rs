@@ -1,7 +1,9 @@
 //! Follows the chain: whether the log is what was written down, with what it says about origins.
 
 use super::chain::{Link, Origin};
-use super::{Event, EventKind, Unreadable, WAS_DELETED_AFTER, list, newest, owner_of_origin, removed};
+use super::{
+    Event, EventKind, OLDEST, Unreadable, WAS_DELETED_AFTER, list, newest, owner_of_origin, removed,
+};
 use crate::store::db::Db;
 use crate::store::error::StoreError;
 use crate::store::postgres::events::HIGHEST as POSTGRES_HIGHEST;
@@ -45,8 +47,12 @@ pub fn follow(db: &Db<'_>, from: Link, limit: i64, origins: &mut Origins) -> Res
         let highest = db.one(highest, &[], |row| column::<i64>(row, "seq"))?.unwrap_or(0);
         // Others may have written meanwhile.
         let is_end = newest(db)?.seq == from.seq;
+        // Before the first one that is kept, nobody would come upon one.
+        let first = removed(db)?.seq + 1;
+        let oldest = db.one(OLDEST, params! { ":limit": 1_i64 }, |row| column::<i64>(row, "seq"))?;
         return Ok(match () {
             () if !is_end => Followed::Through(from),
+            () if oldest.is_some_and(|oldest| oldest < first) => Followed::Altered(oldest.unwrap_or(first)),
             () if highest > from.seq => Followed::Missing(from.seq + 1),
             () => Followed::End(from),
         });

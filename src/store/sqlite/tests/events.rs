@@ -180,6 +180,7 @@ fn the_chain_shows_what_was_altered_removed_or_put_in() {
     assert_eq!(after("DELETE FROM events"), Followed::Missing(1));
     let more = "INSERT INTO events SELECT 11, at, kind, user_id, actor, actor_id, object, detail, hash, origin_hash FROM events WHERE seq = 10";
     assert_eq!(after(more), Followed::Altered(11));
+    assert_eq!(after(&more.replace("SELECT 11", "SELECT -5")), Followed::Altered(-5), "before the first one");
     let moved = "DELETE FROM events WHERE seq = 5; UPDATE events SET seq = seq - 1 WHERE seq > 5";
     assert_eq!(after(moved), Followed::Altered(5));
     let swapped = "UPDATE events SET seq = 100 WHERE seq = 5; UPDATE events SET seq = 5 WHERE seq = 6; UPDATE events SET seq = 6 WHERE seq = 100";
