@@ -55,14 +55,15 @@ pub fn build(
     check_keys(&config.secret)?;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = hashing::open(&config, plan.threads, clock, rng)?;
+    // What is wrong with a file is found before there is a database.
+    let outward = Outward::open(&config, process, clock)?;
     let store = open_store(&config.database, config.workers, Arc::clone(clock), Arc::clone(rng))?;
     let first_admin = || {
         settle_first_admin(&config.base_directory, &admin, &**rng)
             .map_err(|error| problem!("cannot write the administrator's password: {}", error))
     };
     let _ = prepare_database(&store, &policy, &hasher, &**rng, &first_admin)?;
-    let parts = Opened { policy, hasher, store };
-    let app = put_together(config, parts, process, clock, rng)?;
+    let app = put_together(config, Opened { policy, hasher, store, outward }, clock, rng);
     note_keys(&app);
     release_expired_locks(&app);
     resume_emails(&app);
@@ -85,7 +86,8 @@ pub fn open(
         .map_err(|error| Problem::of(&error))?;
     let policy = read_policy(config.permissions_file.as_deref())?;
     let hasher = hashing::open_for_command(&config, clock, rng)?;
-    let app = put_together(config, Opened { policy, hasher, store }, process, clock, rng)?;
+    let outward = Outward::open(&config, process, clock)?;
+    let app = put_together(config, Opened { policy, hasher, store, outward }, clock, rng);
     // As before each request: a lock that has expired holds for nobody.
     release_expired(&app).map_err(|error| app.store.about(&error))?;
     Ok(app)
@@ -110,20 +112,34 @@ struct Opened {
     policy: Policy,
     hasher: Hasher,
     store: Store,
+    outward: Outward,
+}
+
+/// What talks to the outside, or needs files beside the database.
+struct Outward {
+    machine_name: String,
+    mail: Mail,
+    breaches: Breaches,
+}
+
+impl Outward {
+    fn open(config: &Config, process: &Process, clock: &Arc<dyn Clock>) -> Result<Self, Problem> {
+        let machine_name = mail::machine_name();
+        let mail = mail::open(config, process, &machine_name, clock)?;
+        Ok(Self { machine_name, mail, breaches: breaches::open(config, process)? })
+    }
 }
 
 fn put_together(
     config: Config,
-    Opened { policy, hasher, store }: Opened,
-    process: &Process,
+    Opened { policy, hasher, store, outward }: Opened,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<App, Problem> {
-    let machine_name = mail::machine_name();
-    let Mail { settings: mail_settings, texts, mailer, post } =
-        mail::open(&config, process, &machine_name, clock)?;
-    let Breaches { lookup: breached_passwords, outbound } = breaches::open(&config, process)?;
-    Ok(App {
+) -> App {
+    let Outward { machine_name, mail, breaches } = outward;
+    let Mail { settings: mail_settings, texts, mailer, post } = mail;
+    let Breaches { lookup: breached_passwords, outbound } = breaches;
+    App {
         mail_settings,
         email_texts: ArcSwap::from_pointee(texts),
         limiter: Limiter::new(config.rate_limits.clone()),
@@ -152,7 +168,7 @@ fn put_together(
         recent_emails: Arc::default(),
         remembered: Remembered::default(),
         mail_stops: Arc::default(),
-    })
+    }
 }
 
 /// Makes a database with its first users, for set-up; or sees that it has them.

@@ -83,3 +83,20 @@ fn a_database_that_is_gone_and_a_directory_that_is_open_are_told_of() {
         assert!(!log.contains("there is no database"), "{log}");
     }
 }
+
+#[test]
+fn a_file_that_stops_a_start_does_so_before_there_is_a_database() {
+    for (variable, told) in [
+        ("SSL_CERT_FILE", "missing.pem"),
+        ("AUTHNZERVER_TEMPLATES", "missing.pem"),
+        ("AUTHNZERVER_PWNEDFILE", "missing.pem"),
+    ] {
+        let machine = Machine::new();
+        let missing = machine.path("missing.pem");
+        let output = machine.command(&[]).env(variable, &missing).output().expect("the program starts");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && log.contains(told), "{variable}: {log}");
+        assert!(!machine.path(".authdb.sqlite").exists(), "{variable}: made a database");
+        assert_eq!(files_of_credentials(&machine), 0, "{variable}");
+    }
+}

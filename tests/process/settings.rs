@@ -5,7 +5,7 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
-use support::machine::{Machine, Running, free_port};
+use support::machine::{KEY, Machine, Running, free_port};
 
 const CREDENTIALS: &str = ".authnzerver-admin-credentials";
 
@@ -121,5 +121,50 @@ fn loglevel_is_the_least_that_is_logged() {
         let log = std::fs::read_to_string(log).expect("text");
         assert_eq!(log.contains("request=\"session-new\""), requests, "{level}: {log}");
         assert_eq!(log.contains("nothing is written any more"), failures, "{level}: {log}");
+    }
+}
+
+#[test]
+fn a_password_in_the_url_of_a_database_is_shown_nowhere() {
+    let machine = Machine::new();
+    let url = "postgresql://me:hidden%20sesame@127.0.0.1:1/accounts?sslmode=disable";
+    for words in [
+        "serve",
+        "settings",
+        "settings check",
+        "settings check --json",
+        "doctor",
+        "doctor --json",
+        "stats",
+        "events",
+        "events verify",
+        "db check",
+        "db size",
+        "db migrate",
+        "user list",
+        "lock list",
+        "session list",
+        "apikey list",
+        "secret list",
+        "mail list",
+        "backup b.sqlite",
+        "restore b.sqlite",
+        "health",
+        "call session-exists",
+        "setup",
+        "policy",
+    ] {
+        for is_typed in [false, true] {
+            let mut command = machine.command(&[("SECRET", KEY), ("PIISALT", "none"), ("LOGLEVEL", "debug")]);
+            command.args(words.split(' '));
+            if is_typed {
+                command.arg(format!("--authdb={url}"));
+            } else {
+                command.env("AUTHNZERVER_AUTHDB", url);
+            }
+            let output = command.output().expect("the program starts");
+            let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(!told.contains("hidden") && !told.contains("sesame"), "{words}: {told}");
+        }
     }
 }
