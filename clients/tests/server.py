@@ -52,7 +52,7 @@ class Server:
             "BASEDIR": str(folder),
             "AUTHDB": f"sqlite:///{folder}/auth.sqlite",
             # Only what the test of it asks for is limited: the others ask from other addresses.
-            "RATELIMITS": "ipaddr:60000; user:60000; session:60000; apikey:60000; burst:1000",
+            "RATELIMITS": os.environ.get("RATELIMITS", "ipaddr:60000; user:60000; session:60000; apikey:60000; burst:1000"),
         }
         settings["SECRET"] = str(folder / "key")
         # A test may bring a policy of its own, or have codes typed.

@@ -75,7 +75,7 @@ function built(client) {
     loginLink: true,
     keepDays: 20,
     texts: { de: GERMAN },
-    static: ["/static/"],
+    static: ["/static"],
   });
   site.guard("/admin", { roles: ["staff", "superuser"] });
   site.guard("/new", { may: ["create", "dataset"] });
@@ -641,6 +641,17 @@ test("a page shows texts as texts", async () => {
   const rows = [{ title: bad, details: [bad], form }];
   const page = { name: "x", title: bad, messages: [bad], forms: [form], rows, links, secret: bad };
   assert.doesNotMatch(site.show(visit, page).body, /<b>|<script>|"">/);
+  client.close();
+});
+
+test("a page is drawn as by the other clients", async () => {
+  const client = new Client("http://127.0.0.1:1", new KeyRing("A".repeat(43)));
+  const { page, content } = JSON.parse(readFileSync(join(process.env.CLIENTS, "tests", "page.json"), "utf8"));
+  let drawn;
+  const site = new Site("A site", [ORIGIN], client, { render: (shown) => (drawn = shown.content.replaceAll(shown.csrf, "TOKEN")) });
+  const asked = { method: "GET", path: "/", query: new Map(), peer: "", header: () => undefined, form: new Map() };
+  site.show((await site.handle(asked)).visit, page);
+  assert.equal(drawn, content);
   client.close();
 });
 

@@ -39,7 +39,7 @@ namespace Tests {
         {
             $visit = $request->getAttribute(Visit::class);
             $may = $request->getUri()->getPath() === '/may' ? $visit->may('view', 'dataset', owner: 1) : null;
-            $text = json_encode([$visit->userId(), $visit->keyOwner, $may]) . " {$visit->csrfToken()} {$request->getBody()}";
+            $text = json_encode([$visit->userId(), $visit->keyOwner, $may]) . " {$visit->csrfToken()} {$request->getBody()->getContents()}";
 
             return (new HttpFactory())->createResponse()->withBody(Utils::streamFor($text))->withHeader('Set-Cookie', 'own=1');
         }

@@ -7,7 +7,7 @@ declare(strict_types=1);
 namespace Tests;
 
 use Authnzerver\{Client, KeyRing, Policy, Refused, Reply, StreamTransport, Transport};
-use Authnzerver\Site\{Form, Input, Page, Request, Routes, Row, Site};
+use Authnzerver\Site\{Form, Input, Page, Request, Routes, Row, ShownPage, Site};
 
 require __DIR__ . '/support.php';
 require __DIR__ . '/web.php';
@@ -550,6 +550,25 @@ test('a page shows texts as texts', function () {
     $page = new Page('x', $bad, [$bad], [$form], [new Row($bad, [$bad], $form)], ["/?a&$bad" => $bad], secret: $bad);
     $drawn = $site->show($visit, $page)->body;
     holds(!preg_match('/<b>|<script>|"">/', $drawn), $drawn);
+});
+
+test('a page is drawn as by the other clients', function () {
+    ['page' => $about, 'content' => $content] = json_decode(file_get_contents(getenv('CLIENTS') . '/tests/page.json'), true);
+    $form = fn (?array $form) => $form ? new Form(
+        $form['button'],
+        array_map(fn (array $input) => new Input(...$input), $form['inputs']),
+        $form['action'],
+    ) : null;
+    $page = new Page(...[
+        'forms' => array_map($form, $about['forms']),
+        'rows' => array_map(fn (array $row) => new Row($row['title'], $row['details'], $form($row['form'])), $about['rows']),
+        'links' => array_column($about['links'], 'text', 'path'),
+    ] + $about);
+    $render = fn (ShownPage $page) => str_replace($page->csrf(), 'TOKEN', $page->content());
+    $client = new Client('http://127.0.0.1:1', str_repeat('A', 43));
+    $site = new Site('A site', ['https://site.example'], $client, render: $render);
+    $site->handle(new Request('GET', '/'), $visit);
+    same($content, $site->show($visit, $page)->body);
 });
 
 test('only a proxy says whose request it is', function () {

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import re
 import unittest
 from dataclasses import replace
@@ -13,9 +14,10 @@ from authnzerver_client.site import Request, Site, current
 from authnzerver_client.site.asgi import Asgi
 from authnzerver_client.site.asgi import may as may_later
 from authnzerver_client.site.guards import login_required, role_required
+from authnzerver_client.site.pages import Form, Input, Page, Row, content
 from authnzerver_client.site.routes import ROUTES
 from authnzerver_client.site.wsgi import Wsgi, may
-from support import Real
+from support import ROOT, Real
 
 PASSWORD = "quiet-lanterns-over-9-hills"
 OTHER_PASSWORD = "seven-harbours-and-1-bridge"
@@ -514,6 +516,27 @@ class TypedCodes(Sites):
         self.assertIn("one-time-code", text)
         if path:
             self.assertIn(f'action="{path}"', text)
+
+
+class Drawing(unittest.TestCase):
+    def test_a_page_is_drawn_as_by_the_other_clients(self):
+        told = json.loads((ROOT / "clients" / "tests" / "page.json").read_text())
+        page = told["page"]
+
+        def form(about):
+            return about and Form(about["button"], [Input(**one) for one in about["inputs"]], about["action"])
+
+        drawn = content(
+            Page(
+                **{key: page[key] for key in ("name", "title", "messages", "secret")},
+                is_error=page["isError"],
+                forms=[form(one) for one in page["forms"]],
+                rows=[Row(row["title"], row["details"], form(row["form"])) for row in page["rows"]],
+                links=[(link["path"], link["text"]) for link in page["links"]],
+                csrf="TOKEN",
+            )
+        )
+        self.assertEqual(drawn, told["content"])
 
 
 class Address(unittest.TestCase):
