@@ -84,6 +84,29 @@ impl Param {
     }
 }
 
+/// What asking once more does, for whoever does not know whether the first time was carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeat {
+    /// Nothing: it only reads.
+    Reads,
+    /// Nothing more than the first time did. Where that was carried out, it may be refused, as what it was about is gone or there.
+    Same,
+    /// Something more, such as another session, email or guess at a password.
+    More,
+}
+
+impl Repeat {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reads => "reads",
+            Self::Same => "same",
+            Self::More => "more",
+        }
+    }
+}
+
 /// What became of a request: problems with its parameters, or what its action says.
 pub type Handled = Result<Result<Answer, Failure>, Vec<Problem>>;
 
@@ -99,6 +122,8 @@ pub struct Request {
     pub per_minute: Option<u32>,
     /// What is answered when the server could not find out; HTTP 503 where there is none.
     pub broken: Option<&'static Refusal>,
+    /// What asking once more does.
+    pub repeat: Repeat,
     /// What its answer has, beside `success` and `messages`, when it was done.
     pub answers: &'static Shape,
     /// The ways in which it says no.
@@ -112,7 +137,8 @@ pub struct Request {
 macro_rules! requests {
     ($(
         $(#[doc = $doc:literal])+
-        $wire_name:literal => $handle:ident($Params:ident) $(, $per_minute:literal / min)? $(, broken $broken:ident)? {
+        $wire_name:literal => $handle:ident($Params:ident) $(, $per_minute:literal / min)? $(, broken $broken:ident)?
+            $(, repeat $repeat:ident)? {
             $( $(#[doc = $param_doc:literal])+ $param:ident $(as $shown:ident)? $(or $alias:ident)?: $($word:ident)|+ $(of $members:ident)? ),* $(,)?
         } $(optional {
             $( $(#[doc = $opt_doc:literal])+ $opt:ident: $($opt_word:ident)|+ ),* $(,)?
@@ -181,6 +207,7 @@ macro_rules! requests {
                 params: $Params::PARAMS,
                 per_minute: $crate::requests!(@per_minute $($per_minute)?),
                 broken: $crate::requests!(@broken $($broken)?),
+                repeat: $crate::requests!(@repeat $($repeat)?),
                 answers: <$crate::requests!(@answer $($Answer)?)>::SHAPE,
                 refusals: &[$($(&$refusal),*)?],
                 handle: |call, body| {
@@ -205,6 +232,9 @@ macro_rules! requests {
     (@alias $alias:ident) => { Some(stringify!($alias)) };
     (@per_minute) => { None };
     (@per_minute $per_minute:literal) => { Some($per_minute) };
+    (@repeat) => { $crate::request::Repeat::More };
+    (@repeat reads) => { $crate::request::Repeat::Reads };
+    (@repeat same) => { $crate::request::Repeat::Same };
     (@broken) => { None };
     (@broken $broken:ident) => { Some(&$broken) };
 }

@@ -46,7 +46,7 @@ shared_params! {
 
 requests! {
     /// Tells whether a user may do something to an item, by the policy and by what is stored about the user.
-    "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED {} with question of Question answers Checked {
+    "user-check-access" => user_check_access(UserCheckAccess), broken NOT_CHECKED, repeat reads {} with question of Question answers Checked {
         /// What of the question the policy does not know, and therefore denies: item, action or visibility. With a role
         /// that it does not know, the access cannot be checked.
         unknown: Option<Cow<'static, str>>,
@@ -54,7 +54,7 @@ requests! {
 
     /// Tells why a user may or may not do something to an item: the rule that decides. It grants nothing; ask
     /// user-check-access for that.
-    "access-explain" => access_explain(AccessExplain), broken NOT_CHECKED {} with question of Question answers Explained {
+    "access-explain" => access_explain(AccessExplain), broken NOT_CHECKED, repeat reads {} with question of Question answers Explained {
         /// Whether user-check-access would permit it.
         permitted: bool,
         /// The rule that denies it, in one word: `user_not_active`, `owner_not_active`, or one of docs/policy.md.
@@ -66,7 +66,7 @@ requests! {
     } refuses [NOT_CHECKED, BAD_LIST]
 
     /// Tells whether a value is within a limit that the policy sets for a user's role.
-    "user-check-limit" => user_check_limit(UserCheckLimit), broken LIMIT_NOT_CHECKED {
+    "user-check-limit" => user_check_limit(UserCheckLimit), broken LIMIT_NOT_CHECKED, repeat reads {
         /// Whose limit it is.
         user_id: UserId,
         /// Their role.

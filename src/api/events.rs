@@ -61,7 +61,7 @@ shape! {
 requests! {
     /// Lists what happened after a position, and waits if that is nothing yet. Ask again with the position of the answer.
     /// With `lost`, forget what you know and go on from there: events in between are not kept any more, or cannot be read.
-    "events-since" => events_since(EventsSince), 3000/min {
+    "events-since" => events_since(EventsSince), 3000/min, repeat reads {
         /// The position of an earlier answer; `now` for what happens from now on, `first` for all that is kept.
         after: str,
     } optional {

@@ -42,7 +42,7 @@ requests! {
     } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
 
     /// Logs a user out by ending their session.
-    "user-logout" => user_logout(UserLogout), 10/min, broken LOGOUT_NOT_DELETED {
+    "user-logout" => user_logout(UserLogout), 10/min, broken LOGOUT_NOT_DELETED, repeat same {
         /// The session's token.
         session_token: secret,
         /// Whose session it is.

@@ -33,7 +33,7 @@ const USER_EXISTS: Refusal = Refusal::new("user exists", "There is an account wi
 
 requests! {
     /// Lists sessions that have not expired: of a user, or of everybody.
-    "internal-session-list" => session_list(SessionList) {
+    "internal-session-list" => session_list(SessionList), repeat reads {
     } optional {
         /// Whose; everybody's without.
         user_id: UserId,
@@ -47,7 +47,7 @@ requests! {
     } refuses [NO_SUCH_PLACE]
 
     /// Ends a session, and with it the API keys that are tied to it.
-    "internal-session-end" => session_end(SessionEnd) {
+    "internal-session-end" => session_end(SessionEnd), repeat same {
         /// Which one, as internal-session-list calls it.
         session_id: str,
     } answers EndedSession {
@@ -56,7 +56,7 @@ requests! {
     } refuses [NO_SUCH_SESSION]
 
     /// Ends all sessions of a user, or of everybody.
-    "internal-session-end-all" => session_end_all(SessionEndAll) {
+    "internal-session-end-all" => session_end_all(SessionEndAll), repeat same {
         /// Whose; null for everybody's.
         user_id: UserId|None,
     } answers EndedSessions {
@@ -65,14 +65,14 @@ requests! {
     }
 
     /// Removes the sessions that have expired. The server does so by itself after as many days as `sessionexpiry` says.
-    "internal-session-purge" => session_purge(SessionPurge) {
+    "internal-session-purge" => session_purge(SessionPurge), repeat same {
     } answers PurgedSessions {
         /// How many there were.
         removed: usize,
     }
 
     /// Lists API keys that can be used or renewed: of a user, or of everybody.
-    "internal-apikey-list" => apikey_list(ApikeyList) {
+    "internal-apikey-list" => apikey_list(ApikeyList), repeat reads {
     } optional {
         /// Whose; everybody's without.
         user_id: UserId,
@@ -86,7 +86,7 @@ requests! {
     } refuses [NO_SUCH_PLACE]
 
     /// Revokes an API key.
-    "internal-apikey-end" => apikey_end(ApikeyEnd) {
+    "internal-apikey-end" => apikey_end(ApikeyEnd), repeat same {
         /// Which one, as internal-apikey-list calls it.
         key_id: str,
     } answers EndedKey {
@@ -95,7 +95,7 @@ requests! {
     } refuses [NO_SUCH_KEY]
 
     /// Lists the locks in force: of accounts, and those that failed attempts made.
-    "internal-lock-list" => lock_list(LockList) {
+    "internal-lock-list" => lock_list(LockList), repeat reads {
     } optional {
         /// The `next` of an earlier answer.
         after: str,
@@ -107,7 +107,7 @@ requests! {
     } refuses [NO_SUCH_PLACE]
 
     /// Adds a user who need not sign up: the address counts as verified.
-    "internal-user-add" => user_add(UserAdd) {
+    "internal-user-add" => user_add(UserAdd), repeat same {
         /// The user's address.
         email: str,
         /// The user's name.
@@ -127,7 +127,7 @@ requests! {
     } refuses [BAD_EMAIL, BAD_NAME, BAD_PASSWORD, BAD_ROLE, USER_EXISTS]
 
     /// Lists emails of the server's queue that were not sent, in the order in which they were asked for.
-    "internal-email-list" => email_list(EmailList) {
+    "internal-email-list" => email_list(EmailList), repeat reads {
     } optional {
         /// The `next` of an earlier answer.
         after: int,
@@ -139,7 +139,7 @@ requests! {
     }
 
     /// Has an email tried again that waits or was given up on, or all of them.
-    "internal-email-retry" => email_retry(EmailRetry) {
+    "internal-email-retry" => email_retry(EmailRetry), repeat same {
         /// Which one, as internal-email-list calls it; null for all.
         number: int|None,
     } answers RetriedEmails {
@@ -148,13 +148,13 @@ requests! {
     } refuses [NO_SUCH_EMAIL]
 
     /// Takes an email out of the queue that waits or was given up on.
-    "internal-email-drop" => email_drop(EmailDrop) {
+    "internal-email-drop" => email_drop(EmailDrop), repeat same {
         /// Which one, as internal-email-list calls it.
         number: int,
     } refuses [NO_SUCH_EMAIL]
 
     /// Counts users by role and state, and everything else by kind and state. It reads the whole database.
-    "internal-stats" => stats(Stats) {
+    "internal-stats" => stats(Stats), repeat reads {
     } answers Counts {
         /// Users; `kind` is the role.
         users: Vec<Count>,

@@ -96,7 +96,7 @@ shape! {
 
 requests! {
     /// Lists the live sessions of whoever is logged in with this one, up to 500.
-    "session-list" => session_list(SessionList) {
+    "session-list" => session_list(SessionList), repeat reads {
         /// A session of theirs.
         session_token: secret,
     } answers Sessions {
@@ -108,7 +108,7 @@ requests! {
 
     /// Lists how whoever is logged in with this session logged in and failed to, and what became of their password, the
     /// newest first: for a page on which they see what was not them. It goes as far back as events are kept.
-    "login-history" => login_history(LoginHistory) {
+    "login-history" => login_history(LoginHistory), repeat reads {
         /// A session of theirs.
         session_token: secret,
     } optional {
@@ -124,7 +124,7 @@ requests! {
     } refuses [NOT_LOGGED_IN, NO_SUCH_LIMIT]
 
     /// Ends one of the sessions of whoever is logged in with this one, also this one itself.
-    "session-end" => session_end(SessionEnd) {
+    "session-end" => session_end(SessionEnd), repeat same {
         /// A session of theirs.
         session_token: secret,
         /// Which one to end, as session-list calls it.
@@ -133,7 +133,7 @@ requests! {
 
     /// Has a session end later, as each visit may do to one that is in use. It never ends sooner than it would anyway,
     /// nor later than the operator allows. Ask as often as you like: it is written at most once a minute.
-    "session-touch" => session_touch(SessionTouch) {
+    "session-touch" => session_touch(SessionTouch), repeat same {
         /// The session's token.
         session_token: secret,
         /// In how many days from now it is to end.
@@ -147,7 +147,7 @@ requests! {
     } refuses [NOT_LIVE, NO_SUCH_TIME]
 
     /// Lists the API keys of whoever is logged in with this session, up to 500 of each kind.
-    "apikey-list" => apikey_list(ApikeyList) {
+    "apikey-list" => apikey_list(ApikeyList), repeat reads {
         /// A session of theirs.
         session_token: secret,
     } answers Keys {
@@ -158,7 +158,7 @@ requests! {
     } refuses [NOT_LOGGED_IN]
 
     /// Revokes one of the API keys of whoever is logged in with this session.
-    "apikey-end" => apikey_end(ApikeyEnd) {
+    "apikey-end" => apikey_end(ApikeyEnd), repeat same {
         /// A session of theirs.
         session_token: secret,
         /// Which one to revoke, as apikey-list calls it.

@@ -65,7 +65,7 @@ requests! {
     } refuses [NOT_MADE]
 
     /// Tells whether a session is live, whose it is, and what is known about both.
-    "session-exists" => session_exists(SessionExists), broken NOT_READ {
+    "session-exists" => session_exists(SessionExists), broken NOT_READ, repeat reads {
         /// The session's token.
         session_token: secret,
     } answers SessionFound {
@@ -74,7 +74,7 @@ requests! {
     } refuses [NOT_LIVE]
 
     /// The same as session-exists, with what the session is called and when its owner gave a password.
-    "session-info" => session_info(SessionInfo), broken NOT_READ {
+    "session-info" => session_info(SessionInfo), broken NOT_READ, repeat reads {
         /// The session's token.
         session_token: secret,
     } answers SessionDescribed {
@@ -87,13 +87,13 @@ requests! {
     } refuses [NOT_LIVE]
 
     /// Ends a session.
-    "session-delete" => session_delete(SessionDelete), broken NOT_DELETED {
+    "session-delete" => session_delete(SessionDelete), broken NOT_DELETED, repeat same {
         /// The session's token.
         session_token: secret,
     } refuses [NO_SUCH_TOKEN]
 
     /// Ends all sessions of a user, or all but one.
-    "session-delete-userid" => session_delete_userid(SessionDeleteUserid), broken NONE_DELETED_BROKEN {
+    "session-delete-userid" => session_delete_userid(SessionDeleteUserid), broken NONE_DELETED_BROKEN, repeat same {
         /// The session that may be kept.
         session_token: secret,
         /// Whose sessions to end.
@@ -103,7 +103,7 @@ requests! {
     } refuses [NONE_DELETED]
 
     /// Changes what is noted about a session.
-    "internal-session-edit" => internal_session_edit(InternalSessionEdit), broken NOT_EDITED {
+    "internal-session-edit" => internal_session_edit(InternalSessionEdit), broken NOT_EDITED, repeat same {
         /// The session's token.
         target_session_token: secret,
         /// Keys to set; a key whose value is "__delete__" is removed.

@@ -8,7 +8,7 @@ use super::command::{Arguments, CommandError, Context, EXIT_DONE};
 use super::form::wanted_form;
 use crate::api::requests;
 use crate::outcome::{INVALID_PARAMETERS, Refusal};
-use crate::request::{Param, Request};
+use crate::request::{Param, Repeat, Request};
 use crate::shape::{Field, Shape, Type};
 use serde_json::{Map, Value, json};
 use shared::{objects, refusals, tidy};
@@ -59,6 +59,19 @@ the `response` of a refusal has `retry_after`: after so many seconds the next at
 
 Times are UTC, as `2026-11-23T14:06:11.930944`; the fraction is left out when it is zero. An `int` has 64 bits, a
 `float` may be a whole number, and `true` is neither.
+
+## Asking once more
+
+After a 503, the reason of a request that the server could not carry out, or no answer at all, nobody may know whether it was
+carried out: the connection to a PostgreSQL can be lost during the commit. Each request below says what asking once more does:
+
+| | |
+| --- | --- |
+| It only reads. | Ask again. |
+| Asked once more, it does no more. | Ask again. If the first time was carried out, the answer may be a refusal: what it was about is gone by then, or there. |
+| Asked once more, it may do more. | Look first, or leave it to the user: there may be another session, key or email, or a guess at a password or a code that counts; and what the first time gave out is lost. |
+
+A `batch` is like its requests. The clients of this project ask again by themselves where a request only reads.
 
 ## The health check
 
@@ -148,7 +161,7 @@ fn request_json(request: &Request) -> Value {
     json!({
         "name": request.name, "doc": tidy(request.doc), "per_minute": request.per_minute,
         "parameters": parameters, "answers": fields_json(request.answers), "refusals": refusals,
-        "when_broken": request.broken.and_then(Refusal::reason),
+        "repeat": request.repeat.word(), "when_broken": request.broken.and_then(Refusal::reason),
     })
 }
 
@@ -186,6 +199,12 @@ fn section(page: &mut String, request: &Request) {
     if let Some(per_minute) = request.per_minute {
         line(page, &format!("\nAt most {per_minute} a minute for one client, unless set otherwise."));
     }
+    let repeat = match request.repeat {
+        Repeat::Reads => "It only reads.",
+        Repeat::Same => "Asked once more, it does no more.",
+        Repeat::More => "Asked once more, it may do more.",
+    };
+    line(page, &format!("\n{repeat}"));
     line(page, "\n| parameter | type | | meaning |\n| --- | --- | --- | --- |");
     for param in request.params {
         let alias = param.alias.map(|alias| format!(" (or `{alias}`)")).unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::vfs::{self, Operation};
 use crate::writing::{Asked, Outcome, Prepare, SETTINGS, WRITING};
 use authnzerver::api::{REQUESTS_BY_NAME, requests};
 use authnzerver::outcome::Refusal;
+use authnzerver::request::Repeat;
 use authnzerver::server::health::HealthCheck;
 use serde_json::Value;
 use std::time::Duration;
@@ -27,6 +28,39 @@ fn each_request_either_writes_or_reads_and_is_tried() {
     }
     for name in WRITING.iter().map(|(name, _)| name).chain(READING.iter().map(|(name, _)| name)) {
         assert!(REQUESTS_BY_NAME.contains_key(name), "{name} is no request");
+    }
+}
+
+#[test]
+fn what_only_reads_is_declared_as_such() {
+    for request in requests() {
+        // A batch is like its requests.
+        let reads = READING.iter().any(|(reading, _)| *reading == request.name && *reading != "batch");
+        assert_eq!(request.repeat == Repeat::Reads, reads, "{}", request.name);
+    }
+}
+
+#[test]
+fn what_does_no_more_when_it_is_asked_once_more_leaves_everything_as_it_is() {
+    let _turn = disk();
+    for (request, prepare) in WRITING {
+        if REQUESTS_BY_NAME[request].repeat != Repeat::Same {
+            continue;
+        }
+        let server = TestServer::start_with(SETTINGS);
+        let asked = prepare(&server, "p");
+        assert!(!asked.outcome.takes_a_password(), "{request}: asking once more is one more guess");
+        let left = || {
+            // It counts how often everything was ended, also where nothing was left to end.
+            server.changes("UPDATE users SET revocations = 0");
+            contents::of(&server, Part::WithoutAttempts)
+        };
+        let _ = server.ask(request, asked.body.clone());
+        let (before, _) = (left(), server.outbox.take());
+        let _ = server.ask(request, asked.body);
+        let after = left();
+        assert!(after == before, "{request} does more: {:?}", news(&before, &after));
+        assert!(server.outbox.take().is_empty(), "{request} sends an email once more");
     }
 }
 

@@ -10,8 +10,6 @@ import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# The tests there prove of each request that it only reads; such a request may be asked twice.
-READING = ROOT / "tests" / "disk" / "reading.rs"
 # The addresses of the end user that a client fills in by itself.
 ABOUT_THE_CALLER = ("ip_address", "user_agent")
 
@@ -80,18 +78,10 @@ def camel(words):
 def read(program):
     """The model of the API that a program serves."""
     text = subprocess.run([program, "schema"], check=True, capture_output=True, text=True).stdout
-    return of_schema(json.loads(text), reading(READING.read_text()))
+    return of_schema(json.loads(text))
 
 
-def reading(text):
-    names = set(re.findall(r'^    \("([a-z-]+)", \|', text, re.MULTILINE))
-    # A batch only reads if all of its requests do.
-    return names - {"batch"}
-
-
-def of_schema(schema, only_read):
-    names = {request["name"] for request in schema["requests"]}
-    assert only_read <= names, f"{READING} names what is no request: {only_read - names}"
+def of_schema(schema):
     members, requests = {}, []
     for request in schema["requests"]:
         words = request["name"].split("-")
@@ -108,7 +98,8 @@ def of_schema(schema, only_read):
                 ),
                 reasons=tuple(reasons),
                 per_minute=request["per_minute"],
-                only_reads=request["name"] in only_read,
+                # Such a request may be asked twice.
+                only_reads=request["repeat"] == "reads",
             )
         )
     objects = [

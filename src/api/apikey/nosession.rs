@@ -72,7 +72,7 @@ requests! {
     } refuses [MAY_NOT_ISSUE, BAD_TIMES]
 
     /// Verifies an API key, on behalf of its owner or of an administrator.
-    "apikey-verify-nosession" => apikey_verify_nosession(ApikeyVerifyNosession) {
+    "apikey-verify-nosession" => apikey_verify_nosession(ApikeyVerifyNosession), repeat reads {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Who verifies it.
@@ -82,7 +82,7 @@ requests! {
     } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID]
 
     /// Revokes an API key, on behalf of its owner or of an administrator.
-    "apikey-revoke-nosession" => apikey_revoke_nosession(ApikeyRevokeNosession) {
+    "apikey-revoke-nosession" => apikey_revoke_nosession(ApikeyRevokeNosession), repeat same {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Who revokes it.
@@ -92,7 +92,7 @@ requests! {
     } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID, KEY_NOT_REVOKED]
 
     /// Revokes all API keys without a session that the owner of a valid one has.
-    "apikey-revokeall-nosession" => apikey_revokeall_nosession(ApikeyRevokeallNosession) {
+    "apikey-revokeall-nosession" => apikey_revokeall_nosession(ApikeyRevokeallNosession), repeat same {
         /// The claims of one of the keys.
         apikey_dict: dict of CLAIMS,
         /// Who revokes them.

@@ -69,7 +69,7 @@ requests! {
 
     /// Checks an API key from apikey-issue: whose it is, and, with an action, whether it is good for that. It is if one of
     /// its scopes covers that and the policy permits it to its owner. If not, the request is refused.
-    "apikey-check" => apikey_check(ApikeyCheck) {
+    "apikey-check" => apikey_check(ApikeyCheck), repeat reads {
         /// The key.
         apikey: secret,
     } optional {

@@ -63,7 +63,7 @@ requests! {
     } refuses [MAY_NOT_ISSUE, NO_SESSION, OTHER_SESSION, BAD_TIMES]
 
     /// Verifies an API key, on behalf of its owner or of an administrator.
-    "apikey-verify" => apikey_verify(ApikeyVerify) {
+    "apikey-verify" => apikey_verify(ApikeyVerify), repeat reads {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Who verifies it.
@@ -73,7 +73,7 @@ requests! {
     } refuses [KEY_NOT_ALLOWED, KEY_NOT_VALID]
 
     /// Revokes an API key, on behalf of its owner or of an administrator.
-    "apikey-revoke" => apikey_revoke(ApikeyRevoke) {
+    "apikey-revoke" => apikey_revoke(ApikeyRevoke), repeat same {
         /// The key's claims.
         apikey_dict: dict of CLAIMS,
         /// Who revokes it.

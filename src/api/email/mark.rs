@@ -27,7 +27,7 @@ requests! {
     /// that is locked stays locked, and one that was deactivated stays inactive. If the address was signed up more than
     /// once with different passwords, none of them is valid: the user sets one with user-resetpass. The same holds if it
     /// was signed up after an account had been moved there by an edit.
-    "user-set-emailverified" => user_set_emailverified(UserSetEmailverified) {
+    "user-set-emailverified" => user_set_emailverified(UserSetEmailverified), repeat same {
         /// The address the user signed up with.
         email: str,
     } answers Verified {
@@ -40,7 +40,7 @@ requests! {
     } refuses [UNKNOWN, NOT_VERIFIABLE]
 
     /// Notes that an email was sent by other means than this server's.
-    "user-set-emailsent" => user_set_emailsent(UserSetEmailsent), 2/min {
+    "user-set-emailsent" => user_set_emailsent(UserSetEmailsent), 2/min, repeat same {
         /// The address the user signed up with.
         email: str,
         /// Which email: signup or forgotpass.

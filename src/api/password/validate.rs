@@ -9,7 +9,7 @@ const INSECURE: Refusal = Refusal::new("password is insecure or invalid", "");
 
 requests! {
     /// Tells whether a password would be accepted, and why not. Nothing is changed.
-    "user-validatepass" => user_validatepass(UserValidatepass) {
+    "user-validatepass" => user_validatepass(UserValidatepass), repeat reads {
         /// The password.
         password: password,
         /// The address of its user; the password must not resemble it.

@@ -27,7 +27,7 @@ const BAD_PASSWORD: Refusal = Refusal::new("invalid password", "").nulls(&["user
 requests! {
     /// Signs a user up. The account can be used once its address is verified. An address that is known already is
     /// refused with the same message; the calling server sends a verification email whenever it is told to.
-    "user-new" => user_new(UserNew), 5/min, broken NOT_ADDED {
+    "user-new" => user_new(UserNew), 5/min, broken NOT_ADDED, repeat same {
         /// The user's name; may be empty.
         full_name: str,
         /// The user's address, which is what they log in with.

@@ -33,7 +33,7 @@ requests! {
     } refuses [UNKNOWN, WRONG_PASSWORD, IS_SUPERUSER, NOT_DELETED, LOCKED]
 
     /// Deletes an account. An unknown number is not an error.
-    "internal-user-delete" => internal_user_delete(InternalUserDelete), broken NOT_DELETED {
+    "internal-user-delete" => internal_user_delete(InternalUserDelete), broken NOT_DELETED, repeat same {
         /// Whom to delete.
         target_userid: UserId,
     } answers InternallyDeleted {

@@ -49,7 +49,7 @@ const TO_BE_PROVEN: Refusal = Refusal::new(
 
 requests! {
     /// Changes a user's own name or address, or, for an administrator, anybody's.
-    "user-edit" => user_edit(UserEdit), 10/min, broken NOT_EDITED {
+    "user-edit" => user_edit(UserEdit), 10/min, broken NOT_EDITED, repeat same {
         /// The user who asks.
         user_id: UserId,
         /// That user's role.
@@ -68,7 +68,7 @@ requests! {
     ]
 
     /// Changes a user. Keys of `extra_info` are set one by one, or removed with "__delete__".
-    "internal-user-edit" => internal_user_edit(InternalUserEdit), broken INTERNALLY_NOT_EDITED {
+    "internal-user-edit" => internal_user_edit(InternalUserEdit), broken INTERNALLY_NOT_EDITED, repeat same {
         /// Whom to change.
         target_userid: UserId,
         /// What to change.

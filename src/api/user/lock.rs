@@ -42,7 +42,7 @@ const NOT_TOGGLED: Refusal =
 
 requests! {
     /// Locks or unlocks somebody else's account on behalf of an administrator.
-    "user-lock" => user_lock(UserLock), broken BROKEN {
+    "user-lock" => user_lock(UserLock), broken BROKEN, repeat same {
         /// The user who asks.
         user_id: UserId,
         /// That user's role: superuser.
@@ -59,7 +59,7 @@ requests! {
     } refuses [NOT_SUPERUSER, SELF, BAD_ACTION, SYSTEM_USER, NO_SESSION, NOT_TOGGLED]
 
     /// Locks or unlocks an account. A lock ends all sessions, API keys and codes; an unlock gives the old role back.
-    "internal-user-lock" => internal_user_lock(InternalUserLock), broken NOT_TOGGLED {
+    "internal-user-lock" => internal_user_lock(InternalUserLock), broken NOT_TOGGLED, repeat same {
         /// Whose account it is.
         target_userid: UserId,
         /// lock or unlock.

@@ -37,7 +37,7 @@ const MATCH_FAILED: Refusal = Refusal::new("exception in DB access", FAILED).nul
 requests! {
     /// Lists all users, or one of them. With very many users, ask for them in pieces: `limit` of them at a time, each
     /// time those `after` the last number that was answered.
-    "user-list" => user_list(UserList), broken LIST_FAILED {
+    "user-list" => user_list(UserList), broken LIST_FAILED, repeat reads {
         /// The one user to list, or null for all.
         user_id: UserId|None,
     } optional {
@@ -51,7 +51,7 @@ requests! {
     } refuses [TOO_MANY]
 
     /// Looks a user up by their address.
-    "user-lookup-email" => user_lookup_email(UserLookupEmail), broken EMAIL_FAILED {
+    "user-lookup-email" => user_lookup_email(UserLookupEmail), broken EMAIL_FAILED, repeat reads {
         /// The address the user signed up with.
         email: str,
     } answers OneUser {
@@ -60,7 +60,7 @@ requests! {
     } refuses [EMAIL_UNKNOWN]
 
     /// Looks users up by any of their properties.
-    "user-lookup-match" => user_lookup_match(UserLookupMatch), broken MATCH_FAILED {
+    "user-lookup-match" => user_lookup_match(UserLookupMatch), broken MATCH_FAILED, repeat reads {
         /// The property: any key of the answer's `user_info`.
         by: str,
         /// Its value; for `extra_info` an object whose keys and values must all be among those noted.
