@@ -68,7 +68,8 @@ impl PostgresError {
 
     /// Whether the server is out of reach, or out of order: whoever asks another one, or later, may hear something better.
     pub(crate) fn is_unreachable(&self) -> bool {
-        self.is_lost() || ["53", "58", "XX"].iter().any(|class| self.code().starts_with(class))
+        // Out of resources, held up by a lock or for too long, or failing itself.
+        self.is_lost() || ["53", "55", "57", "58", "XX"].iter().any(|class| self.code().starts_with(class))
     }
 
     /// Whether another transaction came in between, so that the same works when it is run again.

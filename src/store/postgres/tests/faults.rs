@@ -127,8 +127,10 @@ fn a_transaction_that_the_server_ends_while_it_is_idle_is_run_again() {
     let writes = std::thread::spawn(move || {
         let has_ended = std::sync::Mutex::new(has_ended);
         store.write(move |tx| {
+            let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+            // It may end before this is done, and then this is run again.
             let is_new = roles::insert(tx, "a")?;
-            if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+            if is_first {
                 has_ended.lock().expect("no panic").recv().expect("is told");
             }
             roles::insert(tx, "b")?;
@@ -139,7 +141,7 @@ fn a_transaction_that_the_server_ends_while_it_is_idle_is_run_again() {
     {
         std::thread::yield_now();
     }
-    ended.send(()).expect("somebody waits");
+    let _ = ended.send(());
     assert!(writes.join().expect("no panic").expect("is run again"), "a first half was kept");
     assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
@@ -153,7 +155,8 @@ fn a_statement_that_takes_too_long_fails_its_write_alone() {
     let (mut locks, _) = engine(&other).pool.lend().expect("connects");
     locks.simple(&format!("BEGIN READ WRITE; LOCK TABLE {schema}.roles")).expect("locks");
     let late = store.write(|tx| roles::insert(tx, "a"));
-    assert!(late.as_ref().is_err_and(|error| error.to_string().contains("57014")), "{late:?}");
+    let is_no_verdict = |error: &StoreError| error.is_unreachable() && error.to_string().contains("57014");
+    assert!(late.as_ref().is_err_and(is_no_verdict), "{late:?}");
     locks.simple("ROLLBACK").expect("lets go");
     assert!(store.write(|tx| roles::insert(tx, "a")).expect("writes"));
 }

@@ -198,7 +198,7 @@ fn whoever_finds_no_connection_waits_for_their_turn_or_is_refused() {
 }
 
 #[test]
-fn a_connection_that_nobody_waits_for_any_more_keeps_its_place_until_it_is_given_up() {
+fn connections_that_come_to_nothing_take_no_place() {
     let is_well = Arc::<AtomicBool>::default();
     let open = Arc::<AtomicUsize>::default();
     let most = Arc::<AtomicUsize>::default();
