@@ -185,7 +185,9 @@ class Running(WithServer):
         (folder / "app.py").write_text(code)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        environment = {**os.environ, "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}", "UVICORN_PORT": str(port)}
+        # Gunicorn would leave a socket at home.
+        gunicorn = f"--bind=127.0.0.1:{port} --no-control-socket"
+        environment = {**os.environ, "GUNICORN_CMD_ARGS": gunicorn, "UVICORN_PORT": str(port)}
         environment["PATH"] = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
         log = open(folder / "log.txt", "w+")
         self.addCleanup(log.close)
