@@ -18,7 +18,9 @@ async function done(path, visit) {
     await visit.store({ seen: null });
   } else if (path === "/may") {
     const items = ["public", "private"].map((visibility) => ({ owner: 1, visibility }));
-    return (await Promise.all(items.map((item) => visit.may("view", "dataset", item)))).join(" ");
+    const [call] = items.map((item) => visit.access("view", "dataset", item));
+    const together = Boolean((await visit.auth.together([call])).get(call));
+    return [...(await Promise.all(items.map((item) => visit.may("view", "dataset", item)))), together].join(" ");
   }
   return null;
 }

@@ -408,7 +408,7 @@ for (const [kind, start] of Object.entries(KINDS)) {
 
     test("a question of the program's own is answered, or said to have no answer", async () => {
       const browser = browserOf();
-      assert.equal((await browser.get("/may")).text, "true false");
+      assert.equal((await browser.get("/may")).text, "true false true");
       await server.tell("stop");
       const { status, headers, text } = await browser.get("/may");
       await server.tell("start");

@@ -2,9 +2,11 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 
+import * as calls from "../calls.js";
 import type { Caller } from "../client.js";
 import { Refused } from "../errors.js";
-import type { SessionAndOwner } from "../types.js";
+import type { Call } from "../record.js";
+import type { SessionAndOwner, UserCheckAccessAnswer } from "../types.js";
 import { unescape } from "./pages.js";
 import { type SiteRequest, cookieOf } from "./web.js";
 
@@ -88,18 +90,27 @@ export class Visit {
     return (Object.hasOwn(texts, text) ? texts[text] : undefined) ?? text;
   }
 
+  /** What to ask, together with other calls, to learn whether the policy lets this visitor do something with an item. */
+  access(
+    action: string,
+    item: string,
+    { owner, visibility = "private", sharedWith = [] }: Item,
+  ): Call<UserCheckAccessAnswer> {
+    return calls.userCheckAccess({
+      userId: this.userId ?? ANONYMOUS,
+      userRole: this.role,
+      action,
+      targetName: item,
+      targetOwner: owner,
+      targetVisibility: visibility,
+      targetSharedwith: sharedWith.join(",") || null,
+    });
+  }
+
   /** Whether the policy lets this visitor do something with an item. While the server cannot be asked, that is thrown. */
-  async may(action: string, item: string, { owner, visibility = "private", sharedWith = [] }: Item): Promise<boolean> {
+  async may(action: string, item: string, about: Item): Promise<boolean> {
     try {
-      await this.auth.userCheckAccess({
-        userId: this.userId ?? ANONYMOUS,
-        userRole: this.role,
-        action,
-        targetName: item,
-        targetOwner: owner,
-        targetVisibility: visibility,
-        targetSharedwith: sharedWith.join(",") || null,
-      });
+      await this.auth.ask(this.access(action, item, about));
     } catch (error) {
       if (error instanceof Refused) {
         return false;

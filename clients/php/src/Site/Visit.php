@@ -4,9 +4,12 @@ declare(strict_types=1);
 
 namespace Authnzerver\Site;
 
+use Authnzerver\Call;
 use Authnzerver\Caller;
+use Authnzerver\Calls;
 use Authnzerver\Refused;
 use Authnzerver\Types\SessionAndOwner;
+use Authnzerver\Types\UserCheckAccessAnswer;
 
 /** What the site knows about the request that it answers. */
 final class Visit
@@ -83,6 +86,30 @@ final class Visit
     }
 
     /**
+     * What to ask, together with other calls, to learn whether the policy lets this visitor do something with an item.
+     *
+     * @param list<int> $sharedWith
+     * @return Call<UserCheckAccessAnswer>
+     */
+    public function access(
+        string $action,
+        string $item,
+        int $owner,
+        string $visibility = 'private',
+        array $sharedWith = [],
+    ): Call {
+        return Calls::userCheckAccess(
+            userId: $this->userId() ?? self::ANONYMOUS,
+            userRole: $this->role(),
+            action: $action,
+            targetName: $item,
+            targetOwner: $owner,
+            targetVisibility: $visibility,
+            targetSharedwith: implode(',', $sharedWith) ?: null,
+        );
+    }
+
+    /**
      * Whether the policy lets this visitor do something with an item. While the server cannot be asked, that is thrown.
      *
      * @param list<int> $sharedWith
@@ -95,15 +122,7 @@ final class Visit
         array $sharedWith = [],
     ): bool {
         try {
-            $this->auth->userCheckAccess(
-                userId: $this->userId() ?? self::ANONYMOUS,
-                userRole: $this->role(),
-                action: $action,
-                targetName: $item,
-                targetOwner: $owner,
-                targetVisibility: $visibility,
-                targetSharedwith: implode(',', $sharedWith) ?: null,
-            );
+            $this->auth->ask($this->access($action, $item, $owner, $visibility, $sharedWith));
         } catch (Refused) {
             return false;
         }
