@@ -106,7 +106,11 @@ fn copy_tables(source: &mut dyn End, target: &mut dyn End, tables: &[Table]) -> 
         });
         read.map_err(|error| at(TO, table.name, &error))?;
         if arrived != sum {
-            return Err(problem!("{}, {}: what has arrived is not what was read", TO, table.name));
+            return Err(problem!(
+                "{}, {}: what has arrived is not what was read; nothing was copied",
+                TO,
+                table.name
+            ));
         }
         copied.push((table.name, sum.rows));
     }
@@ -114,7 +118,7 @@ fn copy_tables(source: &mut dyn End, target: &mut dyn End, tables: &[Table]) -> 
 }
 
 fn at(end: &'static str, table: &'static str, error: &StoreError) -> Problem {
-    problem!("{}, {}: {}", end, table, error)
+    problem!("{}, {}: {}; nothing was copied", end, table, error)
 }
 
 #[cfg(test)]

@@ -264,7 +264,7 @@ fn what_has_changed_on_the_way_is_noticed() {
             write(&to, (&clock(), &rng()), &mut fill)
         };
         let told = read(&full, (&clock(), &rng()), &mut into).expect_err("is not the same").to_string();
-        assert_eq!(told, "TO, role_history: what has arrived is not what was read");
+        assert_eq!(told, "TO, role_history: what has arrived is not what was read; nothing was copied");
         assert_eq!(room.files(), before);
         drop(open(&to).expect("is as if nothing had been there"));
         let _ = std::fs::remove_file(room.path("there"));

@@ -113,6 +113,7 @@ impl fmt::Display for PostgresError {
                     b"28P01" | b"28000" => " (it refuses the user or the password)",
                     b"22008" => " (there is a time that is none)",
                     b"3D000" => " (there is no such database)",
+                    b"3F000" => " (there is no such schema, and the user may not make it)",
                     b"53100" => " (its disk is full)",
                     b"53300" => " (it has no connection free)",
                     b"55P03" => " (somebody else has it locked for too long)",

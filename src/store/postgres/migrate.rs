@@ -26,7 +26,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 /// Makes the tables, or takes the steps that are missing.
 pub(super) fn migrate(session: &Session<'_>, schema: Option<&str>) -> Result<Origin, OpenError> {
     if let Some(schema) = schema {
-        let made = session.text(&format!("{BEGIN}; CREATE SCHEMA IF NOT EXISTS {schema}; COMMIT"));
+        let made = session.text(&format!("{BEGIN}; CREATE SCHEMA IF NOT EXISTS \"{schema}\"; COMMIT"));
         // Whoever may not make one may be at home in one that is there.
         if made.is_err() {
             session.roll_back();
@@ -82,9 +82,9 @@ fn migrate_in_transaction(session: &Session<'_>) -> Result<Origin, OpenError> {
 /// Makes a schema with all tables; the caller has begun a transaction. It must not be there, or be empty.
 pub(super) fn make(session: &Session<'_>, schema: Option<&str>) -> Result<(), OpenError> {
     if let Some(schema) = schema
-        && !is_true(session, &format!("SELECT to_regnamespace('{schema}') IS NOT NULL"))?
+        && !is_true(session, &format!("SELECT to_regnamespace('\"{schema}\"') IS NOT NULL"))?
     {
-        session.text(&format!("CREATE SCHEMA {schema}"))?;
+        session.text(&format!("CREATE SCHEMA \"{schema}\""))?;
     }
     session.text(LOCK)?;
     if is_true(session, HAS_TABLES)? {

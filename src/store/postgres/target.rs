@@ -158,6 +158,8 @@ fn is_name(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         && !text.starts_with(|first: char| first.is_ascii_digit())
+        // These are the server's own, or end with the connection.
+        && !text.starts_with("pg_")
 }
 
 fn host(text: &str) -> Result<Host, Problem> {
@@ -238,6 +240,7 @@ mod tests {
             "postgresql://me:hidden@db/db?options=-c",
             "postgresql://me:hidden@db/db?search_path=a,b",
             "postgresql://me:hidden@db/db?search_path=\"a\"",
+            "postgresql://me:hidden@db/db?search_path=pg_temp",
             "postgresql://me:hidden@db/db?max_connections=1",
             "postgresql://me:hidden@db/",
             "postgresql://:hidden@db/db",

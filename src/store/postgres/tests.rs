@@ -84,3 +84,19 @@ fn a_schema_is_made_once() {
     assert_eq!(store.read(roles::list).expect("reads").len(), 1);
     store.check().expect("is well");
 }
+
+#[test]
+fn a_schema_may_have_the_name_of_a_word_of_sql() {
+    let Some(mut target) = target() else { return };
+    target.schema = Some("full".to_owned());
+    let (other, _) = open().expect("a server is named");
+    let drop_it = || {
+        let session = engine(&other).reader();
+        session.text("BEGIN READ WRITE; DROP SCHEMA IF EXISTS \"full\" CASCADE; COMMIT").expect("drops it");
+    };
+    drop_it();
+    let (store, origin) = open_target(&target).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(origin, Origin::Made);
+    drop(store);
+    drop_it();
+}
