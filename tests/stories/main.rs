@@ -20,6 +20,7 @@ mod forgotten;
 mod guesses;
 mod health;
 mod hostile_values;
+mod history;
 mod journeys;
 mod limited_keys;
 mod login;
