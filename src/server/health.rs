@@ -81,6 +81,7 @@ const fn cause(error: &StoreError) -> &'static str {
         StoreError::Damaged(_) => "the database is damaged",
         StoreError::WritesFail(_) => "writes fail",
         StoreError::Busy => "the database is busy",
+        StoreError::ClockSkew(_) => "this machine's clock and the database's are not together",
         StoreError::Closed => "the server is stopping",
         _ => "the database fails",
     }
