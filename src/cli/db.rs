@@ -30,7 +30,7 @@ pub fn check(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8,
     Ok(if problems.is_empty() { EXIT_DONE } else { EXIT_FAILED })
 }
 
-/// Tells how large the file is, and what takes the room.
+/// Tells how large the file is, what takes the room, and which copies of it upgrades have left.
 ///
 /// # Errors
 /// It cannot be read.
@@ -49,9 +49,18 @@ pub fn size(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, 
         table.pair(name, format!("{count} rows"));
         rows.insert(name.clone(), Value::from(*count));
     }
+    let mut copies = Vec::new();
+    let newest = if let Holds::Schema { newest, .. } = found.holds { newest } else { 0 };
+    for copy in (1..newest).map(|version| copy_of(&path, version)) {
+        let Ok(about) = std::fs::metadata(&copy) else { continue };
+        let copy = copy.to_string_lossy().into_owned();
+        table.pair(&copy, kib(about.len()));
+        copies.push(json!({ "path": copy, "bytes": about.len() }));
+    }
     let text = table.text(Style::of(context));
     let document = json!({
         "file_bytes": found.file_bytes, "free_bytes": found.free_bytes, "log_bytes": found.log_bytes, "rows": rows,
+        "copies": copies,
     });
     show(arguments, context, &document, &text);
     Ok(EXIT_DONE)

@@ -45,6 +45,11 @@ fn an_older_binary_says_how_to_undo_an_upgrade_and_that_works() {
     assert!(log.contains("brought the database's schema up to date") && log.contains("from=6"), "{log}");
     assert!(log.contains(".authdb.sqlite.schema-6"), "{log}");
 
+    // The copy stays until somebody removes it, so that somebody has to be able to find it.
+    let sizes = machine.command(&[]).args(["db", "size"]).output().expect("runs");
+    let told = String::from_utf8_lossy(&sizes.stdout).into_owned();
+    assert!(told.contains(".authdb.sqlite.schema-6"), "{told}");
+
     // To this program, a database with one step more is what today's is to an older one.
     Connection::open(&path).and_then(|db| db.execute_batch("PRAGMA user_version = 99")).expect("ages");
     let (status, log) = machine.fails(&[]);

@@ -69,7 +69,9 @@ pub static DB: &[Command] = &[
     Command::new("check", "check the whole database for damage", db::check)
         .options(&[JSON])
         .help("It only reads, also beside a running server. Ends with 1 if there is damage.\n"),
-    Command::new("size", "tell how large the database is, and what takes the room", db::size).options(&[JSON]),
+    Command::new("size", "tell how large the database is, and what takes the room", db::size)
+        .options(&[JSON])
+        .help("The copies that upgrades have left beside it are named, too. Nothing removes them but you.\n"),
     Command::new("compact", "give back the room that the database no longer needs", db::compact)
         .options(&[JSON])
         .help(
