@@ -55,6 +55,18 @@ impl Schema {
         assert!(psql.wait().expect("ends").success(), "{change}");
     }
 
+    /// Whether this text, without quotes, stands in any value of any table, be it as text or as bytes.
+    #[must_use]
+    pub fn has(&self, text: &str) -> bool {
+        let bytes = text.bytes().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat();
+        let found = self.runs(&format!(
+            "SET xmlbinary = hex; SELECT bool_or(rows LIKE '%{text}%' OR rows LIKE '%{bytes}%') FROM (
+                 SELECT query_to_xml(format('SELECT * FROM %I', relname), TRUE, FALSE, '')::text AS rows FROM pg_class
+                 WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r') each_table"
+        ));
+        found.as_deref() == Some("t")
+    }
+
     /// Runs a statement; the text that it yields first.
     ///
     /// # Panics

@@ -362,6 +362,16 @@ impl TestServer {
         connection.execute_batch(statement).expect("the statement is sound");
     }
 
+    /// Whether this text stands anywhere in the database, which nothing uses after this.
+    pub fn keeps(&self, text: &str) -> bool {
+        self.app.store.close();
+        if let Some(postgres) = postgres::of(&self.directory) {
+            return postgres.has(text);
+        }
+        let bytes = std::fs::read(self.database()).expect("reads");
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
     /// What the database has for a statement that yields one text.
     pub fn stored(&self, statement: &str) -> Option<String> {
         if let Some(postgres) = postgres::of(&self.directory) {
