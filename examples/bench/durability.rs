@@ -20,7 +20,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     for round in 1..=options.rounds {
         let mut server = base.start()?;
         let moment = Duration::from_millis(fastrand::u64(KILL_AFTER_MILLIS));
-        let made = new_sessions(server.address, options.connections, SESSIONS_MAX, || {
+        let made = new_sessions(server.address, options.connections[0], SESSIONS_MAX, || {
             wait(moment);
             server.kill()
         })?;
@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> Outcome<()> {
             return Err("the server was killed before it answered anything".to_owned());
         }
         let server = base.start()?;
-        let found = count_existing(server.address, options.connections, &answered)?;
+        let found = count_existing(server.address, options.connections[0], &answered)?;
         println!(
             "round {round}: killed after {} ms and {new} new sessions; of {} answered so far, {found} are there",
             moment.as_millis(),

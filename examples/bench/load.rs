@@ -2,7 +2,7 @@
 
 use crate::client::{self, Client};
 use crate::scenarios::{NEW_SESSION, SESSION_EXISTS, message, new_session};
-use crate::server::{Address, Server};
+use crate::server::{Address, Process};
 use crate::{Outcome, now, wait};
 use may::sync::SyncFlag;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,12 +16,20 @@ const THREADS: usize = 1;
 const WATCH_PERIOD: Duration = Duration::from_millis(50);
 
 /// What is sent again and again.
-pub struct Requests(Vec<Vec<u8>>);
+pub struct Requests(Vec<Request>);
+
+struct Request {
+    bytes: Vec<u8>,
+    /// Whether its time is among those that are told.
+    is_timed: bool,
+}
 
 impl Requests {
-    /// Sealed bodies for a path; each connection begins at another one.
-    pub fn new(path: &str, bodies: impl IntoIterator<Item = String>) -> Self {
-        Self(bodies.into_iter().map(|body| client::post(path, &body)).collect())
+    /// Sealed bodies for a path, and whether each is timed. Each connection begins at another one.
+    pub fn new(path: &str, bodies: impl IntoIterator<Item = (String, bool)>) -> Self {
+        let request =
+            |(body, is_timed): (String, bool)| Request { bytes: client::post(path, &body), is_timed };
+        Self(bodies.into_iter().map(request).collect())
     }
 }
 
@@ -34,7 +42,7 @@ pub struct Measured {
     /// Microseconds that 99 of 100 answers stay below.
     pub p99_micros: u32,
     /// Microseconds of processor time that the server took for each answer.
-    pub cpu_micros: u32,
+    pub cpu_micros: f64,
     /// The most memory that the server was seen to keep resident.
     pub resident_kib_max: u64,
 }
@@ -42,7 +50,8 @@ pub struct Measured {
 /// Sends `requests` over as many connections as told for as long as told. Each answer must have status 200, and
 /// the last one of each connection must say what it should.
 pub fn measure(
-    server: &Server<'_>,
+    process: &Process,
+    to: Address<'_>,
     requests: &Requests,
     connections: usize,
     time: Duration,
@@ -53,57 +62,62 @@ pub fn measure(
             .map(|number| {
                 let (connected, go) = (&connected, &go);
                 may::go!(scope, move || {
-                    let client = Client::connect(server.address);
+                    let client = Client::connect(to);
                     // Counted with or without a connection, or the others would wait forever.
                     connected.fetch_add(1, Ordering::Relaxed);
                     go.wait();
-                    send(client?, server.address, requests, number, now() + time)
+                    send(client?, to, requests, number, now() + time)
                 })
             })
             .collect();
         while connected.load(Ordering::Relaxed) < connections {
             wait(WATCH_PERIOD);
         }
-        let cpu_before = server.cpu_time()?;
+        let cpu_before = process.cpu_time()?;
         let begun = now();
         go.fire();
         let mut resident_kib_max = 0;
         while begun.elapsed() < time {
-            resident_kib_max = resident_kib_max.max(server.resident_kib()?);
+            resident_kib_max = resident_kib_max.max(process.resident_kib()?);
             wait(WATCH_PERIOD);
         }
-        let mut micros: Vec<u32> = Vec::new();
+        let (mut answers, mut micros) = (0, Vec::new());
         for worker in workers {
-            micros.append(&mut worker.join()?);
+            let (answered, mut timed) = worker.join()?;
+            answers += answered;
+            micros.append(&mut timed);
         }
         let passed = begun.elapsed();
-        let cpu = server.cpu_time()?.saturating_sub(cpu_before);
+        let cpu = process.cpu_time()?.saturating_sub(cpu_before);
         micros.sort_unstable();
         Ok(Measured {
-            cpu_micros: u32::try_from(cpu.as_micros() / micros.len().max(1) as u128).unwrap_or(u32::MAX),
-            per_second: micros.len() as f64 / passed.as_secs_f64(),
-            median_micros: micros[micros.len() / 2],
-            p99_micros: micros[micros.len() * 99 / 100],
+            cpu_micros: cpu.as_secs_f64() * 1e6 / f64::from(answers.max(1)),
+            per_second: f64::from(answers) / passed.as_secs_f64(),
+            median_micros: micros.get(micros.len() / 2).copied().unwrap_or(u32::MAX),
+            p99_micros: micros.get(micros.len() * 99 / 100).copied().unwrap_or(u32::MAX),
             resident_kib_max,
         })
     })
 }
 
+/// How many answers there were, and the times that are told.
 fn send(
     mut client: Client,
     to: Address<'_>,
     Requests(requests): &Requests,
     number: usize,
     until: Instant,
-) -> Outcome<Vec<u32>> {
-    let mut micros = Vec::new();
+) -> Outcome<(u32, Vec<u32>)> {
+    let (mut answers, mut micros) = (0, Vec::new());
     let mut begun = now();
     // Prime steps keep the connections from walking through the requests side by side.
     for request in requests.iter().cycle().skip(number * 7919 % requests.len()) {
-        let answer = client.ask(request)?;
+        let answer = client.ask(&request.bytes)?;
         let ended = now();
-        micros.push(u32::try_from((ended - begun).as_micros()).unwrap_or(u32::MAX));
-        begun = ended;
+        answers += 1;
+        if request.is_timed {
+            micros.push(u32::try_from((ended - begun).as_micros()).unwrap_or(u32::MAX));
+        }
         if ended >= until {
             let answer = to.seal.open(answer)?;
             if answer["success"] != true && answer["request"] != "echo" {
@@ -111,8 +125,11 @@ fn send(
             }
             break;
         }
+        // Or whoever is answered at once would go on while others, whose answers are there, wait for their turn.
+        may::coroutine::yield_now();
+        begun = now();
     }
-    Ok(micros)
+    Ok((answers, micros))
 }
 
 /// What each connection of [`new_sessions`] brought home.

@@ -6,18 +6,23 @@
 //! a sealed echo of the same size that was measured in the same minute.
 //!
 //! ```text
-//! bench run   [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16] [--crowd=1000]
-//!             [--seconds=3] [--rounds=5] [--only=NAME,NAME] [--tls]
-//! bench kill9 [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
+//! bench run    [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16,64] [--crowd=1000]
+//!              [--seconds=3] [--rounds=5] [--only=NAME,NAME] [--tls] [--json=FILE]
+//! bench kill9  [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
 //! bench argon2 [--rounds=5]
+//! bench echo   --port=NUMBER [--workers=2]
 //! ```
+//!
+//! `echo` is the least that a server of this kind can be; `run` starts it by itself.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod argon2;
 mod client;
 mod durability;
+mod floors;
 mod load;
+mod redis;
 mod report;
 mod scenarios;
 mod seal;
@@ -40,8 +45,8 @@ struct Options {
     workers: usize,
     /// Sessions in the table before anything is measured.
     rows: usize,
-    /// Connections that ask all the time.
-    connections: usize,
+    /// Connections that ask all the time; everything is measured for each of these numbers.
+    connections: Vec<usize>,
     /// Connections for the look at the memory of a busy server.
     crowd: usize,
     /// How long a scenario is measured in each round.
@@ -52,6 +57,10 @@ struct Options {
     only: Vec<String>,
     /// Whether everything goes over TLS.
     tls: bool,
+    /// Where to write what was measured as JSON.
+    json: Option<PathBuf>,
+    /// Where to serve echoes.
+    port: usize,
 }
 
 fn main() -> ExitCode {
@@ -62,7 +71,8 @@ fn main() -> ExitCode {
         "run" => report::run(&options),
         "kill9" => durability::run(&options),
         "argon2" => argon2::run(&options),
-        _ => Err("say `bench run`, `bench kill9` or `bench argon2`".to_owned()),
+        "echo" => floors::serve_echo(options.port, options.workers),
+        _ => Err("say `bench run`, `bench kill9`, `bench argon2` or `bench echo`".to_owned()),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,12 +89,14 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         binary: release_binary()?,
         workers: 2,
         rows: 10_000,
-        connections: 16,
+        connections: vec![16],
         crowd: 1_000,
         seconds: 3,
         rounds: 5,
         only: Vec::new(),
         tls: false,
+        json: None,
+        port: 0,
     };
     for argument in arguments {
         let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
@@ -92,7 +104,11 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
             "--binary" => options.binary = value.into(),
             "--workers" => options.workers = count(name, value)?,
             "--rows" => options.rows = count(name, value)?,
-            "--connections" => options.connections = count(name, value)?,
+            "--connections" => {
+                options.connections = value.split(',').map(|one| count(name, one)).collect::<Outcome<_>>()?;
+            }
+            "--json" => options.json = Some(value.into()),
+            "--port" => options.port = count(name, value)?,
             "--crowd" => options.crowd = count(name, value)?,
             "--seconds" => options.seconds = count(name, value)? as u64,
             "--rounds" => options.rounds = count(name, value)?,

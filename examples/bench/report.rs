@@ -1,23 +1,27 @@
-//! Runs the measurements in interleaved rounds and prints what came out.
+//! Runs the measurements in interleaved rounds and prints what came out, as tables and, if told, as JSON.
 
-use crate::load::{Measured, Requests, measure, new_sessions};
-use crate::scenarios::{SCENARIOS, Scenario, Stage};
+use crate::floors::{self, BareEcho};
+use crate::load::{Measured, Requests, new_sessions};
+use crate::scenarios::{SCENARIOS, SESSION_EXISTS, Scenario, Stage};
 use crate::server::{Base, Server};
-use crate::{Options, Outcome, now, wait};
+use crate::{Options, Outcome, now, redis, wait};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What the server promises, for a release build against musl with two workers.
 const BINARY_BYTES_MAX: u64 = 6 * 1024 * 1024;
-const IDLE_KIB_MAX: u64 = 12 * 1024;
+const IDLE_KIB_MAX: u64 = 8 * 1024;
 const CROWD_KIB_MAX: u64 = 64 * 1024;
-const START_TIME_MAX: Duration = Duration::from_millis(50);
+const START_TIME_MAX: Duration = Duration::from_millis(30);
 
+/// Connections over which the table is filled.
+const FILLING_CONNECTIONS: usize = 64;
 /// How often the start on an existing database is measured.
 const STARTS: usize = 5;
 /// How long a new server is left alone before its idle memory is read.
 const SETTLING_TIME: Duration = Duration::from_millis(500);
 
-/// Measures everything once, which takes about `rounds` x `seconds` x the number of scenarios.
+/// Measures everything, which takes about `rounds` x `seconds` x the number of scenarios for each number of connections.
 pub fn run(options: &Options) -> Outcome<()> {
     let chosen = chosen(&options.only)?;
     let base = Base::new(options)?;
@@ -26,33 +30,122 @@ pub fn run(options: &Options) -> Outcome<()> {
     budget("binary", &mebibytes(bytes), bytes <= BINARY_BYTES_MAX, &mebibytes(BINARY_BYTES_MAX));
 
     let server = base.start()?;
-    line("start, new database", &milliseconds(server.start_time));
+    let first_start = server.start_time;
+    line("start, new database", &milliseconds(first_start));
     let tokens = fill(&server, options)?;
-    let mut stage = Stage::new(server.address, &tokens)?;
+    let mut stage = Stage::new(server.address, &tokens, base.administrator()?)?;
     let prepared: Vec<Requests> =
         chosen.iter().map(|scenario| stage.prepare(scenario)).collect::<Outcome<_>>()?;
+    let example = stage.example()?;
     drop(stage);
-    let time = Duration::from_secs(options.seconds);
-    let mut results: Vec<Vec<Measured>> = chosen.iter().map(|_| Vec::new()).collect();
-    for _ in 0..options.rounds {
-        for (requests, results) in prepared.iter().zip(&mut results) {
-            results.push(measure(&server, requests, options.connections, time)?);
-            base.empty_log()?;
-        }
+    let with_floors = options.only.is_empty();
+    let bare = with_floors.then(|| BareEcho::start(base.seal(), options.workers)).transpose()?;
+    let mut series = Vec::new();
+    for connections in &options.connections {
+        let measuring = Measuring { options, connections: *connections, base: &base, server: &server };
+        let rows = measuring.rows(&chosen, &prepared, bare.as_ref())?;
+        table(options, *connections, &rows);
+        series.push((*connections, rows));
     }
-    // The second one is `session-exists`, unless others were chosen.
-    let crowd = measure(&server, &prepared[prepared.len().min(2) - 1], options.crowd, time)?;
+    drop(bare);
+    println!();
+    let time = Duration::from_secs(options.seconds);
+    let looks_up = chosen.iter().position(|scenario| scenario.name == SESSION_EXISTS).unwrap_or(0);
+    let crowd = server.measure(&prepared[looks_up], options.crowd, time)?.resident_kib_max;
     base.empty_log()?;
-    line("stop", &milliseconds(server.stop()?));
-    starts(&base)?;
+    let stop = server.stop()?;
+    line("stop", &milliseconds(stop));
+    let (start, idle) = starts(&base)?;
     budget(
         &format!("resident, {} busy connections", options.crowd),
-        &kibibytes(crowd.resident_kib_max),
-        crowd.resident_kib_max <= CROWD_KIB_MAX,
+        &kibibytes(crowd),
+        crowd <= CROWD_KIB_MAX,
         &format!("{} and the memory for hashing", kibibytes(CROWD_KIB_MAX)),
     );
-    table(options, &chosen, &results);
+    let parts = if with_floors { parts(&base, &example)? } else { Vec::new() };
+    if let Some(path) = &options.json {
+        let whole = json!({
+            "binary_bytes": bytes,
+            "rows": options.rows,
+            "rounds": options.rounds,
+            "seconds": options.seconds,
+            "first_start_ms": first_start.as_millis(),
+            "start_ms": start.as_millis(),
+            "stop_ms": stop.as_millis(),
+            "idle_kib": idle,
+            "crowd": options.crowd,
+            "crowd_kib": crowd,
+            "parts_micros": parts.into_iter().collect::<serde_json::Map<_, _>>(),
+            "series": series.iter().map(|(count, rows)| as_json(*count, rows)).collect::<Vec<_>>(),
+        });
+        let text = format!("{whole:#}\n");
+        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     Ok(())
+}
+
+/// A line of a table: what was measured in each round.
+struct Row {
+    name: &'static str,
+    rounds: Vec<Measured>,
+}
+
+/// One number of connections.
+struct Measuring<'a> {
+    options: &'a Options,
+    connections: usize,
+    base: &'a Base,
+    server: &'a Server<'a>,
+}
+
+impl Measuring<'_> {
+    /// The floors first.
+    fn rows(
+        &self,
+        chosen: &[&'static Scenario],
+        prepared: &[Requests],
+        bare: Option<&BareEcho<'_>>,
+    ) -> Outcome<Vec<Row>> {
+        let time = Duration::from_secs(self.options.seconds);
+        let fits = |scenario: &Scenario| scenario.connections_max.is_none_or(|max| self.connections <= max);
+        let asked: Vec<_> = chosen.iter().zip(prepared).filter(|(scenario, _)| fits(scenario)).collect();
+        let mut rows: Vec<Row> =
+            asked.iter().map(|(scenario, _)| Row { name: scenario.name, rounds: Vec::new() }).collect();
+        let mut bare_rounds = Vec::new();
+        for _ in 0..self.options.rounds {
+            if let (Some(bare), Some(echoes)) = (bare, prepared.first()) {
+                bare_rounds.push(bare.measure(echoes, self.connections, time)?);
+            }
+            for ((_, requests), row) in asked.iter().zip(&mut rows) {
+                row.rounds.push(self.server.measure(requests, self.connections, time)?);
+                self.base.empty_log()?;
+            }
+        }
+        if bare.is_some() {
+            rows.insert(0, Row { name: "bare may_minihttp", rounds: bare_rounds });
+            if let Some(redis) = redis::measure(self.base.folder(), self.connections)? {
+                rows.insert(1, Row { name: "Redis GET", rounds: vec![redis] });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// What parts of the work take by themselves, in microseconds.
+fn parts(base: &Base, example: &str) -> Outcome<Vec<(String, Value)>> {
+    let mut parts = vec![
+        ("open and seal", floors::sealing(base.seal(), example)?),
+        ("SQLite lookup", floors::lookup(&base.database())?),
+        ("write and sync 4 KiB", floors::syncing(base.folder())?),
+    ];
+    parts.extend(floors::reference_argon2().map(|time| ("Argon2 in C", time)));
+    println!("\nby itself, median:");
+    let tell = |(name, time): (&str, Duration)| {
+        let micros = time.as_secs_f64() * 1e6;
+        line(name, &format!("{micros:.1} µs"));
+        (name.to_owned(), json!((micros * 10.0).round() / 10.0))
+    };
+    Ok(parts.into_iter().map(tell).collect())
 }
 
 fn chosen(only: &[String]) -> Outcome<Vec<&'static Scenario>> {
@@ -67,7 +160,7 @@ fn chosen(only: &[String]) -> Outcome<Vec<&'static Scenario>> {
 
 fn fill(server: &Server<'_>, options: &Options) -> Outcome<Vec<String>> {
     let begun = now();
-    let made = new_sessions(server.address, options.connections, options.rows, || Ok(()))?;
+    let made = new_sessions(server.address, FILLING_CONNECTIONS, options.rows, || Ok(()))?;
     let passed = begun.elapsed();
     if let Some(failure) = made.iter().find_map(|one| one.failure.clone()) {
         return Err(format!("cannot make the sessions to measure with: {failure}"));
@@ -78,8 +171,8 @@ fn fill(server: &Server<'_>, options: &Options) -> Outcome<Vec<String>> {
     Ok(tokens)
 }
 
-/// The start on an existing database, and the memory of a server that has nothing to do.
-fn starts(base: &Base) -> Outcome<()> {
+/// The start on an existing database, and the KiB of a server that has nothing to do.
+fn starts(base: &Base) -> Outcome<(Duration, u64)> {
     let (mut times, mut idle) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let server = base.start()?;
@@ -97,33 +190,57 @@ fn starts(base: &Base) -> Outcome<()> {
     );
     let idle = median(idle);
     budget("resident, idle", &kibibytes(idle), idle <= IDLE_KIB_MAX, &kibibytes(IDLE_KIB_MAX));
-    Ok(())
+    Ok((time, idle))
 }
 
-fn table(options: &Options, chosen: &[&Scenario], results: &[Vec<Measured>]) {
+impl Row {
+    fn median(&self, what: impl Fn(&Measured) -> f64) -> f64 {
+        let mut values: Vec<f64> = self.rounds.iter().map(what).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    }
+
+    fn per_second(&self) -> f64 {
+        self.median(|one| one.per_second)
+    }
+}
+
+fn table(options: &Options, connections: usize, rows: &[Row]) {
+    let Options { rounds, seconds, .. } = options;
     println!(
-        "\n{} connections, {} rounds of {} s each, interleaved; medians of the rounds",
-        options.connections, options.rounds, options.seconds
+        "\n{connections} connections, {rounds} rounds of {seconds} s each, interleaved; medians of the rounds"
     );
     println!(
         "{:<26}{:>10}{:>10}{:>10}{:>12}{:>10}{:>12}",
         "", "a second", "of floor", "CPU µs", "median µs", "99 % µs", "resident"
     );
-    let mut floor = None;
-    for (scenario, rounds) in chosen.iter().zip(results) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is whole enough")]
-        let rate = median(rounds.iter().map(|one| one.per_second as u64).collect());
-        let floor = *floor.get_or_insert(rate.max(1));
+    let floor = rows.first().map_or(1.0, Row::per_second);
+    for row in rows {
         println!(
-            "{:<26}{rate:>10}{:>9.0}%{:>10}{:>12}{:>10}{:>12}",
-            scenario.name,
-            rate as f64 * 100.0 / floor as f64,
-            median(rounds.iter().map(|one| one.cpu_micros).collect()),
-            median(rounds.iter().map(|one| one.median_micros).collect()),
-            median(rounds.iter().map(|one| one.p99_micros).collect()),
-            kibibytes(median(rounds.iter().map(|one| one.resident_kib_max).collect())),
+            "{:<26}{:>10.0}{:>9.0}%{:>10.1}{:>12.0}{:>10.0}{:>12}",
+            row.name,
+            row.per_second(),
+            row.per_second() * 100.0 / floor,
+            row.median(|one| one.cpu_micros),
+            row.median(|one| f64::from(one.median_micros)),
+            row.median(|one| f64::from(one.p99_micros)),
+            mebibytes_of(row.median(|one| one.resident_kib_max as f64) * 1024.0),
         );
     }
+}
+
+fn as_json(connections: usize, rows: &[Row]) -> Value {
+    let row = |row: &Row| {
+        json!({
+            "name": row.name,
+            "per_second": row.per_second().round(),
+            "cpu_micros": (row.median(|one| one.cpu_micros) * 10.0).round() / 10.0,
+            "median_micros": row.median(|one| f64::from(one.median_micros)),
+            "p99_micros": row.median(|one| f64::from(one.p99_micros)),
+            "resident_kib": row.median(|one| one.resident_kib_max as f64),
+        })
+    };
+    json!({ "connections": connections, "rows": rows.iter().map(row).collect::<Vec<_>>() })
 }
 
 /// The middle value; of an even number, the upper one of the two in the middle.
@@ -142,7 +259,11 @@ fn budget(what: &str, value: &str, kept: bool, limit: &str) {
 }
 
 fn mebibytes(bytes: u64) -> String {
-    format!("{:.2} MiB", bytes as f64 / (1024.0 * 1024.0))
+    mebibytes_of(bytes as f64)
+}
+
+fn mebibytes_of(bytes: f64) -> String {
+    format!("{:.2} MiB", bytes / (1024.0 * 1024.0))
 }
 
 fn kibibytes(kibibytes: u64) -> String {

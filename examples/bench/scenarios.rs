@@ -15,26 +15,42 @@ const MESSAGES_MAX: usize = 4096;
 pub const NEW_SESSION: &str = "session-new";
 /// The request that looks one up.
 pub const SESSION_EXISTS: &str = "session-exists";
+/// The request that tests a password and starts a session.
+pub const LOGIN: &str = "login";
+/// What a site asks, all in all.
+const MIX: &str = "mix";
 const ECHO: &str = "echo";
+/// Of a hundred requests of the mix, so many look up a session; one is a login, and the rest ask for access.
+const SESSIONS_OF_100: usize = 95;
 
 /// A kind of request to measure.
 pub struct Scenario {
     /// What it is called on the command line and in the report.
     pub name: &'static str,
     path: &'static str,
+    /// With more connections the server would rightly say that it has too much to do.
+    pub connections_max: Option<usize>,
     messages: fn(&mut Stage<'_>) -> Outcome<Vec<Value>>,
 }
 
 /// The floor first: the other rates are given as shares of its rate.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "floor", path: "/echo", messages: echoes },
-    Scenario { name: SESSION_EXISTS, path: "/", messages: existing_sessions },
-    Scenario { name: NEW_SESSION, path: "/", messages: |_| Ok(vec![message(NEW_SESSION, &new_session())]) },
-    Scenario { name: "user-check-access", path: "/", messages: permitted_access },
-    Scenario { name: "apikey-verify-nosession", path: "/", messages: valid_api_key },
+    Scenario { name: "floor", path: "/echo", connections_max: None, messages: echoes },
+    Scenario { name: SESSION_EXISTS, path: "/", connections_max: None, messages: existing_sessions },
+    Scenario {
+        name: NEW_SESSION,
+        path: "/",
+        connections_max: None,
+        messages: |_| Ok(vec![message(NEW_SESSION, &new_session())]),
+    },
+    Scenario { name: "user-check-access", path: "/", connections_max: None, messages: permitted_access },
+    Scenario { name: "apikey-verify-nosession", path: "/", connections_max: None, messages: valid_api_key },
     // What a page has to ask, as two requests and as one. Of the former, two are one page.
-    Scenario { name: "page-in-two", path: "/", messages: session_and_access },
-    Scenario { name: "page-in-a-batch", path: "/", messages: batches },
+    Scenario { name: "page-in-two", path: "/", connections_max: None, messages: session_and_access },
+    Scenario { name: "page-in-a-batch", path: "/", connections_max: None, messages: batches },
+    Scenario { name: LOGIN, path: "/", connections_max: Some(64), messages: |stage| Ok(vec![stage.login()]) },
+    // Logins keep all threads that hash busy. The times are those of the others.
+    Scenario { name: MIX, path: "/", connections_max: Some(64), messages: mix },
 ];
 
 /// What a scenario may use to set itself up.
@@ -42,19 +58,42 @@ pub struct Stage<'stage> {
     to: Address<'stage>,
     client: Client,
     tokens: &'stage [String],
+    /// An address and its password.
+    administrator: (String, String),
 }
 
 impl<'stage> Stage<'stage> {
     /// `tokens` are those of sessions that exist.
-    pub fn new(to: Address<'stage>, tokens: &'stage [String]) -> Outcome<Self> {
-        Ok(Self { to, client: Client::connect(to)?, tokens })
+    pub fn new(
+        to: Address<'stage>,
+        tokens: &'stage [String],
+        administrator: (String, String),
+    ) -> Outcome<Self> {
+        Ok(Self { to, client: Client::connect(to)?, tokens, administrator })
+    }
+
+    /// One sealed message of the usual size.
+    pub fn example(&mut self) -> Outcome<String> {
+        let messages = existing_sessions(self)?;
+        let first = messages.first().ok_or("there are no sessions")?;
+        Ok(self.to.seal.seal(first))
+    }
+
+    fn login(&self) -> Value {
+        let (email, password) = &self.administrator;
+        let visitor =
+            json!({ "ip_address": "127.0.0.1", "user_agent": "bench", "email": email, "password": password });
+        message(LOGIN, &visitor)
     }
 
     /// Everything that a scenario sends, sealed.
     pub fn prepare(&mut self, scenario: &Scenario) -> Outcome<Requests> {
         let messages = (scenario.messages)(self)
             .map_err(|reason| format!("cannot prepare {}: {reason}", scenario.name))?;
-        Ok(Requests::new(scenario.path, messages.iter().map(|message| self.to.seal.seal(message))))
+        // Among others, logins are there to keep the server busy.
+        let is_timed = |message: &Value| message["request"] != LOGIN || scenario.name == LOGIN;
+        let sealed = messages.iter().map(|message| (self.to.seal.seal(message), is_timed(message)));
+        Ok(Requests::new(scenario.path, sealed))
     }
 
     fn ask(&mut self, request: &str, body: &Value) -> Outcome<Value> {
@@ -115,6 +154,19 @@ fn batches(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
     let batch =
         |page: &[Value]| message("batch", &json!({ "requests": page.iter().map(part).collect::<Vec<_>>() }));
     Ok(pages.chunks(2).map(batch).collect())
+}
+
+fn mix(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
+    let (login, access) = (stage.login(), message("user-check-access", &access()));
+    let sessions = existing_sessions(stage)?;
+    let mut messages = Vec::new();
+    for hundred in sessions.chunks_exact(SESSIONS_OF_100) {
+        messages.extend_from_slice(hundred);
+        messages.resize(messages.len() + 99 - SESSIONS_OF_100, access.clone());
+        messages.push(login.clone());
+    }
+    fastrand::Rng::with_seed(1).shuffle(&mut messages);
+    Ok(messages)
 }
 
 fn access() -> Value {

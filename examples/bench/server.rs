@@ -2,13 +2,14 @@
 //! which outlasts the process, so that the same database can be served again.
 
 use crate::client::Client;
+use crate::load::{Measured, Requests, measure};
 use crate::seal::Seal;
 use crate::tls::Tls;
 use crate::{Options, Outcome, now, wait};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -28,12 +29,15 @@ pub struct Base {
 
 /// A running server, killed when dropped.
 pub struct Server<'base> {
-    process: Child,
+    process: Process,
     /// Where to reach it.
     pub address: Address<'base>,
     /// From the start of the process to its first answer.
     pub start_time: Duration,
 }
+
+/// A process that is measured, killed when dropped.
+pub struct Process(Child);
 
 /// Where a server listens on the loopback interface, and the key to talk to it.
 #[derive(Clone, Copy)]
@@ -74,7 +78,7 @@ impl Base {
             .current_dir(&self.folder)
             .env_clear()
             .env("LOGNAME", "bench")
-            .env("AUTHNZERVER_AUTHDB", format!("sqlite:///{}", self.folder.join("bench.sqlite").display()))
+            .env("AUTHNZERVER_AUTHDB", format!("sqlite:///{}", self.database().display()))
             .env("AUTHNZERVER_SECRET", self.seal.key())
             .env("AUTHNZERVER_PIISALT", "bench")
             .env("AUTHNZERVER_LISTEN", "127.0.0.1")
@@ -88,11 +92,11 @@ impl Base {
         if let Some(tls) = &self.tls {
             command.env("AUTHNZERVER_TLSCERTFILE", &tls.certificate).env("AUTHNZERVER_TLSCERTKEY", &tls.key);
         }
-        let process = command.spawn().map_err(|error| format!("{}: {error}", self.binary.display()))?;
+        let process = Process::start(&mut command)?;
         let address = Address { port, seal: &self.seal, tls: self.tls.as_ref() };
         let mut server = Server { process, address, start_time: Duration::ZERO };
         while !server.answers() {
-            if let Ok(Some(status)) = server.process.try_wait() {
+            if let Ok(Some(status)) = server.process.0.try_wait() {
                 return Err(format!(
                     "the server ended at its start ({status}); it said:\n{}",
                     self.log_end()
@@ -105,6 +109,30 @@ impl Base {
         }
         server.start_time = begun.elapsed();
         Ok(server)
+    }
+
+    /// The folder that holds the database.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The database's file.
+    pub fn database(&self) -> PathBuf {
+        self.folder.join("bench.sqlite")
+    }
+
+    /// What the first administrator logs in with: an address and a password.
+    pub fn administrator(&self) -> Outcome<(String, String)> {
+        let path = self.folder.join(".authnzerver-admin-credentials");
+        let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let (address, password) =
+            text.trim().split_once(' ').ok_or("the administrator's file has another form")?;
+        Ok((address.to_owned(), password.to_owned()))
+    }
+
+    /// The key that it shares with the servers.
+    pub fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     /// Bytes of the binary.
@@ -140,10 +168,16 @@ impl Drop for Base {
     }
 }
 
-impl Server<'_> {
+impl Process {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Outcome<Self> {
+        let started = command.spawn();
+        started.map(Self).map_err(|error| format!("{}: {error}", command.get_program().display()))
+    }
+
     /// KiB of memory that the process keeps resident.
     pub fn resident_kib(&self) -> Outcome<u64> {
-        let path = format!("/proc/{}/status", self.process.id());
+        let path = format!("/proc/{}/status", self.0.id());
         let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         line.and_then(|line| line.split_whitespace().next()?.parse().ok())
@@ -152,7 +186,7 @@ impl Server<'_> {
 
     /// Processor time that the process has used so far, all its threads together.
     pub fn cpu_time(&self) -> Outcome<Duration> {
-        let tasks = format!("/proc/{}/task", self.process.id());
+        let tasks = format!("/proc/{}/task", self.0.id());
         let threads = fs::read_dir(&tasks).map_err(|error| format!("{tasks}: {error}"))?;
         let mut nanoseconds = 0;
         for thread in threads.flatten() {
@@ -168,14 +202,39 @@ impl Server<'_> {
         }
     }
 
+    /// Ends it by `kill -9`, which it cannot notice.
+    fn kill(&mut self) -> Outcome<()> {
+        let killed = self.0.kill().and_then(|()| self.0.wait());
+        killed.map(drop).map_err(|error| format!("cannot kill a process: {error}"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A process that has already ended needs no more.
+        let _ = self.kill();
+    }
+}
+
+impl Server<'_> {
+    /// As of the process.
+    pub fn resident_kib(&self) -> Outcome<u64> {
+        self.process.resident_kib()
+    }
+
+    /// Sends requests, and measures how they are answered.
+    pub fn measure(&self, requests: &Requests, connections: usize, time: Duration) -> Outcome<Measured> {
+        measure(&self.process, self.address, requests, connections, time)
+    }
+
     /// Asks it to stop, waits until it has, and tells how long that took.
     pub fn stop(mut self) -> Outcome<Duration> {
         let begun = now();
         // The standard library can only kill; the shell's `kill` asks.
-        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.process.id())).status();
+        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.process.0.id())).status();
         asked.map_err(|error| format!("cannot ask the server to stop: {error}"))?;
         loop {
-            match self.process.try_wait() {
+            match self.process.0.try_wait() {
                 Ok(Some(status)) if status.success() => return Ok(begun.elapsed()),
                 Ok(Some(status)) => {
                     return Err(format!("the server was asked to stop and ended with {status}"));
@@ -189,8 +248,7 @@ impl Server<'_> {
 
     /// Ends it by `kill -9`, which it cannot notice.
     pub fn kill(&mut self) -> Outcome<()> {
-        let killed = self.process.kill().and_then(|()| self.process.wait());
-        killed.map(drop).map_err(|error| format!("cannot kill the server: {error}"))
+        self.process.kill()
     }
 
     fn answers(&self) -> bool {
@@ -198,15 +256,20 @@ impl Server<'_> {
     }
 }
 
-impl Drop for Server<'_> {
-    fn drop(&mut self) {
-        // A process that has already ended needs no more.
-        let _ = self.kill();
-    }
-}
-
 /// A port that was free a moment ago; nothing on a quiet machine takes it in between.
-fn free_port() -> Outcome<u16> {
+pub fn free_port() -> Outcome<u16> {
     let found = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     found.map(|address| address.port()).map_err(|error| format!("finds no free port: {error}"))
+}
+
+/// Waits until a process that was just started listens on this port.
+pub fn until_it_listens(port: u16) -> Outcome<()> {
+    let begun = now();
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        if begun.elapsed() > PATIENCE {
+            return Err(format!("nobody listens on port {port}"));
+        }
+        wait(Duration::from_millis(1));
+    }
+    Ok(())
 }
