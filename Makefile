@@ -24,7 +24,7 @@ LITESTREAM ?=
 ROOT    ?= $(CARGO_TARGET_DIR)/debian-$(TARGET)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-cluster test-clients test-next test-site screenshots check mutants static test-static test-speed speed-numbers dist test-deb test-image test-reproducible release install uninstall bench docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-cluster test-clients test-next test-site screenshots check mutants static test-static test-speed speed-numbers dist test-deb test-image test-reproducible release install uninstall bench bench-docs docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -93,6 +93,7 @@ check:  ## check the formatting, and lint everything
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --document-private-items
+	tools/performance.py --check
 
 mutants:  ## put faults into the code and see whether the tests notice (MUTANTS='--minutes=60 --seed=2')
 	tools/mutants.py $(MUTANTS)
@@ -142,9 +143,15 @@ speed-numbers:  ## write anew what they are compared with
 
 bench:  ## measure the server on this machine, and kill it while it writes (BENCH='--rows=100000')
 	cargo build --release --locked --bin authnzerver --example bench
-	$(CARGO_TARGET_DIR)/release/examples/bench run $(BENCH)
+	$(CARGO_TARGET_DIR)/release/examples/bench run --connections=1,16,64,512 --seconds=2 --rounds=3 $(BENCH)
 	$(CARGO_TARGET_DIR)/release/examples/bench kill9
 	$(CARGO_TARGET_DIR)/release/examples/bench argon2
+
+bench-docs:  ## measure dist/authnzerver for docs/performance.md
+	cargo build --release --locked --example bench
+	$(CARGO_TARGET_DIR)/release/examples/bench run --binary=dist/authnzerver --connections=1,16,64,512 --seconds=2 --rounds=3 \
+		--json=docs/performance.json $(BENCH)
+	tools/performance.py
 
 docs:  ## write docs/settings.md, docs/api.md and docs/commands.md anew from the program's own tables
 	cargo build --locked --bin authnzerver

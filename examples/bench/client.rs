@@ -58,13 +58,14 @@ impl Client {
 
     /// The body of the answer to `POST path`, which has to have status 200.
     pub fn post(&mut self, path: &str, body: &str) -> Outcome<&[u8]> {
-        self.ask(&post(path, body))
+        self.ask(&post(path, body))?.ok_or_else(|| "the server has too much to do".to_owned())
     }
 
-    /// The body of the answer to a whole request, which has to have status 200.
-    pub fn ask(&mut self, request: &[u8]) -> Outcome<&[u8]> {
+    /// The body of the answer to a whole request, or nothing where the server says that it has too much to do.
+    pub fn ask(&mut self, request: &[u8]) -> Outcome<Option<&[u8]>> {
         match self.exchange(request)? {
-            (200, body) => Ok(body),
+            (200, body) => Ok(Some(body)),
+            (503, _) => Ok(None),
             (status, body) => Err(format!("HTTP {status}: {}", String::from_utf8_lossy(body).trim_end())),
         }
     }

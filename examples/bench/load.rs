@@ -37,6 +37,8 @@ impl Requests {
 pub struct Measured {
     /// Answers in a second, all connections together.
     pub per_second: f64,
+    /// How often the server said that it has too much to do. No such answer counts in the others.
+    pub refused: u32,
     /// Microseconds from request to answer: the median.
     pub median_micros: u32,
     /// Microseconds that 99 of 100 answers stay below.
@@ -81,55 +83,71 @@ pub fn measure(
             resident_kib_max = resident_kib_max.max(process.resident_kib()?);
             wait(WATCH_PERIOD);
         }
-        let (mut answers, mut micros) = (0, Vec::new());
+        let mut all = Answers::default();
         for worker in workers {
-            let (answered, mut timed) = worker.join()?;
-            answers += answered;
-            micros.append(&mut timed);
+            let mut answers = worker.join()?;
+            all.count += answers.count;
+            all.refused += answers.refused;
+            all.micros.append(&mut answers.micros);
         }
+        let Answers { count, refused, mut micros } = all;
         let passed = begun.elapsed();
         let cpu = process.cpu_time()?.saturating_sub(cpu_before);
         micros.sort_unstable();
         Ok(Measured {
-            cpu_micros: cpu.as_secs_f64() * 1e6 / f64::from(answers.max(1)),
-            per_second: f64::from(answers) / passed.as_secs_f64(),
+            cpu_micros: cpu.as_secs_f64() * 1e6 / f64::from(count.max(1)),
+            per_second: f64::from(count) / passed.as_secs_f64(),
             median_micros: micros.get(micros.len() / 2).copied().unwrap_or(u32::MAX),
             p99_micros: micros.get(micros.len() * 99 / 100).copied().unwrap_or(u32::MAX),
             resident_kib_max,
+            refused,
         })
     })
 }
 
-/// How many answers there were, and the times that are told.
+/// What one connection was answered.
+#[derive(Default)]
+struct Answers {
+    count: u32,
+    refused: u32,
+    /// The times that are told.
+    micros: Vec<u32>,
+}
+
 fn send(
     mut client: Client,
     to: Address<'_>,
     Requests(requests): &Requests,
     number: usize,
     until: Instant,
-) -> Outcome<(u32, Vec<u32>)> {
-    let (mut answers, mut micros) = (0, Vec::new());
-    let mut begun = now();
+) -> Outcome<Answers> {
+    let mut answers = Answers::default();
     // Prime steps keep the connections from walking through the requests side by side.
     for request in requests.iter().cycle().skip(number * 7919 % requests.len()) {
+        let begun = now();
         let answer = client.ask(&request.bytes)?;
         let ended = now();
-        answers += 1;
-        if request.is_timed {
-            micros.push(u32::try_from((ended - begun).as_micros()).unwrap_or(u32::MAX));
+        match answer {
+            Some(_) => answers.count += 1,
+            None => answers.refused += 1,
+        }
+        if request.is_timed && answer.is_some() {
+            answers.micros.push(u32::try_from((ended - begun).as_micros()).unwrap_or(u32::MAX));
         }
         if ended >= until {
-            let answer = to.seal.open(answer)?;
-            if answer["success"] != true && answer["request"] != "echo" {
+            let answer = answer.map(|answer| to.seal.open(answer)).transpose()?;
+            if let Some(answer) = answer
+                && answer["success"] != true
+                && answer["request"] != "echo"
+            {
                 return Err(format!("a request was refused: {answer}"));
             }
             break;
         }
         // Or whoever is answered at once would go on while others, whose answers are there, wait for their turn.
         may::coroutine::yield_now();
-        begun = now();
     }
-    Ok((answers, micros))
+    Ok(answers)
 }
 
 /// What each connection of [`new_sessions`] brought home.

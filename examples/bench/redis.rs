@@ -47,6 +47,7 @@ pub fn measure(folder: &Path, connections: usize) -> Outcome<Option<Measured>> {
         p99_micros: u32::try_from(micros(p99)).unwrap_or(u32::MAX),
         cpu_micros: cpu.as_secs_f64() * 1e6 / count as f64,
         resident_kib_max,
+        refused: 0,
     }))
 }
 

@@ -16,6 +16,8 @@ const START_TIME_MAX: Duration = Duration::from_millis(30);
 
 /// Connections over which the table is filled.
 const FILLING_CONNECTIONS: usize = 64;
+/// Longer than the server keeps the memory of hashing after the last hash.
+const ARENAS_KEPT: Duration = Duration::from_secs(12);
 /// How often the start on an existing database is measured.
 const STARTS: usize = 5;
 /// How long a new server is left alone before its idle memory is read.
@@ -23,7 +25,7 @@ const SETTLING_TIME: Duration = Duration::from_millis(500);
 
 /// Measures everything, which takes about `rounds` x `seconds` x the number of scenarios for each number of connections.
 pub fn run(options: &Options) -> Outcome<()> {
-    let chosen = chosen(&options.only)?;
+    let (chosen, machine) = (chosen(&options.only)?, machine());
     let base = Base::new(options)?;
     println!("{}", options.binary.display());
     let bytes = base.binary_bytes()?;
@@ -51,6 +53,8 @@ pub fn run(options: &Options) -> Outcome<()> {
     println!();
     let time = Duration::from_secs(options.seconds);
     let looks_up = chosen.iter().position(|scenario| scenario.name == SESSION_EXISTS).unwrap_or(0);
+    // What logins have hashed in is given back by then.
+    wait(ARENAS_KEPT);
     let crowd = server.measure(&prepared[looks_up], options.crowd, time)?.resident_kib_max;
     base.empty_log()?;
     let stop = server.stop()?;
@@ -60,11 +64,12 @@ pub fn run(options: &Options) -> Outcome<()> {
         &format!("resident, {} busy connections", options.crowd),
         &kibibytes(crowd),
         crowd <= CROWD_KIB_MAX,
-        &format!("{} and the memory for hashing", kibibytes(CROWD_KIB_MAX)),
+        &kibibytes(CROWD_KIB_MAX),
     );
     let parts = if with_floors { parts(&base, &example)? } else { Vec::new() };
     if let Some(path) = &options.json {
         let whole = json!({
+            "machine": machine,
             "binary_bytes": bytes,
             "rows": options.rows,
             "rounds": options.rounds,
@@ -82,6 +87,20 @@ pub fn run(options: &Options) -> Outcome<()> {
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
+}
+
+/// Where this runs, and how much else ran there before.
+fn machine() -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let processors = read("/proc/cpuinfo");
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("unknown", |(_, model)| model);
+    let (cores, kernel) =
+        (std::thread::available_parallelism().map_or(1, usize::from), read("/proc/sys/kernel/osrelease"));
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or_default();
+    let kernel = kernel.split(['-', '+', '\n']).next().unwrap_or_default();
+    format!("{cores} cores of {model}, Linux {kernel}, load {load} before")
 }
 
 /// A line of a table: what was measured in each round.
@@ -200,6 +219,10 @@ impl Row {
         values.get(values.len() / 2).copied().unwrap_or_default()
     }
 
+    fn refused(&self) -> u32 {
+        self.rounds.iter().map(|one| one.refused).sum()
+    }
+
     fn per_second(&self) -> f64 {
         self.median(|one| one.per_second)
     }
@@ -226,6 +249,9 @@ fn table(options: &Options, connections: usize, rows: &[Row]) {
             row.median(|one| f64::from(one.p99_micros)),
             mebibytes_of(row.median(|one| one.resident_kib_max as f64) * 1024.0),
         );
+        if row.refused() > 0 {
+            println!("{:<26}{:>10} were told that the server has too much to do", "", row.refused());
+        }
     }
 }
 
@@ -233,6 +259,7 @@ fn as_json(connections: usize, rows: &[Row]) -> Value {
     let row = |row: &Row| {
         json!({
             "name": row.name,
+            "refused": row.refused(),
             "per_second": row.per_second().round(),
             "cpu_micros": (row.median(|one| one.cpu_micros) * 10.0).round() / 10.0,
             "median_micros": row.median(|one| f64::from(one.median_micros)),
