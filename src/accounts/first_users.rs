@@ -83,26 +83,25 @@ fn first_users(
     admin_email: &str,
     admin_password: &Secret<String>,
 ) -> Result<[NewUser; 3], Error> {
-    let user = |full_name: &str, email: &str, role: Role, kind: &str, password: &Password| {
-        Ok::<_, Error>(NewUser {
-            system_id: uuid4(rng),
-            full_name: full_name.to_owned(),
-            password: hasher.hash(&Asker::server(), password)?,
-            email: EmailAddress::folded(email),
-            email_verified: true,
-            is_active: !role.is_locked(),
-            emailverify_sent_datetime: None,
-            extra_info: format!(r#"{{"provenance": "auto-created", "type": "{kind}"}}"#),
-            user_role: role,
-            verification_email_due: false,
-        })
+    let user = |full_name: &str, email: &str, role: Role, kind: &str, password: &_| NewUser {
+        system_id: uuid4(rng),
+        full_name: full_name.to_owned(),
+        password: Clone::clone(password),
+        email: EmailAddress::folded(email),
+        email_verified: true,
+        is_active: !role.is_locked(),
+        emailverify_sent_datetime: None,
+        extra_info: format!(r#"{{"provenance": "auto-created", "type": "{kind}"}}"#),
+        user_role: role,
+        verification_email_due: false,
     };
-    let admin_password = Password::from(admin_password.expose().as_str());
-    // Passwords that nobody ever learns.
-    let unknown = || Password::from(Token::new(rng).reveal());
+    let hash = |password: &Password| hasher.hash(&Asker::server(), password);
+    let admin_password = hash(&Password::from(admin_password.expose().as_str()))?;
+    // Of a password that nobody ever learns, for both of those who never log in: a second hash would only delay the start.
+    let unknown = hash(&Password::from(Token::new(rng).reveal()))?;
     Ok([
-        user("Administrator", admin_email, Role::SUPERUSER, "system-user", &admin_password)?,
-        user("Anonymous visitor", "anonuser@localhost", Role::ANONYMOUS, "system-user", &unknown())?,
-        user("Locked placeholder", "dummyuser@localhost", Role::LOCKED, "locked-user", &unknown())?,
+        user("Administrator", admin_email, Role::SUPERUSER, "system-user", &admin_password),
+        user("Anonymous visitor", "anonuser@localhost", Role::ANONYMOUS, "system-user", &unknown),
+        user("Locked placeholder", "dummyuser@localhost", Role::LOCKED, "locked-user", &unknown),
     ])
 }
