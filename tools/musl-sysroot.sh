@@ -18,7 +18,9 @@ target=${1:-x86_64-unknown-linux-musl}
 . "$tools/musl-target.sh"
 version=$(rustc --version | cut -d' ' -f2)
 hash=$(rustc -vV | sed -n 's/^commit-hash: //p')
-cache=${MUSL_CACHE:-$HOME/.cache/musl-sysroot}/$version-${hash:0:9}-$target
+# For size, as the program is; what a request spends its time in is the program's own, or instantiated there.
+opt_level=s
+cache=${MUSL_CACHE:-$HOME/.cache/musl-sysroot}/$version-${hash:0:9}-$opt_level-$target
 
 log() { echo "musl-sysroot: $*" >&2; }
 fail() { log "$*"; exit 1; }
@@ -116,7 +118,7 @@ build_std() {
     (
         cd "$work"
         unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET
-        export RUSTC_BOOTSTRAP=1
+        export RUSTC_BOOTSTRAP=1 CARGO_PROFILE_RELEASE_OPT_LEVEL=$opt_level
         local upper=${target//-/_} crates remap= manifest=$work/library/sysroot/Cargo.toml
         # Crates that were unpacked only by the build would keep the path of this machine's.
         cargo fetch -q --locked --manifest-path "$manifest" --target "$target" >&2

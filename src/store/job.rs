@@ -49,13 +49,22 @@ where
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
         let Self { came_of_it, sender, .. } = *self;
-        sender.send(match (came_of_it, committed) {
-            (Some(Err(error)), _) => Err(error),
-            (_, Err(error)) => Err(error.into()),
-            (Some(Ok(value)), Ok(())) => Ok(value),
-            (None, Ok(())) => Err(StoreError::RolledBack.into()),
-        });
+        tell(sender, came_of_it, committed);
     }
+}
+
+/// Apart from the job, so that there is one of it for each kind of result and not for each write.
+fn tell<T: Send, E: From<StoreError> + Send>(
+    sender: Sender<Result<T, E>>,
+    came_of_it: Option<Result<T, E>>,
+    committed: Result<(), StoreError>,
+) {
+    sender.send(match (came_of_it, committed) {
+        (Some(Err(error)), _) => Err(error),
+        (_, Err(error)) => Err(error.into()),
+        (Some(Ok(value)), Ok(())) => Ok(value),
+        (None, Ok(())) => Err(StoreError::RolledBack.into()),
+    });
 }
 
 /// Hands a write to an engine by `submit` and waits for what comes of it. A write that panics is dropped with its sender, which
