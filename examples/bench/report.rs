@@ -35,7 +35,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     let first_start = server.start_time;
     line("start, new database", &milliseconds(first_start));
     let tokens = fill(&server, options)?;
-    let mut stage = Stage::new(server.address, &tokens, base.administrator()?)?;
+    let mut stage = Stage::new(server.address, &tokens)?;
     let prepared: Vec<Requests> =
         chosen.iter().map(|scenario| stage.prepare(scenario)).collect::<Outcome<_>>()?;
     let example = stage.example()?;

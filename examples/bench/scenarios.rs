@@ -17,6 +17,9 @@ pub const NEW_SESSION: &str = "session-new";
 pub const SESSION_EXISTS: &str = "session-exists";
 /// The request that tests a password and starts a session.
 pub const LOGIN: &str = "login";
+/// Those who log in, and what they all type.
+const PEOPLE: usize = 64;
+const PASSWORD: &str = "aROwQin9L8nNtPTEMLXd";
 /// What a site asks, all in all.
 const MIX: &str = "mix";
 const ECHO: &str = "echo";
@@ -48,7 +51,7 @@ pub const SCENARIOS: &[Scenario] = &[
     // What a page has to ask, as two requests and as one. Of the former, two are one page.
     Scenario { name: "page-in-two", path: "/", connections_max: None, messages: session_and_access },
     Scenario { name: "page-in-a-batch", path: "/", connections_max: None, messages: batches },
-    Scenario { name: LOGIN, path: "/", connections_max: Some(64), messages: |stage| Ok(vec![stage.login()]) },
+    Scenario { name: LOGIN, path: "/", connections_max: Some(64), messages: |stage| stage.logins() },
     // Logins keep all threads that hash busy. The times are those of the others.
     Scenario { name: MIX, path: "/", connections_max: Some(64), messages: mix },
 ];
@@ -58,18 +61,14 @@ pub struct Stage<'stage> {
     to: Address<'stage>,
     client: Client,
     tokens: &'stage [String],
-    /// An address and its password.
-    administrator: (String, String),
+    /// Addresses of those who log in, once somebody has asked for them.
+    people: Vec<String>,
 }
 
 impl<'stage> Stage<'stage> {
     /// `tokens` are those of sessions that exist.
-    pub fn new(
-        to: Address<'stage>,
-        tokens: &'stage [String],
-        administrator: (String, String),
-    ) -> Outcome<Self> {
-        Ok(Self { to, client: Client::connect(to)?, tokens, administrator })
+    pub fn new(to: Address<'stage>, tokens: &'stage [String]) -> Outcome<Self> {
+        Ok(Self { to, client: Client::connect(to)?, tokens, people: Vec::new() })
     }
 
     /// One sealed message of the usual size.
@@ -79,11 +78,21 @@ impl<'stage> Stage<'stage> {
         Ok(self.to.seal.seal(first))
     }
 
-    fn login(&self) -> Value {
-        let (email, password) = &self.administrator;
-        let visitor =
-            json!({ "ip_address": "127.0.0.1", "user_agent": "bench", "email": email, "password": password });
-        message(LOGIN, &visitor)
+    /// Logins of many people: of one account, only so many passwords are tested at a time as it has tries left.
+    fn logins(&mut self) -> Outcome<Vec<Value>> {
+        while self.people.len() < PEOPLE {
+            let email = format!("person-{}@example.org", self.people.len());
+            self.ask(
+                "internal-user-add",
+                &json!({ "email": email, "full_name": "A Person", "password": PASSWORD }),
+            )?;
+            self.people.push(email);
+        }
+        let login = |email: &String| {
+            let login = json!({ "email": email, "password": PASSWORD, "ip_address": "127.0.0.1", "user_agent": "bench" });
+            message(LOGIN, &login)
+        };
+        Ok(self.people.iter().map(login).collect())
     }
 
     /// Everything that a scenario sends, sealed.
@@ -157,13 +166,14 @@ fn batches(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
 }
 
 fn mix(stage: &mut Stage<'_>) -> Outcome<Vec<Value>> {
-    let (login, access) = (stage.login(), message("user-check-access", &access()));
+    let (logins, access) = (stage.logins()?, message("user-check-access", &access()));
+    let mut logins = logins.iter().cycle();
     let sessions = existing_sessions(stage)?;
     let mut messages = Vec::new();
     for hundred in sessions.chunks_exact(SESSIONS_OF_100) {
         messages.extend_from_slice(hundred);
         messages.resize(messages.len() + 99 - SESSIONS_OF_100, access.clone());
-        messages.push(login.clone());
+        messages.extend(logins.next().cloned());
     }
     fastrand::Rng::with_seed(1).shuffle(&mut messages);
     Ok(messages)

@@ -121,15 +121,6 @@ impl Base {
         self.folder.join("bench.sqlite")
     }
 
-    /// What the first administrator logs in with: an address and a password.
-    pub fn administrator(&self) -> Outcome<(String, String)> {
-        let path = self.folder.join(".authnzerver-admin-credentials");
-        let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let (address, password) =
-            text.trim().split_once(' ').ok_or("the administrator's file has another form")?;
-        Ok((address.to_owned(), password.to_owned()))
-    }
-
     /// The key that it shares with the servers.
     pub fn seal(&self) -> &Seal {
         &self.seal
