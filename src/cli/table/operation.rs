@@ -85,10 +85,10 @@ write wait for it; those that wait longer than five seconds are answered as busy
         .options(&[JSON])
         .help(
             "\
-FROM and TO are each the path of an SQLite file, the URL of a PostgreSQL, @ for the database of the settings, or @FILE for
-the one whose URL FILE holds, as a URL with a password has to. Nobody may use FROM meanwhile. TO must not be there yet: a
-file that does not exist, or a schema without tables. All of the copy is there at the end, read again and compared, or
-nothing.
+FROM and TO are each the path of an SQLite file, the URL of a PostgreSQL, @ for the database of the settings, or @FILE
+for the one whose URL FILE holds, as a URL with a password has to. Nobody may use FROM meanwhile. TO must not be there
+yet: a file that does not exist, or a schema without tables. All of the copy is there at the end, read again and
+compared, or nothing.
 
 Ends with 0 when it is done, with 1 when nothing was copied, and with 2 when the command line makes no sense.
 ",

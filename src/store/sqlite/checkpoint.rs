@@ -97,18 +97,20 @@ impl Mover {
         let (asked, held) = (Arc::clone(&is_ending), Arc::clone(&moving));
         let thread = thread::Builder::new().name("store-log".to_owned()).spawn(move || {
             // Opened when there is something to move for the first time: on a small machine, most of the time nothing is.
-            let mut connection = None;
+            let mut connection: Option<Connection> = None;
             loop {
                 thread::park();
                 if asked.load(Ordering::Acquire) {
                     return;
                 }
                 let _held = held.lock().unwrap_or_else(PoisonError::into_inner);
-                if connection.is_none() {
+                // Nothing is moved into a file that is not this database's any more, nor is such a file kept open.
+                let is_ours = condition.check_files().is_ok();
+                connection = connection.filter(|_| is_ours);
+                if connection.is_none() && is_ours {
                     connection = connect_to_read(&path).ok();
                 }
-                // Nothing is moved into a file that is not this database's any more.
-                if let (Some(connection), Ok(())) = (&connection, condition.check_files()) {
+                if let Some(connection) = &connection {
                     let _ = checkpoint(connection, PASSIVE);
                 }
             }
