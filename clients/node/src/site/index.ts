@@ -4,7 +4,8 @@
 // Fastify, and `…/site/fetch` in front of whatever makes a `Response` of a `Request`, such as Next.
 
 export type { Texts } from "./language.js";
-export { type Form, type Input, type Page, type Row, type ShownPage, draw, escape } from "./pages.js";
+export { escape } from "./escape.js";
+export { type Form, type Input, type Page, type Row, type ShownPage, draw } from "./pages.js";
 export { type Action, type Guard, Site, type SiteOptions, type Wanted } from "./site.js";
 export { type Item, Visit } from "./visit.js";
 export { visitOf } from "./visits.js";

@@ -1,8 +1,9 @@
 // The pages with which those who are logged in look after their accounts.
 
+import { unescape } from "./escape.js";
 import { codeForm, codeOf, field, filled, hidden, refusalOf, type Route, sent, typedFor, whoIsHere } from "./flow.js";
 import { browserName } from "./language.js";
-import { type Page, unescape } from "./pages.js";
+import type { Page } from "./pages.js";
 import { INPUTS, TEXTS } from "./texts.js";
 import { to } from "./web.js";
 

@@ -1,5 +1,6 @@
 // Pages as plain, accessible HTML, for a site that has no templates of its own yet.
 
+import { escape } from "./escape.js";
 import type { Visit } from "./visit.js";
 
 /** A field of a form. */
@@ -144,18 +145,4 @@ function drawnInput(input: Input, id: string): string {
   const hinted = hint ? `<small id="${escape(id)}-hint">${escape(hint)}</small>` : "";
   const more = ` id="${escape(id)}" autocomplete="${escape(autocomplete)}"${described}${required ? " required" : ""}`;
   return `<p class="field">${labelled}${hinted}${drawn}${more}></p>`;
-}
-
-/** A text as it stands in HTML. */
-export function escape(text: string): string {
-  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
-  return text.replace(/[&<>"']/g, (letter) => entities[letter] ?? letter);
-}
-
-/** A text that the server has escaped, as it was. */
-export function unescape(text: string): string {
-  const letters: Record<string, string> = {
-    "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#x27;": "'", "&#39;": "'",
-  };
-  return text.replace(/&(?:amp|lt|gt|quot|#x27|#39);/g, (entity) => letters[entity] ?? entity);
 }

@@ -3,6 +3,7 @@
 import { Refused } from "../errors.js";
 import { codeForm, codeOf, field, filled, hidden, refusalOf, type Route, sent, typedFor } from "./flow.js";
 import { email, keys, newAddress, oldAddress, password, sessions } from "./own.js";
+import type { Form } from "./pages.js";
 import type { Site } from "./site.js";
 import { INPUTS, TEXTS } from "./texts.js";
 import type { Visit } from "./visit.js";
@@ -107,6 +108,24 @@ async function ended(visit: Visit, sessionToken: string): Promise<void> {
   await visit.auth.sessionDelete({ sessionToken }).catch(refusalOf);
 }
 
+/** Asks for an address, and has a code mailed there that works at the path of the form in which it is typed. */
+function mailed(
+  site: Site,
+  visit: Visit,
+  about: { name: string; title: string },
+  start: (params: { email: string; link: string; siteName: string; language: string }) => Promise<{ next: string }>,
+  typed: Form & { action: string },
+  message: string,
+) {
+  const forms = [{ button: TEXTS.send, inputs: [INPUTS.email] }];
+  const links = [{ path: "/login", text: TEXTS.logIn }];
+  return filled(site, visit, { ...about, forms, links }, async () => {
+    const link = site.address(typed.action);
+    const { next } = await start({ email: field(visit, "email"), link, siteName: site.name, language: visit.language });
+    return sent(site, visit, next, typed, [], message);
+  });
+}
+
 /** Logs somebody in by an email. */
 const loginLink: Route = async (site, visit) => {
   if (!site.hasLoginLink) {
@@ -118,18 +137,9 @@ const loginLink: Route = async (site, visit) => {
       entered(site, visit, (about) => visit.auth.loginLinkFinish({ ...codeOf(visit), ...about })),
     );
   }
-  const forms = [{ button: TEXTS.send, inputs: [INPUTS.email] }];
-  const links = [{ path: "/login", text: TEXTS.logIn }];
-  return filled(site, visit, { name: "login-link", title: TEXTS.logInByEmail, forms, links }, async () => {
-    const { next } = await visit.auth.loginLinkStart({
-      email: field(visit, "email"),
-      link: site.address("/login-link"),
-      siteName: site.name,
-      language: visit.language,
-    });
-    const typed = { button: TEXTS.logIn, inputs: [typedFor(visit), INPUTS.typedCode, INPUTS.remember], action: "/login-link" };
-    return sent(site, visit, next, typed, [], TEXTS.openLink);
-  });
+  const page = { name: "login-link", title: TEXTS.logInByEmail };
+  const typed = { button: TEXTS.logIn, inputs: [typedFor(visit), INPUTS.typedCode, INPUTS.remember], action: "/login-link" };
+  return mailed(site, visit, page, (params) => visit.auth.loginLinkStart(params), typed, TEXTS.openLink);
 };
 
 /** Ends the session. */
@@ -146,19 +156,9 @@ const logout: Route = (site, visit) => {
 
 /** Has a code for a new password sent. */
 const forgot: Route = (site, visit) => {
-  const forms = [{ button: TEXTS.send, inputs: [INPUTS.email] }];
-  const links = [{ path: "/login", text: TEXTS.logIn }];
-  return filled(site, visit, { name: "forgot", title: TEXTS.forgot, forms, links }, async () => {
-    const { next } = await visit.auth.resetStart({
-      email: field(visit, "email"),
-      link: site.address("/reset"),
-      siteName: site.name,
-      language: visit.language,
-    });
-    const typed = { button: TEXTS.setPassword, inputs: [typedFor(visit), INPUTS.typedCode, INPUTS.newPassword], action: "/reset" };
-    const message = TEXTS.linkMayBeSent;
-    return sent(site, visit, next, typed, [], message);
-  });
+  const page = { name: "forgot", title: TEXTS.forgot };
+  const typed = { button: TEXTS.setPassword, inputs: [typedFor(visit), INPUTS.typedCode, INPUTS.newPassword], action: "/reset" };
+  return mailed(site, visit, page, (params) => visit.auth.resetStart(params), typed, TEXTS.linkMayBeSent);
 };
 
 /** Sets a new password. */

@@ -7,7 +7,7 @@ import type { Caller } from "../client.js";
 import { Refused } from "../errors.js";
 import type { Call } from "../record.js";
 import type { SessionAndOwner, UserCheckAccessAnswer } from "../types.js";
-import { unescape } from "./pages.js";
+import { unescape } from "./escape.js";
 import { type SiteRequest, cookieOf } from "./web.js";
 
 const ANONYMOUS = 2;

@@ -12,6 +12,18 @@ pub(super) const SESSION: &str = "__Host-session";
 /// What the program has for whoever it lets in.
 pub(super) type Program = fn(&mut Visitor<'_>, &str) -> WebResponse;
 
+/// Does with the cookies that a browser was sent what it does with them.
+pub(super) fn keep(cookies: &mut BTreeMap<String, String>, set: &[String]) {
+    for cookie in set {
+        let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+        if cookie.contains("Max-Age=0") {
+            cookies.remove(name);
+        } else {
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
 pub(super) struct Browser<'a> {
     accounts: &'a Accounts,
     program: Program,
@@ -120,14 +132,7 @@ impl<'a> Browser<'a> {
         };
         self.set = named("Set-Cookie");
         self.location = named("Location").pop().unwrap_or_default();
-        for cookie in &self.set {
-            let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
-            if cookie.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
+        keep(&mut self.cookies, &self.set);
         self.text = String::from_utf8(response.body).unwrap();
         self.headers = response.headers;
         if let Some((_, rest)) = self.text.split_once("name=\"csrf\" value=\"") {

@@ -8,6 +8,23 @@ use crate::site::{Guard, Headers, Site};
 use crate::{LoginParams, SessionExistsParams};
 use std::time::SystemTime;
 
+/// Where no login leads, however it is spelt.
+pub(super) const ELSEWHERE: [&str; 13] = [
+    "",
+    "//elsewhere.example",
+    "https://elsewhere.example",
+    "/\\elsewhere.example",
+    "\\\\elsewhere.example",
+    "/a\r\nX: y",
+    "/\t/elsewhere.example",
+    " //elsewhere.example",
+    "javascript:alert(1)",
+    "///x",
+    "/ünïcödé",
+    "/\u{1}",
+    "/\u{7f}",
+];
+
 #[test]
 fn guards_cover_paths_as_routers_read_them() {
     let real = real();
@@ -156,21 +173,7 @@ fn the_way_on_from_a_login_is_within_the_site() {
     let site = guarded(&real);
     let mut one = Browser::new(&site, program, "198.51.110.7");
     one.signs_up(&real, "onward@example.org");
-    let tricks = [
-        "//elsewhere.example",
-        "https://elsewhere.example",
-        "/\\elsewhere.example",
-        "\\\\elsewhere.example",
-        "/a\r\nX: y",
-        "/\t/elsewhere.example",
-        " //elsewhere.example",
-        "javascript:alert(1)",
-        "",
-        "/\u{1}",
-        "/\u{7f}",
-        "/ünïcödé",
-    ];
-    for (number, onward) in tricks.iter().enumerate() {
+    for (number, onward) in ELSEWHERE.iter().enumerate() {
         // Each login from another address, for there are few a minute.
         one.address = format!("198.51.111.{number}");
         one.get(&format!("/login?next={}", encoded(onward)));
