@@ -258,6 +258,9 @@ pub struct Problem {
 /// The reason for a request whose parameters do not fit.
 pub const INVALID_PARAMETERS: &str = "invalid request parameters";
 
+/// As much as the keys around an answer's own take at most.
+const KEYS_BYTES: usize = 160;
+
 /// An action's answer, ready to be put into an envelope.
 pub struct Answer {
     success: bool,
@@ -317,19 +320,26 @@ impl Answer {
     #[must_use]
     pub fn into_envelope(self, reqid: Json<'_>) -> String {
         let (messages, reason) = self.written();
-        let response = self.response(&messages, &reason);
-        let success = self.success;
         let reqid = ascii_escaped(reqid.text());
-        format!(
-            r#"{{"success": {success}, "response": {response}, "messages": {messages}, "reqid": {reqid}{reason}}}"#
-        )
+        let bytes = self.body.len() + 2 * (messages.len() + reason.len()) + reqid.len() + KEYS_BYTES;
+        let mut envelope = String::with_capacity(bytes);
+        for part in [r#"{"success": "#, self.success_word(), r#", "response": "#] {
+            envelope.push_str(part);
+        }
+        self.push_response(&messages, &reason, &mut envelope);
+        for part in [r#", "messages": "#, &messages, r#", "reqid": "#, &reqid, &reason, "}"] {
+            envelope.push_str(part);
+        }
+        envelope
     }
 
     /// What an envelope is made of, one by one.
     #[must_use]
     pub fn into_parts(self) -> AnswerParts {
         let (messages, reason) = self.written();
-        let response = self.response(&messages, &reason);
+        let mut response =
+            String::with_capacity(self.body.len() + messages.len() + reason.len() + KEYS_BYTES);
+        self.push_response(&messages, &reason, &mut response);
         AnswerParts { success: self.success, response, messages: self.messages, reason: self.reason }
     }
 
@@ -340,14 +350,23 @@ impl Answer {
         (ascii_json(&self.messages), reason.unwrap_or_default())
     }
 
-    fn response(&self, messages: &str, reason: &str) -> String {
-        let success = self.success;
+    /// Puts the response behind what is written already.
+    fn push_response(&self, messages: &str, reason: &str, written: &mut String) {
         // The action's own keys stand between braces; ours go before them.
         let keys = self.body.strip_prefix('{').and_then(|body| body.strip_suffix('}')).unwrap_or_default();
         let comma = if keys.is_empty() { "" } else { ", " };
         let retry = self.retry_after.map(|seconds| format!(r#", "retry_after": {seconds}"#));
-        let retry = retry.unwrap_or_default();
-        format!(r#"{{"success": {success}, "messages": {messages}{reason}{retry}{comma}{keys}}}"#)
+        let retry = retry.as_deref().unwrap_or_default();
+        let success = self.success_word();
+        for part in
+            [r#"{"success": "#, success, r#", "messages": "#, messages, reason, retry, comma, keys, "}"]
+        {
+            written.push_str(part);
+        }
+    }
+
+    const fn success_word(&self) -> &'static str {
+        if self.success { "true" } else { "false" }
     }
 }
 

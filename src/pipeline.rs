@@ -211,12 +211,12 @@ fn answered(app: &App, request: &Request, handled: Handled) -> Result<Answer, Ht
 fn read_message<'t>(app: &App, text: &'t str) -> Result<Message<'t>, HttpRejection> {
     let limits = Limits { bytes: app.config.body_bytes_max, ..Limits::REQUEST };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let json = json::check(text, &limits).map_err(|error| match error {
+    let (json, members) = json::check_members(text, &limits).map_err(|error| match error {
         JsonError::Syntax { .. } => NO_JSON,
         JsonError::TooDeep if !text.trim_start().starts_with('{') => NO_JSON,
         _ => HttpRejection::MALFORMED,
     })?;
-    let Some(members) = json.members().filter(|members| !members.is_empty()) else {
+    let Some(members) = members.filter(|members| !members.is_empty()) else {
         let is_nothing = json.value().is_ok_and(|value| {
             let is_nothing = is_falsy(&value);
             json::wipe(value);

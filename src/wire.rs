@@ -279,6 +279,9 @@ impl<T: HasType> HasType for Encoded<T> {
     const TYPE: Type = T::TYPE;
 }
 
+/// As long as what a check of a session answers.
+const ANSWER_BYTES_MOSTLY: usize = 1024;
+
 /// Writes a value as ASCII JSON.
 ///
 /// # Panics
@@ -286,7 +289,7 @@ impl<T: HasType> HasType for Encoded<T> {
 /// Never: what the server serialises has text keys and writes into memory.
 #[must_use]
 pub fn ascii_json<T: Serialize + ?Sized>(value: &T) -> String {
-    let mut bytes = Vec::with_capacity(256);
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES_MOSTLY);
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, AsciiFormatter);
     value.serialize(&mut serializer).expect("plain structs with text keys serialise into memory");
     String::from_utf8(bytes).expect("the formatter writes ASCII")

@@ -73,6 +73,22 @@ pub fn escape_for_log(text: &str, characters_max: usize) -> Escaped {
     Escaped(escape(text, characters_max))
 }
 
+impl Redacted {
+    /// The text that a log may show.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+impl Escaped {
+    /// The text that a log may show.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
 impl Display for Redacted {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
@@ -149,6 +165,12 @@ struct Escape {
 
 impl fmt::Write for Escape {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Most texts stay what they are.
+        if text.len() <= self.characters_left && text.bytes().all(is_shown_as_it_is) {
+            self.characters_left -= text.len();
+            self.written.push_str(text);
+            return Ok(());
+        }
         for character in text.chars() {
             let escaped = character.escape_debug();
             self.characters_left = self.characters_left.checked_sub(escaped.len()).ok_or(fmt::Error)?;
@@ -156,6 +178,11 @@ impl fmt::Write for Escape {
         }
         Ok(())
     }
+}
+
+/// Whether this is a character that needs no escape.
+const fn is_shown_as_it_is(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\'' | b'\\')
 }
 
 fn escape(item: impl Display, characters_max: usize) -> String {

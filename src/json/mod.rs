@@ -18,7 +18,7 @@ mod wiped;
 pub use error::JsonError;
 pub use wiped::{WipedList, WipedObject, wipe};
 
-use scanner::{Scanner, Token};
+use scanner::{Scanner, Token, plain_bytes};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
@@ -59,12 +59,37 @@ impl Limits {
 #[derive(Clone, Copy)]
 pub struct Json<'t>(&'t str);
 
+/// The members of an object, in the order in which they stand there. A key may be there several times.
+pub type Members<'t> = Vec<(String, Json<'t>)>;
+
 /// Checks a whole text. That it is not JSON at all is told before that it is beyond a limit.
 ///
 /// # Errors
 ///
 /// The first error in it, or the first limit that it is beyond.
 pub fn check<'t>(text: &'t str, limits: &Limits) -> Result<Json<'t>, JsonError> {
+    check_parts(text, limits, None)
+}
+
+/// Checks a whole text, and takes it apart on the way if it is an object: see [`Json::members`].
+///
+/// # Errors
+///
+/// See [`check`].
+pub fn check_members<'t>(
+    text: &'t str,
+    limits: &Limits,
+) -> Result<(Json<'t>, Option<Members<'t>>), JsonError> {
+    let mut parts = Parts::default();
+    let json = check_parts(text, limits, Some(&mut parts))?;
+    Ok((json, json.0.starts_with('{').then(|| parts.into_members())))
+}
+
+fn check_parts<'t>(
+    text: &'t str,
+    limits: &Limits,
+    mut parts: Option<&mut Parts<'t>>,
+) -> Result<Json<'t>, JsonError> {
     if text.len() > limits.bytes {
         return Err(JsonError::TooLong);
     }
@@ -77,6 +102,12 @@ pub fn check<'t>(text: &'t str, limits: &Limits) -> Result<Json<'t>, JsonError> 
         }
         if scanner.levels() > limits.levels {
             beyond.get_or_insert(JsonError::TooDeep);
+        }
+        // What is beyond a limit is not kept.
+        if let Some(parts) = parts.as_deref_mut()
+            && beyond.is_none()
+        {
+            parts.take(&token, &scanner);
         }
     }
     beyond.map_or(Ok(Json(text.trim_matches([' ', '\n', '\r', '\t']))), Err)
@@ -130,15 +161,14 @@ impl<'t> Json<'t> {
 
     /// The members of an object, in the order in which they stand there. A key may be there several times.
     #[must_use]
-    pub fn members(self) -> Option<Vec<(String, Json<'t>)>> {
-        let members = self.parts().into_iter().map(|(key, value)| (unescaped(key), value));
-        self.0.starts_with('{').then(|| members.collect())
+    pub fn members(self) -> Option<Members<'t>> {
+        self.0.starts_with('{').then(|| self.parts().into_members())
     }
 
     /// The entries of an array.
     #[must_use]
     pub fn entries(self) -> Option<Vec<Json<'t>>> {
-        self.0.starts_with('[').then(|| self.parts().into_iter().map(|(_, value)| value).collect())
+        self.0.starts_with('[').then(|| self.parts().found.into_iter().map(|(_, value)| value).collect())
     }
 
     /// A text.
@@ -170,20 +200,48 @@ impl<'t> Json<'t> {
     }
 
     /// What is one level down, each with its key; entries of an array have none.
-    fn parts(self) -> Vec<(&'t str, Json<'t>)> {
+    fn parts(self) -> Parts<'t> {
         let mut scanner = Scanner::new(self.0);
-        let (mut parts, mut key, mut begin) = (Vec::new(), "", 0);
+        let mut parts = Parts::default();
         while let Ok(Some(token)) = scanner.next() {
-            match (token, scanner.levels()) {
-                (Token::Key(raw), 1) => key = raw,
-                (Token::OpenObject | Token::OpenArray, 2) => begin = scanner.start(),
-                (Token::Close, 1) => parts.push((key, Json(&self.0[begin..scanner.end()]))),
-                (Token::Close | Token::Key(_) | Token::OpenObject | Token::OpenArray, _) => {}
-                (_, 1) => parts.push((key, Json(&self.0[scanner.start()..scanner.end()]))),
-                _ => {}
-            }
+            parts.take(&token, &scanner);
         }
         parts
+    }
+}
+
+/// What is one level down in an array or object, while a scanner goes over it.
+#[derive(Default)]
+struct Parts<'t> {
+    /// Each with its key, which is still escaped.
+    found: Vec<(&'t str, Json<'t>)>,
+    key: &'t str,
+    /// Where the part begins that is still open.
+    begin: usize,
+}
+
+impl<'t> Parts<'t> {
+    /// Takes notice of the scanner's last token.
+    fn take(&mut self, token: &Token<'t>, scanner: &Scanner<'t>) {
+        let begin = match (token, scanner.levels()) {
+            (Token::Key(raw), 1) => {
+                self.key = raw;
+                return;
+            }
+            (Token::OpenObject | Token::OpenArray, 2) => {
+                self.begin = scanner.start();
+                return;
+            }
+            (Token::Close, 1) => self.begin,
+            (Token::Close | Token::Key(_) | Token::OpenObject | Token::OpenArray, _) => return,
+            (_, 1) => scanner.start(),
+            _ => return,
+        };
+        self.found.push((self.key, Json(scanner.since(begin))));
+    }
+
+    fn into_members(self) -> Members<'t> {
+        self.found.into_iter().map(|(key, value)| (unescaped(key), value)).collect()
     }
 }
 
@@ -268,6 +326,9 @@ fn number(written: &str) -> Number {
 /// What a text between its quotes means. It is never longer than it was written, so that nothing has to be copied
 /// while it grows, and no copy of a password stays behind.
 fn unescaped(raw: &str) -> String {
+    if plain_bytes(raw.as_bytes()) == raw.len() {
+        return raw.to_owned();
+    }
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some((before, escape)) = rest.split_once('\\') {
@@ -369,7 +430,7 @@ impl JsonText {
         let json = self.json()?;
         let nothing = (json.text() == "null").then(Vec::new);
         if json.0.starts_with('{')
-            && collide(&mut json.parts().iter().map(|(key, _)| *key).collect::<Vec<_>>())
+            && collide(&mut json.parts().found.iter().map(|(key, _)| *key).collect::<Vec<_>>())
         {
             return Err(JsonError::KeysCollide);
         }

@@ -54,9 +54,9 @@ impl<'t> Scanner<'t> {
         self.start
     }
 
-    /// Where the last token ends.
-    pub(super) const fn end(&self) -> usize {
-        self.at
+    /// The text from a place up to the end of the last token.
+    pub(super) fn since(&self, begin: usize) -> &'t str {
+        &self.text[begin..self.at]
     }
 
     /// The next token, or nothing after the end of a whole value.
@@ -167,10 +167,10 @@ impl<'t> Scanner<'t> {
         let begin = self.at + 1;
         self.at = begin;
         loop {
+            self.at += plain_bytes(&self.text.as_bytes()[self.at..]);
             match self.byte() {
                 Some(b'"') => break,
                 Some(b'\\') => self.skip_escape()?,
-                Some(0x20..) => self.at += 1,
                 _ => return Err(self.syntax()),
             }
         }
@@ -203,9 +203,12 @@ impl<'t> Scanner<'t> {
     }
 
     fn skip_white_space(&mut self) {
-        while self.skip_any(b" \n\r\t") {}
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
+            self.at += 1;
+        }
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -230,5 +233,47 @@ impl<'t> Scanner<'t> {
         let before = &self.text.as_bytes()[..self.at];
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         (1 + before.iter().filter(|byte| **byte == b'\n').count(), 1 + self.at - line_start)
+    }
+}
+
+/// How many bytes stand at the beginning of a text between quotes before one that ends it, begins an escape, or may not be
+/// there.
+pub(super) fn plain_bytes(text: &[u8]) -> usize {
+    let (words, _) = text.as_chunks();
+    let plain =
+        words.iter().take_while(|word| all_plain(u64::from_le_bytes(**word))).count() * size_of::<u64>();
+    plain + text[plain..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20)).count()
+}
+
+/// Whether none of eight bytes is a quote, a backslash, or below a blank. All eight are compared at once: the subtraction sets the
+/// high bit of a byte that is too small, and bytes beyond ASCII, which have it set already, are masked out.
+const fn all_plain(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH_BITS: u64 = ONES << 7;
+    const QUOTES: u64 = ONES * b'"' as u64;
+    const BACKSLASHES: u64 = ONES * b'\\' as u64;
+    const BLANKS: u64 = ONES * b' ' as u64;
+    let quotes = (word ^ QUOTES).wrapping_sub(ONES) & !(word ^ QUOTES);
+    let backslashes = (word ^ BACKSLASHES).wrapping_sub(ONES) & !(word ^ BACKSLASHES);
+    let control = word.wrapping_sub(BLANKS) & !word;
+    (quotes | backslashes | control) & HIGH_BITS == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_bytes;
+
+    #[test]
+    fn every_byte_counts_as_plain_wherever_it_stands_or_nowhere() {
+        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+        for around in [b'a', 0xff, 0x80] {
+            for (byte, place) in (0..=u8::MAX).flat_map(|byte| (0..20).map(move |place| (byte, place))) {
+                let mut text = [around; 20];
+                text[place] = byte;
+                let expected = if is_plain(byte) { text.len() } else { place };
+                assert_eq!(plain_bytes(&text), expected, "{byte:#x} at {place} among {around:#x}");
+                assert_eq!(plain_bytes(&text[..place]), place);
+            }
+        }
     }
 }

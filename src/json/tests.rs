@@ -268,6 +268,12 @@ fn agrees_with_another_reader_on_whatever_has_no_marks() {
                 (Err(_), Err(_)) => refused += 1,
                 (ours, theirs) => panic!("{text}: {ours:?} but {theirs:?}"),
             }
+            let at_once = check_members(&text, &Limits::REQUEST).ok().and_then(|(_, members)| members);
+            let later = check(&text, &Limits::REQUEST).ok().and_then(Json::members);
+            let shown = |members: Members<'_>| -> Vec<_> {
+                members.into_iter().map(|(key, value)| (key, value.text().to_owned())).collect()
+            };
+            assert_eq!(at_once.map(shown), later.map(shown), "{text}");
             taken += usize::from(expected.is_ok());
         }
     }

@@ -106,7 +106,7 @@ impl From<Timestamp> for Field {
 
 impl From<Redacted> for Field {
     fn from(redacted: Redacted) -> Self {
-        Self(Value::Quoted(redacted.to_string()))
+        Self(Value::Quoted(redacted.into_text()))
     }
 }
 
@@ -119,12 +119,12 @@ pub fn cause(error: &impl Loggable) -> Field {
 /// callers give to things, never for what may be a person's.
 #[must_use]
 pub fn escaped(text: &str) -> Field {
-    Field(Value::Quoted(escape_for_log(text, ESCAPED_CHARACTERS_MAX).to_string()))
+    Field(Value::Quoted(escape_for_log(text, ESCAPED_CHARACTERS_MAX).into_text()))
 }
 
 /// The same for a line that did not come from our logger.
 pub(super) fn foreign(text: &str, characters_max: usize) -> Field {
-    Field(Value::Quoted(escape_for_log(text, characters_max).to_string()))
+    Field(Value::Quoted(escape_for_log(text, characters_max).into_text()))
 }
 
 /// A file or directory that the operator named.
@@ -155,18 +155,29 @@ impl Field {
 }
 
 pub(super) fn fields_as_text(what: &str, fields: &[(&'static str, Field)]) -> String {
-    let mut line = what.to_owned();
+    let mut line = String::new();
+    push_fields(what, fields, &mut line);
+    line
+}
+
+/// Puts an event and its fields behind what a line begins with.
+pub(super) fn push_fields(what: &str, fields: &[(&'static str, Field)], line: &mut String) {
+    line.push_str(what);
     for (name, value) in fields {
         let text = value.text();
-        // Texts from outside are always quoted, and hold no quote that is not escaped already. Writing into a
-        // String cannot fail.
-        let _ = match value {
-            Field(Value::Quoted(_)) => write!(line, " {name}=\"{text}\""),
-            _ if text.is_empty() || text.contains(needs_quotes) => write!(line, " {name}={text:?}"),
-            _ => write!(line, " {name}={text}"),
-        };
+        // Texts from outside are always quoted, and hold no quote that is not escaped already.
+        let quote = if matches!(value, Field(Value::Quoted(_))) { "\"" } else { "" };
+        for part in [" ", name, "=", quote] {
+            line.push_str(part);
+        }
+        if quote.is_empty() && (text.is_empty() || text.contains(needs_quotes)) {
+            // Writing into a String cannot fail.
+            let _ = write!(line, "{text:?}");
+        } else {
+            line.push_str(&text);
+        }
+        line.push_str(quote);
     }
-    line
 }
 
 /// What would end a value, or the line, if it stood in it unquoted.

@@ -1,7 +1,7 @@
 //! What a finished line of the log looks like, and by which mark the lines of our own logger are told from whatever
 //! else arrives on standard error.
 
-use super::field::{Field, fields_as_json, fields_as_text};
+use super::field::{Field, fields_as_json, push_fields};
 use crate::clock::Timestamp;
 use log::Level;
 
@@ -12,6 +12,10 @@ const PREFIX_CHARACTERS: usize = "LEVEL [] ".len();
 const TIMESTAMP_CHARACTERS: usize = "2026-11-23T14:06:11.930Z ".len();
 /// Fraction digits of a second in text lines.
 const FRACTION_DIGITS: usize = 3;
+/// What fills a level up to the length of the longest.
+const LEVEL_PADDING: &str = "     ";
+/// The line of a request takes a little less.
+const LINE_BYTES_MOSTLY: usize = 256;
 
 /// What our lines call themselves among those of libraries.
 pub(super) const TARGET: &str = "authnzerver";
@@ -44,8 +48,18 @@ impl Style {
         match self.format {
             LogFormat::Json => json(now, level, &fields_as_json(what, fields)),
             LogFormat::Text => {
-                let time = if self.timestamps { text_time(now) } else { String::new() };
-                format!("{time}{level:<5} [{TARGET}] {}", fields_as_text(what, fields))
+                let mut line = String::with_capacity(LINE_BYTES_MOSTLY);
+                if self.timestamps {
+                    push_time(now, &mut line);
+                }
+                let level = level.as_str();
+                // A line stands behind each request, so that nothing is formatted here that can be put down as it is.
+                for part in [level, LEVEL_PADDING.get(level.len()..).unwrap_or_default(), " [", TARGET, "] "]
+                {
+                    line.push_str(part);
+                }
+                push_fields(what, fields, &mut line);
+                line
             }
         }
     }
@@ -64,10 +78,13 @@ pub(super) fn json(now: Timestamp, level: Level, object: &str) -> String {
 }
 
 /// As `simple_logger` writes it: always with milliseconds.
-fn text_time(now: Timestamp) -> String {
-    let stored = now.stored().replace(' ', "T");
-    let (seconds, fraction) = stored.split_once('.').unwrap_or((&stored, ""));
-    format!("{seconds}.{} ", fraction.get(..FRACTION_DIGITS).unwrap_or(fraction)).replace(' ', "Z ")
+fn push_time(now: Timestamp, line: &mut String) {
+    let stored = now.stored();
+    let (date, time) = stored.split_once(' ').unwrap_or((&stored, ""));
+    let whole = time.find('.').map_or(time.len(), |point| time.len().min(point + 1 + FRACTION_DIGITS));
+    for part in [date, "T", &time[..whole], "Z "] {
+        line.push_str(part);
+    }
 }
 
 /// Stands at the end of each line of ours, with the line's length. Nobody else knows it, so nobody else's line passes
