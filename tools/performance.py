@@ -40,6 +40,11 @@ def mebibytes(kibibytes):
     return f"{kibibytes / 1024:.1f} MiB"
 
 
+def told(number, form):
+    """Or that there is no such number: not every machine can measure all of it."""
+    return "not measured" if number is None else form(number)
+
+
 def series_table(series):
     bare = series["rows"][0]["per_second"]
     rows = [
@@ -64,9 +69,12 @@ def figures(measured):
         ["binary", f"{measured['binary_bytes']:,} bytes"],
         ["first start, which hashes a password", f"{measured['first_start_ms']} ms"],
         [f"start with {measured['rows']:,} sessions and more", f"{measured['start_ms']} ms"],
-        ["stop", f"{measured['stop_ms']} ms"],
+        ["stop, right after a load", f"{measured['stop_ms']} ms"],
+        ["stop, after some idle seconds", told(measured.get("idle_stop_ms"), lambda time: f"{time} ms")],
         ["memory, idle", mebibytes(measured["idle_kib"])],
         [f"memory, {measured['crowd']:,} busy connections", mebibytes(measured["crowd_kib"])],
+        [f"memory, {measured.get('idle_crowd', 10_000):,} idle connections", told(measured.get("idle_crowd_kib"), mebibytes)],
+        ["of which each takes", told(measured.get("idle_connection_bytes"), lambda count: f"{count:,} bytes")],
     ]
     parts = [[name, time_of(micros) if micros >= 100 else f"{micros} µs"] for name, micros in measured["parts_micros"].items()]
     texts = [

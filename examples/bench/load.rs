@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const STACK_BYTES: usize = 128 * 1024;
 /// Threads that ask.
 const THREADS: usize = 1;
+/// So many connections are opened at a time, where there are many.
+const OPENERS: usize = 32;
 /// How often the server's memory is looked at.
 const WATCH_PERIOD: Duration = Duration::from_millis(50);
 
@@ -31,6 +33,39 @@ impl Requests {
             |(body, is_timed): (String, bool)| Request { bytes: client::post(path, &body), is_timed };
         Self(bodies.into_iter().map(request).collect())
     }
+}
+
+impl Requests {
+    /// Sends the first of them, which must be answered by status 200.
+    pub fn ask_first(&self, client: &mut Client) -> Outcome<()> {
+        let first = self.0.first().ok_or("there is nothing to ask")?;
+        client.ask(&first.bytes)?.map(drop).ok_or_else(|| "the server has too much to do".to_owned())
+    }
+}
+
+/// Opens so many connections, a few at a time, each of which asks once and stays.
+pub fn each_asks_once(to: Address<'_>, requests: &Requests, connections: usize) -> Outcome<Vec<Client>> {
+    may::coroutine::scope(|scope| {
+        let openers: Vec<_> = (0..OPENERS)
+            .map(|number| {
+                may::go!(scope, move || {
+                    let share = (number..connections).step_by(OPENERS);
+                    share
+                        .map(|_| {
+                            let mut client = Client::connect(to)?;
+                            requests.ask_first(&mut client)?;
+                            Ok(client)
+                        })
+                        .collect::<Outcome<Vec<Client>>>()
+                })
+            })
+            .collect();
+        let mut clients = Vec::with_capacity(connections);
+        for opener in openers {
+            clients.append(&mut opener.join()?);
+        }
+        Ok(clients)
+    })
 }
 
 /// What came of it.

@@ -1,13 +1,13 @@
 //! Measures the server on the machine that it runs on, and proves that what it answered survives `kill -9`.
 //!
 //! It starts the release binary itself, on a free port of the loopback interface and in a folder of its own
-//! that is removed afterwards. But for `argon2`, it shares no code with the server: what it knows is the wire. Rates depend on
-//! the machine and on this program running beside the server, so each is also given as a share of the floor,
-//! a sealed echo of the same size that was measured in the same minute.
+//! that is removed afterwards. But for `argon2` and for how to open many files, it shares no code with the server: what it
+//! knows is the wire. Rates depend on the machine and on this program running beside the server, so each is also given as a
+//! share of a floor, which was measured in the same minute.
 //!
 //! ```text
 //! bench run    [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16,64] [--crowd=1000]
-//!              [--seconds=3] [--rounds=5] [--only=NAME,NAME] [--tls] [--json=FILE]
+//!              [--idle-crowd=10000] [--seconds=3] [--rounds=5] [--only=NAME,NAME] [--tls] [--json=FILE]
 //! bench kill9  [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
 //! bench argon2 [--rounds=5]
 //! bench echo   --port=NUMBER [--workers=2]
@@ -27,7 +27,9 @@ mod report;
 mod scenarios;
 mod seal;
 mod server;
+mod text;
 mod tls;
+mod whole;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +51,8 @@ struct Options {
     connections: Vec<usize>,
     /// Connections for the look at the memory of a busy server.
     crowd: usize,
+    /// Connections that have asked once, for the look at the memory that they keep.
+    idle_crowd: usize,
     /// How long a scenario is measured in each round.
     seconds: u64,
     /// How often everything is measured.
@@ -91,6 +95,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         rows: 10_000,
         connections: vec![16],
         crowd: 1_000,
+        idle_crowd: 10_000,
         seconds: 3,
         rounds: 5,
         only: Vec::new(),
@@ -110,6 +115,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
             "--json" => options.json = Some(value.into()),
             "--port" => options.port = count(name, value)?,
             "--crowd" => options.crowd = count(name, value)?,
+            "--idle-crowd" => options.idle_crowd = count(name, value)?,
             "--seconds" => options.seconds = count(name, value)? as u64,
             "--rounds" => options.rounds = count(name, value)?,
             "--tls" if value.is_empty() => options.tls = true,

@@ -2,26 +2,17 @@
 
 use crate::floors::{self, BareEcho};
 use crate::load::{Measured, Requests, new_sessions};
-use crate::scenarios::{SCENARIOS, SESSION_EXISTS, Scenario, Stage};
+use crate::scenarios::{NEW_SESSION, SCENARIOS, SESSION_EXISTS, Scenario, Stage};
 use crate::server::{Base, Server};
-use crate::{Options, Outcome, now, redis, wait};
-use serde_json::{Value, json};
+use crate::text::{budget, line, mebibytes, mebibytes_of, milliseconds};
+use crate::{Options, Outcome, now, redis, whole};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// What the server promises, for a release build against musl with two workers.
+/// What the server promises, for a release build against musl.
 const BINARY_BYTES_MAX: u64 = 6 * 1024 * 1024;
-const IDLE_KIB_MAX: u64 = 8 * 1024;
-const CROWD_KIB_MAX: u64 = 64 * 1024;
-const START_TIME_MAX: Duration = Duration::from_millis(30);
-
 /// Connections over which the table is filled.
 const FILLING_CONNECTIONS: usize = 64;
-/// Longer than the server keeps the memory of hashing after the last hash.
-const ARENAS_KEPT: Duration = Duration::from_secs(12);
-/// How often the start on an existing database is measured.
-const STARTS: usize = 5;
-/// How long a new server is left alone before its idle memory is read.
-const SETTLING_TIME: Duration = Duration::from_millis(500);
 
 /// Measures everything, which takes about `rounds` x `seconds` x the number of scenarios for each number of connections.
 pub fn run(options: &Options) -> Outcome<()> {
@@ -51,39 +42,25 @@ pub fn run(options: &Options) -> Outcome<()> {
     }
     drop(bare);
     println!();
-    let time = Duration::from_secs(options.seconds);
-    let looks_up = chosen.iter().position(|scenario| scenario.name == SESSION_EXISTS).unwrap_or(0);
-    // What logins have hashed in is given back by then.
-    wait(ARENAS_KEPT);
-    let crowd = server.measure(&prepared[looks_up], options.crowd, time)?.resident_kib_max;
-    base.empty_log()?;
-    let stop = server.stop()?;
-    line("stop", &milliseconds(stop));
-    let (start, idle) = starts(&base)?;
-    budget(
-        &format!("resident, {} busy connections", options.crowd),
-        &kibibytes(crowd),
-        crowd <= CROWD_KIB_MAX,
-        &kibibytes(CROWD_KIB_MAX),
-    );
+    let place = |name| chosen.iter().position(|scenario| scenario.name == name).unwrap_or(0);
+    let [looks_up, writes] = [SESSION_EXISTS, NEW_SESSION].map(|name| &prepared[place(name)]);
+    let mut whole = whole::measure(&base, server, options, looks_up, writes)?;
     let parts = if with_floors { parts(&base, &example)? } else { Vec::new() };
     if let Some(path) = &options.json {
-        let whole = json!({
+        let Value::Object(rest) = json!({
             "machine": machine,
             "binary_bytes": bytes,
             "rows": options.rows,
             "rounds": options.rounds,
             "seconds": options.seconds,
             "first_start_ms": first_start.as_millis(),
-            "start_ms": start.as_millis(),
-            "stop_ms": stop.as_millis(),
-            "idle_kib": idle,
-            "crowd": options.crowd,
-            "crowd_kib": crowd,
-            "parts_micros": parts.into_iter().collect::<serde_json::Map<_, _>>(),
+            "parts_micros": parts.into_iter().collect::<Map<_, _>>(),
             "series": series.iter().map(|(count, rows)| as_json(*count, rows)).collect::<Vec<_>>(),
-        });
-        let text = format!("{whole:#}\n");
+        }) else {
+            return Ok(());
+        };
+        whole.extend(rest);
+        let text = format!("{:#}\n", Value::Object(whole));
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
@@ -190,28 +167,6 @@ fn fill(server: &Server<'_>, options: &Options) -> Outcome<Vec<String>> {
     Ok(tokens)
 }
 
-/// The start on an existing database, and the KiB of a server that has nothing to do.
-fn starts(base: &Base) -> Outcome<(Duration, u64)> {
-    let (mut times, mut idle) = (Vec::new(), Vec::new());
-    for _ in 0..STARTS {
-        let server = base.start()?;
-        times.push(server.start_time);
-        wait(SETTLING_TIME);
-        idle.push(server.resident_kib()?);
-        server.stop()?;
-    }
-    let time = median(times);
-    budget(
-        "start, this database",
-        &milliseconds(time),
-        time <= START_TIME_MAX,
-        &milliseconds(START_TIME_MAX),
-    );
-    let idle = median(idle);
-    budget("resident, idle", &kibibytes(idle), idle <= IDLE_KIB_MAX, &kibibytes(IDLE_KIB_MAX));
-    Ok((time, idle))
-}
-
 impl Row {
     fn median(&self, what: impl Fn(&Measured) -> f64) -> f64 {
         let mut values: Vec<f64> = self.rounds.iter().map(what).collect();
@@ -270,47 +225,9 @@ fn as_json(connections: usize, rows: &[Row]) -> Value {
     json!({ "connections": connections, "rows": rows.iter().map(row).collect::<Vec<_>>() })
 }
 
-/// The middle value; of an even number, the upper one of the two in the middle.
-fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
-    values.sort_unstable();
-    values[values.len() / 2]
-}
-
-fn line(what: &str, value: &str) {
-    println!("{what:<32}{value}");
-}
-
-fn budget(what: &str, value: &str, kept: bool, limit: &str) {
-    let verdict = if kept { "within" } else { "OVER" };
-    line(what, &format!("{value} ({verdict} {limit})"));
-}
-
-fn mebibytes(bytes: u64) -> String {
-    mebibytes_of(bytes as f64)
-}
-
-fn mebibytes_of(bytes: f64) -> String {
-    format!("{:.2} MiB", bytes / (1024.0 * 1024.0))
-}
-
-fn kibibytes(kibibytes: u64) -> String {
-    mebibytes(kibibytes * 1024)
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_the_middle() {
-        assert_eq!(median(vec![9, 1, 5]), 5);
-        assert_eq!(median(vec![7]), 7);
-        assert_eq!(median(vec![4, 3, 2, 1]), 3);
-    }
 
     #[test]
     fn chosen_scenarios_come_with_the_floor() {

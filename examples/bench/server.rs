@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How long a start and a stop may take before the benchmark gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What the server's own setting is where nobody sets it.
+const CONNECTIONS_MAX: usize = 2048;
 /// How much of the server's log is shown when it does not start.
 const LOG_LINES_SHOWN: usize = 20;
 
@@ -69,6 +71,11 @@ impl Base {
 
     /// Starts a server and waits until it answers.
     pub fn start(&self) -> Outcome<Server<'_>> {
+        self.start_for(CONNECTIONS_MAX)
+    }
+
+    /// The same, for so many connections.
+    pub fn start_for(&self, connections_max: usize) -> Outcome<Server<'_>> {
         let port = free_port()?;
         let log = self.log()?;
         let begun = now();
@@ -84,6 +91,7 @@ impl Base {
             .env("AUTHNZERVER_LISTEN", "127.0.0.1")
             .env("AUTHNZERVER_PORT", port.to_string())
             .env("AUTHNZERVER_WORKERS", self.workers.to_string())
+            .env("AUTHNZERVER_CONNECTIONSMAX", connections_max.to_string())
             .env("AUTHNZERVER_RATELIMITS", "none")
             .env("AUTHNZERVER_DEBUGMODE", "1")
             .stdin(Stdio::null())
