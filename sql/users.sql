@@ -71,15 +71,6 @@ SELECT verification_letter_due FROM users WHERE user_id = :user_id;
 UPDATE users SET password = :password, last_updated = :now
 WHERE user_id = :user_id AND password = :verified_password AND is_active = :is_active;
 
--- name: revocations
-SELECT revocations FROM users WHERE user_id = :user_id;
-
--- name: count_revocation
-UPDATE users SET revocations = revocations + 1 WHERE user_id = :user_id;
-
--- name: count_all_revocations
-UPDATE users SET revocations = revocations + 1;
-
 -- name: set_login_success
 UPDATE users SET last_login_success = :now, last_login_try = :now, failed_login_tries = 0, last_updated = :now
 WHERE user_id = :user_id;

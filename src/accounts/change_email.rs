@@ -16,7 +16,7 @@ use crate::store::email_queue::{EmailContents, EmailPurpose};
 use crate::store::events::{EventKind, NewEvent};
 use crate::store::sessions::LiveSession;
 use crate::store::users::User;
-use crate::store::{self, Db, StoreError, Tx, sessions, users};
+use crate::store::{self, Db, StoreError, Tx, revocations, sessions, users};
 
 /// Why no change was begun. None of it depends on who has the new address.
 pub(crate) enum StartRefused {
@@ -125,7 +125,7 @@ pub(crate) fn finish(
             Some(expires) => end_all_since(tx, user_id, expires)?,
             None => end_all(tx, user_id)?,
         }
-        users::count_revocation(tx, user_id)?;
+        revocations::count(tx, user_id)?;
         sessions::delete_by_user(tx, user_id, Some(&token))?;
         Ok::<_, OperationError<FinishRefused>>((by, user))
     })?;

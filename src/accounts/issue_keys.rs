@@ -13,7 +13,7 @@ use crate::policy::model::Policy;
 use crate::store::apikeys::{self, KeyTimes};
 use crate::store::apikeys_nosession::{self, NewRefresh, StoredRefresh};
 use crate::store::events::{By, EventKind, NewEvent};
-use crate::store::{StoreError, Tx, sessions, users};
+use crate::store::{StoreError, Tx, revocations, sessions};
 use crate::wire::Object;
 
 /// Seconds of a day.
@@ -164,12 +164,12 @@ pub fn issue(
     let times = lifetimes.times(context);
     let pair = times.map(|times| NewPair::new(context, &holder, content, times));
     let policy = context.app().policy.load_full();
-    let revocations = context.read(|db| users::revocations(db, user_id))?;
+    let before = context.read(|db| revocations::of_user(db, user_id))?;
     let trail = context.trail();
     context.write(move |tx| {
         // What was revoked while this was under way is not issued anew.
         let permitted = holder.may(tx, &policy, "create")?;
-        let revoked = users::revocations(tx, user_id)? != revocations;
+        let revoked = revocations::of_user(tx, user_id)? != before;
         let permitted = permitted.filter(|_| !revoked).ok_or_else(|| refused(IssueRefused::NotAllowed))?;
         let pair = pair.as_ref().ok_or_else(|| refused(IssueRefused::BadTimes))?;
         let event = NewEvent::about(EventKind::KeyIssued, user_id).object(pair.key.name.token.id());

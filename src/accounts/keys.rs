@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
 use crate::store::apikeys::ListedKey;
 use crate::store::events::{By, EventKind, NewEvent};
-use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, scoped_keys, users};
+use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, revocations, scoped_keys};
 use crate::user_id::UserId;
 use crate::wire::Object;
 
@@ -236,7 +236,7 @@ pub fn revoke_by_id(
 pub fn revoke_all_of(context: &Context<'_>, by: &Performer, user_id: UserId) -> Result<usize, StoreError> {
     let (trail, noted_by) = (context.trail(), by.clone());
     let revoked = context.write(move |tx| {
-        users::count_revocation(tx, user_id)?;
+        revocations::count(tx, user_id)?;
         let revoked = apikeys::delete_by_user(tx, user_id)?
             + apikeys_nosession::delete_by_user(tx, user_id)?
             + scoped_keys::delete_by_user(tx, user_id)?;

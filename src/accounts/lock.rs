@@ -13,7 +13,9 @@ use crate::policy::roles::{Role, is_system_user};
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::locks::{self, Lock, LockedUser};
 use crate::store::users::User;
-use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, scoped_keys, sessions, users};
+use crate::store::{
+    Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, revocations, scoped_keys, sessions, users,
+};
 use crate::user_id::UserId;
 use crate::wire::{Object, merge};
 use serde_json::Value;
@@ -178,7 +180,7 @@ pub(super) fn keeping_an_administrator<T, E: From<StoreError>>(
 ///
 /// A failing database.
 pub(super) fn revoke_all(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
-    users::count_revocation(tx, user_id)?;
+    revocations::count(tx, user_id)?;
     sessions::delete_by_user(tx, user_id, None)?;
     apikeys::delete_by_user(tx, user_id)?;
     apikeys_nosession::delete_by_user(tx, user_id)?;

@@ -9,7 +9,7 @@ use crate::json::JsonText;
 use crate::policy::roles::ANONYMOUS_ID;
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::sessions::{self, ListedSession, LiveSession, NewSession};
-use crate::store::{StoreError, Tx, users};
+use crate::store::{StoreError, Tx, revocations, users};
 use crate::user_id::UserId;
 use crate::wire::{Object, ascii_json, merge};
 
@@ -70,15 +70,12 @@ pub fn start(context: &Context<'_>, asked: Start) -> Result<Started, OperationEr
     let refused = || OperationError::Refused(MayNotStart);
     let (started, session) = prepare(context, asked).map_err(OperationError::Refused)?;
     let user_id = session.user_id;
-    let revocations = context.read(|db| users::revocations(db, user_id))?;
+    let before = context.read(|db| revocations::of_user(db, user_id))?;
     let trail = context.trail();
     context.write(move |tx| {
         // What was revoked while this was under way is not issued anew.
-        if users::revocations(tx, user_id)? != revocations {
-            return Err(refused());
-        }
-        let owner = users::credentials_by_id(tx, user_id)?;
-        if !owner.is_some_and(|owner| owner.is_active && !owner.user_role.is_locked()) {
+        let now = revocations::of_active_user(tx, user_id)?;
+        if now.is_none() || now != before {
             return Err(refused());
         }
         Ok(insert(tx, &trail, By::CALLING_SERVER, &session)?)
@@ -294,7 +291,7 @@ pub fn end_all(
 pub fn end_everybodys(context: &Context<'_>, by: &Performer) -> Result<usize, StoreError> {
     let (trail, noted_by) = (context.trail(), by.clone());
     let ended = context.write(move |tx| {
-        users::count_all_revocations(tx)?;
+        revocations::count_for_all(tx)?;
         trail.note(tx, &noted_by, NewEvent::new(EventKind::SessionsEnded))?;
         sessions::delete_all(tx)
     })?;

@@ -13,7 +13,7 @@ use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
 use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::users::AuthUser;
-use crate::store::{Db, StoreError, Tx, apikeys_nosession, scoped_keys, sessions, users};
+use crate::store::{Db, StoreError, Tx, apikeys_nosession, revocations, scoped_keys, sessions, users};
 use crate::user_id::UserId;
 use std::borrow::Cow;
 
@@ -111,7 +111,7 @@ fn store_change(
         return Ok(false);
     }
     codes::end_all(tx, user.user_id)?;
-    users::count_revocation(tx, user.user_id)?;
+    revocations::count(tx, user.user_id)?;
     sessions::delete_by_user(tx, user.user_id, kept)?;
     if kept.is_none() {
         apikeys_nosession::delete_by_user(tx, user.user_id)?;

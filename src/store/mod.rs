@@ -29,6 +29,7 @@ pub mod events;
 pub mod locks;
 pub(crate) mod message_keys;
 mod removal;
+pub(crate) mod revocations;
 pub mod roles;
 pub(crate) mod scoped_keys;
 pub(crate) mod server_state;

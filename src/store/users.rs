@@ -32,9 +32,6 @@ const SET_VERIFY_EMAIL_SENT: &str = query(FILE, "set_verify_email_sent");
 const SET_FORGOTPASS_EMAIL_SENT: &str = query(FILE, "set_forgotpass_email_sent");
 const VERIFICATION_EMAIL_IS_DUE: &str = query(FILE, "verification_email_is_due");
 const SET_PASSWORD: &str = query(FILE, "set_password");
-const REVOCATIONS: &str = query(FILE, "revocations");
-const COUNT_REVOCATION: &str = query(FILE, "count_revocation");
-const COUNT_ALL_REVOCATIONS: &str = query(FILE, "count_all_revocations");
 const SET_LOGIN_SUCCESS: &str = query(FILE, "set_login_success");
 const SET_LOGIN_FAILURE: &str = query(FILE, "set_login_failure");
 const SET_STATE: &str = query(FILE, "set_state");
@@ -341,35 +338,6 @@ pub fn set_password(tx: &Tx<'_>, verified: &AuthUser, password: &PasswordHash) -
         ":now": tx.now().stored(),
     };
     Ok(tx.execute(SET_PASSWORD, params)? == 1)
-}
-
-/// How often everything that was issued to a user was revoked; nothing when there is no such user.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn revocations(db: &Db<'_>, user_id: UserId) -> Result<Option<i64>, StoreError> {
-    db.one(REVOCATIONS, params! { ":user_id": user_id }, |row| column(row, "revocations"))
-}
-
-/// Notes that everything that was issued to a user is revoked now.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn count_revocation(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
-    tx.execute(COUNT_REVOCATION, params! { ":user_id": user_id })?;
-    Ok(())
-}
-
-/// Notes that everything that was issued to anybody is revoked now.
-///
-/// # Errors
-///
-/// A failing database.
-pub fn count_all_revocations(tx: &Tx<'_>) -> Result<(), StoreError> {
-    tx.execute(COUNT_ALL_REVOCATIONS, &[])?;
-    Ok(())
 }
 
 /// Notes a login.

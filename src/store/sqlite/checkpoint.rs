@@ -14,8 +14,9 @@ use std::thread::{self, JoinHandle};
 
 /// So many pages of the log are worth moving.
 const PAGES_MIN: u32 = 1_000;
-/// A log of so many pages, 16 MiB, should begin anew.
-const LOG_PAGES: u32 = 4_000;
+/// A log of so many pages should begin anew. With the few that the last move waits for, it keeps within `journal_size_limit`: it
+/// is not cut, and finds its room on the disk again.
+const LOG_PAGES: u32 = 3_500;
 /// The thread that writes waits for so few pages to be moved.
 const REST_PAGES_MAX: u32 = 500;
 /// If there are never so few, it moves whatever there is when the log has become longer than it should be by so many pages.
