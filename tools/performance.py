@@ -22,6 +22,8 @@ LINES = {
     "user-check-access": ("#009e73", ""),
     "apikey-verify-nosession": ("#e69f00", ""),
     "session-new": ("#d55e00", ""),
+    "better-auth": ("#cc79a7", "2 4"),
+    "Python authnzerver": ("#56b4e9", "2 4"),
 }
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 30, 50
@@ -77,8 +79,11 @@ def figures(measured):
         ["of which each takes", told(measured.get("idle_connection_bytes"), lambda count: f"{count:,} bytes")],
     ]
     parts = [[name, time_of(micros) if micros >= 100 else f"{micros} µs"] for name, micros in measured["parts_micros"].items()]
+    left_out = measured.get("left_out", ["better-auth", "Python authnzerver"])
+    left_out = [f"Not measured: {'; '.join(left_out)}."] if left_out else []
     texts = [
         f"{measured['machine']}. Medians of {measured['rounds']} rounds of {measured['seconds']} s each, in turns.",
+        *left_out,
         table(["", ""], whole),
         "What parts of the work take by themselves:",
         table(["", "median"], parts),

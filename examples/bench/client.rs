@@ -1,4 +1,4 @@
-//! An HTTP client that knows just enough: one kept-alive connection, answers with a `Content-Length`.
+//! An HTTP client that knows just enough: one kept-alive connection, answers with a `Content-Length` or in chunks.
 //!
 //! It runs on coroutines. With a thread for each connection, the scheduler of the system would decide which of them may go
 //! on, and what would be measured is how long they wait for a processor.
@@ -33,6 +33,12 @@ pub fn post(path: &str, body: &str) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bytes}\r\n\r\n{body}").into_bytes()
 }
 
+/// The bytes of `GET path`, with this cookie if any.
+pub fn get(path: &str, cookie: Option<&str>) -> Vec<u8> {
+    let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n").into_bytes()
+}
+
 impl Client {
     /// Connects over the loopback interface.
     pub fn connect(to: Address<'_>) -> Outcome<Self> {
@@ -52,8 +58,7 @@ impl Client {
 
     /// The status of `GET path`.
     pub fn get(&mut self, path: &str) -> Outcome<u16> {
-        self.exchange(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
-            .map(|(status, _)| status)
+        self.exchange(&get(path, None)).map(|(status, _)| status)
     }
 
     /// The body of the answer to `POST path`, which has to have status 200.
@@ -107,12 +112,36 @@ fn broken(error: &std::io::Error) -> String {
 fn answer_end(received: &[u8]) -> Outcome<Option<(usize, usize)>> {
     let Some(at) = received.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&received[..at]).map_err(|_| "the head of an answer is not text")?;
-    let length = head.split("\r\n").filter_map(|line| line.split_once(':'));
-    let mut length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let bytes = length.next().and_then(|(_, value)| value.trim().parse().ok());
+    let header = |name: &str| {
+        let mut lines = head.split("\r\n").filter_map(|line| line.split_once(':'));
+        lines.find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    };
+    let body = at + 4;
+    if header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        return Ok(chunks_end(&received[body..])?.map(|bytes| (body, body + bytes)));
+    }
+    let bytes = header("content-length").and_then(|value| value.parse().ok());
     let bytes: usize =
         bytes.filter(|bytes| *bytes <= ANSWER_BYTES_MAX).ok_or("an answer has no sensible Content-Length")?;
-    Ok(Some((at + 4, at + 4 + bytes)))
+    Ok(Some((body, body + bytes)))
+}
+
+/// How long a body in chunks is, once the last of them is there.
+fn chunks_end(body: &[u8]) -> Outcome<Option<usize>> {
+    let mut at = 0;
+    loop {
+        let Some(line) = body[at..].windows(2).position(|two| two == b"\r\n") else { return Ok(None) };
+        let size = std::str::from_utf8(&body[at..at + line]).ok();
+        let size = size.and_then(|text| usize::from_str_radix(text, 16).ok());
+        let size = size.filter(|size| *size <= ANSWER_BYTES_MAX).ok_or("an answer has no sensible chunks")?;
+        at += line + 2 + size + 2;
+        if body.len() < at {
+            return Ok(None);
+        }
+        if size == 0 {
+            return Ok(Some(at));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -127,5 +156,14 @@ mod tests {
         }
         assert_eq!(answer_end(&answer[..44]), Ok(Some((44, 47))));
         assert!(answer_end(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+    }
+    #[test]
+    fn an_answer_in_chunks_ends_with_the_empty_one() {
+        let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12\r\n4\r\nA\r\n0123456789\r\n0\r\n\r\n";
+        for cut in 0..answer.len() {
+            assert_eq!(answer_end(&answer[..cut]), Ok(None), "{cut}");
+        }
+        assert_eq!(answer_end(answer), Ok(Some((47, answer.len()))));
+        assert!(answer_end(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n").is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::load::{Measured, Requests, measure};
 use crate::seal::Seal;
-use crate::server::{Address, Process, free_port, until_it_listens};
+use crate::server::{Address, PATIENCE, Process, free_port};
 use crate::{Outcome, now};
 use may_minihttp::{HttpServer, HttpService, Request, Response};
 use rusqlite::Connection;
@@ -59,10 +59,9 @@ impl<'base> BareEcho<'base> {
         command
             .args(["echo", &format!("--port={port}"), &format!("--workers={workers}")])
             .stdin(Stdio::null());
-        let process = Process::start(&mut command)?;
-        let echo = Self { process, address: Address { port, seal, tls: None } };
-        until_it_listens(port)?;
-        Ok(echo)
+        let mut process = Process::start(&mut command)?;
+        process.until_it_listens(port, PATIENCE)?;
+        Ok(Self { process, address: Address { port, seal, tls: None } })
     }
 
     /// As for the server.

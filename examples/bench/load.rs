@@ -2,6 +2,7 @@
 
 use crate::client::{self, Client};
 use crate::scenarios::{NEW_SESSION, SESSION_EXISTS, message, new_session};
+use crate::seal::Seal;
 use crate::server::{Address, Process};
 use crate::{Outcome, now, wait};
 use may::sync::SyncFlag;
@@ -18,7 +19,11 @@ const OPENERS: usize = 32;
 const WATCH_PERIOD: Duration = Duration::from_millis(50);
 
 /// What is sent again and again.
-pub struct Requests(Vec<Request>);
+pub struct Requests {
+    list: Vec<Request>,
+    /// Whether the body of an answer says what it should.
+    check: fn(&Seal, &[u8]) -> Outcome<()>,
+}
 
 struct Request {
     bytes: Vec<u8>,
@@ -31,14 +36,32 @@ impl Requests {
     pub fn new(path: &str, bodies: impl IntoIterator<Item = (String, bool)>) -> Self {
         let request =
             |(body, is_timed): (String, bool)| Request { bytes: client::post(path, &body), is_timed };
-        Self(bodies.into_iter().map(request).collect())
+        Self { list: bodies.into_iter().map(request).collect(), check: says_success }
+    }
+
+    /// Whole requests, and what looks at the bodies of their answers.
+    pub fn plain(
+        requests: impl IntoIterator<Item = Vec<u8>>,
+        check: fn(&Seal, &[u8]) -> Outcome<()>,
+    ) -> Self {
+        let request = |bytes| Request { bytes, is_timed: true };
+        Self { list: requests.into_iter().map(request).collect(), check }
+    }
+}
+
+fn says_success(seal: &Seal, body: &[u8]) -> Outcome<()> {
+    let answer = seal.open(body)?;
+    if answer["success"] == true || answer["request"] == "echo" {
+        Ok(())
+    } else {
+        Err(format!("a request was refused: {answer}"))
     }
 }
 
 impl Requests {
     /// Sends the first of them, which must be answered by status 200.
     pub fn ask_first(&self, client: &mut Client) -> Outcome<()> {
-        let first = self.0.first().ok_or("there is nothing to ask")?;
+        let first = self.list.first().ok_or("there is nothing to ask")?;
         client.ask(&first.bytes)?.map(drop).ok_or_else(|| "the server has too much to do".to_owned())
     }
 }
@@ -152,13 +175,13 @@ struct Answers {
 fn send(
     mut client: Client,
     to: Address<'_>,
-    Requests(requests): &Requests,
+    requests: &Requests,
     number: usize,
     until: Instant,
 ) -> Outcome<Answers> {
     let mut answers = Answers::default();
     // Prime steps keep the connections from walking through the requests side by side.
-    for request in requests.iter().cycle().skip(number * 7919 % requests.len()) {
+    for request in requests.list.iter().cycle().skip(number * 7919 % requests.list.len().max(1)) {
         let begun = now();
         let answer = client.ask(&request.bytes)?;
         let ended = now();
@@ -170,13 +193,7 @@ fn send(
             answers.micros.push(u32::try_from((ended - begun).as_micros()).unwrap_or(u32::MAX));
         }
         if ended >= until {
-            let answer = answer.map(|answer| to.seal.open(answer)).transpose()?;
-            if let Some(answer) = answer
-                && answer["success"] != true
-                && answer["request"] != "echo"
-            {
-                return Err(format!("a request was refused: {answer}"));
-            }
+            answer.map_or(Ok(()), |answer| (requests.check)(to.seal, answer))?;
             break;
         }
         // Or whoever is answered at once would go on while others, whose answers are there, wait for their turn.

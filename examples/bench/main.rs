@@ -8,6 +8,7 @@
 //! ```text
 //! bench run    [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16,64] [--crowd=1000]
 //!              [--idle-crowd=10000] [--seconds=3] [--rounds=5] [--only=NAME,NAME] [--tls] [--json=FILE]
+//!              [--peers=FOLDER] [--original=FILE]
 //! bench kill9  [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
 //! bench argon2 [--rounds=5]
 //! bench echo   --port=NUMBER [--workers=2]
@@ -22,6 +23,7 @@ mod client;
 mod durability;
 mod floors;
 mod load;
+mod peers;
 mod redis;
 mod report;
 mod scenarios;
@@ -61,6 +63,10 @@ struct Options {
     only: Vec<String>,
     /// Whether everything goes over TLS.
     tls: bool,
+    /// Where other servers are installed that can be measured beside it.
+    peers: PathBuf,
+    /// The Python authnzerver's program, `authnzrv`.
+    original: Option<PathBuf>,
     /// Where to write what was measured as JSON.
     json: Option<PathBuf>,
     /// Where to serve echoes.
@@ -89,8 +95,11 @@ fn main() -> ExitCode {
 
 /// Reads the command line.
 fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
+    let builds = builds()?;
     let mut options = Options {
-        binary: release_binary()?,
+        binary: builds.join("release/authnzerver"),
+        peers: builds.join("peers"),
+        original: None,
         workers: 2,
         rows: 10_000,
         connections: vec![16],
@@ -113,6 +122,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
                 options.connections = value.split(',').map(|one| count(name, one)).collect::<Outcome<_>>()?;
             }
             "--json" => options.json = Some(value.into()),
+            "--peers" => options.peers = value.into(),
+            "--original" => options.original = Some(value.into()).filter(|_| !value.is_empty()),
             "--port" => options.port = count(name, value)?,
             "--crowd" => options.crowd = count(name, value)?,
             "--idle-crowd" => options.idle_crowd = count(name, value)?,
@@ -147,11 +158,11 @@ fn count(name: &str, value: &str) -> Outcome<usize> {
         .ok_or_else(|| format!("{name} takes a number above 0, such as {name}=5"))
 }
 
-/// The release build beside the folder of whatever build this program itself is from.
-fn release_binary() -> Outcome<PathBuf> {
+/// The folder of whatever builds this program itself is one of.
+fn builds() -> Outcome<PathBuf> {
     let own = std::env::current_exe().map_err(|error| format!("does not find itself: {error}"))?;
     let builds = own.ancestors().nth(3).ok_or("does not find the folder of the builds")?;
-    Ok(builds.join("release/authnzerver"))
+    Ok(builds.to_owned())
 }
 
 #[cfg(test)]

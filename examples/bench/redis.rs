@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::load::Measured;
-use crate::server::{Process, free_port, until_it_listens};
+use crate::server::{PATIENCE, Process, free_port};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub fn measure(folder: &Path, connections: usize) -> Outcome<Option<Measured>> {
     let number_of_port = port.to_string();
     let mut command = Command::new("redis-server");
     command.args(["--port", &number_of_port, "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder);
-    let Ok(server) = Process::start(command.stdin(Stdio::null()).stdout(Stdio::null())) else {
+    let Ok(mut server) = Process::start(command.stdin(Stdio::null()).stdout(Stdio::null())) else {
         return Ok(None);
     };
     let count = (connections * REQUESTS_PER_CONNECTION).max(REQUESTS_MIN);
@@ -29,7 +29,7 @@ pub fn measure(folder: &Path, connections: usize) -> Outcome<Option<Measured>> {
         let output = command.args(["-c", &connections.to_string()]).stderr(Stdio::null()).output().ok()?;
         String::from_utf8(output.stdout).ok().filter(|_| output.status.success())
     };
-    until_it_listens(port)?;
+    server.until_it_listens(port, PATIENCE)?;
     ask("set", VALUES).ok_or("redis-benchmark failed")?;
     let cpu_before = server.cpu_time()?;
     let table = ask("get", count).ok_or("redis-benchmark failed")?;

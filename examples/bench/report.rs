@@ -2,6 +2,7 @@
 
 use crate::floors::{self, BareEcho};
 use crate::load::{Measured, Requests, new_sessions};
+use crate::peers::{Peer, Peers};
 use crate::scenarios::{NEW_SESSION, SCENARIOS, SESSION_EXISTS, Scenario, Stage};
 use crate::server::{Base, Server};
 use crate::text::{budget, line, mebibytes, mebibytes_of, milliseconds};
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 /// What the server promises, for a release build against musl.
 const BINARY_BYTES_MAX: u64 = 6 * 1024 * 1024;
+/// What Redis is called in the report.
+const REDIS: &str = "Redis GET";
 /// Connections over which the table is filled.
 const FILLING_CONNECTIONS: usize = 64;
 
@@ -33,15 +36,27 @@ pub fn run(options: &Options) -> Outcome<()> {
     drop(stage);
     let with_floors = options.only.is_empty();
     let bare = with_floors.then(|| BareEcho::start(base.seal(), options.workers)).transpose()?;
+    let mut peers = if with_floors { Peers::start(&base, options)? } else { Peers::none() };
     let mut series = Vec::new();
     for connections in &options.connections {
-        let measuring = Measuring { options, connections: *connections, base: &base, server: &server };
+        let measuring = Measuring {
+            options,
+            connections: *connections,
+            base: &base,
+            server: &server,
+            peers: &peers.running,
+        };
         let rows = measuring.rows(&chosen, &prepared, bare.as_ref())?;
         table(options, *connections, &rows);
         series.push((*connections, rows));
     }
     drop(bare);
+    peers.running.clear();
+    if with_floors && series.iter().all(|(_, rows)| rows.iter().all(|row| row.name != REDIS)) {
+        peers.left_out.push(format!("{REDIS}: there is no redis-server"));
+    }
     println!();
+    peers.left_out.iter().for_each(|reason| line("left out", reason));
     let place = |name| chosen.iter().position(|scenario| scenario.name == name).unwrap_or(0);
     let [looks_up, writes] = [SESSION_EXISTS, NEW_SESSION].map(|name| &prepared[place(name)]);
     let mut whole = whole::measure(&base, server, options, looks_up, writes)?;
@@ -53,6 +68,7 @@ pub fn run(options: &Options) -> Outcome<()> {
             "rows": options.rows,
             "rounds": options.rounds,
             "seconds": options.seconds,
+            "left_out": peers.left_out,
             "first_start_ms": first_start.as_millis(),
             "parts_micros": parts.into_iter().collect::<Map<_, _>>(),
             "series": series.iter().map(|(count, rows)| as_json(*count, rows)).collect::<Vec<_>>(),
@@ -92,6 +108,7 @@ struct Measuring<'a> {
     connections: usize,
     base: &'a Base,
     server: &'a Server<'a>,
+    peers: &'a [Peer<'a>],
 }
 
 impl Measuring<'_> {
@@ -108,6 +125,8 @@ impl Measuring<'_> {
         let mut rows: Vec<Row> =
             asked.iter().map(|(scenario, _)| Row { name: scenario.name, rounds: Vec::new() }).collect();
         let mut bare_rounds = Vec::new();
+        let of_peer = |peer: &Peer<'_>| Row { name: peer.name, rounds: Vec::new() };
+        let mut of_peers: Vec<Row> = self.peers.iter().map(of_peer).collect();
         for _ in 0..self.options.rounds {
             if let (Some(bare), Some(echoes)) = (bare, prepared.first()) {
                 bare_rounds.push(bare.measure(echoes, self.connections, time)?);
@@ -116,13 +135,17 @@ impl Measuring<'_> {
                 row.rounds.push(self.server.measure(requests, self.connections, time)?);
                 self.base.empty_log()?;
             }
+            for (peer, row) in self.peers.iter().zip(&mut of_peers) {
+                row.rounds.push(peer.measure(self.connections, time)?);
+            }
         }
         if bare.is_some() {
             rows.insert(0, Row { name: "bare may_minihttp", rounds: bare_rounds });
             if let Some(redis) = redis::measure(self.base.folder(), self.connections)? {
-                rows.insert(1, Row { name: "Redis GET", rounds: vec![redis] });
+                rows.insert(1, Row { name: REDIS, rounds: vec![redis] });
             }
         }
+        rows.append(&mut of_peers);
         Ok(rows)
     }
 }

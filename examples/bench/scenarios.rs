@@ -9,7 +9,7 @@ use crate::server::Address;
 use serde_json::{Value, json};
 
 /// As many different messages are sealed beforehand, at most; they are sent in turn.
-const MESSAGES_MAX: usize = 4096;
+pub const MESSAGES_MAX: usize = 4096;
 
 /// The request that makes a session.
 pub const NEW_SESSION: &str = "session-new";

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// How long a start and a stop may take before the benchmark gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What the server's own setting is where nobody sets it.
 const CONNECTIONS_MAX: usize = 2048;
 /// How much of the server's log is shown when it does not start.
@@ -174,28 +174,49 @@ impl Process {
         started.map(Self).map_err(|error| format!("{}: {error}", command.get_program().display()))
     }
 
-    /// KiB of memory that the process keeps resident.
-    pub fn resident_kib(&self) -> Outcome<u64> {
-        let path = format!("/proc/{}/status", self.0.id());
-        let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
-            .ok_or_else(|| format!("{path} has no VmRSS"))
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
-    /// Processor time that the process has used so far, all its threads together.
+    /// Waits until it listens on this port, having just been started.
+    pub fn until_it_listens(&mut self, port: u16, patience: Duration) -> Outcome<()> {
+        let begun = now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            if let Ok(Some(status)) = self.0.try_wait() {
+                return Err(format!("it ended at its start ({status})"));
+            }
+            if begun.elapsed() > patience {
+                return Err(format!("nobody listens on port {port}"));
+            }
+            wait(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// KiB of memory that the process keeps resident, with those that it has started.
+    pub fn resident_kib(&self) -> Outcome<u64> {
+        let resident = |id: &u32| {
+            let path = format!("/proc/{id}/status");
+            let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+                .ok_or_else(|| format!("{path} has no VmRSS"))
+        };
+        family(self.id()).iter().map(resident).sum()
+    }
+
+    /// Processor time that the process has used so far, all its threads together, with those that it has started.
     pub fn cpu_time(&self) -> Outcome<Duration> {
-        let tasks = format!("/proc/{}/task", self.0.id());
-        let threads = fs::read_dir(&tasks).map_err(|error| format!("{tasks}: {error}"))?;
         let mut nanoseconds = 0;
-        for thread in threads.flatten() {
+        for thread in family(self.id()).into_iter().flat_map(threads) {
             // A thread may have ended meanwhile.
-            let text = fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
+            let text = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
             let first = text.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
             nanoseconds += first.unwrap_or(0);
         }
         if nanoseconds == 0 {
-            Err(format!("{tasks} tells no time"))
+            Err(format!("/proc/{}/task tells no time", self.id()))
         } else {
             Ok(Duration::from_nanos(nanoseconds))
         }
@@ -261,14 +282,25 @@ pub fn free_port() -> Outcome<u16> {
     found.map(|address| address.port()).map_err(|error| format!("finds no free port: {error}"))
 }
 
-/// Waits until a process that was just started listens on this port.
-pub fn until_it_listens(port: u16) -> Outcome<()> {
-    let begun = now();
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        if begun.elapsed() > PATIENCE {
-            return Err(format!("nobody listens on port {port}"));
-        }
-        wait(Duration::from_millis(1));
+/// A process, those that it has started, and so on.
+fn family(id: u32) -> Vec<u32> {
+    let mut family = vec![id];
+    let mut next = 0;
+    while let Some(member) = family.get(next) {
+        let children = threads(*member).into_iter();
+        // Where the system does not list them, there are none.
+        let children = children.filter_map(|thread| fs::read_to_string(thread.join("children")).ok());
+        family.extend(children.flat_map(|list| numbers(&list)).collect::<Vec<u32>>());
+        next += 1;
     }
-    Ok(())
+    family
+}
+
+fn numbers(list: &str) -> Vec<u32> {
+    list.split_whitespace().filter_map(|number| number.parse().ok()).collect()
+}
+
+fn threads(id: u32) -> Vec<PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{id}/task"));
+    tasks.map(|tasks| tasks.flatten().map(|task| task.path()).collect()).unwrap_or_default()
 }
