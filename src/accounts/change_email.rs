@@ -2,13 +2,13 @@
 //! code that is emailed to the new address makes it, in a session of theirs.
 
 use super::actor::{Actor, Performer};
-use super::codes::{end_all, end_all_since};
+use super::codes::{end_all, end_all_since, undo_expiry};
 use super::email_queue::{enqueue_for_change, is_recipient, wake};
 use super::error::OperationError;
 use super::presented_code::{CodeRefused, PresentedCode};
+use super::revocation;
 use super::sessions::is_fresh;
 use crate::app::Context;
-use crate::guard::code::CodePurpose;
 use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
@@ -16,7 +16,7 @@ use crate::store::email_queue::{EmailContents, EmailPurpose};
 use crate::store::events::{EventKind, NewEvent};
 use crate::store::sessions::LiveSession;
 use crate::store::users::User;
-use crate::store::{self, Db, StoreError, Tx, revocations, sessions, users};
+use crate::store::{Db, StoreError, Tx, sessions, users};
 
 /// Why no change was begun. None of it depends on who has the new address.
 pub(crate) enum StartRefused {
@@ -117,7 +117,7 @@ pub(crate) fn finish(
             return Err(BAD_CODE);
         }
         let by = performer(&session);
-        let before = store::codes::expiry_for_address(tx, user_id, CodePurpose::EmailUndo, &new)?;
+        let before = undo_expiry(tx, user_id, &new)?;
         let user = give(tx, user, new)?;
         trail.note(tx, &by, NewEvent::about(EventKind::EmailChanged, user_id))?;
         match before {
@@ -125,8 +125,7 @@ pub(crate) fn finish(
             Some(expires) => end_all_since(tx, user_id, expires)?,
             None => end_all(tx, user_id)?,
         }
-        revocations::count(tx, user_id)?;
-        sessions::delete_by_user(tx, user_id, Some(&token))?;
+        revocation::sessions_but(tx, user_id, &token)?;
         Ok::<_, OperationError<FinishRefused>>((by, user))
     })?;
     by.log(context, "address changed", user.user_id);

@@ -51,6 +51,19 @@ pub(super) fn end_all(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
     email_queue::withdraw_all(tx, user_id, Some(EmailPurpose::EmailUndo))
 }
 
+/// Until when a user can have this address back, by undoing a change.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn undo_expiry(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    address: &EmailAddress,
+) -> Result<Option<Timestamp>, StoreError> {
+    codes::expiry_for_address(tx, user_id, CodePurpose::EmailUndo, address)
+}
+
 /// Ends all codes of a user after a change of the address was undone by a code that expires then: those of changes before it
 /// stay, since whoever made these must not get rid of them by undoing a later one.
 ///

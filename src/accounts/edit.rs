@@ -262,8 +262,7 @@ fn carry_out(
             attempts::delete_by_account(tx, &before.email)?;
         }
         if role_changed || (before.is_active && !after.is_active) {
-            lock::revoke_all(tx, before.user_id)?;
-            end_all(tx, before.user_id)?;
+            lock::end_everything(tx, before.user_id)?;
         }
     }
     let mut was_contested = false;

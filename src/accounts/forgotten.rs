@@ -5,9 +5,10 @@
 use super::actor::Performer;
 use super::email_queue::{is_recipient, send_to_recipient};
 use super::error::OperationError;
+use super::lock::end_everything;
 use super::presented_code::{CodeRefused, PresentedCode};
 use super::verify_email::{self, VerifyRefused};
-use super::{codes, lock, new_password};
+use super::{lock, new_password};
 use crate::app::Context;
 use crate::guard::password::PasswordHash;
 use crate::guard::secret::Password;
@@ -107,7 +108,6 @@ fn set(
         return Err(BAD_CODE);
     }
     trail.note(tx, &by, NewEvent::about(EventKind::PasswordReset, user_id))?;
-    codes::end_all(tx, user_id)?;
-    lock::revoke_all(tx, user_id)?;
+    end_everything(tx, user_id)?;
     users::by_id(tx, user_id)?.ok_or(BAD_CODE)
 }

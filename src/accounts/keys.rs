@@ -5,13 +5,14 @@ use super::actor::Performer;
 use super::error::OperationError;
 use super::key_claims::Presented;
 use super::permission::{Permitted, over_apikeys};
+use super::revocation;
 use super::sessions::PAGE_ROWS_MAX;
 use crate::app::Context;
 use crate::clock::Timestamp;
 use crate::guard::token::TokenId;
 use crate::store::apikeys::ListedKey;
 use crate::store::events::{By, EventKind, NewEvent};
-use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, revocations, scoped_keys};
+use crate::store::{Db, StoreError, Tx, apikeys, apikeys_nosession, scoped_keys};
 use crate::user_id::UserId;
 use crate::wire::Object;
 
@@ -236,10 +237,7 @@ pub fn revoke_by_id(
 pub fn revoke_all_of(context: &Context<'_>, by: &Performer, user_id: UserId) -> Result<usize, StoreError> {
     let (trail, noted_by) = (context.trail(), by.clone());
     let revoked = context.write(move |tx| {
-        revocations::count(tx, user_id)?;
-        let revoked = apikeys::delete_by_user(tx, user_id)?
-            + apikeys_nosession::delete_by_user(tx, user_id)?
-            + scoped_keys::delete_by_user(tx, user_id)?;
+        let revoked = revocation::keys(tx, user_id)?;
         if revoked > 0 {
             trail.note(tx, &noted_by, NewEvent::about(EventKind::KeysRevoked, user_id))?;
         }

@@ -5,6 +5,7 @@
 use super::actor::{Actor, Performer, Requester};
 use super::codes;
 use super::error::OperationError;
+use super::revocation;
 use super::sessions::PAGE_ROWS_MAX;
 use crate::app::{App, Context};
 use crate::json::JsonText;
@@ -13,9 +14,7 @@ use crate::policy::roles::{Role, is_system_user};
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::locks::{self, Lock, LockedUser};
 use crate::store::users::User;
-use crate::store::{
-    Db, StoreError, Tx, apikeys, apikeys_nosession, attempts, revocations, scoped_keys, sessions, users,
-};
+use crate::store::{Db, StoreError, Tx, attempts, users};
 use crate::user_id::UserId;
 use crate::wire::{Object, merge};
 use serde_json::Value;
@@ -129,8 +128,7 @@ fn carry_out(tx: &Tx<'_>, user_id: UserId, change: LockChange) -> Result<User, O
 /// A failing database.
 pub(super) fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreError> {
     if lock == Lock::Manual {
-        revoke_all(tx, user.user_id)?;
-        codes::end_all(tx, user.user_id)?;
+        end_everything(tx, user.user_id)?;
     }
     let is_locked = user.user_role.is_locked();
     if !is_locked {
@@ -142,6 +140,16 @@ pub(super) fn lock(tx: &Tx<'_>, user: &User, lock: Lock) -> Result<(), StoreErro
         locks::insert(tx, user.user_id, lock)?;
     }
     Ok(())
+}
+
+/// Ends all sessions, API keys and codes of a user.
+///
+/// # Errors
+///
+/// A failing database.
+pub(super) fn end_everything(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
+    revocation::everything(tx, user_id)?;
+    codes::end_all(tx, user_id)
 }
 
 /// Whether failed logins have locked this user for a time.
@@ -172,20 +180,6 @@ pub(super) fn keeping_an_administrator<T, E: From<StoreError>>(
         return Err(refused());
     }
     Ok(done)
-}
-
-/// Ends all sessions and API keys of a user, and keeps requests that are under way from issuing more.
-///
-/// # Errors
-///
-/// A failing database.
-pub(super) fn revoke_all(tx: &Tx<'_>, user_id: UserId) -> Result<(), StoreError> {
-    revocations::count(tx, user_id)?;
-    sessions::delete_by_user(tx, user_id, None)?;
-    apikeys::delete_by_user(tx, user_id)?;
-    apikeys_nosession::delete_by_user(tx, user_id)?;
-    scoped_keys::delete_by_user(tx, user_id)?;
-    Ok(())
 }
 
 /// How an unlock came out.

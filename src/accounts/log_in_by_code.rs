@@ -8,6 +8,7 @@ use super::error::OperationError;
 use super::join::{FinishRefused, LogIn};
 use super::lock;
 use super::presented_code::{CodeRefused, PresentedCode};
+use super::revocation;
 use super::sessions::{Started, log_in_within, prepare};
 use super::verify_email::{self, VerifyRefused, note_proof};
 use crate::app::Context;
@@ -89,7 +90,7 @@ fn admit(
     }
     // Whoever signed the account up, or moved it here, did not show that the address is theirs.
     users::set_no_password(tx, user_id, no_password)?;
-    lock::revoke_all(tx, user_id)?;
+    revocation::everything(tx, user_id)?;
     let had_password = was_contested || !before.password.is(no_password);
     note_proof(tx, trail, by, user_id, had_password)?;
     Ok(())

@@ -10,6 +10,7 @@
 //! | `log_in_by_code.rs` | a whole login without a password, from an address to a session |
 //! | `attempts.rs` | failed attempts: counted, delayed, locked |
 //! | `lock.rs` | locking and unlocking |
+//! | `revocation.rs` | taking from a user what was issued to them |
 //! | `new_password.rs` | whether a new password is good enough |
 //! | `set_password.rs` | changing and resetting passwords |
 //! | `sign_up.rs` | signing up |
@@ -78,6 +79,7 @@ pub(crate) mod own;
 pub(crate) mod permission;
 pub(crate) mod presented_code;
 pub(crate) mod recipients;
+mod revocation;
 pub mod scoped_keys;
 pub mod sessions;
 pub mod set_password;

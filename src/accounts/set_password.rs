@@ -4,6 +4,7 @@
 use super::actor::Performer;
 use super::authenticate::{Authenticated, Authentication, Identifier, authenticate};
 use super::error::OperationError;
+use super::revocation;
 use super::{codes, lock, new_password};
 use crate::app::Context;
 use crate::guard::password::{PasswordHash, Verification};
@@ -13,7 +14,7 @@ use crate::policy::email::EmailAddress;
 use crate::policy::roles::is_system_user;
 use crate::store::events::{EventKind, NewEvent, Trail};
 use crate::store::users::AuthUser;
-use crate::store::{Db, StoreError, Tx, apikeys_nosession, revocations, scoped_keys, sessions, users};
+use crate::store::{Db, StoreError, Tx, sessions, users};
 use crate::user_id::UserId;
 use std::borrow::Cow;
 
@@ -111,11 +112,9 @@ fn store_change(
         return Ok(false);
     }
     codes::end_all(tx, user.user_id)?;
-    revocations::count(tx, user.user_id)?;
-    sessions::delete_by_user(tx, user.user_id, kept)?;
-    if kept.is_none() {
-        apikeys_nosession::delete_by_user(tx, user.user_id)?;
-        scoped_keys::delete_by_user(tx, user.user_id)?;
+    match kept {
+        Some(session) => revocation::sessions_but(tx, user.user_id, session)?,
+        None => revocation::everything(tx, user.user_id)?,
     }
     Ok(true)
 }
@@ -233,9 +232,8 @@ impl Reset {
         if !users::set_password(tx, &now, hash)? {
             return Ok(false);
         }
-        codes::end_all(tx, now.user_id)?;
         trail.note(tx, by, NewEvent::about(EventKind::PasswordReset, now.user_id))?;
-        lock::revoke_all(tx, now.user_id)?;
+        lock::end_everything(tx, now.user_id)?;
         if lock::forgive_attempts(tx, now.user_id, &now.email)? {
             trail.note(tx, by, NewEvent::about(EventKind::AccountUnlocked, now.user_id))?;
         }

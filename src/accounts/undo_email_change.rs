@@ -6,8 +6,8 @@ use super::change_email::give;
 use super::codes::end_all_since;
 use super::email_queue::is_recipient;
 use super::error::OperationError;
-use super::lock::revoke_all;
 use super::presented_code::PresentedCode;
+use super::revocation;
 use crate::app::Context;
 use crate::guard::password::PasswordHash;
 use crate::store::codes::CodeOwner;
@@ -71,6 +71,6 @@ fn take_back(
     trail.note(tx, &by, NewEvent::about(EventKind::EmailChangeUndone, user_id))?;
     users::set_no_password(tx, user_id, no_password)?;
     end_all_since(tx, user_id, *expires)?;
-    revoke_all(tx, user_id)?;
+    revocation::everything(tx, user_id)?;
     Ok(user)
 }

@@ -2,7 +2,7 @@
 
 use super::actor::Performer;
 use super::error::OperationError;
-use super::lock::revoke_all;
+use super::revocation;
 use crate::app::Context;
 use crate::guard::password::PasswordHash;
 use crate::policy::email::EmailAddress;
@@ -66,7 +66,7 @@ pub(super) fn carry_out(
     let given = user.is_active && !user.user_role.is_locked();
     let role = if given { &user.user_role } else { &Role::AUTHENTICATED };
     // Whoever opened something before the address was proven need not be its owner.
-    revoke_all(tx, user.user_id)?;
+    revocation::everything(tx, user.user_id)?;
     let was_contested = settle_address(tx, user, no_password)?;
     users::set_verified(tx, user.user_id, role)?;
     Ok(was_contested)
@@ -106,7 +106,7 @@ pub(super) fn settle_address(
     let was_contested = users::end_contest(tx, &user.email)?;
     if was_contested {
         users::set_no_password(tx, user.user_id, no_password)?;
-        revoke_all(tx, user.user_id)?;
+        revocation::everything(tx, user.user_id)?;
     }
     Ok(was_contested)
 }
