@@ -153,11 +153,13 @@ bench:  ## measure the server on this machine, and kill it while it writes (BENC
 	$(CARGO_TARGET_DIR)/release/examples/bench kill9
 	$(CARGO_TARGET_DIR)/release/examples/bench argon2
 
-bench-docs:  ## measure dist/authnzerver for docs/performance.md (ORIGINAL=/path/to/authnzrv)
+bench-docs:  ## measure dist/authnzerver for docs/performance.md, also with 2,000,000 sessions (ORIGINAL=/path/to/authnzrv)
 	@tools/bench-peers.sh
 	cargo build --release --locked --example bench
 	$(CARGO_TARGET_DIR)/release/examples/bench run --binary=dist/authnzerver --connections=1,16,64,512 --seconds=2 --rounds=3 \
 		--original='$(ORIGINAL)' --json=docs/performance.json $(BENCH)
+	$(CARGO_TARGET_DIR)/release/examples/bench run --binary=dist/authnzerver --seconds=2 --rounds=3 $(BENCH) --rows=2000000 \
+		--connections=64 --only=session-exists,session-new,user-check-access,apikey-verify-nosession --json=docs/performance-large.json
 	tools/performance.py
 
 docs:  ## write docs/settings.md, docs/api.md and docs/commands.md anew from the program's own tables

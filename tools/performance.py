@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the figures of docs/performance.md and its plot from docs/performance.json, which `make bench-docs` measures.
+"""Writes the figures of docs/performance.md and its plot from docs/performance.json, and docs/performance-large.json for a large
+table, which `make bench-docs` measures.
 
     tools/performance.py [--check]
 
@@ -13,9 +14,11 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
+# The least that a server of this kind can be.
+BARE = "bare may_minihttp"
 # What is plotted, and how: a name of the table, a colour that is told apart without seeing colours well, and a dash.
 LINES = {
-    "bare may_minihttp": ("#888888", "2 4"),
+    BARE: ("#888888", "2 4"),
     "Redis GET": ("#bbbbbb", "2 4"),
     "floor": ("#000000", "6 3"),
     "session-exists": ("#0072b2", ""),
@@ -47,13 +50,21 @@ def told(number, form):
     return "not measured" if number is None else form(number)
 
 
+def share(rate, whole):
+    return f"{100 * rate / whole:.0f} %"
+
+
+def rows_by_name(series):
+    return {row["name"]: row for row in series["rows"]}
+
+
 def series_table(series):
     bare = series["rows"][0]["per_second"]
     rows = [
         [
             row["name"],
             f"{row['per_second']:,.0f}",
-            f"{100 * row['per_second'] / bare:.0f} %",
+            share(row["per_second"], bare),
             f"{row['cpu_micros']:,.1f} µs",
             time_of(row["median_micros"]),
             time_of(row["p99_micros"]),
@@ -66,7 +77,40 @@ def series_table(series):
     return f"{title}\n\n{table(head, rows)}"
 
 
-def figures(measured):
+def beside(measured, large):
+    """What more sessions change, as shares of what was measured in the same minutes."""
+    title = f"### {measured['rows']:,} sessions, and {large['rows']:,}"
+    head = [""]
+    for one in (measured, large):
+        head += [f"a second, {one['rows']:,}", "of the bare echo", "of the floor", "99 of 100"]
+    texts = []
+    of_count = {series["connections"]: rows_by_name(series) for series in measured["series"]}
+    for series in large["series"]:
+        pair = [of_count.get(series["connections"]), rows_by_name(series)]
+        if not pair[0]:
+            continue
+        rows = []
+        for name in pair[1]:
+            if name not in pair[0]:
+                continue
+            line = [name]
+            for rows_of in pair:
+                row, bare, floor = rows_of[name], *(rows_of[name_of]["per_second"] for name_of in (BARE, "floor"))
+                rate = row["per_second"]
+                line += [f"{rate:,.0f}", share(rate, bare), share(rate, floor), time_of(row["p99_micros"])]
+            rows.append(line)
+        texts.append(f"{series['connections']} connections; with {large['rows']:,} sessions: {large['machine']}.\n\n{table(head, rows)}")
+    whole = [
+        ["start", f"{measured['start_ms']} ms", f"{large['start_ms']} ms"],
+        ["stop, right after a load", f"{measured['stop_ms']} ms", f"{large['stop_ms']} ms"],
+        ["stop, after some idle seconds", *(told(one.get("idle_stop_ms"), lambda time: f"{time} ms") for one in (measured, large))],
+        ["memory, idle", mebibytes(measured["idle_kib"]), mebibytes(large["idle_kib"])],
+    ]
+    texts.append(table(["", f"{measured['rows']:,}", f"{large['rows']:,}"], whole))
+    return "\n\n".join([title, *texts])
+
+
+def figures(measured, large):
     whole = [
         ["binary", f"{measured['binary_bytes']:,} bytes"],
         ["first start, which hashes a password", f"{measured['first_start_ms']} ms"],
@@ -88,6 +132,7 @@ def figures(measured):
         "What parts of the work take by themselves:",
         table(["", "median"], parts),
         *[series_table(series) for series in measured["series"]],
+        beside(measured, large) if large else "With 2,000,000 sessions: not measured.",
     ]
     return "\n\n".join(texts)
 
@@ -96,9 +141,9 @@ def plot(measured):
     counts = [series["connections"] for series in measured["series"]]
     rates = {name: [] for name in LINES}
     for series in measured["series"]:
-        by_name = {row["name"]: row["per_second"] for row in series["rows"]}
+        by_name = rows_by_name(series)
         for name, values in rates.items():
-            values.append(by_name.get(name))
+            values.append(by_name[name]["per_second"] if name in by_name else None)
     top = max(rate for values in rates.values() for rate in values if rate)
     step = 10_000 if top <= 60_000 else 20_000
     top = -(-top // step) * step
@@ -141,11 +186,13 @@ def plot(measured):
 
 def main():
     measured = json.loads((DOCS / "performance.json").read_text())
+    large = DOCS / "performance-large.json"
+    large = json.loads(large.read_text()) if large.exists() else None
     page = (DOCS / "performance.md").read_text()
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     made = {
-        "performance.md": f"{before}{BEGIN}\n\n{figures(measured)}\n\n{END}{after}",
+        "performance.md": f"{before}{BEGIN}\n\n{figures(measured, large)}\n\n{END}{after}",
         "performance.svg": plot(measured),
     }
     for name, text in made.items():

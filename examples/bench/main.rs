@@ -59,7 +59,7 @@ struct Options {
     seconds: u64,
     /// How often everything is measured.
     rounds: usize,
-    /// Scenarios to measure beside the floor; all of them, if none is named.
+    /// Scenarios to measure beside the floors; all of them and other servers, if none is named.
     only: Vec<String>,
     /// Whether everything goes over TLS.
     tls: bool,

@@ -34,9 +34,9 @@ pub fn run(options: &Options) -> Outcome<()> {
         chosen.iter().map(|scenario| stage.prepare(scenario)).collect::<Outcome<_>>()?;
     let example = stage.example()?;
     drop(stage);
-    let with_floors = options.only.is_empty();
-    let bare = with_floors.then(|| BareEcho::start(base.seal(), options.workers)).transpose()?;
-    let mut peers = if with_floors { Peers::start(&base, options)? } else { Peers::none() };
+    let is_whole = options.only.is_empty();
+    let bare = BareEcho::start(base.seal(), options.workers)?;
+    let mut peers = if is_whole { Peers::start(&base, options)? } else { Peers::none() };
     let mut series = Vec::new();
     for connections in &options.connections {
         let measuring = Measuring {
@@ -46,13 +46,13 @@ pub fn run(options: &Options) -> Outcome<()> {
             server: &server,
             peers: &peers.running,
         };
-        let rows = measuring.rows(&chosen, &prepared, bare.as_ref())?;
+        let rows = measuring.rows(&chosen, &prepared, &bare)?;
         table(options, *connections, &rows);
         series.push((*connections, rows));
     }
     drop(bare);
     peers.running.clear();
-    if with_floors && series.iter().all(|(_, rows)| rows.iter().all(|row| row.name != REDIS)) {
+    if is_whole && series.iter().all(|(_, rows)| rows.iter().all(|row| row.name != REDIS)) {
         peers.left_out.push(format!("{REDIS}: there is no redis-server"));
     }
     println!();
@@ -60,7 +60,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     let place = |name| chosen.iter().position(|scenario| scenario.name == name).unwrap_or(0);
     let [looks_up, writes] = [SESSION_EXISTS, NEW_SESSION].map(|name| &prepared[place(name)]);
     let mut whole = whole::measure(&base, server, options, looks_up, writes)?;
-    let parts = if with_floors { parts(&base, &example)? } else { Vec::new() };
+    let parts = if is_whole { parts(&base, &example)? } else { Vec::new() };
     if let Some(path) = &options.json {
         let Value::Object(rest) = json!({
             "machine": machine,
@@ -117,7 +117,7 @@ impl Measuring<'_> {
         &self,
         chosen: &[&'static Scenario],
         prepared: &[Requests],
-        bare: Option<&BareEcho<'_>>,
+        bare: &BareEcho<'_>,
     ) -> Outcome<Vec<Row>> {
         let time = Duration::from_secs(self.options.seconds);
         let fits = |scenario: &Scenario| scenario.connections_max.is_none_or(|max| self.connections <= max);
@@ -128,7 +128,7 @@ impl Measuring<'_> {
         let of_peer = |peer: &Peer<'_>| Row { name: peer.name, rounds: Vec::new() };
         let mut of_peers: Vec<Row> = self.peers.iter().map(of_peer).collect();
         for _ in 0..self.options.rounds {
-            if let (Some(bare), Some(echoes)) = (bare, prepared.first()) {
+            if let Some(echoes) = prepared.first() {
                 bare_rounds.push(bare.measure(echoes, self.connections, time)?);
             }
             for ((_, requests), row) in asked.iter().zip(&mut rows) {
@@ -139,11 +139,11 @@ impl Measuring<'_> {
                 row.rounds.push(peer.measure(self.connections, time)?);
             }
         }
-        if bare.is_some() {
-            rows.insert(0, Row { name: "bare may_minihttp", rounds: bare_rounds });
-            if let Some(redis) = redis::measure(self.base.folder(), self.connections)? {
-                rows.insert(1, Row { name: REDIS, rounds: vec![redis] });
-            }
+        rows.insert(0, Row { name: "bare may_minihttp", rounds: bare_rounds });
+        if self.options.only.is_empty()
+            && let Some(redis) = redis::measure(self.base.folder(), self.connections)?
+        {
+            rows.insert(1, Row { name: REDIS, rounds: vec![redis] });
         }
         rows.append(&mut of_peers);
         Ok(rows)
@@ -213,15 +213,15 @@ fn table(options: &Options, connections: usize, rows: &[Row]) {
     );
     println!(
         "{:<26}{:>10}{:>10}{:>10}{:>12}{:>10}{:>12}",
-        "", "a second", "of floor", "CPU µs", "median µs", "99 % µs", "resident"
+        "", "a second", "of bare", "CPU µs", "median µs", "99 % µs", "resident"
     );
-    let floor = rows.first().map_or(1.0, Row::per_second);
+    let bare = rows.first().map_or(1.0, Row::per_second);
     for row in rows {
         println!(
             "{:<26}{:>10.0}{:>9.0}%{:>10.1}{:>12.0}{:>10.0}{:>12}",
             row.name,
             row.per_second(),
-            row.per_second() * 100.0 / floor,
+            row.per_second() * 100.0 / bare,
             row.median(|one| one.cpu_micros),
             row.median(|one| f64::from(one.median_micros)),
             row.median(|one| f64::from(one.p99_micros)),
