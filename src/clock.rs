@@ -1,22 +1,25 @@
 //! The only reader of the time, and the forms in which a time is written: on the wire and in the database.
 //! Both are naive UTC with microseconds.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+/// From the first of March of the year 0 to 1970. Years that begin in March have their leap day last.
+const DAYS_BEFORE_1970: u32 = 719_468;
+/// In 400 years, after which the calendar repeats.
+const DAYS_PER_ERA: u32 = 146_097;
 
 /// How far a clock may be set back without what was written before counting as written under a wrong clock.
 pub const CLOCK_STEP_SECONDS_MAX: i64 = 60;
 
 /// How a time is written: in the database with a blank between date and time, on the wire with a `T`. Every session check
-/// reads and writes several, so this is not left to the descriptions of formats that the `time` crate interprets.
+/// reads and writes several, so this and the calendar are done here, as the `time` crate does them in the tests.
 const FORM: [u8; 26] = *b"0000-00-00 00:00:00.000000";
-/// Where the blank or the `T` stands, and the marks around it.
+/// Where the blank or the `T` stands, and the marks between the other numbers.
 const BETWEEN: usize = 10;
-const MARKS: [(usize, u8); 4] = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+const MARKS: [u8; 4] = *b"--::";
 /// Where the fraction begins, if there is one: a point and six digits.
 const FRACTION: usize = 19;
 
@@ -81,111 +84,182 @@ impl Timestamp {
     /// How the database stores it: `2026-11-23 14:06:11.930944`.
     #[must_use]
     pub fn stored(self) -> String {
-        text(&self.written(b' '))
+        text(&self.written(b' ')).to_owned()
     }
 
     /// How an answer carries it: `2026-11-23T14:06:11.930944`, and without the fraction where that is zero.
     #[must_use]
     pub fn wire(self) -> String {
-        let written = self.written(b'T');
-        text(if self.0 % MICROS_PER_SECOND == 0 { &written[..FRACTION] } else { &written })
+        self.on_the_wire(&mut FORM.clone()).to_owned()
+    }
+
+    fn on_the_wire(self, room: &mut [u8; FORM.len()]) -> &str {
+        *room = self.written(b'T');
+        text(if self.0 % MICROS_PER_SECOND == 0 { &room[..FRACTION] } else { room })
     }
 
     /// How HTTP has it (RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
     #[must_use]
     pub(crate) fn http_date(self) -> [u8; HTTP_DATE.len()] {
-        let value = self.calendar();
-        let (year, month, day) = value.to_calendar_date();
-        let (hour, minute, second) = value.to_hms();
+        let days = self.days();
+        let Date { year, month, day } = Date::of(days);
+        let (hour, minute, second) = self.time_of_day();
         let mut written = *HTTP_DATE;
-        let weekday = usize::from(value.weekday().number_days_from_monday());
-        written[..3].copy_from_slice(WEEKDAYS[weekday]);
-        write_number(&mut written[5..7], day.into());
-        written[8..11].copy_from_slice(MONTHS[usize::from(u8::from(month)) - 1]);
-        write_number(&mut written[12..16], year.into());
-        for (place, number) in [(17, hour), (20, minute), (23, second)] {
-            write_number(&mut written[place..place + 2], number.into());
-        }
+        // The first of March of the year 0 was a Wednesday.
+        written[..3].copy_from_slice(WEEKDAYS[(days as usize + 2) % 7]);
+        written[8..11].copy_from_slice(MONTHS[month as usize - 1]);
+        write_two(&mut written, 5, day);
+        write_two(&mut written, 12, year / 100);
+        write_two(&mut written, 14, year % 100);
+        write_two(&mut written, 17, hour);
+        write_two(&mut written, 20, minute);
+        write_two(&mut written, 23, second);
         written
     }
 
     /// How the name of a file has it: `20261123T140611Z`.
     #[must_use]
     pub(crate) fn file_stamp(self) -> String {
-        let written = text(&self.written(b'T')[..FRACTION]);
-        written.replace(['-', ':'], "") + "Z"
+        text(&self.written(b'T')[..FRACTION]).replace(['-', ':'], "") + "Z"
     }
 
     /// Reads either written form, with or without a fraction.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (whole, fraction) = text.as_bytes().split_at_checked(FRACTION)?;
-        if MARKS.iter().any(|(place, mark)| whole[*place] != *mark) || !matches!(whole[BETWEEN], b' ' | b'T')
-        {
+        let (whole, fraction) = text.as_bytes().split_first_chunk::<FRACTION>()?;
+        if [whole[4], whole[7], whole[13], whole[16]] != MARKS || !matches!(whole[BETWEEN], b' ' | b'T') {
             return None;
         }
-        let micros = match fraction {
-            [] => 0,
-            [b'.', digits @ ..] if digits.len() == FORM.len() - FRACTION - 1 => number(digits)?,
-            _ => return None,
+        let micros = if fraction.is_empty() {
+            0
+        } else {
+            let [b'.', digits @ ..] = <&[u8; FORM.len() - FRACTION]>::try_from(fraction).ok()? else {
+                return None;
+            };
+            two(digits[0], digits[1])? * 10_000
+                + two(digits[2], digits[3])? * 100
+                + two(digits[4], digits[5])?
         };
-        let of = |places: Range<usize>| number(&whole[places]);
-        let small = |places: Range<usize>| u8::try_from(of(places)?).ok();
-        let month = Month::try_from(small(5..7)?).ok()?;
-        let date = Date::from_calendar_date(i32::try_from(of(0..4)?).ok()?, month, small(8..10)?).ok()?;
-        let time = Time::from_hms_micro(small(11..13)?, small(14..16)?, small(17..19)?, micros).ok()?;
-        Self::from_calendar(PrimitiveDateTime::new(date, time).assume_utc())
+        let of = |place: usize| two(whole[place], whole[place + 1]);
+        let date = Date { year: of(0)? * 100 + of(2)?, month: of(5)?, day: of(8)? };
+        let (hour, minute, second) = (of(11)?, of(14)?, of(17)?);
+        if !date.exists() || hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let days = i64::from(date.days()) - i64::from(DAYS_BEFORE_1970);
+        let seconds = days * SECONDS_PER_DAY + i64::from(hour * 3600 + minute * 60 + second);
+        Self::from_micros(seconds * MICROS_PER_SECOND + i64::from(micros))
     }
 
-    /// A moment from a calendar value, cut to microseconds.
-    #[must_use]
-    pub fn from_calendar(value: OffsetDateTime) -> Option<Self> {
-        Self::from_micros(value.unix_timestamp() * MICROS_PER_SECOND + i64::from(value.microsecond()))
-    }
-
-    fn calendar(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(self.unix_seconds())
-            .expect("a Timestamp lies within the years that there are")
+    /// Days since the first of March of the year 0.
+    fn days(self) -> u32 {
+        let days = self.unix_seconds().div_euclid(SECONDS_PER_DAY) + i64::from(DAYS_BEFORE_1970);
+        days.try_into().expect("a Timestamp lies within the years that there are")
     }
 
     fn written(self, between: u8) -> [u8; FORM.len()] {
-        let value = self.calendar();
-        let (year, month, day) = value.to_calendar_date();
-        let (hour, minute, second) = value.to_hms();
-        let micros = self.0.rem_euclid(MICROS_PER_SECOND);
+        let Date { year, month, day } = Date::of(self.days());
+        let (hour, minute, second) = self.time_of_day();
+        let micros = u32::try_from(self.0.rem_euclid(MICROS_PER_SECOND)).unwrap_or(0);
         let mut written = FORM;
         written[BETWEEN] = between;
-        write_number(&mut written[0..4], year.into());
-        for (place, number) in [(5, u8::from(month)), (8, day), (11, hour), (14, minute), (17, second)] {
-            write_number(&mut written[place..place + 2], number.into());
-        }
-        write_number(&mut written[FRACTION + 1..], micros);
+        write_two(&mut written, 0, year / 100);
+        write_two(&mut written, 2, year % 100);
+        write_two(&mut written, 5, month);
+        write_two(&mut written, 8, day);
+        write_two(&mut written, 11, hour);
+        write_two(&mut written, 14, minute);
+        write_two(&mut written, 17, second);
+        write_two(&mut written, 20, micros / 10_000);
+        write_two(&mut written, 22, micros / 100 % 100);
+        write_two(&mut written, 24, micros % 100);
         written
     }
-}
 
-fn text(written: &[u8]) -> String {
-    std::str::from_utf8(written).expect("digits and marks").to_owned()
-}
-
-/// The number that these digits write, if they are digits; not more than nine.
-fn number(digits: &[u8]) -> Option<u32> {
-    digits
-        .iter()
-        .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
-}
-
-/// Writes a number with as many digits as there is room for.
-fn write_number(room: &mut [u8], mut number: i64) {
-    for digit in room.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
+    /// Hours, minutes and seconds since midnight.
+    fn time_of_day(self) -> (u32, u32, u32) {
+        let seconds = u32::try_from(self.unix_seconds().rem_euclid(SECONDS_PER_DAY)).unwrap_or(0);
+        (seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
+}
+
+/// A day of the calendar, of the year 0 or later.
+struct Date {
+    year: u32,
+    month: u32,
+    day: u32,
+}
+
+impl Date {
+    /// The day so many days after the first of March of the year 0.
+    const fn of(days: u32) -> Self {
+        let (era, days) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
+        // Without the leap days before it, each year has 365.
+        let year = (days - days / 1460 + days / 36_524 - days / (DAYS_PER_ERA - 1)) / 365;
+        let days = days - days_of_years(year);
+        // March to July have 153 days, August to December, too, and so would January to May.
+        let month = (5 * days + 2) / 153;
+        let day = days - days_of_months(month) + 1;
+        let year = era * 400 + year;
+        if month < 10 {
+            Self { year, month: month + 3, day }
+        } else {
+            Self { year: year + 1, month: month - 9, day }
+        }
+    }
+
+    /// Whether there is such a day, in the year 1 or later.
+    const fn exists(&self) -> bool {
+        let is_leap = self.year.is_multiple_of(if self.year.is_multiple_of(100) { 400 } else { 4 });
+        let last = match self.month {
+            2 if is_leap => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => 0,
+        };
+        self.year > 0 && self.day > 0 && self.day <= last
+    }
+
+    /// Days since the first of March of the year 0 until a day that exists.
+    const fn days(&self) -> u32 {
+        let (year, month) =
+            if self.month > 2 { (self.year, self.month - 3) } else { (self.year - 1, self.month + 9) };
+        days_of_years(year) + days_of_months(month) + self.day - 1
+    }
+}
+
+/// Days in so many years from the first of March of the year 0.
+const fn days_of_years(years: u32) -> u32 {
+    years * 365 + years / 4 - years / 100 + years / 400
+}
+
+/// Days in so many months from the first of March.
+const fn days_of_months(months: u32) -> u32 {
+    (153 * months + 2) / 5
+}
+
+fn text(written: &[u8]) -> &str {
+    std::str::from_utf8(written).expect("digits and marks")
+}
+
+/// The number that two digits write, if they are digits.
+fn two(tens: u8, ones: u8) -> Option<u32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| u32::from(tens) * 10 + u32::from(ones))
+}
+
+/// Writes a number below 100 with two digits.
+fn write_two(room: &mut [u8], place: usize, number: u32) {
+    let number = u8::try_from(number).unwrap_or(0);
+    room[place] = b'0' + number / 10;
+    room[place + 1] = b'0' + number % 10;
 }
 
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_str(&self.wire())
+        let mut room = FORM;
+        out.serialize_str(self.on_the_wire(&mut room))
     }
 }
 
@@ -274,6 +348,7 @@ impl Clock for ManualClock {
 mod tests {
     use super::*;
     use time::macros::format_description;
+    use time::{Month, OffsetDateTime};
 
     #[test]
     fn writes_and_reads_both_forms() {
@@ -334,10 +409,26 @@ mod tests {
             assert_eq!(moment.http_date(), calendar.format(&http).expect("is written").as_bytes());
             assert_eq!(Timestamp::parse(&moment.stored()), Some(moment));
             assert_eq!(Timestamp::parse(&moment.wire()), Some(moment));
-            assert_eq!(Timestamp::from_calendar(calendar), Some(moment));
             // A prime, so that every part takes many values; some 160,000 times.
             micros += 1_999_999_999_973;
         }
         assert_eq!(Timestamp::parse("2024-02-29 12:00:00").expect("a day").file_stamp(), "20240229T120000Z");
+    }
+
+    #[test]
+    fn a_day_exists_where_the_time_crate_has_it() {
+        for year in [0, 1, 4, 100, 1900, 1970, 2000, 2023, 2024, 2100, 9999] {
+            for month in 0..=13 {
+                for day in 0..=32 {
+                    let written = format!("{year:04}-{month:02}-{day:02} 23:59:59");
+                    let named = Month::try_from(month).ok();
+                    let date = named.and_then(|month| time::Date::from_calendar_date(year, month, day).ok());
+                    let moment = date
+                        .filter(|_| year > 0)
+                        .map(|date| date.with_hms(23, 59, 59).expect("a time").assume_utc().unix_timestamp());
+                    assert_eq!(Timestamp::parse(&written).map(Timestamp::unix_seconds), moment, "{written}");
+                }
+            }
+        }
     }
 }
