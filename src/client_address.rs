@@ -70,6 +70,10 @@ impl ClientAddress {
     /// The canonical form of a text that may be an address; any other text as it is.
     #[must_use]
     pub fn canonical(text: String) -> String {
+        // Of an IPv4 address there is one spelling. What looks like one and is none stays as it is.
+        if text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.')) {
+            return text;
+        }
         Self::parse(&text).map_or(text, |address| address.to_string())
     }
 
