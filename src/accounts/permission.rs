@@ -7,8 +7,7 @@ use crate::log;
 use crate::policy::access::{Access, Decision, Denial, LimitDecision, SharedWith};
 use crate::policy::model::Policy;
 use crate::policy::roles::Role;
-use crate::store::users::{self, AuthUser};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, standing};
 use crate::user_id::UserId;
 use serde_json::Value;
 
@@ -126,13 +125,12 @@ pub fn check_limit(
 
 /// Whether a user is active.
 fn is_active(db: &Db<'_>, user_id: UserId) -> Result<bool, StoreError> {
-    Ok(users::credentials_by_id(db, user_id)?.is_some_and(|user| user.is_active))
+    Ok(standing::by_id(db, user_id)?.is_some_and(|user| user.is_active))
 }
 
 /// Whether a user is active and has this role.
 fn is_active_in_role(db: &Db<'_>, user_id: UserId, role: &str) -> Result<bool, StoreError> {
-    let fits = |user: AuthUser| user.is_active && user.user_role == *role;
-    Ok(users::credentials_by_id(db, user_id)?.is_some_and(fits))
+    Ok(standing::by_id(db, user_id)?.is_some_and(|user| user.is_active_in(role)))
 }
 
 /// Whether the user of this number, active and in this role, may do this to the API keys of another, or of their own.
@@ -149,8 +147,10 @@ pub fn over_apikeys(
     action: &str,
     owner_id: UserId,
 ) -> Result<Option<Permitted>, StoreError> {
-    let asks = is_active_in_role(db, user_id, role)?;
-    let owner = users::credentials_by_id(db, owner_id)?;
+    let user = standing::by_id(db, user_id)?;
+    let asks = user.as_ref().is_some_and(|user| user.is_active_in(role));
+    // Most ask about their own.
+    let owner = if owner_id == user_id { user } else { standing::by_id(db, owner_id)? };
     let owner_counts = owner.is_some_and(|owner| owner.is_active || Role::SUPERUSER == *role);
     let decision = policy.decide(&Access {
         user_id,

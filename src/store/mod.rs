@@ -34,6 +34,7 @@ pub mod roles;
 pub(crate) mod scoped_keys;
 pub(crate) mod server_state;
 pub(crate) mod sessions;
+pub(crate) mod standing;
 pub(crate) mod statistics;
 pub(crate) mod unsent_emails;
 pub(crate) mod user_lists;
