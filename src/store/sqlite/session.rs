@@ -7,19 +7,20 @@ use crate::store::row::Row;
 use crate::store::value::Params;
 use rusqlite::{CachedStatement, Connection};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ops::{ControlFlow, Deref};
 use std::sync::Arc;
 
 /// A connection, and what is known about the statements that ran on it.
 pub(crate) struct Statements {
     connection: Connection,
-    /// By the place of their text in the program.
-    names: RefCell<HashMap<(usize, usize), Arc<Names>>>,
+    /// In the order of the statements' places.
+    names: RefCell<Vec<Arc<Names>>>,
 }
 
 /// The names in a statement, in the order of their numbers, so that none is asked for again.
 struct Names {
+    /// Where the statement's text lies in the program, and how long it is.
+    place: (usize, usize),
     columns: Box<[Box<str>]>,
     parameters: Box<[Box<str>]>,
 }
@@ -34,7 +35,11 @@ impl Statements {
         let statement = self.connection.prepare_cached(text)?;
         let place = (text.as_ptr().addr(), text.len());
         let mut known = self.names.borrow_mut();
-        let names = Arc::clone(known.entry(place).or_insert_with(|| names_in(&statement).into()));
+        let index = known.binary_search_by_key(&place, |names| names.place).unwrap_or_else(|index| {
+            known.insert(index, names_in(&statement, place).into());
+            index
+        });
+        let names = Arc::clone(&known[index]);
         drop(known);
         Ok((statement, names))
     }
@@ -48,9 +53,10 @@ impl Deref for Statements {
     }
 }
 
-fn names_in(statement: &CachedStatement<'_>) -> Names {
+fn names_in(statement: &CachedStatement<'_>, place: (usize, usize)) -> Names {
     let parameters = 1..=statement.parameter_count();
     Names {
+        place,
         columns: statement.column_names().map(Box::from).collect(),
         parameters: parameters.map(|at| statement.parameter_name(at).unwrap_or_default().into()).collect(),
     }
