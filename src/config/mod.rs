@@ -33,6 +33,7 @@ use crate::guard::secret::Secret;
 use crate::problem;
 use crate::problem::Problem;
 use crate::rng::Rng;
+use crate::store::Location;
 use base_directory::AdminChoice;
 use log::LevelFilter;
 use reader::{ADMIN_VARIABLES, Reader, URL_VARIABLE};
@@ -282,6 +283,10 @@ fn load_from(sources: &Sources<'_>) -> Result<Startup, Problems> {
     let config = Config::read(&mut reader);
     if reader.is_set("tlscertfile") != reader.is_set("tlscertkey") {
         reader.problem::<()>("tlscertfile and tlscertkey: one without the other; TLS needs both");
+    }
+    if config.as_ref().is_some_and(|config| matches!(config.database, Location::Postgres(_))) {
+        reader
+            .warn_if_set(&["cachesize", "mmapsize"], "it is for SQLite, and without effect on a PostgreSQL");
     }
     let admin = admin(sources, &mut reader);
     let ((mut config, admin), warnings) = reader.finish(config.zip(admin))?;

@@ -82,6 +82,13 @@ impl<'a> Reader<'a> {
         self.sources.all(by_name(name)).is_ok_and(|found| !found.is_empty())
     }
 
+    /// Warns of each of these settings that has a text anywhere.
+    pub(super) fn warn_if_set(&mut self, names: &[&'static str], why: &'static str) {
+        for name in names.iter().filter(|name| self.is_set(name)).collect::<Vec<_>>() {
+            self.warnings.push(problem!("{}: {}", *name, why));
+        }
+    }
+
     /// Notes a problem that concerns several settings.
     pub(super) fn problem<T>(&mut self, problem: impl Into<Problem>) -> Option<T> {
         self.problems.add(problem);

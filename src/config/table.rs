@@ -161,6 +161,13 @@ settings! {
     /// The database: an SQLite file (`sqlite:///relative/path`, `sqlite:////absolute/path` or a plain path), or a
     /// PostgreSQL (`postgresql://user:password@host1,host2/database?sslmode=verify-full`).
     database: Location = "authdb", Location, required, values::database;
+    /// MiB of an SQLite database's pages that each of the `workers` keeps in memory. With more, looking something up among
+    /// millions of sessions reads less from the file. A PostgreSQL has settings of its own for this.
+    page_cache_mib: u32 = "cachesize", Plain, "4", values::integer::<_, 1, 16_384>;
+    /// MiB of an SQLite database's file that are mapped into memory, which spares asking the system for each page; 0 for none.
+    /// Then a disk that fails to read a page, or somebody who cuts the file short, ends the server, where otherwise
+    /// requests are answered with 503 until the file can be read.
+    mapped_mib: u32 = "mmapsize", Plain, "0", values::integer::<_, 0, 2047>;
     /// Where the server keeps its own files. `[[basedir]]` in other settings stands for it.
     base_directory: PathBuf = "basedir", Plain, ".", values::directory;
     /// 1 lets this very machine ask `/echo`.

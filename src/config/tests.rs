@@ -196,6 +196,24 @@ fn everything_wrong_is_told_at_once_and_secrets_are_not_repeated() {
 }
 
 #[test]
+fn what_is_kept_of_a_file_is_bounded_and_means_nothing_to_a_postgresql() {
+    let sizes =
+        |operator: Operator| operator.sets("AUTHNZERVER_CACHESIZE", "64").sets("AUTHNZERVER_MMAPSIZE", "1");
+    let Startup { config, warnings, .. } = sizes(Operator::ready()).starts(&[]);
+    assert_eq!((config.page_cache_mib, config.mapped_mib, warnings.len()), (64, 1, 0));
+    let shared = sizes(Operator::ready()).sets("AUTHNZERVER_AUTHDB", "postgresql://u@localhost/d");
+    let warned = shared.starts(&[]).warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    for name in ["cachesize", "mmapsize"] {
+        assert!(warned.contains(&format!("{name}: it is for SQLite")), "{warned}");
+    }
+    for (name, value) in [("CACHESIZE", "0"), ("CACHESIZE", "auto"), ("MMAPSIZE", "2048"), ("MMAPSIZE", "-1")]
+    {
+        let refused = Operator::ready().sets(&format!("AUTHNZERVER_{name}"), value).is_refused(&[]);
+        assert!(refused.contains("must be a whole number from "), "{refused}");
+    }
+}
+
+#[test]
 fn a_secret_may_lie_in_a_file_that_only_the_owner_can_read() {
     let salt = "  with blanks \n\n";
     let operator = Operator::ready()

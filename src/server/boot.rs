@@ -30,7 +30,7 @@ use crate::policy::model::Policy;
 use crate::problem;
 use crate::problem::Problem;
 use crate::rng::Rng;
-use crate::store::Store;
+use crate::store::{Readers, Store};
 use crate::wait::Delay;
 use crate::wait::keyed_mutex::KeyedMutex;
 use arc_swap::ArcSwap;
@@ -57,7 +57,12 @@ pub fn build(
     let hasher = hashing::open(&config, plan.threads, clock, rng)?;
     // What is wrong with a file is found before there is a database.
     let outward = Outward::open(&config, process, clock)?;
-    let store = open_store(&config.database, config.workers, Arc::clone(clock), Arc::clone(rng))?;
+    let readers = Readers {
+        connections: config.workers,
+        cache_mib: config.page_cache_mib,
+        mapped_mib: config.mapped_mib,
+    };
+    let store = open_store(&config.database, readers, Arc::clone(clock), Arc::clone(rng))?;
     let first_admin = || {
         settle_first_admin(&config.base_directory, &admin, &**rng)
             .map_err(|error| problem!("cannot write the administrator's password: {}", error))
@@ -185,7 +190,7 @@ pub fn make_database(
 ) -> Result<Initialised, Problem> {
     let policy = read_policy(policy)?;
     let hasher = hashing::open_for_setup(clock, rng)?;
-    let store = open_store(&path.into(), 1, Arc::clone(clock), Arc::clone(rng))?;
+    let store = open_store(&path.into(), Readers::of(1), Arc::clone(clock), Arc::clone(rng))?;
     let initialised = prepare_database(&store, &policy, &hasher, &**rng, first_admin);
     store.close();
     initialised

@@ -9,7 +9,7 @@ use crate::outcome::Error;
 use crate::policy::model::Policy;
 use crate::problem::Problem;
 use crate::rng::Rng;
-use crate::store::{Location, Origin, Store, StoreError, Upgrade, users};
+use crate::store::{Location, Origin, Readers, Store, StoreError, Upgrade, users};
 use std::sync::Arc;
 
 /// Opens a database and logs where it came from.
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// One line for the operator.
 pub fn open_store(
     location: &Location,
-    readers: usize,
+    readers: Readers,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Result<Store, Problem> {

@@ -52,7 +52,7 @@ pub use removal::Removal;
 #[cfg(test)]
 pub(crate) use sqlite::testing;
 pub use sqlite::writer::WriteCounts;
-pub use sqlite::{Origin, Upgrade, inspect};
+pub use sqlite::{Origin, Readers, Upgrade, inspect};
 pub(crate) use sqlite::{backup, checksum, companions, restore};
 
 use crate::clock::{Clock, Timestamp};
@@ -130,7 +130,7 @@ impl Opened {
 }
 
 impl Store {
-    /// Opens the database at `location` with `readers` connections for reading: makes it when there is none, brings an
+    /// Opens the database at `location` with these connections for reading: makes it when there is none, brings an
     /// older schema up to date, and adopts a file that the Python authnzerver made. Tells which of these it was.
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl Store {
     /// When it is damaged, newer than this program, not ours, or readable by others. Nothing is changed then.
     pub fn open(
         location: &Location,
-        readers: usize,
+        readers: Readers,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
     ) -> Result<(Self, Origin), OpenError> {

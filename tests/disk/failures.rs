@@ -4,7 +4,7 @@ use crate::vfs::{self, Operation};
 use authnzerver::clock::{ManualClock, Timestamp};
 use authnzerver::rng::SeededRng;
 use authnzerver::server::health::HealthCheck;
-use authnzerver::store::{Store, roles};
+use authnzerver::store::{Readers, Store, roles};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use support::{TestServer, session_body};
 
@@ -74,7 +74,7 @@ fn opening_and_closing_on_a_failing_disk_lose_nothing() {
     let _turn = disk();
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("db");
-    let open = || Store::open(&path.clone().into(), 2, clock(), rng()).map(|(store, _)| store);
+    let open = || Store::open(&path.clone().into(), Readers::of(2), clock(), rng()).map(|(store, _)| store);
     let store = open().expect("opens");
     store.write(|tx| roles::insert(tx, "kept")).expect("writes");
     for operation in [Operation::Write, Operation::Sync, Operation::Truncate] {

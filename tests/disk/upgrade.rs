@@ -2,8 +2,8 @@
 
 use crate::failures::{clock, disk, rng};
 use crate::vfs::{self, Operation};
-use authnzerver::store::Store;
 use authnzerver::store::roles;
+use authnzerver::store::{Readers, Store};
 use rusqlite::Connection;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -63,14 +63,14 @@ fn an_upgrade_on_a_failing_disk_is_whole_or_not_at_all_and_works_the_next_time()
             let path = directory.path().join("db");
             write_old(&path);
             vfs::fail(operation, good);
-            let opened = Store::open(&path.clone().into(), 2, clock(), rng()).map(drop);
+            let opened = Store::open(&path.clone().into(), Readers::of(2), clock(), rng()).map(drop);
             let failed = vfs::heal();
             let version = is_whole_with_copy(&path);
             assert!(!directory.path().join("db.schema-1.unfinished").exists(), "half a copy stays");
             assert!(opened.is_err() || version > 1, "{operation:?} after {good}: it is not upgraded");
             assert!(opened.is_ok() || failed > 0, "{operation:?} after {good}: {opened:?}");
-            let (store, _) =
-                Store::open(&path.clone().into(), 2, clock(), rng()).expect("opens the next time");
+            let (store, _) = Store::open(&path.clone().into(), Readers::of(2), clock(), rng())
+                .expect("opens the next time");
             store.write(|tx| roles::insert(tx, "more")).expect("writes");
             drop(store);
             if failed == 0 {
@@ -90,7 +90,7 @@ fn a_disk_that_is_full_stops_an_upgrade_before_anything_is_changed() {
     drop(Connection::open(&path).and_then(|db| db.execute_batch("PRAGMA journal_mode = WAL")));
     let before = std::fs::read(&path).expect("reads");
     vfs::fail(Operation::Grow, 0);
-    let told = Store::open(&path.clone().into(), 2, clock(), rng())
+    let told = Store::open(&path.clone().into(), Readers::of(2), clock(), rng())
         .map(drop)
         .expect_err("there is no room")
         .to_string();
@@ -108,7 +108,7 @@ fn an_upgrade_that_is_killed_anywhere_works_the_next_time_and_can_be_undone() {
         let told = told.into_string().expect("UTF-8");
         let (path, good) = told.split_once('\n').expect("two lines");
         vfs::die_after(good.parse().expect("a number"));
-        drop(Store::open(&Path::new(path).into(), 2, clock(), rng()).expect("opens"));
+        drop(Store::open(&Path::new(path).into(), Readers::of(2), clock(), rng()).expect("opens"));
         return;
     }
     let (mut before_the_steps, mut after_them) = (0, 0);
@@ -131,7 +131,7 @@ fn an_upgrade_that_is_killed_anywhere_works_the_next_time_and_can_be_undone() {
             _ => after_them += 1,
         }
         drop(
-            Store::open(&path.clone().into(), 2, clock(), rng())
+            Store::open(&path.clone().into(), Readers::of(2), clock(), rng())
                 .unwrap_or_else(|error| panic!("after {good}: {error}")),
         );
         assert!(is_whole_with_copy(&path) > 1, "after {good}");

@@ -168,3 +168,45 @@ fn a_password_in_the_url_of_a_database_is_shown_nowhere() {
         }
     }
 }
+
+#[test]
+fn cachesize_is_how_much_of_the_file_is_kept_and_not_read_again() {
+    let machine = Machine::new();
+    machine.starts(&[]).stops();
+    let many = "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT 60000)
+                INSERT INTO sessions (token_hash, ip_address, user_agent, user_id, created, expires)
+                SELECT randomblob(32), '192.0.2.1', 'x', 2, '2026-01-01 00:00:00.000000', '9999-01-01 00:00:00.000000'
+                FROM numbers";
+    database(&machine).execute(many, []).expect("runs");
+    let read_again = |mib: &str| {
+        let server = machine.starts(&[("CACHESIZE", mib), ("WORKERS", "1"), ("RATELIMITS", "none")]);
+        let looks_up = || {
+            let io = std::fs::read_to_string(format!("/proc/{}/io", server.process_id())).expect("a process");
+            let read = io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
+            for number in 0..300 {
+                server.ask("session-exists", &json!({ "session_token": format!("nobody's {number}") }));
+            }
+            read.expect("what was read before")
+        };
+        let (_, before, after) = (looks_up(), looks_up(), looks_up());
+        server.stops();
+        after - before
+    };
+    let (little, much) = (read_again("1"), read_again("64"));
+    assert!(little > much + 100 * 4096, "read again with 1 MiB: {little} bytes, with 64: {much}");
+}
+
+#[test]
+fn mmapsize_is_how_much_of_the_file_is_mapped() {
+    for (mib, is_mapped) in [("0", false), ("64", true)] {
+        let machine = Machine::new();
+        // What is written anew lies in the log until the end.
+        machine.starts(&[]).stops();
+        let server = machine.starts(&[("MMAPSIZE", mib)]);
+        server.new_session();
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", server.process_id())).expect("a process");
+        let mapped = maps.lines().any(|line| line.ends_with("/.authdb.sqlite"));
+        assert_eq!(mapped, is_mapped, "mmapsize={mib}: {maps}");
+        server.stops();
+    }
+}

@@ -9,7 +9,7 @@ use crate::rng::SeededRng;
 use crate::store::copy_end::{Kind, TABLES, Take, read_row, write_row};
 use crate::store::events::{By, EventKind, NewEvent, Trail, newest};
 use crate::store::value::Value;
-use crate::store::{OpenError, Store, testing, users};
+use crate::store::{OpenError, Readers, Store, testing, users};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -95,7 +95,7 @@ fn rng() -> Arc<dyn Rng> {
 }
 
 fn open(location: &Location) -> Result<Store, OpenError> {
-    Store::open(location, 1, clock(), rng()).map(|(store, _)| store)
+    Store::open(location, Readers::of(1), clock(), rng()).map(|(store, _)| store)
 }
 
 fn copies(from: &Location, to: &Location) -> Result<Copied, String> {

@@ -48,7 +48,7 @@ fn target_at(url: &str, schema: &str) -> Target {
 }
 
 fn open_target(target: &Target) -> Result<(Store, Origin), OpenError> {
-    Store::open(&Location::Postgres(Box::new(target.clone())), 1, clock(), rng())
+    Store::open(&Location::Postgres(Box::new(target.clone())), Readers::of(1), clock(), rng())
 }
 
 /// A schema of a test's own, which is not there yet; nothing where no server is named.

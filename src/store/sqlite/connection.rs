@@ -14,11 +14,39 @@ const TRIES_MAX: u32 = 20;
 /// Prepared statements kept per connection; more than there are in `sql/`.
 const STATEMENTS_CACHED_MAX: usize = 192;
 
+/// The connections that a database's file is read by, and what each of them keeps at hand. A PostgreSQL goes without.
+#[derive(Clone, Copy)]
+pub struct Readers {
+    /// How many there are.
+    pub connections: usize,
+    /// How many MiB of the file's pages each keeps.
+    pub cache_mib: u32,
+    /// How many MiB of the file each maps into memory.
+    pub mapped_mib: u32,
+}
+
+impl Readers {
+    /// So many that keep what is usual.
+    #[must_use]
+    pub const fn of(connections: usize) -> Self {
+        Self { connections, cache_mib: 4, mapped_mib: 0 }
+    }
+}
+
 /// Another connection to an open database, for reading only.
 pub(crate) fn connect_to_read(path: &Path) -> Result<Connection, OpenError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&connection, path)?;
     connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// The same, which keeps as much at hand as was asked for.
+pub(crate) fn connect_for(path: &Path, readers: Readers) -> Result<Connection, OpenError> {
+    let connection = connect_to_read(path)?;
+    // A negative number counts KiB instead of pages.
+    connection.pragma_update(None, "cache_size", -1024 * i64::from(readers.cache_mib))?;
+    connection.pragma_update(None, "mmap_size", 1024 * 1024 * i64::from(readers.mapped_mib))?;
     Ok(connection)
 }
 

@@ -2,7 +2,7 @@
 //! promises stands beside the store's verb of the same name.
 
 use super::condition::Condition;
-use super::connection::connect_to_read;
+use super::connection::{Readers, connect_for, connect_to_read};
 use super::damage;
 use super::identity::{FileId, OpenFiles};
 use super::in_use::InUse;
@@ -49,15 +49,15 @@ impl Reader<'_> {
     }
 }
 
-fn reading(path: &Path) -> Result<Mutex<Statements>, OpenError> {
-    connect_to_read(path).map(Statements::new).map(Mutex::new)
+fn reading(connection: Result<Connection, OpenError>) -> Result<Mutex<Statements>, OpenError> {
+    connection.map(Statements::new).map(Mutex::new)
 }
 
 impl Sqlite {
     /// As the store says; `changes` learn of commits.
     pub(crate) fn open(
         path: &Path,
-        readers: usize,
+        readers: Readers,
         (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         changes: &Arc<Changes>,
     ) -> Result<(Self, Origin), OpenError> {
@@ -73,18 +73,19 @@ impl Sqlite {
         changes: &Arc<Changes>,
     ) -> Result<Self, OpenError> {
         open::open_prepared(path)
-            .and_then(|first| Self::around(first, path, 1, (clock, rng), changes))
+            .and_then(|first| Self::around(first, path, Readers::of(1), (clock, rng), changes))
             .map_err(|error| error.about(path))
     }
 
     fn around(
         First { connection, id, in_use }: First,
         path: &Path,
-        readers: usize,
+        readers: Readers,
         (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         changes: &Arc<Changes>,
     ) -> Result<Self, OpenError> {
-        let readers = (0..readers.max(1)).map(|_| reading(path)).collect::<Result<Vec<_>, _>>()?;
+        let connections = (0..readers.connections.max(1)).map(|_| reading(connect_for(path, readers)));
+        let readers = connections.collect::<Result<Vec<_>, _>>()?;
         let refuse = |error| OpenError::File(path.to_owned(), error);
         let files = OpenFiles::find(path).map_err(refuse)?;
         if FileId::of(path).map_err(refuse)? != id {
@@ -100,7 +101,7 @@ impl Sqlite {
             changes: Arc::clone(changes),
         };
         let writer = Writer::start(connection, path, (clock.clone(), rng), told)?;
-        let scanner = reading(path)?;
+        let scanner = reading(connect_to_read(path))?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
         Ok(Self { readers, next_reader, scanner, writer, condition, counts, path, clock, _in_use: in_use })
     }

@@ -32,6 +32,7 @@ mod upgrade;
 pub(super) mod value;
 pub(super) mod writer;
 
+pub use connection::Readers;
 pub(super) use migrate::newest_version;
 pub use open::Origin;
 pub use upgrade::Upgrade;

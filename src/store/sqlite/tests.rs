@@ -56,7 +56,7 @@ fn rng() -> Arc<dyn Rng> {
 }
 
 fn open(path: &Path) -> Result<(Store, Origin), OpenError> {
-    Store::open(&path.into(), 2, clock(), rng())
+    Store::open(&path.into(), Readers::of(2), clock(), rng())
 }
 
 fn role_names(store: &Store) -> Vec<String> {
@@ -279,7 +279,8 @@ fn a_full_disk_fails_the_write_and_keeps_what_was_there() {
 fn room_for_small_writes_alone_is_not_yet_health() {
     let scratch = Scratch::new("small-room");
     let clock = Arc::new(ManualClock::at(clock().now()));
-    let (store, _) = Store::open(&scratch.database().into(), 2, clock.clone(), rng()).expect("opens");
+    let (store, _) =
+        Store::open(&scratch.database().into(), Readers::of(2), clock.clone(), rng()).expect("opens");
     let allow = |pages: &'static str| {
         let limit = move |tx: &Tx<'_>| {
             Ok::<_, StoreError>(tx.sqlite().execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)

@@ -26,7 +26,7 @@ use authnzerver::policy::model::Policy;
 use authnzerver::pool::Pool;
 use authnzerver::rng::SeededRng;
 use authnzerver::server::boot::{mail_settings, read_email_texts};
-use authnzerver::store::{Origin, Store};
+use authnzerver::store::{Origin, Readers, Store};
 use authnzerver::wait::keyed_mutex::KeyedMutex;
 use authnzerver::wait::{Delay, oneshot, pause};
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ impl TestServer {
         };
         let hasher = Hasher::start(&hashing, rng.clone(), clock.clone()).expect("hashing threads start");
         let (store, origin) =
-            Store::open(&config.database, 2, clock.clone(), Arc::new(SeededRng::new(!seed)))
+            Store::open(&config.database, Readers::of(2), clock.clone(), Arc::new(SeededRng::new(!seed)))
                 .expect("the database opens");
         let policy = Policy::default_policy();
         let password = Secret::new(ADMIN_PASSWORD.to_owned());
