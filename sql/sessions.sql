@@ -16,9 +16,10 @@ UPDATE sessions SET extra_info_json = :extra_info_json WHERE token_hash = :token
 UPDATE sessions SET expires = :expires WHERE token_hash = :token_hash;
 
 -- name: list
--- Live ones, in the order of their identifiers, which is that of an index.
+-- Live ones, the newest first, in the order of an index. Times compare as text, for each is written in the same form.
 SELECT token_hash, ip_address, user_agent, created, expires FROM sessions
-WHERE user_id = :user_id AND expires > :now AND token_hash > :after ORDER BY token_hash LIMIT :limit;
+WHERE user_id = :user_id AND expires > :now AND (created, token_hash) < (:created, :token_hash)
+ORDER BY created DESC, token_hash DESC LIMIT :limit;
 
 -- name: delete_by_id
 DELETE FROM sessions WHERE token_hash BETWEEN :first AND :last AND user_id = coalesce(:owner, user_id)

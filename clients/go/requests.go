@@ -162,8 +162,8 @@ func (p SessionListParams) Call() *Call[SessionListAnswer] {
 	return newCall[SessionListAnswer]("session-list", true, func(*Caller) any { return p })
 }
 
-// SessionList asks session-list. Lists the live sessions of whoever is logged in with this one, up
-// to 500.
+// SessionList asks session-list. Lists the live sessions of whoever is logged in with this one, the
+// newest first, up to 500.
 //
 // It is refused with one of these reasons and messages:
 //   - nobody is logged in with this session: Please log in first.
@@ -1736,7 +1736,7 @@ func (p InternalSessionListParams) Call() *Call[InternalSessionListAnswer] {
 }
 
 // InternalSessionList asks internal-session-list. Lists sessions that have not expired: of a user,
-// or of everybody.
+// or of everybody, user by user, the newest of each first.
 //
 // It is refused with one of these reasons and messages:
 //   - invalid request: after is no `next` of an earlier answer: Nothing could be listed.

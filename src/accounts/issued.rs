@@ -11,8 +11,9 @@ use crate::guard::token::TokenId;
 use crate::policy::email::EmailAddress;
 use crate::shape;
 use crate::store::locks::Lock;
+use crate::store::sessions::{ListedSession, SessionPlace};
 use crate::store::users::{self, User};
-use crate::store::{StoreError, apikeys, sessions as stored_sessions};
+use crate::store::{StoreError, apikeys};
 use crate::user_id::UserId;
 use std::borrow::Cow;
 use std::fmt;
@@ -94,30 +95,45 @@ shape! {
 
 /// Where a page begins: with which user, with which kind of what they have, and after which of these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct Place<A> {
     user_id: UserId,
     kind: usize,
-    after: Option<TokenId>,
+    after: Option<A>,
 }
 
-impl Place {
+impl<A> Place<A> {
     const fn user(user_id: UserId) -> Self {
         Self { user_id, kind: 0, after: None }
     }
 
-    /// Reads what a place is written as; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Reads what a place is written as, with what reads the rest of it.
+    fn parse(text: &str, after: fn(&str) -> Option<A>) -> Option<Self> {
         let mut parts = text.splitn(3, '.');
         let user_id = UserId::new(parts.next()?.parse().ok()?);
         let Some(kind) = parts.next() else { return Some(Self::user(user_id)) };
-        Some(Self { user_id, kind: kind.parse().ok()?, after: Some(TokenId::parse(parts.next()?)?) })
+        Some(Self { user_id, kind: kind.parse().ok()?, after: Some(after(parts.next()?)?) })
     }
 }
 
-impl fmt::Display for Place {
+impl Place<SessionPlace> {
+    /// Reads what a place among sessions is written as; `None` for anything else.
+    #[must_use]
+    pub fn of_session(text: &str) -> Option<Self> {
+        Self::parse(text, SessionPlace::parse)
+    }
+}
+
+impl Place<TokenId> {
+    /// Reads what a place among API keys is written as; `None` for anything else.
+    #[must_use]
+    pub fn of_key(text: &str) -> Option<Self> {
+        Self::parse(text, TokenId::parse)
+    }
+}
+
+impl<A: fmt::Display> fmt::Display for Place<A> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.after {
+        match &self.after {
             None => write!(out, "{}", self.user_id),
             Some(after) => write!(out, "{}.{}.{after}", self.user_id, self.kind),
         }
@@ -125,14 +141,14 @@ impl fmt::Display for Place {
 }
 
 /// A part of a list, and where the next one begins, if there is one.
-pub struct Page<T> {
+pub struct Page<T, N> {
     /// The rows.
     pub rows: Vec<T>,
     /// Where to go on.
-    pub next: Option<Place>,
+    pub next: Option<N>,
 }
 
-/// The sessions of a user, or of everybody, that have not expired.
+/// The sessions of a user, or of everybody, that have not expired; the newest of each user first.
 ///
 /// # Errors
 ///
@@ -140,11 +156,11 @@ pub struct Page<T> {
 pub fn sessions(
     context: &Context<'_>,
     of: Option<UserId>,
-    from: Option<Place>,
-) -> Result<Page<IssuedSession>, StoreError> {
+    from: Option<Place<SessionPlace>>,
+) -> Result<Page<IssuedSession, Place<SessionPlace>>, StoreError> {
     let read = |owner: &User, (), after| {
         let listed = sessions::list(context, owner.user_id, after, PAGE_ROWS_MAX)?;
-        let last = listed.last().map(|session| session.id);
+        let last = listed.last().map(ListedSession::place);
         Ok((listed.into_iter().map(|session| session_of(owner, session)).collect(), last))
     };
     page(context, of, from, &[()], &read)
@@ -158,8 +174,8 @@ pub fn sessions(
 pub fn api_keys(
     context: &Context<'_>,
     of: Option<UserId>,
-    from: Option<Place>,
-) -> Result<Page<IssuedKey>, StoreError> {
+    from: Option<Place<TokenId>>,
+) -> Result<Page<IssuedKey, Place<TokenId>>, StoreError> {
     let read = |owner: &User, kind, after| {
         let listed = keys::list(context, kind, owner.user_id, after, PAGE_ROWS_MAX)?;
         let last = listed.last().map(|key| key.id);
@@ -168,16 +184,16 @@ pub fn api_keys(
     page(context, of, from, &ListedKind::ALL, &read)
 }
 
-/// The locks in force. Those that failed attempts made on something else than an account as a whole come last.
+/// The locks in force, from those of this user on. Those that failed attempts made on something else than an account as a
+/// whole come last.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn locks(context: &Context<'_>, from: Option<Place>) -> Result<Page<LockInForce>, StoreError> {
-    let after = from.map_or(UserId::MIN, |place| before(place.user_id));
+pub fn locks(context: &Context<'_>, from: Option<UserId>) -> Result<Page<LockInForce, UserId>, StoreError> {
+    let after = from.map_or(UserId::MIN, before);
     let listed = lock::list(context, after, PAGE_ROWS_MAX)?;
-    let next =
-        listed.last().filter(|_| is_full_page(listed.len())).map(|last| Place::user(following(last.user_id)));
+    let next = listed.last().filter(|_| is_full_page(listed.len())).map(|last| following(last.user_id));
     let mut rows: Vec<_> = listed
         .into_iter()
         .map(|locked| {
@@ -222,7 +238,7 @@ pub fn attempt_lock(lock: AttemptLock) -> LockInForce {
     }
 }
 
-fn session_of(owner: &User, session: stored_sessions::ListedSession) -> IssuedSession {
+fn session_of(owner: &User, session: ListedSession) -> IssuedSession {
     IssuedSession {
         id: session.id.to_string(),
         user_id: owner.user_id,
@@ -257,18 +273,17 @@ fn key_of(owner: &User, kind: ListedKind, mut key: apikeys::ListedKey) -> Issued
     }
 }
 
-/// Reads rows of one kind that a user has, after one of them; with the identifier of the last.
-type ReadRows<'r, K, T> =
-    dyn Fn(&User, K, Option<TokenId>) -> Result<(Vec<T>, Option<TokenId>), StoreError> + 'r;
+/// Reads rows of one kind that a user has, after one of them; with where the last one is.
+type ReadRows<'r, K, T, A> = dyn Fn(&User, K, Option<A>) -> Result<(Vec<T>, Option<A>), StoreError> + 'r;
 
 /// What users have, of all kinds: as much as one read of each has, until that is enough for a page.
-fn page<K: Copy, T>(
+fn page<K: Copy, T, A: Copy>(
     context: &Context<'_>,
     of: Option<UserId>,
-    from: Option<Place>,
+    from: Option<Place<A>>,
     kinds: &[K],
-    read: &ReadRows<'_, K, T>,
-) -> Result<Page<T>, StoreError> {
+    read: &ReadRows<'_, K, T, A>,
+) -> Result<Page<T, Place<A>>, StoreError> {
     let from = from.unwrap_or(Place::user(of.unwrap_or(UserId::MIN)));
     let owners = context.read(|db| match of {
         Some(user_id) => Ok(users::by_id(db, user_id)?.into_iter().collect()),
@@ -318,11 +333,30 @@ mod tests {
             Place::user(UserId::MIN),
             Place { user_id: UserId::new(4), kind: 2, after: Some(id) },
         ] {
-            assert_eq!(Place::parse(&place.to_string()), Some(place));
+            assert_eq!(Place::of_key(&place.to_string()), Some(place));
+        }
+        for text in ["12", "4.0.1795752371930944.0707070707070707", "4.0.-62135596800000000.ffffffffffffffff"]
+        {
+            assert_eq!(Place::of_session(text).map(|place| place.to_string()).as_deref(), Some(text));
+            assert_eq!(Place::of_key(text).is_some(), text == "12", "{text}");
         }
         for text in ["", "x", "1.", "1.2", "1.2.", "1.2.x", "1.-1.0707070707070707", "1.0.0707070707070707.1"]
         {
-            assert_eq!(Place::parse(text), None, "{text}");
+            assert_eq!(Place::of_key(text), None, "{text}");
+            assert_eq!(Place::of_session(text), None, "{text}");
+        }
+        for text in [
+            "4.0.0707070707070707",
+            "4.0..0707070707070707",
+            "4.0.1.",
+            "4.0.1.07",
+            "4.0.1.1.0707070707070707",
+            "4.0.x.0707070707070707",
+            "4.0.-62135596800000001.0707070707070707",
+            "4.0.253402300800000000.0707070707070707",
+            "4.0.99999999999999999999.0707070707070707",
+        ] {
+            assert_eq!(Place::of_session(text), None, "{text}");
         }
     }
 }

@@ -20,7 +20,7 @@ const PROLONGED_SECONDS_MIN: i64 = 60;
 /// The session is not live, or it is a visitor's.
 pub struct NotLoggedIn;
 
-/// The sessions of whoever shows this one: live ones, at most [`PAGE_ROWS_MAX`].
+/// The sessions of whoever shows this one: live ones, the newest first, at most [`PAGE_ROWS_MAX`].
 ///
 /// # Errors
 ///

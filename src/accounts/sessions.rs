@@ -8,7 +8,7 @@ use crate::guard::token::{StoredToken, Token, TokenId};
 use crate::json::JsonText;
 use crate::policy::roles::ANONYMOUS_ID;
 use crate::store::events::{By, EventKind, NewEvent, Trail};
-use crate::store::sessions::{self, ListedSession, LiveSession, NewSession};
+use crate::store::sessions::{self, ListedSession, LiveSession, NewSession, SessionPlace};
 use crate::store::{StoreError, Tx, revocations, users};
 use crate::user_id::UserId;
 use crate::wire::{Object, ascii_json, merge};
@@ -347,8 +347,8 @@ pub fn purge(context: &Context<'_>, by: &Performer) -> Result<usize, StoreError>
     }
 }
 
-/// Sessions of a user that have not expired, in the order of their identifiers: those after `after`, at most `rows` and
-/// never more than [`PAGE_ROWS_MAX`].
+/// Sessions of a user that have not expired, the newest first: those after `after`, at most `rows` and never more than
+/// [`PAGE_ROWS_MAX`].
 ///
 /// # Errors
 ///
@@ -356,7 +356,7 @@ pub fn purge(context: &Context<'_>, by: &Performer) -> Result<usize, StoreError>
 pub fn list(
     context: &Context<'_>,
     user_id: UserId,
-    after: Option<TokenId>,
+    after: Option<SessionPlace>,
     rows: i64,
 ) -> Result<Vec<ListedSession>, StoreError> {
     context.read(|db| sessions::list(db, user_id, after, rows.clamp(0, PAGE_ROWS_MAX)))

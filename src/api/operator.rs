@@ -32,7 +32,7 @@ const BAD_ROLE: Refusal = Refusal::new("no such role", "The policy has no such r
 const USER_EXISTS: Refusal = Refusal::new("user exists", "There is an account with this address already.");
 
 requests! {
-    /// Lists sessions that have not expired: of a user, or of everybody.
+    /// Lists sessions that have not expired: of a user, or of everybody, user by user, the newest of each first.
     "internal-session-list" => session_list(SessionList), repeat reads {
     } optional {
         /// Whose; everybody's without.
@@ -163,18 +163,19 @@ requests! {
     }
 }
 
-/// Where a list begins.
-fn place(after: Option<&String>) -> Result<Option<Place>, Failure> {
-    after.map(|text| Place::parse(text).ok_or_else(|| NO_SUCH_PLACE.to_failure())).transpose()
+/// Where a list begins, with what reads it.
+fn place<N>(after: Option<&String>, parse: fn(&str) -> Option<N>) -> Result<Option<N>, Failure> {
+    after.map(|text| parse(text).ok_or_else(|| NO_SUCH_PLACE.to_failure())).transpose()
 }
 
 /// The rows of a page, and where the next one begins.
-fn parts<T>(page: Page<T>) -> (Vec<T>, Option<String>) {
+fn parts<T, N: ToString>(page: Page<T, N>) -> (Vec<T>, Option<String>) {
     (page.rows, page.next.map(|place| place.to_string()))
 }
 
 fn session_list(call: &mut Call<'_>, ask: SessionList) -> Outcome<Sessions> {
-    let (sessions, next) = parts(issued::sessions(call, ask.user_id, place(ask.after.as_ref())?)?);
+    let from = place(ask.after.as_ref(), Place::of_session)?;
+    let (sessions, next) = parts(issued::sessions(call, ask.user_id, from)?);
     Ok(Done::quiet(Sessions { sessions, next }))
 }
 
@@ -200,7 +201,8 @@ fn session_purge(call: &mut Call<'_>, SessionPurge {}: SessionPurge) -> Outcome<
 }
 
 fn apikey_list(call: &mut Call<'_>, ask: ApikeyList) -> Outcome<Keys> {
-    let (apikeys, next) = parts(issued::api_keys(call, ask.user_id, place(ask.after.as_ref())?)?);
+    let from = place(ask.after.as_ref(), Place::of_key)?;
+    let (apikeys, next) = parts(issued::api_keys(call, ask.user_id, from)?);
     Ok(Done::quiet(Keys { apikeys, next }))
 }
 
@@ -212,7 +214,8 @@ fn apikey_end(call: &mut Call<'_>, ask: ApikeyEnd) -> Outcome<EndedKey> {
 }
 
 fn lock_list(call: &mut Call<'_>, ask: LockList) -> Outcome<Locks> {
-    let (locks, next) = parts(issued::locks(call, place(ask.after.as_ref())?)?);
+    let from = place(ask.after.as_ref(), |text| text.parse().ok().map(UserId::new))?;
+    let (locks, next) = parts(issued::locks(call, from)?);
     Ok(Done::quiet(Locks { locks, next }))
 }
 

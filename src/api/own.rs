@@ -95,7 +95,7 @@ shape! {
 }
 
 requests! {
-    /// Lists the live sessions of whoever is logged in with this one, up to 500.
+    /// Lists the live sessions of whoever is logged in with this one, the newest first, up to 500.
     "session-list" => session_list(SessionList), repeat reads {
         /// A session of theirs.
         session_token: secret,

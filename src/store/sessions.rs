@@ -12,6 +12,7 @@ use crate::guard::token::{StoredToken, TokenId};
 use crate::json::JsonText;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
+use std::fmt;
 
 const FILE: &str = include_str!("../../sql/sessions.sql");
 const INSERT: &str = query(FILE, "insert");
@@ -178,7 +179,39 @@ pub struct ListedSession {
     pub expires: Timestamp,
 }
 
-/// Sessions of a user that have not expired, in the order of their identifiers: those after `after`, at most `limit`.
+/// Which session was the last of a page. The next page begins after it, whether it is still there or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionPlace {
+    created: Timestamp,
+    id: TokenId,
+}
+
+impl SessionPlace {
+    /// Reads what it is written as; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (micros, id) = text.split_once('.')?;
+        let created = Timestamp::from_micros(micros.parse().ok()?)?;
+        Some(Self { created, id: TokenId::parse(id)? })
+    }
+}
+
+impl fmt::Display for SessionPlace {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.created.micros(), self.id)
+    }
+}
+
+impl ListedSession {
+    /// Where the page goes on of which this is the last one.
+    #[must_use]
+    pub const fn place(&self) -> SessionPlace {
+        SessionPlace { created: self.created, id: self.id }
+    }
+}
+
+/// Sessions of a user that have not expired, the newest first: those after `after`, at most `limit`. Of those that
+/// started at the same time, the one with the greatest identifier comes first.
 ///
 /// # Errors
 ///
@@ -186,10 +219,19 @@ pub struct ListedSession {
 pub fn list(
     db: &Db<'_>,
     user_id: UserId,
-    after: Option<TokenId>,
+    after: Option<SessionPlace>,
     limit: i64,
 ) -> Result<Vec<ListedSession>, StoreError> {
-    token_rows::list(db, LIST, user_id, (after, limit), |row| {
+    // A page goes on before the first row that the identifier can stand for, and the first page with the last of all.
+    let (created, token_hash) = match after {
+        Some(SessionPlace { created, id }) => (created, id.range()[0]),
+        None => (Timestamp::MAX, [0xff; 32]),
+    };
+    let params = params! {
+        ":user_id": user_id, ":now": db.now().stored(), ":created": created.stored(),
+        ":token_hash": token_hash, ":limit": limit
+    };
+    db.all(LIST, params, |row| {
         Ok(ListedSession {
             id: StoredToken::from_bytes(column(row, "token_hash")?).id(),
             ip_address: ClientAddress::canonical(column(row, "ip_address")?),

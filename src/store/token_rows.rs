@@ -1,4 +1,5 @@
-//! What sessions and API keys have in common: their rows are found by the identifier of a stored token.
+//! What sessions and API keys have in common: their rows are found by the identifier of a stored token. API keys are
+//! listed in its order, too; sessions are not.
 
 use super::db::{Db, Tx};
 use super::error::StoreError;

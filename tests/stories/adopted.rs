@@ -255,3 +255,12 @@ fn an_old_refresh_token_works_once_and_the_next_is_kept_as_ours() {
     let left = server.stored("SELECT CAST(count(refresh_argon2) AS TEXT) FROM apikeys_nosession");
     assert_eq!(left.as_deref(), Some("1"), "only the other user's token is as it was");
 }
+
+#[test]
+fn times_without_a_fraction_are_written_with_one_so_that_they_compare_as_texts() {
+    let server = adopted_after("UPDATE sessions SET created = '2020-06-01 00:00:00'");
+    for least_or_most in ["min", "max"] {
+        let created = server.stored(&format!("SELECT {least_or_most}(created) FROM sessions"));
+        assert_eq!(created.as_deref(), Some("2020-06-01 00:00:00.000000"));
+    }
+}

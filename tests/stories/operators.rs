@@ -129,7 +129,7 @@ fn sessions_are_listed_page_by_page_and_end_one_by_one_or_all() {
     let context = Context::of_server(&server.app);
     let list = |after, rows| sessions::list(&context, UserId::new(user_id), after, rows).expect("reads");
     let first = list(None, 2);
-    let rest = list(Some(first[1].id), 2);
+    let rest = list(Some(first[1].place()), 2);
     assert_eq!((first.len(), rest.len()), (2, 1));
     let mut listed: Vec<String> = first.iter().chain(&rest).map(|session| session.id.to_string()).collect();
     let mut expected: Vec<String> =
@@ -153,6 +153,50 @@ fn sessions_are_listed_page_by_page_and_end_one_by_one_or_all() {
         sessions::list(&late, UserId::new(other_id), None, 10).expect("reads").is_empty(),
         "it has expired"
     );
+}
+
+#[test]
+fn sessions_are_listed_newest_first_and_none_is_lost_or_repeated_between_pages() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("alice");
+    let mut started = Vec::new();
+    // Some start at the same time.
+    for together in [1, 5, 1, 3] {
+        let mut ids: Vec<_> =
+            (0..together).map(|_| StoredToken::of(&server.new_session(Some(user_id))).id()).collect();
+        ids.sort_unstable_by_key(|id| *id.as_bytes());
+        started.extend(ids);
+        server.later(Duration::from_micros(1));
+    }
+    let context = Context::of_server(&server.app);
+    // Which of them a page has, and where the next one begins.
+    let list = |after, rows| {
+        let page = sessions::list(&context, UserId::new(user_id), after, rows).expect("reads");
+        let (mut numbers, mut next) = (Vec::new(), None);
+        for session in &page {
+            numbers.push(started.iter().position(|id| *id == session.id).expect("is one of these"));
+            next = Some(session.place());
+        }
+        (numbers, next)
+    };
+    for rows in 1..=4 {
+        let (mut listed, mut after) = list(None, rows);
+        while after.is_some() && listed.len() <= 10 {
+            let (more, next) = list(after, rows);
+            listed.extend(more);
+            after = next;
+        }
+        assert_eq!(listed, (0..10).rev().collect::<Vec<_>>(), "{rows} a page");
+    }
+
+    // What the place names ends, and another one starts, before the next page is asked for.
+    let (page, next) = list(None, 6);
+    assert_eq!(page, [9, 8, 7, 6, 5, 4]);
+    for ended in [4, 5] {
+        assert!(sessions::end_by_id(&context, &by(), started[ended]).expect("writes").is_some());
+    }
+    server.new_session(Some(user_id));
+    assert_eq!(list(next, 9).0, [3, 2, 1, 0]);
 }
 
 #[test]
@@ -332,8 +376,21 @@ fn sessions_of_everybody_are_listed_page_by_page_each_once() {
     let (of_nobody, _) = pages(&server, "internal-session-list", "sessions", &json!({ "user_id": 99 }));
     assert!(of_nobody.is_empty());
     for request in ["internal-session-list", "internal-apikey-list", "internal-lock-list"] {
-        let reply = server.ask(request, json!({ "after": "somewhere" }));
+        for after in ["somewhere", "4.0", "4.0.07", "4.0.99999999999999999999.0707070707070707"] {
+            let reply = server.ask(request, json!({ "after": after }));
+            reply.refused("invalid request: after is no `next` of an earlier answer");
+        }
+    }
+    // A place among sessions is by their starts, one among API keys is not.
+    for (request, after) in [
+        ("internal-session-list", "4.0.0707070707070707"),
+        ("internal-apikey-list", "4.0.1795752371930944.0707070707070707"),
+    ] {
+        let reply = server.ask(request, json!({ "after": after }));
         reply.refused("invalid request: after is no `next` of an earlier answer");
+    }
+    for after in ["4", "4.0.1.0707070707070707", "4.99.1.ffffffffffffffff", "-9223372036854775808"] {
+        server.ask("internal-session-list", json!({ "after": after })).done();
     }
 }
 

@@ -43,6 +43,25 @@ fn a_user_lists_their_own_live_sessions_and_no_others() {
 }
 
 #[test]
+fn whoever_has_more_sessions_than_a_page_holds_sees_the_newest() {
+    let server = TestServer::start();
+    let (_, alice) = server.member("alice");
+    let started: Vec<_> = (0..502)
+        .map(|_| {
+            server.later(Duration::from_secs(1));
+            server.new_session(Some(alice))
+        })
+        .collect();
+    let reply = server.ask("session-list", with(&started[0]));
+    assert_eq!(reply.done()["complete"], false);
+    let listed = reply.done()["sessions"].as_array().expect("a list");
+    assert_eq!(listed.len(), 500);
+    for (place, session) in [(0, 501), (1, 500), (499, 2)] {
+        assert_eq!(listed[place]["session_id"], id_of(&server, &started[session]), "{place}");
+    }
+}
+
+#[test]
 fn visitors_share_an_account_and_see_nothing_of_each_other() {
     let server = TestServer::start();
     let (one, other) = (server.new_session(None), server.new_session(None));

@@ -80,7 +80,7 @@ export function internalSessionEdit(given: t.InternalSessionEditParams): Call<t.
 }
 
 /**
- * Lists the live sessions of whoever is logged in with this one, up to 500.
+ * Lists the live sessions of whoever is logged in with this one, the newest first, up to 500.
  *
  * More is told at the method `sessionList`.
  */
@@ -734,7 +734,7 @@ export function userCheckLimit(given: t.UserCheckLimitParams): Call<t.UserCheckL
 }
 
 /**
- * Lists sessions that have not expired: of a user, or of everybody.
+ * Lists sessions that have not expired: of a user, or of everybody, user by user, the newest of each first.
  *
  * More is told at the method `internalSessionList`.
  */

@@ -75,7 +75,7 @@ export abstract class Requests {
   }
 
   /**
-   * Lists the live sessions of whoever is logged in with this one, up to 500.
+   * Lists the live sessions of whoever is logged in with this one, the newest first, up to 500.
    *
    * Refused:
    * - `nobody is logged in with this session`: Please log in first.
@@ -714,7 +714,7 @@ export abstract class Requests {
   }
 
   /**
-   * Lists sessions that have not expired: of a user, or of everybody.
+   * Lists sessions that have not expired: of a user, or of everybody, user by user, the newest of each first.
    *
    * Refused:
    * - `invalid request: after is no `next` of an earlier answer`: Nothing could be listed.

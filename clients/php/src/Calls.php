@@ -128,7 +128,7 @@ final class Calls
     }
 
     /**
-     * Lists the live sessions of whoever is logged in with this one, up to 500.
+     * Lists the live sessions of whoever is logged in with this one, the newest first, up to 500.
      *
      * More is told at the method `sessionList`.
      *
@@ -1323,7 +1323,7 @@ final class Calls
     }
 
     /**
-     * Lists sessions that have not expired: of a user, or of everybody.
+     * Lists sessions that have not expired: of a user, or of everybody, user by user, the newest of each first.
      *
      * More is told at the method `internalSessionList`.
      *

@@ -2342,7 +2342,7 @@ impl Caller<'_> {
         self.ask(params)
     }
 
-    /// Lists the live sessions of whoever is logged in with this one, up to 500.
+    /// Lists the live sessions of whoever is logged in with this one, the newest first, up to 500.
     ///
     /// # Errors
     /// It is refused with one of these reasons and messages:
@@ -2947,7 +2947,8 @@ impl Caller<'_> {
         self.ask(params)
     }
 
-    /// Lists sessions that have not expired: of a user, or of everybody.
+    /// Lists sessions that have not expired: of a user, or of everybody, user by user, the newest of each
+    /// first.
     ///
     /// # Errors
     /// It is refused with one of these reasons and messages:

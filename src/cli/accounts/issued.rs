@@ -2,7 +2,7 @@
 
 use super::database::{Local, document};
 use super::interface::Issued;
-use crate::accounts::issued::{self, Page, Place};
+use crate::accounts::issued::{self, Page};
 use crate::accounts::{keys, sessions};
 use crate::cli::command::CommandError;
 use crate::config::shown;
@@ -21,9 +21,9 @@ pub(super) fn lock(lock: Lock) -> Value {
 }
 
 impl Local {
-    fn all_pages<T: Serialize>(
+    fn all_pages<T: Serialize, N>(
         &self,
-        page: &dyn Fn(Option<Place>) -> Result<Page<T>, StoreError>,
+        page: &dyn Fn(Option<N>) -> Result<Page<T, N>, StoreError>,
     ) -> Result<Vec<Value>, CommandError> {
         let (mut all, mut from) = (Vec::new(), None);
         loop {

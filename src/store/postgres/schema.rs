@@ -10,7 +10,10 @@ const MAKE_VERSION: &str = query(FILE, "make_version");
 
 /// Each step, under the number of the schema that it leads to. A released step is never edited; a change is a new step, here and
 /// for SQLite.
-const STEPS: &[(i64, &str)] = &[(11, include_str!("../../../sql/postgres/migrations/0011_first_tables.sql"))];
+const STEPS: &[(i64, &str)] = &[
+    (11, include_str!("../../../sql/postgres/migrations/0011_first_tables.sql")),
+    (12, include_str!("../../../sql/postgres/migrations/0012_sessions_by_start.sql")),
+];
 
 /// Makes all tables in an empty schema.
 pub(super) fn make_tables(session: &Session<'_>) -> Result<(), StoreError> {

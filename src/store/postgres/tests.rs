@@ -75,6 +75,7 @@ mod silent;
 mod statements;
 mod tls;
 mod transactions;
+mod upgrade;
 
 #[test]
 fn a_schema_is_made_once() {

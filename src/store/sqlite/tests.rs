@@ -301,41 +301,65 @@ fn room_for_small_writes_alone_is_not_yet_health() {
     store.check().expect("is well again");
 }
 
-#[test]
-fn an_api_key_is_checked_by_one_statement_that_searches_by_keys_alone() {
-    let scratch = Scratch::new("plan");
+/// How SQLite goes about a statement of one of these files, or about another one.
+fn plan(statement: &str) -> Vec<String> {
+    let scratch = Scratch::new(&format!("plan-{}", statement.len()));
     let (store, _) = open(&scratch.database()).expect("opens");
-    let statement = query::query(include_str!("../../../sql/scoped_keys.sql"), "valid");
     let plan = store.read(|db| {
         let mut statement = db.sqlite().prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
-        let params = rusqlite::named_params! { ":key_id": [0_u8; 8], ":now": "" };
-        let rows = statement.query_map(params, |row| row.get("detail"))?;
+        let rows = statement.raw_query().mapped(|row| row.get("detail"));
         Ok::<Vec<String>, StoreError>(rows.collect::<Result<_, _>>()?)
     });
+    plan.expect("is explained")
+}
+
+#[test]
+fn an_api_key_is_checked_by_one_statement_that_searches_by_keys_alone() {
     assert_eq!(
-        plan.expect("is explained"),
+        plan(query::query(include_str!("../../../sql/scoped_keys.sql"), "valid")),
         ["SEARCH k USING PRIMARY KEY (key_id=?)", "SEARCH u USING INTEGER PRIMARY KEY (rowid=?)"]
     );
 }
 
 #[test]
 fn a_login_history_searches_logins_alone() {
-    let scratch = Scratch::new("history");
-    let (store, _) = open(&scratch.database()).expect("opens");
-    let statement = query::query(include_str!("../../../sql/events.sql"), "logins_of_user");
-    let plan = store.read(|db| {
-        let mut statement = db.sqlite().prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
-        let params = rusqlite::named_params! { ":user_id": 1, ":before": 9, ":limit": 1 };
-        let rows = statement.query_map(params, |row| row.get("detail"))?;
-        Ok::<Vec<String>, StoreError>(rows.collect::<Result<_, _>>()?)
-    });
     assert_eq!(
-        plan.expect("is explained"),
+        plan(query::query(include_str!("../../../sql/events.sql"), "logins_of_user")),
         [
             "SEARCH e USING INDEX events_of_logins (user_id=? AND seq<?)",
             "SEARCH o USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"
         ]
     );
+}
+
+#[test]
+fn sessions_are_found_by_their_keys_and_a_page_of_them_without_sorting() {
+    const FILE: &str = include_str!("../../../sql/sessions.sql");
+    let by_user = "SEARCH sessions USING INDEX sessions_by_user (user_id=?)";
+    let by_hash = "SEARCH sessions USING PRIMARY KEY (token_hash=?)";
+    // A session that goes takes its API keys along.
+    let by_session = "SEARCH apikeys USING INDEX apikeys_by_session (session_hash=?)";
+    let in_order = "SEARCH sessions USING INDEX sessions_by_user (user_id=? AND (created,token_hash)<(?,?))";
+    for (name, expected) in [
+        ("list", &[in_order][..]),
+        ("delete_by_user", &[by_user, by_session]),
+        ("delete_by_id", &["SEARCH sessions USING PRIMARY KEY (token_hash>? AND token_hash<?)", by_session]),
+        ("delete", &[by_hash, by_session]),
+        ("set_expires", &[by_hash]),
+        (
+            "delete_expired_before",
+            &[
+                by_hash,
+                "LIST SUBQUERY 1",
+                "SEARCH sessions USING COVERING INDEX sessions_by_expiry (expires<?)",
+                by_session,
+            ],
+        ),
+    ] {
+        assert_eq!(plan(query::query(FILE, name)), expected, "{name}");
+    }
+    let of_user = plan(query::query(include_str!("../../../sql/users.sql"), "delete"));
+    assert!(of_user.iter().any(|step| step == by_user), "{of_user:?}");
 }
 
 /// What only SQLite understands, or only it takes in this place.

@@ -132,7 +132,7 @@ class Requests:
         *,
         session_token: str,
     ) -> t.SessionListAnswer:
-        """Lists the live sessions of whoever is logged in with this one, up to 500.
+        """Lists the live sessions of whoever is logged in with this one, the newest first, up to 500.
 
         Args:
             session_token: A session of theirs.
@@ -1323,7 +1323,8 @@ class Requests:
         user_id: int | None = None,
         after: str | None = None,
     ) -> t.InternalSessionListAnswer:
-        """Lists sessions that have not expired: of a user, or of everybody.
+        """Lists sessions that have not expired: of a user, or of everybody, user by user, the newest of each
+        first.
 
         Args:
             user_id: Whose; everybody's without.
@@ -1989,7 +1990,7 @@ class AsyncRequests:
         *,
         session_token: str,
     ) -> t.SessionListAnswer:
-        """Lists the live sessions of whoever is logged in with this one, up to 500.
+        """Lists the live sessions of whoever is logged in with this one, the newest first, up to 500.
 
         Args:
             session_token: A session of theirs.
@@ -3180,7 +3181,8 @@ class AsyncRequests:
         user_id: int | None = None,
         after: str | None = None,
     ) -> t.InternalSessionListAnswer:
-        """Lists sessions that have not expired: of a user, or of everybody.
+        """Lists sessions that have not expired: of a user, or of everybody, user by user, the newest of each
+        first.
 
         Args:
             user_id: Whose; everybody's without.

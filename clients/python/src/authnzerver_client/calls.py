@@ -169,7 +169,7 @@ def session_list(
     *,
     session_token: str,
 ) -> Call[t.SessionListAnswer]:
-    """Lists the live sessions of whoever is logged in with this one, up to 500.
+    """Lists the live sessions of whoever is logged in with this one, the newest first, up to 500.
 
     Args:
         session_token: A session of theirs.
@@ -1773,7 +1773,7 @@ def internal_session_list(
     user_id: int | None = None,
     after: str | None = None,
 ) -> Call[t.InternalSessionListAnswer]:
-    """Lists sessions that have not expired: of a user, or of everybody.
+    """Lists sessions that have not expired: of a user, or of everybody, user by user, the newest of each first.
 
     Args:
         user_id: Whose; everybody's without.
