@@ -97,6 +97,8 @@ fn measure(
     clock: &Arc<dyn Clock>,
 ) -> Result<Measured, CommandError> {
     let wanted = Wanted {
+        pages_bytes: 0,
+        mapped_bytes: 0,
         threads,
         cores: thread::available_parallelism().map_or(1, usize::from),
         arena_bytes: u64::from(cost.memory_kib()) * 1024,

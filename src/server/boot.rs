@@ -11,7 +11,7 @@ pub use keys::{check_keys, note_keys};
 pub use mail::{mail_settings, mail_settings_of, read_email_texts};
 pub use policy::read_policy;
 
-use super::database::{FirstAdmin, open_store, prepare_database};
+use super::database::{FirstAdmin, open_store, prepare_database, readers};
 
 use super::maintenance::{release_expired_locks, resume_emails};
 use super::memory::Plan;
@@ -57,12 +57,7 @@ pub fn build(
     let hasher = hashing::open(&config, plan.threads, clock, rng)?;
     // What is wrong with a file is found before there is a database.
     let outward = Outward::open(&config, process, clock)?;
-    let readers = Readers {
-        connections: config.workers,
-        cache_mib: config.page_cache_mib,
-        mapped_mib: config.mapped_mib,
-    };
-    let store = open_store(&config.database, readers, Arc::clone(clock), Arc::clone(rng))?;
+    let store = open_store(&config.database, readers(&config), Arc::clone(clock), Arc::clone(rng))?;
     let first_admin = || {
         settle_first_admin(&config.base_directory, &admin, &**rng)
             .map_err(|error| problem!("cannot write the administrator's password: {}", error))

@@ -2,6 +2,7 @@
 
 use crate::accounts::first_users::{Initialised, add_roles, initialise};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::config::base_directory::AdminAccount;
 use crate::guard::password::Hasher;
 use crate::log;
@@ -11,6 +12,19 @@ use crate::problem::Problem;
 use crate::rng::Rng;
 use crate::store::{Location, Origin, Readers, Store, StoreError, Upgrade, users};
 use std::sync::Arc;
+
+/// The connections that read the database of these settings.
+#[must_use]
+pub fn readers(config: &Config) -> Readers {
+    match config.database {
+        Location::File(_) => Readers {
+            connections: config.workers,
+            cache_mib: config.page_cache_mib,
+            mapped_mib: config.mapped_mib,
+        },
+        Location::Postgres(_) => Readers::of(config.workers),
+    }
+}
 
 /// Opens a database and logs where it came from.
 ///

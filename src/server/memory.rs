@@ -44,6 +44,10 @@ pub struct Room {
 /// What the operator wants to have room for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
+    /// What the database's pages take beyond what is usual.
+    pub pages_bytes: u64,
+    /// Addresses under which the database's file is mapped.
+    pub mapped_bytes: u64,
     /// Hashing threads; none to choose as many as fit.
     pub threads: Option<usize>,
     /// Processor cores.
@@ -94,8 +98,8 @@ impl fmt::Display for TooLittle {
         let (needed, room) = (self.needed_bytes.div_ceil(MIB), self.room_bytes / MIB);
         write!(
             out,
-            "too little {what}: one hashing thread and {CONNECTIONS_MIN} connections take {needed} MiB, and {room} MiB \
-             are left ({limit}); give more, or lower the memory of a hash (argon2)"
+            "too little {what}: the database's pages, one hashing thread and {CONNECTIONS_MIN} connections take {needed} MiB, \
+             and {room} MiB are left ({limit}); give more, or lower argon2, cachesize or mmapsize"
         )
     }
 }
@@ -110,14 +114,14 @@ pub fn plan(room: Room, wanted: &Wanted) -> Result<Plan, TooLittle> {
     let factor = if wanted.tls { TLS_FACTOR } else { 1 };
     let used = Kind {
         room: room.bytes,
-        base: BASE_BYTES,
+        base: BASE_BYTES.saturating_add(wanted.pages_bytes),
         arena: wanted.arena_bytes,
         connection: CONNECTION_BYTES * factor,
         addresses: false,
     };
     let addresses = Kind {
         room: room.address_bytes,
-        base: BASE_ADDRESS_BYTES,
+        base: BASE_ADDRESS_BYTES.saturating_add(wanted.pages_bytes).saturating_add(wanted.mapped_bytes),
         arena: wanted.arena_bytes,
         connection: (wanted.stack_bytes + CONNECTION_ADDRESS_BYTES) * factor,
         addresses: true,
@@ -156,7 +160,8 @@ struct Kind {
 
 impl Kind {
     fn holds_the_least(&self) -> Result<(), TooLittle> {
-        let needed_bytes = self.base + self.arena + CONNECTIONS_MIN * self.connection;
+        let least = self.arena + CONNECTIONS_MIN * self.connection;
+        let needed_bytes = self.base.saturating_add(least);
         if needed_bytes <= self.room {
             return Ok(());
         }
@@ -295,6 +300,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     const WANTED: Wanted = Wanted {
+        pages_bytes: 0,
+        mapped_bytes: 0,
         threads: None,
         cores: 2,
         arena_bytes: 64 * MIB,
@@ -335,6 +342,8 @@ mod tests {
         for _ in 0..20_000 {
             let room = Room { bytes: random.u64(..1 << 32), address_bytes: random.u64(..1 << 36) };
             let wanted = Wanted {
+                pages_bytes: random.u64(..256) * MIB,
+                mapped_bytes: random.u64(..2048) * MIB,
                 threads: random.bool().then(|| random.usize(1..=64)),
                 cores: random.usize(1..=64),
                 arena_bytes: random.u64(8..=512 * KIB) * KIB,
@@ -352,15 +361,19 @@ mod tests {
                     let hashing = threads * wanted.arena_bytes;
                     let connected = connections * CONNECTION_BYTES * factor + planned.bodies_bytes;
                     assert!(
-                        BASE_BYTES + hashing + connected <= room.bytes,
+                        BASE_BYTES + wanted.pages_bytes + hashing + connected <= room.bytes,
                         "{room:?} {wanted:?} {planned:?}"
                     );
                     let stacks = connections * (wanted.stack_bytes + CONNECTION_ADDRESS_BYTES) * factor;
-                    assert!(BASE_ADDRESS_BYTES + hashing + stacks <= room.address_bytes);
+                    let pages = wanted.pages_bytes + wanted.mapped_bytes;
+                    assert!(BASE_ADDRESS_BYTES + pages + hashing + stacks <= room.address_bytes);
                 }
                 Err(refused) => {
                     let least = BASE_BYTES + wanted.arena_bytes + CONNECTIONS_MIN * CONNECTION_BYTES * factor;
-                    assert!(refused.addresses || room.bytes < least, "{room:?} {wanted:?}");
+                    assert!(
+                        refused.addresses || room.bytes < least + wanted.pages_bytes,
+                        "{room:?} {wanted:?}"
+                    );
                 }
             }
         }
@@ -369,7 +382,10 @@ mod tests {
     #[test]
     fn a_refusal_says_what_is_short() {
         let refused = plan(used(64), &WANTED).expect_err("too little").to_string();
-        assert!(refused.starts_with("too little memory: one hashing thread"), "{refused}");
+        assert!(
+            refused.starts_with("too little memory: the database's pages, one hashing thread"),
+            "{refused}"
+        );
         let room = Room { bytes: u64::MAX, address_bytes: 100 * MIB };
         let refused = plan(room, &WANTED).expect_err("too little").to_string();
         assert!(refused.contains("address space") && refused.contains("100 MiB are left"), "{refused}");

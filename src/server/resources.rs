@@ -1,5 +1,6 @@
 //! What the system gives the server to serve with: threads, descriptors and memory.
 
+use super::database::readers;
 use super::listen::COROUTINE_STACK_BYTES;
 use super::memory::{self, Plan, Wanted};
 use crate::config::Config;
@@ -83,7 +84,10 @@ fn ensure_threads(count: usize) -> Result<(), Problem> {
 ///
 /// One line for the operator.
 pub fn plan_memory(config: &Config) -> Result<Plan, Problem> {
+    let readers = readers(config);
     let wanted = Wanted {
+        pages_bytes: readers.extra_bytes(),
+        mapped_bytes: readers.mapped_bytes(),
         threads: config.hash_threads,
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         arena_bytes: u64::from(config.argon2.memory_kib()) * 1024,

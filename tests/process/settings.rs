@@ -194,6 +194,11 @@ fn cachesize_is_how_much_of_the_file_is_kept_and_not_read_again() {
     };
     let (little, much) = (read_again("1"), read_again("64"));
     assert!(little > much + 100 * 4096, "read again with 1 MiB: {little} bytes, with 64: {much}");
+    let (code, told) = machine.fails(&[("CACHESIZE", "16384"), ("WORKERS", "64")]);
+    assert!(
+        code == 1 && told.contains("too little memory: the database's pages"),
+        "a terabyte: {code} {told}"
+    );
 }
 
 #[test]

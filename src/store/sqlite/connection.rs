@@ -14,6 +14,9 @@ const TRIES_MAX: u32 = 20;
 /// Prepared statements kept per connection; more than there are in `sql/`.
 const STATEMENTS_CACHED_MAX: usize = 192;
 
+/// What a connection keeps unless told otherwise, as `sql/sqlite/pragmas.sql` has it.
+const CACHE_MIB: u32 = 4;
+
 /// The connections that a database's file is read by, and what each of them keeps at hand. A PostgreSQL goes without.
 #[derive(Clone, Copy)]
 pub struct Readers {
@@ -29,7 +32,23 @@ impl Readers {
     /// So many that keep what is usual.
     #[must_use]
     pub const fn of(connections: usize) -> Self {
-        Self { connections, cache_mib: 4, mapped_mib: 0 }
+        Self { connections, cache_mib: CACHE_MIB, mapped_mib: 0 }
+    }
+
+    /// Bytes of memory that they take beyond what is usual.
+    #[must_use]
+    pub fn extra_bytes(&self) -> u64 {
+        self.bytes_of(self.cache_mib.saturating_sub(CACHE_MIB))
+    }
+
+    /// Bytes of addresses under which they map the file.
+    #[must_use]
+    pub fn mapped_bytes(&self) -> u64 {
+        self.bytes_of(self.mapped_mib)
+    }
+
+    fn bytes_of(&self, mib_each: u32) -> u64 {
+        (self.connections as u64).saturating_mul(u64::from(mib_each) * 1024 * 1024)
     }
 }
 
