@@ -23,6 +23,7 @@ use super::{body, socket};
 use crate::clock::Clock;
 use crate::wait::pause;
 use may::coroutine::JoinHandle;
+use may::io::WaitIo;
 use may::net::{TcpListener, TcpStream};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown};
@@ -38,6 +39,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
 const GATHERED_BYTES_MAX: usize = 16 * 1024;
 /// So much memory for answers a connection keeps while it waits.
 const KEPT_BYTES_MAX: usize = 4 * 1024;
+/// With more connections than this, those that wait give back what they can.
+const CROWD: usize = 1024;
 /// How often to look whether a client that is refused sends more.
 const SOCKET_PAUSE: Duration = Duration::from_millis(25);
 const SOCKET_PAUSES_PER_SECOND: u32 = 40;
@@ -81,6 +84,7 @@ fn welcome(shared: &Arc<Shared>, stream: TcpStream) {
                 received: Received::new(),
                 answers: Vec::new(),
                 peer: None,
+                stack_top: 0,
             };
             // Without memory for another coroutine, this client has to go, and the next one may be luckier.
             let _ = socket::spawn_near(id, move || connection.run());
@@ -123,16 +127,20 @@ struct Connection {
     answers: Vec<u8>,
     /// The client's address, once a request was there.
     peer: Option<IpAddr>,
+    /// Where its stack begins, about.
+    stack_top: usize,
 }
 
 impl Connection {
     fn run(mut self) {
+        self.stack_top = socket::stack_position();
         if let Some(after) = self.serve() {
             self.finish(after);
         }
     }
 
-    /// Serves one request after the other; tells how to end after the last answer, which has then been written.
+    /// Serves one request after the other; what it calls for that is not inlined, so that a connection that waits has a short
+    /// stack. Tells how to end after the last answer, which has then been written.
     fn serve(&mut self) -> Option<After> {
         loop {
             let after = match self.received.next_head(&self.shared.limits) {
@@ -155,6 +163,7 @@ impl Connection {
         }
     }
 
+    #[inline(never)]
     fn serve_request(&mut self, head: &Head) -> Option<After> {
         // Whoever came to the plaintext listener around the terminator gets nothing.
         let peer = self.learn_peer()?;
@@ -174,6 +183,7 @@ impl Connection {
     }
 
     /// Refuses what is not a whole request.
+    #[inline(never)]
     fn refuse(&mut self, status: u16, peer: IpAddr) -> Option<After> {
         self.shared.handler.refused(reason(status), peer);
         self.send(Outgoing { reply: error_response(status), after: After::Refuse, with_body: true })
@@ -248,13 +258,30 @@ impl Connection {
 
     /// Waits until the client sends more; nothing if it has said that nothing more will come.
     fn receive(&mut self) -> Option<()> {
+        if self.shared.registry.live() > CROWD && self.received.len() == 0 {
+            self.wait_with_little();
+        }
         let spare = self.received.spare(&self.shared.limits);
         let bytes = self.registration.stream().read(spare).ok().filter(|bytes| *bytes > 0)?;
         self.received.add(bytes);
         Some(())
     }
 
+    /// Waits until there is something to read, without the memory that only requests need. It takes a few microseconds of
+    /// each request, which is why it is not always done.
+    fn wait_with_little(&mut self) {
+        let (top, stream) = (self.stack_top, self.registration.stream());
+        // A coroutine may be woken by older news.
+        while stream.inner().peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+            self.received.release();
+            self.answers = Vec::new();
+            socket::give_back_stack(top);
+            stream.wait_io();
+        }
+    }
+
     /// The last answer has been written. The connection ends with this, unless the supervisor was faster.
+    #[inline(never)]
     fn finish(&mut self, after: After) {
         // If the client has gone meanwhile, it needs no more telling.
         if self.registration.shift(Phase::Waiting, Phase::Closing)

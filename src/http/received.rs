@@ -33,12 +33,20 @@ impl Received {
         Self { bytes: vec![0; BUFFER_BYTES], start: 0, end: 0 }
     }
 
+    /// Gives the memory back until more is received, if nothing lies in it.
+    pub(super) fn release(&mut self) {
+        if self.len() == 0 {
+            *self = Self { bytes: Vec::new(), start: 0, end: 0 };
+        }
+    }
+
     /// How many bytes there are.
     pub(super) fn len(&self) -> usize {
         self.end - self.start
     }
 
     /// Reads the next head. Each reading begins anew at the front.
+    #[inline(never)]
     pub(super) fn next_head(&mut self, limits: &HttpLimits) -> Next {
         let mut lines = [const { MaybeUninit::uninit() }; HEADER_LINES_MAX];
         let mut request = Request::new(&mut []);
@@ -70,8 +78,8 @@ impl Received {
     /// Where more can be received: at least one byte, as long as no whole head of the largest size lies here. Tell
     /// with [`Received::add`] how many came.
     pub(super) fn spare(&mut self, limits: &HttpLimits) -> &mut [u8] {
-        if self.len() == 0 && self.bytes.len() > BUFFER_BYTES {
-            // Somebody who had one large head shall not keep the memory for it.
+        if self.len() == 0 && self.bytes.len() != BUFFER_BYTES {
+            // Somebody who had one large head shall not keep the memory for it; and who has given all back gets it again.
             *self = Self::new();
         }
         self.bytes.copy_within(self.start..self.end, 0);
@@ -128,6 +136,19 @@ mod tests {
     fn head_of(bytes: usize) -> String {
         let (start, end) = ("GET / HTTP/1.1\r\nHost: x\r\nX: ", "\r\n\r\n");
         format!("{start}{}{end}", "x".repeat(bytes - start.len() - end.len()))
+    }
+
+    #[test]
+    fn what_was_given_back_is_there_again_when_it_is_needed() {
+        let mut received = Received::new();
+        receive(&mut received, b"GET / HT");
+        received.release();
+        assert_eq!(received.len(), 8, "what was received stays");
+        receive(&mut received, b"TP/1.1\r\nHost: x\r\n\r\n");
+        assert!(matches!(received.next_head(&LIMITS), Next::Head(_)));
+        received.release();
+        assert_eq!(received.bytes.capacity(), 0);
+        assert_eq!(received.spare(&LIMITS).len(), BUFFER_BYTES);
     }
 
     #[test]

@@ -217,6 +217,39 @@ pub fn avoid_huge_pages() {
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) };
 }
 
+/// So much of a coroutine's stack is given back at most; no stack is as small.
+const STACK_GIVEN_BACK_BYTES: usize = 128 * 1024;
+/// The call that gives it back needs less than this itself.
+const STACK_IN_USE_BYTES: usize = 1024;
+
+/// Where the stack of whoever asks has got to, about.
+#[inline(never)]
+pub(super) fn stack_position() -> usize {
+    let here = 0_u8;
+    std::hint::black_box(&raw const here).addr()
+}
+
+/// Gives the memory of a coroutine's stack back as far as it is not in use, where it begins at `top`, about. What is used of it
+/// again is zero.
+#[inline(never)]
+pub(super) fn give_back_stack(top: usize) {
+    // SAFETY: this call takes a number only.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(0);
+    let here = stack_position();
+    // On a stack of a thread there is nothing to do, nor if the system does not say how long its pages are.
+    if page.is_power_of_two() && here <= top && top - here < STACK_GIVEN_BACK_BYTES {
+        let low = (top - STACK_GIVEN_BACK_BYTES).next_multiple_of(page);
+        let high = (here - STACK_IN_USE_BYTES) & !(page - 1);
+        if low < high {
+            // SAFETY: these are whole pages of this coroutine's own stack, below everything that is in use on it: a stack grows
+            // downwards, and has more than so many bytes. Nobody else knows of them.
+            unsafe {
+                libc::madvise(std::ptr::with_exposed_provenance_mut(low), high - low, libc::MADV_DONTNEED)
+            };
+        }
+    }
+}
+
 /// Raises the number of descriptors that this process may have open as far as it is allowed to; returns the number.
 pub(super) fn raise_descriptor_limit() -> io::Result<usize> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

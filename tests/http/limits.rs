@@ -253,3 +253,22 @@ fn bodies_that_do_not_come_on_make_room_for_others() {
         takes_an_honest_body(&server, 1024 * 1024);
     }
 }
+
+#[test]
+fn a_crowd_that_waits_keeps_little_and_is_answered_as_before() {
+    // More than the number from which on those who wait give back buffers and stacks.
+    let server = Server::with(HttpLimits { connections_max: 1_200, ..HttpLimits::default() });
+    let mut clients: Vec<Client> = (0..1_100).map(|_| server.client()).collect();
+    for round in 0..3 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            let body = format!("{round} of {number}").repeat(1 + number % 7 * 400);
+            let head = format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+            // Some send in two pieces, and wait with nothing but a part of a head.
+            let (first, second) = head.split_at(if number % 3 == 0 { 9 } else { 0 });
+            client.send(first);
+            client.send(format!("{second}{body}GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"));
+            client.answer().is(200, &body);
+            client.answer().is(200, "hello");
+        }
+    }
+}
