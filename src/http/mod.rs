@@ -375,7 +375,9 @@ fn configure_process(workers: Workers) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // In words; an odd number would turn on printing of how much each stack was used.
-        let stack_words = (workers.stack_bytes / size_of::<usize>()) & !1;
+        // What a waiting connection gives back must be within its own stack.
+        let stack_bytes = workers.stack_bytes.max(2 * socket::STACK_GIVEN_BACK_BYTES);
+        let stack_words = (stack_bytes / size_of::<usize>()) & !1;
         may::config()
             .set_workers(workers.threads)
             .set_stack_size(stack_words)

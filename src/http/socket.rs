@@ -217,8 +217,8 @@ pub fn avoid_huge_pages() {
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) };
 }
 
-/// So much of a coroutine's stack is given back at most; no stack is as small.
-const STACK_GIVEN_BACK_BYTES: usize = 128 * 1024;
+/// So much of a coroutine's stack is given back at most. None is as small.
+pub(super) const STACK_GIVEN_BACK_BYTES: usize = 128 * 1024;
 /// The call that gives it back needs less than this itself.
 const STACK_IN_USE_BYTES: usize = 1024;
 
