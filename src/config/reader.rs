@@ -84,8 +84,10 @@ impl<'a> Reader<'a> {
 
     /// Warns of each of these settings that has a text anywhere.
     pub(super) fn warn_if_set(&mut self, names: &[&'static str], why: &'static str) {
-        for name in names.iter().filter(|name| self.is_set(name)).collect::<Vec<_>>() {
-            self.warnings.push(problem!("{}: {}", *name, why));
+        for &name in names {
+            if self.is_set(name) {
+                self.warnings.push(problem!("{}: {}", name, why));
+            }
         }
     }
 
