@@ -11,25 +11,34 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// What an action returns.
 pub type Outcome<T> = Result<Done<T>, Failure>;
 
 /// A request that was carried out: the answer's keys, and what may be told to the end user.
 pub struct Done<T> {
-    body: T,
+    /// A JSON object as text.
+    body: String,
+    answers: PhantomData<fn() -> T>,
     messages: Vec<Cow<'static, str>>,
 }
 
 impl<T: Serialize> Done<T> {
     /// Done, with one message.
     pub fn new(body: T, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { body, messages: vec![message.into()] }
+        Self::quiet(body).and(message)
     }
 
     /// Done, with nothing to tell.
-    pub const fn quiet(body: T) -> Self {
-        Self { body, messages: Vec::new() }
+    pub fn quiet(body: T) -> Self {
+        Self::written(ascii_json(&body))
+    }
+
+    /// The same, with the text that such a body would be written as.
+    #[must_use]
+    pub const fn written(body: String) -> Self {
+        Self { body, answers: PhantomData, messages: Vec::new() }
     }
 
     /// The same with one more message.
@@ -43,7 +52,7 @@ impl<T: Serialize> Done<T> {
     pub(crate) fn into_answer(self) -> Answer {
         Answer {
             success: true,
-            body: ascii_json(&self.body),
+            body: self.body,
             messages: self.messages,
             reason: None,
             retry_after: None,
@@ -323,11 +332,13 @@ impl Answer {
         let reqid = ascii_escaped(reqid.text());
         let bytes = self.body.len() + 2 * (messages.len() + reason.len()) + reqid.len() + KEYS_BYTES;
         let mut envelope = String::with_capacity(bytes);
-        for part in [r#"{"success": "#, self.success_word(), r#", "response": "#] {
+        for part in &[r#"{"success": "#, self.success_word(), r#", "response": "#] {
             envelope.push_str(part);
         }
         self.push_response(&messages, &reason, &mut envelope);
-        for part in [r#", "messages": "#, &messages, r#", "reqid": "#, &reqid, &reason, "}"] {
+        for part in
+            &[r#", "messages": "#, messages.as_str(), r#", "reqid": "#, reqid.as_ref(), reason.as_str(), "}"]
+        {
             envelope.push_str(part);
         }
         envelope
@@ -359,7 +370,7 @@ impl Answer {
         let retry = retry.as_deref().unwrap_or_default();
         let success = self.success_word();
         for part in
-            [r#"{"success": "#, success, r#", "messages": "#, messages, reason, retry, comma, keys, "}"]
+            &[r#"{"success": "#, success, r#", "messages": "#, messages, reason, retry, comma, keys, "}"]
         {
             written.push_str(part);
         }

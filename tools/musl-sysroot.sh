@@ -18,9 +18,11 @@ target=${1:-x86_64-unknown-linux-musl}
 . "$tools/musl-target.sh"
 version=$(rustc --version | cut -d' ' -f2)
 hash=$(rustc -vV | sed -n 's/^commit-hash: //p')
-# For size, as the program is; what a request spends its time in is the program's own, or instantiated there.
+# For size, as the program is; what a request spends its time in is the program's own, or instantiated there. The library's own
+# switch for that has short sorts in place of fast ones, of which the program would have fifty, each for another type.
 opt_level=s
-cache=${MUSL_CACHE:-$HOME/.cache/musl-sysroot}/$version-${hash:0:9}-$opt_level-$target
+features=panic-unwind,optimize_for_size
+cache=${MUSL_CACHE:-$HOME/.cache/musl-sysroot}/$version-${hash:0:9}-$opt_level-$features-$target
 
 log() { echo "musl-sysroot: $*" >&2; }
 fail() { log "$*"; exit 1; }
@@ -128,7 +130,7 @@ build_std() {
         export "CARGO_TARGET_${upper^^}_RUSTFLAGS=-Zforce-unstable-if-unmarked -Cembed-bitcode=yes \
 --remap-path-prefix=$work=/rustc/$hash$remap"
         cargo build -q --release --locked --manifest-path "$manifest" \
-            --target "$target" --features panic-unwind --target-dir "$work/target" >&2
+            --target "$target" --features $features --target-dir "$work/target" >&2
     )
     cp "$work/target/$target/release/deps/"*.rlib "$1/"
 }

@@ -92,7 +92,7 @@ impl SessionClaim {
         let session = sessions::live_by_token(db, &self.token)?;
         let fits =
             session.filter(|session| session.user_id == self.user_id && session.user_role == *self.role);
-        Ok(fits.map(|session| Actor { user_id: session.user_id, role: session.user_role }))
+        Ok(fits.map(|session| Actor { user_id: session.user_id, role: session.user_role.clone() }))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::store::events::{EventKind, NewEvent};
 use crate::store::sessions::LiveSession;
 use crate::store::users::User;
 use crate::store::{Db, StoreError, Tx, sessions, users};
+use std::sync::Arc;
 
 /// Why no change was begun. None of it depends on who has the new address.
 pub(crate) enum StartRefused {
@@ -67,7 +68,7 @@ pub(crate) fn start(
 }
 
 /// The session of a user, no visitor, if it is live.
-fn users_session(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
+fn users_session(db: &Db<'_>, token: &StoredToken) -> Result<Option<Arc<LiveSession>>, StoreError> {
     let session = sessions::live_by_token(db, token)?;
     Ok(session.filter(|session| !is_system_user(session.user_id)))
 }

@@ -13,6 +13,7 @@ use crate::store::apikeys::ListedKey;
 use crate::store::events::{Event, EventKind, NewEvent, link_of, logins_of_user};
 use crate::store::sessions::{ListedSession, LiveSession};
 use crate::store::{Db, StoreError, Tx, sessions};
+use std::sync::Arc;
 
 /// A session is not prolonged for less than this, so that it is written at most so often.
 const PROLONGED_SECONDS_MIN: i64 = 60;
@@ -145,7 +146,7 @@ fn end(
         if !delete(tx, &owner)? {
             return Err(refused(EndRefused::NotFound));
         }
-        let owner = Actor { user_id: owner.user_id, role: owner.user_role };
+        let owner = Actor { user_id: owner.user_id, role: owner.user_role.clone() };
         let by = Performer::User(owner.clone());
         trail.note(tx, &by, NewEvent::about(kind, owner.user_id).object(id))?;
         Ok(owner)
@@ -243,7 +244,7 @@ fn end_of(
 }
 
 /// Whose session it is, unless it is a visitor's.
-pub(super) fn owner(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
+pub(super) fn owner(db: &Db<'_>, token: &StoredToken) -> Result<Option<Arc<LiveSession>>, StoreError> {
     let session = sessions::live_by_token(db, token)?;
     Ok(session.filter(|session| !is_system_user(session.user_id)))
 }

@@ -12,6 +12,7 @@ use crate::store::sessions::{self, ListedSession, LiveSession, NewSession, Sessi
 use crate::store::{StoreError, Tx, revocations, users};
 use crate::user_id::UserId;
 use crate::wire::{Object, ascii_json, merge};
+use std::sync::Arc;
 
 /// Rows that somebody gets at once.
 pub const PAGE_ROWS_MAX: i64 = 500;
@@ -166,7 +167,7 @@ fn expiry(context: &Context<'_>, end: End) -> Option<Timestamp> {
 /// # Errors
 ///
 /// A failing database.
-pub fn live(context: &Context<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
+pub fn live(context: &Context<'_>, token: &StoredToken) -> Result<Option<Arc<LiveSession>>, StoreError> {
     context.read(|db| sessions::live_by_token(db, token))
 }
 
@@ -189,7 +190,7 @@ pub fn note(
     context: &Context<'_>,
     token: StoredToken,
     changes: Object,
-) -> Result<(LiveSession, JsonText), OperationError<NoteRefused>> {
+) -> Result<(Arc<LiveSession>, JsonText), OperationError<NoteRefused>> {
     let refused = OperationError::Refused;
     let trail = context.trail();
     context.write(move |tx| {

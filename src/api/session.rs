@@ -9,9 +9,11 @@ use crate::guard::token::StoredToken;
 use crate::json::JsonText;
 use crate::outcome::{Done, Empty, Failure, Outcome, Refusal};
 use crate::policy::roles::{Role, is_system_user};
+use crate::store::sessions::LiveSession;
 use crate::user_id::UserId;
-use crate::wire::StrOrInt;
+use crate::wire::{StrOrInt, ascii_json};
 use crate::{requests, shape};
+use std::sync::Arc;
 
 const NOT_MADE: Refusal =
     Refusal::new("DB error when making new session", "The session could not be started.")
@@ -231,14 +233,18 @@ shape! {
 }
 
 fn session_exists(call: &mut Call<'_>, ask: SessionExists) -> Outcome<SessionFound> {
-    let session_info =
-        look_up(call, ask.session_token.expose(), StoredToken::of(ask.session_token.expose()))?;
-    Ok(Done::new(SessionFound { session_info }, "The session was found."))
+    let shown = ask.session_token.expose();
+    let session = look_up(call, &StoredToken::of(shown))?;
+    // It is asked for with every page that its owner visits.
+    let answer = session.answer.fill(shown, |token| {
+        ascii_json(&SessionFound { session_info: SessionAndOwner::new(&session, token) })
+    });
+    Ok(Done::written(answer).and("The session was found."))
 }
 
 fn session_info(call: &mut Call<'_>, ask: SessionInfo) -> Outcome<SessionDescribed> {
     let token = StoredToken::of(ask.session_token.expose());
-    let session_info = look_up(call, ask.session_token.expose(), token)?;
+    let session_info = SessionAndOwner::new(&*look_up(call, &token)?, ask.session_token.expose());
     let is_visitors = is_system_user(session_info.user_id);
     let described = SessionDescribed {
         session_id: token.id().to_string(),
@@ -249,28 +255,33 @@ fn session_info(call: &mut Call<'_>, ask: SessionInfo) -> Outcome<SessionDescrib
     Ok(Done::quiet(described))
 }
 
-fn look_up(call: &Call<'_>, shown: &str, token: StoredToken) -> Result<SessionAndOwner, Failure> {
-    let session = live(call, &token)?.ok_or_else(|| NOT_LIVE.to_failure())?;
-    Ok(SessionAndOwner {
-        user_id: session.user_id,
-        system_id: session.system_id,
-        full_name: session.full_name,
-        email: session.email,
-        extra_info: session.extra_info,
-        email_verified: session.email_verified,
-        emailverify_sent_datetime: session.emailverify_sent_datetime,
-        is_active: session.is_active,
-        last_login_try: session.last_login_try,
-        last_login_success: session.last_login_success,
-        created_on: session.created_on,
-        user_role: session.user_role,
-        session_token: shown.to_owned(),
-        ip_address: session.ip_address,
-        user_agent: session.user_agent,
-        created: session.created,
-        expires: session.expires,
-        extra_info_json: session.extra_info_json,
-    })
+fn look_up(call: &Call<'_>, token: &StoredToken) -> Result<Arc<LiveSession>, Failure> {
+    live(call, token)?.ok_or_else(|| NOT_LIVE.to_failure())
+}
+
+impl SessionAndOwner {
+    fn new(session: &LiveSession, shown_token: &str) -> Self {
+        Self {
+            user_id: session.user_id,
+            system_id: session.system_id.clone(),
+            full_name: session.full_name.clone(),
+            email: session.email.clone(),
+            extra_info: session.extra_info.clone(),
+            email_verified: session.email_verified,
+            emailverify_sent_datetime: session.emailverify_sent_datetime,
+            is_active: session.is_active,
+            last_login_try: session.last_login_try,
+            last_login_success: session.last_login_success,
+            created_on: session.created_on,
+            user_role: session.user_role.clone(),
+            session_token: shown_token.to_owned(),
+            ip_address: session.ip_address.clone(),
+            user_agent: session.user_agent.clone(),
+            created: session.created,
+            expires: session.expires,
+            extra_info_json: session.extra_info_json.clone(),
+        }
+    }
 }
 
 fn session_delete(call: &mut Call<'_>, ask: SessionDelete) -> Outcome<Empty> {
@@ -326,8 +337,8 @@ fn internal_session_edit(call: &mut Call<'_>, ask: InternalSessionEdit) -> Outco
     let session_info = Session {
         user_id: session.user_id,
         session_token: ask.target_session_token.expose().clone(),
-        ip_address: session.ip_address,
-        user_agent: session.user_agent,
+        ip_address: session.ip_address.clone(),
+        user_agent: session.user_agent.clone(),
         created: session.created,
         expires: session.expires,
         extra_info_json: extra_info,

@@ -9,17 +9,18 @@ mod key_line;
 pub(crate) use key_line::{KeyLine, Limit, is_key_name};
 
 use crate::clock::Timestamp;
-use crate::guard::redact::PiiSalt;
+use crate::guard::redact::{PiiSalt, hexadecimal};
 use crate::guard::secret::Secret;
 use crate::problem::Loggable;
 use crate::rng::Rng;
 use base64::Engine as _;
 use base64::alphabet;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64_simd::STANDARD as OUTER;
 use fernet::Fernet;
 use sha2::{Digest as _, Sha256};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use zeroize::Zeroizing;
@@ -126,7 +127,7 @@ impl Keyring {
     /// anything else inside: the signature covers every byte.
     #[must_use]
     pub fn open(&self, body: &[u8]) -> Option<Opened> {
-        let token = STANDARD.decode(body).ok().or_else(|| python_base64(body, Alphabet::Standard))?;
+        let token = OUTER.decode_to_vec(body).ok().or_else(|| python_base64(body, Alphabet::Standard))?;
         let plain = std::str::from_utf8(&token).ok().and_then(|token| self.open_token(token));
         plain.or_else(|| {
             let tidy = URL_SAFE.encode(python_base64(&token, Alphabet::UrlSafe)?);
@@ -160,7 +161,7 @@ impl Keyring {
     /// What names each key together with a salt, and tells none of them.
     #[must_use]
     pub(crate) fn fingerprints(&self, salt: &PiiSalt) -> Vec<String> {
-        self.iter().map(|key| hex(&key.fingerprint(salt))).collect()
+        self.iter().map(|key| hexadecimal(&key.fingerprint(salt))).collect()
     }
 
     /// The ring as its setting has it, a key a line if one has a name or a limit.
@@ -231,7 +232,7 @@ impl Key {
     pub fn seal(&self, plaintext: &[u8], now: Timestamp) -> Vec<u8> {
         // A clock that shows a time before 1970 is wrong anyway; the reader does not look at it.
         let unix_seconds = u64::try_from(now.unix_seconds()).unwrap_or(0);
-        STANDARD.encode(self.0.fernet.encrypt_at_time(plaintext, unix_seconds)).into_bytes()
+        OUTER.encode_type(self.0.fernet.encrypt_at_time(plaintext, unix_seconds))
     }
 
     /// `None` where nobody can tell what it may ask.
@@ -296,13 +297,6 @@ impl Key {
         fingerprint.copy_from_slice(&hash.finalize()[..FINGERPRINT_BYTES]);
         fingerprint
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}"); // a String takes everything
-        digits
-    })
 }
 
 /// Makes a key: 32 random bytes in URL-safe base64 with padding, 44 characters. The salt that hides personal data

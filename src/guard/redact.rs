@@ -140,14 +140,19 @@ impl Hash {
     }
 
     fn hexadecimal(self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut digits = String::with_capacity(24);
-        for byte in self.0.finalize_fixed() {
-            digits.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            digits.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-        digits
+        hexadecimal(&self.0.finalize_fixed())
     }
+}
+
+/// Bytes in hexadecimal digits.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = vec![0; 2 * bytes.len()];
+    for (byte, pair) in bytes.iter().zip(digits.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 impl fmt::Write for Hash {

@@ -39,8 +39,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
 const GATHERED_BYTES_MAX: usize = 16 * 1024;
 /// So much memory for answers a connection keeps while it waits.
 const KEPT_BYTES_MAX: usize = 4 * 1024;
-/// With more connections than this, those that wait give back what they can.
-const CROWD: usize = 1024;
 /// How often to look whether a client that is refused sends more.
 const SOCKET_PAUSE: Duration = Duration::from_millis(25);
 const SOCKET_PAUSES_PER_SECOND: u32 = 40;
@@ -258,26 +256,30 @@ impl Connection {
 
     /// Waits until the client sends more; nothing if it has said that nothing more will come.
     fn receive(&mut self) -> Option<()> {
-        if self.shared.registry.live() > CROWD && self.received.len() == 0 {
-            self.wait_with_little();
+        loop {
+            let spare = self.received.spare(&self.shared.limits);
+            // The bare socket doesn't wait: the supervisor, too, may end the wait that follows.
+            match self.registration.stream().inner().read(spare) {
+                Ok(0) => return None,
+                Ok(bytes) => {
+                    self.received.add(bytes);
+                    return Some(());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
         }
-        let spare = self.received.spare(&self.shared.limits);
-        let bytes = self.registration.stream().read(spare).ok().filter(|bytes| *bytes > 0)?;
-        self.received.add(bytes);
-        Some(())
     }
 
-    /// Waits until there is something to read, without the memory that only requests need. It takes a few microseconds of
-    /// each request, which is why it is not always done.
-    fn wait_with_little(&mut self) {
-        let (top, stream) = (self.stack_top, self.registration.stream());
-        // A coroutine may be woken by older news.
-        while stream.inner().peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+    /// Waits for news of the socket that came after it was last read, or for the supervisor.
+    fn wait(&mut self) {
+        if self.received.len() == 0 && self.registration.is_to_rest() {
             self.received.release();
             self.answers = Vec::new();
-            socket::give_back_stack(top);
-            stream.wait_io();
+            socket::give_back_stack(self.stack_top);
         }
+        self.registration.stream().wait_io();
     }
 
     /// The last answer has been written. The connection ends with this, unless the supervisor was faster.

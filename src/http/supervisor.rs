@@ -18,6 +18,7 @@ use super::room::BodyRoom;
 use super::socket::{Shared, Socket, Traffic};
 use crate::clock::Clock;
 use crate::presence::{Peer, Presence};
+use may::io::{WaitIo, WaitIoWaker};
 use may::net::TcpStream;
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr};
@@ -37,6 +38,8 @@ const ROOM_BYTES_PER_ROUND_MIN: u64 = 4 * 1024;
 const ROOM_QUIET_ROUNDS_MAX: u32 = 4;
 /// So long after a client's end has come it is found out whether the client is still there.
 const PROBE_ROUNDS: u32 = 4;
+/// Who has been idle for so long gives its memory back.
+const IDLE_ROUNDS_TO_REST: u32 = ROUNDS_PER_SECOND;
 /// An answer that says that another will follow.
 pub(super) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -51,6 +54,10 @@ struct Slot {
     lets_probe: AtomicBool,
     /// Whether the body under way takes room from others.
     takes_room: AtomicBool,
+    /// Whether the connection is to give its memory back, once it waits.
+    is_to_rest: AtomicBool,
+    /// Ends a wait of its coroutine.
+    waker: WaitIoWaker,
 }
 
 impl Slot {
@@ -69,6 +76,12 @@ impl Slot {
 
     fn socket(&self) -> MutexGuard<'_, Option<Socket>> {
         self.socket.lock()
+    }
+
+    /// Has the connection give its memory back.
+    fn rest(&self) {
+        self.is_to_rest.store(true, Ordering::Release);
+        self.waker.wakeup();
     }
 
     /// Whether the client has nothing more to send.
@@ -164,6 +177,11 @@ impl Registration {
         self.slot.lets_probe.store(lets, Ordering::Release);
     }
 
+    /// Whether it has been idle for long, and is to wait without the memory that only requests need. Says so once.
+    pub(super) fn is_to_rest(&self) -> bool {
+        self.slot.is_to_rest.swap(false, Ordering::AcqRel)
+    }
+
     /// Says whether the body under way takes room from others.
     pub(super) fn takes_room(&self, takes: bool) {
         self.slot.takes_room.store(takes, Ordering::Release);
@@ -256,6 +274,8 @@ impl Registry {
             client: OnceLock::new(),
             lets_probe: AtomicBool::new(false),
             takes_room: AtomicBool::new(false),
+            is_to_rest: AtomicBool::new(false),
+            waker: stream.waker(),
         });
         self.newcomers().push(Arc::downgrade(&slot));
         Ok(Registration { slot, registry: Arc::clone(self), peer, stream })
@@ -371,6 +391,7 @@ impl Watched {
             Observation::Idle if self.rounds >= limits.idle && slot.shift(word, Phase::Closing) => {
                 shut(Some(socket), Shutdown::Both);
             }
+            Observation::Idle if self.rounds == IDLE_ROUNDS_TO_REST => slot.rest(),
             Observation::HeadUnderWay => {
                 if let Some(status) = self.error_in_head(socket, traffic, limits)
                     && slot.shift(word, Phase::Closing)

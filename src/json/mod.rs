@@ -13,9 +13,11 @@
 
 mod error;
 mod scanner;
+mod template;
 mod wiped;
 
 pub use error::JsonError;
+pub use template::Template;
 pub use wiped::{WipedList, WipedObject, wipe};
 
 use scanner::{Scanner, Token, plain_bytes};

@@ -167,7 +167,7 @@ pub(super) fn push_fields(what: &str, fields: &[(&'static str, Field)], line: &m
         let text = value.text();
         // Texts from outside are always quoted, and hold no quote that is not escaped already.
         let quote = if matches!(value, Field(Value::Quoted(_))) { "\"" } else { "" };
-        for part in [" ", name, "=", quote] {
+        for part in &[" ", name, "=", quote] {
             line.push_str(part);
         }
         if quote.is_empty() && (text.is_empty() || text.contains(needs_quotes)) {

@@ -54,7 +54,7 @@ impl Style {
                 }
                 let level = level.as_str();
                 // A line stands behind each request, so that nothing is formatted here that can be put down as it is.
-                for part in [level, LEVEL_PADDING.get(level.len()..).unwrap_or_default(), " [", TARGET, "] "]
+                for part in &[level, LEVEL_PADDING.get(level.len()..).unwrap_or_default(), " [", TARGET, "] "]
                 {
                     line.push_str(part);
                 }
@@ -82,7 +82,7 @@ fn push_time(now: Timestamp, line: &mut String) {
     let stored = now.stored();
     let (date, time) = stored.split_once(' ').unwrap_or((&stored, ""));
     let whole = time.find('.').map_or(time.len(), |point| time.len().min(point + 1 + FRACTION_DIGITS));
-    for part in [date, "T", &time[..whole], "Z "] {
+    for part in &[date, "T", &time[..whole], "Z "] {
         line.push_str(part);
     }
 }

@@ -184,7 +184,7 @@ fn rejection(rejected: &HttpRejection) -> Response {
 
 /// The host of a `Host` header, without the port. An IPv6 address keeps its brackets.
 fn host_name(host: &str) -> &str {
-    match host.rfind([':', ']']) {
+    match host.bytes().rposition(|byte| matches!(byte, b':' | b']')) {
         Some(at) if host.as_bytes()[at] == b':' => &host[..at],
         _ => host,
     }

@@ -21,6 +21,7 @@ const DELETE_OF_USER: &str = query(FILE, "delete_by_user");
 const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
 
 /// What names a key: its token and the two claims that are stored beside it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeyName {
     /// The key's token, hashed.
     pub token: StoredToken,
@@ -42,6 +43,7 @@ pub struct KeyTimes {
 }
 
 /// A key that may be used now.
+#[derive(Clone, Copy)]
 pub struct ValidKey {
     /// When it ends.
     pub expires: Timestamp,

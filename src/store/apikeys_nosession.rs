@@ -5,6 +5,7 @@ use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
 use super::row::column;
+use super::row_cache::{Cacheable, RowKey};
 use super::token_rows;
 use super::value::params;
 use crate::clock::Timestamp;
@@ -84,13 +85,37 @@ pub fn insert(
 ///
 /// A failing database.
 pub fn valid(db: &Db<'_>, key: &KeyName) -> Result<Option<ValidKey>, StoreError> {
-    let params = params! {
-        ":token_hash": key.token.as_bytes(),
-        ":user_id": key.user_id,
-        ":user_role": key.user_role,
-        ":now": db.now().stored(),
-    };
-    db.one(VALID, params, valid_key)
+    let now = db.now();
+    // What has begun by a time has begun at any later one.
+    let is_valid = |found: &Found| found.name == *key && found.at <= now && now < found.key.expires;
+    let found = db.cached(RowKey::ApiKey(*key.token.as_bytes()), is_valid, || {
+        let params = params! {
+            ":token_hash": key.token.as_bytes(),
+            ":user_id": key.user_id,
+            ":user_role": key.user_role,
+            ":now": now.stored(),
+        };
+        let valid = db.one(VALID, params, valid_key)?;
+        Ok(valid.map(|valid| Found { name: key.clone(), key: valid, at: now }))
+    })?;
+    Ok(found.map(|found| found.key))
+}
+
+/// A key, and when it was valid under which name.
+struct Found {
+    name: KeyName,
+    key: ValidKey,
+    at: Timestamp,
+}
+
+impl Cacheable for Found {
+    fn owner(&self) -> UserId {
+        self.name.user_id
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.name.user_role.len()
+    }
 }
 
 /// The key of this name, if it may be renewed now. That it has expired itself does not matter.

@@ -3,12 +3,14 @@
 use super::error::StoreError;
 use super::postgres::session::Session as Postgres;
 use super::row::Row;
+use super::row_cache::{Cacheable, RowKey};
 use super::sqlite::session::Session as Sqlite;
 use super::value::Params;
 use crate::clock::Timestamp;
 use crate::rng::Rng;
 use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// What statements run on: an engine's connection and the time at which the work began.
 pub struct Db<'c> {
@@ -119,6 +121,21 @@ impl<'c> Db<'c> {
             Ok(ControlFlow::Break(()))
         })?;
         Ok(found)
+    }
+
+    /// What `read` finds, or the same row from an earlier time, if nothing was committed since that changes it and `is_valid`
+    /// says that it still counts. A transaction always reads.
+    pub(super) fn cached<T: Cacheable>(
+        &self,
+        key: RowKey,
+        is_valid: impl FnOnce(&T) -> bool,
+        read: impl FnOnce() -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<Arc<T>>, StoreError> {
+        match self.engine {
+            Engine::Sqlite(sqlite) => sqlite.cached(key, is_valid, read),
+            // Other processes write, and nothing here hears of it.
+            Engine::Postgres(_) => Ok(read()?.map(Arc::new)),
+        }
     }
 
     /// Runs a statement and reads all rows that it finds.

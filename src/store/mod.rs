@@ -15,6 +15,7 @@ mod location;
 mod postgres;
 pub(crate) mod query;
 mod row;
+mod row_cache;
 mod sqlite;
 mod token_rows;
 mod value;

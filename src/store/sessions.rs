@@ -3,16 +3,18 @@
 use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
-use super::row::{column, json_or_null, moment, timestamp_or_null};
+use super::row::{Row, column, json_or_null, moment, timestamp_or_null};
+use super::row_cache::{Cacheable, RowKey};
 use super::token_rows;
 use super::value::params;
 use crate::client_address::ClientAddress;
 use crate::clock::Timestamp;
 use crate::guard::token::{StoredToken, TokenId};
-use crate::json::JsonText;
+use crate::json::{JsonText, Template};
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
 use std::fmt;
+use std::sync::Arc;
 
 const FILE: &str = include_str!("../../sql/sessions.sql");
 const INSERT: &str = query(FILE, "insert");
@@ -28,6 +30,9 @@ const DELETE_EXPIRED_BEFORE: &str = query(FILE, "delete_expired_before");
 
 /// Characters of a user agent that are kept; what a longer one says beyond that is dropped.
 const USER_AGENT_CHARACTERS_MAX: usize = 280;
+
+/// Bytes of an answer with a session beside the session's texts: its keys, and its times.
+const ANSWER_BYTES: usize = 640;
 
 /// A user agent as it is stored and compared.
 #[must_use]
@@ -89,6 +94,31 @@ pub struct LiveSession {
     pub expires: Timestamp,
     /// What is noted about the session: JSON.
     pub extra_info_json: Option<JsonText>,
+    /// What it is answered with.
+    pub answer: Template,
+}
+
+impl Cacheable for LiveSession {
+    fn owner(&self) -> UserId {
+        self.user_id
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let notes = |notes: &Option<JsonText>| notes.as_ref().map_or(0, |notes| notes.as_str().len());
+        let texts: usize = [
+            self.system_id.len(),
+            self.full_name.as_ref().map_or(0, String::len),
+            self.email.len(),
+            notes(&self.extra_info),
+            self.user_role.as_str().len(),
+            self.ip_address.len(),
+            self.user_agent.len(),
+            notes(&self.extra_info_json),
+        ]
+        .iter()
+        .sum();
+        2 * texts + ANSWER_BYTES
+    }
 }
 
 /// Adds a session.
@@ -117,30 +147,36 @@ pub fn insert(tx: &Tx<'_>, session: &NewSession) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<LiveSession>, StoreError> {
-    let params =
-        params! { ":token_hash": token.as_bytes(), ":now": db.now().stored(), ":locked": Role::LOCKED };
-    db.one(LIVE_BY_TOKEN, params, |row| {
-        Ok(LiveSession {
-            user_id: column(row, "user_id")?,
-            system_id: column(row, "system_id")?,
-            full_name: column(row, "full_name")?,
-            email: column(row, "email")?,
-            extra_info: json_or_null(row, "extra_info")?,
-            email_verified: column(row, "email_verified")?,
-            emailverify_sent_datetime: timestamp_or_null(row, "emailverify_sent_datetime")?,
-            is_active: column(row, "is_active")?,
-            last_login_try: timestamp_or_null(row, "last_login_try")?,
-            last_login_success: timestamp_or_null(row, "last_login_success")?,
-            created_on: moment(row, "created_on")?,
-            user_role: column(row, "user_role")?,
-            // A row from before may have another spelling.
-            ip_address: ClientAddress::canonical(column(row, "ip_address")?),
-            user_agent: column(row, "user_agent")?,
-            created: moment(row, "created")?,
-            expires: moment(row, "expires")?,
-            extra_info_json: json_or_null(row, "extra_info_json")?,
-        })
+pub fn live_by_token(db: &Db<'_>, token: &StoredToken) -> Result<Option<Arc<LiveSession>>, StoreError> {
+    let is_live = |session: &LiveSession| session.expires > db.now();
+    db.cached(RowKey::Session(*token.as_bytes()), is_live, || {
+        let params =
+            params! { ":token_hash": token.as_bytes(), ":now": db.now().stored(), ":locked": Role::LOCKED };
+        db.one(LIVE_BY_TOKEN, params, live_session)
+    })
+}
+
+fn live_session(row: &Row<'_>) -> Result<LiveSession, StoreError> {
+    Ok(LiveSession {
+        user_id: column(row, "user_id")?,
+        system_id: column(row, "system_id")?,
+        full_name: column(row, "full_name")?,
+        email: column(row, "email")?,
+        extra_info: json_or_null(row, "extra_info")?,
+        email_verified: column(row, "email_verified")?,
+        emailverify_sent_datetime: timestamp_or_null(row, "emailverify_sent_datetime")?,
+        is_active: column(row, "is_active")?,
+        last_login_try: timestamp_or_null(row, "last_login_try")?,
+        last_login_success: timestamp_or_null(row, "last_login_success")?,
+        created_on: moment(row, "created_on")?,
+        user_role: column(row, "user_role")?,
+        // A row from before may have another spelling.
+        ip_address: ClientAddress::canonical(column(row, "ip_address")?),
+        user_agent: column(row, "user_agent")?,
+        created: moment(row, "created")?,
+        expires: moment(row, "expires")?,
+        extra_info_json: json_or_null(row, "extra_info_json")?,
+        answer: Template::default(),
     })
 }
 

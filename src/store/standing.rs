@@ -4,15 +4,18 @@ use super::db::Db;
 use super::error::StoreError;
 use super::query::query;
 use super::row::column;
+use super::row_cache::{Cacheable, RowKey};
 use super::value::params;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
+use std::sync::Arc;
 
 const FILE: &str = include_str!("../../sql/standing.sql");
 const BY_ID: &str = query(FILE, "by_id");
 
 /// What a user is.
 pub struct Standing {
+    user_id: UserId,
     /// Whether they may do anything at all.
     pub is_active: bool,
     /// Their role.
@@ -27,13 +30,33 @@ impl Standing {
     }
 }
 
+impl Cacheable for Standing {
+    fn owner(&self) -> UserId {
+        self.user_id
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.user_role.as_str().len()
+    }
+}
+
 /// What the user of this number is.
 ///
 /// # Errors
 ///
 /// A failing database.
-pub fn by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<Standing>, StoreError> {
-    db.one(BY_ID, params! { ":user_id": user_id }, |row| {
-        Ok(Standing { is_active: column(row, "is_active")?, user_role: column(row, "user_role")? })
-    })
+pub fn by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<Arc<Standing>>, StoreError> {
+    db.cached(
+        RowKey::Standing(user_id),
+        |_| true,
+        || {
+            db.one(BY_ID, params! { ":user_id": user_id }, |row| {
+                Ok(Standing {
+                    user_id,
+                    is_active: column(row, "is_active")?,
+                    user_role: column(row, "user_role")?,
+                })
+            })
+        },
+    )
 }

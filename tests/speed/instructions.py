@@ -13,9 +13,9 @@ NUMBERS = pathlib.Path(__file__).parent / "instructions.json"
 TOLERANCE = 0.03
 # Seconds until a server under Valgrind must have started, or have answered.
 PATIENCE = 120
-WARM_UP = 100
+WARM_UP = 300
 COUNTED = 200
-ROWS = 500
+ROWS = 100
 
 
 def free_port():

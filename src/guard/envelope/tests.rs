@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::rng::SeededRng;
+use base64::engine::general_purpose::STANDARD;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const OTHER_KEY: &str = "HxAREhMUFRYXGBkaGxwdHh8AAQIDBAUGBwgJCgsMDQ4=";
@@ -328,4 +329,26 @@ fn no_key_is_made_of_a_limit_that_cannot_be_read() {
     for remark in ["web", "requests", "made on request: 2026", "asks few requests", "a=b"] {
         assert!(ring(&format!("{KEY} # {remark}")).first().may_ask("user-login"), "{remark}");
     }
+}
+
+/// The fast decoder of the outer base64 takes what the careful one takes, and nothing else.
+#[test]
+fn the_outer_base64_is_read_alike_by_both_decoders() {
+    let mut random = fastrand::Rng::with_seed(14);
+    let letters: Vec<u8> =
+        (0..64).map(|bits| STANDARD.encode([bits << 2])).map(|text| text.as_bytes()[0]).collect();
+    let mut taken = 0;
+    for _ in 0..20_000 {
+        let mut text: Vec<u8> =
+            (0..random.usize(..150)).map(|_| *random.choice(&letters).expect("some")).collect();
+        text.extend_from_slice(&b"===="[..random.usize(..4)]);
+        for _ in 0..random.usize(..3) {
+            let at = random.usize(..=text.len());
+            text.insert(at, random.u8(..));
+        }
+        let careful = STANDARD.decode(&text).ok();
+        taken += u32::from(careful.is_some());
+        assert_eq!(OUTER.decode_to_vec(&text).ok(), careful, "{}", text.escape_ascii());
+    }
+    assert!(taken > 100, "{taken}");
 }

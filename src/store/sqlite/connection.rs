@@ -16,6 +16,8 @@ const STATEMENTS_CACHED_MAX: usize = 192;
 
 /// What a connection keeps unless told otherwise, as `sql/sqlite/pragmas.sql` has it.
 const CACHE_MIB: u32 = 4;
+/// What all of them keep of rows unless told otherwise.
+const ROWS_MIB: u32 = 4;
 
 /// The connections that a database's file is read by, and what each of them keeps at hand. A PostgreSQL goes without.
 #[derive(Clone, Copy)]
@@ -26,19 +28,28 @@ pub struct Readers {
     pub cache_mib: u32,
     /// How many MiB of the file each maps into memory.
     pub mapped_mib: u32,
+    /// How many MiB of rows are kept for all of them.
+    pub rows_mib: u32,
 }
 
 impl Readers {
     /// So many that keep what is usual.
     #[must_use]
     pub const fn of(connections: usize) -> Self {
-        Self { connections, cache_mib: CACHE_MIB, mapped_mib: 0 }
+        Self { connections, cache_mib: CACHE_MIB, mapped_mib: 0, rows_mib: ROWS_MIB }
     }
 
     /// Bytes of memory that they take beyond what is usual.
     #[must_use]
     pub fn extra_bytes(&self) -> u64 {
-        self.bytes_of(self.cache_mib.saturating_sub(CACHE_MIB))
+        let rows = mib_in_bytes(self.rows_mib.saturating_sub(ROWS_MIB));
+        self.bytes_of(self.cache_mib.saturating_sub(CACHE_MIB)).saturating_add(rows)
+    }
+
+    /// Bytes of the rows that are kept for all of them.
+    #[must_use]
+    pub(super) fn rows_bytes(&self) -> usize {
+        usize::try_from(mib_in_bytes(self.rows_mib)).unwrap_or(usize::MAX)
     }
 
     /// Bytes of addresses under which they map the file.
@@ -48,8 +59,12 @@ impl Readers {
     }
 
     fn bytes_of(&self, mib_each: u32) -> u64 {
-        (self.connections as u64).saturating_mul(u64::from(mib_each) * 1024 * 1024)
+        (self.connections as u64).saturating_mul(mib_in_bytes(mib_each))
     }
+}
+
+fn mib_in_bytes(mib: u32) -> u64 {
+    u64::from(mib) * 1024 * 1024
 }
 
 /// Another connection to an open database, for reading only.

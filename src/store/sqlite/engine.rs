@@ -1,6 +1,7 @@
 //! An open file: connections to read it, the thread that writes it, and what is known of how it is doing. What each verb
 //! promises stands beside the store's verb of the same name.
 
+use super::cache::Cache;
 use super::condition::Condition;
 use super::connection::{Readers, connect_for, connect_to_read};
 use super::damage;
@@ -28,6 +29,7 @@ pub(crate) struct Sqlite {
     readers: Vec<Mutex<Statements>>,
     next_reader: AtomicUsize,
     scanner: Mutex<Statements>,
+    cache: Arc<Cache>,
     writer: Writer,
     pub(super) condition: Arc<Condition>,
     counts: Arc<WriteCounts>,
@@ -40,17 +42,22 @@ pub(crate) struct Sqlite {
 pub(crate) struct Reader<'s> {
     statements: MutexGuard<'s, Statements>,
     condition: &'s Condition,
+    cache: Option<&'s Cache>,
 }
 
 impl Reader<'_> {
     /// What statements run on.
     pub(crate) fn session(&self) -> Session<'_> {
-        Session::new(&self.statements, self.condition)
+        let session = Session::new(&self.statements, self.condition);
+        match self.cache {
+            Some(cache) => session.with_cache(cache),
+            None => session,
+        }
     }
 }
 
 fn reading(connection: Result<Connection, OpenError>) -> Result<Mutex<Statements>, OpenError> {
-    connection.map(Statements::new).map(Mutex::new)
+    connection.map(Statements::with_wal_index).map(Mutex::new)
 }
 
 impl Sqlite {
@@ -85,6 +92,7 @@ impl Sqlite {
         changes: &Arc<Changes>,
     ) -> Result<Self, OpenError> {
         let connections = (0..readers.connections.max(1)).map(|_| reading(connect_for(path, readers)));
+        let cache = Arc::new(Cache::new(readers.rows_bytes()));
         let readers = connections.collect::<Result<Vec<_>, _>>()?;
         let refuse = |error| OpenError::File(path.to_owned(), error);
         let files = OpenFiles::find(path).map_err(refuse)?;
@@ -99,11 +107,23 @@ impl Sqlite {
             condition: Arc::clone(&condition),
             counts: Arc::clone(&counts),
             changes: Arc::clone(changes),
+            cache: Arc::clone(&cache),
         };
         let writer = Writer::start(connection, path, (clock.clone(), rng), told)?;
         let scanner = reading(connect_to_read(path))?;
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
-        Ok(Self { readers, next_reader, scanner, writer, condition, counts, path, clock, _in_use: in_use })
+        Ok(Self {
+            readers,
+            next_reader,
+            scanner,
+            cache,
+            writer,
+            condition,
+            counts,
+            path,
+            clock,
+            _in_use: in_use,
+        })
     }
 
     /// As the store says.
@@ -124,14 +144,14 @@ impl Sqlite {
     /// A connection to read on.
     pub(crate) fn reader(&self) -> Result<Reader<'_>, StoreError> {
         self.condition.check_content()?;
-        Ok(Reader { statements: self.free_reader(), condition: &self.condition })
+        Ok(Reader { statements: self.free_reader(), condition: &self.condition, cache: Some(&self.cache) })
     }
 
     /// The connection for what takes long.
     pub(crate) fn scanner(&self) -> Result<Reader<'_>, StoreError> {
         self.condition.check_content()?;
         let statements = self.scanner.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Reader { statements, condition: &self.condition })
+        Ok(Reader { statements, condition: &self.condition, cache: None })
     }
 
     /// As the store says.

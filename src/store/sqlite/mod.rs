@@ -3,6 +3,7 @@
 mod access;
 mod adopt;
 pub(crate) mod backup;
+mod cache;
 mod checkpoint;
 pub(crate) mod checksum;
 pub(crate) mod companions;
@@ -30,6 +31,7 @@ mod tables;
 pub(crate) mod testing;
 mod upgrade;
 pub(super) mod value;
+mod wal_index;
 pub(super) mod writer;
 
 pub use connection::Readers;

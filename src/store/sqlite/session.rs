@@ -1,9 +1,12 @@
 //! A connection with its prepared statements, and what one piece of work does with it.
 
+use super::cache::Cache;
 use super::condition::Condition;
 use super::value::SqliteRow;
+use super::wal_index::WalIndex;
 use crate::store::error::StoreError;
 use crate::store::row::Row;
+use crate::store::row_cache::{Cacheable, RowKey};
 use crate::store::value::Params;
 use rusqlite::{CachedStatement, Connection};
 use std::cell::RefCell;
@@ -12,6 +15,8 @@ use std::sync::Arc;
 
 /// A connection, and what is known about the statements that ran on it.
 pub(crate) struct Statements {
+    /// Before the connection, for it is dropped first.
+    wal_index: Option<WalIndex>,
     connection: Connection,
     /// In the order of the statements' places.
     names: RefCell<Vec<Arc<Names>>>,
@@ -28,7 +33,23 @@ struct Names {
 impl Statements {
     /// A connection on which nothing ran yet.
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, names: RefCell::default() }
+        Self { wal_index: None, connection, names: RefCell::default() }
+    }
+
+    /// The same, and which commit it is at can be asked.
+    #[expect(
+        unsafe_code,
+        reason = "says that the connection is open for as long as the index of its log is there"
+    )]
+    pub(crate) fn with_wal_index(connection: Connection) -> Self {
+        // SAFETY: the two are kept together, and fields are dropped in the order in which they are declared.
+        let wal_index = unsafe { WalIndex::of(&connection) };
+        Self { wal_index, ..Self::new(connection) }
+    }
+
+    /// Which commit it is at, if that can be told.
+    pub(super) const fn wal_index(&self) -> Option<&WalIndex> {
+        self.wal_index.as_ref()
     }
 
     fn prepare(&self, text: &'static str) -> Result<(CachedStatement<'_>, Arc<Names>), StoreError> {
@@ -77,17 +98,36 @@ impl Names {
 pub(crate) struct Session<'c> {
     statements: &'c Statements,
     condition: &'c Condition,
+    cache: Option<&'c Cache>,
 }
 
 impl<'c> Session<'c> {
     pub(crate) const fn new(statements: &'c Statements, condition: &'c Condition) -> Self {
-        Self { statements, condition }
+        Self { statements, condition, cache: None }
+    }
+
+    /// The same, where rows may come from this cache.
+    pub(crate) const fn with_cache(self, cache: &'c Cache) -> Self {
+        Self { cache: Some(cache), ..self }
     }
 
     /// The connection.
     #[cfg(test)]
     pub(crate) const fn connection(self) -> &'c Statements {
         self.statements
+    }
+
+    /// As [`super::super::db::Db::cached`] says.
+    pub(crate) fn cached<T: Cacheable>(
+        self,
+        key: RowKey,
+        is_valid: impl FnOnce(&T) -> bool,
+        read: impl FnOnce() -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<Arc<T>>, StoreError> {
+        match (self.cache, &self.statements.wal_index) {
+            (Some(cache), Some(index)) => cache.read(index, key, is_valid, read),
+            _ => Ok(read()?.map(Arc::new)),
+        }
     }
 
     /// Runs a statement and tells how many rows it changed.

@@ -4,6 +4,7 @@
 //! A write that fails is mostly one that changed nothing. Where one fails after it changed something, all of them are undone
 //! and run again, each in a savepoint. A savepoint from the start would have SQLite copy every page that a write touches.
 
+use super::cache::{Cache, Watch};
 use super::checkpoint::LogCare;
 use super::condition::Condition;
 use super::session::{Session, Statements};
@@ -32,6 +33,7 @@ pub(crate) struct Told {
     pub(crate) condition: Arc<Condition>,
     pub(crate) counts: Arc<WriteCounts>,
     pub(crate) changes: Arc<Changes>,
+    pub(crate) cache: Arc<Cache>,
 }
 
 /// A handle on the writing thread. Dropping it lets waiting writes finish and closes the connection.
@@ -43,18 +45,19 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread, which writes on this connection to the database at `path`.
     pub(super) fn start(
-        connection: Connection,
+        mut connection: Connection,
         path: &Path,
         (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         told: Told,
     ) -> Result<Self, OpenError> {
         let log = LogCare::begin(&connection, path.to_owned(), Arc::clone(&told.condition))?;
-        let connection = Statements::new(connection);
+        let watch = Watch::over(&mut connection)?;
+        let connection = Statements::with_wal_index(connection);
         let (queue, waiting) = sync_channel(WAITING_WRITES_MAX);
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            let Told { condition, counts, changes } = &told;
+            let Told { condition, counts, changes, cache } = &told;
             let (connection, clock, rng) = (&connection, &*clock, &*rng);
-            let thread = Thread { connection, log, clock, rng, condition, counts, changes };
+            let thread = Thread { connection, log, clock, rng, condition, counts, changes, cache, watch };
             thread.write_until_closed(&waiting);
         });
         let thread = thread.map_err(OpenError::Thread)?;
@@ -108,6 +111,8 @@ struct Thread<'a> {
     condition: &'a Condition,
     counts: &'a WriteCounts,
     changes: &'a Changes,
+    cache: &'a Cache,
+    watch: Watch,
 }
 
 /// How the writes of one commit came out, before the commit.
@@ -196,6 +201,9 @@ impl Thread<'_> {
         if outcome.is_err() && !self.connection.is_autocommit() {
             let _ = run(self.connection, "ROLLBACK");
         }
+        if let Some(index) = self.connection.wal_index() {
+            self.cache.write_ended(index, &self.watch.take());
+        }
         // What went into a file that is not there any more is not acknowledged.
         (batch, outcome.and_then(|()| self.check_files()))
     }
@@ -207,7 +215,7 @@ impl Thread<'_> {
         undo: Undo,
     ) -> (Batch, Result<(), StoreError>) {
         let mut batch = Batch::default();
-        let mut outcome = self.check_files().and_then(|()| run(self.connection, "BEGIN IMMEDIATE"));
+        let mut outcome = self.check_files().and_then(|()| self.begin());
         for job in jobs {
             batch.requests += u32::from(job.purpose() == Purpose::Request);
             if outcome.is_err() || batch.has_to_undo {
@@ -217,6 +225,12 @@ impl Thread<'_> {
             }
         }
         (batch, outcome)
+    }
+
+    fn begin(&self) -> Result<(), StoreError> {
+        run(self.connection, "BEGIN IMMEDIATE")?;
+        self.cache.write_begins();
+        Ok(())
     }
 
     /// Runs one job. `Err` when the whole transaction is lost.
