@@ -1,4 +1,3 @@
--- name: triggers
 -- Whatever changes a row that may be kept in memory says so, on the connection that writes and only there. A row that is
 -- added changes none that was read before.
 CREATE TEMP TRIGGER session_changed AFTER UPDATE ON sessions BEGIN SELECT token_changed(old.token_hash); END;

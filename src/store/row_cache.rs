@@ -4,20 +4,27 @@
 use crate::user_id::UserId;
 use lru::LruCache;
 use std::any::Any;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
 /// Longer rows are not kept: a few of them would take the place of all others.
 const ROW_BYTES_MAX: usize = 4 * 1024;
-/// What each row takes beside itself: its place in the table, and what allocating it costs.
-const ENTRY_BYTES: usize = mem::size_of::<(RowKey, Entry)>() + 128;
+/// What each row takes beside itself: its places in the tables, and what allocating it costs.
+const ENTRY_BYTES: usize = mem::size_of::<(RowKey, Entry)>() + 2 * mem::size_of::<RowKey>() + 128;
 
 /// A row that may be kept.
 pub(super) trait Cacheable: Any + Send + Sync {
     /// Whose row it is. It goes when anything of this user's changes.
     fn owner(&self) -> UserId;
-    /// Bytes that it takes beside the struct itself.
+    /// Bytes that it takes beside the struct itself, also once answers were made of it.
     fn heap_bytes(&self) -> usize;
+}
+
+/// How long a text may become in JSON that is all ASCII.
+pub(super) fn escaped_bytes(text: &str) -> usize {
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
+    if is_plain { text.len() } else { 6 * text.len() }
 }
 
 /// What a row is found by.
@@ -40,6 +47,8 @@ struct Entry {
 /// Rows up to so many bytes; the one that was longest not asked for makes room.
 pub(super) struct RowCache {
     rows: LruCache<RowKey, Entry>,
+    /// Whose they are.
+    of_users: HashMap<UserId, HashSet<RowKey>>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -47,7 +56,7 @@ pub(super) struct RowCache {
 impl RowCache {
     /// An empty one.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { rows: LruCache::unbounded(), bytes: 0, bytes_max }
+        Self { rows: LruCache::unbounded(), of_users: HashMap::new(), bytes: 0, bytes_max }
     }
 
     /// The row of this key, if it is kept.
@@ -62,44 +71,49 @@ impl RowCache {
             return;
         }
         let owner = row.owner();
+        self.drop_one(&key);
         self.bytes += bytes;
-        if let Some(before) = self.rows.put(key, Entry { row, owner, bytes }) {
-            self.bytes -= before.bytes;
-        }
+        self.rows.put(key, Entry { row, owner, bytes });
+        self.of_users.entry(owner).or_default().insert(key);
         while self.bytes > self.bytes_max
-            && let Some((_, oldest)) = self.rows.pop_lru()
+            && let Some((oldest, entry)) = self.rows.pop_lru()
         {
-            self.bytes -= oldest.bytes;
+            self.dropped(&oldest, &entry);
         }
     }
 
-    /// Forgets what is kept of these.
+    /// Forgets what is kept of these, if that is not everything.
     pub(super) fn forget(&mut self, changed: &Changed) {
-        if changed.is_everything {
-            return self.clear();
-        }
         for token_hash in &changed.token_hashes {
             self.drop_one(&RowKey::Session(*token_hash));
             self.drop_one(&RowKey::ApiKey(*token_hash));
         }
-        if changed.users.is_empty() {
-            return;
-        }
-        let theirs = self.rows.iter().filter(|(_, entry)| changed.users.contains(&entry.owner));
-        for key in theirs.map(|(key, _)| *key).collect::<Vec<_>>() {
-            self.drop_one(&key);
+        for user in &changed.users {
+            for key in self.of_users.remove(user).unwrap_or_default() {
+                self.drop_one(&key);
+            }
         }
     }
 
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        self.rows.clear();
-        self.bytes = 0;
+    /// Forgets everything, and hands it over, for it may take long to drop.
+    #[must_use]
+    pub(super) fn empty(&mut self) -> Self {
+        mem::replace(self, Self::new(self.bytes_max))
     }
 
     fn drop_one(&mut self, key: &RowKey) {
         if let Some(entry) = self.rows.pop(key) {
-            self.bytes -= entry.bytes;
+            self.dropped(key, &entry);
+        }
+    }
+
+    fn dropped(&mut self, key: &RowKey, entry: &Entry) {
+        self.bytes -= entry.bytes;
+        if let Some(theirs) = self.of_users.get_mut(&entry.owner) {
+            theirs.remove(key);
+            if theirs.is_empty() {
+                self.of_users.remove(&entry.owner);
+            }
         }
     }
 }
@@ -117,6 +131,11 @@ pub(super) struct Changed {
 }
 
 impl Changed {
+    /// Whether more was changed than is told one by one.
+    pub(super) const fn is_everything(&self) -> bool {
+        self.is_everything
+    }
+
     /// The session or API key with this hash was changed, or is gone.
     pub(super) fn token(&mut self, token_hash: [u8; 32]) {
         if self.token_hashes.len() < CHANGED_TOKENS_MAX {
@@ -176,20 +195,23 @@ mod tests {
         cache.keep(key(4), Arc::new(Row(ROW_BYTES_MAX)));
         assert_eq!(kept(&mut cache), [true, false, true, true]);
         assert!(cache.find::<Row>(&key(4)).is_none());
-        cache.clear();
-        assert_eq!((kept(&mut cache), cache.bytes), ([false; 4], 0));
+        cache.forget(&Changed { users: vec![UserId::new(2)], ..Changed::default() });
+        assert_eq!(kept(&mut cache), [true, false, true, true]);
+        cache.forget(&Changed { users: vec![UserId::new(1)], ..Changed::default() });
+        assert_eq!((kept(&mut cache), cache.bytes, cache.of_users.len()), ([false; 4], 0, 0));
+        cache.keep(key(0), Arc::new(Row(1000)));
+        let before = cache.empty();
+        assert_eq!((before.bytes, cache.bytes, kept(&mut cache)), (each, 0, [false; 4]));
     }
 
     #[test]
     fn beyond_some_changes_everything_has_changed() {
+        assert!(!Changed::default().is_everything());
         for (tokens, users) in [(CHANGED_TOKENS_MAX + 1, 0), (0, CHANGED_USERS_MAX + 1)] {
             let mut changed = Changed::default();
             (0..tokens).for_each(|_| changed.token([9; 32]));
             (2..).take(users).for_each(|number| changed.user(UserId::new(number)));
-            let mut cache = RowCache::new(usize::MAX);
-            cache.keep(key(1), Arc::new(Row(0)));
-            cache.forget(&changed);
-            assert!(cache.find::<Row>(&key(1)).is_none(), "{tokens} tokens, {users} users");
+            assert!(changed.is_everything(), "{tokens} tokens, {users} users");
         }
     }
 }

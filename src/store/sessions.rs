@@ -4,7 +4,7 @@ use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
 use super::row::{Row, column, json_or_null, moment, timestamp_or_null};
-use super::row_cache::{Cacheable, RowKey};
+use super::row_cache::{Cacheable, RowKey, escaped_bytes};
 use super::token_rows;
 use super::value::params;
 use crate::client_address::ClientAddress;
@@ -104,20 +104,18 @@ impl Cacheable for LiveSession {
     }
 
     fn heap_bytes(&self) -> usize {
-        let notes = |notes: &Option<JsonText>| notes.as_ref().map_or(0, |notes| notes.as_str().len());
-        let texts: usize = [
-            self.system_id.len(),
-            self.full_name.as_ref().map_or(0, String::len),
-            self.email.len(),
-            notes(&self.extra_info),
-            self.user_role.as_str().len(),
-            self.ip_address.len(),
-            self.user_agent.len(),
-            notes(&self.extra_info_json),
-        ]
-        .iter()
-        .sum();
-        2 * texts + ANSWER_BYTES
+        let texts = [
+            Some(self.system_id.as_str()),
+            self.full_name.as_deref(),
+            Some(self.email.as_str()),
+            self.extra_info.as_ref().map(JsonText::as_str),
+            Some(self.user_role.as_str()),
+            Some(self.ip_address.as_str()),
+            Some(self.user_agent.as_str()),
+            self.extra_info_json.as_ref().map(JsonText::as_str),
+        ];
+        let bytes = |text: &str| text.len() + escaped_bytes(text);
+        texts.into_iter().flatten().map(bytes).sum::<usize>() + ANSWER_BYTES
     }
 }
 

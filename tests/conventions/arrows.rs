@@ -54,6 +54,7 @@ const SHARED: [&str; 3] = ["api::refusals", "api::members", "api::logged_in"];
 /// What requests may know of the store: types alone, each with its reason.
 const STORE_TYPES: &[(&str, &str)] = &[
     ("store::users::User", "it is what many requests answer"),
+    ("store::sessions::LiveSession", "it is what checks of a session answer"),
     ("store::users::AuthUser", "it says whose password was right"),
     ("store::user_lists::Wanted", "it is what a lookup asks for"),
     ("store::events::EventKind", "it is what a feed asks for"),

@@ -15,6 +15,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/http/supervisor.rs",
     "src/os.rs",
     "src/os/bytes.rs",
+    "src/store/sqlite/wal_index.rs",
     "tests/disk/vfs.rs",
     "tests/wiped/main.rs",
 ];

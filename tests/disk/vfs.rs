@@ -72,7 +72,7 @@ pub fn writes() -> u64 {
     WRITES.load(Ordering::SeqCst)
 }
 
-/// How much of it a power cut would take now.
+/// How much of what was put into a log a power cut would take now.
 pub fn unsynced() -> u64 {
     UNSYNCED.load(Ordering::SeqCst)
 }
@@ -101,6 +101,7 @@ fn fails(operation: Operation) -> bool {
 struct File {
     base: ffi::sqlite3_file,
     real: *mut ffi::sqlite3_file,
+    is_log: bool,
 }
 
 static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
@@ -164,12 +165,15 @@ hand_on! {
 }
 
 /// Only notes it: no power is cut under a test, so none waits for the real disk.
-unsafe extern "C" fn sync(_: *mut ffi::sqlite3_file, _: c_int) -> c_int {
+unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     SYNCS.fetch_add(1, Ordering::SeqCst);
     if fails(Operation::Sync) {
         return ffi::SQLITE_IOERR_FSYNC;
     }
-    UNSYNCED.store(0, Ordering::SeqCst);
+    // SAFETY: it is one of ours, and open.
+    if unsafe { (*file.cast::<File>()).is_log } {
+        UNSYNCED.store(0, Ordering::SeqCst);
+    }
     ffi::SQLITE_OK
 }
 
@@ -180,7 +184,10 @@ unsafe extern "C" fn write(
     at: i64,
 ) -> c_int {
     WRITES.fetch_add(1, Ordering::SeqCst);
-    UNSYNCED.fetch_add(1, Ordering::SeqCst);
+    // SAFETY: it is one of ours, and open.
+    let is_log = unsafe { (*file.cast::<File>()).is_log };
+    // What is moved out of the log stays there as well until that was synced.
+    UNSYNCED.fetch_add(u64::from(is_log), Ordering::SeqCst);
     // SAFETY: as there.
     unsafe { write_real(file, from, bytes, at) }
 }
@@ -196,6 +203,7 @@ unsafe extern "C" fn open(
     unsafe {
         let ours = file.cast::<File>();
         (*ours).base.pMethods = std::ptr::null();
+        (*ours).is_log = flags & ffi::SQLITE_OPEN_WAL != 0;
         if fails(Operation::Open) {
             return ffi::SQLITE_CANTOPEN;
         }

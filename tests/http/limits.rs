@@ -255,11 +255,10 @@ fn bodies_that_do_not_come_on_make_room_for_others() {
 }
 
 #[test]
-fn a_crowd_that_waits_keeps_little_and_is_answered_as_before() {
-    // More than the number from which on those who wait give back buffers and stacks.
-    let server = Server::with(HttpLimits { connections_max: 1_200, ..HttpLimits::default() });
-    let mut clients: Vec<Client> = (0..1_100).map(|_| server.client()).collect();
-    for round in 0..3 {
+fn who_was_idle_and_keeps_little_is_answered_as_before() {
+    let server = Server::start();
+    let mut clients: Vec<Client> = (0..150).map(|_| server.client()).collect();
+    for round in 0..4 {
         for (number, client) in clients.iter_mut().enumerate() {
             let body = format!("{round} of {number}").repeat(1 + number % 7 * 400);
             let head = format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -270,5 +269,7 @@ fn a_crowd_that_waits_keeps_little_and_is_answered_as_before() {
             client.answer().is(200, &body);
             client.answer().is(200, "hello");
         }
+        // By the end of this they give their memory back, or are just about to.
+        thread::park_timeout(Duration::from_millis(1_000 + 100 * round));
     }
 }

@@ -225,3 +225,24 @@ fn memory_for_hashing_is_taken_by_a_login_and_given_back_when_nobody_logs_in() {
         server.waits_until(|| resident() < idle + 8.0 * MIB);
     }
 }
+
+#[test]
+fn memory_of_connections_is_given_back_once_nobody_asks_on_them() {
+    const KIB: f64 = 1024.0;
+    const CONNECTIONS: u16 = 500;
+    let (machine, port) = (Machine::new(), free_port());
+    let server = machine.starts(&[("METRICS", &format!("127.0.0.1:{port}")), ("ARGON2", "m=65536,t=1,p=1")]);
+    let resident = || value(&samples(port), "authnzerver_resident_memory_bytes", &json!({}));
+    let asks_on = |mut stream: &TcpStream| {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("writes");
+        assert!(stream.read(&mut [0; 1024]).expect("reads") > 0);
+    };
+    // What the first administrator's password took is not what this is about.
+    server.waits_until(|| resident() < 64.0 * KIB * KIB);
+    let connect = |_| TcpStream::connect(("127.0.0.1", server.port)).expect("it listens");
+    let connections: Vec<TcpStream> = (0..CONNECTIONS).map(connect).collect();
+    connections.iter().for_each(asks_on);
+    let busy = resident();
+    server.waits_until(|| resident() < busy - f64::from(CONNECTIONS) * 3.0 * KIB);
+    connections.iter().for_each(asks_on);
+}

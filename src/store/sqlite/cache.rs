@@ -3,7 +3,6 @@
 
 use super::wal_index::{Commit, WalIndex};
 use crate::store::error::StoreError;
-use crate::store::query::query;
 use crate::store::row_cache::{Cacheable, Changed, RowCache, RowKey};
 use crate::user_id::UserId;
 use rusqlite::Connection;
@@ -12,8 +11,7 @@ use rusqlite::hooks::Wal;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const FILE: &str = include_str!("../../../sql/sqlite/cache.sql");
-const TRIGGERS: &str = query(FILE, "triggers");
+const TRIGGERS: &str = include_str!("../../../sql/sqlite/cache.sql");
 
 /// Kept rows, for all who read the file.
 pub(crate) struct Cache(Mutex<State>);
@@ -27,17 +25,16 @@ struct State {
 }
 
 impl State {
-    /// Whether the rows are those of this commit. When it is another process's, they are given up.
-    fn is_of(&mut self, commit: Commit) -> bool {
-        if self.commit != Some(commit) && !self.is_writing {
-            self.begin_anew(Some(commit));
-        }
-        self.commit == Some(commit)
+    /// Makes the rows those of this commit, unless one of ours is under way, at whose end it is told what has changed. Hands
+    /// over what it gives up.
+    fn look_at(&mut self, commit: Commit) -> Option<RowCache> {
+        (self.commit != Some(commit) && !self.is_writing).then(|| self.begin_anew(Some(commit)))
     }
 
-    fn begin_anew(&mut self, commit: Option<Commit>) {
-        self.rows.clear();
+    #[must_use]
+    fn begin_anew(&mut self, commit: Option<Commit>) -> RowCache {
         self.commit = commit;
+        self.rows.empty()
     }
 }
 
@@ -76,31 +73,46 @@ impl Cache {
     fn find<T: Cacheable>(&self, index: &WalIndex, key: &RowKey) -> (Option<Arc<T>>, Option<Commit>) {
         let mut state = self.lock();
         // Looked up within the lock, so that it is never older than what the rows are of.
-        match index.commit() {
-            Some(commit) if state.is_of(commit) => (state.rows.find(key), Some(commit)),
-            _ => (None, None),
-        }
+        let Some(commit) = index.commit() else { return (None, None) };
+        let given_up = state.look_at(commit);
+        let is_of_it = state.commit == Some(commit);
+        let found = if is_of_it { (state.rows.find(key), Some(commit)) } else { (None, None) };
+        // Others need not wait until everything is dropped.
+        drop(state);
+        drop(given_up);
+        found
     }
 
     /// Called once a transaction has begun and no other can.
-    pub(super) fn write_begins(&self) {
-        self.lock().is_writing = true;
+    pub(super) fn write_begins(&self, index: &WalIndex) {
+        let mut state = self.lock();
+        let commit = index.commit();
+        let given_up = (state.commit != commit).then(|| state.begin_anew(commit));
+        state.is_writing = true;
+        drop(state);
+        drop(given_up);
     }
 
     /// Called once the transaction has ended, whichever way, before anybody hears of it.
     pub(super) fn write_ended(&self, index: &WalIndex, written: &Written) {
         let mut state = self.lock();
         state.is_writing = false;
-        let (before, now) = (state.commit, index.commit());
-        match (before, now) {
-            _ if before == now => {}
-            // It is the one that was written, and nobody else's came after it.
-            (Some(before), Some(now)) if written.is_committed && now.is_next_after(&before) => {
-                state.rows.forget(&written.changed);
-                state.commit = Some(now);
-            }
-            _ => state.begin_anew(now),
-        }
+        let now = index.commit();
+        let is_ours = match (state.commit, now, written.frames) {
+            (Some(before), Some(now), Some(frames)) => now.is_next_after(&before, frames),
+            _ => false,
+        };
+        let given_up = if state.commit == now {
+            None
+        } else if is_ours && !written.changed.is_everything() {
+            state.rows.forget(&written.changed);
+            state.commit = now;
+            None
+        } else {
+            Some(state.begin_anew(now))
+        };
+        drop(state);
+        drop(given_up);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -112,8 +124,8 @@ impl Cache {
 #[derive(Default)]
 pub(super) struct Written {
     changed: Changed,
-    /// Whether any of it went into the log. A transaction that changed nothing does not.
-    is_committed: bool,
+    /// How many frames the log had once it was committed; nothing if nothing was, as where nothing was changed.
+    frames: Option<u32>,
 }
 
 /// Learns what is written on a connection.
@@ -135,8 +147,8 @@ impl Watch {
             Ok(None::<bool>)
         })?;
         connection.execute_batch(TRIGGERS)?;
-        connection.wal_hook(Some(move |_: &mut Wal, _| {
-            commits.lock().is_committed = true;
+        connection.wal_hook(Some(move |_: &mut Wal, frames| {
+            commits.lock().frames = u32::try_from(frames).ok();
             Ok(())
         }))?;
         Ok(watch)
@@ -156,6 +168,7 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::store::sqlite::session::Statements;
+    use std::os::unix::fs::FileExt as _;
 
     struct Kept;
 
@@ -179,6 +192,12 @@ mod tests {
         is_read
     }
 
+    /// How many frames the log has.
+    fn theirs_frames(connection: &Connection) -> u32 {
+        let frames = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1));
+        frames.expect("a number")
+    }
+
     #[test]
     fn what_another_process_commits_just_after_ours_is_not_taken_for_ours() {
         let directory = tempfile::tempdir().expect("a directory");
@@ -191,16 +210,19 @@ mod tests {
         theirs.execute_batch("CREATE TABLE numbers (number)").expect("runs");
         let ours = Statements::with_wal_index(open());
         let (index, cache) = (ours.wal_index().expect("a log"), Cache::new(1 << 20));
-        for written in [Written::default(), Written { is_committed: true, ..Written::default() }] {
+        for is_committed in [false, true] {
             assert!(is_read(&cache, index) && !is_read(&cache, index));
-            cache.write_begins();
+            cache.write_begins(index);
             assert!(!is_read(&cache, index), "until it ends nothing has changed");
-            let committed = u32::from(written.is_committed) + 1;
-            (0..committed)
-                .for_each(|_| theirs.execute_batch("INSERT INTO numbers VALUES (1)").expect("runs"));
+            // What ours would have been, if there is one.
+            let (insert, frames) = ("INSERT INTO numbers VALUES (1)", theirs_frames(&theirs));
+            (0..=u32::from(is_committed)).for_each(|_| theirs.execute_batch(insert).expect("runs"));
             assert!(is_read(&cache, index), "nobody has told yet what it changed");
             assert!(is_read(&cache, index), "and those who read meanwhile keep nothing");
-            cache.write_ended(index, &written);
+            cache.write_ended(
+                index,
+                &Written { frames: is_committed.then_some(frames + 1), ..Written::default() },
+            );
         }
         assert!(is_read(&cache, index) && !is_read(&cache, index));
     }
@@ -215,5 +237,34 @@ mod tests {
         connection.execute_batch("CREATE TABLE numbers (number)").expect("runs");
         assert!(Statements::with_wal_index(connection).wal_index().is_none());
         assert!(!directory.path().join("database-shm").exists());
+    }
+
+    /// As it happens after a process was killed while it noted a commit, once somebody has put that right.
+    #[test]
+    fn commits_that_are_counted_from_zero_again_are_not_taken_for_ours() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let connection = Connection::open(directory.path().join("database")).expect("opens");
+        connection.pragma_update(None, "journal_mode", "wal").expect("turns the log on");
+        connection.execute_batch("CREATE TABLE numbers (number); DELETE FROM numbers").expect("runs");
+        let statements = Statements::with_wal_index(connection);
+        let (index, cache) = (statements.wal_index().expect("a log"), Cache::new(1 << 20));
+        let file =
+            std::fs::File::options().read(true).write(true).open(directory.path().join("database-shm"));
+        let file = file.expect("opens");
+        // The third and the fifth word of a header count transactions and frames; the second header is a copy.
+        let set = |at: u64, number: u32| {
+            for copy in [0, 48] {
+                file.write_all_at(&number.to_ne_bytes(), copy + at).expect("writes");
+            }
+        };
+        let mut transactions = [0; 4];
+        file.read_exact_at(&mut transactions, 8).expect("reads");
+        assert!(is_read(&cache, index) && !is_read(&cache, index));
+        set(8, 0);
+        cache.write_begins(index);
+        set(8, u32::from_ne_bytes(transactions) + 1);
+        set(16, 77);
+        cache.write_ended(index, &Written { frames: Some(77), ..Written::default() });
+        assert!(is_read(&cache, index) && !is_read(&cache, index));
     }
 }

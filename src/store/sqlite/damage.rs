@@ -1,8 +1,10 @@
 //! Looks for damage inside the file: before the first request as far as that is quick, and otherwise while it is served.
 
 use super::companions::beside;
+use super::condition::Condition;
 use super::connection::{connect_to_read, refusal};
 use super::tables::{quoted, tables};
+use crate::log;
 use crate::store::error::{OpenError, StoreError};
 use rusqlite::{Connection, Error as SqliteError, ffi};
 use std::path::Path;
@@ -37,8 +39,30 @@ pub(crate) fn check_before_serving(connection: &Connection, path: &Path) -> Resu
     }
 }
 
+/// Checks everything, and notes down what is found.
+pub(crate) fn look_while_serving(
+    path: &Path,
+    condition: &Condition,
+    stopping: &Arc<AtomicBool>,
+) -> Result<(), StoreError> {
+    condition.check_begins();
+    let checked = look(path, stopping);
+    if !matches!(checked, Ok(Checked::Found(_))) {
+        condition.check_was_broken_off();
+    }
+    let Checked::Found(found) = checked? else { return Ok(()) };
+    if let Some(what) = &found {
+        log::error(
+            "a check found damage in the database",
+            &[("cause", log::cause(&StoreError::Damaged(what.clone())))],
+        );
+    }
+    condition.checked(found);
+    Ok(())
+}
+
 /// What became of a check.
-pub(crate) enum Checked {
+enum Checked {
     /// It was told to stop.
     BrokenOff,
     /// It found this, if anything.
@@ -46,7 +70,7 @@ pub(crate) enum Checked {
 }
 
 /// Checks everything.
-pub(crate) fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Checked, StoreError> {
+fn look(path: &Path, stopping: &Arc<AtomicBool>) -> Result<Checked, StoreError> {
     match check_tables(path, stopping) {
         Ok(found) => Ok(Checked::Found(found)),
         Err(StoreError::Sqlite(error)) if error.is_interruption() => Ok(Checked::BrokenOff),

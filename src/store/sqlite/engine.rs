@@ -11,7 +11,6 @@ use super::open::{self, First, Origin};
 use super::session::{Session, Statements};
 use super::writer::{Told, WriteCounts, Writer};
 use crate::clock::Clock;
-use crate::log;
 use crate::problem::Problem;
 use crate::rng::Rng;
 use crate::store::changes::Changes;
@@ -186,20 +185,7 @@ impl Sqlite {
 
     /// As the store says.
     pub(crate) fn look_for_damage(&self, stopping: &Arc<AtomicBool>) -> Result<(), StoreError> {
-        self.condition.check_begins();
-        let checked = damage::look(&self.path, stopping);
-        if !matches!(checked, Ok(damage::Checked::Found(_))) {
-            self.condition.check_was_broken_off();
-        }
-        let damage::Checked::Found(found) = checked? else { return Ok(()) };
-        if let Some(what) = &found {
-            log::error(
-                "a check found damage in the database",
-                &[("cause", log::cause(&StoreError::Damaged(what.clone())))],
-            );
-        }
-        self.condition.checked(found);
-        Ok(())
+        damage::look_while_serving(&self.path, &self.condition, stopping)
     }
 
     /// As the store says.

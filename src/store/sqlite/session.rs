@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::condition::Condition;
 use super::value::SqliteRow;
-use super::wal_index::WalIndex;
+use super::wal_index::{Indexed, WalIndex};
 use crate::store::error::StoreError;
 use crate::store::row::Row;
 use crate::store::row_cache::{Cacheable, RowKey};
@@ -15,9 +15,7 @@ use std::sync::Arc;
 
 /// A connection, and what is known about the statements that ran on it.
 pub(crate) struct Statements {
-    /// Before the connection, for it is dropped first.
-    wal_index: Option<WalIndex>,
-    connection: Connection,
+    connection: Indexed,
     /// In the order of the statements' places.
     names: RefCell<Vec<Arc<Names>>>,
 }
@@ -33,23 +31,17 @@ struct Names {
 impl Statements {
     /// A connection on which nothing ran yet.
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { wal_index: None, connection, names: RefCell::default() }
+        Self { connection: Indexed::without(connection), names: RefCell::default() }
     }
 
     /// The same, and which commit it is at can be asked.
-    #[expect(
-        unsafe_code,
-        reason = "says that the connection is open for as long as the index of its log is there"
-    )]
     pub(crate) fn with_wal_index(connection: Connection) -> Self {
-        // SAFETY: the two are kept together, and fields are dropped in the order in which they are declared.
-        let wal_index = unsafe { WalIndex::of(&connection) };
-        Self { wal_index, ..Self::new(connection) }
+        Self { connection: Indexed::new(connection), names: RefCell::default() }
     }
 
     /// Which commit it is at, if that can be told.
     pub(super) const fn wal_index(&self) -> Option<&WalIndex> {
-        self.wal_index.as_ref()
+        self.connection.index()
     }
 
     fn prepare(&self, text: &'static str) -> Result<(CachedStatement<'_>, Arc<Names>), StoreError> {
@@ -124,7 +116,7 @@ impl<'c> Session<'c> {
         is_valid: impl FnOnce(&T) -> bool,
         read: impl FnOnce() -> Result<Option<T>, StoreError>,
     ) -> Result<Option<Arc<T>>, StoreError> {
-        match (self.cache, &self.statements.wal_index) {
+        match (self.cache, self.statements.wal_index()) {
             (Some(cache), Some(index)) => cache.read(index, key, is_valid, read),
             _ => Ok(read()?.map(Arc::new)),
         }

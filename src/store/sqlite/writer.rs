@@ -229,7 +229,9 @@ impl Thread<'_> {
 
     fn begin(&self) -> Result<(), StoreError> {
         run(self.connection, "BEGIN IMMEDIATE")?;
-        self.cache.write_begins();
+        if let Some(index) = self.connection.wal_index() {
+            self.cache.write_begins(index);
+        }
         Ok(())
     }
 

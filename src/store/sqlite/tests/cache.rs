@@ -101,7 +101,7 @@ fn a_row_is_read_again_once_it_was_changed_and_only_then() {
 }
 
 #[test]
-fn an_api_key_is_read_again_once_it_is_gone() {
+fn an_api_key_is_read_again_once_it_was_changed_or_is_gone() {
     let reads = Reads::new("cached-key");
     let is_read = || reads.is_read(RowKey::ApiKey([9; 32]), ALICE);
     reads.write(|tx| {
@@ -109,6 +109,11 @@ fn an_api_key_is_read_again_once_it_is_gone() {
              refresh_issued, refresh_expires, refresh_nbf, user_id, user_role, claims_hash) \
              VALUES (?1, '2020', '2099', '2020', ?1, '2020', '2099', '2020', 4, 'authenticated', ?1)";
         tx.sqlite().execute(insert, [[9_u8; 32]]).expect("inserts");
+        Ok(())
+    });
+    assert_eq!((is_read(), is_read()), (true, false));
+    reads.write(|tx| {
+        tx.sqlite().execute("UPDATE apikeys_nosession SET expires = '2098'", []).expect("updates");
         Ok(())
     });
     assert_eq!((is_read(), is_read()), (true, false));
