@@ -264,7 +264,14 @@ mod tests {
         cache.write_begins(index);
         set(8, u32::from_ne_bytes(transactions) + 1);
         set(16, 77);
-        cache.write_ended(index, &Written { frames: Some(77), ..Written::default() });
+        let written = Written { frames: Some(77), ..Written::default() };
+        cache.write_ended(index, &written);
+        assert!(is_read(&cache, index) && !is_read(&cache, index));
+        // Just after ours, so that the count is right by chance, but the log has more frames than ours left.
+        cache.write_begins(index);
+        set(8, u32::from_ne_bytes(transactions) + 2);
+        set(16, 78);
+        cache.write_ended(index, &written);
         assert!(is_read(&cache, index) && !is_read(&cache, index));
     }
 }

@@ -101,6 +101,24 @@ fn a_row_is_read_again_once_it_was_changed_and_only_then() {
 }
 
 #[test]
+fn of_very_many_changes_none_is_overlooked() {
+    let reads = Reads::new("cached-many");
+    reads.write(|tx| {
+        let insert = "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT 3000) \
+             INSERT INTO sessions (token_hash, ip_address, user_agent, user_id, created, expires) \
+             SELECT CAST(printf('%032d', number) AS BLOB), '', '', 5, '2020', '2099' FROM numbers";
+        tx.sqlite().execute(insert, []).expect("inserts");
+        Ok(())
+    });
+    assert_eq!((reads.are_read(), reads.are_read()), (ALL, NONE));
+    let last = RowKey::Session(format!("{:032}", 3000).into_bytes().try_into().expect("32 bytes"));
+    let is_read = || reads.is_read(last, UserId::new(5));
+    assert_eq!((is_read(), is_read()), (true, false));
+    reads.write(|tx| sessions::delete_by_user(tx, UserId::new(5), None).map(drop));
+    assert_eq!((is_read(), is_read()), (true, false));
+}
+
+#[test]
 fn an_api_key_is_read_again_once_it_was_changed_or_is_gone() {
     let reads = Reads::new("cached-key");
     let is_read = || reads.is_read(RowKey::ApiKey([9; 32]), ALICE);
