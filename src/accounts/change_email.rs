@@ -5,19 +5,18 @@ use super::actor::{Actor, Performer};
 use super::codes::{end_all, end_all_since, undo_expiry};
 use super::email_queue::{enqueue_for_change, is_recipient, wake};
 use super::error::OperationError;
+use super::own;
 use super::presented_code::{CodeRefused, PresentedCode};
 use super::revocation;
 use super::sessions::is_fresh;
 use crate::app::Context;
 use crate::guard::token::StoredToken;
 use crate::policy::email::EmailAddress;
-use crate::policy::roles::is_system_user;
 use crate::store::email_queue::{EmailContents, EmailPurpose};
 use crate::store::events::{EventKind, NewEvent};
 use crate::store::sessions::LiveSession;
 use crate::store::users::User;
-use crate::store::{Db, StoreError, Tx, sessions, users};
-use std::sync::Arc;
+use crate::store::{StoreError, Tx, users};
 
 /// Why no change was begun. None of it depends on who has the new address.
 pub(crate) enum StartRefused {
@@ -49,7 +48,7 @@ pub(crate) fn start(
     let trail = context.trail();
     context.write(move |tx| {
         let refused = |why| Err(OperationError::Refused(why));
-        let Some(session) = users_session(tx, &session)? else { return refused(StartRefused::NoSession) };
+        let Some(session) = own::owner(tx, &session)? else { return refused(StartRefused::NoSession) };
         if !is_fresh(&session, tx.now()) {
             return refused(StartRefused::NotFresh);
         }
@@ -65,12 +64,6 @@ pub(crate) fn start(
     })?;
     wake(context.app());
     Ok(())
-}
-
-/// The session of a user, no visitor, if it is live.
-fn users_session(db: &Db<'_>, token: &StoredToken) -> Result<Option<Arc<LiveSession>>, StoreError> {
-    let session = sessions::live_by_token(db, token)?;
-    Ok(session.filter(|session| !is_system_user(session.user_id)))
 }
 
 fn performer(session: &LiveSession) -> Performer {
@@ -102,14 +95,14 @@ pub(crate) fn finish(
     let no_session = || OperationError::Refused(FinishRefused::NoSession);
     context.refuse_instead_of_holding();
     // Refused before the code is looked at.
-    let session = context.read(|db| users_session(db, &token))?.ok_or_else(no_session)?;
+    let session = context.read(|db| own::owner(db, &token))?.ok_or_else(no_session)?;
     let (code, _turn) = code
         .of_account(session.user_id)
         .look_up(context)?
         .map_err(|why| OperationError::Refused(FinishRefused::Code(why)))?;
     let trail = context.trail();
     let (by, user) = context.write(move |tx| {
-        let session = users_session(tx, &token)?.ok_or_else(no_session)?;
+        let session = own::owner(tx, &token)?.ok_or_else(no_session)?;
         let user_id = code.consume(tx)?.filter(|owner| *owner == session.user_id).ok_or(BAD_CODE)?;
         let user = users::by_id(tx, user_id)?.ok_or(BAD_CODE)?;
         let new = code.owner.address.clone().ok_or(BAD_CODE)?;

@@ -44,7 +44,7 @@ pub struct Room {
 /// What the operator wants to have room for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
-    /// What the database's pages take beyond what is usual.
+    /// What the database's pages and kept rows take beyond what is usual.
     pub pages_bytes: u64,
     /// Addresses under which the database's file is mapped.
     pub mapped_bytes: u64,

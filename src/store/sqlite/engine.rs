@@ -41,22 +41,14 @@ pub(crate) struct Sqlite {
 pub(crate) struct Reader<'s> {
     statements: MutexGuard<'s, Statements>,
     condition: &'s Condition,
-    cache: Option<&'s Cache>,
+    cache: &'s Cache,
 }
 
 impl Reader<'_> {
     /// What statements run on.
     pub(crate) fn session(&self) -> Session<'_> {
-        let session = Session::new(&self.statements, self.condition);
-        match self.cache {
-            Some(cache) => session.with_cache(cache),
-            None => session,
-        }
+        Session::new(&self.statements, self.condition).with_cache(self.cache)
     }
-}
-
-fn reading(connection: Result<Connection, OpenError>) -> Result<Mutex<Statements>, OpenError> {
-    connection.map(Statements::with_wal_index).map(Mutex::new)
 }
 
 impl Sqlite {
@@ -90,9 +82,10 @@ impl Sqlite {
         (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>),
         changes: &Arc<Changes>,
     ) -> Result<Self, OpenError> {
-        let connections = (0..readers.connections.max(1)).map(|_| reading(connect_for(path, readers)));
+        let connections = (0..readers.connections.max(1)).map(|_| connect_for(path, readers));
         let cache = Arc::new(Cache::new(readers.rows_bytes()));
-        let readers = connections.collect::<Result<Vec<_>, _>>()?;
+        let reading = |connection: Connection| Mutex::new(Statements::with_wal_index(connection));
+        let readers = connections.map(|connection| connection.map(reading)).collect::<Result<Vec<_>, _>>()?;
         let refuse = |error| OpenError::File(path.to_owned(), error);
         let files = OpenFiles::find(path).map_err(refuse)?;
         if FileId::of(path).map_err(refuse)? != id {
@@ -109,7 +102,8 @@ impl Sqlite {
             cache: Arc::clone(&cache),
         };
         let writer = Writer::start(connection, path, (clock.clone(), rng), told)?;
-        let scanner = reading(connect_to_read(path))?;
+        // Of what it goes through nothing is kept: it cannot tell which commit that is of.
+        let scanner = Mutex::new(Statements::new(connect_to_read(path)?));
         let (next_reader, path) = (AtomicUsize::new(0), path.to_owned());
         Ok(Self {
             readers,
@@ -143,14 +137,14 @@ impl Sqlite {
     /// A connection to read on.
     pub(crate) fn reader(&self) -> Result<Reader<'_>, StoreError> {
         self.condition.check_content()?;
-        Ok(Reader { statements: self.free_reader(), condition: &self.condition, cache: Some(&self.cache) })
+        Ok(Reader { statements: self.free_reader(), condition: &self.condition, cache: &self.cache })
     }
 
     /// The connection for what takes long.
     pub(crate) fn scanner(&self) -> Result<Reader<'_>, StoreError> {
         self.condition.check_content()?;
         let statements = self.scanner.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Reader { statements, condition: &self.condition, cache: None })
+        Ok(Reader { statements, condition: &self.condition, cache: &self.cache })
     }
 
     /// As the store says.
