@@ -7,6 +7,7 @@ use super::{ANSWER_LIMIT, SERVER_VARIABLE, engine, open, open_at, own_schema};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::rng::{Rng, SeededRng};
 use crate::store::job::{self, Purpose};
+use crate::store::row::only;
 use crate::store::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -118,27 +119,27 @@ fn a_transaction_that_the_server_ends_while_it_is_idle_is_run_again() {
     let Some((store, _)) = open() else { return };
     let Some((other, _)) = open() else { return };
     let watcher = engine(&other).reader();
-    on_idle_connection(&store, "SET idle_in_transaction_session_timeout = '1ms'");
-    let pid = engine(&store).reader().text("SELECT pg_backend_pid()").expect("reads").expect("has a number");
-    let is_there = format!("SELECT count(*)::text FROM pg_stat_activity WHERE pid = {pid}");
     let runs = Arc::<AtomicUsize>::default();
     let counted = Arc::clone(&runs);
+    let (begun, has_begun) = std::sync::mpsc::channel();
     let (ended, has_ended) = std::sync::mpsc::channel();
     let writes = std::thread::spawn(move || {
         let has_ended = std::sync::Mutex::new(has_ended);
         store.write(move |tx| {
-            let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
-            // It may end before this is done, and then this is run again.
             let is_new = roles::insert(tx, "a")?;
-            if is_first {
+            if counted.fetch_add(1, Ordering::SeqCst) == 0 {
+                let pid = tx.one("SELECT pg_backend_pid()::text", &[], only::<String>)?;
+                tx.execute("SET LOCAL idle_in_transaction_session_timeout = '1ms'", &[])?;
+                begun.send(pid.expect("has a number")).expect("somebody listens");
                 has_ended.lock().expect("no panic").recv().expect("is told");
             }
             roles::insert(tx, "b")?;
             Ok::<_, StoreError>(is_new)
         })
     });
-    while runs.load(Ordering::SeqCst) == 0 || watcher.text(&is_there).expect("reads").as_deref() == Some("1")
-    {
+    let pid = has_begun.recv().expect("begins");
+    let is_there = format!("SELECT count(*)::text FROM pg_stat_activity WHERE pid = {pid}");
+    while watcher.text(&is_there).expect("reads").as_deref() == Some("1") {
         std::thread::yield_now();
     }
     let _ = ended.send(());
