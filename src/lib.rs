@@ -33,7 +33,7 @@ pub mod config;
 pub(crate) mod files;
 pub mod guard;
 pub mod http;
-pub mod json;
+pub use json;
 pub mod log;
 pub(crate) mod metrics;
 pub(crate) mod os;

@@ -1,6 +1,7 @@
 //! What an operator is told about a setting, a file, a key or the system, in words that may also stand in the log. It
 //! is made of fixed words and of parts that name no person and no secret, and the compiler sees to it.
 
+use crate::json::JsonError;
 use std::borrow::{Borrow, Cow};
 use std::fmt::{self, Display, Write as _};
 use std::io;
@@ -19,6 +20,8 @@ macro_rules! loggable_numbers {
 loggable_numbers!(u16, u32, u64, usize, f64);
 
 // A file or directory that the operator named, or one beside it. No request carries a path.
+impl Loggable for JsonError {}
+
 impl Loggable for path::Display<'_> {}
 
 impl<T: Loggable + ?Sized> Loggable for &T {}

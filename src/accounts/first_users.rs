@@ -11,6 +11,7 @@ use crate::rng::Rng;
 use crate::store::events::{By, EventKind, NewEvent, Trail};
 use crate::store::users::{self, NewUser};
 use crate::store::{Store, Tx, restart_user_numbers, roles};
+use std::{panic, thread};
 
 /// What was missing and has been added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +97,15 @@ fn first_users(
         verification_email_due: false,
     };
     let hash = |password: &Password| hasher.hash(&Asker::server(), password);
-    let admin_password = hash(&Password::from(admin_password.expose().as_str()))?;
     // Of a password that nobody ever learns, for both of those who never log in: a second hash would only delay the start.
-    let unknown = hash(&Password::from(Token::new(rng).reveal()))?;
+    let unknown = Password::from(Token::new(rng).reveal());
+    // At once, where the hasher has a thread for each: a first start takes hardly longer than one of them.
+    let (admin_password, unknown) = thread::scope(|scope| {
+        let unknown = scope.spawn(|| hash(&unknown));
+        let admin_password = hash(&Password::from(admin_password.expose().as_str()));
+        (admin_password, unknown.join().unwrap_or_else(|fault| panic::resume_unwind(fault)))
+    });
+    let (admin_password, unknown) = (admin_password?, unknown?);
     Ok([
         user("Administrator", admin_email, Role::SUPERUSER, "system-user", &admin_password),
         user("Anonymous visitor", "anonuser@localhost", Role::ANONYMOUS, "system-user", &unknown),

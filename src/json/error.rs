@@ -1,6 +1,5 @@
 //! Why a text is not taken.
 
-use crate::problem::Loggable;
 use std::fmt;
 
 /// Why a text is not taken. Says where, and shows nothing of the text.
@@ -31,8 +30,6 @@ pub enum JsonError {
     /// An object has keys that differ only in halves of surrogate pairs.
     KeysCollide,
 }
-
-impl Loggable for JsonError {}
 
 impl fmt::Display for JsonError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,6 +10,13 @@
 //! Numbers keep their digits, but `E` becomes `e`. Of a key that is there twice the last counts. Half of a surrogate pair, which
 //! no Rust text can hold, becomes U+FFFD in a tree and stays what it was in the text. An object in which that would make
 //! two keys one is refused.
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::missing_docs_in_private_items,
+        reason = "the rest of the program sees what is public, and nothing else"
+    )
+)]
 
 mod error;
 mod scanner;

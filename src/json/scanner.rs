@@ -239,15 +239,22 @@ impl<'t> Scanner<'t> {
 /// How many bytes stand at the beginning of a text between quotes before one that ends it, begins an escape, or may not be
 /// there.
 pub(super) fn plain_bytes(text: &[u8]) -> usize {
-    let (words, _) = text.as_chunks();
-    let plain =
-        words.iter().take_while(|word| all_plain(u64::from_le_bytes(**word))).count() * size_of::<u64>();
-    plain + text[plain..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20)).count()
+    let (words, last) = text.as_chunks();
+    let mut plain = 0;
+    for word in words {
+        let plain_here = plain_in_word(u64::from_le_bytes(*word));
+        plain += plain_here;
+        if plain_here < size_of::<u64>() {
+            return plain;
+        }
+    }
+    plain + last.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | ..0x20)).count()
 }
 
-/// Whether none of eight bytes is a quote, a backslash, or below a blank. All eight are compared at once: the subtraction sets the
-/// high bit of a byte that is too small, and bytes beyond ASCII, which have it set already, are masked out.
-const fn all_plain(word: u64) -> bool {
+/// How many of eight bytes come before the first that is a quote, a backslash, or below a blank. All eight are compared at once:
+/// the subtraction sets the high bit of a byte that is too small, and bytes beyond ASCII, which have it set already, are masked
+/// out. What a byte that is too small borrows can only lead to mistakes behind it.
+const fn plain_in_word(word: u64) -> usize {
     const ONES: u64 = u64::MAX / 0xff;
     const HIGH_BITS: u64 = ONES << 7;
     const QUOTES: u64 = ONES * b'"' as u64;
@@ -256,7 +263,7 @@ const fn all_plain(word: u64) -> bool {
     let quotes = (word ^ QUOTES).wrapping_sub(ONES) & !(word ^ QUOTES);
     let backslashes = (word ^ BACKSLASHES).wrapping_sub(ONES) & !(word ^ BACKSLASHES);
     let control = word.wrapping_sub(BLANKS) & !word;
-    (quotes | backslashes | control) & HIGH_BITS == 0
+    (((quotes | backslashes | control) & HIGH_BITS).trailing_zeros() / u8::BITS) as usize
 }
 
 #[cfg(test)]
@@ -266,7 +273,7 @@ mod tests {
     #[test]
     fn every_byte_counts_as_plain_wherever_it_stands_or_nowhere() {
         let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-        for around in [b'a', 0xff, 0x80] {
+        for around in [b'a', b'#', b']', b' ', 0xff, 0x80] {
             for (byte, place) in (0..=u8::MAX).flat_map(|byte| (0..20).map(move |place| (byte, place))) {
                 let mut text = [around; 20];
                 text[place] = byte;

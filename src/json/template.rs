@@ -35,14 +35,13 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ascii_json;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn it_is_filled_with_what_would_have_been_written() {
         let template = Template::default();
         let write = |token: &str| {
-            ascii_json(
+            Value::to_string(
                 &json!({ "before": { "token": "", "more": "\"token\": \"" }, "token": token, "z": ["0", "Ä"] }),
             )
         };

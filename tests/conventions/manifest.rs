@@ -4,19 +4,21 @@ use crate::assert_no_violations;
 use crate::source::{repository, text_of};
 use std::collections::BTreeSet;
 
-/// The manifest of what test binaries share.
-const SUPPORT: &str = "tests/support/Cargo.toml";
+/// The manifests of the packages beside the server.
+const OTHERS: [&str; 2] = ["src/json/Cargo.toml", "tests/support/Cargo.toml"];
 
 #[test]
 fn every_dependency_has_its_reason_beside_it() {
-    for manifest in ["Cargo.toml", SUPPORT] {
+    for manifest in ["Cargo.toml"].into_iter().chain(OTHERS) {
         assert_no_violations(&unexplained_dependencies(manifest, &text_of(manifest)));
     }
 }
 
 #[test]
-fn what_tests_share_has_the_dependencies_of_the_server() {
-    assert_no_violations(&other_dependencies(&text_of(SUPPORT), &text_of("Cargo.toml")));
+fn every_package_has_the_dependencies_of_the_server() {
+    for manifest in OTHERS {
+        assert_no_violations(&other_dependencies(manifest, &text_of(manifest), &text_of("Cargo.toml")));
+    }
 }
 
 #[test]
@@ -61,15 +63,13 @@ fn unexplained_dependencies(path: &str, manifest: &str) -> Vec<String> {
     found
 }
 
-/// Cargo adds up features: one that the server does not ask for would be in the server that is tested.
-fn other_dependencies(support: &str, server: &str) -> Vec<String> {
-    let lines = support.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+/// Cargo adds up features: one that the server does not ask for would be in it all the same.
+fn other_dependencies(path: &str, manifest: &str, server: &str) -> Vec<String> {
+    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
     let dependencies = lines.take_while(|line| !line.starts_with('[')).filter(|line| line.contains(" = "));
     let others = dependencies.filter(|line| !line.starts_with('#') && !line.contains("path = "));
     let unknown = others.filter(|line| !server.lines().any(|known| known == *line));
-    unknown
-        .map(|line| format!("{SUPPORT}: `{line}` stands otherwise, or not at all, in Cargo.toml"))
-        .collect()
+    unknown.map(|line| format!("{path}: `{line}` stands otherwise, or not at all, in Cargo.toml")).collect()
 }
 
 fn make_targets(makefile: &str) -> BTreeSet<&str> {
@@ -118,7 +118,7 @@ mod tests {
     fn a_dependency_with_other_features_is_seen() {
         let support = "[dependencies]\n# It = is.\na = \"1\"\nb = { path = \"../..\" }\nc = \"1\"\n\n[lints]\nd = true\n";
         let server = "[dependencies]\na = \"1\"\nc = { version = \"1\", default-features = false }\n";
-        assert_eq!(other_dependencies(support, server).len(), 1);
+        assert_eq!(other_dependencies("support", support, server).len(), 1);
     }
 
     #[test]
