@@ -19,9 +19,10 @@ macro_rules! loggable_numbers {
 }
 loggable_numbers!(u16, u32, u64, usize, f64);
 
-// A file or directory that the operator named, or one beside it. No request carries a path.
+// It says where a text is wrong, and shows nothing of it. Its own package knows nothing of logs.
 impl Loggable for JsonError {}
 
+// A file or directory that the operator named, or one beside it. No request carries a path.
 impl Loggable for path::Display<'_> {}
 
 impl<T: Loggable + ?Sized> Loggable for &T {}
