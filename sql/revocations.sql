@@ -1,6 +1,3 @@
--- name: of_user
-SELECT revocations FROM users WHERE user_id = :user_id;
-
 -- name: of_active_user
 SELECT revocations FROM users WHERE user_id = :user_id AND is_active = 1 AND user_role <> :locked;
 

@@ -4,12 +4,12 @@ use super::db::{Db, Tx};
 use super::error::StoreError;
 use super::query::query;
 use super::row::only;
+use super::standing;
 use super::value::params;
 use crate::policy::roles::Role;
 use crate::user_id::UserId;
 
 const FILE: &str = include_str!("../../sql/revocations.sql");
-const OF_USER: &str = query(FILE, "of_user");
 const OF_ACTIVE_USER: &str = query(FILE, "of_active_user");
 const COUNT: &str = query(FILE, "count");
 const COUNT_FOR_ALL: &str = query(FILE, "count_for_all");
@@ -20,7 +20,7 @@ const COUNT_FOR_ALL: &str = query(FILE, "count_for_all");
 ///
 /// A failing database.
 pub fn of_user(db: &Db<'_>, user_id: UserId) -> Result<Option<i64>, StoreError> {
-    db.one(OF_USER, params! { ":user_id": user_id }, only)
+    Ok(standing::by_id(db, user_id)?.map(|standing| standing.revocations))
 }
 
 /// The same, and nothing, too, when the user is not active or is locked.

@@ -1,4 +1,5 @@
-//! What a user is now, as every check of a permission asks: no more than that is read for it, and no password hash.
+//! What a user is now, as every check of a permission asks, and whatever issues something to them: no more than that is read
+//! for it, and no password hash.
 
 use super::db::Db;
 use super::error::StoreError;
@@ -20,6 +21,8 @@ pub struct Standing {
     pub is_active: bool,
     /// Their role.
     pub user_role: Role,
+    /// How often everything that was issued to them was revoked.
+    pub revocations: i64,
 }
 
 impl Standing {
@@ -55,6 +58,7 @@ pub fn by_id(db: &Db<'_>, user_id: UserId) -> Result<Option<Arc<Standing>>, Stor
                     user_id,
                     is_active: column(row, "is_active")?,
                     user_role: column(row, "user_role")?,
+                    revocations: column(row, "revocations")?,
                 })
             })
         },
