@@ -13,6 +13,7 @@ const MAKE_VERSION: &str = query(FILE, "make_version");
 const STEPS: &[(i64, &str)] = &[
     (11, include_str!("../../../sql/postgres/migrations/0011_first_tables.sql")),
     (12, include_str!("../../../sql/postgres/migrations/0012_sessions_by_start.sql")),
+    (13, include_str!("../../../sql/postgres/migrations/0013_sessions_in_order.sql")),
 ];
 
 /// Makes all tables in an empty schema.

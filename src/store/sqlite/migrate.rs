@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../sql/migrations/0010_event_origins_in_the_chain.sql"),
     include_str!("../../../sql/migrations/0011_message_keys_and_login_history.sql"),
     include_str!("../../../sql/migrations/0012_sessions_by_start.sql"),
+    include_str!("../../../sql/migrations/0013_sessions_in_order.sql"),
 ];
 
 /// The schema that this program works with: the number of steps taken.

@@ -139,22 +139,26 @@ fn rows_that_other_hands_left_without_what_they_refer_to_keep_nobody_from_a_copy
         INSERT INTO role_history VALUES (9, 1, 'authenticated');
         INSERT INTO codes (code_hash, purpose, user_id, expires) VALUES (zeroblob(32), 'reset', 9, '2999-01-01');
         INSERT INTO email_queue (purpose, user_id, site, page, browser, ip_address, state, tries, next_try, created)
-        VALUES ('reset', 9, '', '', '', '', 'done', 0, '', '');";
+        VALUES ('reset', 9, '', '', '', '', 'done', 0, '', '');
+        INSERT INTO sessions (token_hash, ip_address, user_agent, user_id, created, expires)
+        VALUES (zeroblob(32), '', '', 9, '', '');
+        INSERT INTO apikeys (token_hash, issued, expires, not_valid_before, user_id, user_role, session_hash)
+        VALUES (zeroblob(32), '', '', '', 9, 'authenticated', randomblob(32));";
     write_old(&path, 5, &format!("{USER} {orphans}"));
     assert_eq!(upgrade(&path).copy, Some(copy_of(&path, 5)));
     let rows = |path: &Path| {
         let connection = Connection::open(path).expect("opens");
-        ["role_history", "codes", "email_queue"].map(|table| {
+        ["role_history", "codes", "email_queue", "sessions", "apikeys"].map(|table| {
             let count = format!("SELECT count(*) FROM {table} WHERE user_id = 9");
             connection.query_row(&count, [], |row| row.get::<_, i64>(0)).expect("counts")
         })
     };
-    assert_eq!((rows(&path), rows(&copy_of(&path, 5))), ([1; 3], [1; 3]), "none was taken away");
+    assert_eq!((rows(&path), rows(&copy_of(&path, 5))), ([1; 5], [1; 5]), "none was taken away");
     let backup = scratch.0.join("backup");
     let source = Source::open(&path).expect("opens");
     let mut unfinished = Unfinished::begin(&source, &backup).expect("begins");
     let notes = Notes { taken: clock().now(), belongs_to: Vec::new() };
     unfinished.fill(&source, &notes).expect("a copy with such rows is whole");
     unfinished.place().expect("is placed");
-    assert_eq!(rows(&backup), [1; 3]);
+    assert_eq!(rows(&backup), [1; 5]);
 }
