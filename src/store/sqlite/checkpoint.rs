@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// So many pages of the log are worth moving.
-const PAGES_MIN: u32 = 1_000;
+/// So many pages of the log are worth moving. What is moved at once is synced at once, and a commit whose sync comes then waits for
+/// the disk to take it all.
+const PAGES_MIN: u32 = 300;
 /// A log of so many pages should begin anew. With the few that the last move waits for, it keeps within `journal_size_limit`: it
 /// is not cut, and finds its room on the disk again.
 const LOG_PAGES: u32 = 3_500;
-/// The thread that writes waits for so few pages to be moved.
-const REST_PAGES_MAX: u32 = 500;
+/// The thread that writes waits for so few pages to be moved: hardly more than come with a busy server's next commit.
+const REST_PAGES_MAX: u32 = 80;
 /// If there are never so few, it moves whatever there is when the log has become longer than it should be by so many pages.
 const LATE_PAGES: u32 = 4_000;
 
@@ -63,7 +64,7 @@ impl LogCare {
             return;
         };
         let rest = logged.saturating_sub(moved);
-        if logged < PAGES_MIN {
+        if logged < LOG_PAGES {
             self.due.set(LOG_PAGES);
         }
         let late = logged.checked_sub(self.due.get());
@@ -71,7 +72,8 @@ impl LogCare {
             let _ = checkpoint(connection, PASSIVE);
             // While somebody reads an old state of the database the log cannot begin anew, however often it is tried.
             self.due.set(logged.saturating_add(PAGES_MIN));
-        } else if rest >= PAGES_MIN {
+        // Moved while commits go on, the rest becomes smaller from one time to the next.
+        } else if rest >= PAGES_MIN || late.is_some() {
             self.mover.wake();
         }
     }

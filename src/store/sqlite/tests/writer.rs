@@ -89,10 +89,11 @@ fn the_log_is_moved_into_the_file_while_writes_go_on_and_stays_short() {
     assert!(patience.is_some(), "nothing was moved within a minute");
     assert!(pages(1).expect("counts") > 1_000, "the log began anew, although nothing was written");
 
-    for _ in 0..40 {
+    // Each time it begins anew, what is due for it does so, too.
+    for _ in 0..80 {
         write(6_000_000);
     }
-    assert!(log() < 64 * 1024 * 1024, "the log has {} bytes", log());
+    assert!(log() < 42 * 1024 * 1024, "the log has {} bytes", log());
 }
 
 #[test]
