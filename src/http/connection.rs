@@ -19,7 +19,7 @@ use super::received::{Next, Received};
 use super::response::{Response, encode_head, error_response, reason};
 use super::room::BodyPermit;
 use super::supervisor::{CONTINUE, Phase, Registration, Registry};
-use super::{body, socket};
+use super::{body, socket, turns};
 use crate::clock::Clock;
 use crate::wait::pause;
 use may::coroutine::JoinHandle;
@@ -163,6 +163,7 @@ impl Connection {
 
     #[inline(never)]
     fn serve_request(&mut self, head: &Head) -> Option<After> {
+        turns::give_way(self.shared.clock.monotonic());
         // Whoever came to the plaintext listener around the terminator gets nothing.
         let peer = self.learn_peer()?;
         if self.received.len() < head.body_bytes {

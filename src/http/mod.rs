@@ -46,6 +46,7 @@ mod room;
 mod socket;
 mod supervisor;
 mod tls;
+mod turns;
 mod validity;
 
 pub use certificate::{CertificateFile, TlsCertificate};
