@@ -173,7 +173,7 @@ fn a_password_in_the_url_of_a_database_is_shown_nowhere() {
 fn cachesize_is_how_much_of_the_file_is_kept_and_not_read_again() {
     let machine = Machine::new();
     machine.starts(&[]).stops();
-    let many = "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT 60000)
+    let many = "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT 120000)
                 INSERT INTO sessions (token_hash, ip_address, user_agent, user_id, created, expires)
                 SELECT randomblob(32), '192.0.2.1', 'x', 2, '2026-01-01 00:00:00.000000', '9999-01-01 00:00:00.000000'
                 FROM numbers";
@@ -183,7 +183,7 @@ fn cachesize_is_how_much_of_the_file_is_kept_and_not_read_again() {
         let looks_up = || {
             let io = std::fs::read_to_string(format!("/proc/{}/io", server.process_id())).expect("a process");
             let read = io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok());
-            for number in 0..300 {
+            for number in 0..600 {
                 server.ask("session-exists", &json!({ "session_token": format!("nobody's {number}") }));
             }
             read.expect("what was read before")
