@@ -9,18 +9,23 @@ use std::time::Duration;
 /// How long a thread serves before others have their turn. Much shorter, and a thread is soon behind all others, and waits for
 /// longer itself.
 const TURN: Duration = Duration::from_millis(1);
+/// A thread that took up nothing for so long has waited, and others had their turn meanwhile. A request takes a fraction of it.
+const PAUSE: Duration = Duration::from_micros(200);
 
 thread_local! {
-    /// When this thread had its last turn begun, as the clock goes that never goes back.
-    static BEGUN: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// When this thread's turn began, and when it last took a request up.
+    static TURNS: Cell<(Duration, Duration)> = const { Cell::new((Duration::ZERO, Duration::ZERO)) };
 }
 
-/// Gives the processor to whoever waits for it, if this thread's turn is over. If nobody waits, that takes a call of the system, and
-/// nothing else. Tells whether it did.
+/// Gives the processor to whoever waits for it, if this thread has served for a turn without a pause. Called as a request is taken
+/// up, at the time `now` of a clock that never goes back; tells whether it did. If nobody waits, that takes a call of the system,
+/// and nothing else. A thread that has little to do never gives way: its request would wait for whoever computes for long.
 pub(super) fn give_way(now: Duration) -> bool {
-    let is_over = now.saturating_sub(BEGUN.get()) >= TURN;
+    let (begun, last) = TURNS.get();
+    let has_waited = now.saturating_sub(last) >= PAUSE;
+    let is_over = !has_waited && now.saturating_sub(begun) >= TURN;
+    TURNS.set((if has_waited || is_over { now } else { begun }, now));
     if is_over {
-        BEGUN.set(now);
         thread::yield_now();
     }
     is_over
@@ -30,11 +35,20 @@ pub(super) fn give_way(now: Duration) -> bool {
 mod tests {
     use super::*;
 
+    fn gave_way(micros: impl IntoIterator<Item = u64>) -> Vec<u64> {
+        micros.into_iter().filter(|micros| give_way(Duration::from_micros(*micros))).collect()
+    }
+
     #[test]
-    fn a_thread_gives_way_once_a_turn() {
-        let at = |micros| give_way(Duration::from_micros(micros));
-        let gave_way = [5_000, 5_999, 6_000, 6_001, 6_999, 9_000].map(at);
-        assert_eq!(gave_way, [true, false, true, false, false, true]);
-        assert!(thread::spawn(move || at(5_500)).join().expect("ends"), "each thread has its own turns");
+    fn a_busy_thread_gives_way_once_a_turn() {
+        assert_eq!(gave_way((5_000..8_000).step_by(100)), [6_000, 7_000]);
+        let other = thread::spawn(|| gave_way([7_950, 8_000])).join().expect("ends");
+        assert_eq!(other, [0; 0], "each thread has its own turns");
+    }
+
+    #[test]
+    fn a_thread_that_has_pauses_gives_way_only_after_a_turn_without_any() {
+        assert_eq!(gave_way((5_000..9_000).step_by(200)), [0; 0]);
+        assert_eq!(gave_way((9_150..10_300).step_by(150)), [10_200]);
     }
 }
