@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// So many pages of the log are worth moving.
-const PAGES_MIN: u32 = 1_000;
+const PAGES_MIN: u32 = 300;
 /// A log of so many pages should begin anew. With the few that the last move waits for, it keeps within `journal_size_limit`: it
 /// is not cut, and finds its room on the disk again.
 const LOG_PAGES: u32 = 3_500;
