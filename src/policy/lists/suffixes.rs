@@ -4,11 +4,11 @@
 //! have no shorter rule above them. The rest, and the exceptions, which make a suffix shorter but never none, are
 //! left out by `tools/public-suffixes.py`.
 
-use super::word_list::WordList;
+use super::word_list::{WordList, packed_list};
 use std::iter::successors;
 
 /// Rules as Mozilla writes them, in Unicode and in punycode: `com`, `co.za`, and `*.ck` for whatever lies below `ck`.
-pub(super) static PUBLIC_SUFFIXES: WordList = WordList::new(include_str!("public-suffixes.txt"));
+pub(super) static PUBLIC_SUFFIXES: WordList = packed_list!("public-suffixes.txt");
 
 /// Whether a rule of the public suffix list, of its ICANN part or its private one, matches the end of a host name.
 /// The name must be folded, be written in Unicode or in punycode, and not end in a dot.
@@ -92,12 +92,12 @@ mod tests {
     /// And it holds nothing that a newer list dropped, nor a rule that another one makes idle.
     #[test]
     fn every_line_of_the_short_list_is_a_rule_and_decides_something() {
-        for rule in PUBLIC_SUFFIXES.text().lines() {
+        for rule in PUBLIC_SUFFIXES.words() {
             assert!(psl_knows(&rule.replace('*', "hit")), "{rule}");
-            assert!(!parent(rule).is_some_and(ends_in_public_suffix), "{rule} is below another rule");
+            assert!(!parent(&rule).is_some_and(ends_in_public_suffix), "{rule} is below another rule");
         }
         // As each line is a rule and none stands twice, every one in Unicode has its other form here.
-        let count = |is_so: fn(&&str) -> bool| PUBLIC_SUFFIXES.text().lines().filter(is_so).count();
+        let count = |is_so: fn(&str) -> bool| PUBLIC_SUFFIXES.words().iter().filter(|rule| is_so(rule)).count();
         assert_eq!(count(|rule| !rule.is_ascii()), count(|rule| rule.starts_with("xn--")));
     }
 
@@ -105,7 +105,8 @@ mod tests {
     fn random_names_get_the_verdict_of_psl() {
         let rules = every_rule();
         let labels: Vec<&str> = rules.iter().flat_map(|rule| rule.split('.')).collect();
-        let shortest: Vec<&str> = PUBLIC_SUFFIXES.text().lines().flat_map(|rule| rule.split('.')).collect();
+        let rules_here = PUBLIC_SUFFIXES.words();
+        let shortest: Vec<&str> = rules_here.iter().flat_map(|rule| rule.split('.')).collect();
         let mut random = fastrand::Rng::with_seed(11);
         let mut known = 0;
         for _ in 0..100_000 {

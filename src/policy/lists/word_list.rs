@@ -1,37 +1,74 @@
 //! A sorted list of words, searched where it lies.
 
-use std::cmp::Ordering;
+use super::packed::{WHOLE, WORD_BYTES_MIN};
 
-/// Words in a text: one a line, each line ended, sorted by bytes, none twice.
-pub(in crate::policy) struct WordList(&'static str);
+/// Words, folded and sorted by bytes, none twice, as `packed_list!` packs them.
+pub(in crate::policy) struct WordList(&'static [u8]);
+
+/// The [`WordList`] in a text file beside the one that asks for it.
+macro_rules! packed_list {
+    ($file:literal) => {{
+        use $crate::policy::lists::{packed, word_list::WordList};
+        const TEXT: &str = include_str!($file);
+        #[allow(long_running_const_eval, reason = "the longest list takes less than a second")]
+        static PACKED: [u8; packed::packed_bytes(TEXT)] = packed::pack(TEXT);
+        WordList::new(&PACKED)
+    }};
+}
+pub(super) use packed_list;
 
 impl WordList {
-    pub(super) const fn new(text: &'static str) -> Self {
-        Self(text)
+    pub(super) const fn new(packed: &'static [u8]) -> Self {
+        Self(packed)
     }
 
-    #[cfg(test)]
-    pub(super) const fn text(&self) -> &'static str {
-        self.0
-    }
-
-    /// Whether `word`, which must be folded as the list is, stands in it. A binary search over the starts of lines.
+    /// Whether `word`, which must be folded as the list is, stands in it.
     pub(in crate::policy) fn contains(&self, word: &str) -> bool {
-        let text = self.0.as_bytes();
-        // `high` and, while it is lower, `low` stand at the start of a line or at the end of the text.
-        let (mut low, mut high) = (0, text.len());
-        while low < high {
+        let mut found = false;
+        walk(self.block_for(word.as_bytes()), |known| found |= known == word.as_bytes());
+        found
+    }
+
+    /// The list from the last whole word on that is not greater than `word`: a binary search over the whole words.
+    fn block_for(&self, word: &[u8]) -> &'static [u8] {
+        // That word begins at `low` or after it, and before `high`.
+        let (mut low, mut high) = (0, self.0.len());
+        while high - low > 1 {
             let middle = low + (high - low) / 2;
-            let start =
-                text[low..middle].iter().rposition(|byte| *byte == b'\n').map_or(low, |at| low + at + 1);
-            let end =
-                text[middle..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| middle + at);
-            match text[start..end].cmp(word.as_bytes()) {
-                Ordering::Equal => return true,
-                Ordering::Less => low = end + 1,
-                Ordering::Greater => high = start,
+            let whole = self.0[middle..high].iter().position(|byte| *byte == WHOLE).map(|at| middle + at);
+            match whole.filter(|at| entries(&self.0[*at..]).next().is_some_and(|entry| entry[1..] <= *word)) {
+                Some(at) => low = at,
+                None => high = middle,
             }
         }
-        false
+        &self.0[low..]
     }
+
+    /// Every word, in order.
+    #[cfg(test)]
+    pub(super) fn words(&self) -> Vec<String> {
+        let wholes = self.0.iter().enumerate().filter(|(_, byte)| **byte == WHOLE).map(|(at, _)| at);
+        let mut words = Vec::new();
+        wholes.for_each(|at| walk(&self.0[at..], |word| words.push(String::from_utf8(word.to_vec()).expect("UTF-8"))));
+        words
+    }
+}
+
+/// Shows each word from a whole one up to the next.
+fn walk(packed: &[u8], mut see: impl FnMut(&[u8])) {
+    let mut word = Vec::new();
+    let mut rest = entries(packed);
+    while let Some((repeated, own)) = rest.next().and_then(<[u8]>::split_first) {
+        if *repeated == WHOLE && !word.is_empty() {
+            return;
+        }
+        word.truncate(usize::from(*repeated));
+        word.extend_from_slice(own);
+        see(&word);
+    }
+}
+
+/// What stands there for each word: how many bytes it repeats, and its own.
+fn entries(packed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    packed.chunk_by(|_, next| *next >= WORD_BYTES_MIN)
 }
