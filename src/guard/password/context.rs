@@ -9,6 +9,7 @@ use super::types::{HashError, HasherBusy, HasherSettings, PasswordHash, Verifica
 use crate::clock::Clock;
 use crate::guard::secret::{PasswordForm, Secret};
 use crate::metrics::Histogram;
+use crate::os;
 use crate::rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -74,6 +75,8 @@ impl HashContext {
 
     /// What each thread does from its start to its end.
     pub(super) fn work(&self, mut arena: Arena) {
+        // A hash takes ten thousand times as long as a check, which need not wait for it.
+        os::step_back();
         // What was never touched need not be given back.
         let mut patience = None;
         loop {

@@ -71,6 +71,21 @@ fn a_new_hash_has_the_usual_form_and_matches_its_password_only() {
     }
 }
 
+/// How nice the thread that asks is to others: proc(5).
+fn nice() -> i32 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux tells");
+    // The name, in brackets, may have spaces. The sixteenth after it is the one.
+    let after_name = stat.rsplit_once(") ").expect("a name").1;
+    after_name.split(' ').nth(16).and_then(|nice| nice.parse().ok()).expect("a number")
+}
+
+#[test]
+fn hashing_threads_leave_the_processor_to_those_that_serve() {
+    let (before, hasher) = (nice(), hasher());
+    assert_eq!(hasher.run(ANYBODY, false, |_| nice()).expect("room in the queue"), (before + 10).min(19));
+    assert_eq!(nice(), before, "no other thread of this process does");
+}
+
 #[test]
 fn equal_passwords_get_different_hashes() {
     let hasher = hasher();
