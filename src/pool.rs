@@ -4,7 +4,8 @@
 use crate::wait::oneshot;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -13,27 +14,41 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// Threads and the queue before them. Dropping it waits until what is queued is done.
 pub struct Pool {
+    name: String,
+    threads_max: usize,
+    queue_length: usize,
     /// Taken only to let the threads end.
-    queue: Mutex<Option<SyncSender<Job>>>,
+    queue: Mutex<Option<Sender<Job>>>,
+    jobs: Arc<Jobs>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// What the threads share.
+struct Jobs {
+    queued: Mutex<Receiver<Job>>,
+    /// How many are queued or under way.
+    unfinished: AtomicUsize,
+}
+
 impl Pool {
-    /// Starts the threads, at least one. Up to `queue_length` pieces of work wait for one of them.
+    /// For so many threads, at least one. The first starts now, each of the others when there is work for it: most servers never need
+    /// them, and each takes memory. Up to `queue_length` pieces of work wait for one of them.
     ///
     /// # Errors
     ///
     /// If the system gives no thread.
     pub fn start(name: &str, threads: usize, queue_length: usize) -> io::Result<Self> {
-        let (queue, jobs) = sync_channel(queue_length);
-        let jobs = Arc::new(Mutex::new(jobs));
-        let threads = (0..threads.max(1))
-            .map(|number| {
-                let jobs = Arc::clone(&jobs);
-                thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&jobs))
-            })
-            .collect::<io::Result<_>>()?;
-        Ok(Self { queue: Mutex::new(Some(queue)), threads: Mutex::new(threads) })
+        let (queue, jobs) = channel();
+        let jobs = Arc::new(Jobs { queued: Mutex::new(jobs), unfinished: AtomicUsize::new(0) });
+        let first = start_thread(name, 0, &jobs)?;
+        Ok(Self {
+            name: name.to_owned(),
+            threads_max: threads.max(1),
+            queue_length,
+            queue: Mutex::new(Some(queue)),
+            jobs,
+            threads: Mutex::new(vec![first]),
+        })
     }
 
     /// Has work done and waits for its result, on a coroutine or a thread. `None`, at once, if the queue is full;
@@ -64,7 +79,20 @@ impl Pool {
     /// Has work done some time. `None`, at once, if the queue is full.
     pub fn submit(&self, work: impl FnOnce() + Send + 'static) -> Option<()> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.as_ref()?.try_send(Box::new(work)).ok()
+        let queue = queue.as_ref()?;
+        // It becomes more only here, under the lock.
+        let unfinished = self.jobs.unfinished.load(Ordering::Acquire);
+        if unfinished >= self.threads_max + self.queue_length {
+            return None;
+        }
+        self.jobs.unfinished.fetch_add(1, Ordering::Relaxed);
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if threads.len() <= unfinished && threads.len() < self.threads_max {
+            let more = start_thread(&self.name, threads.len(), &self.jobs);
+            // If the system gives none, the others do the work.
+            threads.extend(more);
+        }
+        queue.send(Box::new(work)).ok()
     }
 
     /// Waits until what is queued is done, and takes no more.
@@ -84,26 +112,59 @@ impl Drop for Pool {
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>) {
+fn start_thread(name: &str, number: usize, jobs: &Arc<Jobs>) -> io::Result<JoinHandle<()>> {
+    let jobs = Arc::clone(jobs);
+    thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work(&jobs))
+}
+
+fn work(jobs: &Jobs) {
     loop {
         // The lock goes before the work begins, so that the next thread can take the next piece.
-        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = jobs.queued.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
         // A panic in one piece of work must not cost us the thread. What it leaves behind is gone with it.
         let _ = catch_unwind(AssertUnwindSafe(job));
+        jobs.unfinished.fetch_sub(1, Ordering::Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::channel;
 
     #[test]
     fn work_is_done_and_a_panic_costs_nothing_but_its_result() {
         let pool = Pool::start("test", 1, 4).expect("a thread");
         assert_eq!(pool.run(|| -> u8 { panic!("a fault in the work") }), None);
         assert_eq!(pool.run(|| 7), Some(7));
+    }
+
+    #[test]
+    fn threads_start_as_there_is_work_for_them_and_no_more_than_allowed() {
+        let pool = Pool::start("test", 3, 2).expect("a thread");
+        let threads = || pool.threads.lock().expect("nobody panicked").len();
+        let (begun, has_begun) = channel();
+        let (go_on, may_go_on) = channel::<()>();
+        let may_go_on = Arc::new(Mutex::new(may_go_on));
+        let wait = || {
+            let (begun, may_go_on) = (begun.clone(), Arc::clone(&may_go_on));
+            pool.submit(move || {
+                begun.send(()).expect("somebody counts");
+                let _ = may_go_on.lock().expect("nobody panicked").recv();
+            })
+        };
+        assert_eq!(threads(), 1);
+        for busy in 1..=3 {
+            assert_eq!(wait(), Some(()));
+            assert_eq!(threads(), busy);
+            has_begun.recv().expect("it has a thread of its own");
+        }
+        assert_eq!((wait(), wait(), wait()), (Some(()), Some(()), None), "two wait, no more");
+        assert_eq!(threads(), 3);
+        drop(go_on);
+        pool.finish();
+        assert_eq!(has_begun.try_iter().count(), 2, "what waited was done");
+        assert_eq!(wait(), None);
     }
 
     #[test]

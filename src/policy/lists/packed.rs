@@ -26,7 +26,9 @@ const fn write(text: &[u8], packed: &mut [u8]) -> usize {
         let mut repeated = 0;
         if words % BLOCK_WORDS != 0 {
             // A line's end is not repeated: words differ before it.
-            while repeated < WORD_BYTES_MIN - 1 && text[before + repeated as usize] == text[start + repeated as usize] {
+            while repeated < WORD_BYTES_MIN - 1
+                && text[before + repeated as usize] == text[start + repeated as usize]
+            {
                 repeated += 1;
             }
         }

@@ -97,7 +97,8 @@ mod tests {
             assert!(!parent(&rule).is_some_and(ends_in_public_suffix), "{rule} is below another rule");
         }
         // As each line is a rule and none stands twice, every one in Unicode has its other form here.
-        let count = |is_so: fn(&str) -> bool| PUBLIC_SUFFIXES.words().iter().filter(|rule| is_so(rule)).count();
+        let count =
+            |is_so: fn(&str) -> bool| PUBLIC_SUFFIXES.words().iter().filter(|rule| is_so(rule)).count();
         assert_eq!(count(|rule| !rule.is_ascii()), count(|rule| rule.starts_with("xn--")));
     }
 

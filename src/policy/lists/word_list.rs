@@ -49,7 +49,9 @@ impl WordList {
     pub(super) fn words(&self) -> Vec<String> {
         let wholes = self.0.iter().enumerate().filter(|(_, byte)| **byte == WHOLE).map(|(at, _)| at);
         let mut words = Vec::new();
-        wholes.for_each(|at| walk(&self.0[at..], |word| words.push(String::from_utf8(word.to_vec()).expect("UTF-8"))));
+        wholes.for_each(|at| {
+            walk(&self.0[at..], |word| words.push(String::from_utf8(word.to_vec()).expect("UTF-8")))
+        });
         words
     }
 }
