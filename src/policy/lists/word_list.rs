@@ -47,11 +47,10 @@ impl WordList {
     /// Every word, in order.
     #[cfg(test)]
     pub(super) fn words(&self) -> Vec<String> {
-        let wholes = self.0.iter().enumerate().filter(|(_, byte)| **byte == WHOLE).map(|(at, _)| at);
         let mut words = Vec::new();
-        wholes.for_each(|at| {
-            walk(&self.0[at..], |word| words.push(String::from_utf8(word.to_vec()).expect("UTF-8")))
-        });
+        for at in (0..self.0.len()).filter(|at| self.0[*at] == WHOLE) {
+            walk(&self.0[at..], |word| words.push(String::from_utf8(word.to_vec()).expect("UTF-8")));
+        }
         words
     }
 }
