@@ -7,17 +7,18 @@ mod packed;
 mod suffixes;
 mod word_list;
 
+use packed::packed;
 pub(super) use suffixes::{domain_and_parents, ends_in_public_suffix};
-use word_list::{WordList, packed_list};
+use word_list::WordList;
 
 /// The most common passwords, case-folded.
-pub(super) static COMMON_PASSWORDS: WordList = packed_list!("common-passwords.txt");
+pub(super) static COMMON_PASSWORDS: WordList = WordList::new(packed!("common-passwords.txt"));
 
 /// Domains that hand out throw-away mailboxes, in lower case.
-pub(super) static DISPOSABLE_DOMAINS: WordList = packed_list!("disposable-domains.txt");
+pub(super) static DISPOSABLE_DOMAINS: WordList = WordList::new(packed!("disposable-domains.txt"));
 
 /// Local parts that speak for a site rather than for a person, in lower case.
-pub(super) static RESERVED_LOCAL_PARTS: WordList = packed_list!("reserved-local-parts.txt");
+pub(super) static RESERVED_LOCAL_PARTS: WordList = WordList::new(packed!("reserved-local-parts.txt"));
 
 /// Whether the character's Unicode `Numeric_Type` is Digit or Decimal: Arabic-Indic or circled digits too, but neither
 /// Roman numerals nor fractions.

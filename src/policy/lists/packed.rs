@@ -7,6 +7,18 @@ pub(super) const WORD_BYTES_MIN: u8 = b' ';
 /// What a word begins with that stands there whole.
 pub(super) const WHOLE: u8 = 0;
 
+/// The packed words of a text file beside the one that asks for it.
+macro_rules! packed {
+    ($file:literal) => {{
+        const TEXT: &str = include_str!($file);
+        #[allow(long_running_const_eval, reason = "the longest list takes less than a second")]
+        static PACKED: [u8; $crate::policy::lists::packed::packed_bytes(TEXT)] =
+            $crate::policy::lists::packed::pack(TEXT);
+        &PACKED
+    }};
+}
+pub(super) use packed;
+
 /// How many bytes [`pack`] makes of `text`.
 pub(super) const fn packed_bytes(text: &str) -> usize {
     write(text.as_bytes(), &mut [])

@@ -4,11 +4,12 @@
 //! have no shorter rule above them. The rest, and the exceptions, which make a suffix shorter but never none, are
 //! left out by `tools/public-suffixes.py`.
 
-use super::word_list::{WordList, packed_list};
+use super::packed::packed;
+use super::word_list::WordList;
 use std::iter::successors;
 
 /// Rules as Mozilla writes them, in Unicode and in punycode: `com`, `co.za`, and `*.ck` for whatever lies below `ck`.
-pub(super) static PUBLIC_SUFFIXES: WordList = packed_list!("public-suffixes.txt");
+pub(super) static PUBLIC_SUFFIXES: WordList = WordList::new(packed!("public-suffixes.txt"));
 
 /// Whether a rule of the public suffix list, of its ICANN part or its private one, matches the end of a host name.
 /// The name must be folded, be written in Unicode or in punycode, and not end in a dot.

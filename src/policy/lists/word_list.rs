@@ -2,20 +2,8 @@
 
 use super::packed::{WHOLE, WORD_BYTES_MIN};
 
-/// Words, folded and sorted by bytes, none twice, as `packed_list!` packs them.
+/// Words, folded and sorted by bytes, none twice, as [`packed`](super::packed) packs them.
 pub(in crate::policy) struct WordList(&'static [u8]);
-
-/// The [`WordList`] in a text file beside the one that asks for it.
-macro_rules! packed_list {
-    ($file:literal) => {{
-        use $crate::policy::lists::{packed, word_list::WordList};
-        const TEXT: &str = include_str!($file);
-        #[allow(long_running_const_eval, reason = "the longest list takes less than a second")]
-        static PACKED: [u8; packed::packed_bytes(TEXT)] = packed::pack(TEXT);
-        WordList::new(&PACKED)
-    }};
-}
-pub(super) use packed_list;
 
 impl WordList {
     pub(super) const fn new(packed: &'static [u8]) -> Self {
