@@ -173,7 +173,11 @@ pub fn try_migration(path: &Path) -> Result<i64, OpenError> {
     if missing > 0 {
         let mut copy = Connection::open_in_memory()?;
         rusqlite::backup::Backup::new(&connection, &mut copy)?.step(-1)?;
-        take_steps(&copy, path, &Contents::of(&copy)?, |copy| migrate::migrate_from(copy, version))?;
+        // As a start does, which waits with looking at what refers to what until it commits.
+        let transaction = copy.transaction()?;
+        let before = Contents::of(&transaction)?;
+        take_steps(&transaction, path, &before, |copy| migrate::migrate_from(copy, version))?;
+        transaction.commit()?;
     }
     Ok(missing)
 }

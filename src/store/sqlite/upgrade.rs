@@ -74,7 +74,7 @@ pub(super) fn upgrade(
 
 /// Takes steps, and looks whether everything is still there. The caller commits, or forgets it all.
 pub(super) fn take_steps(
-    connection: &Connection,
+    connection: &Transaction<'_>,
     path: &Path,
     before: &Contents,
     steps: impl FnOnce(&Connection) -> Result<(), StoreError>,

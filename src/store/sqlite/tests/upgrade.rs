@@ -3,6 +3,7 @@
 use super::*;
 use crate::store::sqlite::backup::{Notes, Source, Unfinished};
 use crate::store::sqlite::copying::Contents;
+use crate::store::sqlite::inspect::try_migration;
 use crate::store::sqlite::migrate::{APPLICATION_ID, migrate_to, newest_version};
 use crate::store::sqlite::upgrade::take_steps;
 
@@ -27,9 +28,14 @@ fn copy_of(path: &Path, version: i64) -> PathBuf {
     crate::store::sqlite::companions::beside(path, &format!(".schema-{version}"))
 }
 
+/// Upgrades it, after a try in memory, which must find the same.
 fn upgrade(path: &Path) -> Upgrade {
+    let steps = try_migration(path).expect("works on a copy in memory");
     match open(path).expect("is upgraded") {
-        (_, Origin::Upgraded(upgrade)) => upgrade,
+        (_, Origin::Upgraded(upgrade)) => {
+            assert_eq!(steps, upgrade.to - upgrade.from);
+            upgrade
+        }
         (_, other) => panic!("{other:?}"),
     }
 }
