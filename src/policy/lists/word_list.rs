@@ -2,7 +2,7 @@
 
 use super::packed::{WHOLE, WORD_BYTES_MIN};
 
-/// Words, folded and sorted by bytes, none twice, as [`packed`](super::packed) packs them.
+/// Words, folded and sorted by bytes, none twice, as [`pack`](super::packed::pack) packs them.
 pub(in crate::policy) struct WordList(&'static [u8]);
 
 impl WordList {

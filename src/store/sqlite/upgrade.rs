@@ -2,7 +2,7 @@
 //! transaction. An older program that meets the newer schema finds the copy by its name.
 
 use super::backup::{Notes, Source, Unfinished};
-use super::companions::copy_of;
+use super::companions::{beside, copy_of};
 use super::copying::Contents;
 use super::look::newer;
 use super::migrate;
@@ -26,8 +26,6 @@ const ACCOUNT_TABLES: [&str; 9] = [
     "apikeys_nosession",
     "scoped_keys",
 ];
-/// The copy, and the log that holds each page that the steps write.
-const COPIES_WRITTEN: u64 = 2;
 const KIB: u64 = 1024;
 
 /// What an upgrade has done.
@@ -113,7 +111,9 @@ fn copy_beside(
     let bytes = pragma("page_count")?.saturating_mul(pragma("page_size")?).cast_unsigned();
     // What cannot be found out shows when the copy is made.
     let free = copy.parent().and_then(|place| disk_free_bytes(place).ok()).unwrap_or(u64::MAX);
-    ensure_room(bytes, free).map_err(|problem| OpenError::NotUpgraded(path.to_owned(), problem))?;
+    let log = std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
+    ensure_room(bytes, free, log, &copy)
+        .map_err(|problem| OpenError::NotUpgraded(path.to_owned(), problem))?;
     // Which key and salt it belongs to is not known here.
     let notes = Notes { taken: now, belongs_to: Vec::new() };
     let make = || -> Result<(), OpenError> {
@@ -132,17 +132,30 @@ fn copy_beside(
     }
 }
 
-/// Refuses to fill the disk up.
-fn ensure_room(bytes: u64, free: u64) -> Result<(), Problem> {
-    let needed = bytes.saturating_mul(COPIES_WRITTEN);
+/// Refuses to fill the disk up. The log begins where one of `log` bytes lies already, such as that of a try that was killed.
+fn ensure_room(bytes: u64, free: u64, log: u64, copy: &Path) -> Result<(), Problem> {
+    let for_log = bytes.saturating_sub(log);
+    let needed = bytes.saturating_add(for_log);
     if free >= needed {
         return Ok(());
+    }
+    let needed = needed.div_ceil(KIB);
+    let free = free / KIB;
+    if copy.is_file() {
+        // It makes way once there is another, not before: should the disk be failing, it may be the last that can be read.
+        return Err(problem!(
+            "the copy that is made first, and the upgrade's log, take {} KiB, and the disk has {} KiB left; make room, for \
+             instance by deleting {}, which an earlier try has left, and start again",
+            needed,
+            free,
+            copy.display()
+        ));
     }
     Err(problem!(
         "the copy that is made first, and the upgrade's log, take {} KiB, and the disk has {} KiB left; make room, and \
          start again",
-        needed.div_ceil(KIB),
-        free / KIB
+        needed,
+        free
     ))
 }
 
@@ -152,8 +165,17 @@ mod tests {
 
     #[test]
     fn a_disk_without_room_for_copy_and_log_is_not_filled_up() {
-        assert!(ensure_room(4096, 8192).is_ok());
-        let told = ensure_room(4096, 8191).expect_err("is too little");
-        assert!(told.as_str().contains("take 8 KiB, and the disk has 7 KiB left; make room"), "{told}");
+        let scratch = tempfile::tempdir().expect("a folder");
+        let copy = scratch.path().join("copy");
+        assert!(ensure_room(4096, 8192, 0, &copy).is_ok());
+        let told =
+            |free, log| ensure_room(4096, free, log, &copy).expect_err("is too little").as_str().to_owned();
+        assert!(told(8191, 0).contains("take 8 KiB, and the disk has 7 KiB left; make room, and start"));
+        assert!(ensure_room(4096, 5120, 3072, &copy).is_ok(), "the log lies in its place");
+        assert!(told(5119, 3072).contains("take 5 KiB, and the disk has 4 KiB left"));
+        assert!(told(4095, u64::MAX).contains("take 4 KiB"), "the copy has no place yet");
+        std::fs::write(&copy, "").expect("is written");
+        let named = format!("deleting {}, which", copy.display());
+        assert!(told(8191, 0).contains(&named), "{}", told(8191, 0));
     }
 }
