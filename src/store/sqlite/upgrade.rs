@@ -139,23 +139,17 @@ fn ensure_room(bytes: u64, free: u64, log: u64, copy: &Path) -> Result<(), Probl
     if free >= needed {
         return Ok(());
     }
-    let needed = needed.div_ceil(KIB);
-    let free = free / KIB;
-    if copy.is_file() {
-        // It makes way once there is another, not before: should the disk be failing, it may be the last that can be read.
-        return Err(problem!(
-            "the copy that is made first, and the upgrade's log, take {} KiB, and the disk has {} KiB left; make room, for \
-             instance by deleting {}, which an earlier try has left, and start again",
-            needed,
-            free,
-            copy.display()
-        ));
-    }
+    // A copy makes way once there is another, not before: should the disk be failing, it may be the last that can be read.
+    let advice = if copy.is_file() {
+        problem!("make room, for instance by deleting {}, which an earlier try has left,", copy.display())
+    } else {
+        Problem::from("make room,")
+    };
     Err(problem!(
-        "the copy that is made first, and the upgrade's log, take {} KiB, and the disk has {} KiB left; make room, and \
-         start again",
-        needed,
-        free
+        "the copy that is made first, and the upgrade's log, take {} KiB, and the disk has {} KiB left; {} and start again",
+        needed.div_ceil(KIB),
+        free / KIB,
+        advice
     ))
 }
 
