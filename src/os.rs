@@ -169,6 +169,30 @@ pub fn step_back() {
     let _ = unsafe { libc::nice(NICER) };
 }
 
+/// Runs `start` while this thread is scheduled as a batch, which the threads that it starts meanwhile inherit (`SCHED_BATCH` of
+/// sched(7)). As it becomes ready, such a thread takes the processor from nobody, unless one is free. Where the system refuses, or
+/// the operator chose how the process is scheduled, they run like the others.
+pub fn as_batch<T>(start: impl FnOnce() -> T) -> T {
+    // SAFETY: no memory is involved.
+    let is_ordinary =
+        unsafe { libc::syscall(libc::SYS_sched_getscheduler, 0) } == libc::c_long::from(libc::SCHED_OTHER);
+    if is_ordinary {
+        schedule(libc::SCHED_BATCH);
+    }
+    let started = start();
+    if is_ordinary {
+        schedule(libc::SCHED_OTHER);
+    }
+    started
+}
+
+/// Chooses how this thread is scheduled. musl's function for it does nothing, so the system is called.
+fn schedule(policy: libc::c_int) {
+    let priority: libc::c_int = 0;
+    // SAFETY: the pointer is to a live value, which is all that the system's `sched_param` holds.
+    unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
+}
+
 /// Lets an abort wait a little until its message, which others have to carry from this pipe to the log, has arrived
 /// there. The pipe's reading end must stay open for as long as the process lives.
 pub fn linger_at_abort(pipe: impl AsFd) {

@@ -6,14 +6,15 @@
 //! share of a floor, which was measured in the same minute.
 //!
 //! ```text
-//! bench run    [--binary=FILE] [--workers=2] [--rows=10000] [--connections=16,64] [--crowd=1000]
+//! bench run    [--binary=FILE] [--workers=3] [--rows=10000] [--connections=16,64] [--crowd=1000]
 //!              [--idle-crowd=10000] [--seconds=3] [--rounds=5] [--only=NAME,NAME] [--tls] [--json=FILE]
 //!              [--peers=FOLDER] [--original=FILE]
-//! bench kill9  [--binary=FILE] [--workers=2] [--connections=16] [--rounds=5]
+//! bench kill9  [--binary=FILE] [--workers=3] [--connections=16] [--rounds=5]
 //! bench argon2 [--rounds=5]
-//! bench echo   --port=NUMBER [--workers=2]
+//! bench echo   --port=NUMBER [--workers=3]
 //! ```
 //!
+//! There is one worker more than there are processors unless it is told otherwise, as docs/settings.md advises.
 //! `echo` is the least that a server of this kind can be; `run` starts it by itself.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
@@ -45,7 +46,7 @@ type Outcome<T> = Result<T, String>;
 struct Options {
     /// The program.
     binary: PathBuf,
-    /// The server's own setting; its budgets are promised for two.
+    /// The server's own setting.
     workers: usize,
     /// Sessions in the table before anything is measured.
     rows: usize,
@@ -100,7 +101,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         binary: builds.join("release/authnzerver"),
         peers: builds.join("peers"),
         original: None,
-        workers: 2,
+        workers: std::thread::available_parallelism().map_or(2, usize::from) + 1,
         rows: 10_000,
         connections: vec![16],
         crowd: 1_000,

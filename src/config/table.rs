@@ -202,7 +202,7 @@ settings! {
     /// Requests a minute: for each kind, for single requests by name, and how many may come at once; or `none`.
     rate_limits: RateLimits = "ratelimits", Plain,
         "ipaddr:720; user:480; session:600; apikey:720; burst:150", values::rate_limits;
-    /// Threads that answer requests.
+    /// Threads that answer requests. One more than there are processors usually answers most, and the slowest soonest.
     workers: usize = "workers", Plain, "4", values::integer::<_, 1, 256>;
     /// The mail server.
     email_server: String = "emailserver", Plain, "localhost", values::host;

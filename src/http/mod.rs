@@ -56,6 +56,7 @@ pub use response::{Allow, ContentType, Response, error_response};
 pub use socket::avoid_huge_pages;
 
 use crate::clock::Clock;
+use crate::os;
 use crate::problem::{Loggable, Shown};
 use may::coroutine::JoinHandle;
 use std::net::SocketAddr;
@@ -385,5 +386,9 @@ fn configure_process(workers: Workers) {
             .set_pool_capacity(SPARE_COROUTINES)
             // Pinned to cores, workers could not make way for the threads that hash.
             .set_worker_pin(false);
+        // Their threads start with the first coroutine. On a machine where those who ask run beside them, each message would stop the
+        // one who has yet more to send; so they answer some at a time.
+        // Without memory for this one, the listener's own fails too.
+        let _ = os::as_batch(|| socket::spawn(|| {}));
     });
 }

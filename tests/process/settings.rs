@@ -4,10 +4,13 @@ use rusqlite::Connection;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Stdio;
 use support::machine::{KEY, Machine, Running, free_port};
 
 const CREDENTIALS: &str = ".authnzerver-admin-credentials";
+/// What Linux calls being scheduled as a batch.
+const SCHED_BATCH: i32 = 3;
 
 fn database(machine: &Machine) -> Connection {
     Connection::open(machine.path(".authdb.sqlite")).expect("opens")
@@ -44,16 +47,29 @@ fn listen_is_the_only_address_that_is_listened_on() {
 }
 
 #[test]
-fn workers_are_the_threads_that_answer() {
+fn workers_are_the_threads_that_answer_and_each_takes_the_processor_from_nobody() {
+    // All threads, and those that are scheduled as a batch.
     let threads = |workers: &str| {
         let machine = Machine::new();
         let server = machine.starts(&[("WORKERS", workers), ("HASHTHREADS", "1")]);
         let (_, told) = server.health();
         assert_eq!(told["Expected-Workers"].to_string(), workers);
-        std::fs::read_dir(format!("/proc/{}/task", server.process_id())).expect("a process").count()
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.process_id())).expect("a process");
+        let policies: Vec<_> = tasks.map(|task| policy(&task.expect("a thread").path())).collect();
+        (policies.len(), policies.iter().filter(|policy| **policy == SCHED_BATCH).count())
     };
-    let (few, many) = (threads("1"), threads("9"));
+    let ((few, few_batch), (many, many_batch)) = (threads("1"), threads("9"));
     assert!(many >= few + 8, "{few} threads with 1 worker, {many} with 9");
+    // The coroutines' timers have a thread too.
+    assert_eq!((few_batch, many_batch), (2, 10), "of {few} threads with 1 worker, of {many} with 9");
+}
+
+/// How a thread is scheduled: proc(5).
+fn policy(thread: &Path) -> i32 {
+    let stat = std::fs::read_to_string(thread.join("stat")).expect("Linux tells");
+    // The name, in brackets, may have spaces. The 38th after what follows it is the one.
+    let after_name = stat.rsplit_once(") ").expect("a name").1;
+    after_name.split(' ').nth(38).and_then(|policy| policy.parse().ok()).expect("a number")
 }
 
 #[test]
