@@ -14,7 +14,8 @@
 //! bench echo   --port=NUMBER [--workers=3]
 //! ```
 //!
-//! There is one worker more than there are processors unless it is told otherwise, as docs/settings.md advises.
+//! There is one worker more than there are processors, as docs/settings.md advises, but no more than the server has by itself,
+//! unless it is told otherwise.
 //! `echo` is the least that a server of this kind can be; `run` starts it by itself.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
@@ -40,6 +41,9 @@ use std::time::{Duration, Instant};
 
 /// What ends the benchmark: a text for the person at the terminal.
 type Outcome<T> = Result<T, String>;
+
+/// The server's default, up to which its budgets for memory hold.
+const WORKERS_BY_DEFAULT: usize = 4;
 
 /// How to measure; each is an option of the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,7 +105,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         binary: builds.join("release/authnzerver"),
         peers: builds.join("peers"),
         original: None,
-        workers: std::thread::available_parallelism().map_or(2, usize::from) + 1,
+        workers: (std::thread::available_parallelism().map_or(2, usize::from) + 1).min(WORKERS_BY_DEFAULT),
         rows: 10_000,
         connections: vec![16],
         crowd: 1_000,

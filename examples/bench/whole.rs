@@ -8,7 +8,7 @@ use crate::{Options, Outcome, wait};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// What the server promises, for a release build against musl with three workers or fewer.
+/// What the server promises, for a release build against musl with no more workers than it has by itself.
 const IDLE_KIB_MAX: u64 = 8 * 1024;
 const CROWD_KIB_MAX: u64 = 64 * 1024;
 const IDLE_CROWD_KIB_MAX: u64 = 150 * 1024;

@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::thread;
 use std::time::Duration;
 
-/// How long a thread serves before others have their turn. Half of it costs a tenth of the rate; twice as long, and the slowest
-/// hundredth of the requests waits for longer than three times what half of them do.
+/// How long a thread serves before others have their turn. With half of it, as with twice as much, the slowest hundredth of the
+/// requests waits for longer.
 const TURN: Duration = Duration::from_micros(500);
 /// A thread that took up nothing for so long has waited, and others had their turn meanwhile. A request takes a fraction of it.
 const PAUSE: Duration = Duration::from_micros(200);
