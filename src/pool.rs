@@ -1,10 +1,12 @@
 //! A fixed number of threads for work that must not run where requests are answered: hashing, and calls to the
 //! outside. What does not fit into the queue is refused at once.
 
+use crate::log;
+use crate::problem::Problem;
 use crate::wait::oneshot;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -21,6 +23,8 @@ pub struct Pool {
     queue: Mutex<Option<Sender<Job>>>,
     jobs: Arc<Jobs>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Whether the system gave none when there was last work for one more.
+    lacks_threads: AtomicBool,
 }
 
 /// What the threads share.
@@ -48,6 +52,7 @@ impl Pool {
             queue: Mutex::new(Some(queue)),
             jobs,
             threads: Mutex::new(vec![first]),
+            lacks_threads: AtomicBool::new(false),
         })
     }
 
@@ -88,11 +93,28 @@ impl Pool {
         self.jobs.unfinished.fetch_add(1, Ordering::Relaxed);
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         if threads.len() <= unfinished && threads.len() < self.threads_max {
-            let more = start_thread(&self.name, threads.len(), &self.jobs);
-            // If the system gives none, the others do the work.
-            threads.extend(more);
+            let started = start_thread(&self.name, threads.len(), &self.jobs);
+            let started = self.told(started, threads.len());
+            threads.extend(started);
         }
         queue.send(Box::new(work)).ok()
+    }
+
+    /// If the system gives no thread, the `others` do the work. That is told once, until it gives one again.
+    fn told<T>(&self, started: io::Result<T>, others: usize) -> Option<T> {
+        let had_lacked = self.lacks_threads.swap(started.is_err(), Ordering::Relaxed);
+        if let Err(error) = &started
+            && !had_lacked
+        {
+            let fields = [
+                ("name", log::escaped(&self.name)),
+                ("threads", others.into()),
+                ("threads_max", self.threads_max.into()),
+                ("cause", log::cause(&Problem::of(error))),
+            ];
+            log::warning("the system gives no more threads; the work takes longer", &fields);
+        }
+        started.ok()
     }
 
     /// Waits until what is queued is done, and takes no more.
@@ -165,6 +187,21 @@ mod tests {
         pool.finish();
         assert_eq!(has_begun.try_iter().count(), 2, "what waited was done");
         assert_eq!(wait(), None);
+    }
+
+    #[test]
+    fn a_system_that_gives_no_thread_is_told_of_once_until_it_gives_one() {
+        let pool = Pool::start("post", 3, 2).expect("a thread");
+        let refused = || Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        let warnings = |started: io::Result<u8>| log::collect(|| pool.told(started, 1));
+        let (thread, told) = warnings(refused());
+        assert!(
+            thread.is_none() && told[0].contains("name=\"post\" threads=1 threads_max=3 cause="),
+            "{told:?}"
+        );
+        assert_eq!(warnings(refused()).1.len(), 0);
+        assert_eq!(warnings(Ok(7)).0, Some(7));
+        assert_eq!(warnings(refused()).1, told);
     }
 
     #[test]

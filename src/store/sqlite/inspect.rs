@@ -2,13 +2,13 @@
 
 use super::companions::beside;
 use super::connection::{connect, refusal};
-use super::copying::{Contents, orphans};
+use super::copying::orphans;
 use super::look::{Found, Kind, look_with};
 use super::migrate;
 use super::open::{First, open_prepared};
 use super::schema;
 use super::tables::{quoted, tables};
-use super::upgrade::take_steps;
+use super::upgrade::{Before, take_steps};
 use crate::problem::Problem;
 use crate::store::error::{OpenError, StoreError};
 use rusqlite::{Connection, OpenFlags};
@@ -175,7 +175,7 @@ pub fn try_migration(path: &Path) -> Result<i64, OpenError> {
         rusqlite::backup::Backup::new(&connection, &mut copy)?.step(-1)?;
         // As a start does, which waits with looking at what refers to what until it commits.
         let transaction = copy.transaction()?;
-        let before = Contents::of(&transaction)?;
+        let before = Before::of(&transaction, version)?;
         take_steps(&transaction, path, &before, |copy| migrate::migrate_from(copy, version))?;
         transaction.commit()?;
     }

@@ -23,13 +23,11 @@ const LITESTREAMS_TABLES: [(&str, &str); 2] = [
 const SQLITES_INDEXES: &str = "sqlite_autoindex_";
 
 /// What SQLite was told to make: a type and a name, and the statement.
-type Schema = BTreeMap<(String, String), String>;
+pub(super) type Schema = BTreeMap<(String, String), String>;
 
 /// How a database of this version differs from one that was only ever this program's, a sentence each.
 pub(super) fn differences(connection: &Connection, version: i64) -> Result<Vec<String>, StoreError> {
-    let made = Connection::open_in_memory()?;
-    migrate_to(&made, version)?;
-    let (expected, found) = (read(&made)?, read(connection)?);
+    let (expected, found) = (ours(version)?, read(connection)?);
     let mut differences = Vec::new();
     for ((kind, name), statement) in &found {
         match expected.get(&(kind.clone(), name.clone())) {
@@ -46,12 +44,26 @@ pub(super) fn differences(connection: &Connection, version: i64) -> Result<Vec<S
     Ok(differences)
 }
 
+/// The tables, views and triggers of a database of this version that are none of ours, each with its statement.
+pub(super) fn others(connection: &Connection, version: i64) -> Result<Schema, StoreError> {
+    let (ours, mut found) = (ours(version)?, read(connection)?);
+    found.retain(|key, _| key.0 != "index" && !ours.contains_key(key));
+    Ok(found)
+}
+
+fn ours(version: i64) -> Result<Schema, StoreError> {
+    let made = Connection::open_in_memory()?;
+    migrate_to(&made, version)?;
+    read(&made)
+}
+
 /// Whether an index does nothing but find rows sooner: it refuses none, computes nothing, and compares as SQLite itself does.
 fn is_plain(connection: &Connection, index: &str) -> Result<bool, StoreError> {
     Ok(connection.query_row(IS_PLAIN_INDEX, named_params! { ":name": index }, |row| row.get(0))?)
 }
 
-fn read(connection: &Connection) -> Result<Schema, StoreError> {
+/// What there is in a database, but for what SQLite and Litestream keep for themselves.
+pub(super) fn read(connection: &Connection) -> Result<Schema, StoreError> {
     let mut statement = connection.prepare(SCHEMA)?;
     let rows = statement.query_map([], |row| {
         Ok(((row.get("type")?, row.get("name")?), row.get::<_, Option<String>>("sql")?))

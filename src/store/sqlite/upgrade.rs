@@ -6,6 +6,7 @@ use super::companions::{beside, copy_of};
 use super::copying::Contents;
 use super::look::newer;
 use super::migrate;
+use super::schema::{self, Schema};
 use crate::clock::Timestamp;
 use crate::os::disk_free_bytes;
 use crate::problem;
@@ -59,9 +60,9 @@ pub(super) fn upgrade(
     if from == to {
         return Ok(None);
     }
-    let before = Contents::of(&transaction)?;
-    let copy =
-        if before.rows_of("users") > 0 { Some(copy_beside(&transaction, path, from, now)?) } else { None };
+    let before = Before::of(&transaction, from)?;
+    let has_users = before.contents.rows_of("users") > 0;
+    let copy = if has_users { Some(copy_beside(&transaction, path, from, now)?) } else { None };
     take_steps(&transaction, path, &before, |connection| migrate::migrate_from(connection, from))?;
     // A copy stays also if this fails: what a failing disk has taken in shows when the database is opened again.
     transaction.commit()?;
@@ -70,18 +71,47 @@ pub(super) fn upgrade(
     Ok(Some(Upgrade { from, to, copy, older_copies }))
 }
 
+/// What was there before an upgrade.
+pub(super) struct Before {
+    contents: Contents,
+    /// What somebody else made in it.
+    others: Schema,
+}
+
+impl Before {
+    /// What a database of schema `from` has.
+    pub(super) fn of(connection: &Connection, from: i64) -> Result<Self, StoreError> {
+        Ok(Self { contents: Contents::of(connection)?, others: schema::others(connection, from)? })
+    }
+}
+
 /// Takes steps, and looks whether everything is still there. The caller commits, or forgets it all.
 pub(super) fn take_steps(
     connection: &Transaction<'_>,
     path: &Path,
-    before: &Contents,
+    before: &Before,
     steps: impl FnOnce(&Connection) -> Result<(), StoreError>,
 ) -> Result<(), OpenError> {
     // A row that refers to nothing moves into a table's new form, too. Until the commit, references are only counted.
     connection.execute_batch("PRAGMA defer_foreign_keys = ON")?;
     steps(connection)?;
     let refuse = |problem| Err(OpenError::NotUpgraded(path.to_owned(), problem));
-    let after = Contents::of(connection)?;
+    let (after, schema_after) = (Contents::of(connection)?, schema::read(connection)?);
+    let Before { contents: before, others } = before;
+    // A table of ours that is made anew takes along what hangs on it, and the rows that refer to it.
+    let is_kept = |((kind, name), statement): &(&(String, String), &String)| {
+        schema_after.get(&(kind.clone(), name.clone())) == Some(*statement)
+            && after.rows_of(name) == before.rows_of(name)
+    };
+    if let Some(((kind, name), _)) = others.iter().find(|other| !is_kept(other)) {
+        let (kind, name) = (problem::operator_name(kind), problem::operator_name(name));
+        return refuse(problem!(
+            "the {} {}, which is none of ours, would not be kept as it is; move it into a database of its own, \
+             or drop it and make it again afterwards",
+            kind,
+            name
+        ));
+    }
     if let Some(table) = after.newly_orphaned(before) {
         let table = problem::operator_name(table);
         return refuse(problem!("afterwards a row of {} would refer to one that is not there", table));

@@ -2,10 +2,9 @@
 
 use super::*;
 use crate::store::sqlite::backup::{Notes, Source, Unfinished};
-use crate::store::sqlite::copying::Contents;
 use crate::store::sqlite::inspect::try_migration;
 use crate::store::sqlite::migrate::{APPLICATION_ID, migrate_to, newest_version};
-use crate::store::sqlite::upgrade::take_steps;
+use crate::store::sqlite::upgrade::{Before, take_steps};
 
 const USER: &str = "INSERT INTO roles VALUES ('authenticated', '');
     INSERT INTO users (user_id, system_id, password, email, created_on, last_updated, user_role)
@@ -116,12 +115,12 @@ fn starts_at_the_same_time_upgrade_once() {
 fn steps_that_lose_accounts_or_what_they_refer_to_are_not_committed() {
     let scratch = Scratch::new("upgrade-checks");
     let path = scratch.database();
-    write_old(&path, 1, USER);
+    write_old(&path, 1, &format!("{USER} CREATE TABLE theirs AS SELECT 1"));
     let connection = Connection::open(&path).expect("opens");
     connection.execute_batch("PRAGMA foreign_keys = OFF").expect("is set");
     let told = |steps: &str| {
         let transaction = connection.unchecked_transaction().expect("begins");
-        let before = Contents::of(&transaction).expect("counts");
+        let before = Before::of(&transaction, 1).expect("counts");
         let taken =
             take_steps(&transaction, &path, &before, |connection| Ok(connection.execute_batch(steps)?));
         taken.expect_err("is refused").to_string()
@@ -129,12 +128,44 @@ fn steps_that_lose_accounts_or_what_they_refer_to_are_not_committed() {
     for (steps, cause) in [
         ("DELETE FROM users", "rows of users would be missing"),
         ("DROP TABLE locks; DELETE FROM role_history; DROP TABLE users", "rows of users would be missing"),
+        ("DELETE FROM theirs", "the table theirs, which is none of ours, would not be kept"),
         ("DELETE FROM roles", "a row of users would refer to one that is not there"),
     ] {
         let told = told(steps);
         assert!(told.contains(cause) && told.ends_with("nothing was changed"), "{told}");
     }
     assert_eq!(name_of_user_4(&path), "e");
+}
+
+#[test]
+fn what_others_made_in_a_database_is_kept_or_keeps_it_from_being_upgraded() {
+    let scratch = Scratch::new("upgrade-others");
+    let path = scratch.database();
+    let table = "CREATE TABLE carts (token BLOB REFERENCES sessions (token_hash) ON DELETE CASCADE)";
+    let session = "INSERT INTO sessions (token_hash, ip_address, user_agent, user_id, created, expires)
+        VALUES (zeroblob(32), '', '', 4, '', '')";
+    for (what, others) in [
+        ("the table carts", format!("{table}; {session}; INSERT INTO carts VALUES (zeroblob(32))")),
+        ("the view live", "CREATE VIEW live AS SELECT user_id FROM sessions".to_owned()),
+        ("the trigger seen", "CREATE TRIGGER seen AFTER INSERT ON sessions BEGIN SELECT 1; END".to_owned()),
+    ] {
+        write_old(&path, 12, &format!("{USER} {others}"));
+        let expected = format!("{what}, which is none of ours, would not be kept as it is; move it");
+        for told in [refusal(&path), try_migration(&path).expect_err("is refused").to_string()] {
+            assert!(told.contains(&expected) && told.ends_with("nothing was changed"), "{told}");
+        }
+        let old = Connection::open(&path).expect("opens");
+        let version: i64 = old.pragma_query_value(None, "user_version", |row| row.get(0)).expect("has one");
+        assert_eq!(version, 12);
+    }
+    // What has nothing to do with the tables that are made anew stays.
+    let apart = "CREATE TABLE notes (user_id INTEGER REFERENCES users (user_id) ON DELETE CASCADE);
+        INSERT INTO notes VALUES (4); CREATE VIEW names AS SELECT email FROM users";
+    write_old(&path, 12, &format!("{USER} {apart}"));
+    upgrade(&path);
+    let kept = Connection::open(&path).expect("opens");
+    let found = "SELECT count(*) FROM notes JOIN names";
+    assert_eq!(kept.query_row(found, [], |row| row.get::<_, i64>(0)).expect("counts"), 1);
 }
 
 #[test]
