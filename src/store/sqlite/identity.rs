@@ -7,9 +7,9 @@
 
 use super::companions::{COMPANIONS, beside};
 use super::overwritten::ContentWatch;
+use crate::os;
 use crate::store::error::StoreError;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A file, whatever its name.
@@ -22,8 +22,8 @@ pub(crate) struct FileId {
 impl FileId {
     /// The file that this name leads to now.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        let metadata = std::fs::metadata(path)?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+        let (device, inode) = os::file_numbers(path)?;
+        Ok(Self { device, inode })
     }
 }
 

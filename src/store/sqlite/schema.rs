@@ -23,7 +23,8 @@ const LITESTREAMS_TABLES: [(&str, &str); 2] = [
 const SQLITES_INDEXES: &str = "sqlite_autoindex_";
 
 /// What SQLite was told to make: a type and a name, and the statement.
-pub(super) type Schema = BTreeMap<(String, String), String>;
+pub(super) type Object = ((String, String), String);
+type Schema = BTreeMap<(String, String), String>;
 
 /// How a database of this version differs from one that was only ever this program's, a sentence each.
 pub(super) fn differences(connection: &Connection, version: i64) -> Result<Vec<String>, StoreError> {
@@ -45,10 +46,9 @@ pub(super) fn differences(connection: &Connection, version: i64) -> Result<Vec<S
 }
 
 /// The tables, views and triggers of a database of this version that are none of ours, each with its statement.
-pub(super) fn others(connection: &Connection, version: i64) -> Result<Schema, StoreError> {
-    let (ours, mut found) = (ours(version)?, read(connection)?);
-    found.retain(|key, _| key.0 != "index" && !ours.contains_key(key));
-    Ok(found)
+pub(super) fn others(connection: &Connection, version: i64) -> Result<Vec<Object>, StoreError> {
+    let (ours, found) = (ours(version)?, read(connection)?);
+    Ok(found.into_iter().filter(|(key, _)| key.0 != "index" && !ours.contains_key(key)).collect())
 }
 
 fn ours(version: i64) -> Result<Schema, StoreError> {
@@ -62,8 +62,13 @@ fn is_plain(connection: &Connection, index: &str) -> Result<bool, StoreError> {
     Ok(connection.query_row(IS_PLAIN_INDEX, named_params! { ":name": index }, |row| row.get(0))?)
 }
 
-/// What there is in a database, but for what SQLite and Litestream keep for themselves.
-pub(super) fn read(connection: &Connection) -> Result<Schema, StoreError> {
+/// One that is not in a database as it was.
+pub(super) fn changed<'a>(before: &'a [Object], now: &Connection) -> Result<Option<&'a Object>, StoreError> {
+    let now = read(now)?;
+    Ok(before.iter().find(|(key, statement)| now.get(key) != Some(statement)))
+}
+
+fn read(connection: &Connection) -> Result<Schema, StoreError> {
     let mut statement = connection.prepare(SCHEMA)?;
     let rows = statement.query_map([], |row| {
         Ok(((row.get("type")?, row.get("name")?), row.get::<_, Option<String>>("sql")?))

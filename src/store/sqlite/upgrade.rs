@@ -6,7 +6,7 @@ use super::companions::{beside, copy_of};
 use super::copying::Contents;
 use super::look::newer;
 use super::migrate;
-use super::schema::{self, Schema};
+use super::schema::{self, Object};
 use crate::clock::Timestamp;
 use crate::os::disk_free_bytes;
 use crate::problem;
@@ -75,7 +75,7 @@ pub(super) fn upgrade(
 pub(super) struct Before {
     contents: Contents,
     /// What somebody else made in it.
-    others: Schema,
+    others: Vec<Object>,
 }
 
 impl Before {
@@ -96,14 +96,12 @@ pub(super) fn take_steps(
     connection.execute_batch("PRAGMA defer_foreign_keys = ON")?;
     steps(connection)?;
     let refuse = |problem| Err(OpenError::NotUpgraded(path.to_owned(), problem));
-    let (after, schema_after) = (Contents::of(connection)?, schema::read(connection)?);
+    let after = Contents::of(connection)?;
     let Before { contents: before, others } = before;
     // A table of ours that is made anew takes along what hangs on it, and the rows that refer to it.
-    let is_kept = |((kind, name), statement): &(&(String, String), &String)| {
-        schema_after.get(&(kind.clone(), name.clone())) == Some(*statement)
-            && after.rows_of(name) == before.rows_of(name)
-    };
-    if let Some(((kind, name), _)) = others.iter().find(|other| !is_kept(other)) {
+    let has_lost_rows = |((_, name), _): &&Object| after.rows_of(name) < before.rows_of(name);
+    let changed = schema::changed(others, connection)?.or_else(|| others.iter().find(has_lost_rows));
+    if let Some(((kind, name), _)) = changed {
         let (kind, name) = (problem::operator_name(kind), problem::operator_name(name));
         return refuse(problem!(
             "the {} {}, which is none of ours, would not be kept as it is; move it into a database of its own, \
