@@ -16,7 +16,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// Threads and the queue before them. Dropping it waits until what is queued is done.
 pub struct Pool {
-    name: String,
+    name: &'static str,
     threads_max: usize,
     queue_length: usize,
     /// Taken only to let the threads end.
@@ -41,12 +41,12 @@ impl Pool {
     /// # Errors
     ///
     /// If the system gives no thread.
-    pub fn start(name: &str, threads: usize, queue_length: usize) -> io::Result<Self> {
+    pub fn start(name: &'static str, threads: usize, queue_length: usize) -> io::Result<Self> {
         let (queue, jobs) = channel();
         let jobs = Arc::new(Jobs { queued: Mutex::new(jobs), unfinished: AtomicUsize::new(0) });
         let first = start_thread(name, 0, &jobs)?;
         Ok(Self {
-            name: name.to_owned(),
+            name,
             threads_max: threads.max(1),
             queue_length,
             queue: Mutex::new(Some(queue)),
@@ -93,7 +93,7 @@ impl Pool {
         self.jobs.unfinished.fetch_add(1, Ordering::Relaxed);
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         if threads.len() <= unfinished && threads.len() < self.threads_max {
-            let started = start_thread(&self.name, threads.len(), &self.jobs);
+            let started = start_thread(self.name, threads.len(), &self.jobs);
             let started = self.told(started, threads.len());
             threads.extend(started);
         }
@@ -107,7 +107,7 @@ impl Pool {
             && !had_lacked
         {
             let fields = [
-                ("name", log::escaped(&self.name)),
+                ("name", self.name.into()),
                 ("threads", others.into()),
                 ("threads_max", self.threads_max.into()),
                 ("cause", log::cause(&Problem::of(error))),
@@ -196,7 +196,7 @@ mod tests {
         let warnings = |started: io::Result<u8>| log::collect(|| pool.told(started, 1));
         let (thread, told) = warnings(refused());
         assert!(
-            thread.is_none() && told[0].contains("name=\"post\" threads=1 threads_max=3 cause="),
+            thread.is_none() && told[0].contains("name=post threads=1 threads_max=3 cause="),
             "{told:?}"
         );
         assert_eq!(warnings(refused()).1.len(), 0);
