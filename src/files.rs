@@ -27,11 +27,15 @@ pub const PUBLIC_FILE_MODE: u32 = 0o644;
 /// The mode of the directory that holds all of these.
 pub const PRIVATE_DIRECTORY_MODE: u32 = 0o700;
 
+/// The administrator's number.
+const ROOT: u32 = 0;
+
 /// What the mode of a private file must not have: any right for the group or for others.
 const OTHERS_MODE_BITS: u32 = 0o077;
 
 /// Makes a file that did not exist, with its final mode, and puts it safely on the disk. Whoever finds it finds all
-/// of it, even if this process is killed meanwhile.
+/// of it, even if this process is killed meanwhile. What root makes belongs to whom the directory belongs to: it is for the server,
+/// which runs as that user.
 ///
 /// # Errors
 /// `AlreadyExists` if anything has that name, even a dangling link; otherwise what the file system says. A
@@ -42,7 +46,19 @@ pub fn create_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     unfinished.file().write_all(bytes)?;
+    give_to_owner_of_directory(unfinished.file(), path);
     unfinished.place_new()
+}
+
+/// Has a file that root has made belong to whom its directory belongs to. Where the system does not let it, it stays root's.
+pub(crate) fn give_to_owner_of_directory(file: &File, path: &Path) {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let (Ok(made), Ok(owner)) = (file.metadata(), std::fs::metadata(directory))
+        && made.uid() == ROOT
+        && owner.uid() != ROOT
+    {
+        let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
+    }
 }
 
 /// Makes a file, with its final mode, and puts it safely on the disk, in place of one that may have its name. Whoever
@@ -240,6 +256,18 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).expect("the file exists").mode() & 0o7777
+    }
+
+    #[test]
+    fn what_root_makes_in_the_directory_of_another_user_is_that_users() {
+        let directory = tempfile::tempdir().expect("a directory");
+        // Only root may do this.
+        let other = std::os::unix::fs::chown(directory.path(), Some(65_534), Some(65_534)).is_ok();
+        let path = directory.path().join("key");
+        create_private(&path, KEY_FILE_MODE, b"key").expect("a new file");
+        let made = std::fs::metadata(&path).expect("is there");
+        let owner = std::fs::metadata(directory.path()).expect("is there");
+        assert_eq!((made.uid(), made.gid()), (owner.uid(), owner.gid()), "{other}");
     }
 
     #[test]

@@ -80,6 +80,7 @@ pub struct Refusal {
     reason: Option<&'static str>,
     message: &'static str,
     nulls: &'static [&'static str],
+    logged_as: &'static str,
 }
 
 impl Refusal {
@@ -87,13 +88,20 @@ impl Refusal {
     /// reason stand for what [`Refused::naming`] puts there.
     #[must_use]
     pub const fn new(reason: &'static str, message: &'static str) -> Self {
-        Self { reason: Some(reason), message, nulls: &[] }
+        Self { reason: Some(reason), message, nulls: &[], logged_as: reason }
     }
 
-    /// A refusal whose answer carries no reason.
+    /// A refusal whose answer carries no reason, as where there is nothing to act upon.
     #[must_use]
     pub const fn without_reason(message: &'static str) -> Self {
-        Self { reason: None, message, nulls: &[] }
+        Self { reason: None, message, nulls: &[], logged_as: "no such row" }
+    }
+
+    /// What the log calls it, in place of the reason.
+    #[must_use]
+    pub const fn logged_as(mut self, words: &'static str) -> Self {
+        self.logged_as = words;
+        self
     }
 
     /// Keys that the answer has as null.
@@ -119,7 +127,7 @@ impl Refusal {
     #[must_use]
     pub fn to_refused(&self) -> Refused {
         Refused {
-            kind: self.reason.unwrap_or("no such row"),
+            kind: self.logged_as,
             reason: self.reason.map(Cow::Borrowed),
             messages: vec![Cow::Borrowed(self.message)],
             fields: self.nulls.iter().map(|key| ((*key).to_owned(), Value::Null)).collect(),

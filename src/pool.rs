@@ -195,10 +195,7 @@ mod tests {
         let refused = || Err(io::Error::from_raw_os_error(libc::EAGAIN));
         let warnings = |started: io::Result<u8>| log::collect(|| pool.told(started, 1));
         let (thread, told) = warnings(refused());
-        assert!(
-            thread.is_none() && told[0].contains("name=post threads=1 threads_max=3 cause="),
-            "{told:?}"
-        );
+        assert!(thread.is_none() && told[0].contains("name=post threads=1 threads_max=3 cause="), "{told:?}");
         assert_eq!(warnings(refused()).1.len(), 0);
         assert_eq!(warnings(Ok(7)).0, Some(7));
         assert_eq!(warnings(refused()).1, told);

@@ -324,6 +324,7 @@ func (p UserLoginParams) Call() *Call[UserLoginAnswer] {
 //   - user exists but is inactive: This e-mail address and password do not fit together.
 //   - without a reason: This account is locked for now after too many failed attempts. Try again
 //     later, or ask an administrator.
+//   - too soon after a failed attempt: Please wait a moment before you try again.
 func (c *Caller) UserLogin(ctx context.Context, p UserLoginParams) (*UserLoginAnswer, error) {
 	return Ask(ctx, c, p.Call())
 }
@@ -963,6 +964,7 @@ func (p UserDeleteParams) Call() *Call[UserDeleteAnswer] {
 //   - user deletion failed in DB: The account could not be deleted.
 //   - without a reason: This account is locked for now after too many failed attempts. Try again
 //     later, or ask an administrator.
+//   - too soon after a failed attempt: Please wait a moment before you try again.
 func (c *Caller) UserDelete(ctx context.Context, p UserDeleteParams) (*UserDeleteAnswer, error) {
 	return Ask(ctx, c, p.Call())
 }
@@ -1010,6 +1012,7 @@ func (p UserPasscheckParams) Call() *Call[UserPasscheckAnswer] {
 //   - user exists but is inactive: The password could not be confirmed.
 //   - without a reason: This account is locked for now after too many failed attempts. Try again
 //     later, or ask an administrator.
+//   - too soon after a failed attempt: Please wait a moment before you try again.
 func (c *Caller) UserPasscheck(ctx context.Context, p UserPasscheckParams) (*UserPasscheckAnswer, error) {
 	return Ask(ctx, c, p.Call())
 }
@@ -1035,6 +1038,7 @@ func (p UserPasscheckNosessionParams) Call() *Call[UserPasscheckNosessionAnswer]
 //   - user exists but is inactive: The password could not be confirmed.
 //   - without a reason: This account is locked for now after too many failed attempts. Try again
 //     later, or ask an administrator.
+//   - too soon after a failed attempt: Please wait a moment before you try again.
 func (c *Caller) UserPasscheckNosession(ctx context.Context, p UserPasscheckNosessionParams) (*UserPasscheckNosessionAnswer, error) {
 	return Ask(ctx, c, p.Call())
 }
@@ -1079,6 +1083,7 @@ func (p UserChangepassParams) Call() *Call[UserChangepassAnswer] {
 //   - DB error when updating password: The password could not be changed. Please try again.
 //   - without a reason: This account is locked for now after too many failed attempts. Try again
 //     later, or ask an administrator.
+//   - too soon after a failed attempt: Please wait a moment before you try again.
 func (c *Caller) UserChangepass(ctx context.Context, p UserChangepassParams) (*UserChangepassAnswer, error) {
 	return Ask(ctx, c, p.Call())
 }
@@ -1117,6 +1122,7 @@ func (p UserChangepassNosessionParams) Call() *Call[UserChangepassNosessionAnswe
 //   - DB error when updating password: The password could not be changed. Please try again.
 //   - without a reason: This account is locked for now after too many failed attempts. Try again
 //     later, or ask an administrator.
+//   - too soon after a failed attempt: Please wait a moment before you try again.
 func (c *Caller) UserChangepassNosession(ctx context.Context, p UserChangepassNosessionParams) (*UserChangepassNosessionAnswer, error) {
 	return Ask(ctx, c, p.Call())
 }

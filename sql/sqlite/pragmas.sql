@@ -10,7 +10,7 @@ PRAGMA foreign_keys = ON;
 PRAGMA busy_timeout = 5000;
 -- When the log beside the database begins anew it shrinks to this many bytes. It is as long as that when there is much to
 -- write, and a log that has its length already takes less of the disk's time at each commit.
-PRAGMA journal_size_limit = 16777216;
+PRAGMA journal_size_limit = 20971520;
 -- Sorting and temporary tables stay in memory, so that nothing private is written elsewhere.
 PRAGMA temp_store = MEMORY;
 -- Deleted rows are overwritten: a removed hash is gone from the file.

@@ -20,6 +20,8 @@ pub enum DeleteRefused {
     WrongPassword,
     /// The account takes no attempts for now.
     Locked,
+    /// Somebody has to wait after a failed attempt.
+    TooSoon,
     /// Nobody deletes themselves who administers.
     Superuser,
     /// It is a system account.
@@ -76,7 +78,8 @@ fn password_is_right(
         Authentication::Success(authenticated) => return Ok(authenticated),
         Authentication::NotAllowed(_) | Authentication::Failure if known => DeleteRefused::WrongPassword,
         Authentication::NotAllowed(_) | Authentication::Failure => DeleteRefused::Unknown,
-        Authentication::Locked | Authentication::TooSoon => DeleteRefused::Locked,
+        Authentication::Locked => DeleteRefused::Locked,
+        Authentication::TooSoon => DeleteRefused::TooSoon,
     };
     Err(OperationError::Refused(why))
 }

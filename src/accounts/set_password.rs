@@ -44,6 +44,8 @@ pub enum ChangeRefused {
     WrongPassword,
     /// The account takes no attempts for now.
     Locked,
+    /// Somebody has to wait after a failed attempt.
+    TooSoon,
     /// The new password is the old one.
     Unchanged,
     /// The new password breaks these rules.
@@ -135,7 +137,8 @@ fn current_is_right(
     let identifier = Identifier::UserWithEmail(user_id, email);
     let why = match authenticate(context, &identifier, current, AuthUser::may_authenticate)? {
         Authentication::Success(authenticated) => return Ok(authenticated),
-        Authentication::Locked | Authentication::TooSoon => ChangeRefused::Locked,
+        Authentication::Locked => ChangeRefused::Locked,
+        Authentication::TooSoon => ChangeRefused::TooSoon,
         Authentication::NotAllowed(_) | Authentication::Failure if known => ChangeRefused::WrongPassword,
         Authentication::NotAllowed(_) | Authentication::Failure => ChangeRefused::Unknown,
     };

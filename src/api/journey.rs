@@ -1,6 +1,7 @@
 //! Whole journeys in one request each. What used to take a frontend several requests, in the right order, is one here.
 
 use super::logged_in::{NO_SUCH_CLIENT, NO_SUCH_DAYS, Session, logged_in_as, session, usual_days};
+use super::refusals::TOO_SOON;
 use crate::accounts::authenticate::Authentication;
 use crate::accounts::log_in::log_in;
 use crate::accounts::sessions::MayNotStart;
@@ -14,8 +15,6 @@ const NO_MATCH: Refusal = Refusal::new(
     "user does not exist or password doesn't match",
     "This e-mail address and password do not fit together.",
 );
-const TOO_SOON: Refusal =
-    Refusal::new("too soon after a failed attempt", "Please wait a moment before you try again.");
 const LOCKED: Refusal = Refusal::new(
     "locked after too many failed attempts",
     "This account is locked for now after too many failed attempts. Try again later, or ask an administrator.",

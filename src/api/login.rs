@@ -1,7 +1,7 @@
 //! Logging in and out. A login ends the session that it came with, whatever comes of it, so that nobody can go on
 //! with a session that was planted before; the calling server then starts a new one.
 
-use super::refusals::LOCKED;
+use super::refusals::{LOCKED, TOO_SOON_FOR_USER};
 use crate::accounts::authenticate::{Authentication, Identifier, SessionEnded, log_in};
 use crate::accounts::sessions::{LogOutRefused, live, log_out};
 use crate::app::Call;
@@ -39,7 +39,7 @@ requests! {
         user_id: UserId,
         /// The user's role.
         user_role: Role,
-    } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
+    } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED, TOO_SOON_FOR_USER]
 
     /// Logs a user out by ending their session.
     "user-logout" => user_logout(UserLogout), 10/min, broken LOGOUT_NOT_DELETED, repeat same {
@@ -66,7 +66,8 @@ fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
             let AuthUser { user_id, user_role, .. } = authenticated.into_credentials();
             Ok(Done::new(LoggedIn { user_id, user_role }, "You are logged in."))
         }
-        Authentication::Locked | Authentication::TooSoon => Err(LOCKED.to_failure()),
+        Authentication::Locked => Err(LOCKED.to_failure()),
+        Authentication::TooSoon => Err(TOO_SOON_FOR_USER.to_failure()),
         Authentication::NotAllowed(user)
             if user.is_active && user.email_verified && user.user_role.is_locked() =>
         {

@@ -9,7 +9,13 @@ use crate::outcome::{Failure, Refusal};
 pub(super) const LOCKED: Refusal = Refusal::without_reason(
     "This account is locked for now after too many failed attempts. Try again later, or ask an administrator.",
 )
-.nulls(&["user_id"]);
+.nulls(&["user_id"])
+.logged_as("locked after too many failed attempts");
+/// What is answered while somebody has to wait after a failed attempt; the same whether or not there is such an account.
+pub(super) const TOO_SOON: Refusal =
+    Refusal::new("too soon after a failed attempt", "Please wait a moment before you try again.");
+/// The same of a request whose refusals have the account's number.
+pub(super) const TOO_SOON_FOR_USER: Refusal = TOO_SOON.nulls(&["user_id"]);
 
 /// The session that was shown is not that of somebody who is logged in.
 pub(super) const NOT_LOGGED_IN: Refusal =

@@ -6,6 +6,7 @@ mod finding;
 
 use super::client::fetch;
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED, EXIT_USAGE};
+use super::health::{ASKED_TOO_OFTEN, TOO_MANY_REQUESTS};
 use super::mail::trial;
 use super::output::{Style, show};
 use crate::config::arguments::OptionRow;
@@ -111,6 +112,10 @@ fn running(arguments: &Arguments, context: &Context<'_, '_>, findings: &mut Find
             return;
         }
     };
+    if page.status == TOO_MANY_REQUESTS {
+        findings.add(Level::Warning, format!("{url} {ASKED_TOO_OFTEN}"), "run `authnzerver doctor` again");
+        return;
+    }
     let told = std::str::from_utf8(&page.body).ok().and_then(|text| json::read(text, &Limits::ANSWER).ok());
     let Some(told) = told.filter(|told| told["Health-Ok"].is_boolean()) else {
         let what = format!("{url} answers {}, and not as a server of ours", page.status);

@@ -45,7 +45,7 @@ pub fn events(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8
     match arguments.word(0) {
         None => list(arguments, context),
         Some("verify") => verify(arguments, context),
-        Some(other) => Err(CommandError::cannot_tell(format!("there is no `events {}`", shown(other)))),
+        Some(other) => Err(CommandError::cannot_tell(format!("`events` has no command {}", shown(other)))),
     }
 }
 
@@ -75,7 +75,12 @@ struct Wanted {
 
 impl Wanted {
     fn of(arguments: &Arguments, accounts: &dyn Accounts) -> Result<Self, CommandError> {
-        let user = arguments.option("user").map(|user| accounts.user(&Which::of(user))).transpose()?;
+        // Of an account that was deleted, its number and its events are left.
+        let user = |text: &str| match Which::of(text) {
+            Which::Number(user_id) => Ok(json!({ "user_id": user_id })),
+            which @ Which::Email(_) => accounts.user(&which),
+        };
+        let user = arguments.option("user").map(user).transpose()?;
         let kind = |name: &str| {
             let names: Vec<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
             let wrong = || {

@@ -7,6 +7,12 @@ use crate::config;
 use crate::json::{self, Limits};
 use serde_json::Value;
 
+/// What a server answers whom it has answered too often within a minute.
+pub(super) const TOO_MANY_REQUESTS: u16 = 429;
+/// What that says of how the server is.
+pub(super) const ASKED_TOO_OFTEN: &str =
+    "was asked too often from here and did not say how it is; try again in a minute";
+
 /// Asks for `/health`; the exit status says whether all is well.
 ///
 /// # Errors
@@ -16,6 +22,9 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
     let (url, trust) = place.map_err(CommandError::usage)?;
     let url = format!("{}/health", url.trim_end_matches('/'));
     let page = fetch(&url, &trust, None).map_err(CommandError::cannot_tell)?;
+    if page.status == TOO_MANY_REQUESTS {
+        return Err(CommandError::cannot_tell(format!("{url} {ASKED_TOO_OFTEN}")));
+    }
     let told = std::str::from_utf8(&page.body).ok().and_then(|text| json::read(text, &Limits::ANSWER).ok());
     let Some(told) = told.filter(|told| told["Health-Ok"].is_boolean()) else {
         let problem = format!("{url} answered {}, and not with a server's health", page.status);

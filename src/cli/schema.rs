@@ -7,6 +7,7 @@ mod shared;
 use super::command::{Arguments, CommandError, Context, EXIT_DONE};
 use super::form::wanted_form;
 use crate::api::requests;
+use crate::guard::ratelimit::is_tied_to_email;
 use crate::outcome::{INVALID_PARAMETERS, Refusal};
 use crate::request::{Param, Repeat, Request};
 use crate::shape::{Field, Shape, Type};
@@ -86,6 +87,7 @@ It answers HTTP 200 while that works and 500 while it does not, with a JSON obje
 | `Check-Time` | float | seconds that the check took |
 | `Version` | str | the server's version |
 | `Uptime` | float | seconds since the server started |
+| `Last-Backup` | str or null | when the last verified backup was made, in UTC |
 | `Cause` | str | in a few fixed words, what is wrong; absent while all is well |
 
 A client that asks too often is answered 429. `authnzerver health` asks and shows it.
@@ -197,7 +199,9 @@ fn markdown() -> String {
 fn section(page: &mut String, request: &Request) {
     line(page, &format!("\n## {}\n\n{}", request.name, tidy(request.doc)));
     if let Some(per_minute) = request.per_minute {
-        line(page, &format!("\nAt most {per_minute} a minute for one client, unless set otherwise."));
+        let whom =
+            if is_tied_to_email(request.name) { "one client, and for one address" } else { "one client" };
+        line(page, &format!("\nAt most {per_minute} a minute for {whom}, unless set otherwise."));
     }
     let repeat = match request.repeat {
         Repeat::Reads => "It only reads.",

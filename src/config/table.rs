@@ -268,7 +268,7 @@ settings! {
     /// The cost of a new password hash (Argon2id): memory in KiB, passes, lanes.
     argon2: Argon2Cost = "argon2", Plain, "m=65536,t=3,p=4", values::argon2_cost;
     /// Threads that hash passwords. `auto` takes up to four, as many as processors and half of the memory allow.
-    /// Each keeps the memory of one hash from the start; what doesn't fit is lowered with a warning.
+    /// Each keeps the memory of one hash for itself, and gives it back after ten idle seconds; what doesn't fit is lowered with a warning.
     hash_threads: Option<usize> = "hashthreads", Plain, "auto", values::integer_or_auto::<_, 1, 64>;
     /// The most memory, in MiB, that a stored password hash may ask for.
     hash_memory_mib_max: u32 = "hashmemorymax", Plain, "512", values::integer::<_, 1, 65_536>;

@@ -162,13 +162,21 @@ fn of_many_who_guess_at_once_one_is_looked_at() {
 #[test]
 fn the_operator_can_have_the_other_requests_refuse_too() {
     let server = TestServer::start_with(&[("BACKOFF", "refuse")]);
-    let (alice, _) = server.member("alice");
+    let (alice, user_id) = server.member("alice");
     assert_eq!(alice.tries("wrong").refused(NO_MATCH)["retry_after"], 1);
     let check = |password: &str| {
         server.ask("user-passcheck-nosession", json!({ "email": alice.email, "password": password }))
     };
     let (hashes, reply) = server.hashes_of(|| check(GOOD_PASSWORD));
-    assert_eq!((&reply.refused_without_reason()["retry_after"], hashes), (&json!(1), 0));
+    assert_eq!((&reply.refused(TOO_SOON)["retry_after"], hashes), (&json!(1), 0));
+    let change = server.ask(
+        "user-changepass-nosession",
+        json!({ "user_id": user_id, "email": alice.email, "full_name": "Alice",
+                "current_password": GOOD_PASSWORD, "new_password": "another good one 57" }),
+    );
+    change.refused(TOO_SOON);
+    let body = json!({ "user_id": user_id, "email": alice.email, "password": GOOD_PASSWORD });
+    server.ask("user-delete", body).refused(TOO_SOON);
     assert!(server.delays().is_empty());
     server.later(Duration::from_secs(1));
     check(GOOD_PASSWORD).done();

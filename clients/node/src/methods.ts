@@ -152,6 +152,7 @@ export abstract class Requests {
    * - `user exists but is inactive`: This e-mail address and password do not fit together.
    * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
    *   administrator.
+   * - `too soon after a failed attempt`: Please wait a moment before you try again.
    */
   userLogin(given: t.UserLoginParams): Promise<t.UserLoginAnswer> {
     return this.ask(calls.userLogin(given));
@@ -402,6 +403,7 @@ export abstract class Requests {
    * - `user deletion failed in DB`: The account could not be deleted.
    * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
    *   administrator.
+   * - `too soon after a failed attempt`: Please wait a moment before you try again.
    */
   userDelete(given: t.UserDeleteParams): Promise<t.UserDeleteAnswer> {
     return this.ask(calls.userDelete(given));
@@ -426,6 +428,7 @@ export abstract class Requests {
    * - `user exists but is inactive`: The password could not be confirmed.
    * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
    *   administrator.
+   * - `too soon after a failed attempt`: Please wait a moment before you try again.
    */
   userPasscheck(given: t.UserPasscheckParams): Promise<t.UserPasscheckAnswer> {
     return this.ask(calls.userPasscheck(given));
@@ -439,6 +442,7 @@ export abstract class Requests {
    * - `user exists but is inactive`: The password could not be confirmed.
    * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
    *   administrator.
+   * - `too soon after a failed attempt`: Please wait a moment before you try again.
    */
   userPasscheckNosession(given: t.UserPasscheckNosessionParams): Promise<t.UserPasscheckNosessionAnswer> {
     return this.ask(calls.userPasscheckNosession(given));
@@ -458,6 +462,7 @@ export abstract class Requests {
    * - `DB error when updating password`: The password could not be changed. Please try again.
    * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
    *   administrator.
+   * - `too soon after a failed attempt`: Please wait a moment before you try again.
    */
   userChangepass(given: t.UserChangepassParams): Promise<t.UserChangepassAnswer> {
     return this.ask(calls.userChangepass(given));
@@ -474,6 +479,7 @@ export abstract class Requests {
    * - `DB error when updating password`: The password could not be changed. Please try again.
    * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
    *   administrator.
+   * - `too soon after a failed attempt`: Please wait a moment before you try again.
    */
   userChangepassNosession(given: t.UserChangepassNosessionParams): Promise<t.UserChangepassNosessionAnswer> {
     return this.ask(calls.userChangepassNosession(given));

@@ -283,6 +283,7 @@ abstract class Requests
      * - `user exists but is inactive`: This e-mail address and password do not fit together.
      * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
      *   administrator.
+     * - `too soon after a failed attempt`: Please wait a moment before you try again.
      *
      * @param string $sessionToken A live session, usually a visitor's.
      * @param string $email The address the user signed up with.
@@ -848,6 +849,7 @@ abstract class Requests
      * - `user deletion failed in DB`: The account could not be deleted.
      * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
      *   administrator.
+     * - `too soon after a failed attempt`: Please wait a moment before you try again.
      *
      * @param string $email The address the user signed up with.
      * @param int $userId The user's number.
@@ -892,6 +894,7 @@ abstract class Requests
      * - `user exists but is inactive`: The password could not be confirmed.
      * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
      *   administrator.
+     * - `too soon after a failed attempt`: Please wait a moment before you try again.
      *
      * @param string $sessionToken The session's token.
      * @param string $password What the user typed.
@@ -915,6 +918,7 @@ abstract class Requests
      * - `user exists but is inactive`: The password could not be confirmed.
      * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
      *   administrator.
+     * - `too soon after a failed attempt`: Please wait a moment before you try again.
      *
      * @param string $email The address the user signed up with.
      * @param string $password What the user typed.
@@ -944,6 +948,7 @@ abstract class Requests
      * - `DB error when updating password`: The password could not be changed. Please try again.
      * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
      *   administrator.
+     * - `too soon after a failed attempt`: Please wait a moment before you try again.
      *
      * @param int $userId Whose password it is.
      * @param string $sessionToken A session of theirs; it lives on.
@@ -982,6 +987,7 @@ abstract class Requests
      * - `DB error when updating password`: The password could not be changed. Please try again.
      * - without a reason: This account is locked for now after too many failed attempts. Try again later, or ask an
      *   administrator.
+     * - `too soon after a failed attempt`: Please wait a moment before you try again.
      *
      * @param int $userId Whose password it is.
      * @param string $fullName Their name; the new password must not resemble it.

@@ -2417,6 +2417,7 @@ impl Caller<'_> {
     /// - user exists but is inactive: This e-mail address and password do not fit together.
     /// - without a reason: This account is locked for now after too many failed attempts. Try again later, or
     ///   ask an administrator.
+    /// - too soon after a failed attempt: Please wait a moment before you try again.
     pub fn user_login(&self, params: &UserLoginParams<'_>) -> Result<UserLoginAnswer, Error> {
         self.ask(params)
     }
@@ -2655,6 +2656,7 @@ impl Caller<'_> {
     /// - user deletion failed in DB: The account could not be deleted.
     /// - without a reason: This account is locked for now after too many failed attempts. Try again later, or
     ///   ask an administrator.
+    /// - too soon after a failed attempt: Please wait a moment before you try again.
     pub fn user_delete(&self, params: &UserDeleteParams<'_>) -> Result<UserDeleteAnswer, Error> {
         self.ask(params)
     }
@@ -2677,6 +2679,7 @@ impl Caller<'_> {
     /// - user exists but is inactive: The password could not be confirmed.
     /// - without a reason: This account is locked for now after too many failed attempts. Try again later, or
     ///   ask an administrator.
+    /// - too soon after a failed attempt: Please wait a moment before you try again.
     pub fn user_passcheck(&self, params: &UserPasscheckParams<'_>) -> Result<UserPasscheckAnswer, Error> {
         self.ask(params)
     }
@@ -2689,6 +2692,7 @@ impl Caller<'_> {
     /// - user exists but is inactive: The password could not be confirmed.
     /// - without a reason: This account is locked for now after too many failed attempts. Try again later, or
     ///   ask an administrator.
+    /// - too soon after a failed attempt: Please wait a moment before you try again.
     pub fn user_passcheck_nosession(&self, params: &UserPasscheckNosessionParams<'_>) -> Result<UserPasscheckNosessionAnswer, Error> {
         self.ask(params)
     }
@@ -2707,6 +2711,7 @@ impl Caller<'_> {
     /// - DB error when updating password: The password could not be changed. Please try again.
     /// - without a reason: This account is locked for now after too many failed attempts. Try again later, or
     ///   ask an administrator.
+    /// - too soon after a failed attempt: Please wait a moment before you try again.
     pub fn user_changepass(&self, params: &UserChangepassParams<'_>) -> Result<UserChangepassAnswer, Error> {
         self.ask(params)
     }
@@ -2722,6 +2727,7 @@ impl Caller<'_> {
     /// - DB error when updating password: The password could not be changed. Please try again.
     /// - without a reason: This account is locked for now after too many failed attempts. Try again later, or
     ///   ask an administrator.
+    /// - too soon after a failed attempt: Please wait a moment before you try again.
     pub fn user_changepass_nosession(&self, params: &UserChangepassNosessionParams<'_>) -> Result<UserChangepassNosessionAnswer, Error> {
         self.ask(params)
     }

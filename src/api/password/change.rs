@@ -1,7 +1,7 @@
 //! Changing one's password, given the current one.
 
 use crate::accounts::set_password::{self, Change, ChangeRefused};
-use crate::api::refusals::LOCKED;
+use crate::api::refusals::{LOCKED, TOO_SOON_FOR_USER};
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
@@ -40,7 +40,7 @@ requests! {
         user_id: UserId,
         /// The address that was given.
         email: String,
-    } refuses [NO_SESSION, UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
+    } refuses [NO_SESSION, UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED, TOO_SOON_FOR_USER]
 
     /// Changes a user's password without a session. All sessions and API keys of theirs end.
     "user-changepass-nosession" => user_changepass_nosession(UserChangepassNosession), broken NOT_STORED {
@@ -54,7 +54,7 @@ requests! {
         current_password: password,
         /// The password they want.
         new_password: password,
-    } answers Changed refuses [UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED]
+    } answers Changed refuses [UNKNOWN, WRONG_PASSWORD, UNCHANGED, INSECURE, NOT_STORED, LOCKED, TOO_SOON_FOR_USER]
 }
 
 fn user_changepass(call: &mut Call<'_>, ask: UserChangepass) -> Outcome<Changed> {
@@ -98,6 +98,7 @@ fn refused(why: ChangeRefused, user_id: UserId, email: &str) -> Failure {
         ChangeRefused::Unknown => UNKNOWN.to_refused(),
         ChangeRefused::WrongPassword => WRONG_PASSWORD.to_refused(),
         ChangeRefused::Locked => LOCKED.to_refused(),
+        ChangeRefused::TooSoon => TOO_SOON_FOR_USER.to_refused(),
         ChangeRefused::Unchanged => UNCHANGED.to_refused(),
         ChangeRefused::Insecure(mut broken) => {
             broken.push("Please choose a safer password.".into());

@@ -2,7 +2,7 @@
 
 use crate::accounts::authenticate::{Authentication, Identifier, authenticate};
 use crate::accounts::sessions::live;
-use crate::api::refusals::LOCKED;
+use crate::api::refusals::{LOCKED, TOO_SOON_FOR_USER};
 use crate::app::Call;
 use crate::guard::token::StoredToken;
 use crate::outcome::{Done, Outcome, Refusal};
@@ -32,7 +32,7 @@ requests! {
         user_id: UserId,
         /// The user's role.
         user_role: Role,
-    } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED]
+    } refuses [NO_SESSION, NO_MATCH, INACTIVE, LOCKED, TOO_SOON_FOR_USER]
 
     /// Checks a user's password without a session.
     "user-passcheck-nosession" => user_passcheck_nosession(UserPasscheckNosession) {
@@ -40,7 +40,7 @@ requests! {
         email: str,
         /// What the user typed.
         password: password,
-    } answers Checked refuses [NO_MATCH, INACTIVE, LOCKED]
+    } answers Checked refuses [NO_MATCH, INACTIVE, LOCKED, TOO_SOON_FOR_USER]
 }
 
 fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {
@@ -69,6 +69,7 @@ fn answer(authentication: Authentication) -> Outcome<Checked> {
         }
         Authentication::NotAllowed(user) => Err(INACTIVE.to_refused().with("user_id", user.user_id).into()),
         Authentication::Failure => Err(NO_MATCH.to_failure()),
-        Authentication::Locked | Authentication::TooSoon => Err(LOCKED.to_failure()),
+        Authentication::Locked => Err(LOCKED.to_failure()),
+        Authentication::TooSoon => Err(TOO_SOON_FOR_USER.to_failure()),
     }
 }

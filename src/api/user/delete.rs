@@ -2,7 +2,7 @@
 
 use crate::accounts::actor::Performer;
 use crate::accounts::delete::{DeleteRefused, delete, delete_own};
-use crate::api::refusals::LOCKED;
+use crate::api::refusals::{LOCKED, TOO_SOON_FOR_USER};
 use crate::app::Call;
 use crate::outcome::{Done, Failure, Outcome, Refusal};
 use crate::policy::email::EmailAddress;
@@ -30,7 +30,7 @@ requests! {
         user_id: UserId,
         /// The address that was given.
         email: String,
-    } refuses [UNKNOWN, WRONG_PASSWORD, IS_SUPERUSER, NOT_DELETED, LOCKED]
+    } refuses [UNKNOWN, WRONG_PASSWORD, IS_SUPERUSER, NOT_DELETED, LOCKED, TOO_SOON_FOR_USER]
 
     /// Deletes an account. An unknown number is not an error.
     "internal-user-delete" => internal_user_delete(InternalUserDelete), broken NOT_DELETED, repeat same {
@@ -58,6 +58,7 @@ const fn refusal(why: DeleteRefused) -> Refusal {
         DeleteRefused::Unknown => UNKNOWN,
         DeleteRefused::WrongPassword => WRONG_PASSWORD,
         DeleteRefused::Locked => LOCKED,
+        DeleteRefused::TooSoon => TOO_SOON_FOR_USER,
         DeleteRefused::Superuser => IS_SUPERUSER,
         DeleteRefused::SystemUser
         | DeleteRefused::OwnsGroup

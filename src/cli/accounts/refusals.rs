@@ -85,6 +85,7 @@ pub(super) fn of_delete(why: &DeleteRefused) -> CommandError {
         DeleteRefused::Unknown
         | DeleteRefused::WrongPassword
         | DeleteRefused::Locked
+        | DeleteRefused::TooSoon
         | DeleteRefused::Superuser => NOT_PERMITTED,
     })
 }

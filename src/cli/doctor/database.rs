@@ -53,6 +53,10 @@ pub(super) fn look_into(app: &App, findings: &mut Findings) {
 }
 
 fn backup(app: &App, now: Timestamp, findings: &mut Findings) -> Result<(), StoreError> {
+    if app.store.is_shared() {
+        findings.ok("PostgreSQL's own tools make the backups of this database".to_owned());
+        return Ok(());
+    }
     let advice = "back it up every day; docs/backup.md tells how";
     let Some(taken) = app.store.last_backup()? else {
         findings.add(Level::Warning, "no verified backup was ever made", advice);

@@ -113,13 +113,12 @@ impl Queue {
     pub(super) fn push(&self, ticket: Ticket) -> Result<(), Ticket> {
         let mut state = self.lock();
         let mut left = Vec::new();
-        if !state.has_place_for(&ticket.asker) {
+        if state.is_full() || !state.account_has_place(&ticket.asker) {
             left = state.take_out_the_gone();
         }
-        if state.waiting.len() >= state.places {
-            left.extend(state.displace_for(&ticket.asker));
-        }
-        let result = if state.has_place_for(&ticket.asker) {
+        let room = state.account_has_place(&ticket.asker).then(|| state.make_room_for(&ticket.asker));
+        let result = if let Some(displaced) = room.flatten() {
+            left.extend(displaced);
             state.add(ticket);
             self.news.notify_one();
             Ok(())
@@ -201,16 +200,32 @@ impl Queue {
 }
 
 impl State {
-    fn has_place_for(&self, asker: &Asker) -> bool {
-        let is_same_account = |other: &&Waiting| other.ticket.asker.account == asker.account;
-        self.waiting.len() < self.places
-            && (asker.account.is_none()
-                || self.waiting.iter().filter(is_same_account).count() < ACCOUNT_PLACES_MAX)
+    /// Whether there is no place. When computations take longer, more may wait for a while than there are places.
+    fn is_full(&self) -> bool {
+        self.waiting.len() >= self.places
     }
 
-    /// Takes out the newest ticket of the network that has most, if that is more than its share and than this asker's
-    /// network would have.
-    fn displace_for(&mut self, asker: &Asker) -> Option<Ticket> {
+    fn account_has_place(&self, asker: &Asker) -> bool {
+        let is_same_account = |other: &&Waiting| other.ticket.asker.account == asker.account;
+        asker.account.is_none() || self.waiting.iter().filter(is_same_account).count() < ACCOUNT_PLACES_MAX
+    }
+
+    /// Takes out as many as have to leave for this asker to have a place. If that is not enough, nobody leaves.
+    fn make_room_for(&mut self, asker: &Asker) -> Option<Vec<Ticket>> {
+        let mut displaced = Vec::new();
+        while self.is_full() {
+            let Some(index) = self.displaced_by(asker) else {
+                displaced.into_iter().rev().for_each(|(index, waiting)| self.waiting.insert(index, waiting));
+                return None;
+            };
+            displaced.push((index, self.waiting.remove(index)));
+        }
+        Some(displaced.into_iter().map(|(_, waiting)| waiting.ticket).collect())
+    }
+
+    /// The newest ticket of the network that has most, if that is more than its share and than this asker's network
+    /// would have.
+    fn displaced_by(&self, asker: &Asker) -> Option<usize> {
         let mut counts: HashMap<_, usize> = HashMap::new();
         for network in self.waiting.iter().filter_map(|waiting| waiting.ticket.asker.network) {
             *counts.entry(network).or_default() += 1;
@@ -221,8 +236,7 @@ impl State {
         if count <= share || count <= own + 1 {
             return None;
         }
-        let newest = self.waiting.iter().rposition(|waiting| waiting.ticket.asker.network == Some(most))?;
-        Some(self.waiting.remove(newest).ticket)
+        self.waiting.iter().rposition(|waiting| waiting.ticket.asker.network == Some(most))
     }
 
     /// Puts a ticket into the round after the last of its network's.

@@ -14,9 +14,9 @@ use std::thread::{self, JoinHandle};
 
 /// So many pages of the log are worth moving.
 const PAGES_MIN: u32 = 300;
-/// A log of so many pages should begin anew. With the few that the last move waits for, it keeps within `journal_size_limit`: it
-/// is not cut, and finds its room on the disk again.
-const LOG_PAGES: u32 = 3_500;
+/// A log of so many pages should begin anew. Until that is done a busy server adds up to two thousand: with these, it keeps within
+/// `journal_size_limit`, so that it is seldom cut, and finds its room on the disk again.
+const LOG_PAGES: u32 = 3_000;
 /// The thread that writes waits for so few pages to be moved: hardly more than come with a busy server's next commit.
 const REST_PAGES_MAX: u32 = 80;
 /// If there are never so few, it moves whatever there is when the log has become longer than it should be by so many pages.

@@ -9,6 +9,7 @@ use super::migrate;
 use super::upgrade::{Upgrade, upgrade};
 use super::{adopt, damage};
 use crate::clock::Clock;
+use crate::files::give_to_owner_of_directory;
 use crate::store::error::OpenError;
 use rusqlite::Connection;
 use std::os::unix::fs::OpenOptionsExt;
@@ -92,7 +93,10 @@ pub(crate) fn open_prepared(path: &Path) -> Result<First, OpenError> {
 fn make_if_missing(path: &Path) -> Result<bool, OpenError> {
     let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
-        Ok(_) => Ok(true),
+        Ok(file) => {
+            give_to_owner_of_directory(&file, path);
+            Ok(true)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(OpenError::File(path.to_owned(), error)),
     }

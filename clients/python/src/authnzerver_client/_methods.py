@@ -262,6 +262,7 @@ class Requests:
             user exists but is inactive: This e-mail address and password do not fit together.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return self.ask(calls.user_login(session_token=session_token, email=email, password=password))
 
@@ -737,6 +738,7 @@ class Requests:
             user deletion failed in DB: The account could not be deleted.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return self.ask(calls.user_delete(email=email, user_id=user_id, password=password))
 
@@ -773,6 +775,7 @@ class Requests:
             user exists but is inactive: The password could not be confirmed.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return self.ask(calls.user_passcheck(session_token=session_token, password=password))
 
@@ -793,6 +796,7 @@ class Requests:
             user exists but is inactive: The password could not be confirmed.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return self.ask(calls.user_passcheck_nosession(email=email, password=password))
 
@@ -827,6 +831,7 @@ class Requests:
             DB error when updating password: The password could not be changed. Please try again.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return self.ask(calls.user_changepass(user_id=user_id, session_token=session_token, full_name=full_name, email=email, current_password=current_password, new_password=new_password))
 
@@ -856,6 +861,7 @@ class Requests:
             DB error when updating password: The password could not be changed. Please try again.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return self.ask(calls.user_changepass_nosession(user_id=user_id, full_name=full_name, email=email, current_password=current_password, new_password=new_password))
 
@@ -2120,6 +2126,7 @@ class AsyncRequests:
             user exists but is inactive: This e-mail address and password do not fit together.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return await self.ask(calls.user_login(session_token=session_token, email=email, password=password))
 
@@ -2595,6 +2602,7 @@ class AsyncRequests:
             user deletion failed in DB: The account could not be deleted.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return await self.ask(calls.user_delete(email=email, user_id=user_id, password=password))
 
@@ -2631,6 +2639,7 @@ class AsyncRequests:
             user exists but is inactive: The password could not be confirmed.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return await self.ask(calls.user_passcheck(session_token=session_token, password=password))
 
@@ -2651,6 +2660,7 @@ class AsyncRequests:
             user exists but is inactive: The password could not be confirmed.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return await self.ask(calls.user_passcheck_nosession(email=email, password=password))
 
@@ -2685,6 +2695,7 @@ class AsyncRequests:
             DB error when updating password: The password could not be changed. Please try again.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return await self.ask(calls.user_changepass(user_id=user_id, session_token=session_token, full_name=full_name, email=email, current_password=current_password, new_password=new_password))
 
@@ -2714,6 +2725,7 @@ class AsyncRequests:
             DB error when updating password: The password could not be changed. Please try again.
             without a reason: This account is locked for now after too many failed attempts. Try again later,
                 or ask an administrator.
+            too soon after a failed attempt: Please wait a moment before you try again.
         """
         return await self.ask(calls.user_changepass_nosession(user_id=user_id, full_name=full_name, email=email, current_password=current_password, new_password=new_password))
 

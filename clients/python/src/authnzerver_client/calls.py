@@ -342,6 +342,7 @@ def user_login(
         user exists but is inactive: This e-mail address and password do not fit together.
         without a reason: This account is locked for now after too many failed attempts. Try again later, or
             ask an administrator.
+        too soon after a failed attempt: Please wait a moment before you try again.
     """
     return Call(
         "user-login",
@@ -979,6 +980,7 @@ def user_delete(
         user deletion failed in DB: The account could not be deleted.
         without a reason: This account is locked for now after too many failed attempts. Try again later, or
             ask an administrator.
+        too soon after a failed attempt: Please wait a moment before you try again.
     """
     return Call(
         "user-delete",
@@ -1029,6 +1031,7 @@ def user_passcheck(
         user exists but is inactive: The password could not be confirmed.
         without a reason: This account is locked for now after too many failed attempts. Try again later, or
             ask an administrator.
+        too soon after a failed attempt: Please wait a moment before you try again.
     """
     return Call(
         "user-passcheck",
@@ -1056,6 +1059,7 @@ def user_passcheck_nosession(
         user exists but is inactive: The password could not be confirmed.
         without a reason: This account is locked for now after too many failed attempts. Try again later, or
             ask an administrator.
+        too soon after a failed attempt: Please wait a moment before you try again.
     """
     return Call(
         "user-passcheck-nosession",
@@ -1097,6 +1101,7 @@ def user_changepass(
         DB error when updating password: The password could not be changed. Please try again.
         without a reason: This account is locked for now after too many failed attempts. Try again later, or
             ask an administrator.
+        too soon after a failed attempt: Please wait a moment before you try again.
     """
     return Call(
         "user-changepass",
@@ -1137,6 +1142,7 @@ def user_changepass_nosession(
         DB error when updating password: The password could not be changed. Please try again.
         without a reason: This account is locked for now after too many failed attempts. Try again later, or
             ask an administrator.
+        too soon after a failed attempt: Please wait a moment before you try again.
     """
     return Call(
         "user-changepass-nosession",

@@ -1,5 +1,6 @@
 //! The queue before the hashing threads: who has a place in it, and whose turn it is.
 
+use super::super::queue::Queue;
 use super::*;
 use std::sync::mpsc::TryRecvError;
 
@@ -52,6 +53,36 @@ fn a_customer_is_one_network_and_an_account_gets_a_few_places() {
     assert_eq!(subnets.iter().filter(|(queued, _)| *queued).count(), 4, "it fills the queue");
     assert!(place("203.0.113.1", 400).0, "so it makes room for another");
     assert!(!place("2001:db8:1:99::1", 401).0, "but not for itself");
+}
+
+/// Puts something into a queue that nobody works off.
+fn joins(queue: &Queue, client: &str, account: usize) -> bool {
+    let asker = asker(client, &format!("{account}"));
+    let work = Box::new(|_: &mut Arena| ());
+    queue.push(Ticket { asker, is_large: false, since: Duration::ZERO, work }).is_ok()
+}
+
+#[test]
+fn a_queue_that_became_shorter_makes_room_for_others_all_the_same() {
+    let queue = Queue::new(1, None, Duration::from_millis(100));
+    assert!((0..100).all(|account| joins(&queue, "192.0.2.1", account)));
+    (0..100).for_each(|_| queue.learn(Duration::from_secs(1)));
+    assert_eq!((queue.places(), queue.queued()), (32, 100));
+    assert!(!joins(&queue, "192.0.2.1", 200), "who has all of it gets no more");
+    assert_eq!(queue.queued(), 100);
+    assert!(joins(&queue, "203.0.113.1", 300));
+    assert_eq!(queue.queued(), 32);
+}
+
+#[test]
+fn nobody_leaves_a_queue_for_somebody_who_gets_no_place_in_it() {
+    let queue = Queue::new(1, Some(8), Duration::ZERO);
+    let networks = ["198.51.100.1", "203.0.113.1", "192.0.3.1", "192.0.4.1"];
+    assert!(networks.iter().all(|client| joins(&queue, client, 1)));
+    assert!((10..14).all(|account| joins(&queue, "192.0.2.1", account)));
+    assert!(!joins(&queue, "192.0.5.1", 1), "its account has too many places");
+    assert_eq!(queue.queued(), 8);
+    assert!(joins(&queue, "192.0.5.1", 2), "another account does not");
 }
 
 #[test]
