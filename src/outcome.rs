@@ -77,10 +77,11 @@ pub enum Failure {
 /// One way in which an action says no: a constant at the top of the action's file.
 #[derive(Clone, Copy)]
 pub struct Refusal {
-    reason: Option<&'static str>,
+    /// What the log calls it, and the calling server is told if `has_reason`.
+    words: &'static str,
     message: &'static str,
     nulls: &'static [&'static str],
-    logged_as: &'static str,
+    has_reason: bool,
 }
 
 impl Refusal {
@@ -88,20 +89,13 @@ impl Refusal {
     /// reason stand for what [`Refused::naming`] puts there.
     #[must_use]
     pub const fn new(reason: &'static str, message: &'static str) -> Self {
-        Self { reason: Some(reason), message, nulls: &[], logged_as: reason }
+        Self { words: reason, message, nulls: &[], has_reason: true }
     }
 
-    /// A refusal whose answer carries no reason, as where there is nothing to act upon.
+    /// A refusal whose answer carries no reason; the log has these words in its place.
     #[must_use]
-    pub const fn without_reason(message: &'static str) -> Self {
-        Self { reason: None, message, nulls: &[], logged_as: "no such row" }
-    }
-
-    /// What the log calls it, in place of the reason.
-    #[must_use]
-    pub const fn logged_as(mut self, words: &'static str) -> Self {
-        self.logged_as = words;
-        self
+    pub const fn without_reason(logged_as: &'static str, message: &'static str) -> Self {
+        Self { words: logged_as, message, nulls: &[], has_reason: false }
     }
 
     /// Keys that the answer has as null.
@@ -114,7 +108,7 @@ impl Refusal {
     /// The reason, for comparing and for the documentation.
     #[must_use]
     pub const fn reason(&self) -> Option<&'static str> {
-        self.reason
+        if self.has_reason { Some(self.words) } else { None }
     }
 
     /// What the end user reads.
@@ -127,8 +121,8 @@ impl Refusal {
     #[must_use]
     pub fn to_refused(&self) -> Refused {
         Refused {
-            kind: self.logged_as,
-            reason: self.reason.map(Cow::Borrowed),
+            kind: self.words,
+            reason: self.reason().map(Cow::Borrowed),
             messages: vec![Cow::Borrowed(self.message)],
             fields: self.nulls.iter().map(|key| ((*key).to_owned(), Value::Null)).collect(),
         }

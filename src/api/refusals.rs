@@ -7,10 +7,10 @@ use crate::outcome::{Failure, Refusal};
 
 /// What is answered while an account takes no attempts; the same whether or not there is such an account.
 pub(super) const LOCKED: Refusal = Refusal::without_reason(
+    "locked after too many failed attempts",
     "This account is locked for now after too many failed attempts. Try again later, or ask an administrator.",
 )
-.nulls(&["user_id"])
-.logged_as("locked after too many failed attempts");
+.nulls(&["user_id"]);
 /// What is answered while somebody has to wait after a failed attempt; the same whether or not there is such an account.
 pub(super) const TOO_SOON: Refusal =
     Refusal::new("too soon after a failed attempt", "Please wait a moment before you try again.");
@@ -63,7 +63,7 @@ pub(super) const KEY_NOT_VALID: Refusal = Refusal::new(
 );
 /// There was no API key to revoke.
 pub(super) const KEY_NOT_REVOKED: Refusal =
-    Refusal::without_reason("No API key was revoked: there is none like this.");
+    Refusal::without_reason("no such row", "No API key was revoked: there is none like this.");
 
 /// How it is answered that nothing was done with an API key.
 pub(super) fn key_refused(error: OperationError<KeyRefused>) -> Failure {

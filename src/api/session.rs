@@ -24,10 +24,10 @@ const NOT_LIVE: Refusal =
 const NOT_READ: Refusal =
     Refusal::new("DB error when retrieving session info", "The session could not be looked up.")
         .nulls(&["session_info"]);
-const NO_SUCH_TOKEN: Refusal = Refusal::without_reason("There was no such session to end.");
+const NO_SUCH_TOKEN: Refusal = Refusal::without_reason("no such row", "There was no such session to end.");
 const NOT_DELETED: Refusal =
     Refusal::new("DB error when deleting session", "The session could not be ended.");
-const NONE_DELETED: Refusal = Refusal::without_reason("There were no sessions to end.");
+const NONE_DELETED: Refusal = Refusal::without_reason("no such row", "There were no sessions to end.");
 const NONE_DELETED_BROKEN: Refusal =
     Refusal::new("DB error when updating session info", "The sessions could not be ended.");
 const NOTHING_TO_EDIT: Refusal = Refusal::new(

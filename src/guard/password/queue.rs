@@ -116,9 +116,14 @@ impl Queue {
         if state.is_full() || !state.account_has_place(&ticket.asker) {
             left = state.take_out_the_gone();
         }
-        let room = state.account_has_place(&ticket.asker).then(|| state.make_room_for(&ticket.asker));
-        let result = if let Some(displaced) = room.flatten() {
-            left.extend(displaced);
+        let account_has_place = state.account_has_place(&ticket.asker);
+        while account_has_place
+            && state.is_full()
+            && let Some(displaced) = state.displace_for(&ticket.asker)
+        {
+            left.push(displaced);
+        }
+        let result = if account_has_place && !state.is_full() {
             state.add(ticket);
             self.news.notify_one();
             Ok(())
@@ -210,22 +215,9 @@ impl State {
         asker.account.is_none() || self.waiting.iter().filter(is_same_account).count() < ACCOUNT_PLACES_MAX
     }
 
-    /// Takes out as many as have to leave for this asker to have a place. If that is not enough, nobody leaves.
-    fn make_room_for(&mut self, asker: &Asker) -> Option<Vec<Ticket>> {
-        let mut displaced = Vec::new();
-        while self.is_full() {
-            let Some(index) = self.displaced_by(asker) else {
-                displaced.into_iter().rev().for_each(|(index, waiting)| self.waiting.insert(index, waiting));
-                return None;
-            };
-            displaced.push((index, self.waiting.remove(index)));
-        }
-        Some(displaced.into_iter().map(|(_, waiting)| waiting.ticket).collect())
-    }
-
-    /// The newest ticket of the network that has most, if that is more than its share and than this asker's network
-    /// would have.
-    fn displaced_by(&self, asker: &Asker) -> Option<usize> {
+    /// Takes out the newest ticket of the network that has most, if that is more than its share and than this asker's
+    /// network would have.
+    fn displace_for(&mut self, asker: &Asker) -> Option<Ticket> {
         let mut counts: HashMap<_, usize> = HashMap::new();
         for network in self.waiting.iter().filter_map(|waiting| waiting.ticket.asker.network) {
             *counts.entry(network).or_default() += 1;
@@ -236,7 +228,8 @@ impl State {
         if count <= share || count <= own + 1 {
             return None;
         }
-        self.waiting.iter().rposition(|waiting| waiting.ticket.asker.network == Some(most))
+        let newest = self.waiting.iter().rposition(|waiting| waiting.ticket.asker.network == Some(most))?;
+        Some(self.waiting.remove(newest).ticket)
     }
 
     /// Puts a ticket into the round after the last of its network's.
