@@ -136,8 +136,13 @@ pub fn file_numbers(path: &Path) -> io::Result<(u64, u64)> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: the structure holds integers, for which zero is a valid value.
     let mut about: libc::statx = unsafe { std::mem::zeroed() };
-    // SAFETY: one pointer is to a text that ends with a zero byte, the other to a live value; both outlive the call.
-    if unsafe { libc::statx(libc::AT_FDCWD, name.as_ptr(), 0, libc::STATX_INO, &raw mut about) } == 0 {
+    let (at, no_flags): (libc::c_int, libc::c_int) = (libc::AT_FDCWD, 0);
+    // SAFETY: one pointer is to a text that ends with a zero byte, the other to a live value; both outlive the call. musl has a
+    // function for it in its newer versions only, so the system is called.
+    let result = unsafe {
+        libc::syscall(libc::SYS_statx, at, name.as_ptr(), no_flags, libc::STATX_INO, &raw mut about)
+    };
+    if result == 0 {
         return Ok((libc::makedev(about.stx_dev_major, about.stx_dev_minor), about.stx_ino));
     }
     // Some filters of system calls do not know this one.
