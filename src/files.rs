@@ -28,7 +28,7 @@ pub const PUBLIC_FILE_MODE: u32 = 0o644;
 pub const PRIVATE_DIRECTORY_MODE: u32 = 0o700;
 
 /// The administrator's number.
-const ROOT: u32 = 0;
+pub(crate) const ROOT: u32 = 0;
 
 /// What the mode of a private file must not have: any right for the group or for others.
 const OTHERS_MODE_BITS: u32 = 0o077;
@@ -46,19 +46,28 @@ pub fn create_private(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     unfinished.file().write_all(bytes)?;
-    give_to_owner_of_directory(unfinished.file(), path);
+    // Where the system does not let it, it stays root's.
+    let _ = give_to(unfinished.file(), owner_of(path));
     unfinished.place_new()
 }
 
-/// Has a file that root has made belong to whom its directory belongs to. Where the system does not let it, it stays root's.
-pub(crate) fn give_to_owner_of_directory(file: &File, path: &Path) {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let (Ok(made), Ok(owner)) = (file.metadata(), std::fs::metadata(directory))
-        && made.uid() == ROOT
-        && owner.uid() != ROOT
-    {
-        let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
+/// Whose a file is; without one, whose its directory is.
+pub(crate) fn owner_of(path: &Path) -> Option<Metadata> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    std::fs::metadata(path).or_else(|_| std::fs::metadata(directory.unwrap_or(Path::new(".")))).ok()
+}
+
+/// What an administrator makes beside a server's files becomes the server's own.
+pub(crate) fn give_to(file: &File, owner: Option<Metadata>) -> io::Result<()> {
+    match owner {
+        Some(owner) if our_user() == Some(ROOT) => fchown(file, Some(owner.uid()), Some(owner.gid())),
+        _ => Ok(()),
     }
+}
+
+/// Whom the process runs as.
+pub(crate) fn our_user() -> Option<u32> {
+    std::fs::metadata("/proc/self").map(|metadata| metadata.uid()).ok()
 }
 
 /// Makes a file, with its final mode, and puts it safely on the disk, in place of one that may have its name. Whoever
@@ -261,13 +270,13 @@ mod tests {
     #[test]
     fn what_root_makes_in_the_directory_of_another_user_is_that_users() {
         let directory = tempfile::tempdir().expect("a directory");
-        // Only root may do this.
-        let other = std::os::unix::fs::chown(directory.path(), Some(65_534), Some(65_534)).is_ok();
+        // Only root may do this; for anybody else, what they make is theirs.
+        let _ = std::os::unix::fs::chown(directory.path(), Some(65_534), Some(65_534));
         let path = directory.path().join("key");
         create_private(&path, KEY_FILE_MODE, b"key").expect("a new file");
         let made = std::fs::metadata(&path).expect("is there");
         let owner = std::fs::metadata(directory.path()).expect("is there");
-        assert_eq!((made.uid(), made.gid()), (owner.uid(), owner.gid()), "{other}");
+        assert_eq!((made.uid(), made.gid()), (owner.uid(), owner.gid()));
     }
 
     #[test]

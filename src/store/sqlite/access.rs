@@ -4,6 +4,7 @@
 //! index of the log that it makes beside it the same mode, which then keeps out every later start.
 
 use super::companions::{COMPANIONS, beside};
+use crate::files::our_user;
 use crate::os::{self, Access};
 use crate::problem;
 use crate::store::error::OpenError;
@@ -54,11 +55,6 @@ fn explain(path: &Path, error: io::Error) -> OpenError {
     } else {
         OpenError::File(path, error)
     }
-}
-
-/// Whom the process runs as.
-pub(super) fn our_user() -> Option<u32> {
-    std::fs::metadata("/proc/self").map(|metadata| metadata.uid()).ok()
 }
 
 /// The first of what SQLite has to write that belongs to somebody else: the directory, the database, or what somebody

@@ -2,8 +2,7 @@
 //! changed inside a value.
 
 use super::companions::beside;
-use super::in_use::owner_of;
-use crate::files::{PRIVATE_FILE_MODE, read_small, replace_private_of};
+use crate::files::{PRIVATE_FILE_MODE, owner_of, read_small, replace_private_of};
 use crate::store::error::OpenError;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;

@@ -1,6 +1,7 @@
 //! Connections to the file, each set up alike, and what it means when there is none.
 
-use super::access::{not_ours, our_user};
+use super::access::not_ours;
+use crate::files::our_user;
 use crate::store::error::{OpenError, StoreError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};

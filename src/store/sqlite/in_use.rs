@@ -3,17 +3,16 @@
 //! Servers and commands share a lock on an empty file beside the database; who replaces the database holds it alone. The
 //! file stays, since a lock on a file that was removed in between would keep nobody out.
 
-use super::access::our_user;
 use super::companions::beside;
+use crate::files::{give_to, owner_of};
 use crate::store::error::OpenError;
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What the file's name ends in.
 const SUFFIX: &str = "-lock";
-const ROOT: u32 = 0;
 
 /// See the module.
 #[must_use]
@@ -73,18 +72,4 @@ fn open(name: &Path, database: &Path) -> io::Result<File> {
 /// Makes an empty file that did not exist, for its owner alone.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// Whose a database is; without one, whose its directory is.
-pub(crate) fn owner_of(database: &Path) -> Option<Metadata> {
-    let directory = database.parent().filter(|parent| !parent.as_os_str().is_empty());
-    std::fs::metadata(database).or_else(|_| std::fs::metadata(directory.unwrap_or(Path::new(".")))).ok()
-}
-
-/// What an administrator makes beside a server's files becomes the server's own.
-pub(crate) fn give_to(file: &File, owner: Option<Metadata>) -> io::Result<()> {
-    match owner {
-        Some(owner) if our_user() == Some(ROOT) => fchown(file, Some(owner.uid()), Some(owner.gid())),
-        _ => Ok(()),
-    }
 }

@@ -3,16 +3,15 @@
 use super::access;
 use super::connection::prepare;
 use super::identity::FileId;
-use super::in_use::InUse;
+use super::in_use::{InUse, create_private};
 use super::look::{Found, IS_EMPTY, Kind, MADE_BY_PYTHON, look, look_shared};
 use super::migrate;
 use super::upgrade::{Upgrade, upgrade};
 use super::{adopt, damage};
 use crate::clock::Clock;
-use crate::files::give_to_owner_of_directory;
+use crate::files::{give_to, owner_of};
 use crate::store::error::OpenError;
 use rusqlite::Connection;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Where the open database came from.
@@ -91,10 +90,11 @@ pub(crate) fn open_prepared(path: &Path) -> Result<First, OpenError> {
 
 /// Makes an empty file for its owner alone; tells whether there was none.
 fn make_if_missing(path: &Path) -> Result<bool, OpenError> {
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match made {
+    let owner = owner_of(path);
+    match create_private(path) {
         Ok(file) => {
-            give_to_owner_of_directory(&file, path);
+            // Where the system does not let it, it stays root's.
+            let _ = give_to(&file, owner);
             Ok(true)
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),

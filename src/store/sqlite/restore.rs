@@ -2,18 +2,17 @@
 
 mod findings;
 
-use super::access::our_user;
 use super::backup::{Notes, remove_leftovers};
 use super::checksum;
 use super::companions::beside;
 use super::connection::{connect, refusal};
 use super::copying::copy;
-use super::in_use::{InUse, create_private, give_to, owner_of};
+use super::in_use::{InUse, create_private};
 use super::look::open_backup;
 use super::migrate::newest_version;
 use super::schema::differences;
 use crate::clock::Timestamp;
-use crate::files::{ensure_regular, sync_directory_of};
+use crate::files::{ROOT, ensure_regular, give_to, our_user, owner_of, sync_directory_of};
 use crate::problem::Problem;
 use crate::store::error::OpenError;
 use findings::{Findings, look_into};
@@ -22,7 +21,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-const ROOT: u32 = 0;
 /// What stands at the end of the name of a database that is being put in place.
 const UNFINISHED_SUFFIX: &str = ".restoring";
 /// What SQLite may keep beside a database, with writes that the database has not taken in yet.
