@@ -95,6 +95,13 @@ BEGIN
 END $$;
 
 -- name: copy
+-- What a token is stored as: its SHA-256, in which a locality takes the place of the first bytes, if it has one.
+CREATE FUNCTION of_python.token_hash(token text) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+ SELECT CASE WHEN token COLLATE "C" ~ '^[A-Za-z0-9_-]{42}[BFJNRVZdhlptx159]$'
+ THEN substr(decode(translate(left(token, 4), '-_', '+/'), 'base64'), 1, 2) || substr(hash, 3) ELSE hash END
+ FROM sha256(convert_to(token, 'UTF8')) AS hash
+$$;
+
 INSERT INTO roles (name, "desc") SELECT name, "desc" FROM of_python.roles;
 
 INSERT INTO users (user_id, system_id, full_name, password, email, email_verified, is_active,
@@ -111,18 +118,18 @@ SELECT user_id, system_id, full_name, password,
 FROM of_python.users;
 
 INSERT INTO sessions (token_hash, ip_address, user_agent, user_id, created, expires, extra_info_json)
-SELECT sha256(convert_to(session_token, 'UTF8')), ip_address, user_agent, user_id, to_char(created, :time),
+SELECT of_python.token_hash(session_token), ip_address, user_agent, user_id, to_char(created, :time),
  to_char(expires, :time), extra_info_json::text
 FROM of_python.sessions;
 
 INSERT INTO apikeys (token_hash, issued, expires, not_valid_before, user_id, user_role, session_hash)
-SELECT sha256(convert_to(apikey, 'UTF8')), to_char(issued, :time), to_char(expires, :time), to_char(not_valid_before, :time),
- user_id, user_role, sha256(convert_to(session_token, 'UTF8'))
+SELECT of_python.token_hash(apikey), to_char(issued, :time), to_char(expires, :time), to_char(not_valid_before, :time),
+ user_id, user_role, of_python.token_hash(session_token)
 FROM of_python.apikeys;
 
 INSERT INTO apikeys_nosession (token_hash, issued, expires, not_valid_before, refresh_argon2, refresh_issued,
  refresh_expires, refresh_nbf, user_id, user_role)
-SELECT sha256(convert_to(apikey, 'UTF8')), to_char(issued, :time), to_char(expires, :time), to_char(not_valid_before, :time),
+SELECT of_python.token_hash(apikey), to_char(issued, :time), to_char(expires, :time), to_char(not_valid_before, :time),
  refresh_token, to_char(refresh_issued, :time), to_char(refresh_expires, :time), to_char(refresh_nbf, :time), user_id,
  user_role
 FROM of_python.apikeys_nosession;
@@ -156,3 +163,5 @@ FROM (SELECT 'users' AS tab, 'user_id' AS col, max(user_id) AS highest FROM user
  UNION ALL SELECT 'groups', 'group_id', max(group_id) FROM groups
  UNION ALL SELECT 'preferences', 'pref_id', max(pref_id) FROM preferences) of_table,
  LATERAL (SELECT pg_sequence_last_value(pg_get_serial_sequence('of_python.' || tab, col)::regclass) AS last) of_sequence;
+
+DROP FUNCTION of_python.token_hash;

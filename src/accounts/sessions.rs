@@ -136,7 +136,7 @@ pub(super) fn prepare(context: &Context<'_>, asked: Start) -> Result<(Started, N
     if extra_info.as_ref().is_some_and(|text| text.len() > EXTRA_INFO_BYTES_MAX) {
         return Err(MayNotStart);
     }
-    let token = Token::new(context.rng());
+    let token = Token::with_locality(context.rng(), context.now());
     let session = NewSession {
         token: token.stored(),
         ip_address: asked.ip_address,

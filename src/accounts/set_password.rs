@@ -66,7 +66,7 @@ pub fn change(context: &mut Context<'_>, change: Change) -> Result<(), Operation
     if let Some(token) = &session
         && !context.read(|db| owns_session(db, user_id, token))?
     {
-        // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
+        // Refused before anything is hashed: a token of 240 random bits tells nothing about accounts.
         return refused(ChangeRefused::NoSession);
     }
     let user = current_is_right(context, user_id, email, &current)?.into_credentials();
@@ -183,7 +183,7 @@ pub fn reset(
     if let Some(token) = &reset.session
         && context.read(|db| sessions::live_by_token(db, token))?.is_none()
     {
-        // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
+        // Refused before anything is hashed: a token of 240 random bits tells nothing about accounts.
         return refused(ResetRefused::NoSession);
     }
     context.concerns(reset.email.as_str());

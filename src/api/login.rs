@@ -56,7 +56,7 @@ requests! {
 fn user_login(call: &mut Call<'_>, ask: UserLogin) -> Outcome<LoggedIn> {
     let token = StoredToken::of(ask.session_token.expose());
     if live(call, &token)?.is_none() {
-        // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
+        // Refused before anything is hashed: a token of 240 random bits tells nothing about accounts.
         return Err(NO_SESSION.to_failure());
     }
     let identifier = Identifier::Email(EmailAddress::folded(&ask.email));

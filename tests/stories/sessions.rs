@@ -34,6 +34,23 @@ fn the_token_is_not_in_the_database() {
 }
 
 #[test]
+fn sessions_that_begin_together_are_stored_together() {
+    let server = TestServer::start();
+    let (_, alice) = server.member("alice");
+    server.changes("DELETE FROM sessions");
+    let begun =
+        || server.stored("SELECT CAST(count(DISTINCT substr(hex(token_hash), 1, 4)) AS TEXT) FROM sessions");
+    for _ in 0..8 {
+        server.new_session(None);
+        server.new_session(Some(alice));
+    }
+    assert_eq!(begun().as_deref(), Some("1"));
+    server.later(Duration::from_secs(1));
+    server.new_session(None);
+    assert_eq!(begun().as_deref(), Some("2"));
+}
+
+#[test]
 fn expiry_times_are_read_in_every_form_that_clients_send() {
     let server = TestServer::start();
     let expiry = |expires: Value| {

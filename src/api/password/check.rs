@@ -46,7 +46,7 @@ requests! {
 fn user_passcheck(call: &mut Call<'_>, ask: UserPasscheck) -> Outcome<Checked> {
     let token = StoredToken::of(ask.session_token.expose());
     let Some(session) = live(call, &token)? else {
-        // Refused before anything is hashed: a token of 256 random bits tells nothing about accounts.
+        // Refused before anything is hashed: a token of 240 random bits tells nothing about accounts.
         return Err(NO_SESSION.to_failure());
     };
     answer(authenticate(call, &Identifier::User(session.user_id), &ask.password, AuthUser::may_authenticate)?)

@@ -5,7 +5,9 @@ use super::super::pool::Pool;
 use super::super::session::{Kind, Session};
 use super::super::target::Target;
 use super::{clock, open_target, rng, target};
+use crate::guard::token::StoredToken;
 use crate::store::*;
+use crate::user_id::UserId;
 
 const DUMP: &str = include_str!("../../../../tests/data/python-authdb-postgres/authdb.sql");
 
@@ -83,6 +85,26 @@ fn it_is_taken_over_once_and_kept_in_a_schema_of_its_own() {
     assert_eq!(count(&format!("{kept}.sessions")).as_deref(), Some("5"));
     assert_eq!(python.starts().expect("is ours").1, Origin::Found);
     assert_eq!(count("users").as_deref(), Some("10"));
+}
+
+#[test]
+fn its_tokens_are_found_however_they_end() {
+    // Real ones are random bytes in base64, and the last character of those has two bits that are zero. Others can be made by hand.
+    let tokens =
+        ["t".repeat(43), "-_9".repeat(14) + "B", "x".repeat(42) + "A", "t".repeat(44), "é".repeat(43)];
+    let add = |token: &String| {
+        format!(
+            "INSERT INTO sessions SELECT '{token}', ip_address, user_agent, user_id, created, '2099-01-01', extra_info_json \
+             FROM sessions WHERE user_id = 4 LIMIT 1;"
+        )
+    };
+    let Some(python) = Python::new(&tokens.iter().map(add).collect::<String>()) else { return };
+    let (store, _) = python.starts().expect("is taken over");
+    for token in tokens {
+        let stored = StoredToken::of(&token);
+        let found = store.read(|db| sessions::live_by_token(db, &stored)).expect("reads");
+        assert_eq!(found.map(|session| session.user_id), Some(UserId::new(4)), "{token}");
+    }
 }
 
 #[test]
