@@ -65,7 +65,7 @@ pub fn set_locked(
         return Err(OperationError::Refused(LockRefused::SystemUser));
     }
     let trail = context.trail();
-    let (by, user) = context.write(move |tx| {
+    let (by, user, changed) = context.write(move |tx| {
         let refused = |why| Err(OperationError::Refused(why));
         let by = match requester.authorize(tx)? {
             None => return refused(LockRefused::NoSession),
@@ -74,16 +74,21 @@ pub fn set_locked(
             }
             Some(by) => by,
         };
-        let user = carry_out(tx, user_id, change)?;
-        let kind = match change {
-            LockChange::Lock => EventKind::AccountLocked,
-            LockChange::Unlock => EventKind::AccountUnlocked,
-        };
-        trail.note(tx, &by, NewEvent::about(kind, user_id))?;
-        Ok((by, user))
+        let changed = carry_out(tx, user_id, change)?;
+        if changed {
+            let kind = match change {
+                LockChange::Lock => EventKind::AccountLocked,
+                LockChange::Unlock => EventKind::AccountUnlocked,
+            };
+            trail.note(tx, &by, NewEvent::about(kind, user_id))?;
+        }
+        let user = users::by_id(tx, user_id)?;
+        Ok((by, user.ok_or(OperationError::Refused(LockRefused::NoSuchUser))?, changed))
     })?;
-    let done = if change == LockChange::Lock { "account locked" } else { "account unlocked" };
-    by.log(context, done, user_id);
+    if changed {
+        let done = if change == LockChange::Lock { "account locked" } else { "account unlocked" };
+        by.log(context, done, user_id);
+    }
     Ok(user)
 }
 
@@ -100,24 +105,28 @@ pub fn may_be_asked(requester: &Requester, user_id: UserId) -> Result<(), LockRe
     }
 }
 
-fn carry_out(tx: &Tx<'_>, user_id: UserId, change: LockChange) -> Result<User, OperationError<LockRefused>> {
-    let unknown = || OperationError::Refused(LockRefused::NoSuchUser);
-    let user = users::by_id(tx, user_id)?.ok_or_else(unknown)?;
+/// Tells whether anything was changed: to lock twice, or to unlock what works, changes nothing.
+fn carry_out(tx: &Tx<'_>, user_id: UserId, change: LockChange) -> Result<bool, OperationError<LockRefused>> {
+    let user = users::by_id(tx, user_id)?.ok_or(OperationError::Refused(LockRefused::NoSuchUser))?;
+    let is_locked = user.user_role.is_locked();
     match change {
         LockChange::Lock => {
+            let changes = !is_locked || locks::by_user(tx, user_id)? != Some(Lock::Manual);
             let last = || OperationError::Refused(LockRefused::LastAdministrator);
             keeping_an_administrator(tx, last, || Ok(lock(tx, &user, Lock::Manual)?))?;
+            Ok(changes)
         }
         LockChange::Unlock => {
             // Such locks are on no account as a whole, so a sign-up that waits for its verification can have one, too.
-            let was_locked = attempts::delete_codes(tx, &user.email)?;
+            let was_locked =
+                attempts::delete_codes(tx, &user.email)? | attempts::delete_by_account(tx, &user.email)?;
             if unlock(tx, &user)? == Unlocked::NotLocked && !was_locked {
                 // A sign-up that was never verified becomes active by its verification only.
                 return Err(OperationError::Refused(LockRefused::NotLocked));
             }
+            Ok(was_locked || is_locked || !user.is_active)
         }
     }
-    users::by_id(tx, user_id)?.ok_or_else(unknown)
 }
 
 /// Locks an account: inactive, role `locked`, its role remembered. A lock by a person ends its sessions, API keys and codes,

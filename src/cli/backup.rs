@@ -99,6 +99,9 @@ fn target(arguments: &Arguments, context: &Context<'_, '_>) -> Result<Target, Co
         }
         return Ok(Target::StandardOutput);
     }
+    if word.is_empty() {
+        return Err(CommandError::cannot_tell("FILE is empty; `.` stands for the current directory"));
+    }
     let path = context.environment.directory.join(word);
     let is_file = path.symlink_metadata().is_ok() && !path.is_dir();
     if keep.is_some() && is_file {

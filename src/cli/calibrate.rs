@@ -65,7 +65,9 @@ pub fn run(arguments: &Arguments, context: &mut Context<'_, '_>) -> Result<u8, C
 fn number(arguments: &Arguments, name: &str, max: u32) -> Result<Option<u32>, CommandError> {
     let Some(text) = arguments.option(name) else { return Ok(None) };
     let number = text.parse().ok().filter(|number| (1..=max).contains(number));
-    number.map(Some).ok_or_else(|| CommandError::refused(format!("--{name} takes a number from 1 to {max}")))
+    number
+        .map(Some)
+        .ok_or_else(|| CommandError::cannot_tell(format!("--{name} takes a number from 1 to {max}")))
 }
 
 fn strong(memory_kib: u32, passes: u32, lanes: u32) -> Option<Argon2Cost> {

@@ -4,14 +4,12 @@ mod database;
 mod files;
 mod finding;
 
-use super::client::fetch;
 use super::command::{Arguments, CommandError, Context, EXIT_DONE, EXIT_FAILED, EXIT_USAGE};
-use super::health::{ASKED_TOO_OFTEN, TOO_MANY_REQUESTS};
+use super::health::{Health, NoHealth, ask};
 use super::mail::trial;
 use super::output::{Style, show};
 use crate::config::arguments::OptionRow;
 use crate::config::{self, Config};
-use crate::json::{self, Limits};
 use crate::server::check::{certificate_ends, try_out};
 use crate::server::process::Process;
 use finding::{Findings, Level};
@@ -105,24 +103,19 @@ fn running(arguments: &Arguments, context: &Context<'_, '_>, findings: &mut Find
         // The settings that say where have been found wanting already, or the port is chosen at the start.
         return;
     };
-    let page = match fetch(&format!("{}/health", url.trim_end_matches('/')), &trust, None) {
-        Ok(page) => page,
-        Err(problem) => {
-            findings.add(Level::Warning, problem, "start the server (`systemctl start authnzerver`)");
-            return;
+    let Health { is_well, told } = match ask(&url, &trust) {
+        Ok(health) => health,
+        Err(NoHealth::Unreachable(why)) => {
+            return findings.add(Level::Warning, why, "start the server (`systemctl start authnzerver`)");
+        }
+        Err(NoHealth::AskedTooOften(why)) => {
+            return findings.add(Level::Warning, why, "run `authnzerver doctor` again");
+        }
+        Err(NoHealth::Foreign(why)) => {
+            return findings.add(Level::Problem, why, "see what else listens there");
         }
     };
-    if page.status == TOO_MANY_REQUESTS {
-        findings.add(Level::Warning, format!("{url} {ASKED_TOO_OFTEN}"), "run `authnzerver doctor` again");
-        return;
-    }
-    let told = std::str::from_utf8(&page.body).ok().and_then(|text| json::read(text, &Limits::ANSWER).ok());
-    let Some(told) = told.filter(|told| told["Health-Ok"].is_boolean()) else {
-        let what = format!("{url} answers {}, and not as a server of ours", page.status);
-        findings.add(Level::Problem, what, "see what else listens there");
-        return;
-    };
-    if told["Health-Ok"] != true {
+    if !is_well {
         let cause = told["Cause"].as_str().unwrap_or("it does not say why");
         findings.add(Level::Problem, format!("the server is not well: {cause}"), "look at its log");
     } else if told["Version"] != env!("CARGO_PKG_VERSION") {

@@ -51,10 +51,10 @@ the `response` of a refusal has `retry_after`: after so many seconds the next at
 | HTTP status | description |
 | --- | --- |
 | 400 | the message is malformed, or the request is unknown |
-| 401 | the message cannot be opened |
+| 401 | the message cannot be opened, or holds no JSON |
 | 403 | the key that sealed the message may not ask this request |
 | 404, 405 | the host is not allowed, or there is nothing at this path; `/` takes `POST` only |
-| 408, 411, 413 | the message came too slowly, without a length, or is too long |
+| 408, 411, 413, 431 | the message came too slowly, without a length, or is too long; so are its headers |
 | 429 | over a rate limit; `Retry-After` tells the seconds to wait |
 | 503 | too much is waiting, or the server could not find out; `Retry-After` tells when to try again |
 

@@ -40,7 +40,8 @@ fn document() -> Value {
 fn check(arguments: &Arguments, context: &mut Context<'_, '_>) -> u8 {
     let (invocation, environment) = (&arguments.invocation, context.environment);
     let mut warnings: Vec<_> = invocation.warnings.iter().map(ToString::to_string).collect();
-    let problems = match config::load(invocation, environment) {
+    let loaded = config::load_as_a_start_would(invocation, environment, context.parts.rng);
+    let problems = match loaded {
         Err(problems) => problems.into(),
         Ok(loaded) => {
             warnings.extend(loaded.warnings.into_iter().map(String::from));

@@ -44,6 +44,12 @@ pub(super) fn file_for(setting: &str) -> Option<&'static str> {
     }
 }
 
+/// What a start makes in the base directory: the setting that is given nowhere, the file, and what it is.
+pub(super) const MADE: [(&str, &str, &str); 2] = [
+    ("secret", SECRET_FILE, "key that clients need to talk to the server"),
+    ("piisalt", PII_SALT_FILE, "salt for hashes in logs"),
+];
+
 /// Makes the directory, and the key and the salt unless those settings are `given`, as far as they are missing.
 /// Tells what was made.
 ///
@@ -60,10 +66,7 @@ pub fn make_what_is_missing(
     if made {
         notes.push(problem!("made the base directory {}", base.display()));
     }
-    for (setting, name, purpose) in [
-        ("secret", SECRET_FILE, "key that clients need to talk to the server"),
-        ("piisalt", PII_SALT_FILE, "salt for hashes in logs"),
-    ] {
+    for (setting, name, purpose) in MADE {
         if given(setting) {
             continue;
         }

@@ -26,7 +26,7 @@ pub use environment::{EXTRA_ROOTS_VARIABLE, Environment, as_meant};
 pub use problems::{Problems, closest, shown};
 pub use table::{Config, SETTINGS, Setting, SettingKind};
 
-use crate::guard::envelope::Keyring;
+use crate::guard::envelope::{Keyring, generate_key};
 use crate::guard::password::Argon2Cost;
 use crate::guard::redact::PiiSalt;
 use crate::guard::secret::Secret;
@@ -117,6 +117,36 @@ pub fn load(invocation: &Invocation, environment: &Environment) -> Result<Startu
     load_from(&Sources::open(invocation, environment)?)
 }
 
+/// Reads all settings as they will be once a start has made what is missing, and warns of that. Writes nothing.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn load_as_a_start_would(
+    invocation: &Invocation,
+    environment: &Environment,
+    rng: &dyn Rng,
+) -> Result<Startup, Problems> {
+    let mut sources = Sources::open(invocation, environment)?;
+    let mut notes = Vec::new();
+    for (setting, name, purpose) in base_directory::MADE {
+        let path = sources.base.join(name);
+        let is_missing = matches!(path.try_exists(), Ok(false));
+        if is_missing && is_completed(&sources) && !sources.is_given(by_name(setting)) {
+            sources.stand_ins.push((setting, generate_key(rng)));
+            notes.push(problem!("there is no {} yet; a start makes it: the {}", path.display(), purpose));
+        }
+    }
+    let mut startup = load_from(&sources)?;
+    startup.warnings.append(&mut notes);
+    Ok(startup)
+}
+
+/// Whether a start makes what the base directory lacks: where that is on the command line, and needed at all.
+fn is_completed(sources: &Sources<'_>) -> bool {
+    let is_given = |name: &str| sources.is_given(by_name(name));
+    sources.base_provides && !["authdb", "secret", "piisalt"].into_iter().all(is_given)
+}
+
 /// Reads all settings as set-up leaves them: what was typed, and the files in the base directory.
 ///
 /// # Errors
@@ -140,10 +170,10 @@ pub fn make_what_is_missing(
     rng: &dyn Rng,
 ) -> Result<Vec<Problem>, Problems> {
     let sources = Sources::open(invocation, environment)?;
-    let is_given = |name: &str| sources.is_given(by_name(name));
-    if !sources.base_provides || ["authdb", "secret", "piisalt"].into_iter().all(is_given) {
+    if !is_completed(&sources) {
         return Ok(Vec::new());
     }
+    let is_given = |name: &str| sources.is_given(by_name(name));
     base_directory::make_what_is_missing(&sources.base, is_given, rng).map_err(Problems::one)
 }
 

@@ -118,7 +118,7 @@ impl Sources<'_> {
 
     /// The content of the file that the text names, or else the text itself.
     fn file_or_text(&self, kind: SettingKind, found: &Found) -> Result<Retrieved, Problem> {
-        if matches!(found.source, Source::Credential(_)) {
+        if matches!(found.source, Source::Credential(_) | Source::StandIn) {
             return Ok(self.as_it_stands(kind, found));
         }
         let path = self.environment.directory.join(self.with_places(found.text.trim())?);

@@ -12,6 +12,7 @@ use super::problems::Problems;
 use super::table::{SETTINGS, Setting, SettingKind, by_name};
 use super::values;
 use crate::files;
+use crate::guard::secret::Secret;
 use crate::problem;
 use crate::problem::{Loggable, Problem};
 use std::fmt;
@@ -32,6 +33,8 @@ pub(super) struct Sources<'a> {
     /// The base directory's own variables, where some of the required settings come from elsewhere: for what nothing else
     /// gives.
     pub(super) own_variables: Option<EnvFile>,
+    /// What stands in for files of the base directory that a start would make, by the names of their settings.
+    pub(super) stand_ins: Vec<(&'static str, Secret<String>)>,
 }
 
 enum Variables {
@@ -60,6 +63,8 @@ pub(super) enum Source {
     /// The default that this file of `--confvars` gives.
     Default(PathBuf),
     BaseDirectory,
+    /// A start would make the file that it comes from.
+    StandIn,
 }
 
 impl fmt::Display for Source {
@@ -70,7 +75,7 @@ impl fmt::Display for Source {
             Self::Option(name) => write!(out, "--{name}"),
             Self::Credential(path) => write!(out, "the credential {}", path.display()),
             Self::Default(path) => write!(out, "the default in {}", path.display()),
-            Self::BaseDirectory => write!(out, "the base directory"),
+            Self::BaseDirectory | Self::StandIn => write!(out, "the base directory"),
         }
     }
 }
@@ -90,6 +95,7 @@ impl<'a> Sources<'a> {
             base: environment.directory.clone(),
             base_provides: invocation.setting("basedir").is_some(),
             own_variables: None,
+            stand_ins: Vec::new(),
         };
         sources.find_base()?;
         let own_file = sources.base.join(base_directory::ENV_FILE);
@@ -122,6 +128,7 @@ impl<'a> Sources<'a> {
             base: base.to_owned(),
             base_provides: true,
             own_variables: None,
+            stand_ins: Vec::new(),
         }
     }
 
@@ -131,7 +138,9 @@ impl<'a> Sources<'a> {
         if !found.is_empty() {
             return Ok(found);
         }
-        if let Some(file) = base_directory::file_for(setting.name).filter(|_| self.base_provides) {
+        if let Some((_, text)) = self.stand_ins.iter().find(|(name, _)| *name == setting.name) {
+            found.push(Found { text: text.expose().clone(), source: Source::StandIn });
+        } else if let Some(file) = base_directory::file_for(setting.name).filter(|_| self.base_provides) {
             let text = path_text(&self.base.join(file))?;
             found.push(Found { text, source: Source::BaseDirectory });
         }

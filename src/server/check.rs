@@ -52,7 +52,10 @@ fn look_at_database(config: &Config, outlook: &mut Outlook, warnings: &mut Vec<S
     );
     // A server that is elsewhere is not waited for.
     let Some(path) = config.database.path() else { return };
-    let looked = inspect::look(path);
+    // A start makes the base directory, with its parents.
+    let made = config.base_directory.ancestors().take_while(|directory| !directory.exists()).last();
+    let first = made.filter(|_| path.starts_with(&config.base_directory)).unwrap_or(path);
+    let looked = inspect::ensure_writable(first).and_then(|()| inspect::look(path));
     let path = path.display();
     match looked.map(|found| found.holds) {
         Ok(Holds::Nothing) => warnings.push(format!("there is no database {path} yet; a start makes it")),

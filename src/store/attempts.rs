@@ -186,8 +186,8 @@ pub fn delete(tx: &Tx<'_>, key: &AttemptKey) -> Result<(), StoreError> {
 /// # Errors
 ///
 /// A failing database.
-pub fn delete_by_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<(), StoreError> {
-    delete_everywhere(tx, &AttemptKey::new(account, String::new())).map(drop)
+pub fn delete_by_account(tx: &Tx<'_>, account: &EmailAddress) -> Result<bool, StoreError> {
+    delete_everywhere(tx, &AttemptKey::new(account, String::new()))
 }
 
 /// Forgets the wrong codes at an address, from everywhere. Tells whether any of them locked something.

@@ -148,6 +148,8 @@ fn standard_output_takes_a_backup_and_nothing_else() {
     restores(&machine, &path);
     assert!(machine.starts(&[]).session_is_live(&session));
     fails(&machine, &["backup", "-", "--with-secrets"], 2);
+    let told = fails(&machine, &["backup", ""], 2);
+    assert!(told.contains("FILE is empty"), "{told}");
 }
 
 #[test]

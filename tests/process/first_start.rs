@@ -1,8 +1,10 @@
 //! A first start, killed at any point: the next one goes on, and the credentials on the disk are those that log in.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Stdio;
 use support::machine::{Machine, Running};
+use support::parser::value_of;
 
 const CREDENTIALS: &str = ".authnzerver-admin-credentials";
 
@@ -99,4 +101,59 @@ fn a_file_that_stops_a_start_does_so_before_there_is_a_database() {
         assert!(!machine.path(".authdb.sqlite").exists(), "{variable}: made a database");
         assert_eq!(files_of_credentials(&machine), 0, "{variable}");
     }
+}
+
+/// What `settings check` says of a start, and whether it has written anything there.
+fn outlook(machine: &Machine, base: &Path, words: &[&str]) -> Value {
+    let mut command = machine.command(&[]);
+    command.arg(format!("--basedir={}", base.display())).args(["settings", "check", "--json"]).args(words);
+    let output = command.output().expect("the program starts");
+    let told = value_of(&output.stdout).expect("JSON");
+    assert_eq!(output.status.code(), Some(i32::from(told["ok"] != true)), "{told}");
+    told
+}
+
+#[test]
+fn settings_check_tells_what_a_first_start_would_come_to_and_makes_nothing() {
+    let machine = Machine::new();
+    for base in [machine.path("not/yet"), machine.path("empty")] {
+        if base.ends_with("empty") {
+            std::fs::create_dir(&base).expect("made");
+        }
+        let there = base.exists();
+        let told = outlook(&machine, &base, &[]);
+        let warnings = told["warnings"].to_string();
+        assert_eq!((&told["ok"], &told["problems"]), (&json!(true), &json!([])), "{told}");
+        for file in [".authnzerver-secret-key", ".authnzerver-salt", ".authdb.sqlite"] {
+            let path = base.join(file);
+            assert!(warnings.contains(&format!("{} yet; a start makes it", path.display())), "{warnings}");
+            assert!(!path.exists(), "{file}");
+        }
+        assert_eq!(base.exists(), there);
+        // What else would stop it is told all the same.
+        let told = outlook(&machine, &base, &["--permissions=nowhere.json"]);
+        assert!(told["problems"].to_string().contains("nowhere.json"), "{told}");
+        let told = outlook(&machine, &base, &["--secret="]);
+        assert_eq!(told["ok"], true, "{told}");
+    }
+    // One that no directory can be made in.
+    std::fs::write(machine.path("file"), "").expect("writes");
+    let told = outlook(&machine, &machine.path("file/base"), &[]);
+    assert!(told["problems"].to_string().contains("Not a directory"), "{told}");
+}
+
+#[test]
+fn a_database_in_a_directory_that_is_not_there_stops_a_start_and_settings_check_says_so() {
+    let machine = Machine::new();
+    machine.starts(&[]).stops();
+    let (nowhere, base) = (machine.path("nowhere"), machine.path(""));
+    let database = format!("--authdb={}", nowhere.join("accounts.sqlite").display());
+    let why = format!("cannot use {}: there is no such directory", nowhere.display());
+    let told = outlook(&machine, &base, &[&database]);
+    assert!(told["ok"] == false && told["problems"].to_string().contains(&why), "{told}");
+    let output = machine.command(&[]).arg(&database).output().expect("the program starts");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && log.contains(&why), "{log}");
+    std::fs::create_dir(&nowhere).expect("made");
+    assert_eq!(outlook(&machine, &base, &[&database])["ok"], true);
 }

@@ -284,6 +284,38 @@ fn a_long_history_of_locks_stays_short() {
 }
 
 #[test]
+fn what_changes_nothing_is_no_event() {
+    let server = TestServer::start();
+    let (_, user_id) = server.member("alice");
+    let events = || {
+        let statement = "SELECT group_concat(kind, ' ') FROM (SELECT kind FROM events WHERE kind LIKE 'account.%' \
+                         AND kind LIKE '%locked' ORDER BY seq) AS kinds";
+        server.stored(statement).unwrap_or_default()
+    };
+    let mut expected = Vec::new();
+    for (action, changes) in [
+        ("unlock", false),
+        ("lock", true),
+        ("lock", false),
+        ("unlock", true),
+        ("unlock", false),
+        ("lock", true),
+    ] {
+        toggles(&server, user_id, action).done();
+        if changes {
+            expected.push(format!("account.{action}ed"));
+        }
+        assert_eq!(events(), expected.join(" "), "after {action}");
+    }
+    toggles(&server, user_id, "unlock").done();
+    // A lock for a time is another one than a person's, and a deactivation is undone, too.
+    let before = events();
+    server.changes(&format!("UPDATE users SET is_active = 0 WHERE user_id = {user_id}"));
+    toggles(&server, user_id, "unlock").done();
+    assert_eq!(events(), format!("{before} account.unlocked"));
+}
+
+#[test]
 fn an_unlock_without_a_lock_writes_nothing() {
     let server = TestServer::start();
     let (alice, user_id) = server.member("alice");

@@ -7,17 +7,23 @@ use super::companions::{COMPANIONS, beside};
 use crate::files::our_user;
 use crate::os::{self, Access};
 use crate::problem;
+use crate::problem::Problem;
 use crate::store::error::OpenError;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Finds the first of what SQLite has to write that the server may not write: the directory, the database, or what lies
-/// beside it. What does not exist is no concern of this.
+/// beside it. A file that does not exist is no concern of this.
 pub(super) fn check(path: &Path) -> Result<(), OpenError> {
     // SQLite follows a symbolic link and keeps its other files beside the file that it leads to.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if matches!(directory.try_exists(), Ok(false)) {
+        let told: Problem =
+            "there is no such directory; make it for the server's user, or set another file (authdb)".into();
+        return Err(OpenError::File(directory.to_owned(), io::Error::new(io::ErrorKind::NotFound, told)));
+    }
     check_one(directory, Access::Directory)?;
     check_one(&target, Access::File)?;
     COMPANIONS.iter().try_for_each(|suffix| check_one(&beside(&target, suffix), Access::File))

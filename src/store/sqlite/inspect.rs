@@ -1,5 +1,6 @@
 //! Looks at a database from outside, for an operator: nothing here writes to it, except for what compacts it.
 
+use super::access;
 use super::companions::beside;
 use super::connection::{connect, refusal};
 use super::copying::orphans;
@@ -70,6 +71,15 @@ pub fn measure(path: &Path) -> Result<Inspected, OpenError> {
         // What SQLite keeps for itself says nothing to anybody.
         tables(connection)?.into_iter().filter(|table| !table.starts_with("sqlite_")).map(count).collect()
     })
+}
+
+/// Whether the server may write a database here, and what lies beside it.
+///
+/// # Errors
+///
+/// What it may not write, and what helps.
+pub fn ensure_writable(path: &Path) -> Result<(), OpenError> {
+    access::check(path)
 }
 
 fn inspect(

@@ -205,7 +205,7 @@ fn what_is_not_ours_is_refused_and_left_alone() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("changes the mode");
     assert!(refusal(&path).contains("chmod 600"));
     assert!(refusal(&scratch.0).contains("not a regular file"));
-    assert!(refusal(&scratch.0.join("missing/db")).contains("cannot use"));
+    assert!(refusal(&scratch.0.join("missing/db")).contains("missing: there is no such directory"));
 }
 
 #[test]
